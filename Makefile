@@ -1,0 +1,86 @@
+.DEFAULT_GOAL := help
+SHELL := bash
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+LIBRARY := .build/library
+WHEEL := $(LIBRARY)/music_streams-0.1.0-py3-none-any.whl
+
+# The cloud of `make up`; `make demo` and the tests each have one of their own.
+UP := $(BIN)/python -m local up --upload $(LIBRARY)=s3://music-streams-artifacts/library
+DEMO_STATE := .local/demo
+
+##@ The two commands
+.PHONY: demo
+demo: library ## The whole trip on this machine: sample files from S3 to metrics in DynamoDB, then stop
+	export LOCAL_CLOUD_STATE=$(DEMO_STATE); \
+	trap '$(BIN)/python -m local down' EXIT; \
+	$(UP) --fresh && $(BIN)/python -m music_streams_cli demo
+
+.PHONY: test
+test: lint library ## Lint, types, template checks, unit and integration tests, the main end-to-end test
+	$(BIN)/python -m pytest -m "not slow"
+
+##@ Work on it
+.PHONY: up
+up: library ## Start the local cloud and deploy the pipeline to it (FRESH=1: start empty)
+	$(UP) $(if $(FRESH),--fresh)
+
+.PHONY: down
+down: setup ## Stop the local cloud; no process stays behind
+	$(BIN)/python -m local down
+
+.PHONY: logs
+logs: setup ## Follow the one log of the local cloud
+	$(BIN)/python -m local logs --follow
+
+.PHONY: lint
+lint: setup ## Formatting, lint, types, template
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/cfn-lint template.yaml
+
+.PHONY: test-all
+test-all: lint library ## Everything, the slow tests too
+	$(BIN)/python -m pytest
+
+.PHONY: lock
+lock: setup ## Compile the pinned, hashed requirements anew
+	for file in requirements/uv requirements/dev functions/requirements; do \
+	    $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	        $$file.in --output-file $$file.txt; \
+	done
+
+##@ Deploy to AWS
+.PHONY: deploy
+deploy: library ## Deploy with the SAM CLI (ARTIFACTS_BUCKET=a bucket of yours)
+	sam build
+	aws s3 cp --recursive $(LIBRARY) s3://$(ARTIFACTS_BUCKET)/library/
+	sam deploy --s3-bucket $(ARTIFACTS_BUCKET) --parameter-overrides ArtifactsBucket=$(ARTIFACTS_BUCKET)
+
+##@ Parts of the above
+.PHONY: setup
+setup: $(READY) ## Install what the project needs into .venv
+
+$(READY): requirements/uv.txt requirements/dev.txt
+	$(PYTHON) -c 'import sys; sys.exit("music-streams needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" if sys.version_info < (3, 11) else 0)'
+	echo "Setting up .venv (once, about half a minute) ..."
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	touch $@
+
+.PHONY: library
+library: $(WHEEL) ## Build the package that the two Glue jobs import
+
+$(WHEEL): pyproject.toml $(shell find music_streams -name '*.py' 2>/dev/null) | $(READY)
+	$(BIN)/uv build --quiet --wheel --out-dir $(LIBRARY)
+	cp $(WHEEL) $(LIBRARY)/music_streams.zip  # Spark takes .zip, Python Shell takes .whl: the same bytes
+
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.SILENT:

@@ -1,0 +1,33 @@
+"""archive: published inputs leave ``incoming/``."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from music_streams import aws, settings
+from music_streams.archive import archive_sources
+from music_streams.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The function's environment."""
+
+    files_table: str
+
+
+env = settings.read(Settings, os.environ)
+logger = Logger()
+s3 = aws.client("s3")
+ledger = Ledger(env.files_table)
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, str], _context: LambdaContext) -> dict[str, Any]:
+    """``{manifest, execution_arn}`` → ``{archived}``."""
+    archived = archive_sources(s3, ledger, event["manifest"], event["execution_arn"])
+    logger.info("sources archived", archived=archived, manifest=event["manifest"])
+    return {"archived": archived}

@@ -1,0 +1,33 @@
+"""claim: the sources of a manifest now belong to this execution."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from music_streams import aws, settings
+from music_streams.claim import claim_sources
+from music_streams.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The function's environment."""
+
+    files_table: str
+
+
+env = settings.read(Settings, os.environ)
+logger = Logger()
+s3 = aws.client("s3")
+ledger = Ledger(env.files_table)
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, str], _context: LambdaContext) -> dict[str, Any]:
+    """``{manifest, execution_arn}`` → ``{claimed}``."""
+    claimed = claim_sources(s3, ledger, event["manifest"], event["execution_arn"])
+    logger.info("sources claimed", claimed=claimed, manifest=event["manifest"])
+    return {"claimed": claimed}

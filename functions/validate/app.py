@@ -1,0 +1,64 @@
+"""validate: queue messages that announce stream files → one manifest and one execution of the state machine."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from music_streams import aws, settings
+from music_streams.alerts import Alerts
+from music_streams.intake import Intake
+from music_streams.ledger import Ledger
+from music_streams.quarantine import Quarantine
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The function's environment."""
+
+    files_table: str
+    lake_bucket: str
+    alerts_topic_arn: str
+    state_machine_arn: str
+    timeout_seconds: float
+    max_file_bytes: int
+
+
+env = settings.read(Settings, os.environ)
+logger = Logger()
+metrics = Metrics()
+s3 = aws.client("s3")
+ledger = Ledger(env.files_table)
+intake = Intake(
+    s3=s3,
+    step_functions=aws.client("stepfunctions"),
+    ledger=ledger,
+    quarantine=Quarantine(s3, ledger, Alerts(aws.client("sns"), env.alerts_topic_arn)),
+    lake_bucket=env.lake_bucket,
+    state_machine_arn=env.state_machine_arn,
+    lease_seconds=env.timeout_seconds,
+    max_file_bytes=env.max_file_bytes,
+)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Take each message, then launch once. Messages that could not be taken go back to the queue alone."""
+    batch = intake.open_batch(lambda: context.get_remaining_time_in_millis() / 1000)
+
+    def take(record: SQSRecord) -> None:
+        outcome = batch.take(record.body)
+        logger.info("file taken", outcome=outcome, message_id=record.message_id)
+        metrics.add_metric(name=f"Files{outcome.title()}", unit=MetricUnit.Count, value=1)
+
+    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+    with processor(records=event["Records"], handler=take):
+        processor.process()
+    batch.launch()
+    return dict(processor.response())
