@@ -1,0 +1,43 @@
+"""Glue Spark job transform-streams: the entry point. What it does is in music_streams.transform."""
+
+import logging
+from argparse import ArgumentParser
+
+from pyspark.sql import SparkSession
+
+from music_streams import aws
+from music_streams.runs import RunFolder
+from music_streams.transform.job import TransformRun, run
+
+logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+
+parser = ArgumentParser(allow_abbrev=False)
+parser.add_argument("--manifest", required=True, help="URI of the batch's manifest")
+parser.add_argument("--execution", required=True, help="name of the state machine's execution")
+parser.add_argument("--landing_bucket", required=True, help="where reference/ lies")
+parser.add_argument("--max_rejected_ratio", required=True, type=float)
+parser.add_argument("--publish_track_metrics", required=True, choices=["true", "false"])
+parser.add_argument("--JOB_RUN_ID", required=True, help="given by Glue")
+arguments, _given_by_glue = parser.parse_known_args()
+
+spark = (
+    SparkSession.builder.appName("transform-streams")
+    .config("spark.sql.ansi.enabled", "false")
+    .config("spark.sql.session.timeZone", "UTC")
+    .getOrCreate()
+)
+summary = run(
+    spark,
+    aws.client("s3"),
+    aws.client("glue"),
+    TransformRun(
+        folder=RunFolder.of_manifest(arguments.manifest),
+        execution=arguments.execution,
+        run_id=arguments.JOB_RUN_ID,
+        landing_bucket=arguments.landing_bucket,
+        max_rejected_ratio=arguments.max_rejected_ratio,
+        publish_track_metrics=arguments.publish_track_metrics == "true",
+    ),
+)
+logging.getLogger("transform-streams").info("%s source(s), days %s", len(summary.sources), summary.days)
+spark.stop()

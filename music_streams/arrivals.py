@@ -1,0 +1,33 @@
+"""S3 object-created events, as EventBridge puts them into the arrivals queue, become sources.
+
+The key is taken as it stands in ``detail.object.key``: EventBridge carries it raw, not URL-encoded.
+"""
+
+import json
+from typing import Any
+
+from music_streams import clock
+from music_streams.errors import BadEvent
+from music_streams.sources import STREAMS_PREFIX, Source
+
+
+def source_of(body: str) -> Source | None:
+    """The source that a queue message announces; None where the key is not for the pipeline.
+
+    Raises:
+        BadEvent: the message is no S3 event, or its bucket keeps no versions.
+    """
+    try:
+        event: dict[str, Any] = json.loads(body)
+        detail = event["detail"]
+        bucket, key, size = detail["bucket"]["name"], detail["object"]["key"], detail["object"].get("size", 0)
+        received_at = clock.stamp(clock.parse(event["time"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadEvent(f"the message is no S3 object-created event ({error!r}): {body[:300]}") from error
+    is_folder_marker = key.endswith("/")
+    if not key.startswith(STREAMS_PREFIX) or is_folder_marker:
+        return None
+    version_id = detail["object"].get("version-id")
+    if not version_id:
+        raise BadEvent(f"the event for s3://{bucket}/{key} has no version: switch on versioning for the bucket")
+    return Source(bucket, key, version_id, size, received_at)

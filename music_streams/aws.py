@@ -1,0 +1,51 @@
+"""The AWS clients of the package: made once, with retries that a busy table or bucket needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PARALLEL_CALLS = 16
+_CONFIG = Config(
+    retries={"mode": "standard", "max_attempts": 10},
+    max_pool_connections=PARALLEL_CALLS,
+    connect_timeout=5,
+    read_timeout=60,
+)
+
+
+def client(service: str) -> Any:  # noqa: ANN401 - callers name the stub type of the service
+    """A client of an AWS service; region, credentials and endpoint come from the environment."""
+    return boto3.client(service, config=_CONFIG)  # type: ignore[call-overload]  # service is no literal here
+
+
+def dynamodb() -> Any:  # noqa: ANN401 - its stub type knows neither plain values nor condition objects
+    """A DynamoDB client that takes and gives plain Python values and takes condition objects.
+
+    It is the client behind boto3's resource, which unlike the resource itself may be shared between threads.
+    """
+    return boto3.resource("dynamodb", config=_CONFIG).meta.client
+
+
+def error_code(error: Exception) -> str:
+    """The AWS error code of a botocore ClientError, or '' for any other exception."""
+    response: Mapping[str, Any] = getattr(error, "response", {})
+    return str(response.get("Error", {}).get("Code", ""))
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Split ``s3://bucket/key`` into bucket and key.
+
+    Raises:
+        ValueError: the text is no S3 URI.
+    """
+    scheme, _, rest = uri.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not bucket:
+        raise ValueError(f"not an S3 URI: {uri!r}")
+    return bucket, key

@@ -1,0 +1,40 @@
+"""Every exception of the package, one tree.
+
+::
+
+MusicStreamsError
+├── BadEvent               a queue message that is no S3 object-created event of a versioned bucket
+├── BadSetting             an environment variable or job argument is missing or has an impossible value
+├── ObjectGone             the object version was deleted before it was read
+├── ArchiveMismatch        a copy in the archive is not what was read: the original stays
+├── NoReferenceData        no valid songs row at all: a run can enrich nothing
+└── LakeChanged            the lake table is not what the run expects (missing, or its snapshot vanished)
+"""
+
+
+class MusicStreamsError(Exception):
+    """Base of all errors raised on purpose; its message says what was wrong, where, and what to do."""
+
+
+class BadEvent(MusicStreamsError):
+    """A queue message that is no S3 object-created event of a versioned bucket."""
+
+
+class BadSetting(MusicStreamsError):
+    """An environment variable or a job argument is missing or has an impossible value."""
+
+
+class ObjectGone(MusicStreamsError):
+    """The object version was deleted before it was read."""
+
+
+class ArchiveMismatch(MusicStreamsError):
+    """A copy in the archive differs from its original."""
+
+
+class NoReferenceData(MusicStreamsError):
+    """There is no valid songs row at all. The message begins with the reason ``no_reference_data``."""
+
+
+class LakeChanged(MusicStreamsError):
+    """The lake table is not what the run expects."""

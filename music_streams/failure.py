@@ -1,0 +1,57 @@
+"""The one failure path: an execution that failed, timed out or was aborted leaves its sources FAILED, with an alert.
+
+The inputs stay where they are, for redrive.
+"""
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from music_streams.alerts import Alerts
+from music_streams.ledger import Ledger, Status
+from music_streams.runs import RunFolder, read_manifest
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+_KNOWN_REASONS = re.compile(r"\b(no_reference_data)\b")
+_MAX_REASON = 300
+
+
+def record_failure(s3: "S3Client", ledger: Ledger, alerts: Alerts, detail: dict[str, Any]) -> int:
+    """Move the sources of an ended execution to FAILED.
+
+    Args:
+        s3: a client, for the run's manifest.
+        ledger: where the sources stand.
+        alerts: where the operators listen.
+        detail: the `detail` of a "Step Functions Execution Status Change" event: executionArn, name, status, input,
+            error, cause.
+
+    Returns:
+        How many sources failed with it. Sources that the execution had published already stay PUBLISHED.
+    """
+    execution_arn = detail["executionArn"]
+    folder = RunFolder.of_manifest(json.loads(detail["input"])["manifest"])
+    reason = _reason(detail)
+    failed = []
+    for source_id in read_manifest(s3, folder).source_ids:
+        entry = ledger.entry(source_id)
+        if entry and entry.status is Status.VALID and entry.batch_id == folder.batch_id:
+            # It ended before it could claim: take the source in its name, so that it does not wait for ever.
+            ledger.run(entry, folder.batch_id, execution_arn)
+            entry = ledger.entry(source_id)
+        if entry and entry.execution_arn == execution_arn and ledger.fail(entry, reason):
+            failed.append(entry.source.uri)
+    alerts.send(
+        f"music-streams: execution {detail['name']} {detail['status']}",
+        [f"Execution {execution_arn} ended {detail['status']}.", f"Reason: {reason}", "Inputs that wait:", *failed],
+    )
+    return len(failed)
+
+
+def _reason(detail: dict[str, Any]) -> str:
+    """A known reason of the contract where the cause names one, else status, error and cause, shortened."""
+    text = ": ".join(str(detail[name]) for name in ("status", "error", "cause") if detail.get(name))
+    known = _KNOWN_REASONS.search(text)
+    return known[1] if known else text[:_MAX_REASON]

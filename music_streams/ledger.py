@@ -1,0 +1,184 @@
+"""The ledger: one item a source in FilesTable, moved along the permitted edges by conditional writes only.
+
+Statuses and edges: docs/design.md, section 5. A write whose condition fails changes nothing and answers False:
+somebody else moved the source first, and the caller's work on it is void or was done already.
+"""
+
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from boto3.dynamodb.conditions import Attr, ConditionBase
+from botocore.exceptions import ClientError
+
+from music_streams import aws, clock
+from music_streams.aws import error_code
+from music_streams.runs import SourceOutcome
+from music_streams.sources import Source
+
+
+class Status(StrEnum):
+    """Where a source stands."""
+
+    RECEIVED = "RECEIVED"
+    VALID = "VALID"
+    RUNNING = "RUNNING"
+    PUBLISHED = "PUBLISHED"
+    ARCHIVED = "ARCHIVED"
+    QUARANTINED = "QUARANTINED"
+    FAILED = "FAILED"
+    RETRACTED = "RETRACTED"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A source's item in the ledger. What a source has not come to yet is '' or 0; moments are stamps."""
+
+    source: Source
+    status: Status
+    updated_at: str
+    attempt: int
+    batch_id: str = ""
+    execution_arn: str = ""
+    archive_key: str = ""
+    reason: str = ""
+    days: list[str] = field(default_factory=list)
+    rows_read: int = 0
+    rows_accepted: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+    validated_at: str = ""
+    started_at: str = ""
+    published_at: str = ""
+    archived_at: str = ""
+
+
+class Ledger:
+    """Reads and moves entries of FilesTable."""
+
+    def __init__(self, table: str) -> None:
+        self._dynamodb = aws.dynamodb()
+        self._table = table
+
+    def entry(self, source_id: str) -> Entry | None:
+        """The entry of a source, read consistently; None where there is none."""
+        answer = self._dynamodb.get_item(TableName=self._table, Key={"source_id": source_id}, ConsistentRead=True)
+        return _entry(answer["Item"]) if "Item" in answer else None
+
+    def receive(self, source: Source, lease_seconds: float) -> Entry | None:
+        """(none) → RECEIVED, or take over a RECEIVED source whose claim is older than the lease.
+
+        Returns:
+            The claimed entry; its `updated_at` proves the claim in the moves that follow. None where the source is
+            held, or further on its way: its entry tells.
+        """
+        at = clock.now()
+        is_new = Attr("source_id").not_exists()
+        lease_has_expired = Attr("status").eq(Status.RECEIVED) & Attr("updated_at").lt(
+            clock.seconds_before(at, lease_seconds)
+        )
+        item = {
+            "source_id": source.source_id,
+            "bucket": source.bucket,
+            "key": source.key,
+            "version_id": source.version_id,
+            "size": source.size,
+            "received_at": source.received_at,
+            "status": Status.RECEIVED,
+            "attempt": 1,
+            "updated_at": at,
+        }
+        try:
+            self._dynamodb.put_item(TableName=self._table, Item=item, ConditionExpression=is_new | lease_has_expired)
+        except ClientError as error:
+            if error_code(error) == "ConditionalCheckFailedException":
+                return None
+            raise
+        return _entry(item)
+
+    def validate(self, claimed: Entry, batch_id: str) -> bool:
+        """RECEIVED → VALID, as a member of a batch whose manifest is written."""
+        at = clock.now()
+        return self._move(claimed, Status.VALID, _is_claim(claimed), at, batch_id=batch_id, validated_at=at)
+
+    def quarantine(self, entry: Entry, reason: str, kept_key: str, outcome: SourceOutcome | None = None) -> bool:
+        """RECEIVED → QUARANTINED by validate, or RUNNING → QUARANTINED with the counts after a run."""
+        condition = _is_claim(entry) if entry.status is Status.RECEIVED else _is_run(entry.execution_arn)
+        counts = _counts(outcome) if outcome else {}
+        return self._move(
+            entry, Status.QUARANTINED, condition, clock.now(), reason=reason, archive_key=kept_key, **counts
+        )
+
+    def lose(self, claimed: Entry) -> bool:
+        """RECEIVED → FAILED(object_gone): the object version was deleted before it was read."""
+        return self._move(claimed, Status.FAILED, _is_claim(claimed), clock.now(), reason="object_gone")
+
+    def run(self, entry: Entry, batch_id: str, execution_arn: str) -> bool:
+        """VALID → RUNNING for one execution of the batch that holds the source."""
+        at = clock.now()
+        condition = Attr("status").eq(Status.VALID) & Attr("batch_id").eq(batch_id)
+        return self._move(entry, Status.RUNNING, condition, at, execution_arn=execution_arn, started_at=at)
+
+    def publish(self, entry: Entry, outcome: SourceOutcome) -> bool:
+        """RUNNING → PUBLISHED with the counts, by the execution that runs the source."""
+        at = clock.now()
+        return self._move(
+            entry, Status.PUBLISHED, _is_run(entry.execution_arn), at, published_at=at, **_counts(outcome)
+        )
+
+    def archive(self, entry: Entry, archive_key: str) -> bool:
+        """PUBLISHED → ARCHIVED, once the verified copy is the only one."""
+        at = clock.now()
+        condition = Attr("status").eq(Status.PUBLISHED)
+        return self._move(entry, Status.ARCHIVED, condition, at, archive_key=archive_key, archived_at=at)
+
+    def fail(self, entry: Entry, reason: str) -> bool:
+        """RUNNING → FAILED, for the execution that runs the source."""
+        return self._move(entry, Status.FAILED, _is_run(entry.execution_arn), clock.now(), reason=reason)
+
+    def _move(self, entry: Entry, to: Status, condition: ConditionBase, at: str, **attributes: object) -> bool:
+        changes = {"status": to, "updated_at": at, **attributes}
+        try:
+            self._dynamodb.update_item(
+                TableName=self._table,
+                Key={"source_id": entry.source.source_id},
+                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in changes),
+                ConditionExpression=condition,
+                ExpressionAttributeNames={f"#{name}": name for name in changes},
+                ExpressionAttributeValues={f":{name}": value for name, value in changes.items()},
+            )
+        except ClientError as error:
+            if error_code(error) == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
+
+
+def _is_claim(claimed: Entry) -> ConditionBase:
+    return Attr("status").eq(Status.RECEIVED) & Attr("updated_at").eq(claimed.updated_at)
+
+
+def _is_run(execution_arn: str) -> ConditionBase:
+    return Attr("status").eq(Status.RUNNING) & Attr("execution_arn").eq(execution_arn)
+
+
+def _counts(outcome: SourceOutcome) -> dict[str, object]:
+    return {
+        "days": outcome.days,
+        "rows_read": outcome.rows_read,
+        "rows_accepted": outcome.rows_accepted,
+        "rejected": outcome.rejected,
+    }
+
+
+def _entry(item: dict[str, Any]) -> Entry:
+    source = Source(item["bucket"], item["key"], item["version_id"], int(item["size"]), item["received_at"])
+    known = {each.name: _plain(item[each.name]) for each in fields(Entry) if each.name in item}
+    return Entry(**(known | {"source": source, "status": Status(item["status"])}))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - what DynamoDB stores
+    """DynamoDB gives every number as a Decimal; the ledger's are whole."""
+    if isinstance(value, Decimal):
+        return int(value)
+    return {name: int(count) for name, count in value.items()} if isinstance(value, dict) else value

@@ -1,0 +1,58 @@
+"""Rows of a run's metrics files become items of MetricsTable (docs/design.md, section 4)."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from types_boto3_s3 import S3Client
+
+    from music_streams.runs import RunFolder, Summary
+
+_COUNTS = ("listen_count", "unique_listeners", "total_listening_time_ms")
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What every item of a run carries: its version, the lake table's UUID, the batch and the time of writing."""
+
+    version: int
+    lake_uuid: str
+    batch_id: str
+    updated_at: str
+
+
+def read_rows(s3: S3Client, folder: RunFolder, summary: Summary) -> Iterator[dict[str, Any]]:
+    """The rows of a run's Parquet files: columns as transform.metrics.items gives them."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=folder.bucket, Prefix=folder.key(summary.metrics) + "/")
+    for page in pages:
+        for found in page.get("Contents", []):
+            if found["Key"].endswith(".parquet"):
+                body = s3.get_object(Bucket=folder.bucket, Key=found["Key"])["Body"].read()
+                yield from pyarrow.parquet.read_table(io.BytesIO(body)).to_pylist()
+
+
+def item(row: dict[str, Any], stamp: Stamp) -> dict[str, Any]:
+    """The item of one row. Numbers are int and Decimal, never float."""
+    # TRACK items stay out of the by-day index: they name their day otherwise.
+    day = "track_day" if row["pk"].startswith("TRACK#") else "day"
+    tops = {name: row[name] for name in ("top_songs", "top_genres") if row[name] is not None}
+    return {
+        "pk": row["pk"],
+        "sk": row["sk"],
+        day: row["day"],
+        **{name: row[name] for name in _COUNTS},
+        "avg_listening_time_per_user_ms": Decimal(row["avg_hundredths_ms"]).scaleb(-2),
+        **tops,
+        "version": stamp.version,
+        "lake_uuid": stamp.lake_uuid,
+        "batch_id": stamp.batch_id,
+        "updated_at": stamp.updated_at,
+    }

@@ -1,0 +1,123 @@
+"""Object versions in S3: read, copy with proof, delete. A name is an argument of an API call here, never a path."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError
+
+from music_streams.aws import error_code
+from music_streams.errors import ArchiveMismatch, ObjectGone
+from music_streams.sources import Source
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import HeadObjectOutputTypeDef
+
+# S3 answers 405 for a version that is a delete marker.
+_GONE = {"NoSuchKey", "NoSuchVersion", "404", "405", "MethodNotAllowed"}
+_CHUNK_BYTES = 1024 * 1024
+_COPY = TransferConfig(multipart_threshold=4 * 1024**3, multipart_chunksize=512 * 1024**2)
+_CHECKSUMS = ("ChecksumSHA256", "ChecksumCRC64NVME", "ChecksumCRC32", "ChecksumCRC32C", "ChecksumSHA1")
+
+
+def chunks(s3: "S3Client", source: Source) -> Iterator[bytes]:
+    """The bytes of an object version, 1 MiB at a time.
+
+    Raises:
+        ObjectGone: the version does not exist any more.
+    """
+    try:
+        body = s3.get_object(Bucket=source.bucket, Key=source.key, VersionId=source.version_id)["Body"]
+    except ClientError as error:
+        if error_code(error) in _GONE:
+            raise ObjectGone(f"{source.uri} was deleted before it was read; upload it again if it is needed") from error
+        raise
+    yield from body.iter_chunks(_CHUNK_BYTES)
+
+
+def copy(s3: "S3Client", source: Source, bucket: str, key: str) -> None:
+    """Copy an object version inside S3, in parts where it is larger than one call may copy (5 GiB).
+
+    Raises:
+        ObjectGone: the version does not exist any more.
+    """
+    origin: Any = {"Bucket": source.bucket, "Key": source.key, "VersionId": source.version_id}
+    try:
+        s3.copy(origin, bucket, key, Config=_COPY)
+    except ClientError as error:
+        if error_code(error) in _GONE:
+            raise ObjectGone(f"{source.uri} was deleted before it was copied") from error
+        raise
+
+
+def move(s3: "S3Client", source: Source, key: str) -> None:
+    """Copy an object version to another key of its bucket, prove that the copy is whole, delete the version.
+
+    May be repeated: where the version is gone and the copy is there, nothing is left to do.
+
+    Raises:
+        ObjectGone: neither the version nor the copy exists.
+        ArchiveMismatch: the copy differs; the version stays.
+    """
+    keep_copy(s3, source, key)
+    s3.delete_object(Bucket=source.bucket, Key=source.key, VersionId=source.version_id)
+
+
+def keep_copy(s3: "S3Client", source: Source, key: str) -> None:
+    """The first half of :func:`move`: copy and prove.
+
+    Raises:
+        ObjectGone: neither the version nor a copy exists.
+        ArchiveMismatch: the copy differs.
+    """
+    try:
+        copy(s3, source, source.bucket, key)
+    except ObjectGone:
+        if _head(s3, source.bucket, key) is None:
+            raise
+        return
+    if not _is_same(s3, source, key):
+        raise ArchiveMismatch(f"the copy s3://{source.bucket}/{key} differs from {source.uri}, which stays in place")
+
+
+def exists(s3: "S3Client", source: Source) -> bool:
+    """Whether the object version is still there."""
+    return _head(s3, source.bucket, source.key, VersionId=source.version_id) is not None
+
+
+def _head(s3: "S3Client", bucket: str, key: str, **version: str) -> "HeadObjectOutputTypeDef | None":
+    try:
+        return s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED", **version)  # type: ignore[arg-type]
+    except ClientError as error:
+        if error_code(error) in _GONE:
+            return None
+        raise
+
+
+def _is_same(s3: "S3Client", source: Source, key: str) -> bool:
+    """Whether a copy has the size and a checksum of the original.
+
+    A checksum that S3 took over the whole object is compared first, then the ETag, which is one of the content only
+    where neither object came in parts; where neither serves, both are read.
+    """
+    original = _head(s3, source.bucket, source.key, VersionId=source.version_id)
+    duplicate = _head(s3, source.bucket, key)
+    if original is None or duplicate is None or original["ContentLength"] != duplicate["ContentLength"]:
+        return False
+    for name in _CHECKSUMS:
+        sums = original.get(name), duplicate.get(name)
+        if all(sums) and not any("-" in str(each) for each in sums):  # "-3" marks a sum over three parts
+            return sums[0] == sums[1]
+    if "-" not in original["ETag"] + duplicate["ETag"]:
+        return original["ETag"] == duplicate["ETag"]
+    version = {"VersionId": source.version_id}
+    return _sha256(s3, source.bucket, source.key, **version) == _sha256(s3, source.bucket, key)
+
+
+def _sha256(s3: "S3Client", bucket: str, key: str, **version: str) -> str:
+    digest = hashlib.sha256()
+    for chunk in s3.get_object(Bucket=bucket, Key=key, **version)["Body"].iter_chunks(_CHUNK_BYTES):  # type: ignore[arg-type]
+        digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,71 @@
+"""A file that cannot be processed is kept under ``quarantine/``, its reason beside it, and the operators hear of it."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from music_streams import objects
+from music_streams.alerts import Alerts
+from music_streams.ledger import Entry, Ledger
+from music_streams.runs import SourceOutcome
+from music_streams.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+_ADVICE = {
+    Verdict.BAD_KEY: "name the object .csv or .csv.gz and upload it again",
+    Verdict.EMPTY_FILE: "find out why the producer wrote no rows; upload the real file",
+    Verdict.TOO_LARGE: "split the file, or raise MaxFileBytes, and upload it again",
+    Verdict.NOT_UTF8: "write the file as UTF-8 and upload it again",
+    Verdict.NOT_CSV: "mend the file at the place named and upload it again",
+    Verdict.MISSING_COLUMNS: "write the header row with user_id, track_id and listen_time, names exact",
+    Verdict.TOO_MANY_BAD_ROWS: "see the rejected counts; mend the producer, or raise MaxRejectedRatio and release it",
+}
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """Moves files out of the way of good input."""
+
+    s3: "S3Client"
+    ledger: Ledger
+    alerts: Alerts
+
+    def take(self, entry: Entry, verdict: Verdict, detail: str, outcome: SourceOutcome | None = None) -> None:
+        """Keep a copy and its reason, record it in the ledger, alert, and remove the object from ``incoming/``.
+
+        In this order a crash at any point leaves the file in one place at least, and a repeat completes the rest.
+        """
+        source = entry.source
+        key = source.kept_key("quarantine")
+        objects.keep_copy(self.s3, source, key)
+        reason = {
+            "source_id": source.source_id,
+            "object": source.uri,
+            "received_at": source.received_at,
+            "size": source.size,
+            "verdict": verdict,
+            "detail": detail,
+            "what_to_do": _ADVICE[verdict],
+        }
+        self.s3.put_object(
+            Bucket=source.bucket,
+            Key=key.rsplit("/", 1)[0] + "/reason.json",
+            Body=json.dumps(reason, ensure_ascii=False, indent=1).encode(),
+            ContentType="application/json",
+        )
+        if self.ledger.quarantine(entry, verdict, key, outcome):
+            self._announce(entry, verdict, detail)
+
+    def finish(self, entry: Entry) -> None:
+        """Complete what a crash may have left open after the ledger said QUARANTINED."""
+        if objects.exists(self.s3, entry.source):
+            self._announce(entry, Verdict(entry.reason), "Found still in place when its event came again.")
+
+    def _announce(self, entry: Entry, verdict: Verdict, detail: str) -> None:
+        source = entry.source
+        subject = f"music-streams: {verdict}: {source.key.rsplit('/', 1)[-1]}"
+        what_to_do = f"What to do: {_ADVICE[verdict]}."
+        self.alerts.send(subject, [f"{source.uri} is quarantined: {verdict}.", detail, what_to_do])
+        self.s3.delete_object(Bucket=source.bucket, Key=source.key, VersionId=source.version_id)

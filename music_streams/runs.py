@@ -1,0 +1,144 @@
+"""A run's folder in the lake bucket: ``runs/<batch_id>/`` with manifest.json, input/, metrics/ and summary.json.
+
+The manifest says what a run is to process, the summary what came of it. Both are JSON, written once and whole.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from music_streams.aws import split_uri
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The place of a batch in the lake bucket."""
+
+    bucket: str
+    batch_id: str
+
+    @classmethod
+    def of_manifest(cls, uri: str) -> RunFolder:
+        """The folder in which the manifest at `uri` lies."""
+        bucket, key = split_uri(uri)
+        _, batch_id, _ = key.rsplit("/", 2)
+        return cls(bucket, batch_id)
+
+    def key(self, name: str) -> str:
+        """The key of a file or folder of the run."""
+        return f"runs/{self.batch_id}/{name}"
+
+    def uri(self, name: str) -> str:
+        """The S3 URI of a file or folder of the run."""
+        return f"s3://{self.bucket}/{self.key(name)}"
+
+    @property
+    def manifest_uri(self) -> str:
+        """The URI that is the whole input of an execution."""
+        return self.uri("manifest.json")
+
+
+@dataclass(frozen=True)
+class ManifestSource:
+    """A staged source.
+
+    Attributes:
+        input: the staged object's name under ``input/``: ``<source_id>.csv``, or ``.csv.gz`` where it is gzip.
+        header: the column names of its header row, in order.
+        received_at: the stamp of its arrival, the yardstick for ``future_listen_time``.
+    """
+
+    source_id: str
+    input: str
+    header: list[str]
+    received_at: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What one run processes. Sorted by source_id, so that equal batches give equal bytes."""
+
+    batch_id: str
+    sources: list[ManifestSource]
+
+    @property
+    def source_ids(self) -> list[str]:
+        """The ids of the sources, in order."""
+        return [source.source_id for source in self.sources]
+
+    def only(self, source_ids: set[str]) -> Manifest:
+        """The manifest without the sources that are not among `source_ids`."""
+        return Manifest(self.batch_id, [source for source in self.sources if source.source_id in source_ids])
+
+
+@dataclass(frozen=True)
+class SourceOutcome:
+    """What the transform made of one source: rows_read = rows_accepted + the sum of `rejected`.
+
+    For a source with `verdict` ``too_many_bad_rows`` the counts are kept, rows_accepted is 0 and nothing was committed.
+    """
+
+    rows_read: int
+    rows_accepted: int
+    rejected: dict[str, int]
+    days: list[str]
+    verdict: str | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came of a run's transform.
+
+    Attributes:
+        version: the Iceberg sequence number of the snapshot that the metrics were read from; 0 where no day changed.
+        lake_uuid: the UUID of the lake table; '' where no day changed.
+        days: the days whose metrics were recomputed.
+        metrics: the folder under the run's folder that holds the metrics as Parquet.
+        sources: outcome by source_id.
+    """
+
+    batch_id: str
+    execution: str
+    version: int
+    lake_uuid: str
+    days: list[str]
+    metrics: str
+    sources: dict[str, SourceOutcome] = field(default_factory=dict)
+
+
+def write_manifest(s3: S3Client, folder: RunFolder, manifest: Manifest) -> None:
+    """Write the manifest into the run's folder."""
+    _write(s3, folder, "manifest.json", asdict(manifest))
+
+
+def read_manifest(s3: S3Client, folder: RunFolder) -> Manifest:
+    """Read the manifest of a run."""
+    raw = _read(s3, folder, "manifest.json")
+    return Manifest(raw["batch_id"], [ManifestSource(**source) for source in raw["sources"]])
+
+
+def write_summary(s3: S3Client, folder: RunFolder, summary: Summary) -> None:
+    """Write the summary into the run's folder."""
+    _write(s3, folder, "summary.json", asdict(summary))
+
+
+def read_summary(s3: S3Client, folder: RunFolder) -> Summary:
+    """Read the summary of a run."""
+    raw = _read(s3, folder, "summary.json")
+    outcomes = {source_id: SourceOutcome(**outcome) for source_id, outcome in raw.pop("sources").items()}
+    return Summary(**raw, sources=outcomes)
+
+
+def _write(s3: S3Client, folder: RunFolder, name: str, content: object) -> None:
+    body = json.dumps(content, ensure_ascii=False, indent=1).encode()
+    s3.put_object(Bucket=folder.bucket, Key=folder.key(name), Body=body, ContentType="application/json")
+
+
+def _read(s3: S3Client, folder: RunFolder, name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(s3.get_object(Bucket=folder.bucket, Key=folder.key(name))["Body"].read())
+    return content

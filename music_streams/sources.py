@@ -1,0 +1,64 @@
+"""The identity of a source (one object version) and of a batch, and the keys under which a source is kept.
+
+Rules: docs/design.md, sections 3 (Source, Prefixes) and 5 (Batch).
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+STREAMS_PREFIX = "incoming/"
+ID_DIGITS = 32
+MAX_NAME_BYTES = 200
+_UNSAFE = re.compile(r"[^0-9A-Za-z._-]")
+
+
+def _digest(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:ID_DIGITS]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One object version in the landing bucket.
+
+    Attributes:
+        size: bytes as stored (compressed, where the object is gzip).
+        received_at: the stamp of its arrival, as S3's event tells it.
+    """
+
+    bucket: str
+    key: str
+    version_id: str
+    size: int
+    received_at: str
+
+    @property
+    def source_id(self) -> str:
+        """The first 32 hex digits of SHA-256 over bucket, LF, key, LF, versionId."""
+        return _digest((self.bucket, self.key, self.version_id))
+
+    @property
+    def uri(self) -> str:
+        """How people see the source in messages."""
+        return f"s3://{self.bucket}/{self.key}?versionId={self.version_id}"
+
+    def kept_key(self, prefix: str) -> str:
+        """The key under `prefix` (``archive`` or ``quarantine``): arrival date, source_id and a safe name."""
+        day = self.received_at[:10].replace("-", "/")
+        return f"{prefix}/{day}/{self.source_id}/{safe_name(self.key)}"
+
+
+def safe_name(key: str) -> str:
+    """The key's last segment with unsafe characters as ``_``, its last 200 bytes."""
+    return _UNSAFE.sub("_", key.rsplit("/", 1)[-1])[-MAX_NAME_BYTES:]
+
+
+def batch_id_of(source_ids: Iterable[str]) -> str:
+    """The first 32 hex digits of SHA-256 over the sorted source_ids joined by LF."""
+    return _digest(sorted(source_ids))
+
+
+def execution_name(batch_id: str, attempt: int) -> str:
+    """The state machine's execution name of one attempt at a batch."""
+    return f"{batch_id}-{attempt}"

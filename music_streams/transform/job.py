@@ -1,0 +1,125 @@
+"""One run of the transform: judge, commit, aggregate the touched days, summarise."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from music_streams.runs import RunFolder, SourceOutcome, Summary, read_manifest, write_summary
+from music_streams.transform import inputs, listens, metrics, rows
+from music_streams.transform.lake import LISTENS, REJECTED_ROWS, Lake
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, Row, SparkSession
+    from types_boto3_glue import GlueClient
+    from types_boto3_s3 import S3Client
+
+log = logging.getLogger(__name__)
+
+NOT_MALFORMED = {"duplicate", "unknown_track"}  # reasons that do not speak against the file
+
+
+@dataclass(frozen=True)
+class TransformRun:
+    """What a run is about.
+
+    Attributes:
+        execution: the state machine execution's name, ``<batch_id>-<attempt>``: identifies the run's commits.
+        run_id: the Glue job run's id: names the folder of this try's metrics, so that two tries never mix.
+        max_rejected_ratio: a file whose share of malformed rows is greater is quarantined whole.
+    """
+
+    folder: RunFolder
+    execution: str
+    run_id: str
+    landing_bucket: str
+    max_rejected_ratio: float
+    publish_track_metrics: bool
+
+    @property
+    def is_repeat(self) -> bool:
+        """Whether the sources may have been committed by an earlier attempt."""
+        return not self.execution.endswith("-1")
+
+
+def run(spark: SparkSession, s3: S3Client, glue: GlueClient, task: TransformRun) -> Summary:
+    """Process a manifest; may be repeated with the same execution at any point.
+
+    Raises:
+        NoReferenceData: there is no valid songs row at all; nothing was committed.
+    """
+    lake = Lake(spark, glue, s3)
+    manifest = read_manifest(s3, task.folder)
+    reference = inputs.reference_data(spark, s3, task.landing_bucket)
+    judged = rows.judge(inputs.lines(spark, task.folder, manifest), inputs.sources(spark, manifest))
+    enriched = listens.enrich(judged, reference.songs, reference.users).persist()
+
+    outcomes = _outcomes(listens.counts(enriched).collect(), manifest.source_ids, task.max_rejected_ratio)
+    accepted_ids = [source_id for source_id, outcome in outcomes.items() if outcome.verdict is None]
+    days = _commit(lake, task, enriched, accepted_ids, outcomes, reference.version)
+    summary = _publishable(lake, task, days, outcomes)
+    write_summary(s3, task.folder, summary)
+    return summary
+
+
+def _outcomes(counts: list[Row], source_ids: list[str], max_rejected_ratio: float) -> dict[str, SourceOutcome]:
+    """What became of each source, from the rows of :func:`listens.counts`."""
+    rejected: dict[str, Counter[str]] = {source_id: Counter() for source_id in source_ids}
+    by_day: dict[str, Counter[str]] = {source_id: Counter() for source_id in source_ids}
+    for row in counts:
+        if row["reason"] is None:
+            by_day[row["source_id"]][row["day"]] += row["count"]
+        else:
+            rejected[row["source_id"]][row["reason"]] += row["count"]
+    return {source_id: _outcome(by_day[source_id], rejected[source_id], max_rejected_ratio) for source_id in source_ids}
+
+
+def _outcome(by_day: Counter[str], rejected: Counter[str], max_rejected_ratio: float) -> SourceOutcome:
+    rows_accepted = by_day.total()
+    rows_read = rows_accepted + rejected.total()
+    malformed = sum(count for reason, count in rejected.items() if reason not in NOT_MALFORMED)
+    if malformed > max_rejected_ratio * rows_read:
+        return SourceOutcome(rows_read, 0, dict(rejected), [], "too_many_bad_rows")
+    return SourceOutcome(rows_read, rows_accepted, dict(rejected), sorted(by_day))
+
+
+def _commit(
+    lake: Lake,
+    task: TransformRun,
+    enriched: DataFrame,
+    source_ids: list[str],
+    outcomes: dict[str, SourceOutcome],
+    reference_version: int,
+) -> list[str]:
+    """Commit the accepted sources' rows, rejected ones first, and answer the days that changed."""
+    before = lake.state(LISTENS).commit_of(task.execution)
+    if before is None:
+        days = {day for outcome in outcomes.values() for day in outcome.days}
+        if task.is_repeat:
+            days.update(lake.days_of(source_ids, except_execution=task.execution))
+        changed = sorted(days)
+        if any(outcomes[source_id].rejected for source_id in source_ids):
+            lake.append(REJECTED_ROWS, listens.rejected(enriched, source_ids, task.execution), task.execution, changed)
+        if changed:
+            added = listens.accepted(enriched, source_ids, task.execution, reference_version)
+            lake.append(LISTENS, added, task.execution, changed)
+    else:
+        log.info("execution %s had committed already", task.execution)
+        changed = before.days
+    if task.is_repeat and source_ids:
+        lake.delete_older_copies(source_ids, task.execution)
+    return changed
+
+
+def _publishable(lake: Lake, task: TransformRun, days: list[str], outcomes: dict[str, SourceOutcome]) -> Summary:
+    """Aggregate the changed days from the pinned current snapshot and write the metrics beside the summary."""
+    batch_id = task.folder.batch_id
+    if not days:
+        return Summary(batch_id, task.execution, 0, "", [], "", outcomes)
+    pinned = lake.state(LISTENS)
+    items = metrics.items(lake.listens_at(pinned.snapshot_id, days), track_metrics=task.publish_track_metrics)
+    place = f"metrics/{task.run_id}"
+    items.write.mode("overwrite").parquet(task.folder.uri(place))
+    return Summary(batch_id, task.execution, pinned.version, pinned.uuid, days, place, outcomes)

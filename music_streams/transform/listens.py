@@ -1,0 +1,55 @@
+"""Judged rows meet the reference data: listens for the lake, rejected rows, and the count of both."""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+UNKNOWN_COUNTRY = "unknown"
+
+
+def enrich(rows: DataFrame, songs: DataFrame, users: DataFrame) -> DataFrame:
+    """Add what the reference data knows of each row; a good row whose track is not in songs gets `unknown_track`.
+
+    Args:
+        rows: as :func:`rows.judge` gives them.
+        songs: as :func:`reference.songs` gives them.
+        users: as :func:`reference.users` gives them.
+
+    Returns:
+        The rows with duration_ms, track_name, artists, genres, user_country, and the final reason (null: accepted).
+    """
+    return (
+        rows.join(songs, "track_id", "left")
+        .join(users, "user_id", "left")
+        .withColumn("user_country", F.coalesce("user_country", F.lit(UNKNOWN_COUNTRY)))
+        .withColumn("reason", F.coalesce("reason", F.when(F.col("genres").isNull(), "unknown_track")))
+    )
+
+
+def counts(rows: DataFrame) -> DataFrame:
+    """How many rows of each source, reason and day: source_id, reason, day (null for rejected rows), count."""
+    day = F.when(F.col("reason").isNull(), F.to_date("listened_at").cast("string"))
+    return rows.groupBy("source_id", "reason", day.alias("day")).count()
+
+
+def accepted(rows: DataFrame, source_ids: list[str], execution: str, reference_version: int) -> DataFrame:
+    """The rows of the lake's `listens` that the given sources bring."""
+    return rows.where(F.col("reason").isNull() & F.col("source_id").isin(source_ids)).select(
+        "user_id",
+        "track_id",
+        "listened_at",
+        "duration_ms",
+        "track_name",
+        "artists",
+        "genres",
+        "user_country",
+        "source_id",
+        F.lit(execution).alias("execution"),
+        F.lit(reference_version).cast("bigint").alias("reference_version"),
+    )
+
+
+def rejected(rows: DataFrame, source_ids: list[str], execution: str) -> DataFrame:
+    """The rows of the lake's `rejected_rows` that the given sources bring."""
+    return rows.where(F.col("reason").isNotNull() & F.col("source_id").isin(source_ids)).select(
+        "raw", "reason", "source_id", F.lit(execution).alias("execution")
+    )

@@ -1,0 +1,134 @@
+"""Metrics of whole days, a pure function of the lake's listens (docs/design.md, section 4)."""
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+TOP_SONGS = 3
+TOP_GENRES = 5
+
+
+def items(listens: DataFrame, *, track_metrics: bool) -> DataFrame:
+    """Every metrics item of the days that the listens belong to.
+
+    Args:
+        listens: the columns of the lake's `listens`, all rows of the days in question, copies of an event included.
+        track_metrics: whether TRACK items are wanted.
+
+    Returns:
+        pk, sk, day (text), listen_count, unique_listeners, total_listening_time_ms, avg_hundredths_ms (bigint: the
+        average listening time per user in 1/100 ms), top_songs (array of struct, null where the item has none),
+        top_genres (likewise).
+    """
+    plays = events(listens).transform(lambda df: _by_key(df, track_metrics=track_metrics))
+    totals = plays.groupBy("pk", "sk", "day").agg(*_measures())
+    return (
+        totals.join(_top_songs(plays), ["pk", "sk", "day"], "left")
+        .join(_top_genres(totals), ["pk", "sk", "day"], "left")
+        .withColumn("avg_hundredths_ms", _average_hundredths())
+    )
+
+
+def events(listens: DataFrame) -> DataFrame:
+    """One row an event. Among its copies the greatest reference_version wins, then the smallest source_id."""
+    first = F.min(
+        F.struct(
+            (-F.col("reference_version")).alias("age"),
+            "source_id",
+            "duration_ms",
+            "track_name",
+            "artists",
+            "genres",
+            "user_country",
+        )
+    )
+    return (
+        listens.groupBy("user_id", "track_id", "listened_at")
+        .agg(first.alias("copy"))
+        .select("user_id", "track_id", F.to_date("listened_at").cast("string").alias("day"), "copy.*")
+    )
+
+
+def _by_key(events: DataFrame, *, track_metrics: bool) -> DataFrame:
+    """Repeat each event for every item that it counts in."""
+    day = F.concat(F.lit("DAY#"), "day")
+    keys = [
+        F.transform("genres", lambda genre: _key(F.concat(F.lit("GENRE#"), genre), day)),
+        F.array(_key(F.concat(F.lit("COUNTRY#"), "user_country"), day)),
+        F.array(_key(day, F.lit("SUMMARY"))),
+    ]
+    if track_metrics:
+        keys.append(F.array(_key(F.concat(F.lit("TRACK#"), "track_id"), day)))
+    return events.withColumn("key", F.explode(F.concat(*keys))).select("*", "key.pk", "key.sk").drop("key", "genres")
+
+
+def _key(pk: Column, sk: Column) -> Column:
+    return F.struct(pk.alias("pk"), sk.alias("sk"))
+
+
+def _measures() -> list[Column]:
+    return [
+        F.count(F.lit(1)).alias("listen_count"),
+        F.countDistinct("user_id").alias("unique_listeners"),
+        F.sum("duration_ms").alias("total_listening_time_ms"),
+    ]
+
+
+def _average_hundredths() -> Column:
+    """Total / unique_listeners to 2 decimals, half up, in integers: (200·total + n) div 2n."""
+    return F.expr("(200 * total_listening_time_ms + unique_listeners) div (2 * unique_listeners)")
+
+
+def _top_songs(plays: DataFrame) -> DataFrame:
+    """The first three tracks of each genre and country, as pk, sk, day, top_songs."""
+    # Among the names of a track within a day the greatest reference_version wins, then the smallest source_id.
+    name = F.min(F.struct("age", "source_id", "track_name", "artists"))
+    tracks = (
+        plays.where(F.col("pk").startswith("GENRE#") | F.col("pk").startswith("COUNTRY#"))
+        .groupBy("pk", "sk", "day", "track_id")
+        .agg(*_measures(), name.alias("name"))
+        .select("*", "name.track_name", "name.artists")
+    )
+    best_first = [F.desc("listen_count"), F.desc("unique_listeners"), F.asc("track_id")]
+    return _top(
+        tracks,
+        ["pk", "sk", "day"],
+        best_first,
+        TOP_SONGS,
+        "top_songs",
+        ["track_id", "track_name", "artists", "listen_count", "unique_listeners", "total_listening_time_ms"],
+    )
+
+
+def _top_genres(totals: DataFrame) -> DataFrame:
+    """The first five genres of each day's summary, as pk, sk, day, top_genres."""
+    genres = totals.where(F.col("pk").startswith("GENRE#")).select(
+        F.col("sk").alias("pk"),
+        F.lit("SUMMARY").alias("sk"),
+        "day",
+        F.expr("substring(pk, length('GENRE#') + 1)").alias("genre"),
+        "listen_count",
+        "unique_listeners",
+        "total_listening_time_ms",
+    )
+    best_first = [F.desc("listen_count"), F.desc("unique_listeners"), F.asc("genre")]
+    return _top(
+        genres,
+        ["pk", "sk", "day"],
+        best_first,
+        TOP_GENRES,
+        "top_genres",
+        ["genre", "listen_count", "unique_listeners", "total_listening_time_ms"],
+    )
+
+
+def _top(
+    rows: DataFrame, group: list[str], best_first: list[Column], size: int, name: str, columns: list[str]
+) -> DataFrame:
+    """The first `size` rows of each group, as an array of structs that begin with their rank."""
+    rank = F.row_number().over(Window.partitionBy(*group).orderBy(*best_first))
+    return (
+        rows.withColumn("rank", rank)
+        .where(F.col("rank") <= size)
+        .groupBy(*group)
+        .agg(F.sort_array(F.collect_list(F.struct("rank", *columns))).alias(name))
+    )

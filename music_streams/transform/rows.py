@@ -1,0 +1,126 @@
+"""Lines of stream files become rows with a value or a reason (docs/design.md, section 3, Row reasons)."""
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+SOURCES = T.StructType(
+    [
+        T.StructField("source_id", T.StringType(), nullable=False),
+        T.StructField("received_at", T.TimestampType(), nullable=False),
+        T.StructField("field_count", T.IntegerType(), nullable=False),
+        T.StructField("user_id_at", T.IntegerType(), nullable=False),
+        T.StructField("track_id_at", T.IntegerType(), nullable=False),
+        T.StructField("listen_time_at", T.IntegerType(), nullable=False),
+    ]
+)
+"""A row for each source: its arrival, how many fields its header has, and at which index each column stands."""
+
+LINES = T.StructType(
+    [
+        T.StructField("source_id", T.StringType(), nullable=False),
+        T.StructField(
+            "position",
+            T.StructType([T.StructField("block", T.LongType()), T.StructField("line", T.LongType())]),
+            nullable=False,
+        ),
+        T.StructField("raw", T.StringType(), nullable=False),
+    ]
+)
+"""A row for each line that is neither blank nor the header; `position` orders the lines of a source."""
+
+USER_ID = r"^[0-9]{1,19}\z"
+TRACK_ID = r"^[0-9A-Za-z]{22}\z"
+_DATE_TIME = r"^(19[7-9][0-9]|[2-9][0-9]{3})-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
+_ZONE = r"(Z|[+-]((0[0-9]|1[0-7]):?[0-5][0-9]|18:?00))?\z"
+
+
+def judge(lines: DataFrame, sources: DataFrame) -> DataFrame:
+    """Parse each line by its source's header and give it the first reason that applies.
+
+    Args:
+        lines: columns of :data:`LINES`.
+        sources: columns of :data:`SOURCES`.
+
+    Returns:
+        source_id, position, raw, user_id (bigint), track_id, listened_at (timestamp), reason (null: good so far).
+        Whether its track is known, and so whether it is parked, is for :func:`listens.enrich` to say.
+    """
+    located = lines.join(F.broadcast(sources), "source_id").withColumn("fields", fields(F.col("raw")))
+    named = located.select(
+        "source_id",
+        "position",
+        "raw",
+        "received_at",
+        (F.col("fields").isNull() | (F.size("fields") != F.col("field_count"))).alias("is_malformed"),
+        F.get("fields", F.col("user_id_at")).alias("user_text"),
+        F.get("fields", F.col("track_id_at")).alias("track_id"),
+        F.get("fields", F.col("listen_time_at")).alias("time_text"),
+    )
+    typed = named.withColumn("user_id", positive_bigint(F.col("user_text"), USER_ID)).withColumn(
+        "listened_at", instant(F.col("time_text"))
+    )
+    return typed.select(
+        "source_id", "position", "raw", "user_id", "track_id", "listened_at", _reason().alias("reason")
+    ).transform(_mark_duplicates)
+
+
+def fields(line: Column) -> Column:
+    """The fields of a line as an array, or null where it is no RFC 4180 record. The same rule as csv_line.fields."""
+    # Every quote opens or closes a quoted stretch, so commas in the stretches of even index end a field. NUL cannot
+    # occur in the input (a file with one is not_csv) and marks those commas.
+    stretches = F.split(line, '"')
+    marked = F.transform(
+        stretches, lambda text, i: F.when(i % 2 == 0, F.replace(text, F.lit(","), F.lit("\0"))).otherwise(text)
+    )
+    raw = F.split(F.array_join(marked, '"'), "\0")
+    is_record = (F.size(stretches) % 2 == 1) & F.forall(raw, _is_well_quoted)
+    quoted = F.when(is_record, F.transform(raw, _unquoted))
+    return F.when(line.contains('"'), quoted).otherwise(F.split(line, ","))
+
+
+def _is_well_quoted(field: Column) -> Column:
+    is_wrapped = (F.length(field) >= 2) & field.startswith('"') & field.endswith('"')
+    return ~field.contains('"') | (is_wrapped & ~F.replace(_inside(field), F.lit('""'), F.lit("")).contains('"'))
+
+
+def _unquoted(field: Column) -> Column:
+    return F.when(field.startswith('"'), F.replace(_inside(field), F.lit('""'), F.lit('"'))).otherwise(field)
+
+
+def _inside(field: Column) -> Column:
+    return field.substr(F.lit(2), F.length(field) - 2)
+
+
+def positive_bigint(text: Column, pattern: str) -> Column:
+    """The number that a text of digits writes, null outside 1 … 2^63-1."""
+    number = F.when(text.rlike(pattern), text.cast("bigint"))
+    return F.when(number > 0, number)
+
+
+def instant(text: Column) -> Column:
+    """The moment that a listen_time writes, in microseconds (further digits are cut off); null where it is none."""
+    # The cast knows the calendar and answers null for a date or time that does not exist; no zone is UTC.
+    return F.when(text.rlike(_DATE_TIME + _ZONE), text.cast("timestamp"))
+
+
+def _reason() -> Column:
+    return (
+        F.when(F.col("is_malformed"), "malformed_row")
+        .when(F.col("user_text") == "", "missing_user_id")
+        .when(F.col("user_id").isNull(), "bad_user_id")
+        .when(F.col("track_id") == "", "missing_track_id")
+        .when(~F.col("track_id").rlike(TRACK_ID), "bad_track_id")
+        .when(F.col("time_text") == "", "missing_listen_time")
+        .when(F.col("listened_at").isNull(), "bad_listen_time")
+        .when(F.col("listened_at") > F.col("received_at") + F.expr("INTERVAL 24 HOURS"), "future_listen_time")
+    )
+
+
+def _mark_duplicates(rows: DataFrame) -> DataFrame:
+    """Give `duplicate` to every row that repeats the event of an earlier row of its file."""
+    # A rejected row is no event: its position, unique in the file, keeps it in a partition of its own.
+    apart = F.when(F.col("reason").isNotNull(), F.col("position"))
+    same_event = Window.partitionBy("source_id", "user_id", "track_id", "listened_at", apart).orderBy("position")
+    is_repeat = F.row_number().over(same_event) > 1
+    return rows.withColumn("reason", F.when(is_repeat, "duplicate").otherwise(F.col("reason")))

@@ -1,0 +1,198 @@
+"""The judgement of a streams file from one pass over its bytes, in bounded memory.
+
+The verdicts and their order: docs/design.md, section 3, File verdicts. The file is read in chunks; what is kept is the header line, at most 64 KiB, and one chunk. A verdict that comes
+earlier in the order of the contract can still turn up later in the file, so the pass goes on where it must.
+"""
+
+import codecs
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from music_streams import csv_line
+
+REQUIRED_COLUMNS = ("user_id", "track_id", "listen_time")
+MAX_LINE_BYTES = 64 * 1024
+CHUNK_BYTES = 1024 * 1024
+_GZIP_MAGIC = b"\x1f\x8b"
+_LINE_ENDS = (b"\n", b"\r")
+_BLANK = csv_line.BLANK.encode()
+_INK = re.compile(b"[^" + re.escape(_BLANK) + b"]")
+
+
+class Verdict(StrEnum):
+    """Why a file is quarantined, in the order in which the reasons apply."""
+
+    BAD_KEY = "bad_key"
+    EMPTY_FILE = "empty_file"
+    TOO_LARGE = "too_large"
+    NOT_UTF8 = "not_utf8"
+    NOT_CSV = "not_csv"
+    MISSING_COLUMNS = "missing_columns"
+    TOO_MANY_BAD_ROWS = "too_many_bad_rows"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What validate found out about a file.
+
+    Attributes:
+        verdict: why the file is quarantined, or None where it is valid.
+        detail: what was wrong and where, for people.
+        header: the column names, where the file is valid.
+        is_gzip: told by the magic bytes, not the name.
+    """
+
+    verdict: Verdict | None
+    detail: str = ""
+    header: list[str] = field(default_factory=list)
+    is_gzip: bool = False
+
+
+def judge(key: str, chunks: Iterable[bytes], max_bytes: int) -> Judgement:
+    """Judge a file by its key and bytes.
+
+    Args:
+        key: the object's key; its suffix must be .csv or .csv.gz in any case.
+        chunks: the stored bytes, in pieces of any size.
+        max_bytes: the largest uncompressed size that is accepted.
+    """
+    if not key.lower().endswith((".csv", ".csv.gz")):
+        return Judgement(Verdict.BAD_KEY, f"the key ends in neither .csv nor .csv.gz: {key!r}")
+    chunks = _from_first_bytes(iter(chunks))
+    first = next(chunks, b"")
+    is_gzip = first.startswith(_GZIP_MAGIC)
+    scan = _Scan(max_bytes)
+    try:
+        for chunk in _from_first_bytes(_gunzip(_whole(first, chunks))) if is_gzip else _whole(first, chunks):
+            scan.feed(chunk)
+            if scan.is_decided:
+                break
+    except zlib.error as error:
+        scan.damage = f"the gzip stream breaks off or is damaged ({error})"
+    scan.finish()
+    return scan.judgement(is_gzip=is_gzip)
+
+
+class _Scan:
+    """What one pass over the uncompressed bytes tells."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.size = 0
+        self.is_blank = True
+        self.not_utf8 = ""
+        self.not_csv = ""
+        self.damage = ""
+        self.header_line = b""
+        self._header_is_whole = False
+        self._line_bytes = 0  # of the line that the next chunk continues
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+
+    @property
+    def is_decided(self) -> bool:
+        """Nothing that can still come applies before what is known."""
+        return self.size > self.max_bytes and not self.is_blank
+
+    def feed(self, chunk: bytes) -> None:
+        if self.size == 0:
+            chunk = chunk.removeprefix(codecs.BOM_UTF8)
+        if not self.not_utf8:
+            self._check_utf8(chunk)
+        if not self.not_csv:
+            self._check_lines(chunk)
+        self.size += len(chunk)
+        self.is_blank = self.is_blank and not chunk.strip(_BLANK)
+        if not self._header_is_whole:
+            self._collect_header(chunk)
+
+    def finish(self) -> None:
+        """Tell the scan that the file is at its end."""
+        if not self.not_utf8:
+            self._check_utf8(b"", final=True)
+
+    def judgement(self, *, is_gzip: bool) -> Judgement:
+        """The first verdict that applies, in the order of the contract."""
+        if self.is_blank and not self.damage:
+            return Judgement(Verdict.EMPTY_FILE, "the file holds nothing but blank lines")
+        if self.size > self.max_bytes:
+            return Judgement(Verdict.TOO_LARGE, f"the file is larger than {self.max_bytes} bytes, uncompressed")
+        if self.not_utf8:
+            return Judgement(Verdict.NOT_UTF8, self.not_utf8)
+        if self.not_csv or self.damage:
+            return Judgement(Verdict.NOT_CSV, self.not_csv or self.damage)
+        header = csv_line.fields(self.header_line.decode()) or []
+        twice = sorted({name for name in header if header.count(name) > 1})
+        if twice:
+            return Judgement(Verdict.NOT_CSV, f"the header row names a column twice: {', '.join(twice)}")
+        missing = [name for name in REQUIRED_COLUMNS if name not in header]
+        if missing:
+            return Judgement(Verdict.MISSING_COLUMNS, f"the header row lacks: {', '.join(missing)}")
+        return Judgement(None, header=header, is_gzip=is_gzip)
+
+    def _check_utf8(self, chunk: bytes, *, final: bool = False) -> None:
+        try:
+            self._decoder.decode(chunk, final)
+        except UnicodeDecodeError as error:
+            self.not_utf8 = f"the bytes near position {self.size + error.start} are not UTF-8"
+
+    def _check_lines(self, chunk: bytes) -> None:
+        if (position := chunk.find(b"\0")) >= 0:
+            self.not_csv = f"there is a NUL byte at position {self.size + position}"
+            return
+        line_start = -self._line_bytes
+        while len(chunk) - line_start > MAX_LINE_BYTES:
+            # A line end in the next 64 KiB is enough to know that no line there is too long: take the last one.
+            end = line_start + MAX_LINE_BYTES + 1
+            last = max(chunk.rfind(mark, max(line_start, 0), end) for mark in _LINE_ENDS)
+            if last < 0:
+                self.not_csv = f"the line that starts at position {self.size + line_start} is longer than 64 KiB"
+                return
+            line_start = last + 1
+        last = max(chunk.rfind(mark, max(line_start, 0)) for mark in _LINE_ENDS)
+        self._line_bytes = len(chunk) - (last + 1 if last >= 0 else line_start)
+
+    def _collect_header(self, chunk: bytes) -> None:
+        """Keep the first line that is not blank; blank lines before it are dropped as they come."""
+        text = self.header_line + chunk
+        ink = _INK.search(text)
+        start = 1 + max(text.rfind(mark, 0, ink.start() if ink else None) for mark in _LINE_ENDS)
+        ends = [end for mark in _LINE_ENDS if ink and (end := text.find(mark, ink.start())) >= 0]
+        self._header_is_whole = bool(ends)
+        self.header_line = text[start : min(ends) if ends else start + MAX_LINE_BYTES + 1]
+
+
+def _from_first_bytes(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes; the first chunk is long enough to show a byte order mark or gzip's magic bytes."""
+    first = b""
+    for chunk in chunks:
+        first += chunk
+        if len(first) >= len(codecs.BOM_UTF8):
+            break
+    yield first
+    yield from chunks
+
+
+def _whole(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The uncompressed bytes of a gzip file of one or more members (RFC 1952), in chunks of bounded size."""
+    member = zlib.decompressobj(wbits=31)
+    for chunk in chunks:
+        data = chunk
+        while data:
+            if member.eof:
+                member = zlib.decompressobj(wbits=31)
+            out = member.decompress(data, CHUNK_BYTES)
+            if out:
+                yield out
+            data = member.unconsumed_tail or member.unused_data
+        while not member.eof and (out := member.decompress(member.unconsumed_tail, CHUNK_BYTES)):
+            yield out
+    if not member.eof:
+        raise zlib.error("the last member is not complete")
