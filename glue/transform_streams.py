@@ -2,6 +2,7 @@
 
 import logging
 from argparse import ArgumentParser
+from decimal import Decimal
 
 from pyspark.sql import SparkSession
 
@@ -15,7 +16,7 @@ parser = ArgumentParser(allow_abbrev=False)
 parser.add_argument("--manifest", required=True, help="URI of the batch's manifest")
 parser.add_argument("--execution", required=True, help="name of the state machine's execution")
 parser.add_argument("--landing_bucket", required=True, help="where reference/ lies")
-parser.add_argument("--max_rejected_ratio", required=True, type=float)
+parser.add_argument("--max_rejected_ratio", required=True, type=Decimal)
 parser.add_argument("--publish_track_metrics", required=True, choices=["true", "false"])
 parser.add_argument("--JOB_RUN_ID", required=True, help="given by Glue")
 arguments, _given_by_glue = parser.parse_known_args()

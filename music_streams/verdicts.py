@@ -1,7 +1,8 @@
 """The judgement of a streams file from one pass over its bytes, in bounded memory.
 
-The verdicts and their order: docs/design.md, section 3, File verdicts. The file is read in chunks; what is kept is the header line, at most 64 KiB, and one chunk. A verdict that comes
-earlier in the order of the contract can still turn up later in the file, so the pass goes on where it must.
+The verdicts and their order: docs/design.md, section 3, File verdicts. The file is read in chunks; what is kept is
+the header line, at most 64 KiB, and one chunk. A verdict that comes earlier in the order of the contract can still turn
+up later in the file, so the pass goes on where it must.
 """
 
 import codecs

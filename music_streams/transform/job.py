@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from music_streams.runs import RunFolder, SourceOutcome, Summary, read_manifest, write_summary
@@ -35,7 +36,7 @@ class TransformRun:
     execution: str
     run_id: str
     landing_bucket: str
-    max_rejected_ratio: float
+    max_rejected_ratio: Decimal
     publish_track_metrics: bool
 
     @property
@@ -64,7 +65,7 @@ def run(spark: SparkSession, s3: S3Client, glue: GlueClient, task: TransformRun)
     return summary
 
 
-def _outcomes(counts: list[Row], source_ids: list[str], max_rejected_ratio: float) -> dict[str, SourceOutcome]:
+def _outcomes(counts: list[Row], source_ids: list[str], max_rejected_ratio: Decimal) -> dict[str, SourceOutcome]:
     """What became of each source, from the rows of :func:`listens.counts`."""
     rejected: dict[str, Counter[str]] = {source_id: Counter() for source_id in source_ids}
     by_day: dict[str, Counter[str]] = {source_id: Counter() for source_id in source_ids}
@@ -76,7 +77,7 @@ def _outcomes(counts: list[Row], source_ids: list[str], max_rejected_ratio: floa
     return {source_id: _outcome(by_day[source_id], rejected[source_id], max_rejected_ratio) for source_id in source_ids}
 
 
-def _outcome(by_day: Counter[str], rejected: Counter[str], max_rejected_ratio: float) -> SourceOutcome:
+def _outcome(by_day: Counter[str], rejected: Counter[str], max_rejected_ratio: Decimal) -> SourceOutcome:
     rows_accepted = by_day.total()
     rows_read = rows_accepted + rejected.total()
     malformed = sum(count for reason, count in rejected.items() if reason not in NOT_MALFORMED)

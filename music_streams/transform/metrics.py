@@ -5,6 +5,7 @@ from pyspark.sql import functions as F
 
 TOP_SONGS = 3
 TOP_GENRES = 5
+_ENRICHMENT = ("duration_ms", "track_name", "artists", "genres", "user_country")
 
 
 def items(listens: DataFrame, *, track_metrics: bool) -> DataFrame:
@@ -29,22 +30,23 @@ def items(listens: DataFrame, *, track_metrics: bool) -> DataFrame:
 
 
 def events(listens: DataFrame) -> DataFrame:
-    """One row an event. Among its copies the greatest reference_version wins, then the smallest source_id."""
-    first = F.min(
-        F.struct(
-            (-F.col("reference_version")).alias("age"),
-            "source_id",
-            "duration_ms",
-            "track_name",
-            "artists",
-            "genres",
-            "user_country",
-        )
-    )
+    """One row an event: user_id, track_id, day, duration_ms, track_name, artists, genres, user_country.
+
+    Among the copies of an event the greatest reference_version wins, then the smallest source_id; so do, among all of
+    a track's events of a day, its name and artists.
+    """
+    precedence = F.struct((-F.col("reference_version")).alias("age"), "source_id")
+    first = F.min(F.struct(precedence.alias("precedence"), *_ENRICHMENT))
+    same_track = Window.partitionBy("day", "track_id")
+    name = F.min(F.struct("precedence", "track_name", "artists")).over(same_track)
     return (
         listens.groupBy("user_id", "track_id", "listened_at")
         .agg(first.alias("copy"))
         .select("user_id", "track_id", F.to_date("listened_at").cast("string").alias("day"), "copy.*")
+        .withColumn("name", name)
+        .select(
+            "user_id", "track_id", "day", "duration_ms", "name.track_name", "name.artists", "genres", "user_country"
+        )
     )
 
 
@@ -80,13 +82,10 @@ def _average_hundredths() -> Column:
 
 def _top_songs(plays: DataFrame) -> DataFrame:
     """The first three tracks of each genre and country, as pk, sk, day, top_songs."""
-    # Among the names of a track within a day the greatest reference_version wins, then the smallest source_id.
-    name = F.min(F.struct("age", "source_id", "track_name", "artists"))
     tracks = (
         plays.where(F.col("pk").startswith("GENRE#") | F.col("pk").startswith("COUNTRY#"))
-        .groupBy("pk", "sk", "day", "track_id")
-        .agg(*_measures(), name.alias("name"))
-        .select("*", "name.track_name", "name.artists")
+        .groupBy("pk", "sk", "day", "track_id", "track_name", "artists")
+        .agg(*_measures())
     )
     best_first = [F.desc("listen_count"), F.desc("unique_listeners"), F.asc("track_id")]
     return _top(

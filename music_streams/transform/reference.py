@@ -28,9 +28,11 @@ def songs(rows: DataFrame) -> DataFrame:
         F.coalesce("artists", F.lit("")).alias("artists"),
         F.when(duration <= _MAX_DURATION_MS, duration).alias("duration_ms"),
         "track_genre",
-        F.when(F.col("id").rlike(_DIGITS), F.col("id").cast("decimal(38,0)")).alias("id"),
+        F.when(F.col("id").rlike(_DIGITS), F.regexp_replace("id", "^0+", "")).alias("id"),
     ).where(F.col("track_id").rlike(TRACK_ID) & F.col("duration_ms").isNotNull() & (F.col("track_genre") != ""))
-    first = F.min(F.struct(F.col("id").isNull().alias("has_no_id"), "id", "track_name", "artists", "duration_ms"))
+    # Without leading zeros numbers of any length compare by length, then as text.
+    by_id = F.struct(F.col("id").isNull(), F.length("id"), "id")
+    first = F.min(F.struct(by_id, "track_name", "artists", "duration_ms"))
     return (
         valid.groupBy("track_id")
         .agg(first.alias("first"), F.sort_array(F.collect_set("track_genre")).alias("genres"))

@@ -1,0 +1,104 @@
+"""Each row reason of the contract, one row of the table a rule (docs/design.md, section 3)."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from music_streams.transform import rows
+
+TRACK = "4dBa8T7oDV9WvGr7kVS4Ez"
+TIME = "2024-06-25 17:43:13"
+ARRIVAL = datetime(2024, 6, 26, tzinfo=UTC)
+
+CASES = [
+    # line, reason, user_id, listened_at
+    (f"7,{TRACK},{TIME}", None, 7, "2024-06-25 17:43:13"),
+    (f"007,{TRACK},{TIME}", None, 7, "2024-06-25 17:43:13"),
+    (f'"7","{TRACK}","{TIME}"', None, 7, "2024-06-25 17:43:13"),
+    (f"9223372036854775807,{TRACK},{TIME}", None, 9223372036854775807, "2024-06-25 17:43:13"),
+    (f"7,{TRACK}", "malformed_row", None, None),
+    (f"7,{TRACK},{TIME},x", "malformed_row", None, None),
+    (f'7,{TRACK},"{TIME}', "malformed_row", None, None),
+    (f'7,{TRACK},"{TIME}"x', "malformed_row", None, None),
+    (f'7,{TRACK},2024-06-25" 17:43:13', "malformed_row", None, None),
+    (f",{TRACK},{TIME}", "missing_user_id", None, None),
+    (f'"",{TRACK},{TIME}', "missing_user_id", None, None),
+    (f"0,{TRACK},{TIME}", "bad_user_id", None, None),
+    (f" 7,{TRACK},{TIME}", "bad_user_id", None, None),
+    (f"+7,{TRACK},{TIME}", "bad_user_id", None, None),
+    (f"7.0,{TRACK},{TIME}", "bad_user_id", None, None),
+    (f"٧,{TRACK},{TIME}", "bad_user_id", None, None),
+    (f"9223372036854775808,{TRACK},{TIME}", "bad_user_id", None, None),
+    (f"00000000000000000007,{TRACK},{TIME}", "bad_user_id", None, None),
+    (f"7,,{TIME}", "missing_track_id", None, None),
+    (f"7,{TRACK}x,{TIME}", "bad_track_id", None, None),
+    (f"7,{TRACK[:-1]}-,{TIME}", "bad_track_id", None, None),
+    (f"7,{TRACK},", "missing_listen_time", None, None),
+    (f"7,{TRACK},2024-06-25T17:43:13Z", None, 7, "2024-06-25 17:43:13"),
+    (f"7,{TRACK},2024-06-25 17:43:13.1234569", None, 7, "2024-06-25 17:43:13.123456"),
+    (f"7,{TRACK},2024-06-25 17:43:13+05:30", None, 7, "2024-06-25 12:13:13"),
+    (f"7,{TRACK},2024-06-25 17:43:13+0530", None, 7, "2024-06-25 12:13:13"),
+    (f"7,{TRACK},2024-06-25 17:43:13-00:00", None, 7, "2024-06-25 17:43:13"),
+    (f"7,{TRACK},2024-06-25 17:43:13+18:00", None, 7, "2024-06-24 23:43:13"),
+    (f"7,{TRACK},1970-01-01 00:00:00+18:00", None, 7, "1969-12-31 06:00:00"),
+    (f"7,{TRACK},2024-06-25 17:43:13+18:01", "bad_listen_time", None, None),
+    (f"7,{TRACK},2024-06-25 17:43:13.", "bad_listen_time", None, None),
+    (f"7,{TRACK},2024-06-25 17:43:13.1234567890", "bad_listen_time", None, None),
+    (f"7,{TRACK},2024-6-25 17:43:13", "bad_listen_time", None, None),
+    (f"7,{TRACK},2024-02-30 17:43:13", "bad_listen_time", None, None),
+    (f"7,{TRACK},2023-02-29 17:43:13", "bad_listen_time", None, None),
+    (f"7,{TRACK},2024-06-25 24:00:00", "bad_listen_time", None, None),
+    (f"7,{TRACK},2024-06-25 23:59:60", "bad_listen_time", None, None),
+    (f"7,{TRACK},1969-12-31 23:59:59", "bad_listen_time", None, None),
+    (f"7,{TRACK},{TIME} ", "bad_listen_time", None, None),
+    (f"7,{TRACK},2024-06-25", "bad_listen_time", None, None),
+    (f"7,{TRACK},2024-06-27 00:00:00", None, 7, "2024-06-27 00:00:00"),
+    (f"7,{TRACK},2024-06-27 00:00:00.000001", "future_listen_time", None, None),
+    (f"7,{TRACK},9999-12-31 23:59:59-18:00", "future_listen_time", None, None),
+]
+
+
+def judged(spark, lines: list[tuple[str, str]], sources: list[tuple]):
+    numbered = [(source_id, (0, number), line) for number, (source_id, line) in enumerate(lines)]
+    frame = rows.judge(spark.createDataFrame(numbered, rows.LINES), spark.createDataFrame(sources, rows.SOURCES))
+    columns = ["source_id", "raw", "reason", "user_id", "track_id", "cast(listened_at as string) as at"]
+    return frame.orderBy("position").selectExpr(*columns).collect()
+
+
+@pytest.fixture(scope="module")
+def by_line(spark):
+    """Every case at once, each line in a file of its own."""
+    lines = [(f"source-{number}", case[0]) for number, case in enumerate(CASES)]
+    sources = [(source_id, ARRIVAL, 3, 0, 1, 2) for source_id, _ in lines]
+    return {row["raw"]: row for row in judged(spark, lines, sources)}
+
+
+@pytest.mark.parametrize(("line", "reason", "user_id", "at"), CASES)
+def test_a_line_has_the_first_reason_that_applies(by_line, line, reason, user_id, at):
+    row = by_line[line]
+    assert row["reason"] == reason
+    if reason is None:
+        assert (row["user_id"], row["track_id"], row["at"]) == (user_id, TRACK, at)
+
+
+def test_columns_are_found_by_the_header_of_each_file(spark):
+    quoted = 'x,"a, ""b""",'
+    lines = [("first", f"7,{TRACK},{TIME}"), ("second", f"{quoted}{TIME},7,{TRACK}")]
+    sources = [("first", ARRIVAL, 3, 0, 1, 2), ("second", ARRIVAL, 5, 3, 4, 2)]
+    assert {(row["reason"], row["user_id"], row["track_id"], row["at"]) for row in judged(spark, lines, sources)} == {
+        (None, 7, TRACK, TIME)
+    }
+
+
+def test_a_repeated_event_of_a_file_is_a_duplicate_from_its_second_row_on(spark):
+    lines = [
+        ("a", f"7,{TRACK},{TIME}"),
+        ("a", f"bad,{TRACK},{TIME}"),
+        ("a", f"bad,{TRACK},{TIME}"),
+        ("b", f"7,{TRACK},{TIME}"),
+        ("a", f"007,{TRACK},2024-06-25T17:43:13.0Z"),
+        ("a", f"7,{TRACK},2024-06-25 17:43:14"),
+    ]
+    sources = [("a", ARRIVAL, 3, 0, 1, 2), ("b", ARRIVAL, 3, 0, 1, 2)]
+    reasons = [row["reason"] for row in judged(spark, lines, sources)]
+    assert reasons == [None, "bad_user_id", "bad_user_id", None, "duplicate", None]

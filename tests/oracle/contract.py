@@ -1,0 +1,182 @@
+"""Runs the two SQL pages over raw files and returns what they say as plain Python values."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from tests.oracle import raw
+
+Key = tuple[str, str]
+Item = dict[str, Any]
+
+_HERE = Path(__file__).parent
+_FILES = pa.schema(
+    {
+        "kind": pa.string(),
+        "reference": pa.int64(),
+        "source_id": pa.string(),
+        "arrived_at": pa.timestamp("us"),
+        "header": pa.list_(pa.string()),
+        "records": pa.list_(pa.list_(pa.string())),
+    }
+)
+
+
+@dataclass(frozen=True)
+class StreamFile:
+    source_id: str
+    content: bytes | Path
+    arrived_at: datetime
+    """With a time zone."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What lay under reference/ at one time."""
+
+    songs: Sequence[bytes | Path]
+    users: Sequence[bytes | Path]
+    version: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Files that were enriched with the same reference data."""
+
+    streams: Sequence[StreamFile]
+    reference: Reference
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the ledger must say of a source: reasons that do not occur are left out."""
+
+    verdict: str | None
+    rows_read: int = 0
+    rows_accepted: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    days: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    items: dict[Key, Item]
+    """(pk, sk) -> what follows from the data: all attributes but keys, version, batch_id, updated_at and lake_uuid."""
+    sources: dict[str, Source]
+    """By source_id."""
+
+
+class NoReferenceDataError(Exception):
+    """No valid songs row at all: the run fails with no_reference_data."""
+
+
+def evaluate(
+    batches: Sequence[Batch], *, max_rejected_ratio: str = "0.20", publish_track_metrics: bool = False
+) -> Outcome:
+    """What must stand in MetricsTable and in the ledger once all the batches are through.
+
+    A source of several batches (redrive, replay, backfill) counts as the last of them left it.
+    """
+    kinds = {"GENRE", "COUNTRY", "DAY"} | ({"TRACK"} if publish_track_metrics else set())
+    with duckdb.connect() as database:
+        refused = _load(database, batches, max_rejected_ratio)
+        database.execute((_HERE / "listens.sql").read_text())
+        if database.sql("FROM reference_data WHERE reference NOT IN (SELECT reference FROM songs)").fetchall():
+            raise NoReferenceDataError("no_reference_data: a batch has no valid songs row at all")
+        database.execute((_HERE / "metrics.sql").read_text())
+        return Outcome(items=dict(_items(database, kinds)), sources=refused | dict(_sources(database)))
+
+
+def _load(database: duckdb.DuckDBPyConnection, batches: Sequence[Batch], max_rejected_ratio: str) -> dict[str, Source]:
+    """Fill the tables that listens.sql begins with. Returns the sources whose file is refused as a whole."""
+    files: list[dict[str, object]] = []
+    refused: dict[str, Source] = {}
+    last_batch = {stream.source_id: n for n, batch in enumerate(batches) for stream in batch.streams}
+    for n, batch in enumerate(batches):
+        files += [_file("songs", n, raw.read_songs(_bytes(content))) for content in batch.reference.songs]
+        files += [_file("users", n, raw.read_users(_bytes(content))) for content in batch.reference.users]
+        for stream in batch.streams:
+            if last_batch[stream.source_id] != n:
+                continue
+            try:
+                table = raw.read_streams(_bytes(stream.content))
+            except raw.FileRefusedError as refusal:
+                refused[stream.source_id] = Source(verdict=str(refusal))
+            else:
+                arrived_at = stream.arrived_at.astimezone(UTC).replace(tzinfo=None)
+                files.append(_file("streams", n, table) | {"source_id": stream.source_id, "arrived_at": arrived_at})
+
+    versions = {"reference": range(len(batches)), "version": [batch.reference.version for batch in batches]}
+    settings = {"max_rejected_ratio": [Decimal(max_rejected_ratio)]}
+    database.register("loaded_files", pa.Table.from_pylist(files, _FILES))
+    database.register("loaded_versions", pa.table(versions))
+    database.register("loaded_settings", pa.table(settings))
+    database.execute("CREATE TABLE files AS FROM loaded_files")
+    database.execute("CREATE TABLE reference_data AS FROM loaded_versions")
+    database.execute("CREATE TABLE settings AS FROM loaded_settings")
+    return refused
+
+
+def _file(kind: str, reference: int, table: raw.Table) -> dict[str, object]:
+    return {"kind": kind, "reference": reference, "header": table.header, "records": table.records}
+
+
+def _bytes(content: bytes | Path) -> bytes:
+    return content.read_bytes() if isinstance(content, Path) else content
+
+
+def _sources(database: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, Source]]:
+    reasons: dict[str, dict[str, int]] = {}
+    for source_id, reason, rows in database.sql(
+        "SELECT source_id, reason, count(*) FROM judged_rows WHERE reason IS NOT NULL GROUP BY ALL ORDER BY ALL"
+    ).fetchall():
+        reasons.setdefault(source_id, {})[reason] = rows
+    days: dict[str, list[str]] = {}
+    for source_id, day in database.sql("SELECT DISTINCT source_id, day FROM listens ORDER BY ALL").fetchall():
+        days.setdefault(source_id, []).append(day)
+    for source_id, rows_read, has_too_many_bad_rows in database.sql("FROM sources ORDER BY source_id").fetchall():
+        rejected = reasons.get(source_id, {})
+        yield (
+            source_id,
+            Source(
+                verdict="too_many_bad_rows" if has_too_many_bad_rows else None,
+                rows_read=rows_read,
+                rows_accepted=0 if has_too_many_bad_rows else rows_read - sum(rejected.values()),
+                rejected=rejected,
+                days=tuple(days.get(source_id, ())),
+            ),
+        )
+
+
+def _items(database: duckdb.DuckDBPyConnection, kinds: set[str]) -> Iterator[tuple[Key, Item]]:
+    tops: dict[Key, list[Item]] = {}
+    for table in ("top_songs", "top_genres"):
+        for entry in _rows(database, f"FROM {table} ORDER BY pk, sk, rank"):
+            tops.setdefault((entry.pop("pk"), entry.pop("sk")), []).append(entry)
+    for row in _rows(database, "FROM items ORDER BY pk, sk"):
+        if row["kind"] not in kinds:
+            continue
+        key = (row["pk"], row["sk"])
+        item: Item = {
+            "track_day" if row["kind"] == "TRACK" else "day": row["day"],
+            "listen_count": row["listen_count"],
+            "unique_listeners": row["unique_listeners"],
+            "total_listening_time_ms": row["total_listening_time_ms"],
+            "avg_listening_time_per_user_ms": Decimal(row["avg_hundredths"]).scaleb(-2),
+        }
+        if row["kind"] in {"GENRE", "COUNTRY"}:
+            item["top_songs"] = tops[key]
+        if row["kind"] == "DAY":
+            item["top_genres"] = tops[key]
+        yield key, item
+
+
+def _rows(database: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    relation = database.sql(query)
+    return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]

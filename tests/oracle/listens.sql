@@ -1,0 +1,162 @@
+-- Section 3: from the raw records to accepted listens, counted reasons and verdicts.
+--
+-- Given:  files (kind, reference, source_id, arrived_at, header, records), where
+--           kind        streams, songs or users
+--           reference   the files of one reference state, and the streams enriched with it, share a number
+--           records     the fields of each record, NULL for what is no RFC 4180 record
+--         reference_data (reference, version), settings (max_rejected_ratio)
+-- Yields: judged_rows, sources, listens
+
+CREATE TABLE records AS
+SELECT * EXCLUDE (records), generate_subscripts(records, 1) AS line, unnest(records) AS fields
+FROM files;
+
+CREATE MACRO field(header, fields, name) AS fields[list_position(header, name)];
+
+-- `^[0-9]{1,19}\z`, 1 … 2^63−1 (`007` is 7)
+CREATE MACRO as_user_id(text) AS
+    CASE WHEN regexp_full_match(text, '[0-9]{1,19}') AND TRY_CAST(text AS BIGINT) >= 1 THEN TRY_CAST(text AS BIGINT) END;
+
+-- `^[0-9A-Za-z]{22}\z`
+CREATE MACRO is_track_id(text) AS regexp_full_match(text, '[0-9A-Za-z]{22}');
+
+-- digits, 1 … 2^31−1
+CREATE MACRO as_duration(text) AS
+    CASE WHEN regexp_full_match(text, '[0-9]+') AND TRY_CAST(ltrim(text, '0') AS BIGINT) BETWEEN 1 AND 2147483647
+         THEN TRY_CAST(ltrim(text, '0') AS BIGINT) END;
+
+
+-- songs: a row without valid track_id, duration_ms or track_genre is ignored.
+CREATE TABLE song_rows AS
+WITH named AS (
+    SELECT reference,
+           field(header, fields, 'id') AS id,
+           field(header, fields, 'track_id') AS track_id,
+           field(header, fields, 'track_name') AS track_name,
+           field(header, fields, 'artists') AS artists,
+           as_duration(field(header, fields, 'duration_ms')) AS duration_ms,
+           field(header, fields, 'track_genre') AS track_genre
+    FROM records
+    WHERE kind = 'songs' AND len(fields) = len(header)
+)
+SELECT *, CASE WHEN regexp_full_match(id, '[0-9]+') THEN ltrim(id, '0') END AS id_digits
+FROM named
+WHERE is_track_id(track_id) AND duration_ms IS NOT NULL AND track_genre <> '';
+
+-- Several genres: all of them. Name, artists, duration: from the row with the smallest
+-- (numeric id, rows without one last; track_name; artists; duration_ms).
+CREATE TABLE songs AS
+SELECT reference, track_id, track_name, artists, duration_ms,
+       list_distinct(list(track_genre) OVER (PARTITION BY reference, track_id)) AS genres
+FROM song_rows
+QUALIFY row_number() OVER (
+    PARTITION BY reference, track_id
+    ORDER BY len(id_digits) NULLS LAST, id_digits, track_name, artists, duration_ms  -- by length first: a number of any size
+) = 1;
+
+-- users: several rows of a user: the smallest non-empty country.
+CREATE TABLE users AS
+WITH named AS (
+    SELECT reference,
+           as_user_id(field(header, fields, 'user_id')) AS user_id,
+           field(header, fields, 'user_country') AS user_country
+    FROM records
+    WHERE kind = 'users' AND len(fields) = len(header)
+)
+SELECT reference, user_id, min(user_country) AS user_country
+FROM named
+WHERE user_id IS NOT NULL AND user_country <> ''
+GROUP BY reference, user_id;
+
+
+-- streams: what was written, and what it means (NULL: nothing valid).
+CREATE TABLE stream_rows AS
+WITH written AS (
+    SELECT source_id, reference, arrived_at, line,
+           coalesce(len(fields) = len(header), false) AS is_well_formed,
+           field(header, fields, 'user_id') AS user_id_text,
+           field(header, fields, 'track_id') AS track_id,
+           field(header, fields, 'listen_time') AS listen_time_text
+    FROM records
+    WHERE kind = 'streams'
+),
+time_parts AS (
+    SELECT *, regexp_extract(
+        listen_time_text,
+        '^(\d{4}-\d\d-\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):?(\d\d))?\z',
+        ['date', 'hour', 'minute', 'second', 'fraction', 'zone_sign', 'zone_hours', 'zone_minutes']
+    ) AS part
+    FROM written
+),
+time_numbers AS (
+    SELECT *,
+           TRY_CAST(part.date AS DATE) AS date,  -- NULL for a date that does not exist
+           TRY_CAST(part.hour AS INT) AS hour,
+           TRY_CAST(part.minute AS INT) AS minute,
+           TRY_CAST(part.second AS INT) AS second,
+           CAST(rpad(left(part.fraction, 6), 6, '0') AS INT) AS microsecond,  -- fraction truncated to µs
+           coalesce(TRY_CAST(part.zone_hours AS INT), 0) AS zone_hours,       -- no zone = UTC
+           coalesce(TRY_CAST(part.zone_minutes AS INT), 0) AS zone_minutes,
+           CASE part.zone_sign WHEN '-' THEN -1 ELSE 1 END AS zone_sign
+    FROM time_parts
+)
+SELECT source_id, reference, arrived_at, line, is_well_formed, user_id_text, track_id, listen_time_text,
+       as_user_id(user_id_text) AS user_id,
+       CASE WHEN year(date) >= 1970 AND hour <= 23 AND minute <= 59 AND second <= 59
+             AND zone_minutes <= 59 AND zone_hours * 60 + zone_minutes <= 18 * 60  -- zone within ±18:00
+            THEN CAST(date AS TIMESTAMP)
+               + to_minutes(hour * 60 + minute - zone_sign * (zone_hours * 60 + zone_minutes))
+               + to_microseconds(second * 1000000 + microsecond)
+       END AS instant
+FROM time_numbers;
+
+-- Row reasons, the first that applies (NULL: accepted).
+CREATE TABLE judged_rows AS
+WITH examined AS (
+    SELECT *,
+           CASE WHEN NOT is_well_formed THEN 'malformed_row'
+                WHEN user_id_text = '' THEN 'missing_user_id'
+                WHEN user_id IS NULL THEN 'bad_user_id'
+                WHEN track_id = '' THEN 'missing_track_id'
+                WHEN NOT is_track_id(track_id) THEN 'bad_track_id'
+                WHEN listen_time_text = '' THEN 'missing_listen_time'
+                WHEN instant IS NULL THEN 'bad_listen_time'
+                WHEN instant > arrived_at + INTERVAL 24 HOURS THEN 'future_listen_time'
+           END AS defect
+    FROM stream_rows
+),
+numbered AS (  -- an event's rows in the file, parked rows included
+    SELECT *, row_number() OVER (PARTITION BY source_id, defect IS NULL, user_id, track_id, instant ORDER BY line) AS copy
+    FROM examined
+)
+SELECT *,
+       CASE WHEN defect IS NOT NULL THEN defect
+            WHEN copy > 1 THEN 'duplicate'
+            WHEN NOT EXISTS (FROM songs WHERE songs.reference = numbered.reference AND songs.track_id = numbered.track_id)
+                THEN 'unknown_track'
+       END AS reason
+FROM numbered;
+
+-- too_many_bad_rows: malformed / rows read is strictly greater than MaxRejectedRatio, where `duplicate` and
+-- `unknown_track` are not malformed.
+CREATE TABLE sources AS
+SELECT source_id,
+       count(line) AS rows_read,
+       count(defect) > max(max_rejected_ratio) * count(line) AS has_too_many_bad_rows
+FROM files LEFT JOIN judged_rows USING (source_id) CROSS JOIN settings
+WHERE kind = 'streams'
+GROUP BY source_id;
+
+-- Enrichment is frozen with its reference_version. None of the rows of a refused file is committed.
+CREATE TABLE listens AS
+SELECT judged_rows.source_id, judged_rows.user_id, judged_rows.track_id, instant,
+       strftime(instant, '%Y-%m-%d') AS day,  -- the instant's UTC date
+       duration_ms, track_name, artists, genres,
+       coalesce(user_country, 'unknown') AS user_country,
+       version AS reference_version
+FROM judged_rows
+JOIN sources USING (source_id)
+JOIN reference_data USING (reference)
+JOIN songs USING (reference, track_id)
+LEFT JOIN users USING (reference, user_id)
+WHERE reason IS NULL AND NOT has_too_many_bad_rows;
