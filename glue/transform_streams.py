@@ -27,7 +27,8 @@ spark = (
     .config("spark.sql.session.timeZone", "UTC")
     .getOrCreate()
 )
-summary = run(
+spark.sparkContext.setLogLevel("ERROR")  # Spark warns of every header that is not the schema: they never are
+run(
     spark,
     aws.client("s3"),
     aws.client("glue"),
@@ -40,5 +41,4 @@ summary = run(
         publish_track_metrics=arguments.publish_track_metrics == "true",
     ),
 )
-logging.getLogger("transform-streams").info("%s source(s), days %s", len(summary.sources), summary.days)
 spark.stop()

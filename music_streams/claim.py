@@ -19,7 +19,7 @@ def claim_sources(s3: "S3Client", ledger: Ledger, manifest_uri: str, execution_a
     """
     folder = RunFolder.of_manifest(manifest_uri)
     manifest = read_manifest(s3, folder)
-    held = {source_id for source_id in manifest.source_ids if _hold(ledger, source_id, folder.batch_id, execution_arn)}
+    held = {source_id for source_id in manifest.source_ids if _hold(ledger, source_id, execution_arn)}
     if held != set(manifest.source_ids):
         write_manifest(s3, folder, manifest.only(held))
     return len(held)
@@ -32,9 +32,9 @@ def held_entries(s3: "S3Client", ledger: Ledger, manifest_uri: str, execution_ar
     return [entry for entry in entries if entry and entry.execution_arn == execution_arn]
 
 
-def _hold(ledger: Ledger, source_id: str, batch_id: str, execution_arn: str) -> bool:
+def _hold(ledger: Ledger, source_id: str, execution_arn: str) -> bool:
     entry = ledger.entry(source_id)
     if entry is None:
         return False
     is_ours_already = entry.status is Status.RUNNING and entry.execution_arn == execution_arn
-    return is_ours_already or ledger.run(entry, batch_id, execution_arn)
+    return is_ours_already or ledger.run(entry, execution_arn)

@@ -37,11 +37,13 @@ def record_failure(s3: "S3Client", ledger: Ledger, alerts: Alerts, detail: dict[
     failed = []
     for source_id in read_manifest(s3, folder).source_ids:
         entry = ledger.entry(source_id)
-        if entry and entry.status is Status.VALID and entry.batch_id == folder.batch_id:
-            # It ended before it could claim: take the source in its name, so that it does not wait for ever.
-            ledger.run(entry, folder.batch_id, execution_arn)
+        if entry and entry.status is Status.VALID and ledger.run(entry, execution_arn):
+            # It ended before it could claim: the source was taken in its name, lest it wait for ever.
             entry = ledger.entry(source_id)
-        if entry and entry.execution_arn == execution_arn and ledger.fail(entry, reason):
+        if entry and entry.status is Status.RUNNING and entry.execution_arn == execution_arn:
+            ledger.fail(entry, reason)
+            entry = ledger.entry(source_id)
+        if entry and entry.status is Status.FAILED and entry.execution_arn == execution_arn:
             failed.append(entry.source.uri)
     alerts.send(
         f"music-streams: execution {detail['name']} {detail['status']}",

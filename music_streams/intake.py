@@ -6,7 +6,8 @@ the ledger tells how far its source had come:
 * RECEIVED, lease expired: claimed anew and judged again;
 * RECEIVED, lease running: another delivery of the same event is at work, and *its* message is still in the queue,
   because the lease is shorter than the queue's visibility: this one may go;
-* VALID: its manifest is written; start the execution (the name makes a second start harmless);
+* VALID for longer than the lease: its manifest is written; start the execution (its name makes a second start
+  harmless). Earlier the invocation that wrote it may still be moving the rest of the batch, so the same holds;
 * QUARANTINED: see that nothing of it stayed in ``incoming/``;
 * anything else: the event was delivered twice.
 """
@@ -105,9 +106,9 @@ class IntakeBatch:
 
         Until the ledger says VALID a crash leaves only claims that expire; after it, only an execution to start.
         """
+        self._stage()
         if self._valid:
             batch_id = batch_id_of(self._valid)
-            self._stage(RunFolder(self.intake.lake_bucket, batch_id))
             for claimed, _ in self._valid.values():
                 if not self.intake.ledger.validate(claimed, batch_id):
                     log.warning("lost the claim on %s: the run will drop it", claimed.source.uri)
@@ -117,7 +118,7 @@ class IntakeBatch:
 
     def _resume(self, source_id: str) -> Outcome:
         entry = self.intake.ledger.entry(source_id)
-        if entry and entry.status is Status.VALID:
+        if entry and entry.status is Status.VALID and entry.is_older_than(self.intake.lease_seconds):
             self._to_start.add((entry.batch_id, entry.attempt))
         elif entry and entry.status is Status.QUARANTINED:
             self.intake.quarantine.finish(entry)
@@ -131,14 +132,19 @@ class IntakeBatch:
                 self.intake.quarantine.take(claimed, judgement.verdict, judgement.detail)
                 return Outcome.QUARANTINED
         except ObjectGone as error:
-            log.warning("%s", error)
-            self.intake.ledger.lose(claimed)
+            self._lose(claimed, error)
             return Outcome.GONE
         self._valid[source.source_id] = claimed, judgement
         return Outcome.VALID
 
-    def _stage(self, folder: RunFolder) -> None:
-        """Copy the files to where Spark reads them (it sees neither versions nor all names), and list them."""
+    def _stage(self) -> None:
+        """Copy the files to where Spark reads them (it sees neither versions nor all names), and list them.
+
+        A version that was deleted in the meantime is lost; the others make a smaller batch.
+        """
+        if not self._valid:
+            return
+        folder = RunFolder(self.intake.lake_bucket, batch_id_of(self._valid))
         listed = [
             ManifestSource(
                 source_id,
@@ -149,13 +155,28 @@ class IntakeBatch:
             for source_id, (claimed, judgement) in sorted(self._valid.items())
         ]
 
-        def copy(staged: ManifestSource) -> None:
+        def is_copied(staged: ManifestSource) -> bool:
             claimed, _ = self._valid[staged.source_id]
-            objects.copy(self.intake.s3, claimed.source, folder.bucket, folder.key(f"input/{staged.input}"))
+            try:
+                objects.copy(self.intake.s3, claimed.source, folder.bucket, folder.key(f"input/{staged.input}"))
+            except ObjectGone as error:
+                self._lose(claimed, error)
+                return False
+            return True
 
         with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
-            list(pool.map(copy, listed))
-        write_manifest(self.intake.s3, folder, Manifest(folder.batch_id, listed))
+            copied = {
+                staged.source_id for staged, done in zip(listed, pool.map(is_copied, listed), strict=True) if done
+            }
+        if len(copied) == len(listed):
+            write_manifest(self.intake.s3, folder, Manifest(folder.batch_id, listed))
+        else:
+            self._valid = {source_id: self._valid[source_id] for source_id in copied}
+            self._stage()
+
+    def _lose(self, claimed: Entry, error: ObjectGone) -> None:
+        log.warning("%s", error)
+        self.intake.ledger.lose(claimed)
 
     def _start(self, batch_id: str, attempt: int) -> None:
         """Start the execution. While it runs the same name and input is the same execution, and after it is known."""

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from music_streams import aws, clock
 from music_streams.aws import error_code
 from music_streams.runs import SourceOutcome
-from music_streams.sources import Source
+from music_streams.sources import Source, batch_and_attempt
 
 
 class Status(StrEnum):
@@ -51,6 +51,10 @@ class Entry:
     started_at: str = ""
     published_at: str = ""
     archived_at: str = ""
+
+    def is_older_than(self, seconds: float) -> bool:
+        """Whether its last move was longer ago than that."""
+        return self.updated_at < clock.seconds_before(clock.now(), seconds)
 
 
 class Ledger:
@@ -113,10 +117,12 @@ class Ledger:
         """RECEIVED → FAILED(object_gone): the object version was deleted before it was read."""
         return self._move(claimed, Status.FAILED, _is_claim(claimed), clock.now(), reason="object_gone")
 
-    def run(self, entry: Entry, batch_id: str, execution_arn: str) -> bool:
-        """VALID → RUNNING for one execution of the batch that holds the source."""
+    def run(self, entry: Entry, execution_arn: str) -> bool:
+        """VALID → RUNNING, where the execution is the attempt at the batch for which the source was made VALID."""
         at = clock.now()
-        condition = Attr("status").eq(Status.VALID) & Attr("batch_id").eq(batch_id)
+        batch_id, attempt = batch_and_attempt(execution_arn)
+        is_its_batch = Attr("batch_id").eq(batch_id) & Attr("attempt").eq(attempt)
+        condition = Attr("status").eq(Status.VALID) & is_its_batch
         return self._move(entry, Status.RUNNING, condition, at, execution_arn=execution_arn, started_at=at)
 
     def publish(self, entry: Entry, outcome: SourceOutcome) -> bool:

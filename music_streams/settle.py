@@ -35,6 +35,8 @@ class Settlement:
                 self.quarantine.take(entry, Verdict(outcome.verdict), _counted(outcome), outcome)
             elif entry.status is Status.RUNNING:
                 self.ledger.publish(entry, outcome)
+            elif entry.status is Status.QUARANTINED:
+                self.quarantine.finish(entry)
         accepted = [outcome for outcome in summary.sources.values() if not outcome.verdict]
         return {
             "batch_id": summary.batch_id,

@@ -46,7 +46,9 @@ class Source:
     def kept_key(self, prefix: str) -> str:
         """The key under `prefix` (``archive`` or ``quarantine``): arrival date, source_id and a safe name."""
         day = self.received_at[:10].replace("-", "/")
-        return f"{prefix}/{day}/{self.source_id}/{safe_name(self.key)}"
+        name = safe_name(self.key)
+        # The reason for a quarantine lies beside the file under this name.
+        return f"{prefix}/{day}/{self.source_id}/{'_' if name == 'reason.json' else ''}{name}"
 
 
 def safe_name(key: str) -> str:
@@ -62,3 +64,9 @@ def batch_id_of(source_ids: Iterable[str]) -> str:
 def execution_name(batch_id: str, attempt: int) -> str:
     """The state machine's execution name of one attempt at a batch."""
     return f"{batch_id}-{attempt}"
+
+
+def batch_and_attempt(execution_arn: str) -> tuple[str, int]:
+    """The batch_id and attempt that an execution's ARN ends in."""
+    batch_id, _, attempt = execution_arn.rsplit(":", 1)[-1].rpartition("-")
+    return batch_id, int(attempt)

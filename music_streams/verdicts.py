@@ -88,6 +88,7 @@ class _Scan:
         self.not_csv = ""
         self.damage = ""
         self.header_line = b""
+        self._is_first_chunk = True
         self._header_is_whole = False
         self._line_bytes = 0  # of the line that the next chunk continues
         self._decoder = codecs.getincrementaldecoder("utf-8")()
@@ -98,8 +99,9 @@ class _Scan:
         return self.size > self.max_bytes and not self.is_blank
 
     def feed(self, chunk: bytes) -> None:
-        if self.size == 0:
+        if self._is_first_chunk:
             chunk = chunk.removeprefix(codecs.BOM_UTF8)
+            self._is_first_chunk = False
         if not self.not_utf8:
             self._check_utf8(chunk)
         if not self.not_csv:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from music_streams import clock, csv_line
-from music_streams.errors import NoReferenceData
+from music_streams.aws import split_uri
 from music_streams.transform import reference, rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pyspark.sql import DataFrame, SparkSession
     from types_boto3_s3 import S3Client
 
@@ -67,39 +69,45 @@ class Reference:
     version: int
 
 
-def reference_data(spark: SparkSession, s3: S3Client, bucket: str) -> Reference:
+def reference_data(spark: SparkSession, s3: S3Client, bucket: str, folder: RunFolder) -> Reference:
     """Read every ``.csv`` under ``reference/songs/`` and ``reference/users/``.
 
-    Raises:
-        NoReferenceData: there is no valid songs row at all.
+    They are copied into the run's folder first, under names of our own: Spark sees neither names that begin with ``_``
+    or ``.`` nor such that hold ``[``, ``{``, ``*`` or ``?``.
     """
-    songs_files = _list(s3, bucket, "reference/songs/")
-    users_files = _list(s3, bucket, "reference/users/")
-    songs = reference.songs(_read(spark, s3, bucket, songs_files, reference.SONG_COLUMNS)).persist()
-    if songs.isEmpty():
-        raise NoReferenceData(
-            f"no_reference_data: no valid songs row under s3://{bucket}/reference/songs/: put a songs file there"
-        )
-    users = reference.users(_read(spark, s3, bucket, users_files, reference.USER_COLUMNS))
-    return Reference(songs, users, max([*songs_files.values(), *users_files.values()]))
+    songs_files = _stage(s3, bucket, "reference/songs/", folder)
+    users_files = _stage(s3, bucket, "reference/users/", folder)
+    songs = reference.songs(_read(spark, s3, songs_files, reference.SONG_COLUMNS))
+    users = reference.users(_read(spark, s3, users_files, reference.USER_COLUMNS))
+    return Reference(songs, users, max([*songs_files.values(), *users_files.values()], default=0))
 
 
-def _list(s3: S3Client, bucket: str, prefix: str) -> dict[str, int]:
-    """The .csv objects under a prefix and when each was last modified, in epoch milliseconds."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    objects = [found for page in pages for found in page.get("Contents", [])]
-    return {o["Key"]: int(o["LastModified"].timestamp() * 1000) for o in objects if o["Key"].lower().endswith(".csv")}
+def _stage(s3: S3Client, bucket: str, prefix: str, folder: RunFolder) -> dict[str, int]:
+    """Copy the .csv objects under a prefix into the run's folder.
+
+    Returns:
+        The copies' URIs, and when each original was last modified, in epoch milliseconds.
+    """
+    staged: dict[str, int] = {}
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for found in page.get("Contents", []):
+            if found["Key"].lower().endswith(".csv"):
+                name = f"{prefix}{len(staged)}.csv"
+                s3.copy({"Bucket": bucket, "Key": found["Key"]}, folder.bucket, folder.key(name))
+                staged[folder.uri(name)] = int(found["LastModified"].timestamp() * 1000)
+    return staged
 
 
-def _read(spark: SparkSession, s3: S3Client, bucket: str, keys: dict[str, int], columns: tuple[str, ...]) -> DataFrame:
+def _read(spark: SparkSession, s3: S3Client, uris: Iterable[str], columns: tuple[str, ...]) -> DataFrame:
     """The wanted columns of CSV files as text. Files are read by distinct header: Spark applies one header to all."""
     by_header: dict[tuple[str, ...], list[str]] = {}
-    for key in keys:
-        by_header.setdefault(_header(s3, bucket, key), []).append(f"s3://{bucket}/{key}")
+    for uri in uris:
+        by_header.setdefault(_header(s3, uri), []).append(uri)
     result = spark.createDataFrame([], ", ".join(f"{name} STRING" for name in columns))
     for header, paths in by_header.items():
-        names = [name if header.index(name) == i else f"_{i}" for i, name in enumerate(header)]
-        schema = ", ".join(f"`{name}` STRING" for name in names)
+        # Only the wanted columns keep their names: others may differ in case alone, or hold any character.
+        names = [name if name in columns and header.index(name) == i else f"_{i}" for i, name in enumerate(header)]
+        schema = ", ".join(f"{name} STRING" for name in names)
         # Fields may hold line breaks; quotes inside quotes are doubled, as RFC 4180 has it.
         table = spark.read.schema(schema).options(header=True, multiLine=True, quote='"', escape='"').csv(paths)
         wanted = [F.col(name) if name in names else F.lit(None).cast("string").alias(name) for name in columns]
@@ -107,8 +115,9 @@ def _read(spark: SparkSession, s3: S3Client, bucket: str, keys: dict[str, int], 
     return result
 
 
-def _header(s3: S3Client, bucket: str, key: str) -> tuple[str, ...]:
+def _header(s3: S3Client, uri: str) -> tuple[str, ...]:
     """The column names of a CSV object, read from its first 64 KiB."""
+    bucket, key = split_uri(uri)
     start = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{_HEADER_BYTES - 1}")["Body"].read()
     text = start.decode("utf-8-sig", errors="ignore").lstrip("\r\n")
     first_line = re.split("[\r\n]", text, maxsplit=1)[0]

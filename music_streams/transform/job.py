@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from music_streams.errors import NoReferenceData
 from music_streams.runs import RunFolder, SourceOutcome, Summary, read_manifest, write_summary
 from music_streams.transform import inputs, listens, metrics, rows
 from music_streams.transform.lake import LISTENS, REJECTED_ROWS, Lake
@@ -53,14 +54,22 @@ def run(spark: SparkSession, s3: S3Client, glue: GlueClient, task: TransformRun)
     """
     lake = Lake(spark, glue, s3)
     manifest = read_manifest(s3, task.folder)
-    reference = inputs.reference_data(spark, s3, task.landing_bucket)
+    reference = inputs.reference_data(spark, s3, task.landing_bucket, task.folder)
     judged = rows.judge(inputs.lines(spark, task.folder, manifest), inputs.sources(spark, manifest))
     enriched = listens.enrich(judged, reference.songs, reference.users).persist()
 
     outcomes = _outcomes(listens.counts(enriched).collect(), manifest.source_ids, task.max_rejected_ratio)
     accepted_ids = [source_id for source_id, outcome in outcomes.items() if outcome.verdict is None]
+    if not any(outcome.rows_accepted for outcome in outcomes.values()) and reference.songs.isEmpty():
+        raise NoReferenceData(
+            f"no_reference_data: no valid songs row under s3://{task.landing_bucket}/reference/songs/: "
+            "put a songs file there, then redrive the batch"
+        )
+    log.info("%s rows of %s sources judged", sum(o.rows_read for o in outcomes.values()), len(outcomes))
     days = _commit(lake, task, enriched, accepted_ids, outcomes, reference.version)
+    log.info("committed; days to recompute: %s", days)
     summary = _publishable(lake, task, days, outcomes)
+    log.info("metrics written at version %s", summary.version)
     write_summary(s3, task.folder, summary)
     return summary
 

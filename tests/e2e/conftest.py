@@ -1,0 +1,41 @@
+"""One local cloud for all end-to-end tests: started empty from this checkout, stopped at the end."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from music_streams_cli.stack import Stack, find_stack
+
+ROOT = Path(__file__).parents[2]
+
+
+def shared_data() -> Path:
+    """The folder with real input, which is no part of the project."""
+    return Path(os.environ.get("MUSIC_STREAMS_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="package")
+def cloud(tmp_path_factory) -> Iterator[Path]:
+    """The state folder of a running local cloud with the pipeline deployed."""
+    state = tmp_path_factory.mktemp("cloud")
+    local = [sys.executable, "-m", "local"]
+    library = f"{ROOT / '.build' / 'library'}=s3://music-streams-artifacts/library"
+    try:
+        subprocess.run([*local, "up", "--state-dir", state, "--upload", library], cwd=ROOT, check=True)
+        yield state
+    finally:
+        subprocess.run([*local, "down", "--state-dir", state], cwd=ROOT, check=True)
+
+
+@pytest.fixture(scope="package")
+def stack(cloud) -> Iterator[Stack]:
+    """The pipeline, with the environment that its clients need for as long as these tests run."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ("AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            environment.setenv(name, "")  # so that what find_stack sets goes with the context
+        environment.setenv("LOCAL_CLOUD_STATE", str(cloud))
+        yield find_stack()

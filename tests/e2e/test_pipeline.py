@@ -1,0 +1,197 @@
+"""Files through the whole pipeline; every item of MetricsTable against the oracle, which reads the raw files alone.
+
+Each scenario has a day of its own, so that all share one cloud and the runs of one wave.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from music_streams import sample
+from music_streams.ledger import Entry, Status
+from music_streams_cli import journey
+from music_streams_cli.journey import Journey
+from music_streams_cli.stack import Stack
+from tests.e2e.conftest import shared_data
+from tests.oracle import Batch, Outcome, Reference, StreamFile, differences, evaluate, scan_items
+
+DAY = date(2024, 3, 4)
+# A time near midnight with a zone may fall on the day beside: scenarios lie further apart than that.
+IN_TURN, AT_ONCE, ONE_FILE, SAME_BYTES, KEY_AGAIN, LATE = (DAY + timedelta(days=10 * n) for n in range(1, 7))
+CATALOGUE = sample.Catalogue.generate(7, songs=300, users=400)
+TIMEOUT_SECONDS = 240
+
+
+@dataclass
+class Wave:
+    """Files that were put while the same reference data lay there."""
+
+    songs: list[bytes]
+    users: list[bytes]
+    files: list[tuple[Journey, bytes]] = field(default_factory=list)
+
+
+@dataclass
+class World:
+    """What was put, and what the pipeline made of it."""
+
+    stack: Stack
+    waves: list[Wave] = field(default_factory=list)
+
+    def put_reference(self, name: str, songs: bytes, users: bytes) -> None:
+        before = self.waves[-1] if self.waves else Wave([], [])
+        for kind, content in (("songs", songs), ("users", users)):
+            key = f"reference/{kind}/{name}.csv"
+            self.stack.s3.put_object(Bucket=self.stack.landing_bucket, Key=key, Body=content)
+        self.waves.append(Wave([*before.songs, songs], [*before.users, users]))
+
+    def put(self, key: str, content: bytes) -> Journey:
+        put = journey.put(self.stack, f"incoming/{key}", content)
+        self.waves[-1].files.append((put, content))
+        return put
+
+    def settle(self) -> None:
+        """Wait until every file put so far has come to its end."""
+        journeys = [put for wave in self.waves for put, _ in wave.files]
+        journey.follow(self.stack.ledger, journeys, Console(), TIMEOUT_SECONDS)
+
+    def expected(self) -> Outcome:
+        """What the oracle computes from the raw files."""
+        return evaluate(
+            [
+                Batch(
+                    [StreamFile(put.source_id, content, put.put_at) for put, content in wave.files],
+                    Reference(wave.songs, wave.users, version),
+                )
+                for version, wave in enumerate(self.waves, start=1)
+            ]
+        )
+
+    def items(self) -> list[dict[str, Any]]:
+        return scan_items(self.stack.metrics)
+
+    def of_day(self, day: date) -> dict[tuple[str, str], dict[str, Any]]:
+        """The items of one day by pk and sk, without their run's attributes, the day itself written as `DAY`."""
+        apart = {"version", "batch_id", "updated_at", "lake_uuid", "pk", "sk", "day"}
+        return {
+            (item["pk"].replace(str(day), "DAY"), item["sk"].replace(str(day), "DAY")): {
+                name: value for name, value in item.items() if name not in apart
+            }
+            for item in self.items()
+            if item["day"] == str(day)
+        }
+
+    def entry(self, put: Journey) -> Entry:
+        entry = self.stack.ledger.entry(put.source_id)
+        assert entry
+        return entry
+
+
+def moved_to(day: date, content: bytes) -> bytes:
+    """The same rows, written for another day than `DAY`."""
+    for shift in (timedelta(days=-1), timedelta(0), timedelta(days=1)):
+        content = content.replace(str(DAY + shift).encode(), str(day + shift).encode())
+    return content
+
+
+def three_files(day: date) -> list[bytes]:
+    """The same rows on any day: defects, unknown tracks, repetitions within files and across them."""
+    files = [sample.streams(seed, CATALOGUE, DAY, 800, dirty=0.05, duplicates=0.05, unknown=0.02) for seed in (1, 2, 3)]
+    files[1] += b"".join(files[0].splitlines(keepends=True)[10:60])
+    return [moved_to(day, content) for content in files]
+
+
+def joined(files: list[bytes]) -> bytes:
+    """All rows of the files under one header."""
+    header, _ = files[0].split(b"\n", 1)
+    return header + b"\n" + b"".join(content.split(b"\n", 1)[1] for content in files)
+
+
+@pytest.fixture(scope="module")
+def world(stack) -> World:
+    """All scenarios, in three waves of runs."""
+    world = World(stack)
+    world.put_reference("made", CATALOGUE.songs, CATALOGUE.users)
+
+    in_turn = three_files(IN_TURN)
+    original = sample.streams(20, CATALOGUE, SAME_BYTES, 300)
+    world.put("in turn/a.csv", in_turn[0])
+    for number, content in enumerate(three_files(AT_ONCE)):
+        world.put(f"at once/{number}.csv", content)
+    world.put("all.csv", joined(three_files(ONE_FILE)))
+    world.put("original.csv", original)
+    world.put("key.csv", sample.streams(30, CATALOGUE, KEY_AGAIN, 300))
+    world.put("broken.csv", sample.broken(DAY)["missing_columns"])
+    world.put("empty.csv", sample.broken(DAY)["empty_file"])
+    world.settle()
+
+    world.put("in turn/b.csv", in_turn[1])
+    world.put("_copy of original [1]+%20é.csv", original)
+    world.put("key.csv", sample.streams(31, CATALOGUE, KEY_AGAIN, 200))
+    world.settle()
+
+    world.put("in turn/c.csv", in_turn[2])
+    world.put("late.csv.gz", sample.streams(40, CATALOGUE, LATE, 400, late_days=4))
+    world.settle()
+    return world
+
+
+def test_every_item_and_every_count_equals_the_independent_computation(world):
+    expected = world.expected()
+    assert differences(expected.items, world.items()) == []
+    for wave in world.waves:
+        for put, _ in wave.files:
+            entry, source = world.entry(put), expected.sources[put.source_id]
+            assert entry.status is (Status.QUARANTINED if source.verdict else Status.ARCHIVED), put.name
+            assert entry.reason == (source.verdict or ""), put.name
+            counts = (entry.rows_read, entry.rows_accepted, entry.rejected, tuple(entry.days))
+            assert counts == (source.rows_read, source.rows_accepted, source.rejected, source.days), put.name
+
+
+def test_files_in_turn_or_at_once_give_the_same_items_as_one_file_with_all_rows(world):
+    in_turn, at_once, one_file = (world.of_day(day) for day in (IN_TURN, AT_ONCE, ONE_FILE))
+    assert in_turn[("DAY#DAY", "SUMMARY")]["listen_count"] > 1_000
+    assert in_turn == at_once == one_file
+
+
+def test_the_same_bytes_under_another_key_change_no_count(world):
+    [(_, original)] = [file for file in world.waves[0].files if file[0].name == "original.csv"]
+    alone = Batch(
+        [StreamFile("alone", original, world.waves[0].files[0][0].put_at)], Reference([CATALOGUE.songs], [], 1)
+    )
+    expected = evaluate([alone]).items[(f"DAY#{SAME_BYTES}", "SUMMARY")]
+    found = world.of_day(SAME_BYTES)[("DAY#DAY", "SUMMARY")]
+    assert found == {name: value for name, value in expected.items() if name in found}
+
+
+def test_a_re_used_key_with_other_rows_loses_nothing(world):
+    again = [put for put, _ in world.waves[0].files if put.name == "key.csv"]
+    entries = [world.entry(put) for put in again]
+    assert len({put.source_id for put in again}) == 2
+    assert [entry.status for entry in entries] == [Status.ARCHIVED, Status.ARCHIVED]
+    assert sum(entry.rows_accepted for entry in entries) == 500
+
+
+def test_incoming_is_empty_at_the_end_and_every_file_is_kept(world):
+    bucket = world.stack.landing_bucket
+    versions = world.stack.s3.list_object_versions(Bucket=bucket, Prefix="incoming/")
+    assert not versions.get("Versions")
+    for wave in world.waves:
+        for put, content in wave.files:
+            kept = world.stack.s3.get_object(Bucket=bucket, Key=world.entry(put).archive_key)["Body"].read()
+            assert kept == content, put.name
+
+
+@pytest.mark.skipif(not shared_data().is_dir(), reason=f"real input is not there: {shared_data()}")
+def test_real_input_gives_the_items_of_the_independent_computation(world):
+    songs, users, streams = (
+        (shared_data() / name).read_bytes() for name in ("songs_for_a.csv", "users.csv", "streams_2024-06-25_a.csv")
+    )
+    world.put_reference("real", songs, users)
+    put = world.put("streams_2024-06-25_a.csv", streams)
+    world.settle()
+    assert world.entry(put).rows_accepted == 11_346
+    assert differences(world.expected().items, world.items()) == []
