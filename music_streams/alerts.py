@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
 
-_MAX_SUBJECT = 100  # characters, ASCII: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+_MAX_SUBJECT = 100  # characters, printable ASCII: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 
 
 @dataclass(frozen=True)
@@ -18,5 +18,5 @@ class Alerts:
 
     def send(self, subject: str, lines: list[str]) -> None:
         """Publish one alert."""
-        safe_subject = subject.encode("ascii", "replace").decode()[:_MAX_SUBJECT]
+        safe_subject = "".join(c if c.isascii() and c.isprintable() else "?" for c in subject)[:_MAX_SUBJECT]
         self.sns.publish(TopicArn=self.topic_arn, Subject=safe_subject, Message="\n".join(lines))

@@ -21,10 +21,10 @@ def source_of(body: str) -> Source | None:
         event: dict[str, Any] = json.loads(body)
         detail = event["detail"]
         bucket, key, size = detail["bucket"]["name"], detail["object"]["key"], detail["object"].get("size", 0)
+        is_folder_marker = key.endswith("/")
         received_at = clock.stamp(clock.parse(event["time"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadEvent(f"the message is no S3 object-created event ({error!r}): {body[:300]}") from error
-    is_folder_marker = key.endswith("/")
     if not key.startswith(STREAMS_PREFIX) or is_folder_marker:
         return None
     version_id = detail["object"].get("version-id")

@@ -2,20 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 OF_THE_RUN = frozenset({"version", "batch_id", "updated_at", "lake_uuid"})
 """Attributes that depend on the run, not on the data alone: they must be there, whatever they are."""
 
 
-class Table(Protocol):
-    """A boto3 DynamoDB Table resource."""
-
-    def scan(self, **kwargs: Any) -> Mapping[str, Any]: ...
-
-
-def scan_items(table: Table) -> list[dict[str, Any]]:
-    """Every item of the table, read consistently, page by page."""
+def scan_items(table: Any) -> list[dict[str, Any]]:
+    """Every item of a boto3 Table, read consistently, page by page."""
     items: list[dict[str, Any]] = []
     request: dict[str, Any] = {"ConsistentRead": True}
     while True:
