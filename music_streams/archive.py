@@ -1,4 +1,7 @@
-"""The last step of an execution: published inputs move from ``incoming/`` to ``archive/``, never before."""
+"""The last step of an execution: published inputs move from ``incoming/`` to ``archive/``, never before.
+
+Reference files are copied there and stay: every run reads them where they landed.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def archive_sources(s3: "S3Client", ledger: Ledger, manifest_uri: str, execution_arn: str) -> int:
-    """Copy, verify, delete each PUBLISHED version of the run, then PUBLISHED → ARCHIVED.
+    """Copy, verify, and for streams delete each PUBLISHED version of the run, then PUBLISHED → ARCHIVED.
 
     A repeat after a crash finds the copy and completes the rest.
 
@@ -23,7 +26,8 @@ def archive_sources(s3: "S3Client", ledger: Ledger, manifest_uri: str, execution
 
     def archive(entry: Entry) -> None:
         key = entry.source.kept_key("archive")
-        objects.move(s3, entry.source, key)
+        keep = objects.keep_copy if entry.source.kind.is_reference else objects.move
+        keep(s3, entry.source, key)
         ledger.archive(entry, key)
 
     entries = held_entries(s3, ledger, manifest_uri, execution_arn)

@@ -8,7 +8,7 @@ from typing import Any
 
 from music_streams import clock
 from music_streams.errors import BadEvent
-from music_streams.sources import STREAMS_PREFIX, Source
+from music_streams.sources import Source, kind_of
 
 
 def source_of(body: str) -> Source | None:
@@ -21,11 +21,11 @@ def source_of(body: str) -> Source | None:
         event: dict[str, Any] = json.loads(body)
         detail = event["detail"]
         bucket, key, size = detail["bucket"]["name"], detail["object"]["key"], detail["object"].get("size", 0)
-        is_folder_marker = key.endswith("/")
+        kind = kind_of(key)
         received_at = clock.stamp(clock.parse(event["time"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadEvent(f"the message is no S3 object-created event ({error!r}): {body[:300]}") from error
-    if not key.startswith(STREAMS_PREFIX) or is_folder_marker:
+    if kind is None:
         return None
     version_id = detail["object"].get("version-id")
     if not version_id:

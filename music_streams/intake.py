@@ -148,6 +148,7 @@ class IntakeBatch:
         listed = [
             ManifestSource(
                 source_id,
+                claimed.source.kind,
                 source_id + (".csv.gz" if judgement.is_gzip else ".csv"),
                 judgement.header,
                 claimed.source.received_at,
@@ -157,6 +158,8 @@ class IntakeBatch:
 
         def is_copied(staged: ManifestSource) -> bool:
             claimed, _ = self._valid[staged.source_id]
+            if claimed.source.kind.is_reference:
+                return True
             try:
                 objects.copy(self.intake.s3, claimed.source, folder.bucket, folder.key(f"input/{staged.input}"))
             except ObjectGone as error:

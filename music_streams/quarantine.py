@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 _ADVICE = {
-    Verdict.BAD_KEY: "name the object .csv or .csv.gz and upload it again",
+    Verdict.BAD_KEY: "give the object a name that ends in .csv (streams: or .csv.gz) and upload it again",
     Verdict.EMPTY_FILE: "find out why the producer wrote no rows; upload the real file",
     Verdict.TOO_LARGE: "split the file, or raise MaxFileBytes, and upload it again",
     Verdict.NOT_UTF8: "write the file as UTF-8 and upload it again",
     Verdict.NOT_CSV: "mend the file at the place named and upload it again",
-    Verdict.MISSING_COLUMNS: "write the header row with user_id, track_id and listen_time, names exact",
+    Verdict.MISSING_COLUMNS: "write the header row with every column that its kind of file needs, names exact",
     Verdict.TOO_MANY_BAD_ROWS: "see the rejected counts; mend the producer, or raise MaxRejectedRatio and release it",
 }
 

@@ -48,12 +48,14 @@ class ManifestSource:
     """A staged source.
 
     Attributes:
+        kind: what the file is. Reference files are listed, but not staged: a run reads all that lie there.
         input: the staged object's name under ``input/``: ``<source_id>.csv``, or ``.csv.gz`` where it is gzip.
         header: the column names of its header row, in order.
         received_at: the stamp of its arrival, the yardstick for ``future_listen_time``.
     """
 
     source_id: str
+    kind: str
     input: str
     header: list[str]
     received_at: str
@@ -70,6 +72,11 @@ class Manifest:
     def source_ids(self) -> list[str]:
         """The ids of the sources, in order."""
         return [source.source_id for source in self.sources]
+
+    @property
+    def streams(self) -> list[ManifestSource]:
+        """The sources that hold streams."""
+        return [source for source in self.sources if source.kind == "streams"]
 
     def only(self, source_ids: set[str]) -> Manifest:
         """The manifest without the sources that are not among `source_ids`."""

@@ -7,11 +7,34 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
-STREAMS_PREFIX = "incoming/"
 ID_DIGITS = 32
 MAX_NAME_BYTES = 200
 _UNSAFE = re.compile(r"[^0-9A-Za-z._-]")
+
+
+class Kind(StrEnum):
+    """What a file is, by where it lands."""
+
+    STREAMS = "streams"
+    SONGS = "songs"
+    USERS = "users"
+
+    @property
+    def is_reference(self) -> bool:
+        """Reference data stays where it landed, because every run reads it there."""
+        return self is not Kind.STREAMS
+
+
+_PREFIXES = {"incoming/": Kind.STREAMS, "reference/songs/": Kind.SONGS, "reference/users/": Kind.USERS}
+
+
+def kind_of(key: str) -> Kind | None:
+    """The kind of file that a key names; None where it is not for the pipeline, as a folder marker is not."""
+    if key.endswith("/"):
+        return None
+    return next((kind for prefix, kind in _PREFIXES.items() if key.startswith(prefix)), None)
 
 
 def _digest(parts: Iterable[str]) -> str:
@@ -37,6 +60,18 @@ class Source:
     def source_id(self) -> str:
         """The first 32 hex digits of SHA-256 over bucket, LF, key, LF, versionId."""
         return _digest((self.bucket, self.key, self.version_id))
+
+    @property
+    def kind(self) -> Kind:
+        """What the file is.
+
+        Raises:
+            ValueError: its key is not for the pipeline.
+        """
+        kind = kind_of(self.key)
+        if kind is None:
+            raise ValueError(f"not a key of the pipeline: {self.key!r}")
+        return kind
 
     @property
     def uri(self) -> str:

@@ -1,4 +1,4 @@
-"""The judgement of a streams file from one pass over its bytes, in bounded memory.
+"""The judgement of a file from one pass over its bytes, in bounded memory.
 
 The verdicts and their order: docs/design.md, section 3, File verdicts. The file is read in chunks; what is kept is
 the header line, at most 64 KiB, and one chunk. A verdict that comes earlier in the order of the contract can still turn
@@ -13,8 +13,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from music_streams import csv_line
+from music_streams.sources import Kind, kind_of
 
-REQUIRED_COLUMNS = ("user_id", "track_id", "listen_time")
+REQUIRED_COLUMNS = {
+    Kind.STREAMS: ("user_id", "track_id", "listen_time"),
+    Kind.SONGS: ("track_id", "track_name", "artists", "duration_ms", "track_genre"),
+    Kind.USERS: ("user_id", "user_country"),
+}
+_SUFFIXES = {Kind.STREAMS: (".csv", ".csv.gz"), Kind.SONGS: (".csv",), Kind.USERS: (".csv",)}
 MAX_LINE_BYTES = 64 * 1024
 CHUNK_BYTES = 1024 * 1024
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -56,12 +62,13 @@ def judge(key: str, chunks: Iterable[bytes], max_bytes: int) -> Judgement:
     """Judge a file by its key and bytes.
 
     Args:
-        key: the object's key; its suffix must be .csv or .csv.gz in any case.
+        key: the object's key; its suffix must be .csv, or for streams .csv.gz, in any case.
         chunks: the stored bytes, in pieces of any size.
         max_bytes: the largest uncompressed size that is accepted.
     """
-    if not key.lower().endswith((".csv", ".csv.gz")):
-        return Judgement(Verdict.BAD_KEY, f"the key ends in neither .csv nor .csv.gz: {key!r}")
+    kind = kind_of(key) or Kind.STREAMS
+    if not key.lower().endswith(_SUFFIXES[kind]):
+        return Judgement(Verdict.BAD_KEY, f"the key does not end in {' or '.join(_SUFFIXES[kind])}: {key!r}")
     chunks = _from_first_bytes(iter(chunks))
     first = next(chunks, b"")
     is_gzip = first.startswith(_GZIP_MAGIC)
@@ -74,7 +81,7 @@ def judge(key: str, chunks: Iterable[bytes], max_bytes: int) -> Judgement:
     except zlib.error as error:
         scan.damage = f"the gzip stream breaks off or is damaged ({error})"
     scan.finish()
-    return scan.judgement(is_gzip=is_gzip)
+    return scan.judgement(REQUIRED_COLUMNS[kind], is_gzip=is_gzip)
 
 
 class _Scan:
@@ -116,7 +123,7 @@ class _Scan:
         if not self.not_utf8:
             self._check_utf8(b"", final=True)
 
-    def judgement(self, *, is_gzip: bool) -> Judgement:
+    def judgement(self, required: tuple[str, ...], *, is_gzip: bool) -> Judgement:
         """The first verdict that applies, in the order of the contract."""
         if self.is_blank and not self.damage:
             return Judgement(Verdict.EMPTY_FILE, "the file holds nothing but blank lines")
@@ -130,7 +137,7 @@ class _Scan:
         twice = sorted({name for name in header if header.count(name) > 1})
         if twice:
             return Judgement(Verdict.NOT_CSV, f"the header row names a column twice: {', '.join(twice)}")
-        missing = [name for name in REQUIRED_COLUMNS if name not in header]
+        missing = [name for name in required if name not in header]
         if missing:
             return Judgement(Verdict.MISSING_COLUMNS, f"the header row lacks: {', '.join(missing)}")
         return Judgement(None, header=header, is_gzip=is_gzip)

@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from music_streams.errors import NoReferenceData
-from music_streams.runs import RunFolder, SourceOutcome, Summary, read_manifest, write_summary
+from music_streams.runs import Manifest, RunFolder, SourceOutcome, Summary, read_manifest, write_summary
 from music_streams.transform import inputs, listens, metrics, rows
 from music_streams.transform.lake import LISTENS, REJECTED_ROWS, Lake
+from music_streams.transform.reference_data import Reference, ReferenceData
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row, SparkSession
@@ -52,26 +53,43 @@ def run(spark: SparkSession, s3: S3Client, glue: GlueClient, task: TransformRun)
     Raises:
         NoReferenceData: there is no valid songs row at all; nothing was committed.
     """
-    lake = Lake(spark, glue, s3)
     manifest = read_manifest(s3, task.folder)
-    reference = inputs.reference_data(spark, s3, task.landing_bucket, task.folder)
-    judged = rows.judge(inputs.lines(spark, task.folder, manifest), inputs.sources(spark, manifest))
+    reference = ReferenceData(spark, s3, task.landing_bucket, task.folder, task.execution, task.run_id).read()
+    if manifest.streams:
+        summary = _process(Lake(spark, glue, s3), task, manifest, reference)
+    else:
+        # Reference files alone: they are parsed and kept now, ready for the next streams.
+        summary = _summary(task, _outcomes([], manifest.source_ids, task.max_rejected_ratio))
+    write_summary(s3, task.folder, summary)
+    return summary
+
+
+def _process(lake: Lake, task: TransformRun, manifest: Manifest, reference: Reference) -> Summary:
+    judged = rows.judge(inputs.lines(lake.spark, task.folder, manifest), inputs.sources(lake.spark, manifest))
     enriched = listens.enrich(judged, reference.songs, reference.users).persist()
 
     outcomes = _outcomes(listens.counts(enriched).collect(), manifest.source_ids, task.max_rejected_ratio)
-    accepted_ids = [source_id for source_id, outcome in outcomes.items() if outcome.verdict is None]
     if not any(outcome.rows_accepted for outcome in outcomes.values()) and reference.songs.isEmpty():
         raise NoReferenceData(
             f"no_reference_data: no valid songs row under s3://{task.landing_bucket}/reference/songs/: "
             "put a songs file there, then redrive the batch"
         )
-    log.info("%s rows of %s sources judged", sum(o.rows_read for o in outcomes.values()), len(outcomes))
-    days = _commit(lake, task, enriched, accepted_ids, outcomes, reference.version)
+    log.info("%s rows of %s files judged", sum(o.rows_read for o in outcomes.values()), len(manifest.streams))
+    days = _commit(lake, task, enriched, outcomes, reference.version)
     log.info("committed; days to recompute: %s", days)
-    summary = _publishable(lake, task, days, outcomes)
-    log.info("metrics written at version %s", summary.version)
-    write_summary(s3, task.folder, summary)
-    return summary
+    if not days:
+        return _summary(task, outcomes)
+    pinned = lake.state(LISTENS)
+    items = metrics.items(lake.listens_at(pinned.snapshot_id, days), track_metrics=task.publish_track_metrics)
+    place = f"metrics/{task.run_id}"
+    items.write.mode("overwrite").parquet(task.folder.uri(place))
+    log.info("metrics written at version %s", pinned.version)
+    return Summary(task.folder.batch_id, task.execution, pinned.version, pinned.uuid, days, place, outcomes)
+
+
+def _summary(task: TransformRun, outcomes: dict[str, SourceOutcome]) -> Summary:
+    """The summary of a run that changed no day."""
+    return Summary(task.folder.batch_id, task.execution, 0, "", [], "", outcomes)
 
 
 def _outcomes(counts: list[Row], source_ids: list[str], max_rejected_ratio: Decimal) -> dict[str, SourceOutcome]:
@@ -99,11 +117,11 @@ def _commit(
     lake: Lake,
     task: TransformRun,
     enriched: DataFrame,
-    source_ids: list[str],
     outcomes: dict[str, SourceOutcome],
     reference_version: int,
 ) -> list[str]:
     """Commit the accepted sources' rows, rejected ones first, and answer the days that changed."""
+    source_ids = [source_id for source_id, outcome in outcomes.items() if outcome.verdict is None]
     before = lake.state(LISTENS).commit_of(task.execution)
     if before is None:
         days = {day for outcome in outcomes.values() for day in outcome.days}
@@ -121,15 +139,3 @@ def _commit(
     if task.is_repeat and source_ids:
         lake.delete_older_copies(source_ids, task.execution)
     return changed
-
-
-def _publishable(lake: Lake, task: TransformRun, days: list[str], outcomes: dict[str, SourceOutcome]) -> Summary:
-    """Aggregate the changed days from the pinned current snapshot and write the metrics beside the summary."""
-    batch_id = task.folder.batch_id
-    if not days:
-        return Summary(batch_id, task.execution, 0, "", [], "", outcomes)
-    pinned = lake.state(LISTENS)
-    items = metrics.items(lake.listens_at(pinned.snapshot_id, days), track_metrics=task.publish_track_metrics)
-    place = f"metrics/{task.run_id}"
-    items.write.mode("overwrite").parquet(task.folder.uri(place))
-    return Summary(batch_id, task.execution, pinned.version, pinned.uuid, days, place, outcomes)

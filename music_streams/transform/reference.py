@@ -7,6 +7,10 @@ from music_streams.transform.rows import TRACK_ID, USER_ID, positive_bigint
 
 SONG_COLUMNS = ("id", "track_id", "track_name", "artists", "duration_ms", "track_genre")
 USER_COLUMNS = ("user_id", "user_country")
+SONGS = "track_id STRING, track_name STRING, artists STRING, duration_ms BIGINT, genres ARRAY<STRING>"
+"""What :func:`songs` returns."""
+USERS = "user_id BIGINT, user_country STRING"
+"""What :func:`users` returns."""
 _DIGITS = r"^[0-9]+\z"
 _MAX_DURATION_MS = 2**31 - 1
 

@@ -1,0 +1,158 @@
+"""The reference data of a run: parsed from CSV once, kept as Parquet, pinned for the run's repeats.
+
+What lies under ``reference/`` is told apart by a fingerprint of the listing. The first run that meets a fingerprint
+parses the files and keeps the result in the lake bucket under ``reference/``; the others read that. Two runs that meet
+it together each write a folder of their own, and either serves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+from pyspark.sql import functions as F
+
+from music_streams import csv_line
+from music_streams.aws import error_code, split_uri
+from music_streams.transform import reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pyspark.sql import DataFrame, SparkSession
+    from types_boto3_s3 import S3Client
+
+    from music_streams.runs import RunFolder
+
+_HEADER_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The reference data of a run.
+
+    Attributes:
+        songs: as :func:`reference.songs` gives them.
+        users: as :func:`reference.users` gives them.
+        version: `reference_version`: epoch milliseconds of the newest reference object read; 0 where there is none.
+    """
+
+    songs: DataFrame
+    users: DataFrame
+    version: int
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Where parsed reference data lies in the lake bucket: Parquet folders ``<place>/songs`` and ``<place>/users``."""
+
+    place: str
+    version: int
+
+
+@dataclass(frozen=True)
+class ReferenceData:
+    """Reads reference data for one run.
+
+    Attributes:
+        landing_bucket: where the CSV files lie, every ``.csv`` under ``reference/songs/`` and ``reference/users/``.
+        execution: a repeat of the same execution reads the same reference data, whatever has landed since.
+        run_id: names this try's folder.
+    """
+
+    spark: SparkSession
+    s3: S3Client
+    landing_bucket: str
+    folder: RunFolder
+    execution: str
+    run_id: str
+
+    def read(self) -> Reference:
+        """The songs and users to enrich this run's rows with."""
+        pin = self.folder.key(f"reference-{self.execution}.json")
+        kept = self._recall(pin) or self._current()
+        self._remember(pin, kept)
+        return Reference(
+            self.spark.read.schema(reference.SONGS).parquet(self._uri(kept.place, "songs")),
+            self.spark.read.schema(reference.USERS).parquet(self._uri(kept.place, "users")),
+            kept.version,
+        )
+
+    def _current(self) -> _Kept:
+        songs, users = self._list("reference/songs/"), self._list("reference/users/")
+        listing = "\n".join(f"{found['Key']} {found['ETag']} {found['LastModified']}" for found in [*songs, *users])
+        fingerprint = hashlib.sha256(listing.encode()).hexdigest()[:32]
+        pointer = f"reference/{fingerprint}.json"
+        kept = self._recall(pointer)
+        if kept is None:
+            modified = [int(found["LastModified"].timestamp() * 1000) for found in [*songs, *users]]
+            kept = _Kept(f"reference/{fingerprint}/{self.run_id}", max(modified, default=0))
+            self._parse(kept.place, songs, users)
+            self._remember(pointer, kept)
+        return kept
+
+    def _list(self, prefix: str) -> list[Any]:
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.landing_bucket, Prefix=prefix)
+        found = [each for page in pages for each in page.get("Contents", [])]
+        return [each for each in found if each["Key"].lower().endswith(".csv")]
+
+    def _parse(self, place: str, songs: list[Any], users: list[Any]) -> None:
+        song_rows = self._rows(self._stage("songs", songs), reference.SONG_COLUMNS)
+        user_rows = self._rows(self._stage("users", users), reference.USER_COLUMNS)
+        reference.songs(song_rows).write.mode("overwrite").parquet(self._uri(place, "songs"))
+        reference.users(user_rows).write.mode("overwrite").parquet(self._uri(place, "users"))
+
+    def _stage(self, kind: str, found: list[Any]) -> list[str]:
+        """Copy CSV files into the run's folder under names of our own, and answer the copies' URIs.
+
+        Spark sees neither names that begin with ``_`` or ``.`` nor such that hold ``[``, ``{``, ``*`` or ``?``.
+        """
+        uris = []
+        for number, each in enumerate(found):
+            name = f"reference/{kind}/{number}.csv"
+            self.s3.copy({"Bucket": self.landing_bucket, "Key": each["Key"]}, self.folder.bucket, self.folder.key(name))
+            uris.append(self.folder.uri(name))
+        return uris
+
+    def _rows(self, uris: Iterable[str], columns: tuple[str, ...]) -> DataFrame:
+        """The wanted columns of CSV files as text, read by distinct header: Spark applies one header to all files."""
+        by_header: dict[tuple[str, ...], list[str]] = {}
+        for uri in uris:
+            by_header.setdefault(self._header(uri), []).append(uri)
+        result = self.spark.createDataFrame([], ", ".join(f"{name} STRING" for name in columns))
+        for header, paths in by_header.items():
+            # Only the wanted columns keep their names: others may differ in case alone, or hold any character.
+            names = [name if name in columns and header.index(name) == i else f"_{i}" for i, name in enumerate(header)]
+            # Fields may hold line breaks; quotes inside quotes are doubled, as RFC 4180 has it.
+            reader = self.spark.read.schema(", ".join(f"{name} STRING" for name in names))
+            table = reader.options(header=True, multiLine=True, quote='"', escape='"').csv(paths)
+            wanted = [F.col(name) if name in names else F.lit(None).cast("string").alias(name) for name in columns]
+            result = result.unionByName(table.select(*wanted))
+        return result
+
+    def _header(self, uri: str) -> tuple[str, ...]:
+        """The column names of a CSV object, read from its first 64 KiB."""
+        bucket, key = split_uri(uri)
+        start = self.s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{_HEADER_BYTES - 1}")["Body"].read()
+        text = start.decode("utf-8-sig", errors="ignore").lstrip("\r\n")
+        first_line = re.split("[\r\n]", text, maxsplit=1)[0]
+        return tuple(csv_line.fields(first_line) or ())
+
+    def _recall(self, key: str) -> _Kept | None:
+        try:
+            body = self.s3.get_object(Bucket=self.folder.bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if error_code(error) == "NoSuchKey":
+                return None
+            raise
+        return _Kept(**json.loads(body))
+
+    def _remember(self, key: str, kept: _Kept) -> None:
+        self.s3.put_object(Bucket=self.folder.bucket, Key=key, Body=json.dumps(asdict(kept)).encode())
+
+    def _uri(self, place: str, kind: str) -> str:
+        return f"s3://{self.folder.bucket}/{place}/{kind}"
