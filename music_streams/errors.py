@@ -8,7 +8,8 @@ MusicStreamsError
 ├── ObjectGone             the object version was deleted before it was read
 ├── ArchiveMismatch        a copy in the archive is not what was read: the original stays
 ├── NoReferenceData        no valid songs row at all: a run can enrich nothing
-└── LakeChanged            the lake table is not what the run expects (missing, or its snapshot vanished)
+├── LakeChanged            the lake table is not what the run expects (missing, or its snapshot vanished)
+    └── UnreadableMetrics    (reader) no table, no permission, or an item of another shape
 """
 
 

@@ -4,18 +4,21 @@ Statuses and edges: docs/design.md, section 5. A write whose condition fails cha
 somebody else moved the source first, and the caller's work on it is void or was done already.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from boto3.dynamodb.conditions import Attr, ConditionBase
+from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
 
 from music_streams import aws, clock
 from music_streams.aws import error_code
 from music_streams.runs import SourceOutcome
 from music_streams.sources import Source, batch_and_attempt
+
+_BATCH_GET_LIMIT = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 
 
 class Status(StrEnum):
@@ -60,14 +63,54 @@ class Entry:
 class Ledger:
     """Reads and moves entries of FilesTable."""
 
-    def __init__(self, table: str) -> None:
-        self._dynamodb = aws.dynamodb()
+    def __init__(self, table: str, dynamodb: Any = None) -> None:  # noqa: ANN401 - as aws.dynamodb gives it
+        self._dynamodb = dynamodb or aws.dynamodb()
         self._table = table
 
     def entry(self, source_id: str) -> Entry | None:
         """The entry of a source, read consistently; None where there is none."""
         answer = self._dynamodb.get_item(TableName=self._table, Key={"source_id": source_id}, ConsistentRead=True)
         return _entry(answer["Item"]) if "Item" in answer else None
+
+    def entries(self, source_ids: Iterable[str]) -> dict[str, Entry]:
+        """The entries of many sources by source_id, read consistently; those that have none are missing."""
+        found: dict[str, Entry] = {}
+        keys = [{"source_id": source_id} for source_id in dict.fromkeys(source_ids)]
+        while keys:
+            page, keys = keys[:_BATCH_GET_LIMIT], keys[_BATCH_GET_LIMIT:]
+            answer = self._dynamodb.batch_get_item(RequestItems={self._table: {"Keys": page, "ConsistentRead": True}})
+            found |= {item["source_id"]: _entry(item) for item in answer["Responses"].get(self._table, [])}
+            keys += answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+        return found
+
+    def with_status(self, status: Status, since: str = "", condition: ConditionBase | None = None) -> Iterator[Entry]:
+        """The entries of a status, the last moved first, page by page as they are asked for.
+
+        They come from an index, which may lag the entries by a moment.
+
+        Args:
+            status: where they stand.
+            since: a stamp; entries that moved last before it are left out.
+            condition: what else must hold of their attributes.
+        """
+        moved_in_time = Key("updated_at").gte(since) if since else None
+        has_status = Key("status").eq(status)
+        query = {
+            "IndexName": "by-status",
+            "KeyConditionExpression": has_status & moved_in_time if moved_in_time else has_status,
+            "ScanIndexForward": False,
+        }
+        yield from self._pages("query", query, condition)
+
+    def search(self, condition: ConditionBase) -> Iterator[Entry]:
+        """The entries of which a condition holds, in no order. Reads the whole table: for people, not for programs."""
+        is_entry = Attr("status").exists()  # the table holds the fences too
+        yield from self._pages("scan", {}, is_entry & condition)
+
+    def _pages(self, operation: str, request: dict[str, Any], condition: ConditionBase | None) -> Iterator[Entry]:
+        narrowed = request | ({"FilterExpression": condition} if condition else {})
+        for page in self._dynamodb.get_paginator(operation).paginate(TableName=self._table, **narrowed):
+            yield from map(_entry, page["Items"])
 
     def receive(self, source: Source, lease_seconds: float) -> Entry | None:
         """(none) → RECEIVED, or take over a RECEIVED source whose claim is older than the lease.

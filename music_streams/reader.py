@@ -1,0 +1,360 @@
+"""What consumers read: the metrics of MetricsTable as typed values, and the event that tells of new ones.
+
+::
+
+    reader = MetricsReader("name-of-the-metrics-table")
+    jazz = reader.genre_day("jazz", date(2024, 6, 25))
+    if jazz is not None:
+        print(jazz.listen_count, jazz.top_songs[0].track_name)
+
+It needs boto3 and the standard library, Python 3.9 or newer. What the attributes mean: music_streams.schemas. Access
+patterns, costs and guarantees: docs/consumers.md.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from boto3.dynamodb.conditions import Key
+from botocore.exceptions import ClientError
+
+from music_streams import aws, clock
+from music_streams.errors import MusicStreamsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from boto3.dynamodb.conditions import ConditionBase
+
+_BATCH_KEYS = 100  # the most that BatchGetItem takes
+_BATCH_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds before keys that DynamoDB left unread are asked for again
+_CENT = Decimal("0.01")
+_WHAT_TO_DO = {
+    "ResourceNotFoundException": "there is no such table in this account and region; its name is the pipeline's output "
+    "MetricsTableName",
+    "AccessDeniedException": "reading it is not allowed; attach the policy that is the pipeline's output "
+    "MetricsReaderPolicyArn to your role",
+}
+
+
+class UnreadableMetrics(MusicStreamsError):
+    """The table cannot be read, or an item or event is not what its schema says."""
+
+
+@dataclass(frozen=True)
+class TopSong:
+    """A song among the most heard of a genre or country on a day."""
+
+    rank: int
+    track_id: str
+    track_name: str
+    artists: str
+    listen_count: int
+    unique_listeners: int
+    total_listening_time_ms: int
+
+
+@dataclass(frozen=True)
+class TopGenre:
+    """A genre among the most heard of a day."""
+
+    rank: int
+    genre: str
+    listen_count: int
+    unique_listeners: int
+    total_listening_time_ms: int
+
+
+@dataclass(frozen=True)
+class DayMetrics:
+    """The four metrics over some listens of one UTC day, and which run they are from.
+
+    Attributes:
+        avg_listening_time_per_user_ms: two decimals, rounded half up.
+        version: only grows as long as lake_uuid stays the same.
+    """
+
+    day: date
+    listen_count: int
+    unique_listeners: int
+    total_listening_time_ms: int
+    avg_listening_time_per_user_ms: Decimal
+    version: int
+    lake_uuid: str
+    batch_id: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class GenreDay(DayMetrics):
+    """A genre on a day."""
+
+    genre: str
+    top_songs: tuple[TopSong, ...]
+
+
+@dataclass(frozen=True)
+class CountryDay(DayMetrics):
+    """A country's listeners on a day; `unknown` is the country of users without one."""
+
+    country: str
+    top_songs: tuple[TopSong, ...]
+
+
+@dataclass(frozen=True)
+class DaySummary(DayMetrics):
+    """A whole day, each listen once."""
+
+    top_genres: tuple[TopGenre, ...]
+
+
+@dataclass(frozen=True)
+class TrackDay(DayMetrics):
+    """A track on a day."""
+
+    track_id: str
+
+
+@dataclass(frozen=True)
+class MetricsPublished:
+    """The event that a run has published: read its days again."""
+
+    batch_id: str
+    version: int
+    days: tuple[date, ...]
+    sources: int
+    rows_accepted: int
+
+    @classmethod
+    def of_event(cls, event: Mapping[str, Any]) -> MetricsPublished:
+        """Read an EventBridge event, as a function gets it or as the JSON of a queue message's body.
+
+        Raises:
+            UnreadableMetrics: it is no such event.
+        """
+        try:
+            if event["detail-type"] != "MetricsPublished":
+                raise ValueError(f"its detail-type is {event['detail-type']}")
+            detail = event["detail"]
+            return cls(
+                batch_id=detail["batch_id"],
+                version=int(detail["version"]),
+                days=tuple(map(date.fromisoformat, detail["days"])),
+                sources=int(detail["sources"]),
+                rows_accepted=int(detail["rows_accepted"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise UnreadableMetrics(f"not an event MetricsPublished: {error!r}") from error
+
+
+_Kind = TypeVar("_Kind", bound=DayMetrics)
+
+
+@dataclass(frozen=True)
+class MetricsReader:
+    """Reads MetricsTable. May be shared between threads; make one for the life of the process.
+
+    Days are UTC dates, ranges include both ends, lists come in the order of day or of name (by code point). What is
+    not there (no listen, or not yet published) is None, or absent from the list.
+
+    Every method raises UnreadableMetrics where the table is missing or closed to the caller, or an item is not what
+    the schema says; other errors of AWS come as botocore's ClientError, after retries.
+
+    Attributes:
+        table_name: the pipeline's output MetricsTableName.
+        dynamodb: a client that takes plain Python values: ``boto3.resource("dynamodb").meta.client``, or one like it
+            with settings of yours.
+        consistent: read strongly consistently, at twice the cost. It has no effect on ``genres_of_day``,
+            ``countries_of_day`` and ``items_of_day``: an index is always read eventually consistently.
+    """
+
+    table_name: str
+    dynamodb: Any = field(default_factory=aws.dynamodb, repr=False)
+    consistent: bool = False
+
+    def genre_day(self, genre: str, day: date) -> GenreDay | None:
+        """A genre on a day, with its top songs."""
+        return self._get(f"GENRE#{genre}", f"DAY#{_text(day)}", _genre_day)
+
+    def genre_days(self, genre: str, first: date, last: date) -> list[GenreDay]:
+        """A genre on the days of a range."""
+        return self._range(f"GENRE#{genre}", first, last, _genre_day)
+
+    def country_day(self, country: str, day: date) -> CountryDay | None:
+        """A country on a day, with its top songs."""
+        return self._get(f"COUNTRY#{country}", f"DAY#{_text(day)}", _country_day)
+
+    def country_days(self, country: str, first: date, last: date) -> list[CountryDay]:
+        """A country on the days of a range."""
+        return self._range(f"COUNTRY#{country}", first, last, _country_day)
+
+    def track_day(self, track_id: str, day: date) -> TrackDay | None:
+        """A track on a day; None too where the pipeline does not publish track metrics."""
+        return self._get(f"TRACK#{track_id}", f"DAY#{_text(day)}", _track_day)
+
+    def track_days(self, track_id: str, first: date, last: date) -> list[TrackDay]:
+        """A track on the days of a range; empty too where the pipeline does not publish track metrics."""
+        return self._range(f"TRACK#{track_id}", first, last, _track_day)
+
+    def day(self, day: date) -> DaySummary | None:
+        """A whole day, with its top genres."""
+        return self._get(f"DAY#{_text(day)}", "SUMMARY", _day_summary)
+
+    def days(self, first: date, last: date) -> list[DaySummary]:
+        """The whole days of a range: 100 keys a request."""
+        _text_of_range(first, last)
+        every = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+        keys = [{"pk": f"DAY#{day.isoformat()}", "sk": "SUMMARY"} for day in every]
+        found = [item for start in range(0, len(keys), _BATCH_KEYS) for item in self._batch(keys[start:][:_BATCH_KEYS])]
+        return [_read(item, _day_summary) for item in sorted(found, key=lambda item: str(item["pk"]))]
+
+    def genres_of_day(self, day: date) -> list[GenreDay]:
+        """Every genre that was heard on a day."""
+        return self._of_day(day, "GENRE#", _genre_day)
+
+    def countries_of_day(self, day: date) -> list[CountryDay]:
+        """Every country that listened on a day."""
+        return self._of_day(day, "COUNTRY#", _country_day)
+
+    def items_of_day(self, day: date) -> list[GenreDay | CountryDay | DaySummary]:
+        """All that stands for a day: countries, the summary, genres; no tracks."""
+        return self._of_day(day, "", _any_of_day)
+
+    def _get(self, pk: str, sk: str, kind: Callable[[Mapping[str, Any]], _Kind]) -> _Kind | None:
+        with self._explained():
+            answer = self.dynamodb.get_item(
+                TableName=self.table_name, Key={"pk": pk, "sk": sk}, ConsistentRead=self.consistent
+            )
+        return _read(answer["Item"], kind) if "Item" in answer else None
+
+    def _range(self, pk: str, first: date, last: date, kind: Callable[[Mapping[str, Any]], _Kind]) -> list[_Kind]:
+        lowest, highest = _text_of_range(first, last)
+        condition = Key("pk").eq(pk) & Key("sk").between(f"DAY#{lowest}", f"DAY#{highest}")
+        return [_read(item, kind) for item in self._query(condition, ConsistentRead=self.consistent)]
+
+    def _of_day(self, day: date, prefix: str, kind: Callable[[Mapping[str, Any]], _Kind]) -> list[_Kind]:
+        condition: ConditionBase = Key("day").eq(_text(day))
+        if prefix:
+            condition &= Key("pk").begins_with(prefix)
+        return [_read(item, kind) for item in self._query(condition, IndexName="by-day")]
+
+    def _query(self, condition: ConditionBase, **how: Any) -> Iterator[Mapping[str, Any]]:  # noqa: ANN401 - Query's own
+        with self._explained():
+            pages = self.dynamodb.get_paginator("query").paginate(
+                TableName=self.table_name, KeyConditionExpression=condition, **how
+            )
+            for page in pages:
+                yield from page["Items"]
+
+    def _batch(self, keys: list[dict[str, str]]) -> Iterator[Mapping[str, Any]]:
+        request = {self.table_name: {"Keys": keys, "ConsistentRead": self.consistent}}
+        for pause in (*_BATCH_PAUSES, None):
+            with self._explained():
+                answer = self.dynamodb.batch_get_item(RequestItems=request)
+            for items in answer["Responses"].values():
+                yield from items
+            request = answer["UnprocessedKeys"]
+            if not request:
+                return
+            if pause is None:
+                raise UnreadableMetrics(f"table {self.table_name} is throttled: ask for fewer days, or again later")
+            time.sleep(pause)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say what to do where AWS's own message does not."""
+        try:
+            yield
+        except ClientError as error:
+            advice = _WHAT_TO_DO.get(aws.error_code(error))
+            if advice is None:
+                raise
+            raise UnreadableMetrics(f"table {self.table_name}: {advice}") from error
+
+
+def _text(day: date) -> str:
+    # A datetime is a date to Python, but which UTC day it means is the caller's to say.
+    if isinstance(day, datetime) or not isinstance(day, date):
+        raise TypeError(f"a day is a datetime.date, not {day!r}")
+    return day.isoformat()
+
+
+def _text_of_range(first: date, last: date) -> tuple[str, str]:
+    lowest, highest = _text(first), _text(last)
+    if first > last:
+        raise ValueError(f"a range of days begins with its first day, but {lowest} is after {highest}")
+    return lowest, highest
+
+
+def _read(item: Mapping[str, Any], kind: Callable[[Mapping[str, Any]], _Kind]) -> _Kind:
+    try:
+        return kind(item)
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        name = f"{item.get('pk')} / {item.get('sk')}"
+        raise UnreadableMetrics(f"item {name} is not what music-streams writes: {error!r}") from error
+
+
+def _genre_day(item: Mapping[str, Any]) -> GenreDay:
+    return GenreDay(**_metrics(item, "day"), genre=_name(item), top_songs=_top_songs(item))
+
+
+def _country_day(item: Mapping[str, Any]) -> CountryDay:
+    return CountryDay(**_metrics(item, "day"), country=_name(item), top_songs=_top_songs(item))
+
+
+def _day_summary(item: Mapping[str, Any]) -> DaySummary:
+    genres = tuple(TopGenre(genre=entry["genre"], **_ranked(entry)) for entry in item["top_genres"])
+    return DaySummary(**_metrics(item, "day"), top_genres=genres)
+
+
+def _track_day(item: Mapping[str, Any]) -> TrackDay:
+    return TrackDay(**_metrics(item, "track_day"), track_id=_name(item))
+
+
+def _any_of_day(item: Mapping[str, Any]) -> GenreDay | CountryDay | DaySummary:
+    return _KINDS_OF_DAY[item["pk"].partition("#")[0]](item)
+
+
+_KINDS_OF_DAY: dict[str, Callable[[Mapping[str, Any]], GenreDay | CountryDay | DaySummary]] = {
+    "GENRE": _genre_day,
+    "COUNTRY": _country_day,
+    "DAY": _day_summary,
+}
+
+
+def _name(item: Mapping[str, Any]) -> str:
+    return str(item["pk"].partition("#")[2])
+
+
+def _metrics(item: Mapping[str, Any], day: str) -> dict[str, Any]:
+    return {
+        "day": date.fromisoformat(item[day]),
+        **_counts(item),
+        # DynamoDB keeps numbers without trailing zeros.
+        "avg_listening_time_per_user_ms": Decimal(item["avg_listening_time_per_user_ms"]).quantize(_CENT),
+        "version": int(item["version"]),
+        "lake_uuid": item["lake_uuid"],
+        "batch_id": item["batch_id"],
+        "updated_at": clock.parse(item["updated_at"]),
+    }
+
+
+def _top_songs(item: Mapping[str, Any]) -> tuple[TopSong, ...]:
+    return tuple(
+        TopSong(track_id=entry["track_id"], track_name=entry["track_name"], artists=entry["artists"], **_ranked(entry))
+        for entry in item["top_songs"]
+    )
+
+
+def _ranked(entry: Mapping[str, Any]) -> dict[str, int]:
+    return {"rank": int(entry["rank"]), **_counts(entry)}
+
+
+def _counts(item: Mapping[str, Any]) -> dict[str, int]:
+    names = ("listen_count", "unique_listeners", "total_listening_time_ms")
+    return {name: int(item[name]) for name in names}

@@ -1,0 +1,109 @@
+"""A MetricsTable on moto as the template describes it, and three days of listens as the pipeline writes them.
+
+The numbers come from the oracle, which computes them from raw files; the items from what load-metrics makes of a row.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto import mock_aws
+from samtranslator.yaml_helper import yaml_parse
+
+from music_streams import aws
+from music_streams.load.items import Stamp, item
+from tests.oracle import Batch, Reference, StreamFile, evaluate
+
+TEMPLATE: dict[str, Any] = yaml_parse((Path(__file__).parents[3] / "template.yaml").read_text())
+TABLE = "music-streams-metrics"
+STAMP = Stamp(7, "8d0c9c55-3f9e-4f0a-9d8e-8f6c1f4b2a10", "5f2b8c0e9d7a4b1683c2e1f0a9b8c7d6", "2024-06-27T04:10:32.871Z")
+
+SONGS = """\
+id,track_id,track_name,artists,duration_ms,track_genre
+0,PaperLantern0000000001,Paper Lantern,Kofi Tide,200000,pop
+1,PaperLantern0000000001,Paper Lantern,Kofi Tide,200000,jazz
+2,VelvetHarbour000000002,Velvet Harbour,Zoë Quill,183500,jazz
+3,MidnightEngine00000003,Midnight Engine,The Tin Foxes,240250,pop
+4,HollowCoast00000000004,Hollow Coast,DJ Ostrich,151001,techno
+"""
+USERS = """\
+user_id,user_country
+1,Germany
+2,Germany
+3,Ghana
+4,Japan
+5,
+"""
+STREAMS = """\
+user_id,track_id,listen_time
+1,PaperLantern0000000001,2024-06-24 08:00:00
+3,VelvetHarbour000000002,2024-06-24 09:30:00
+1,PaperLantern0000000001,2024-06-25 07:15:00
+1,PaperLantern0000000001,2024-06-25 18:40:00
+2,PaperLantern0000000001,2024-06-25 10:00:00
+3,PaperLantern0000000001,2024-06-25 11:00:00
+2,MidnightEngine00000003,2024-06-25 12:00:00
+3,MidnightEngine00000003,2024-06-25 13:00:00
+4,VelvetHarbour000000002,2024-06-25 14:00:00
+4,VelvetHarbour000000002,2024-06-25 15:00:00
+5,HollowCoast00000000004,2024-06-25 16:00:00
+1,MidnightEngine00000003,2024-06-26 20:00:00
+"""
+
+
+def items() -> list[dict[str, Any]]:
+    """All items of the three days, those of tracks too."""
+    streams = StreamFile("0" * 32, STREAMS.encode(), datetime(2024, 6, 27, tzinfo=UTC))
+    outcome = evaluate([Batch([streams], Reference([SONGS.encode()], [USERS.encode()], 1))], publish_track_metrics=True)
+    return [item(_row(pk, sk, content), STAMP) for (pk, sk), content in sorted(outcome.items.items())]
+
+
+def _row(pk: str, sk: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """The metrics file's row of which the item is made: the day under one name, the average in hundredths."""
+    row = {"pk": pk, "sk": sk, "top_songs": None, "top_genres": None, **content}
+    row["day"] = row.pop("track_day", None) or row["day"]
+    row["avg_hundredths_ms"] = int(row.pop("avg_listening_time_per_user_ms") * 100)
+    return row
+
+
+@dataclass(frozen=True)
+class MetricsTable:
+    """The table and a client that takes plain values."""
+
+    dynamodb: Any
+    name: str = TABLE
+
+    def put(self, *items: Mapping[str, Any]) -> None:
+        for each in items:
+            self.dynamodb.put_item(TableName=self.name, Item=each)
+
+    def stored(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.dynamodb.scan(TableName=self.name)["Items"]
+        return found
+
+
+@contextmanager
+def metrics_table() -> Iterator[MetricsTable]:
+    """AWS in this process, with the table and the three days in it; METRICS_TABLE names it."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("AWS_ENDPOINT_URL", raising=False)
+        environment.delenv("AWS_PROFILE", raising=False)
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "METRICS_TABLE": TABLE,
+        }.items():
+            environment.setenv(name, value)
+        with mock_aws():
+            dynamodb = aws.dynamodb()
+            described = TEMPLATE["Resources"]["MetricsTable"]["Properties"]
+            known = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+            dynamodb.create_table(TableName=TABLE, **{name: described[name] for name in known})
+            table = MetricsTable(dynamodb)
+            table.put(*items())
+            yield table

@@ -1,0 +1,171 @@
+"""One contract: what the pipeline writes, the schemas and the reader's types say the same."""
+
+import dataclasses
+import typing
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from types import GenericAlias
+from typing import Any
+
+import pytest
+import yaml
+
+from music_streams import reader
+from music_streams.ledger import Status
+from music_streams.load.items import item
+from music_streams.runs import SourceOutcome, Summary, write_summary
+from music_streams.settle import Settlement
+from music_streams.transform import metrics
+from tests.integration.consumers import contract
+from tests.integration.consumers.contract import EVENT, ITEM, KINDS, faults, of_kind
+from tests.integration.consumers.metrics_table import STAMP, items
+from tests.unit.template.conftest import ROOT
+
+TYPES = {
+    "genre_day": reader.GenreDay,
+    "country_day": reader.CountryDay,
+    "day_summary": reader.DaySummary,
+    "track_day": reader.TrackDay,
+    "top_song": reader.TopSong,
+    "top_genre": reader.TopGenre,
+}
+KIND_OF_KEY = {"GENRE": "genre_day", "COUNTRY": "country_day", "DAY": "day_summary", "TRACK": "track_day"}
+# What the reader makes of an item's keys, and under which name.
+FROM_KEYS: dict[str, dict[str, type]] = {
+    "genre_day": {"genre": str},
+    "country_day": {"country": str},
+    "day_summary": {},
+    "track_day": {"track_id": str, "day": date},
+    "top_song": {},
+    "top_genre": {},
+}
+LISTENS = "user_id long, track_id string, listened_at timestamp, duration_ms int, track_name string, artists string, \
+genres array<string>, user_country string, source_id string, reference_version long"
+
+
+def kind_of(found: dict[str, Any]) -> str:
+    return KIND_OF_KEY[found["pk"].partition("#")[0]]
+
+
+def example(kind: str) -> dict[str, Any]:
+    """A real item of a kind."""
+    return next(found for found in items() if kind_of(found) == kind)
+
+
+@pytest.mark.parametrize("schema", [ITEM, EVENT], ids=["item", "event"])
+def test_the_schemas_are_valid_themselves(schema):
+    contract.check_itself(schema)
+
+
+def test_every_item_in_the_table_is_of_one_kind_and_has_no_other_attribute(table):
+    stored = table.stored()
+    assert {kind_of(found) for found in stored} == set(KINDS)
+    for found in stored:
+        assert list(faults(of_kind(kind_of(found)), found)) == [], found["pk"]
+        assert contract.is_valid(ITEM, found), found["pk"]
+
+
+def test_what_the_transform_computes_becomes_items_of_the_schema(spark):
+    at = datetime(2024, 6, 25, 12, tzinfo=UTC)
+    tracks = [f"SomeTrack{n:013}" for n in range(7)]
+    heard = [
+        (user, track, at, 200_000 + n, f"Name {n}" if n else "", "Artists", [f"genre-{n}", "pop"], country, "a", 1)
+        for n, track in enumerate(tracks)
+        for user, country in ((1, "Germany"), (2, "unknown"))
+    ]
+    rows = metrics.items(spark.createDataFrame(heard, LISTENS), track_metrics=True).collect()
+    made = [item(row.asDict(recursive=True), STAMP) for row in rows]
+    assert {kind_of(found) for found in made} == set(KINDS)
+    assert max(len(found.get("top_songs", [])) for found in made) == 3
+    assert max(len(found.get("top_genres", [])) for found in made) == 5
+    assert [fault for found in made for fault in faults(of_kind(kind_of(found)), found)] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_item_without_one_of_its_attributes_breaks_the_schema(kind):
+    whole = example(kind)
+    for name in whole:
+        without = {key: value for key, value in whole.items() if key != name}
+        assert list(faults(of_kind(kind), without)), name
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"listen_count": 0}, "listen_count"),
+        ({"unique_listeners": Decimal("1.5")}, "unique_listeners"),
+        ({"total_listening_time_ms": "200000"}, "total_listening_time_ms"),
+        ({"avg_listening_time_per_user_ms": "200000.00"}, "avg_listening_time_per_user_ms"),
+        ({"day": "2024-06-31"}, "day"),
+        ({"sk": "2024-06-25"}, "sk"),
+        ({"pk": "GENRE#"}, "pk"),
+        ({"updated_at": "2024-06-27 04:10:32"}, "updated_at"),
+        ({"version": 0}, "version"),
+        ({"top_songs": []}, "top_songs"),
+        ({"top_songs": [{"rank": 1}]}, "top_songs[0]"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_an_item_with_another_value_breaks_the_schema(change, told):
+    found = list(faults(of_kind("genre_day"), {**example("genre_day"), **change}))
+    assert found
+    assert all(told in fault for fault in found)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_the_readers_types_have_the_attributes_of_the_schema(kind):
+    in_schema = {
+        name: _python_type(schema)
+        for name, schema in contract.attributes(ITEM["$defs"][kind]).items()
+        if name not in {"pk", "sk", "track_day"}
+    }
+    hints = typing.get_type_hints(TYPES[kind])
+    assert {each.name: hints[each.name] for each in dataclasses.fields(TYPES[kind])} == in_schema | FROM_KEYS[kind]
+
+
+def test_the_readers_event_has_the_attributes_of_the_schema():
+    hints = typing.get_type_hints(reader.MetricsPublished)
+    assert hints == {name: _python_type(schema) for name, schema in contract.attributes(EVENT).items()}
+
+
+def _python_type(schema: contract.Schema) -> Any:
+    if schema["type"] == "array":
+        entry = schema["items"]
+        name = entry.get("$ref", "").rsplit("/", 1)[-1]
+        return GenericAlias(tuple, (TYPES[name] if name else _python_type(entry), ...))
+    named = {"date": date, "date-time": datetime}
+    plain = {"integer": int, "number": Decimal, "string": str}
+    return named.get(schema.get("format", "")) or plain[schema["type"]]
+
+
+@pytest.mark.parametrize("has_changes", [True, False])
+def test_what_a_run_announces_is_of_the_schema_and_readable(world, has_changes):
+    source = world.upload()
+    folder = world.batch(source)
+    arn = world.execution_arn(f"{folder.batch_id}-1")
+    world.put_entry(source, Status.RUNNING, batch_id=folder.batch_id, execution_arn=arn)
+    days = ["2024-06-24", "2024-06-25"] if has_changes else []
+    outcome = SourceOutcome(5, 5 if has_changes else 0, {} if has_changes else {"unknown_track": 5}, days)
+    summary = Summary(
+        batch_id=folder.batch_id,
+        execution=f"{folder.batch_id}-1",
+        version=7 if has_changes else 0,
+        lake_uuid="uuid" if has_changes else "",
+        days=days,
+        metrics="metrics/1",
+        sources={source.source_id: outcome},
+    )
+    write_summary(world.s3, folder, summary)
+
+    detail = Settlement(world.s3, world.ledger, world.quarantine).settle(folder.manifest_uri, arn)
+
+    assert list(faults(EVENT, detail)) == []
+    event = reader.MetricsPublished.of_event({"detail-type": _announced()["DetailType"], "detail": detail})
+    assert event.days == tuple(map(date.fromisoformat, days))
+    assert (event.batch_id, event.sources, event.rows_accepted) == (folder.batch_id, 1, outcome.rows_accepted)
+
+
+def _announced() -> dict[str, Any]:
+    definition = yaml.safe_load((ROOT / "statemachine" / "process_streams.asl.yaml").read_text())
+    [entry] = definition["States"]["Announce metrics"]["Parameters"]["Entries"]
+    return dict(entry)

@@ -1,0 +1,252 @@
+"""The reader's questions, over a table as the template describes it and items as the pipeline writes them."""
+
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from music_streams.reader import (
+    CountryDay,
+    DaySummary,
+    GenreDay,
+    MetricsReader,
+    TopGenre,
+    TopSong,
+    TrackDay,
+    UnreadableMetrics,
+)
+from tests.integration.consumers.metrics_table import STAMP, TABLE, TEMPLATE, items
+
+BEFORE, DAY, AFTER = (date(2024, 6, day) for day in (24, 25, 26))
+MONTH = (date(2024, 6, 1), date(2024, 6, 30))
+TRACK = "PaperLantern0000000001"
+OF_THE_RUN: dict[str, Any] = {
+    "version": STAMP.version,
+    "lake_uuid": STAMP.lake_uuid,
+    "batch_id": STAMP.batch_id,
+    "updated_at": datetime(2024, 6, 27, 4, 10, 32, 871_000, tzinfo=UTC),
+}
+EVERY_QUESTION = {
+    "genre_day": ("pop", DAY),
+    "genre_days": ("pop", *MONTH),
+    "country_day": ("Germany", DAY),
+    "country_days": ("Germany", *MONTH),
+    "day": (DAY,),
+    "days": MONTH,
+    "genres_of_day": (DAY,),
+    "countries_of_day": (DAY,),
+    "items_of_day": (DAY,),
+    "track_day": (TRACK, DAY),
+    "track_days": (TRACK, *MONTH),
+}
+
+
+@contextmanager
+def requests_of(dynamodb: Any):
+    """The requests that reach DynamoDB meanwhile: operation and parameters."""
+    seen: list[tuple[str, dict[str, Any]]] = []
+
+    def note(params: dict[str, Any], model: Any, **_: Any) -> None:
+        seen.append((model.name, params))
+
+    dynamodb.meta.events.register("before-parameter-build.dynamodb", note)
+    try:
+        yield seen
+    finally:
+        dynamodb.meta.events.unregister("before-parameter-build.dynamodb", note)
+
+
+def test_a_genre_on_a_day(reader):
+    assert reader.genre_day("pop", DAY) == GenreDay(
+        day=DAY,
+        genre="pop",
+        listen_count=6,
+        unique_listeners=3,
+        total_listening_time_ms=1_280_500,
+        avg_listening_time_per_user_ms=Decimal("426833.33"),
+        top_songs=(
+            TopSong(1, TRACK, "Paper Lantern", "Kofi Tide", 4, 3, 800_000),
+            TopSong(2, "MidnightEngine00000003", "Midnight Engine", "The Tin Foxes", 2, 2, 480_500),
+        ),
+        **OF_THE_RUN,
+    )
+
+
+def test_a_country_on_a_day(reader):
+    assert reader.country_day("unknown", DAY) == CountryDay(
+        day=DAY,
+        country="unknown",
+        listen_count=1,
+        unique_listeners=1,
+        total_listening_time_ms=151_001,
+        avg_listening_time_per_user_ms=Decimal("151001.00"),
+        top_songs=(TopSong(1, "HollowCoast00000000004", "Hollow Coast", "DJ Ostrich", 1, 1, 151_001),),
+        **OF_THE_RUN,
+    )
+
+
+def test_a_whole_day(reader):
+    assert reader.day(DAY) == DaySummary(
+        day=DAY,
+        listen_count=9,
+        unique_listeners=5,
+        total_listening_time_ms=1_798_501,
+        avg_listening_time_per_user_ms=Decimal("359700.20"),
+        top_genres=(
+            TopGenre(1, "jazz", 6, 4, 1_167_000),
+            TopGenre(2, "pop", 6, 3, 1_280_500),
+            TopGenre(3, "techno", 1, 1, 151_001),
+        ),
+        **OF_THE_RUN,
+    )
+
+
+def test_a_track_on_a_day(reader):
+    assert reader.track_day(TRACK, DAY) == TrackDay(
+        day=DAY,
+        track_id=TRACK,
+        listen_count=4,
+        unique_listeners=3,
+        total_listening_time_ms=800_000,
+        avg_listening_time_per_user_ms=Decimal("266666.67"),
+        **OF_THE_RUN,
+    )
+
+
+def test_what_is_not_there_is_none_or_an_empty_list(reader):
+    other = date(2024, 7, 1)
+    assert reader.genre_day("polka", DAY) is None
+    assert reader.country_day("Atlantis", DAY) is None
+    assert reader.track_day("0" * 22, DAY) is None
+    assert reader.day(other) is None
+    assert reader.genre_days("polka", *MONTH) == []
+    assert reader.days(other, other) == []
+    assert reader.items_of_day(other) == []
+
+
+def test_a_range_includes_both_ends_and_comes_in_the_order_of_days(reader):
+    assert [each.day for each in reader.genre_days("pop", BEFORE, AFTER)] == [BEFORE, DAY, AFTER]
+    assert [each.day for each in reader.genre_days("pop", DAY, DAY)] == [DAY]
+    assert [each.day for each in reader.country_days("Ghana", *MONTH)] == [BEFORE, DAY]
+    assert [each.day for each in reader.track_days(TRACK, *MONTH)] == [BEFORE, DAY]
+
+
+def test_days_come_in_order_however_long_the_range(reader, table):
+    with requests_of(table.dynamodb) as seen:
+        found = reader.days(DAY - timedelta(days=200), DAY + timedelta(days=49))
+    assert [(each.day, each.listen_count) for each in found] == [(BEFORE, 2), (DAY, 9), (AFTER, 1)]
+    assert [len(params["RequestItems"][TABLE]["Keys"]) for _, params in seen] == [100, 100, 50]
+
+
+def test_genres_and_countries_of_a_day_come_in_the_order_of_names(reader):
+    assert [each.genre for each in reader.genres_of_day(DAY)] == ["jazz", "pop", "techno"]
+    assert [each.country for each in reader.countries_of_day(DAY)] == ["Germany", "Ghana", "Japan", "unknown"]
+
+
+def test_all_that_stands_for_a_day_is_each_item_as_its_own_question_gives_it_but_no_track(reader):
+    found = reader.items_of_day(DAY)
+    assert found == [*reader.countries_of_day(DAY), reader.day(DAY), *reader.genres_of_day(DAY)]
+    assert not [each for each in found if isinstance(each, TrackDay)]
+
+
+def test_a_day_of_more_than_a_page_comes_whole(table, reader):
+    day = date(2024, 8, 1)
+    one = next(each for each in items() if each["pk"].startswith("GENRE#"))
+    song = {**one["top_songs"][0], "artists": "A" * 30_000}
+    moved = {**one, "sk": f"DAY#{day}", "day": str(day), "top_songs": [song]}
+    table.put(*({**moved, "pk": f"GENRE#{n:03}"} for n in range(80)))
+    with requests_of(table.dynamodb) as seen:
+        assert [each.genre for each in reader.genres_of_day(day)] == [f"{n:03}" for n in range(80)]
+    assert len(seen) > 2
+
+
+@pytest.mark.parametrize("genre", ["forró", "r#n#b", "drum and bass", "J-POP"])
+def test_a_name_comes_back_as_it_is(table, reader, genre):
+    day = date(2024, 8, 2)
+    one = next(each for each in items() if each["pk"].startswith("GENRE#"))
+    table.put({**one, "pk": f"GENRE#{genre}", "sk": f"DAY#{day}", "day": str(day)})
+    found = reader.genre_day(genre, day)
+    assert found.genre == genre
+    assert found in reader.genres_of_day(day)
+
+
+@pytest.mark.parametrize(("stored", "read"), [("150.5", "150.50"), ("2E+5", "200000.00"), ("0.01", "0.01")])
+def test_the_average_has_two_decimals_though_dynamodb_drops_zeros(table, reader, stored, read):
+    day = date(2024, 8, 3)
+    one = next(each for each in items() if each["pk"].startswith("DAY#"))
+    table.put({**one, "pk": f"DAY#{day}", "day": str(day), "avg_listening_time_per_user_ms": Decimal(stored)})
+    assert str(reader.day(day).avg_listening_time_per_user_ms) == read
+
+
+def test_an_item_of_another_shape_is_told_by_its_key(table, reader):
+    table.put({"pk": "DAY#2024-08-04", "sk": "SUMMARY", "day": "2024-08-04", "listen_count": 1})
+    with pytest.raises(UnreadableMetrics, match=r"DAY#2024-08-04 / SUMMARY .*'top_genres'"):
+        reader.day(date(2024, 8, 4))
+
+
+def test_every_question_has_its_arguments_above():
+    public = {name for name, value in vars(MetricsReader).items() if callable(value) and not name.startswith("_")}
+    assert public == set(EVERY_QUESTION)
+
+
+@pytest.mark.parametrize("question", EVERY_QUESTION)
+def test_only_the_index_is_read_eventually_where_consistent_reads_are_wanted(table, question):
+    with requests_of(table.dynamodb) as seen:
+        assert getattr(MetricsReader(TABLE, table.dynamodb, consistent=True), question)(*EVERY_QUESTION[question])
+    [(_, params)] = seen
+    on_base = params.get("RequestItems", {TABLE: params})[TABLE]
+    assert on_base.get("ConsistentRead", False) == (params.get("IndexName") != "by-day")
+
+
+def test_the_policy_for_consumers_allows_what_the_reader_asks_and_nothing_else(table, reader):
+    with requests_of(table.dynamodb) as seen:
+        for question, arguments in EVERY_QUESTION.items():
+            getattr(reader, question)(*arguments)
+    asked = {(f"dynamodb:{operation}", params.get("IndexName", "")) for operation, params in seen}
+
+    policy = TEMPLATE["Resources"]["MetricsReaderPolicy"]["Properties"]["PolicyDocument"]
+    places = {
+        "{'Fn::GetAtt': ['MetricsTable', 'Arn']}": "",
+        "{'Fn::Sub': '${MetricsTable.Arn}/index/by-day'}": "by-day",
+    }
+    allowed = {
+        (action, places[str(resource)])
+        for statement in policy["Statement"]
+        if statement["Effect"] == "Allow"
+        for action in _listed(statement["Action"])
+        for resource in _listed(statement["Resource"])
+    }
+    assert asked == allowed
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+@pytest.mark.parametrize("question", EVERY_QUESTION)
+def test_a_missing_table_is_told_with_what_to_do(table, question):
+    with pytest.raises(UnreadableMetrics, match=r"table wrong: .*MetricsTableName"):
+        getattr(MetricsReader("wrong", table.dynamodb), question)(*EVERY_QUESTION[question])
+
+
+class Refusing:
+    """DynamoDB that answers every read with one error."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+
+    def get_item(self, **_: Any) -> None:
+        raise ClientError({"Error": {"Code": self.code, "Message": "no"}}, "GetItem")
+
+
+def test_a_read_that_is_not_allowed_is_told_with_what_to_do():
+    with pytest.raises(UnreadableMetrics, match="MetricsReaderPolicyArn"):
+        MetricsReader(TABLE, Refusing("AccessDeniedException")).day(DAY)
+
+
+def test_other_errors_of_aws_come_as_they_are():
+    with pytest.raises(ClientError, match="ProvisionedThroughputExceeded"):
+        MetricsReader(TABLE, Refusing("ProvisionedThroughputExceededException")).day(DAY)

@@ -1,0 +1,195 @@
+"""docs/consumers.md: every example runs, every printed result and every table is true."""
+
+import inspect
+import json
+import math
+import re
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from moto.events.models import EventPattern
+from samtranslator.yaml_helper import yaml_parse
+
+from music_streams.reader import MetricsReader
+from tests.integration.consumers import contract
+from tests.integration.consumers.metrics_table import TEMPLATE, items, metrics_table
+from tests.integration.consumers.test_reader import EVERY_QUESTION, requests_of
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "consumers.md").read_text()
+BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+KIB_OF_ITEM, KIB_OF_HALF_UNIT = 0.75, 4
+PARTS = {"top_songs": "top_song", "top_genres": "top_genre"}
+
+
+def blocks(language: str) -> list[str]:
+    return [text for found, text in BLOCKS if found == language]
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The rows of the table whose first column has a heading."""
+    lines = PAGE.split(f"| {heading} |", 1)[1].split("\n\n", 1)[0].splitlines()
+    return [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[2:]]
+
+
+@pytest.fixture(scope="module")
+def event() -> dict[str, Any]:
+    [text] = blocks("json")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+@pytest.fixture(scope="module")
+def consumer() -> dict[str, Any]:
+    """The consumer's own template."""
+    [text] = blocks("yaml")
+    found: dict[str, Any] = yaml_parse(text)
+    return found
+
+
+def test_every_block_is_of_a_kind_that_is_tested_here():
+    assert {language for language, _ in BLOCKS} == {"python", "text", "json", "yaml"}
+    assert PAGE.count("```") == 2 * len(BLOCKS)
+
+
+def test_the_python_examples_print_what_the_page_shows(event):
+    names = {"event": event}
+    with metrics_table():
+        for position, (language, code) in enumerate(BLOCKS):
+            if language != "python":
+                continue
+            following, shown = (BLOCKS[position + 1 :] or [("", "")])[0]
+            printed = StringIO()
+            with redirect_stdout(printed):
+                exec(compile(code, f"docs/consumers.md, block {position}", "exec"), names)  # noqa: S102 - our own page
+            assert printed.getvalue() == (shown if following == "text" else ""), code
+    assert len(blocks("text")) > 5
+
+
+def test_every_method_of_the_reader_has_a_row_with_the_request_that_it_makes():
+    questions = {row[1].strip("`"): row[2:4] for row in rows("Question")}
+    public = {name for name, _ in inspect.getmembers(MetricsReader, inspect.isfunction) if not name.startswith("_")}
+    assert set(questions) == public
+    with metrics_table() as table:
+        reader = MetricsReader(table.name, table.dynamodb)
+        for method, (request, condition) in questions.items():
+            with requests_of(table.dynamodb) as seen:
+                getattr(reader, method)(*EVERY_QUESTION[method])
+            [(operation, params)] = seen
+            index = f" on `{params['IndexName']}`" if "IndexName" in params else ""
+            assert request == operation + index, method
+            assert _key_shape(condition) == _sent_key_shape(params), method
+
+
+def _key_shape(condition: str) -> list[str]:
+    """The constant words of a key condition: names of keys, prefixes and functions."""
+    return sorted(re.findall(r"pk|sk|\bday\b(?= =)|[A-Z]+#|SUMMARY|BETWEEN|begins_with", condition))
+
+
+def _sent_key_shape(params: dict[str, Any]) -> list[str]:
+    if "KeyConditionExpression" in params:
+        condition = params["KeyConditionExpression"]
+        stands_for = {**params["ExpressionAttributeNames"], **params["ExpressionAttributeValues"]}
+        return _key_shape(re.sub(r"[#:]\w+", lambda found: str(stands_for[found[0]]), condition))
+    key = params["Key"] if "Key" in params else next(iter(params["RequestItems"].values()))["Keys"][0]
+    return _key_shape(", ".join(f"{name} = {value}" for name, value in key.items()))
+
+
+def test_the_read_units_are_those_of_items_of_the_size_that_the_page_says():
+    assert f"an item as {KIB_OF_ITEM} KB" in PAGE
+    costs = [row[4] for row in rows("Question")]
+    counted = [re.fullmatch(r"(\d+) \w+: ([\d.]+)", cost) for cost in costs]
+    for cost, match in zip(costs, counted, strict=True):
+        if match:
+            size = int(match[1]) * KIB_OF_ITEM
+            assert float(match[2]) == math.ceil(size / KIB_OF_HALF_UNIT) / 2, cost
+        else:
+            assert cost in {"0.5", "0.5 a day"}
+    assert sum(match is not None for match in counted) >= 5
+
+
+def test_an_item_with_three_songs_is_of_the_size_that_the_page_says():
+    biggest = max(items(), key=_size)
+    song = biggest["top_songs"][0]
+    assert 0.5 < _size({**biggest, "top_songs": [song, song, song]}) / 1024 <= KIB_OF_ITEM
+
+
+def _size(value: Any) -> int:
+    """Bytes that DynamoDB counts for an item or a value in it."""
+    if isinstance(value, str):
+        return len(value.encode())
+    if isinstance(value, dict):
+        return 3 + sum(1 + len(name) + _size(each) for name, each in value.items())
+    if isinstance(value, list):
+        return 3 + sum(1 + _size(each) for each in value)
+    return len(str(value).strip("0").replace(".", "")) // 2 + 2
+
+
+def test_the_tables_of_attributes_are_those_of_the_schemas():
+    kinds = {kind: contract.attributes(contract.of_kind(kind)) for kind in contract.KINDS}
+    expected = []
+    for name in dict.fromkeys(name for found in kinds.values() for name in found if name not in {"pk", "sk"}):
+        having = [kind for kind in kinds if name in kinds[kind]]
+        schema = kinds[having[0]][name]
+        where = "all" if len(having) == len(kinds) else ", ".join(having)
+        expected.append([f"`{name}`", where, _type(schema), schema["description"]])
+        if name in PARTS:
+            entries = contract.attributes(contract.ITEM["$defs"][PARTS[name]])
+            for entry, part in entries.items():
+                expected.append([f"`{name}[].{entry}`", where, _type(part), part["description"]])
+    assert rows("Attribute") == expected, "\n".join(f"| {' | '.join(row)} |" for row in expected)
+    assert rows("Attribute of `detail`") == [
+        [f"`{name}`", _type(schema), schema["description"]]
+        for name, schema in contract.attributes(contract.EVENT).items()
+    ]
+
+
+def _type(schema: contract.Schema) -> str:
+    if schema["type"] == "array":
+        return f"array of {contract.resolved(schema['items'])['type']}"
+    return str(schema["type"])
+
+
+def test_the_event_of_the_page_is_of_the_schema_and_is_what_the_state_machine_announces(event):
+    assert list(contract.faults(contract.EVENT, event["detail"])) == []
+    definition = yaml.safe_load((ROOT / "statemachine" / "process_streams.asl.yaml").read_text())
+    [entry] = definition["States"]["Announce metrics"]["Parameters"]["Entries"]
+    assert (entry["Source"], entry["DetailType"]) == (event["source"], event["detail-type"])
+    assert "EventBusName" not in entry, "the page says: the default bus"
+
+
+def test_the_consumers_rule_takes_this_event_and_no_other(event, consumer):
+    rule = consumer["Resources"]["ChartsFunction"]["Properties"]["Events"]["MetricsPublished"]["Properties"]
+    pattern = EventPattern.load(json.dumps(rule["Pattern"]))
+    assert pattern.matches_event(event)
+    assert not pattern.matches_event({**event, "detail-type": "Object Created"})
+    assert not pattern.matches_event({**event, "source": "aws.s3"})
+
+
+def test_the_consumers_parameters_are_outputs_of_the_pipeline(consumer):
+    assert set(consumer["Parameters"]) <= set(TEMPLATE["Outputs"])
+    function = consumer["Resources"]["ChartsFunction"]["Properties"]
+    assert function["Policies"] == [{"Ref": "MetricsReaderPolicyArn"}]
+    assert function["Environment"]["Variables"]["METRICS_TABLE"] == {"Ref": "MetricsTableName"}
+
+
+def test_cfn_lint_accepts_the_consumers_template(tmp_path):
+    [text] = blocks("yaml")
+    path = tmp_path / "template.yaml"
+    path.write_text(text)
+    command = [Path(sys.executable).with_name("cfn-lint"), path]
+    lint = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path)
+    assert lint.returncode == 0, lint.stdout
+
+
+def test_what_the_page_links_to_exists():
+    links = re.findall(r"\]\(([^)#]+)", PAGE)
+    assert links
+    for link in links:
+        assert (ROOT / "docs" / link).exists(), link

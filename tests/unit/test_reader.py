@@ -1,0 +1,150 @@
+"""The reader without AWS: what it refuses, what it repeats, what it takes along."""
+
+import json
+import subprocess
+import sys
+import time
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from music_streams.reader import MetricsPublished, MetricsReader, UnreadableMetrics
+
+ROOT = Path(__file__).parents[2]
+DAY = date(2024, 6, 25)
+DETAIL = {"batch_id": "0" * 32, "version": 7, "days": ["2024-06-25"], "sources": 1, "rows_accepted": 8}
+
+# Run apart: what this test's own process has imported must not count.
+_LIST_MODULES = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import boto3, botocore.config
+before = set(sys.modules)
+import music_streams.reader
+new = {name: module for name, module in sys.modules.items() if name not in before}
+print(json.dumps({name: getattr(module, "__file__", None) or "" for name, module in new.items()}))
+"""
+
+
+@pytest.fixture(scope="module")
+def imported() -> dict[str, str]:
+    """The modules, and their files, that the reader brings along beyond boto3."""
+    command = [sys.executable, "-I", "-B", "-c", _LIST_MODULES, str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+def test_the_reader_imports_boto3_the_standard_library_and_little_of_the_package(imported):
+    packages = {name.split(".")[0] for name in imported} - set(sys.stdlib_module_names)
+    assert packages == {"music_streams", "boto3"}
+    assert {name for name in imported if name.startswith("music_streams.")} == {
+        "music_streams.aws",
+        "music_streams.clock",
+        "music_streams.errors",
+        "music_streams.reader",
+    }
+
+
+def test_the_reader_and_what_it_imports_run_on_python_3_9(imported):
+    files = [path for name, path in imported.items() if name.startswith("music_streams")]
+    files.append(str(ROOT / "music_streams" / "schemas" / "__init__.py"))
+    vermin = [Path(sys.executable).parent / "vermin", "--target=3.9-", "--no-tips", "--violations", *files]
+    done = subprocess.run(vermin, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    # No annotation is evaluated, so those may be written as newer Pythons have them.
+    assert all("from __future__ import annotations" in Path(file).read_text() for file in files if _has_types(file))
+
+
+def _has_types(file: str) -> bool:
+    return "->" in Path(file).read_text()
+
+
+@pytest.fixture
+def unused() -> MetricsReader:
+    """A reader whose client fails whatever is asked of it."""
+    return MetricsReader("metrics", object())
+
+
+@pytest.mark.parametrize("day", [datetime(2024, 6, 25, tzinfo=UTC), "2024-06-25", None])
+def test_a_day_is_a_date_and_nothing_else(unused, day):
+    for ask in (unused.day, unused.items_of_day, lambda day: unused.genre_day("pop", day)):
+        with pytest.raises(TypeError, match=r"a day is a datetime\.date"):
+            ask(day)
+    for ask_range in (unused.days, lambda *days: unused.genre_days("pop", *days)):
+        for days in ((day, DAY), (DAY, day)):
+            with pytest.raises(TypeError, match=r"a day is a datetime\.date"):
+                ask_range(*days)
+
+
+def test_a_range_that_ends_before_it_begins_is_refused(unused):
+    for ask in (unused.days, lambda *days: unused.track_days("0" * 22, *days)):
+        with pytest.raises(ValueError, match="2024-06-25 is after 2024-06-24"):
+            ask(DAY, date(2024, 6, 24))
+
+
+class Sparing:
+    """DynamoDB that reads at most so many keys of a batch at once, and none after some requests."""
+
+    def __init__(self, at_once: int, requests: int = 1_000) -> None:
+        self.at_once, self.requests = at_once, requests
+
+    def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803 - DynamoDB's own name
+        [(table, asked)] = RequestItems.items()
+        self.requests -= 1
+        count = self.at_once if self.requests >= 0 else 0
+        left = asked["Keys"][count:]
+        found = [_summary(key["pk"]) for key in asked["Keys"][:count]]
+        return {"Responses": {table: found}, "UnprocessedKeys": {table: {**asked, "Keys": left}} if left else {}}
+
+
+def _summary(pk: str) -> dict[str, Any]:
+    counts = {"listen_count": 1, "unique_listeners": 1, "total_listening_time_ms": 1}
+    run = {"version": 1, "lake_uuid": "u", "batch_id": "b", "updated_at": "2024-06-27T04:10:32.871Z"}
+    own = {"pk": pk, "sk": "SUMMARY", "day": pk[4:], "avg_listening_time_per_user_ms": 1, "top_genres": []}
+    return {**own, **counts, **run}
+
+
+@pytest.fixture
+def pauses(monkeypatch) -> list[float]:
+    """The seconds that were to be waited; none are."""
+    asked: list[float] = []
+    monkeypatch.setattr(time, "sleep", asked.append)
+    return asked
+
+
+def test_keys_that_dynamodb_left_unread_are_asked_for_again_after_growing_pauses(pauses):
+    found = MetricsReader("metrics", Sparing(at_once=2)).days(date(2024, 6, 1), date(2024, 6, 7))
+    assert [each.day.day for each in found] == [1, 2, 3, 4, 5, 6, 7]
+    assert len(pauses) == 3
+    assert pauses == sorted(set(pauses))
+
+
+def test_a_table_that_reads_no_more_is_told_in_the_end(pauses):
+    with pytest.raises(UnreadableMetrics, match="table metrics is throttled"):
+        MetricsReader("metrics", Sparing(at_once=2, requests=1)).days(date(2024, 6, 1), date(2024, 6, 7))
+    assert 1 < sum(pauses) < 10
+
+
+def test_the_event_is_read_as_it_comes():
+    event = {"detail-type": "MetricsPublished", "source": "music-streams", "detail": {**DETAIL, "new": "attribute"}}
+    assert MetricsPublished.of_event(event) == MetricsPublished("0" * 32, 7, (DAY,), 1, 8)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"detail-type": "Object Created", "detail": DETAIL},
+        {"detail-type": "MetricsPublished"},
+        {"detail-type": "MetricsPublished", "detail": {**DETAIL, "days": ["yesterday"]}},
+        {"detail-type": "MetricsPublished", "detail": {**DETAIL, "days": None}},
+        {"detail-type": "MetricsPublished", "detail": {**DETAIL, "version": "seven"}},
+        {"detail-type": "MetricsPublished", "detail": "batch"},
+    ],
+)
+def test_another_event_is_refused(event):
+    with pytest.raises(UnreadableMetrics, match="not an event MetricsPublished"):
+        MetricsPublished.of_event(event)
