@@ -9,7 +9,7 @@ MusicStreamsError
 ├── ArchiveMismatch        a copy in the archive is not what was read: the original stays
 ├── NoReferenceData        no valid songs row at all: a run can enrich nothing
 ├── LakeChanged            the lake table is not what the run expects (missing, or its snapshot vanished)
-    └── UnreadableMetrics    (reader) no table, no permission, or an item of another shape
+└── UnreadableMetrics      (in reader) no table, no permission, or an item of another shape
 """
 
 

@@ -23,7 +23,7 @@ REQUIRED_COLUMNS = {
 _SUFFIXES = {Kind.STREAMS: (".csv", ".csv.gz"), Kind.SONGS: (".csv",), Kind.USERS: (".csv",)}
 MAX_LINE_BYTES = 64 * 1024
 CHUNK_BYTES = 1024 * 1024
-_GZIP_MAGIC = b"\x1f\x8b"
+GZIP_MAGIC = b"\x1f\x8b"
 _LINE_ENDS = (b"\n", b"\r")
 _BLANK = csv_line.BLANK.encode()
 _INK = re.compile(b"[^" + re.escape(_BLANK) + b"]")
@@ -71,7 +71,7 @@ def judge(key: str, chunks: Iterable[bytes], max_bytes: int) -> Judgement:
         return Judgement(Verdict.BAD_KEY, f"the key does not end in {' or '.join(_SUFFIXES[kind])}: {key!r}")
     chunks = _from_first_bytes(iter(chunks))
     first = next(chunks, b"")
-    is_gzip = first.startswith(_GZIP_MAGIC)
+    is_gzip = first.startswith(GZIP_MAGIC)
     scan = _Scan(max_bytes)
     try:
         for chunk in _from_first_bytes(_gunzip(_whole(first, chunks))) if is_gzip else _whole(first, chunks):

@@ -126,7 +126,7 @@ def _commit(
     if before is None:
         days = {day for outcome in outcomes.values() for day in outcome.days}
         if task.is_repeat:
-            days.update(lake.days_of(source_ids, except_execution=task.execution))
+            days.update(lake.days_of(list(outcomes), except_execution=task.execution))
         changed = sorted(days)
         if any(outcomes[source_id].rejected for source_id in source_ids):
             lake.append(REJECTED_ROWS, listens.rejected(enriched, source_ids, task.execution), task.execution, changed)
@@ -136,6 +136,6 @@ def _commit(
     else:
         log.info("execution %s had committed already", task.execution)
         changed = before.days
-    if task.is_repeat and source_ids:
-        lake.delete_older_copies(source_ids, task.execution)
+    if task.is_repeat:
+        lake.delete_older_copies(list(outcomes), task.execution)
     return changed

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import zlib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,11 @@ from botocore.exceptions import ClientError
 from pyspark.sql import functions as F
 
 from music_streams import csv_line
-from music_streams.aws import error_code, split_uri
+from music_streams.aws import error_code
 from music_streams.transform import reference
+from music_streams.verdicts import GZIP_MAGIC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pyspark.sql import DataFrame, SparkSession
     from types_boto3_s3 import S3Client
 
@@ -106,23 +106,22 @@ class ReferenceData:
         reference.songs(song_rows).write.mode("overwrite").parquet(self._uri(place, "songs"))
         reference.users(user_rows).write.mode("overwrite").parquet(self._uri(place, "users"))
 
-    def _stage(self, kind: str, found: list[Any]) -> list[str]:
-        """Copy CSV files into the run's folder under names of our own, and answer the copies' URIs.
+    def _stage(self, kind: str, found: list[Any]) -> dict[tuple[str, ...], list[str]]:
+        """Copy CSV files into the run's folder under names of our own; the copies' URIs by header.
 
-        Spark sees neither names that begin with ``_`` or ``.`` nor such that hold ``[``, ``{``, ``*`` or ``?``.
+        Spark sees neither names that begin with ``_`` or ``.`` nor such that hold ``[``, ``{``, ``*`` or ``?``, and
+        tells gzip by the name where the contract tells it by the first bytes.
         """
-        uris = []
-        for number, each in enumerate(found):
-            name = f"reference/{kind}/{number}.csv"
-            self.s3.copy({"Bucket": self.landing_bucket, "Key": each["Key"]}, self.folder.bucket, self.folder.key(name))
-            uris.append(self.folder.uri(name))
-        return uris
-
-    def _rows(self, uris: Iterable[str], columns: tuple[str, ...]) -> DataFrame:
-        """The wanted columns of CSV files as text, read by distinct header: Spark applies one header to all files."""
         by_header: dict[tuple[str, ...], list[str]] = {}
-        for uri in uris:
-            by_header.setdefault(self._header(uri), []).append(uri)
+        for number, each in enumerate(found):
+            start = self._start(each["Key"])
+            name = f"reference/{kind}/{number}.csv" + (".gz" if start.startswith(GZIP_MAGIC) else "")
+            self.s3.copy({"Bucket": self.landing_bucket, "Key": each["Key"]}, self.folder.bucket, self.folder.key(name))
+            by_header.setdefault(_header(start), []).append(self.folder.uri(name))
+        return by_header
+
+    def _rows(self, by_header: dict[tuple[str, ...], list[str]], columns: tuple[str, ...]) -> DataFrame:
+        """The wanted columns of CSV files as text, read by distinct header: Spark applies one header to all files."""
         result = self.spark.createDataFrame([], ", ".join(f"{name} STRING" for name in columns))
         for header, paths in by_header.items():
             # Only the wanted columns keep their names: others may differ in case alone, or hold any character.
@@ -134,13 +133,10 @@ class ReferenceData:
             result = result.unionByName(table.select(*wanted))
         return result
 
-    def _header(self, uri: str) -> tuple[str, ...]:
-        """The column names of a CSV object, read from its first 64 KiB."""
-        bucket, key = split_uri(uri)
-        start = self.s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{_HEADER_BYTES - 1}")["Body"].read()
-        text = start.decode("utf-8-sig", errors="ignore").lstrip("\r\n")
-        first_line = re.split("[\r\n]", text, maxsplit=1)[0]
-        return tuple(csv_line.fields(first_line) or ())
+    def _start(self, key: str) -> bytes:
+        """The first bytes of a reference file: enough to hold its header row."""
+        object_range = f"bytes=0-{_HEADER_BYTES - 1}"
+        return self.s3.get_object(Bucket=self.landing_bucket, Key=key, Range=object_range)["Body"].read()
 
     def _recall(self, key: str) -> _Kept | None:
         try:
@@ -156,3 +152,12 @@ class ReferenceData:
 
     def _uri(self, place: str, kind: str) -> str:
         return f"s3://{self.folder.bucket}/{place}/{kind}"
+
+
+def _header(start: bytes) -> tuple[str, ...]:
+    """The column names of a CSV file that begins with these bytes, gzip or not."""
+    if start.startswith(GZIP_MAGIC):
+        start = zlib.decompressobj(wbits=31).decompress(start, _HEADER_BYTES)
+    lines = re.split("[\r\n]", start.decode("utf-8-sig", errors="ignore"))
+    first_line = next((line for line in lines if line.strip(csv_line.BLANK)), "")
+    return tuple(csv_line.fields(first_line) or ())

@@ -1,6 +1,7 @@
 """Each row reason of the contract, one row of the table a rule (docs/design.md, section 3)."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,7 @@ CASES = [
 ]
 
 
-def judged(spark, lines: list[tuple[str, str]], sources: list[tuple]):
+def judged(spark, lines: list[tuple[str, str]], sources: list[tuple[Any, ...]]):
     numbered = [(source_id, (0, number), line) for number, (source_id, line) in enumerate(lines)]
     frame = rows.judge(spark.createDataFrame(numbered, rows.LINES), spark.createDataFrame(sources, rows.SOURCES))
     columns = ["source_id", "raw", "reason", "user_id", "track_id", "cast(listened_at as string) as at"]

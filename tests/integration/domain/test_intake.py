@@ -1,0 +1,265 @@
+"""validate's work: each message's source is claimed, judged, staged and started once, whatever dies or comes twice."""
+
+import itertools
+import json
+
+import pytest
+
+from music_streams.claim import claim_sources
+from music_streams.errors import BadEvent, MusicStreamsError
+from music_streams.intake import Outcome, OutOfTime
+from music_streams.ledger import Status
+from music_streams.runs import RunFolder, read_manifest
+from music_streams.sources import batch_id_of
+from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, HEADER, LAKE, LANDING, Crash, World
+
+NO_COLUMNS = b"user_id,track_id\n"
+
+
+def message(source, version_id=None):
+    found = {"key": source.key, "size": source.size, "version-id": version_id or source.version_id}
+    detail = {"bucket": {"name": source.bucket}, "object": found}
+    return json.dumps({"source": "aws.s3", "detail": detail, "time": source.received_at})
+
+
+def plenty() -> float:
+    return 300.0
+
+
+class Validate:
+    """The queue and the function: what could not be taken stays in the queue, and all of it where the function dies."""
+
+    def __init__(self, world: World, *bodies: str) -> None:
+        self.world = world
+        self.queue = list(bodies)
+        self.outcomes: list[Outcome] = []
+
+    def deliver(self, lease_seconds: float = 300.0) -> None:
+        batch = self.world.intake(lease_seconds).open_batch(plenty)
+        left = []
+        for body in self.queue:
+            try:
+                self.outcomes.append(batch.take(body))
+            except MusicStreamsError:
+                left.append(body)
+        batch.launch()
+        self.queue = left
+
+    def deliver_one_by_one_backwards(self, lease_seconds: float) -> None:
+        bodies, self.queue = self.queue[::-1], []
+        for body in bodies:
+            single = Validate(self.world, body)
+            single.deliver(lease_seconds)
+            self.queue += single.queue
+
+
+def take(world, *bodies):
+    validate = Validate(world, *bodies)
+    validate.deliver()
+    return validate
+
+
+def test_valid_files_are_staged_listed_and_started_as_one_batch(world):
+    sources = [world.upload(GOOD + b"%d,,\n" % n) for n in range(3)]
+    assert take(world, *map(message, sources)).outcomes == [Outcome.VALID] * 3
+    batch_id = batch_id_of(source.source_id for source in sources)
+    folder = RunFolder(LAKE, batch_id)
+    listed = read_manifest(world.s3, folder).sources
+    assert [each.source_id for each in listed] == sorted(source.source_id for source in sources)
+    by_id = {source.source_id: source for source in sources}
+    for each in listed:
+        assert each.input == f"{each.source_id}.csv"
+        assert each.header == HEADER
+        assert each.received_at == by_id[each.source_id].received_at
+    for n, source in enumerate(sources):
+        assert world.content(folder.key(f"input/{source.source_id}.csv"), LAKE) == GOOD + b"%d,,\n" % n
+        assert (world.status(source), world.entry(source).batch_id) == (Status.VALID, batch_id)
+    given = world.execution_input(f"{batch_id}-1")
+    assert given is not None
+    assert json.loads(given) == {"manifest": folder.manifest_uri}
+
+
+def test_two_versions_of_a_key_are_two_sources(world):
+    earlier, later = (world.upload(content, "incoming/again.csv") for content in (GOOD + b"1,,\n", GOOD + b"2,,\n"))
+    take(world, message(later), message(earlier))
+    folder = RunFolder(LAKE, world.entry(earlier).batch_id)
+    assert world.content(folder.key(f"input/{earlier.source_id}.csv"), LAKE) == GOOD + b"1,,\n"
+    assert world.content(folder.key(f"input/{later.source_id}.csv"), LAKE) == GOOD + b"2,,\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "key", "reason"),
+    [
+        (NO_COLUMNS, "", "missing_columns"),
+        (b"", "", "empty_file"),
+        (GOOD + b"\xff", "", "not_utf8"),
+        (GOOD, "incoming/a.txt", "bad_key"),
+        (GOOD * 100, "", "too_large"),
+    ],
+)
+def test_an_invalid_file_is_quarantined_and_starts_nothing(world, content, key, reason):
+    source = world.upload(content, key)
+    before = world.executions()
+    batch = world.intake(max_file_bytes=len(GOOD) * 2).open_batch(plenty)
+    assert batch.take(message(source)) is Outcome.QUARANTINED
+    batch.launch()
+    assert (world.status(source), world.entry(source).reason) == (Status.QUARANTINED, reason)
+    assert not world.has(source)
+    assert world.executions() == before
+
+
+def test_a_reference_file_is_listed_and_stays_where_it_landed(world):
+    users = world.upload(b"user_id,user_country\n", "reference/users/a.csv")
+    assert take(world, message(users)).outcomes == [Outcome.VALID]
+    folder = RunFolder(LAKE, world.entry(users).batch_id)
+    (listed,) = read_manifest(world.s3, folder).sources
+    assert (listed.source_id, listed.kind) == (users.source_id, "users")
+    assert world.content(folder.key(f"input/{listed.input}"), LAKE) is None
+    assert world.has(users)
+
+
+def test_one_bad_file_or_message_holds_nobody_up(world):
+    good, empty = world.upload(), world.upload(b"")
+    no_event = "{}"
+    validate = take(world, no_event, message(good), message(empty), message(good))
+    assert validate.outcomes == [Outcome.VALID, Outcome.QUARANTINED, Outcome.DUPLICATE]
+    assert validate.queue == [no_event]
+    assert world.status(good) is Status.VALID
+
+
+def test_a_key_of_another_prefix_is_ignored(world):
+    source = world.upload(key="archive/a.csv")
+    assert take(world, message(source)).outcomes == [Outcome.IGNORED]
+    assert world.ledger.entry(source.source_id) is None
+
+
+def test_a_message_without_a_version_is_refused(world):
+    body = json.loads(message(world.upload()))
+    del body["detail"]["object"]["version-id"]
+    with pytest.raises(BadEvent):
+        world.intake().open_batch(plenty).take(json.dumps(body))
+
+
+def test_an_object_that_is_gone_fails_alone(world):
+    gone, good = world.upload(), world.upload()
+    world.s3.delete_object(Bucket=LANDING, Key=gone.key, VersionId=gone.version_id)
+    assert take(world, message(gone), message(good)).outcomes == [Outcome.GONE, Outcome.VALID]
+    assert (world.status(gone), world.entry(gone).reason) == (Status.FAILED, "object_gone")
+    assert world.status(good) is Status.VALID
+
+
+def test_an_object_that_goes_before_it_is_staged_fails_alone(world):
+    gone, good = world.upload(), world.upload()
+    batch = world.intake().open_batch(plenty)
+    assert [batch.take(message(each)) for each in (gone, good)] == [Outcome.VALID] * 2
+    world.s3.delete_object(Bucket=LANDING, Key=gone.key, VersionId=gone.version_id)
+    batch.launch()
+    assert (world.status(gone), world.entry(gone).reason) == (Status.FAILED, "object_gone")
+    assert world.entry(good).batch_id == batch_id_of([good.source_id])
+    assert read_manifest(world.s3, RunFolder(LAKE, world.entry(good).batch_id)).source_ids == [good.source_id]
+
+
+def test_a_batch_whose_objects_all_go_before_they_are_staged_starts_nothing(world):
+    gone = world.upload()
+    before = world.executions()
+    batch = world.intake().open_batch(plenty)
+    batch.take(message(gone))
+    world.s3.delete_object(Bucket=LANDING, Key=gone.key, VersionId=gone.version_id)
+    batch.launch()
+    assert world.executions() == before
+
+
+def test_a_file_that_there_is_no_time_for_is_left_unclaimed(world):
+    source = world.upload()
+    batch = world.intake(lease_seconds=300).open_batch(lambda: 74.9)
+    with pytest.raises(OutOfTime):
+        batch.take(message(source))
+    assert world.ledger.entry(source.source_id) is None
+
+
+def test_a_source_that_is_on_its_way_is_not_taken_again(world):
+    source = world.upload()
+    for status in (Status.RUNNING, Status.PUBLISHED, Status.ARCHIVED, Status.FAILED, Status.RETRACTED):
+        world.put_entry(source, status, batch_id="batch", execution_arn="arn")
+        before, item = world.executions(), world.item(source)
+        assert take(world, message(source)).outcomes == [Outcome.DUPLICATE]
+        assert (world.executions(), world.item(source)) == (before, item)
+
+
+class Batch:
+    """Messages of every kind, one of them twice."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.good = [world.upload(GOOD + b"%d,,\n" % n) for n in range(2)]
+        self.bad = world.upload(NO_COLUMNS)
+        self.no_event = "{}"
+        sent = [self.good[0], self.good[1], self.bad, self.good[0]]
+        self.validate = Validate(world, *map(message, sent), self.no_event)
+        self._claimed: set[str] = set()
+
+    def claim(self) -> None:
+        """The first state of each execution that was started since the last look; then it ends."""
+        groups = [[0], [1], [0, 1]]
+        possible = {batch_id_of(self.good[n].source_id for n in group) for group in groups}
+        for batch_id in sorted(possible - self._claimed):
+            arn = self.world.execution_arn(f"{batch_id}-1")
+            if given := self.world.execution_input(f"{batch_id}-1"):
+                claim_sources(self.world.s3, self.world.ledger, json.loads(given)["manifest"], arn)
+                self.world.end_execution(f"{batch_id}-1")
+                self._claimed.add(batch_id)
+
+    def check(self) -> None:
+        """Each valid source runs, in one execution, as it was uploaded; nothing else is left."""
+        assert self.validate.queue == [self.no_event]
+        folders = [RunFolder(LAKE, batch_id) for batch_id in self._claimed]
+        listed = [source_id for folder in folders for source_id in read_manifest(self.world.s3, folder).source_ids]
+        assert sorted(listed) == sorted(source.source_id for source in self.good)
+        for n, source in enumerate(self.good):
+            entry = self.world.entry(source)
+            assert entry.status is Status.RUNNING
+            assert entry.execution_arn == self.world.execution_arn(f"{entry.batch_id}-1")
+            staged = f"runs/{entry.batch_id}/input/{source.source_id}.csv"
+            assert self.world.content(staged, LAKE) == GOOD + b"%d,,\n" % n
+        assert self.world.status(self.bad) is Status.QUARANTINED
+        assert not self.world.has(self.bad)
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
+@pytest.mark.parametrize("together", [True, False], ids=["redelivered together", "redelivered one by one"])
+def test_an_invocation_may_die_anywhere(world, is_done, together):
+    for call in itertools.count(1):
+        batch = Batch(world)
+        try:
+            with world.crash_at(call, is_done=is_done):
+                batch.validate.deliver()
+            break
+        except Crash:
+            if together:
+                batch.validate.deliver(ALWAYS_EXPIRED)
+            else:
+                batch.claim()
+                batch.validate.deliver_one_by_one_backwards(ALWAYS_EXPIRED)
+        batch.claim()
+        batch.check()
+    batch.claim()
+    batch.check()
+    assert call > 20
+
+
+def test_another_delivery_of_the_same_events_may_come_at_any_moment(world):
+    for call in itertools.count(1):
+        batch = Batch(world)
+        other = Validate(world, *batch.validate.queue)
+
+        def deliver_and_claim(other: Validate = other, batch: Batch = batch) -> None:
+            other.deliver()
+            batch.claim()
+
+        with world.interrupt_at(call, deliver_and_claim) as calls:
+            batch.validate.deliver()
+        batch.claim()
+        batch.check()
+        if len(calls) < call:
+            break
+    assert call > 20

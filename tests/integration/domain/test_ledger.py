@@ -1,0 +1,162 @@
+"""The ledger moves along the permitted edges and no others (docs/design.md, section 5)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from music_streams.ledger import Entry, Ledger, Status
+from music_streams.runs import SourceOutcome
+from tests.integration.domain.world import ALWAYS_EXPIRED, RECEIVED_AT, World
+
+OUTCOME = SourceOutcome(10, 7, {"bad_user_id": 1, "duplicate": 2}, ["2024-06-25", "2024-06-26"])
+BATCH = "batch"
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:process:batch-1"
+
+Move = Callable[[Ledger, Entry], object]
+MOVES: dict[str, Move] = {
+    "receive": lambda ledger, entry: ledger.receive(entry.source, 300),
+    "validate": lambda ledger, entry: ledger.validate(entry, BATCH),
+    "lose": lambda ledger, entry: ledger.lose(entry),
+    "quarantine": lambda ledger, entry: ledger.quarantine(entry, "not_csv", "quarantine/x"),
+    "run": lambda ledger, entry: ledger.run(entry, EXECUTION),
+    "publish": lambda ledger, entry: ledger.publish(entry, OUTCOME),
+    "fail": lambda ledger, entry: ledger.fail(entry, "States.Timeout"),
+    "archive": lambda ledger, entry: ledger.archive(entry, "archive/x"),
+}
+EDGES: dict[tuple[Status | None, str], Status] = {
+    (None, "receive"): Status.RECEIVED,
+    (Status.RECEIVED, "receive"): Status.RECEIVED,
+    (Status.RECEIVED, "validate"): Status.VALID,
+    (Status.RECEIVED, "quarantine"): Status.QUARANTINED,
+    (Status.RECEIVED, "lose"): Status.FAILED,
+    (Status.VALID, "run"): Status.RUNNING,
+    (Status.RUNNING, "publish"): Status.PUBLISHED,
+    (Status.RUNNING, "quarantine"): Status.QUARANTINED,
+    (Status.RUNNING, "fail"): Status.FAILED,
+    (Status.PUBLISHED, "archive"): Status.ARCHIVED,
+}
+REFUSED = [(status, move) for status in Status for move in MOVES if (status, move) not in EDGES]
+
+
+def standing(world: World, status: Status, **attributes: Any) -> Entry:
+    """An entry at a status, as the run that holds it left it."""
+    return world.put_entry(world.upload(), status, batch_id=BATCH, execution_arn=EXECUTION, **attributes)
+
+
+@pytest.mark.parametrize(("edge", "to"), EDGES.items(), ids=[f"{status}-{move}" for status, move in EDGES])
+def test_a_permitted_edge_is_walked(world, edge, to):
+    status, move = edge
+    source = world.upload()
+    entry = (
+        world.put_entry(source, status, batch_id=BATCH, execution_arn=EXECUTION)
+        if status
+        else Entry(source, Status.RECEIVED, RECEIVED_AT, 1)
+    )
+    assert MOVES[move](world.ledger, entry)
+    assert world.status(source) is to
+    assert world.entry(source).updated_at > RECEIVED_AT
+
+
+@pytest.mark.parametrize(("status", "move"), REFUSED, ids=[f"{status}-{move}" for status, move in REFUSED])
+def test_every_other_move_is_refused_and_changes_nothing(world, status, move):
+    entry = standing(world, status)
+    before = world.item(entry.source)
+    assert not MOVES[move](world.ledger, entry)
+    assert world.item(entry.source) == before
+
+
+@pytest.mark.parametrize("move", [name for name in MOVES if name != "receive"])
+def test_a_source_that_nobody_received_moves_nowhere(world, move):
+    source = world.upload()
+    for status in Status:
+        ghost = Entry(source, status, RECEIVED_AT, 1, BATCH, EXECUTION)
+        assert not MOVES[move](world.ledger, ghost)
+    assert world.ledger.entry(source.source_id) is None
+
+
+def test_a_new_source_is_received_once(world):
+    source = world.upload()
+    claimed = world.ledger.receive(source, 300)
+    assert claimed == world.entry(source)
+    assert world.ledger.receive(source, 300) is None
+
+
+def test_a_claim_that_is_older_than_the_lease_is_taken_over(world):
+    source = world.upload()
+    world.ledger.receive(source, 300)
+    assert world.ledger.receive(source, ALWAYS_EXPIRED) is not None
+
+
+@pytest.mark.parametrize("move", ["validate", "lose", "quarantine"])
+def test_who_lost_the_claim_moves_nothing(world, move):
+    source = world.upload()
+    earlier = world.put_entry(source, Status.RECEIVED)
+    later = world.ledger.receive(source, 300)
+    assert not MOVES[move](world.ledger, earlier)
+    assert world.entry(source) == later
+    assert MOVES[move](world.ledger, later)
+
+
+@pytest.mark.parametrize("name", ["another-1", "batch-2", "batch-11"])
+def test_an_execution_takes_only_what_is_valid_for_its_batch_and_attempt(world, name):
+    entry = standing(world, Status.VALID)
+    assert not world.ledger.run(entry, EXECUTION.replace("batch-1", name))
+    assert world.entry(entry.source) == entry
+
+
+@pytest.mark.parametrize("move", ["publish", "fail", "quarantine"])
+def test_an_execution_moves_only_what_it_runs(world, move):
+    source = world.upload()
+    entry = world.put_entry(source, Status.RUNNING, batch_id=BATCH, execution_arn="another")
+    foreign = Entry(source, Status.RUNNING, entry.updated_at, 1, BATCH, EXECUTION)
+    assert not MOVES[move](world.ledger, foreign)
+    assert world.entry(source) == entry
+
+
+def test_the_way_of_a_source_leaves_what_the_contract_lists(world):
+    source = world.upload()
+    ledger = world.ledger
+    claimed = ledger.receive(source, 300)
+    assert claimed is not None
+    ledger.validate(claimed, BATCH)
+    ledger.run(world.entry(source), EXECUTION)
+    ledger.publish(world.entry(source), OUTCOME)
+    ledger.archive(world.entry(source), "archive/x")
+    item = world.item(source)
+    stamps = {item.pop(name) for name in ("validated_at", "started_at", "published_at", "archived_at", "updated_at")}
+    assert all(stamp > RECEIVED_AT for stamp in stamps)
+    assert item == {
+        "source_id": source.source_id,
+        "bucket": source.bucket,
+        "key": source.key,
+        "version_id": source.version_id,
+        "size": source.size,
+        "received_at": RECEIVED_AT,
+        "status": "ARCHIVED",
+        "attempt": 1,
+        "batch_id": BATCH,
+        "execution_arn": EXECUTION,
+        "archive_key": "archive/x",
+        "days": ["2024-06-25", "2024-06-26"],
+        "rows_read": 10,
+        "rows_accepted": 7,
+        "rejected": {"bad_user_id": 1, "duplicate": 2},
+    }
+
+
+def test_a_file_quarantined_after_a_run_keeps_its_counts(world):
+    entry = standing(world, Status.RUNNING)
+    bad = SourceOutcome(10, 0, {"bad_user_id": 5}, [], "too_many_bad_rows")
+    assert world.ledger.quarantine(entry, "too_many_bad_rows", "quarantine/x", bad)
+    item = world.item(entry.source)
+    kept = ("status", "reason", "archive_key", "rows_read", "rows_accepted", "rejected", "days")
+    assert [item[name] for name in kept] == [
+        "QUARANTINED",
+        "too_many_bad_rows",
+        "quarantine/x",
+        10,
+        0,
+        {"bad_user_id": 5},
+        [],
+    ]

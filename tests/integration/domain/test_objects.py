@@ -1,0 +1,142 @@
+"""Object versions are read, copied with proof, and moved."""
+
+import itertools
+from typing import Any
+
+import pytest
+
+from music_streams import objects
+from music_streams.errors import ArchiveMismatch, ObjectGone
+from music_streams.sources import Source
+from tests.integration.domain.world import GOOD, LAKE, LANDING, RECEIVED_AT, Crash
+
+
+def gone(source: Source) -> Source:
+    return Source(source.bucket, source.key, "00000000-0000-4000-8000-000000000000", source.size, RECEIVED_AT)
+
+
+class _Corrupting:
+    def __init__(self, s3: Any, content: bytes) -> None:
+        self._s3 = s3
+        self._content = content
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._s3, name)
+
+    def copy(self, _origin: Any, bucket: str, key: str, **_options: Any) -> None:
+        self._s3.put_object(Bucket=bucket, Key=key, Body=self._content)
+
+
+def corrupting(s3: Any, content: bytes) -> Any:
+    """An S3 client that stores another content than it was told to copy."""
+    return _Corrupting(s3, content)
+
+
+KEYS = ["incoming/a b.csv", "incoming/a+b%20c.csv", "incoming/é𝄞.csv", "incoming//..//x.csv", "incoming/[x]?&=#.csv"]
+
+
+def test_the_bytes_of_a_version_are_read_though_a_later_one_lies_over_it(world):
+    earlier = world.upload(b"earlier", "incoming/twice.csv")
+    later = world.upload(b"later", "incoming/twice.csv")
+    assert [b"".join(objects.chunks(world.s3, each)) for each in (earlier, later)] == [b"earlier", b"later"]
+
+
+def test_a_version_that_was_deleted_cannot_be_read(world):
+    with pytest.raises(ObjectGone, match="deleted"):
+        list(objects.chunks(world.s3, gone(world.upload())))
+
+
+def test_a_version_that_was_deleted_cannot_be_copied(world):
+    with pytest.raises(ObjectGone):
+        objects.copy(world.s3, gone(world.upload()), LAKE, "x")
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_is_never_read_as_anything_but_a_key(world, key):
+    source = world.upload(key.encode(), key)
+    assert b"".join(objects.chunks(world.s3, source)) == key.encode()
+    objects.copy(world.s3, source, LAKE, "copied")
+    assert world.content("copied", LAKE) == key.encode()
+
+
+def test_a_move_takes_that_version_alone(world):
+    earlier = world.upload(b"earlier", "incoming/versions.csv")
+    later = world.upload(b"later", "incoming/versions.csv")
+    objects.move(world.s3, earlier, "archive/versions.csv")
+    assert world.content("archive/versions.csv") == b"earlier"
+    assert (world.has(earlier), world.has(later)) == (False, True)
+    assert world.content("incoming/versions.csv") == b"later"
+
+
+def test_a_move_under_a_delete_marker_takes_its_version(world):
+    source = world.upload()
+    world.s3.delete_object(Bucket=LANDING, Key=source.key)
+    objects.move(world.s3, source, "archive/marked.csv")
+    assert world.content("archive/marked.csv") == GOOD
+    assert not world.has(source)
+
+
+def test_a_move_may_be_repeated(world):
+    source = world.upload()
+    for _ in range(3):
+        objects.move(world.s3, source, "archive/repeated.csv")
+    assert world.content("archive/repeated.csv") == GOOD
+
+
+def test_a_move_of_nothing_to_nowhere_is_refused(world):
+    with pytest.raises(ObjectGone):
+        objects.move(world.s3, gone(world.upload()), "archive/nothing.csv")
+
+
+@pytest.mark.parametrize("content", [b"", GOOD[:-1], GOOD[:-1] + b"x"], ids=["empty", "shorter", "other"])
+def test_a_copy_that_differs_is_refused_and_the_version_stays(world, content):
+    source = world.upload()
+    with pytest.raises(ArchiveMismatch, match="stays in place"):
+        objects.move(corrupting(world.s3, content), source, "archive/corrupt.csv")
+    assert world.has(source)
+
+
+def multipart(world, *parts: bytes) -> Source:
+    """An object version in parts, whose ETag says nothing of its content."""
+    key = f"incoming/{world.name('parts')}.csv"
+    upload = world.s3.create_multipart_upload(Bucket=LANDING, Key=key)["UploadId"]
+    target = {"Bucket": LANDING, "Key": key, "UploadId": upload}
+    etags = [
+        {"PartNumber": n, "ETag": world.s3.upload_part(**target, PartNumber=n, Body=part)["ETag"]}
+        for n, part in enumerate(parts, 1)
+    ]
+    done = world.s3.complete_multipart_upload(**target, MultipartUpload={"Parts": etags})
+    return Source(LANDING, key, done["VersionId"], sum(map(len, parts)), RECEIVED_AT)
+
+
+BIG = b"a" * 5 * 1024 * 1024
+
+
+def test_an_object_that_came_in_parts_is_moved(world):
+    source = multipart(world, BIG, b"tail")
+    objects.move(world.s3, source, "archive/parts.csv")
+    assert world.content("archive/parts.csv") == BIG + b"tail"
+
+
+def test_a_differing_copy_of_an_object_that_came_in_parts_is_refused(world):
+    source = multipart(world, BIG, b"tail")
+    with pytest.raises(ArchiveMismatch):
+        objects.move(corrupting(world.s3, BIG + b"tale"), source, "archive/parts-corrupt.csv")
+    assert world.has(source)
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
+def test_a_move_may_die_anywhere_and_be_repeated(world, is_done):
+    for call in itertools.count(1):
+        source = world.upload()
+        key = f"archive/{world.name('moved')}.csv"
+        try:
+            with world.crash_at(call, is_done=is_done):
+                objects.move(world.s3, source, key)
+            break
+        except Crash:
+            assert world.has(source) or world.content(key) == GOOD
+            objects.move(world.s3, source, key)
+        assert world.content(key) == GOOD
+        assert not world.has(source)
+    assert call > len(["copy", "copy", "proof", "proof", "removal"])

@@ -1,0 +1,62 @@
+"""A run's folder: manifest and summary as they are written and read."""
+
+import json
+
+import pytest
+
+from music_streams.runs import (
+    Manifest,
+    ManifestSource,
+    RunFolder,
+    SourceOutcome,
+    Summary,
+    read_manifest,
+    read_summary,
+    write_manifest,
+    write_summary,
+)
+from tests.integration.domain.world import LAKE, RECEIVED_AT
+
+HEADER = ["listen_time", 'a, "b"', "é𝄞", "user_id", "track_id"]
+A, B = (ManifestSource(each * 32, "streams", f"{each * 32}.csv.gz", HEADER, RECEIVED_AT) for each in "ab")
+
+
+def test_a_manifest_is_read_as_it_was_written(world):
+    folder = RunFolder(LAKE, "batch")
+    write_manifest(world.s3, folder, Manifest("batch", [A, B]))
+    assert read_manifest(world.s3, folder) == Manifest("batch", [A, B])
+    assert json.loads(world.content("runs/batch/manifest.json", LAKE))["batch_id"] == "batch"
+
+
+def test_equal_batches_give_equal_bytes(world):
+    first, second = RunFolder(LAKE, "first"), RunFolder(LAKE, "second")
+    for folder in (first, second):
+        write_manifest(world.s3, folder, Manifest("batch", [A, B]))
+    assert world.content(first.key("manifest.json"), LAKE) == world.content(second.key("manifest.json"), LAKE)
+
+
+def test_a_manifest_can_be_narrowed():
+    assert Manifest("batch", [A, B]).only({B.source_id, "else"}) == Manifest("batch", [B])
+
+
+def test_a_summary_is_read_as_it_was_written(world):
+    outcomes = {
+        A.source_id: SourceOutcome(3, 2, {"duplicate": 1}, ["2024-06-25"]),
+        B.source_id: SourceOutcome(3, 0, {"bad_user_id": 3}, [], "too_many_bad_rows"),
+    }
+    summary = Summary("batch", "batch-1", 2**62, "uuid", ["2024-06-25"], "metrics/jr_1", outcomes)
+    write_summary(world.s3, RunFolder(LAKE, "batch"), summary)
+    assert read_summary(world.s3, RunFolder(LAKE, "batch")) == summary
+
+
+def test_a_folder_is_found_by_its_manifest():
+    folder = RunFolder("lake", "0123")
+    assert folder.manifest_uri == "s3://lake/runs/0123/manifest.json"
+    assert RunFolder.of_manifest(folder.manifest_uri) == folder
+    assert folder.uri("input/x.csv") == "s3://lake/runs/0123/input/x.csv"
+
+
+@pytest.mark.parametrize("uri", ["", "runs/0123/manifest.json", "https://lake/runs/0123/manifest.json", "s3://"])
+def test_what_is_no_s3_uri_is_refused(uri):
+    with pytest.raises(ValueError, match="not an S3 URI"):
+        RunFolder.of_manifest(uri)

@@ -1,0 +1,227 @@
+"""What the steps of the pipeline work with, on moto: clients, tables, buckets, and a look at what became of things."""
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from music_streams import aws
+from music_streams.alerts import Alerts
+from music_streams.intake import Intake
+from music_streams.ledger import Entry, Ledger, Status
+from music_streams.quarantine import Quarantine
+from music_streams.runs import Manifest, ManifestSource, RunFolder, write_manifest
+from music_streams.sources import Source, batch_id_of
+
+LANDING, LAKE, FILES, METRICS = "landing", "lake", "files", "metrics"
+REGION, ACCOUNT = "us-east-1", "123456789012"
+RECEIVED_AT = "2026-11-21T21:03:25.123Z"
+HEADER = ["user_id", "track_id", "listen_time"]
+GOOD = b"user_id,track_id,listen_time\n7,4dBa8T7oDV9WvGr7kVS4Ez,2024-06-25 17:43:13\n"
+ALWAYS_EXPIRED = -1.0
+"""A lease for redeliveries: every earlier claim is older than this."""
+
+
+class Crash(Exception):
+    """The process dies: no later call of it reaches AWS."""
+
+
+class World:
+    """Clients and resources; names of objects that no other test uses."""
+
+    def __init__(self) -> None:
+        self.s3: Any = aws.client("s3")
+        self.sns: Any = aws.client("sns")
+        self.sqs: Any = aws.client("sqs")
+        self.sfn: Any = aws.client("stepfunctions")
+        self.dynamodb = aws.dynamodb()
+        self._numbers = itertools.count(1)
+        self._create()
+        self.ledger = Ledger(FILES)
+        self.alerts = Alerts(self.sns, self.topic_arn)
+        self.quarantine = Quarantine(self.s3, self.ledger, self.alerts)
+
+    def _create(self) -> None:
+        for bucket in (LANDING, LAKE):
+            self.s3.create_bucket(Bucket=bucket)
+        self.s3.put_bucket_versioning(Bucket=LANDING, VersioningConfiguration={"Status": "Enabled"})
+        for table, keys in {FILES: ["source_id"], METRICS: ["pk", "sk"]}.items():
+            self.dynamodb.create_table(
+                TableName=table,
+                BillingMode="PAY_PER_REQUEST",
+                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+                KeySchema=[
+                    {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+                ],
+            )
+        self.topic_arn: str = self.sns.create_topic(Name="alerts")["TopicArn"]
+        self._alerts_queue = self.sqs.create_queue(QueueName="alerts")["QueueUrl"]
+        queue_arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:alerts"
+        self.sns.subscribe(TopicArn=self.topic_arn, Protocol="sqs", Endpoint=queue_arn)
+        machine = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}}}
+        role = f"arn:aws:iam::{ACCOUNT}:role/states"
+        created = self.sfn.create_state_machine(name="process", definition=json.dumps(machine), roleArn=role)
+        self.state_machine_arn: str = created["stateMachineArn"]
+
+    def intake(self, lease_seconds: float = 300.0, max_file_bytes: int = 1024**3) -> Intake:
+        return Intake(
+            s3=self.s3,
+            step_functions=self.sfn,
+            ledger=self.ledger,
+            quarantine=self.quarantine,
+            lake_bucket=LAKE,
+            state_machine_arn=self.state_machine_arn,
+            lease_seconds=lease_seconds,
+            max_file_bytes=max_file_bytes,
+        )
+
+    def name(self, what: str) -> str:
+        """A name that was not given before."""
+        return f"{what}-{next(self._numbers)}"
+
+    def upload(self, content: bytes = GOOD, key: str = "") -> Source:
+        """A new object version in incoming/."""
+        key = key or f"incoming/{self.name('streams')}.csv"
+        version_id = self.s3.put_object(Bucket=LANDING, Key=key, Body=content)["VersionId"]
+        return Source(LANDING, key, version_id, len(content), RECEIVED_AT)
+
+    def entry(self, source: Source) -> Entry:
+        entry = self.ledger.entry(source.source_id)
+        assert entry is not None
+        return entry
+
+    def status(self, source: Source) -> Status | None:
+        entry = self.ledger.entry(source.source_id)
+        return entry.status if entry else None
+
+    def item(self, source: Source) -> dict[str, Any]:
+        """The raw ledger item."""
+        item: dict[str, Any] = self.dynamodb.get_item(TableName=FILES, Key={"source_id": source.source_id})["Item"]
+        return item
+
+    def put_entry(self, source: Source, status: Status, **attributes: Any) -> Entry:
+        """A source that came to a status by whatever way."""
+        item = {
+            "source_id": source.source_id,
+            "bucket": source.bucket,
+            "key": source.key,
+            "version_id": source.version_id,
+            "size": source.size,
+            "received_at": source.received_at,
+            "status": status,
+            "attempt": 1,
+            "updated_at": RECEIVED_AT,
+            **attributes,
+        }
+        self.dynamodb.put_item(TableName=FILES, Item=item)
+        return self.entry(source)
+
+    def batch(self, *sources: Source, status: Status = Status.VALID, **attributes: Any) -> RunFolder:
+        """A batch with its manifest, its sources at a status."""
+        batch_id = batch_id_of(source.source_id for source in sources)
+        folder = RunFolder(LAKE, batch_id)
+        ids = sorted(source.source_id for source in sources)
+        listed = [ManifestSource(each, "streams", f"{each}.csv", HEADER, RECEIVED_AT) for each in ids]
+        write_manifest(self.s3, folder, Manifest(batch_id, listed))
+        for source in sources:
+            self.put_entry(source, status, batch_id=batch_id, **attributes)
+        return folder
+
+    def content(self, key: str, bucket: str = LANDING) -> bytes | None:
+        """What lies under a key now; None where nothing does."""
+        try:
+            body: bytes = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        except self.s3.exceptions.NoSuchKey:
+            return None
+        return body
+
+    def has(self, source: Source) -> bool:
+        """Whether the object version is still in incoming/."""
+        versions = self.s3.list_object_versions(Bucket=LANDING, Prefix=source.key).get("Versions", [])
+        return (source.key, source.version_id) in {(each["Key"], each["VersionId"]) for each in versions}
+
+    def executions(self) -> set[str]:
+        """The names of all executions that were started."""
+        pages = self.sfn.get_paginator("list_executions").paginate(stateMachineArn=self.state_machine_arn)
+        return {each["name"] for page in pages for each in page["executions"]}
+
+    def execution_input(self, name: str) -> str | None:
+        """What an execution was started with; None where it was not."""
+        try:
+            given: str = self.sfn.describe_execution(executionArn=self.execution_arn(name))["input"]
+        except self.sfn.exceptions.ExecutionDoesNotExist:
+            return None
+        return given
+
+    def execution_arn(self, name: str) -> str:
+        return f"{self.state_machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
+
+    def end_execution(self, name: str) -> None:
+        self.sfn.stop_execution(executionArn=self.execution_arn(name))
+
+    def sent_alerts(self) -> list[dict[str, str]]:
+        """The alerts since the last look: Subject and Message."""
+        alerts = []
+        while received := self.sqs.receive_message(QueueUrl=self._alerts_queue, MaxNumberOfMessages=10).get("Messages"):
+            alerts += [json.loads(message["Body"]) for message in received]
+            for message in received:
+                self.sqs.delete_message(QueueUrl=self._alerts_queue, ReceiptHandle=message["ReceiptHandle"])
+        return alerts
+
+    @contextmanager
+    def crash_at(self, call: int, *, is_done: bool) -> Iterator[list[str]]:
+        """Die at the n-th AWS call (from 1): before it takes effect, or after, its answer lost.
+
+        Yields:
+            The calls made, as "service.Operation". A call inside boto3's own copy counts like any other.
+        """
+        calls: list[str] = []
+
+        def begin(model: Any, **_: Any) -> None:
+            calls.append(f"{model.service_model.service_name}.{model.name}")
+            if len(calls) > call or (len(calls) == call and not is_done):
+                raise Crash(f"at call {call}: {calls[call - 1]}")
+
+        def end(model: Any, **_: Any) -> None:
+            if len(calls) >= call and is_done:
+                raise Crash(f"after call {call}: {calls[call - 1]}")
+
+        with self._watching(before=begin, after=end):
+            yield calls
+
+    @contextmanager
+    def interrupt_at(self, call: int, other: Callable[[], object]) -> Iterator[list[str]]:
+        """Let something else happen right before the n-th AWS call (from 1).
+
+        Yields:
+            The calls made, those of the interruption left out.
+        """
+        calls: list[str] = []
+        is_interrupted = False
+
+        def begin(model: Any, **_: Any) -> None:
+            nonlocal is_interrupted
+            if is_interrupted:
+                return
+            calls.append(f"{model.service_model.service_name}.{model.name}")
+            if len(calls) == call:
+                is_interrupted = True
+                other()
+                is_interrupted = False
+
+        with self._watching(before=begin, after=lambda **_: None):
+            yield calls
+
+    @contextmanager
+    def _watching(self, before: Any, after: Any) -> Iterator[None]:
+        clients = [self.s3, self.sns, self.sfn, self.ledger._dynamodb]
+        for client in clients:
+            client.meta.events.register_last("before-call", before, unique_id="crash-before")
+            client.meta.events.register_first("after-call", after, unique_id="crash-after")
+        try:
+            yield
+        finally:
+            for client in clients:
+                client.meta.events.unregister("before-call", before, unique_id="crash-before")
+                client.meta.events.unregister("after-call", after, unique_id="crash-after")

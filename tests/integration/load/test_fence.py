@@ -1,0 +1,178 @@
+"""The version fence in any order of calls, deaths and repeats: no old number, no ghost, nothing missing.
+
+docs/design.md, section 4. Whatever runs do to each other, when all have ended the day is that of the newest version.
+"""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from music_streams.load import fence
+from tests.integration.load.days import DAY, FILES, METRICS, TABLES, TRACK, Version, by_key
+from tests.integration.load.interleaving import Program, every_interleaving, interleave, pool_in_order_of
+from tests.integration.load.memory_dynamodb import MemoryDynamoDB
+
+A, B, C = "GENRE#a", "GENRE#b", "COUNTRY#c"
+
+
+@pytest.fixture
+def one_call_at_a_time(monkeypatch):
+    monkeypatch.setattr(fence, "ThreadPoolExecutor", pool_in_order_of(0))
+
+
+def version(number: int, *keys: str, **attributes: str) -> Version:
+    return Version(number, frozenset(keys), **attributes)
+
+
+def standing(dynamodb: MemoryDynamoDB) -> list[dict[str, Any]]:
+    return by_key(dynamodb.items(METRICS))
+
+
+def test_a_day_is_published():
+    dynamodb = MemoryDynamoDB(TABLES)
+    assert version(1, A, B, TRACK).publish(dynamodb)
+    assert standing(dynamodb) == by_key(version(1, A, B, TRACK).items())
+
+
+def test_the_fence_lists_the_keys_that_were_written_but_not_those_of_tracks():
+    dynamodb = MemoryDynamoDB(TABLES)
+    version(1, A, TRACK).publish(dynamodb)
+    version(2, 'GENRE#é, "𝄞"').publish(dynamodb)
+    (stood,) = dynamodb.items(FILES)
+    assert stood == {
+        "source_id": f"FENCE#{DAY}",
+        "version": 2,
+        "lake_uuid": "lake",
+        "updated_at": "2026-11-21T21:03:25.123Z",
+        "keys": {f'["{A}", "DAY#{DAY}"]', f'["GENRE#é, \\"𝄞\\"", "DAY#{DAY}"]'},
+    }
+
+
+def test_a_newer_version_replaces_and_removes():
+    dynamodb = MemoryDynamoDB(TABLES)
+    version(1, A, B).publish(dynamodb)
+    assert version(2, B, C).publish(dynamodb)
+    assert standing(dynamodb) == by_key(version(2, B, C).items())
+
+
+def test_an_older_version_that_comes_late_changes_nothing():
+    dynamodb = MemoryDynamoDB(TABLES)
+    version(2, B).publish(dynamodb)
+    assert not version(1, A, B).publish(dynamodb)
+    assert standing(dynamodb) == version(2, B).items()
+
+
+def test_a_repeat_changes_nothing():
+    dynamodb = MemoryDynamoDB(TABLES)
+    for _ in range(3):
+        assert version(1, A, B).publish(dynamodb)
+        assert standing(dynamodb) == by_key(version(1, A, B).items())
+
+
+def test_a_day_that_lost_its_last_event_is_emptied_and_stays_so():
+    dynamodb = MemoryDynamoDB(TABLES)
+    version(1, A).publish(dynamodb)
+    assert version(2).publish(dynamodb)
+    assert not version(1, A).publish(dynamodb)
+    assert standing(dynamodb) == []
+
+
+def test_a_day_that_never_had_an_event_may_be_published():
+    dynamodb = MemoryDynamoDB(TABLES)
+    assert version(1).publish(dynamodb)
+    assert standing(dynamodb) == []
+
+
+def test_days_do_not_touch_each_other():
+    dynamodb = MemoryDynamoDB(TABLES)
+    version(2, A).publish(dynamodb, "2024-06-25")
+    version(1, A, B).publish(dynamodb, "2024-06-26")
+    version(3).publish(dynamodb, "2024-06-25")
+    assert standing(dynamodb) == by_key(version(1, A, B).items("2024-06-26"))
+
+
+def test_a_lake_that_was_made_anew_passes_whatever_its_version():
+    dynamodb = MemoryDynamoDB(TABLES)
+    version(9, A, B, lake_uuid="old").publish(dynamodb)
+    assert version(1, B, C, lake_uuid="new").publish(dynamodb)
+    assert standing(dynamodb) == by_key(version(1, B, C, lake_uuid="new").items())
+
+
+def test_the_versions_of_a_lake_that_was_made_anew_are_fenced_like_any(one_call_at_a_time):
+    dynamodb = MemoryDynamoDB(TABLES)
+    version(9, A, B, lake_uuid="old").publish(dynamodb)
+    runs = [version(number, *keys, lake_uuid="new") for number, keys in ((1, [A, C]), (2, [C]))]
+    interleave([Program(run.publish, dynamodb) for run in runs], [0, 0, 1, 1, 1, 1, 1, 1])
+    assert standing(dynamodb) == version(2, C, lake_uuid="new").items()
+
+
+PAIRS = {
+    "a key goes": (version(1, A, B), version(2, A)),
+    "a key comes": (version(1, A), version(2, A, B)),
+    "all keys change": (version(1, A), version(2, B)),
+    "all keys go": (version(1, A, B), version(2)),
+    "one version of two runs": (version(1, A, B, batch_id="one"), version(1, A, B, batch_id="other")),
+}
+
+
+@pytest.mark.parametrize(("older", "newer"), PAIRS.values(), ids=PAIRS)
+def test_two_runs_in_every_order_of_their_calls(one_call_at_a_time, older, newer):
+    dynamodb = MemoryDynamoDB(TABLES)
+
+    def make() -> list[Program]:
+        dynamodb.__init__(TABLES)  # type: ignore[misc]  # the same start again
+        return [Program(older.publish, dynamodb), Program(newer.publish, dynamodb)]
+
+    def check() -> None:
+        assert standing(dynamodb) == by_key(newer.items())
+
+    assert every_interleaving(make, check) > 20
+
+
+@pytest.mark.parametrize("death", range(1, 5))
+@pytest.mark.parametrize("who_dies", [0, 1], ids=["the older dies", "the newer dies"])
+def test_two_runs_in_every_order_of_their_calls_though_one_dies(one_call_at_a_time, death, who_dies):
+    dynamodb = MemoryDynamoDB(TABLES)
+    older, newer = version(1, A), version(2, TRACK)
+
+    def make() -> list[Program]:
+        dynamodb.__init__(TABLES)  # type: ignore[misc]  # the same start again
+        deaths: list[list[int]] = [[], []]
+        deaths[who_dies] = [death]
+        return [Program(run.publish, dynamodb, dies) for run, dies in zip((older, newer), deaths, strict=True)]
+
+    def check() -> None:
+        assert standing(dynamodb) == newer.items()
+
+    assert every_interleaving(make, check) > 20
+
+
+KEYS = st.frozensets(st.sampled_from([A, B, C]))
+VERSIONS = st.lists(KEYS, min_size=2, max_size=4).map(
+    # A track's item is there in all: the fence does not list it, who removes its rows removes it.
+    lambda of: [Version(number, keys | {TRACK}) for number, keys in enumerate(of, 1)]
+)
+DEATHS = st.lists(st.integers(1, 9), max_size=2)
+
+
+@st.composite
+def histories(draw):
+    """Runs of some versions, the newest among them, in any order, each with the calls at which its tries die."""
+    versions = draw(VERSIONS)
+    numbers = draw(st.lists(st.integers(0, len(versions) - 1), max_size=3))
+    runs = draw(st.permutations([versions[-1], *(versions[n] for n in numbers)]))
+    return versions[-1], [(run, draw(DEATHS)) for run in runs]
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(histories(), st.lists(st.integers(0, 3), max_size=60), st.integers(0, 50))
+def test_many_runs_with_deaths_and_repeats_in_any_order_of_calls(monkeypatch, history, choices, seed):
+    monkeypatch.setattr(fence, "ThreadPoolExecutor", pool_in_order_of(seed))
+    newest, runs = history
+    dynamodb = MemoryDynamoDB(TABLES)
+    interleave([Program(run.publish, dynamodb, deaths) for run, deaths in runs], choices)
+    assert standing(dynamodb) == by_key(newest.items())
+    (stood,) = dynamodb.items(FILES)
+    assert stood["version"] == newest.number

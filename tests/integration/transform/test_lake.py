@@ -1,0 +1,139 @@
+"""What the lake reads from a table's metadata, and which listens it picks for days.
+
+That Iceberg commits and deletes as told is for the end-to-end tests to show.
+"""
+
+import io
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from music_streams.errors import LakeChanged
+from music_streams.transform.lake import LISTENS, Commit, Lake, TableState
+
+METADATA = {
+    "table-uuid": "9c12d441-03fe-4693-9a96-a0705ddf69c1",
+    "current-snapshot-id": 30,
+    "snapshots": [
+        {"snapshot-id": 10, "sequence-number": 1, "summary": {"operation": "append", "execution": "a-1", "days": "[]"}},
+        {
+            "snapshot-id": 30,
+            "sequence-number": 7,
+            "summary": {"operation": "append", "execution": "b-1", "days": '["2024-06-25"]'},
+        },
+        {"snapshot-id": 20, "sequence-number": 2, "summary": {"operation": "delete"}},
+    ],
+}
+
+
+def test_the_version_is_the_sequence_number_of_the_current_snapshot():
+    state = TableState(METADATA)
+    assert (state.uuid, state.snapshot_id, state.version) == ("9c12d441-03fe-4693-9a96-a0705ddf69c1", 30, 7)
+
+
+@pytest.mark.parametrize(
+    ("execution", "commit"), [("a-1", Commit([])), ("b-1", Commit(["2024-06-25"])), ("b-2", None), ("b", None)]
+)
+def test_a_commit_is_found_by_its_execution(execution, commit):
+    assert TableState(METADATA).commit_of(execution) == commit
+
+
+@pytest.mark.parametrize("current", [{}, {"current-snapshot-id": -1}, {"current-snapshot-id": None}])
+def test_a_table_without_a_snapshot_is_told(current):
+    state = TableState({"table-uuid": "x", **current})
+    assert state.commit_of("a-1") is None
+    with pytest.raises(LakeChanged, match="no snapshot"):
+        _ = state.snapshot_id
+
+
+class Catalog:
+    """A Glue catalog with one table or none, and the S3 that holds its metadata file."""
+
+    def __init__(self, location: str | None) -> None:
+        self._location = location
+        self.reads: list[str] = []
+
+    def get_table(self, **_: Any) -> dict[str, Any]:
+        if self._location is None:
+            raise ClientError({"Error": {"Code": "EntityNotFoundException", "Message": "none"}}, "GetTable")
+        return {"Table": {"Parameters": {"metadata_location": self._location}}}
+
+    def get_object(self, **where: str) -> dict[str, Any]:
+        self.reads.append(f"s3://{where['Bucket']}/{where['Key']}")
+        return {"Body": io.BytesIO(json.dumps(METADATA).encode())}
+
+
+class Tables:
+    """A session with one table, whatever it is called."""
+
+    def __init__(self, frame: Any) -> None:
+        self._frame = frame
+        self.asked: dict[str, Any] = {}
+        self.statements: list[str] = []
+
+    @property
+    def read(self) -> "Tables":
+        return self
+
+    def option(self, name: str, value: Any) -> "Tables":
+        self.asked[name] = value
+        return self
+
+    def table(self, name: str) -> Any:
+        self.asked["table"] = name
+        return self._frame
+
+    def sql(self, statement: str) -> None:
+        self.statements.append(statement)
+
+
+def lake(session: Any, catalog: Catalog) -> Lake:
+    return Lake(session, catalog, catalog)  # type: ignore[arg-type]  # fakes with the calls that it makes
+
+
+def test_the_state_is_read_from_the_metadata_file_that_the_catalog_names():
+    catalog = Catalog("s3://lake/warehouse/listens/metadata/00002.json")
+    assert lake(Tables(None), catalog).state(LISTENS).metadata == METADATA
+    assert catalog.reads == ["s3://lake/warehouse/listens/metadata/00002.json"]
+
+
+def test_a_table_that_is_not_there_is_created_and_looked_for_again():
+    session = Tables(None)
+    with pytest.raises(LakeChanged, match="just created"):
+        lake(session, Catalog(None)).state(LISTENS)
+    (statement,) = session.statements
+    assert statement.startswith("CREATE TABLE IF NOT EXISTS lake.music_streams.listens ")
+
+
+MOMENTS = [
+    "2024-02-27T23:59:59.999999",
+    "2024-02-28T00:00:00",
+    "2024-02-29T12:00:00",
+    "2024-02-29T23:59:59.999999",
+    "2024-03-01T00:00:00",
+    "2024-03-02T00:00:00",
+    "2024-12-31T23:59:59.999999",
+    "2025-01-01T00:00:00",
+]
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        ["2024-02-28"],
+        ["2024-03-01", "2024-02-28", "2024-02-29"],
+        ["2024-02-28", "2024-03-01"],
+        ["2024-12-31", "2025-01-01", "2024-02-27"],
+        ["2023-01-01"],
+        [],
+    ],
+)
+def test_the_listens_of_exactly_the_days_are_picked_from_the_snapshot(spark, days):
+    values = [(datetime.fromisoformat(moment).replace(tzinfo=UTC),) for moment in MOMENTS]
+    session = Tables(spark.createDataFrame(values, "listened_at TIMESTAMP"))
+    rows = lake(session, Catalog(None)).listens_at(30, days).collect()
+    assert {row["listened_at"].isoformat() for row in rows} == {moment for moment in MOMENTS if moment[:10] in days}
+    assert session.asked == {"snapshot-id": 30, "table": "lake.music_streams.listens"}

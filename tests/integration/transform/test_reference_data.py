@@ -1,0 +1,105 @@
+"""Every reference file is read by its own header, once, and a run's repeats read the same again."""
+
+import os
+
+import pytest
+
+from music_streams.runs import RunFolder
+from music_streams.transform.reference_data import Reference, ReferenceData
+from tests.integration.transform.directory_s3 import DirectoryS3
+
+LAKE, LANDING = "lake-of-reference", "landing-of-reference"
+SONG_FILES = {
+    "songs.csv": 'id,track_id,track_name,artists,duration_ms,track_genre\n1,{a},"a, ""b""",x,1000,pop\n',
+    "sub/other order.CSV": "track_genre,extra,track_id,duration_ms\nrock,e,{b},2000\n",
+    "_hidden.csv": "track_id,duration_ms,track_genre\n{c},3000,hidden\n",
+    ".dotted.csv": "track_id,duration_ms,track_genre\n{d},3000,dotted\n",
+    "[x]{{y}}*.csv": "track_id,duration_ms,track_genre\n{e},3000,globbed\n",
+    "case.csv": "Track_ID,track_id,DURATION_MS,duration_ms,track_genre,`,\nno,{f},no,4000,case,x,y\n",
+    "bom.csv": "\ufeff\r\ntrack_id,duration_ms,track_genre\r\n{g},5000,bom\r\n",
+    "breaks.csv": 'track_id,track_name,duration_ms,track_genre\n{h},"two\nlines",1,breaks\n\n{i},"\r\n",1,breaks\n',
+    "short.csv": "track_id,duration_ms,track_genre,track_name\n{j},7000,short\n{k},7000,short,n,more\n",
+    "backslash.csv": 'track_id,track_name,duration_ms,track_genre\n{l},"a\\",8000,slash\n{m},"\\""b",8000,slash\n',
+    "empty.csv": "",
+    "header only.csv": "track_id,duration_ms,track_genre\n",
+    "no columns.csv": "a,b\n1,2\n",
+    "ignored.txt": "track_id,duration_ms,track_genre\n{z},1,ignored\n",
+}
+NEWEST = 1_700_000_123_000
+
+
+def track(name: str) -> str:
+    return name.ljust(22, "0")
+
+
+@pytest.fixture(scope="module")
+def s3(spark, tmp_path_factory):
+    s3 = DirectoryS3(tmp_path_factory.mktemp("s3"))
+    s3.mount(spark, LAKE)
+    return s3
+
+
+def put(s3: DirectoryS3, bucket: str, key: str, body: bytes, modified: int) -> None:
+    s3.put_object(Bucket=bucket, Key=key, Body=body)
+    os.utime(s3.path(bucket, key), (modified / 1000, modified / 1000))
+
+
+def read(spark, s3: DirectoryS3, execution: str = "batch-1", bucket: str = LANDING) -> Reference:
+    return ReferenceData(spark, s3, bucket, RunFolder(LAKE, "batch"), execution, "jr_1").read()  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def reference(spark, s3):
+    for name, content in SONG_FILES.items():
+        body = content.format(**{letter: track(letter) for letter in "abcdefghijklmz"}).encode()
+        put(s3, LANDING, f"reference/songs/{name}", body, NEWEST - 5000)
+    put(s3, LANDING, "reference/users/u.csv", b"user_country,user_id\nDE,1\nFR,01\n,2\n", NEWEST)
+    return read(spark, s3)
+
+
+def test_every_reference_file_is_read_by_its_own_header(reference):
+    found = {
+        row["track_id"][0]: (row["track_name"], row["duration_ms"], row["genres"]) for row in reference.songs.collect()
+    }
+    assert found == {
+        "a": ('a, "b"', 1000, ["pop"]),
+        "b": ("", 2000, ["rock"]),
+        "c": ("", 3000, ["hidden"]),
+        "d": ("", 3000, ["dotted"]),
+        "e": ("", 3000, ["globbed"]),
+        "f": ("", 4000, ["case"]),
+        "g": ("", 5000, ["bom"]),
+        "h": ("two\nlines", 1, ["breaks"]),
+        "i": ("\r\n", 1, ["breaks"]),
+        "j": ("", 7000, ["short"]),
+        "k": ("n", 7000, ["short"]),
+        "l": ("a\\", 8000, ["slash"]),
+        "m": ('\\"b', 8000, ["slash"]),
+    }
+
+
+def test_users_are_read_likewise(reference):
+    assert [tuple(row) for row in reference.users.collect()] == [(1, "DE")]
+
+
+def test_the_reference_version_is_the_time_of_the_newest_file(reference):
+    assert reference.version == NEWEST
+
+
+def test_a_repeat_reads_the_same_though_other_files_have_landed(spark, s3):
+    bucket = "landing-of-repeats"
+    song = f"track_id,duration_ms,track_genre\n{track('a')},1000,pop\n"
+    put(s3, bucket, "reference/songs/a.csv", song.encode(), NEWEST)
+    first = read(spark, s3, "repeats-1", bucket)
+    put(s3, bucket, "reference/songs/a.csv", song.replace("1000", "2000").encode(), NEWEST + 1000)
+    repeat, redrive = (read(spark, s3, execution, bucket) for execution in ("repeats-1", "repeats-2"))
+    assert [(each.version, each.songs.collect()[0]["duration_ms"]) for each in (first, repeat, redrive)] == [
+        (NEWEST, 1000),
+        (NEWEST, 1000),
+        (NEWEST + 1000, 2000),
+    ]
+
+
+def test_a_landing_bucket_without_reference_files_gives_no_rows(spark, s3):
+    none = read(spark, s3, "none-1", "landing-of-nothing")
+    assert (none.songs.count(), none.users.count(), none.version) == (0, 0, 0)

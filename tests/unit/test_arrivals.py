@@ -1,0 +1,124 @@
+"""Queue messages become sources."""
+
+import json
+from typing import Any
+
+import pytest
+
+from music_streams.arrivals import source_of
+from music_streams.errors import BadEvent
+from music_streams.sources import Kind, Source
+
+
+def event(key: str = "incoming/a.csv", **changes: Any) -> dict[str, Any]:
+    """An event as EventBridge puts it into the queue; `changes` are of its object."""
+    return {
+        "version": "0",
+        "id": "7bf73129-1428-4cd3-a780-95db273d1602",
+        "detail-type": "Object Created",
+        "source": "aws.s3",
+        "account": "123456789012",
+        "time": "2026-11-21T21:03:25Z",
+        "region": "us-east-1",
+        "resources": ["arn:aws:s3:::landing"],
+        "detail": {
+            "version": "0",
+            "bucket": {"name": "landing"},
+            "object": {"key": key, "size": 5, "etag": "e", "version-id": "v1", "sequencer": "0061"} | changes,
+            "request-id": "N4N7GDK58NMKJ12R",
+            "requester": "123456789012",
+            "reason": "PutObject",
+        },
+    }
+
+
+def test_an_event_becomes_the_source_it_announces():
+    assert source_of(json.dumps(event())) == Source("landing", "incoming/a.csv", "v1", 5, "2026-11-21T21:03:25.000Z")
+
+
+@pytest.mark.parametrize(
+    "key", ["incoming/a+b%20c.csv", "incoming/a b.csv", "incoming/%2B.csv", "incoming/é𝄞.csv", "incoming//../a.csv"]
+)
+def test_a_key_is_taken_as_it_stands(key):
+    source = source_of(json.dumps(event(key)))
+    assert source is not None
+    assert source.key == key
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "reference/a.csv",
+        "reference/songs/",
+        "archive/2026/11/21/0/a.csv",
+        "quarantine/a.csv",
+        "a.csv",
+        "incoming",
+        "incoming/",
+        "incoming/folder/",
+        "Incoming/a.csv",
+        "x/incoming/a.csv",
+    ],
+)
+def test_other_prefixes_and_folder_markers_are_ignored(key):
+    assert source_of(json.dumps(event(key))) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [
+        ("incoming/a.csv", Kind.STREAMS),
+        ("incoming/reference/songs/a.csv", Kind.STREAMS),
+        ("reference/songs/2026/a.csv", Kind.SONGS),
+        ("reference/users/a.csv", Kind.USERS),
+    ],
+)
+def test_the_kind_of_a_source_is_told_by_its_prefix(key, kind):
+    source = source_of(json.dumps(event(key)))
+    assert source is not None
+    assert source.kind is kind
+
+
+@pytest.mark.parametrize("version", [{"version-id": ""}, {"version-id": None}])
+def test_an_event_without_a_version_is_refused_and_says_what_to_do(version):
+    with pytest.raises(BadEvent, match="versioning"):
+        source_of(json.dumps(event(**version)))
+
+
+def test_an_event_of_another_prefix_needs_no_version():
+    assert source_of(json.dumps(event("archive/a.csv", **{"version-id": ""}))) is None
+
+
+def without(path: str) -> dict[str, Any]:
+    """The event without one of its parts."""
+    whole = event()
+    part, *parents = reversed(path.split("."))
+    holder = whole
+    for name in reversed(parents):
+        holder = holder[name]
+    del holder[part]
+    return whole
+
+
+GARBAGE = {
+    "nothing": "",
+    "no JSON": "{",
+    "a number": "5",
+    "a list": "[]",
+    "null": "null",
+    "an empty object": "{}",
+    "S3's own test message": '{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"landing"}',
+    "a detail that is text": '{"detail":"x","time":"2026-11-21T21:03:25Z"}',
+    "a key that is a number": json.dumps(event(5)),  # type: ignore[arg-type]  # that is the point
+    "a key that is null": json.dumps(event(None)),  # type: ignore[arg-type]  # that is the point
+    "a time that is none": json.dumps(event() | {"time": "yesterday"}),
+    "a time that is a number": json.dumps(event() | {"time": 5}),
+    **{f"no {path}": json.dumps(without(path)) for path in ("detail", "detail.bucket", "detail.bucket.name", "time")},
+    **{f"no {path}": json.dumps(without(path)) for path in ("detail.object", "detail.object.key")},
+}
+
+
+@pytest.mark.parametrize("body", GARBAGE.values(), ids=GARBAGE)
+def test_what_is_no_s3_event_is_refused(body):
+    with pytest.raises(BadEvent):
+        source_of(body)

@@ -1,0 +1,41 @@
+"""Stamps: ISO 8601 in UTC with milliseconds."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from music_streams import clock
+
+MOMENTS = st.datetimes(datetime(1970, 1, 1), datetime(2999, 1, 1), timezones=st.just(UTC))
+
+
+def test_a_stamp_is_utc_with_milliseconds():
+    moment = datetime(2026, 11, 21, 23, 3, 25, 123999, timezone(timedelta(hours=2)))
+    assert clock.stamp(moment) == "2026-11-21T21:03:25.123Z"
+
+
+@pytest.mark.parametrize("text", ["2026-11-21T21:03:25Z", "2026-11-21T21:03:25+00:00", "2026-11-21T23:03:25+02:00"])
+def test_moments_are_read_as_aws_events_write_them(text):
+    assert clock.parse(text) == datetime(2026, 11, 21, 21, 3, 25, tzinfo=UTC)
+
+
+@given(MOMENTS)
+def test_a_stamp_is_read_back(moment):
+    assert clock.stamp(clock.parse(clock.stamp(moment))) == clock.stamp(moment)
+
+
+@given(MOMENTS, MOMENTS)
+def test_stamps_sort_as_their_moments_do(one, other):
+    if clock.stamp(one) < clock.stamp(other):
+        assert one < other
+
+
+def test_seconds_before_a_stamp():
+    assert clock.seconds_before("2026-01-01T00:00:01.500Z", 2.5) == "2025-12-31T23:59:59.000Z"
+
+
+def test_now_is_a_stamp_of_this_moment():
+    before = clock.stamp(datetime.now(UTC))
+    assert before <= clock.now() <= clock.stamp(datetime.now(UTC))

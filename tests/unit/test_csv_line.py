@@ -1,0 +1,49 @@
+"""A line of a streams file as an RFC 4180 record."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from music_streams import csv_line
+
+RECORDS = [
+    ("a,b,c", ["a", "b", "c"]),
+    ("", [""]),
+    (",", ["", ""]),
+    ("a,,", ["a", "", ""]),
+    (" a , b", [" a ", " b"]),
+    ('"a","b"', ["a", "b"]),
+    ('"",""', ["", ""]),
+    ('"a,b",c', ["a,b", "c"]),
+    ('"a ""b"" c",d', ['a "b" c', "d"]),
+    ('""""', ['"']),
+    ('"""a"""', ['"a"']),
+    ('",",","', [",", ","]),
+    ("é,𝄞", ["é", "𝄞"]),
+    ("a\tb,c", ["a\tb", "c"]),
+]
+NO_RECORDS = ['"a', 'a"', '"a,b', 'a"b"c,d', '"a"b,c', 'a,"b"c', '"a" ,b', 'a, "b"', '"""', '"a"b"', 'a""b']
+
+FIELDS = st.lists(st.text(st.characters(exclude_characters="\0\r\n", exclude_categories=["Cs"])), min_size=1)
+
+
+@pytest.mark.parametrize(("line", "fields"), RECORDS)
+def test_a_record_is_split_into_its_fields(line, fields):
+    assert csv_line.fields(line) == fields
+
+
+@pytest.mark.parametrize("line", NO_RECORDS)
+def test_a_quote_elsewhere_than_around_a_whole_field_makes_no_record(line):
+    assert csv_line.fields(line) is None
+
+
+@given(FIELDS)
+def test_what_a_writer_quotes_is_read_back(fields):
+    line = ",".join('"{}"'.format(field.replace('"', '""')) for field in fields)
+    assert csv_line.fields(line) == fields
+
+
+@given(FIELDS)
+def test_what_a_writer_quotes_only_where_it_must_is_read_back(fields):
+    line = ",".join('"{}"'.format(f.replace('"', '""')) if set(f) & set('",') else f for f in fields)
+    assert csv_line.fields(line) == fields

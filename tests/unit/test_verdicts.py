@@ -1,0 +1,301 @@
+"""What validate finds out about a file from its key and bytes (docs/design.md, section 3, File verdicts)."""
+
+import gzip
+import itertools
+import re
+import tracemalloc
+import zlib
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from music_streams import csv_line
+from music_streams.verdicts import MAX_LINE_BYTES, Judgement, Verdict, judge
+
+KEY = "incoming/streams.csv"
+COLUMNS = ["user_id", "track_id", "listen_time"]
+BOM = b"\xef\xbb\xbf"
+HEADER = b"user_id,track_id,listen_time"
+ROW = b"7,4dBa8T7oDV9WvGr7kVS4Ez,2024-06-25 17:43:13"
+GOOD = HEADER + b"\n" + ROW + b"\n"
+LARGE = 1000
+MIB = 1024 * 1024
+
+
+def of(data: bytes, *, key: str = KEY, max_bytes: int = 1024 * MIB) -> Judgement:
+    return judge(key, [data], max_bytes)
+
+
+VALID = {
+    "with a final line end": GOOD,
+    "without a final line end": HEADER + b"\n" + ROW,
+    "header only": HEADER,
+    "header and blank lines": HEADER + b"\n\n \r\n",
+    "byte order mark": BOM + GOOD,
+    "blank lines before the header": b"\n \t\r\n\r" + GOOD,
+    "byte order mark and blank lines": BOM + b"\r\n" + GOOD,
+    "CRLF": GOOD.replace(b"\n", b"\r\n"),
+    "CR": GOOD.replace(b"\n", b"\r"),
+    "gzip": gzip.compress(GOOD),
+    "gzip of a byte order mark first": gzip.compress(BOM + GOOD),
+    "gzip of several members": gzip.compress(HEADER[:5]) + gzip.compress(b"") + gzip.compress(GOOD[5:]),
+    "a line of exactly 64 KiB": HEADER + b"\n" + b"x" * MAX_LINE_BYTES + b"\n",
+    "a last line of exactly 64 KiB": HEADER + b"\n" + b"x" * MAX_LINE_BYTES,
+}
+
+
+@pytest.mark.parametrize("data", VALID.values(), ids=VALID)
+def test_a_valid_file_has_no_verdict_and_shows_its_header(data):
+    judgement = of(data)
+    assert (judgement.verdict, judgement.header) == (None, COLUMNS)
+
+
+@pytest.mark.parametrize("key", ["incoming/a.csv", "incoming/a.CSV", "incoming/b/a.csv.gz", "incoming/a.Csv.GZ"])
+@pytest.mark.parametrize(("data", "is_gzip"), [(GOOD, False), (gzip.compress(GOOD), True)], ids=["plain", "gzip"])
+def test_gzip_is_told_by_the_magic_bytes_not_by_the_name(key, data, is_gzip):
+    judgement = of(data, key=key)
+    assert (judgement.verdict, judgement.is_gzip) == (None, is_gzip)
+
+
+def test_the_header_may_quote_reorder_and_add_columns():
+    judgement = of(b'extra,"listen_time","a, ""b""",user_id,track_id\n')
+    assert judgement.verdict is None
+    assert judgement.header == ["extra", "listen_time", 'a, "b"', "user_id", "track_id"]
+
+
+REFUSED = {
+    "no bytes": (b"", Verdict.EMPTY_FILE),
+    "blank lines": (b"\n\r\n \t\n", Verdict.EMPTY_FILE),
+    "only a byte order mark": (BOM, Verdict.EMPTY_FILE),
+    "a byte order mark and a blank line": (BOM + b"\n", Verdict.EMPTY_FILE),
+    "gzip of nothing": (gzip.compress(b""), Verdict.EMPTY_FILE),
+    "gzip of blank lines": (gzip.compress(BOM + b"\n\n"), Verdict.EMPTY_FILE),
+    "an invalid byte": (GOOD + b"\xff", Verdict.NOT_UTF8),
+    "a character cut off at the end": (GOOD + "é".encode()[:1], Verdict.NOT_UTF8),
+    "a surrogate": (GOOD + b"\xed\xa0\x80", Verdict.NOT_UTF8),
+    "Latin-1": (HEADER + b"\ncaf\xe9,", Verdict.NOT_UTF8),
+    "UTF-16": (GOOD.decode().encode("utf-16"), Verdict.NOT_UTF8),
+    "a NUL byte": (GOOD + b"a\0b", Verdict.NOT_CSV),
+    "a line of 64 KiB and a byte": (GOOD + b"x" * (MAX_LINE_BYTES + 1) + b"\n", Verdict.NOT_CSV),
+    "a last line of 64 KiB and a byte": (GOOD + b"x" * (MAX_LINE_BYTES + 1), Verdict.NOT_CSV),
+    "a header of 64 KiB and a byte": (HEADER + b"," + b"x" * (MAX_LINE_BYTES - len(HEADER)), Verdict.NOT_CSV),
+    "a column name twice": (HEADER + b",user_id\n", Verdict.NOT_CSV),
+    "a column name twice, not a needed one": (HEADER + b",x,x\n", Verdict.NOT_CSV),
+    "gzip cut off": (gzip.compress(GOOD)[:-1], Verdict.NOT_CSV),
+    "gzip magic and no more": (gzip.compress(GOOD)[:2], Verdict.NOT_CSV),
+    "gzip whose second member is cut off": (gzip.compress(GOOD) + gzip.compress(ROW)[:-1], Verdict.NOT_CSV),
+    "gzip with a wrong checksum": (gzip.compress(GOOD)[:-8] + bytes(8), Verdict.NOT_CSV),
+    "gzip with other bytes behind it": (gzip.compress(GOOD) + b"behind", Verdict.NOT_CSV),
+    "no needed column": (b"a,b,c\n1,2,3\n", Verdict.MISSING_COLUMNS),
+    "one column missing": (b"user_id,track_id\n", Verdict.MISSING_COLUMNS),
+    "a column in other letters": (b"User_id,track_id,listen_time\n", Verdict.MISSING_COLUMNS),
+    "a column with a space": (b"user_id, track_id,listen_time\n", Verdict.MISSING_COLUMNS),
+    "a header that is no record": (b'user_id,track_id,listen_time,"x\n', Verdict.MISSING_COLUMNS),
+    "a second byte order mark": (BOM + BOM + GOOD, Verdict.MISSING_COLUMNS),
+}
+
+
+@pytest.mark.parametrize(("data", "verdict"), REFUSED.values(), ids=REFUSED)
+def test_a_bad_file_has_its_verdict_and_a_detail(data, verdict):
+    judgement = of(data)
+    assert judgement.verdict is verdict
+    assert judgement.detail
+
+
+@pytest.mark.parametrize("key", ["incoming/a.txt", "incoming/a", "incoming/csv", "incoming/a.csv.bz2", "incoming/a.gz"])
+def test_a_key_with_another_suffix_is_bad_whatever_the_bytes(key):
+    assert of(GOOD, key=key).verdict is Verdict.BAD_KEY
+
+
+SONGS = b"track_id,track_name,artists,duration_ms,track_genre\n"
+USERS = b"user_country,user_id\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "data", "verdict"),
+    [
+        ("reference/songs/a.csv", SONGS, None),
+        ("reference/songs/sub/A.CSV", b"id," + SONGS, None),
+        ("reference/songs/a.csv", SONGS.replace(b",artists", b""), Verdict.MISSING_COLUMNS),
+        ("reference/songs/a.csv", GOOD, Verdict.MISSING_COLUMNS),
+        ("reference/songs/a.csv.gz", gzip.compress(SONGS), Verdict.BAD_KEY),
+        ("reference/users/a.csv", USERS, None),
+        ("reference/users/a.csv", b"user_id\n", Verdict.MISSING_COLUMNS),
+        ("reference/users/a.csv", b"", Verdict.EMPTY_FILE),
+        ("reference/users/a.txt", USERS, Verdict.BAD_KEY),
+    ],
+)
+def test_a_reference_file_needs_the_columns_of_its_kind(key, data, verdict):
+    assert of(data, key=key).verdict is verdict
+
+
+def test_a_bad_key_is_told_without_reading():
+    def unreadable() -> Iterator[bytes]:
+        raise AssertionError("read")
+        yield b""
+
+    assert judge("incoming/a.txt", unreadable(), LARGE).verdict is Verdict.BAD_KEY
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_the_size_limit_counts_uncompressed_bytes(compress):
+    data = GOOD + b"\n" * (LARGE - len(GOOD))
+    assert of(compress(data), max_bytes=LARGE).verdict is None
+    assert of(compress(data + b"\n"), max_bytes=LARGE).verdict is Verdict.TOO_LARGE
+
+
+DEFECTS = {  # a part of a file -> the verdict it causes; in the order of the contract
+    Verdict.TOO_LARGE: b"x" * LARGE + b"\n",
+    Verdict.NOT_UTF8: b"\xff\n",
+    Verdict.NOT_CSV: b"\0\n",
+    Verdict.MISSING_COLUMNS: b"",
+}
+
+
+@pytest.mark.parametrize(("first", "second"), list(itertools.combinations(DEFECTS, 2)))
+@pytest.mark.parametrize("compress", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_the_first_verdict_of_the_order_applies_wherever_the_defects_lie(first, second, compress):
+    header = b"a,b\n" if second is Verdict.MISSING_COLUMNS else HEADER + b"\n"
+    for parts in itertools.permutations([DEFECTS[first], DEFECTS[second]]):
+        data = compress(header + b"".join(parts))
+        assert of(data, max_bytes=LARGE).verdict is first
+
+
+@pytest.mark.parametrize(("data", "verdict"), REFUSED.values(), ids=REFUSED)
+def test_a_bad_key_comes_before_every_other_verdict(data, verdict):
+    assert of(data, key="incoming/a.txt").verdict is Verdict.BAD_KEY
+
+
+def test_a_file_of_blank_lines_is_empty_however_large():
+    assert of(b"\n" * (LARGE + 1), max_bytes=LARGE).verdict is Verdict.EMPTY_FILE
+
+
+def test_the_verdict_too_large_comes_before_damage_further_on():
+    assert of(gzip.compress(GOOD + bytes(LARGE))[:-9], max_bytes=100).verdict is Verdict.TOO_LARGE
+
+
+# The judgement of whole files, told simply.
+
+
+def judged_at_once(data: bytes, max_bytes: int) -> tuple[Verdict | None, list[str]]:
+    text = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+    text = text.removeprefix(BOM)
+    lines = re.split(b"[\r\n]", text)
+    with_ink = [line for line in lines if line.strip(csv_line.BLANK.encode())]
+    if not with_ink:
+        return Verdict.EMPTY_FILE, []
+    if len(text) > max_bytes:
+        return Verdict.TOO_LARGE, []
+    if text.decode(errors="ignore").encode() != text:
+        return Verdict.NOT_UTF8, []
+    if b"\0" in text or max(map(len, lines)) > MAX_LINE_BYTES:
+        return Verdict.NOT_CSV, []
+    header = csv_line.fields(with_ink[0].decode()) or []
+    if len(set(header)) < len(header):
+        return Verdict.NOT_CSV, []
+    if not set(COLUMNS) <= set(header):
+        return Verdict.MISSING_COLUMNS, []
+    return None, header
+
+
+PIECES = [HEADER, ROW, b"a", b'"', b",", "é𝄞".encode(), b"\n", b"\r\n", b"\r", b" ", b"\t\n", b"\x1f\n"]
+DEFECTIVE = [b"\0", b"\xff", b"\xc3", BOM, b",user_id"]
+LONG = {"line": b"x" * (MAX_LINE_BYTES - 1), "LINE": b"y" * MAX_LINE_BYTES, "blank": b"\n" * LARGE}
+PIECE = st.sampled_from(PIECES)
+ANY_PIECE = PIECE | st.sampled_from(DEFECTIVE) | st.sampled_from(list(LONG)).map(lambda name: LONG[name])
+CONTENT = st.one_of(
+    st.lists(PIECE, max_size=12),
+    st.lists(ANY_PIECE, max_size=12),
+    st.lists(PIECE, max_size=8).map(lambda tail: [HEADER, b"\n", *tail]),
+).map(b"".join)
+
+
+@st.composite
+def gzipped(draw) -> bytes:
+    text = draw(CONTENT)
+    cuts = sorted(draw(st.lists(st.integers(0, len(text)), max_size=3)))
+    return b"".join(gzip.compress(text[a:b], 1) for a, b in itertools.pairwise([0, *cuts, len(text)]))
+
+
+FILES = st.one_of(CONTENT, CONTENT.map(lambda data: BOM + data), gzipped())
+LIMITS = st.sampled_from([MIB, 2 * LARGE, 60])
+
+
+def cut(data: bytes, at: list[int]) -> list[bytes]:
+    """The data in chunks; repeated positions give empty chunks."""
+    return [data[a:b] for a, b in itertools.pairwise([0, *sorted(min(p, len(data)) for p in at), len(data)])]
+
+
+@settings(max_examples=300, deadline=None)
+@given(FILES, LIMITS, st.lists(st.one_of(st.integers(0, 40), st.integers(0, 200_000)), max_size=6))
+@example(BOM + BOM + GOOD, MIB, [3])
+@example(gzip.compress(BOM) + gzip.compress(BOM + GOOD), MIB, [])
+def test_the_judgement_is_that_of_the_whole_file_however_it_is_cut_into_chunks(data, max_bytes, at):
+    judgement = judge(KEY, cut(data, at), max_bytes)
+    assert (judgement.verdict, judgement.header) == judged_at_once(data, max_bytes)
+
+
+@settings(max_examples=150, deadline=None)
+@given(FILES.filter(lambda data: len(data) < 2000), LIMITS, st.integers(1, 64), st.integers(0, 12))
+def test_chunks_of_any_size_give_the_same_judgement_of_whole_and_of_broken_files(data, max_bytes, size, missing):
+    data = data[: len(data) - missing] if missing <= len(data) else data
+    in_chunks = judge(KEY, [data[i : i + size] for i in range(0, len(data), size)], max_bytes)
+    at_once = judge(KEY, [data], max_bytes)
+    assert (in_chunks.verdict, in_chunks.header, in_chunks.is_gzip) == (
+        at_once.verdict,
+        at_once.header,
+        at_once.is_gzip,
+    )
+
+
+def bomb(start: bytes, filler: bytes, mib: int) -> list[bytes]:
+    """A gzip file that grows by a thousand times, in chunks as S3 gives them."""
+    packer = zlib.compressobj(9, wbits=31)
+    parts = [packer.compress(start), *(packer.compress(filler * MIB) for _ in range(mib)), packer.flush()]
+    data = b"".join(parts)
+    return [data[i : i + MIB] for i in range(0, len(data), MIB)]
+
+
+BOMBS = {
+    "one line": (GOOD, b"a", Verdict.NOT_CSV),
+    "zeros": (GOOD, b"\0", Verdict.NOT_CSV),
+    "blanks before the header": (b"", b" ", Verdict.EMPTY_FILE),
+    "line ends": (GOOD, b"\n", None),
+}
+
+
+@pytest.mark.parametrize(("start", "filler", "verdict"), BOMBS.values(), ids=BOMBS)
+def test_a_gzip_bomb_is_judged_in_a_few_megabytes(start, filler, verdict):
+    chunks = bomb(start, filler, 96)
+    tracemalloc.start()
+    try:
+        judgement = judge(KEY, chunks, 1024 * MIB)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert judgement.verdict is verdict
+    assert peak < 16 * MIB
+
+
+def test_a_gzip_bomb_over_the_size_limit_is_not_unpacked_to_its_end():
+    chunks = iter([*bomb(GOOD, b"a", 64), b"", b"never read"])
+    assert judge(KEY, chunks, 10 * MIB).verdict is Verdict.TOO_LARGE
+    assert b"never read" in list(chunks)
+
+
+def test_a_plain_file_of_one_endless_line_is_judged_in_a_few_megabytes():
+    def endless() -> Iterator[bytes]:
+        yield HEADER
+        for _ in range(64):
+            yield bytes(b"," * MIB)
+
+    tracemalloc.start()
+    try:
+        judgement = judge(KEY, endless(), 1024 * MIB)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert judgement.verdict is Verdict.NOT_CSV
+    assert peak < 16 * MIB
