@@ -1,0 +1,95 @@
+"""Plain AWS API calls to the cloud's endpoint."""
+
+import threading
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from local.loose_types import Json
+
+ACCOUNT = "123456789012"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+
+_INTEGERS = {"integer", "long"}
+_FLOATS = {"float", "double"}
+
+
+class Aws:
+    """Clients of one endpoint, whatever profiles, proxies or credentials the user's environment holds."""
+
+    def __init__(self, endpoint: str, region: str) -> None:
+        self.endpoint = endpoint
+        self.region = region
+        self._clients: dict[str, Json] = {}
+        self._lock = threading.Lock()  # sessions, unlike clients, are not safe to share between threads
+        unset = (None, None, None, None)
+        core: Json = botocore.session.Session(
+            session_vars={"profile": unset, "config_file": unset, "credentials_file": unset},
+        )
+        self._session: Json = boto3.Session(
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            region_name=region,
+            botocore_session=core,
+        )
+
+    def client(self, service: str) -> Json:  # clients of many services, driven by templates
+        """The shared client of a service; clients may be used from any thread."""
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._session.client(
+                    service,
+                    endpoint_url=self.endpoint,
+                    config=Config(
+                        proxies={},
+                        retries={"total_max_attempts": 2, "mode": "standard"},
+                        s3={"addressing_style": "path"},
+                        max_pool_connections=50,
+                    ),
+                )
+            return self._clients[service]
+
+    def call(self, service: str, operation: str, **parameters: Json) -> dict[str, Json]:
+        """Calls an operation with values as a template gives them: text where the API wants numbers, and so on."""
+        client = self.client(service)
+        model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation])
+        result: dict[str, Json] = getattr(client, operation)(**coerce(parameters, model.input_shape))
+        return result
+
+
+def coerce(value: Json, shape: Json) -> Json:  # JSON of any shape in, JSON of the API's shape out
+    """The value in the types that the API's shape asks for, as CloudFormation does it: "5" → 5, true → "true"."""
+    kind = getattr(shape, "type_name", None)
+    if kind == "structure" and isinstance(value, dict):
+        return {key: coerce(item, shape.members.get(key)) for key, item in value.items()}
+    if kind == "map" and isinstance(value, dict):
+        return {key: coerce(item, shape.value) for key, item in value.items()}
+    if kind == "list" and isinstance(value, list):
+        return [coerce(item, shape.member) for item in value]
+    if kind in _INTEGERS and isinstance(value, str):
+        return int(value)
+    if kind in _FLOATS and isinstance(value, str):
+        return float(value)
+    if kind == "boolean" and isinstance(value, str):
+        return value.lower() == "true"
+    if kind == "string" and isinstance(value, bool):
+        return "true" if value else "false"
+    if kind == "string" and isinstance(value, int | float):
+        return str(value)
+    return value
+
+
+def code_of(error: ClientError) -> str:
+    """The error code, such as ResourceNotFoundException."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def split_s3_uri(uri: str) -> tuple[str, str]:
+    """Bucket and key of s3://bucket/key. Raises ValueError for anything else."""
+    scheme, _, rest = uri.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme not in {"s3", "s3a"} or not bucket:
+        raise ValueError(f"not an S3 address: {uri!r}")
+    return bucket, key

@@ -1,0 +1,105 @@
+"""The command line: up, down, logs."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from rich.markup import escape
+
+from local import control
+from local.errors import LocalCloudError, TemplateError
+from local.log import LINE, concerns, follow
+from local.state import DEFAULT_STATE, StateDir
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="A local AWS for a SAM template.", pretty_exceptions_enable=False
+)
+console = Console(soft_wrap=True, highlight=False)
+
+StateOption = Annotated[
+    Path, typer.Option("--state-dir", envvar="LOCAL_CLOUD_STATE", help="Where the cloud keeps its files.")
+]
+
+
+@app.command()
+def up(
+    template: Annotated[Path, typer.Option(help="The SAM template.")] = Path("template.yaml"),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start empty instead of keeping data.")] = False,
+    upload: Annotated[
+        list[str] | None,
+        typer.Option(help="DIR=s3://bucket/prefix: upload a folder before the deployment; repeatable."),
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port of the endpoint; 0 takes a free one.")] = 0,
+    state_dir: StateOption = DEFAULT_STATE,
+) -> None:
+    """Start the cloud, or update a running one, and deploy the template."""
+    state = StateDir(state_dir)
+    from local.bring_up import bring_up  # noqa: PLC0415  takes a second, which `down` and `logs` need not wait
+
+    with state.exclusively():
+        bring_up(state, template, fresh=fresh, uploads=upload or [], port=port, report=report)
+
+
+@app.command()
+def down(state_dir: StateOption = DEFAULT_STATE) -> None:
+    """Stop the cloud and make sure that none of its processes survives."""
+    state = StateDir(state_dir)
+    with state.exclusively():
+        ended = control.stop(state)
+    if ended:
+        report(f"stopped: {ended} {'process' if ended == 1 else 'processes'} ended, none is left")
+    else:
+        report(f"nothing runs for {state.root}")
+
+
+@app.command()
+def logs(
+    follow_log: Annotated[bool, typer.Option("-f", "--follow", help="Go on until interrupted.")] = False,
+    part: Annotated[str | None, typer.Option(help="Only one part: lambda, lambda/NAME, glue, queue, states …")] = None,
+    state_dir: StateOption = DEFAULT_STATE,
+) -> None:
+    """Show the one log of all parts."""
+    state = StateDir(state_dir)
+    if not state.log_file.is_file():
+        raise TemplateError(f"no log in {state.root}: start the cloud with `python -m local up`")
+    for line in follow(state.log_file, keep_following=lambda: follow_log):
+        if concerns(line, part):
+            _print_log_line(line)
+
+
+def _print_log_line(line: str) -> None:
+    match = LINE.match(line)
+    if not console.is_terminal or match is None:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+        return
+    console.print(f"[dim]{match['time']}[/] [cyan]{escape(match['part']):<22}[/] {escape(match['text'])}")
+
+
+def report(text: str) -> None:
+    """A line for the user; plain when piped."""
+    console.print(escape(text))
+    console.file.flush()
+
+
+def _fail(text: str) -> NoReturn:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]error:[/] {escape(text)}")
+    sys.exit(1)
+
+
+def main(run: Callable[[], None] = app) -> None:
+    """Runs the command line; errors made for the user are one line and exit code 1."""
+    try:
+        run()
+    except LocalCloudError as error:
+        _fail(str(error))
+    except (BotoCoreError, Boto3Error, ClientError) as error:
+        _fail(f"the cloud's endpoint failed: {error}: look at `python -m local logs`")
+    except BrokenPipeError:
+        os._exit(1)  # the reader went away; nothing to say it to

@@ -1,0 +1,99 @@
+"""Starting and stopping the server of a cloud."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import psutil
+
+from local import processes
+from local.errors import ServerError
+from local.processes import MARKER
+from local.state import ServerRecord, StateDir
+
+_START_PATIENCE = 60.0  # seconds
+_STOP_PATIENCE = 15.0  # seconds
+_PASSED_ON = {"HOME", "JAVA_HOME", "LANG", "PATH", "TMPDIR", "XDG_CACHE_HOME"}
+
+
+def start(state: StateDir, port: int, region: str) -> ServerRecord:
+    """Starts a detached server and waits until it answers. Raises ServerError with its own words."""
+    processes.sweep(state.marker)
+    state.root.mkdir(parents=True, exist_ok=True)
+    for stale in (state.server_file, state.stack_file, state.resources_file):
+        stale.unlink(missing_ok=True)
+    settings = {
+        name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith("LOCAL_CLOUD_")
+    }
+    env = {
+        **settings,
+        MARKER: state.marker,
+        "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
+        "PYTHONUNBUFFERED": "1",
+        "NO_PROXY": "localhost,127.0.0.1",
+    }
+    with state.server_output.open("wb") as output:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "local.server", str(state.root.resolve()), str(port), region],
+            env=env,
+            cwd=state.root,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + _START_PATIENCE
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            words = state.server_output.read_text(errors="replace").strip().splitlines()
+            raise ServerError(words[-1] if words else f"the server ended with exit code {server.returncode}")
+        record = state.live_server()
+        if record is not None and is_healthy(record):
+            return record
+        time.sleep(0.05)
+    processes.end_tree(server)
+    raise ServerError(f"the server did not answer within {_START_PATIENCE:g} s: see {state.server_output}")
+
+
+def is_healthy(record: ServerRecord) -> bool:
+    """Whether the server answers."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with contextlib.suppress(OSError), opener.open(f"{record.endpoint}/moto-api/data.json", timeout=5) as answer:
+        return bool(answer.status == 200)
+    return False
+
+
+def stop(state: StateDir) -> int:
+    """Stops the server, kills what is left and proves that nothing is. Returns how many processes ended.
+
+    Raises ServerError if a process survives.
+    """
+    before = len(processes.find(state.marker))
+    record = state.live_server()
+    if record is not None:
+        with contextlib.suppress(psutil.Error):
+            psutil.Process(record.pid).terminate()
+        deadline = time.monotonic() + _STOP_PATIENCE
+        while record.is_alive(state.marker) and time.monotonic() < deadline:
+            time.sleep(0.02)
+    try:
+        processes.sweep(state.marker)
+    except TimeoutError as error:
+        raise ServerError(f"processes {error} do not end: look at them with `ps`") from error
+    state.server_file.unlink(missing_ok=True)
+    state.stack_file.unlink(missing_ok=True)
+    shutil.rmtree(state.scratch, ignore_errors=True)
+    return before
+
+
+def forget(state: StateDir) -> None:
+    """Removes what a stopped cloud has kept, so that the next begins empty. The lock stays."""
+    for path in (state.functions, state.glue, state.runtime, state.scratch):
+        shutil.rmtree(path, ignore_errors=True)
+    for path in (state.log_file, state.server_output, state.resources_file, state.stack_file, state.server_file):
+        path.unlink(missing_ok=True)

@@ -1,0 +1,36 @@
+"""The package's exceptions.
+
+LocalCloudError            what went wrong, where, and what to do about it, in one line
+├── TemplateError          the template or its settings do not hold together
+│   └── NotHonouredError   the template asks for something that the local cloud cannot do faithfully
+├── BuildError             a function's artifact could not be built
+├── ServerError            the server does not start, does not answer or does not stop
+└── SparkSetupError        Java, Spark's jars or its settings are not usable
+"""
+
+
+class LocalCloudError(Exception):
+    """The root of what this package raises on purpose; its text is fit for the user."""
+
+
+class TemplateError(LocalCloudError):
+    """The template, its parameters or the settings file are wrong."""
+
+
+class NotHonouredError(TemplateError):
+    """A resource type or property that would silently behave otherwise than on AWS."""
+
+    def __init__(self, logical_id: str, resource_type: str, what: str) -> None:
+        super().__init__(f"{logical_id} ({resource_type}): the local cloud does not honour {what}")
+
+
+class BuildError(LocalCloudError):
+    """A function's build failed."""
+
+
+class ServerError(LocalCloudError):
+    """The server process failed."""
+
+
+class SparkSetupError(LocalCloudError):
+    """Spark cannot run on this machine as it is."""

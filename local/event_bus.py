@@ -1,0 +1,227 @@
+"""EventBridge: the events of S3 and Step Functions in AWS's shape, and their way to the targets of rules."""
+
+import json
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+from moto.events.models import events_backends
+from moto.s3.models import s3_backends
+from moto.s3.notifications import _detail_type
+from moto.sqs.models import sqs_backends
+
+from local.aws import Aws
+from local.lambda_service import LambdaService
+from local.log import CloudLog
+from local.loose_types import Json, Moto
+
+_REASONS = {
+    "CompleteMultipartUpload": "CompleteMultipartUpload",
+    "Copy": "CopyObject",
+    "Delete": "DeleteObject",
+    "DeleteMarkerCreated": "DeleteObject",
+    "Post": "POST Object",
+    "Put": "PutObject",
+}
+_PATH_STEP = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+)\]")
+_PLACEHOLDER = re.compile(r"<(?P<name>[A-Za-z0-9_.\-]+)>")
+
+
+class EventBus:
+    """The default bus."""
+
+    def __init__(self, functions: LambdaService, aws: Aws, account: str, log: CloudLog) -> None:
+        self._functions = functions
+        self._aws = aws
+        self._account = account
+        self._log = log
+        self._senders = ThreadPoolExecutor(max_workers=4, thread_name_prefix="events")
+        self._sequence = _Sequence()
+
+    def deliver(self, rule: Moto, event: Mapping[str, Json]) -> None:
+        """Sends the event to the rule's targets, if the rule is on and matches."""
+        try:
+            self._deliver(rule, event)
+        except Exception as error:  # noqa: BLE001  as on AWS, what caused the event does not fail with it
+            self._log.write("events", f"rule {rule.name} failed: {type(error).__name__}: {error}")
+
+    def _deliver(self, rule: Moto, event: Mapping[str, Json]) -> None:
+        if rule.state != "ENABLED" or rule.scheduled_expression or not rule.event_pattern.matches_event(event):
+            return
+        shaped = {name: value for name, value in event.items() if name != "ingestion-time"}
+        if not isinstance(shaped["time"], str):
+            shaped["time"] = iso_seconds(datetime.fromtimestamp(float(shaped["time"]), UTC))
+        self._log.write("events", f"{event['detail-type']} → {rule.name}")
+        for target in list(rule.targets):
+            self._send(target["Arn"], target_input(target, shaped))
+
+    def publish(self, source: str, detail_type: str, resources: list[str], detail: Mapping[str, Json]) -> None:
+        """An event of an AWS service."""
+        event = {
+            "version": "0",
+            "id": str(uuid.uuid4()),
+            "detail-type": detail_type,
+            "source": source,
+            "account": self._account,
+            "time": iso_seconds(datetime.now(UTC)),
+            "region": self._aws.region,
+            "resources": resources,
+            "detail": detail,
+        }
+        rules = events_backends[self._account][self._aws.region].event_buses["default"].rules
+        for rule in list(rules.values()):
+            self.deliver(rule, event)
+
+    def object_event(self, account: str, bucket: Moto, event_name: str, key: Moto) -> None:
+        """A change of an object. moto also calls this for the tags of every upload, even where there are none.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+        """
+        detail_type = _detail_type(event_name)
+        if key is None or (detail_type == "Object Tags Added" and not self._is_tagged(key)):
+            return
+        described = {"key": key.name, "sequencer": self._sequence.next()}
+        if detail_type != "Object Deleted":
+            described["size"] = key.size
+            described["etag"] = key.etag.strip('"')
+        if bucket.is_versioned:
+            described["version-id"] = key.version_id
+        detail: dict[str, Json] = {
+            "version": "0",
+            "bucket": {"name": bucket.name},
+            "object": described,
+            "request-id": uuid.uuid4().hex[:16].upper(),
+            "requester": account,
+            "source-ip-address": "127.0.0.1",
+        }
+        action = event_name.rsplit(":", 1)[-1]
+        if action in _REASONS:
+            detail["reason"] = _REASONS[action]
+        if detail_type == "Object Deleted":
+            detail["deletion-type"] = "Permanently Deleted"
+        self.publish("aws.s3", detail_type, [bucket.arn], detail)
+
+    def _is_tagged(self, key: Moto) -> bool:
+        tagger = s3_backends[self._account]["aws"].tagger
+        return bool(tagger.list_tags_for_resource(key.arn)["Tags"])
+
+    def execution_changed(self, execution: Moto) -> None:
+        """An execution started or ended.
+
+        https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
+        """
+        status = execution.status
+        machine = execution.state_machine.name
+        reason = f": {execution.error}: {execution.cause}"[:500] if execution.error else ""
+        self._log.write(f"states/{machine}", f"{execution.name} {status}{reason}")
+        output = json.dumps(execution.output, default=str) if status == "SUCCEEDED" else None
+        detail = {
+            "executionArn": execution.execution_arn,
+            "stateMachineArn": execution.state_machine_arn,
+            "name": execution.name,
+            "status": status,
+            "startDate": epoch_milliseconds(execution.start_date),
+            "stopDate": epoch_milliseconds(execution.stop_date),
+            "input": execution.execution_input,
+            "inputDetails": {"included": True},
+            "output": output,
+            "outputDetails": {"included": True} if output is not None else None,
+            "error": execution.error,
+            "cause": execution.cause,
+        }
+        self.publish("aws.states", "Step Functions Execution Status Change", [execution.execution_arn], detail)
+
+    def _send(self, arn: str, text: str) -> None:
+        service = arn.split(":")[2]
+        if service == "lambda":
+            self._functions.invoke_later(arn, text.encode())
+        elif service == "sqs":
+            self._in_background(arn, lambda: self._send_to_queue(arn.rsplit(":", 1)[1], text))
+        elif service == "sns":
+            self._in_background(arn, lambda: self._aws.client("sns").publish(TopicArn=arn, Message=text))
+        else:
+            states = self._aws.client("stepfunctions")
+            self._in_background(arn, lambda: states.start_execution(stateMachineArn=arn, input=text))
+
+    def _send_to_queue(self, name: str, text: str) -> None:
+        sqs_backends[self._account][self._aws.region].send_message(queue_name=name, message_body=text)
+
+    def _in_background(self, arn: str, send: Callable[[], object]) -> None:
+        def attempt() -> None:
+            try:
+                send()
+            except Exception as error:  # noqa: BLE001  on a thread of its own: whatever it is, it must show
+                self._log.write("events", f"delivery to {arn} failed: {type(error).__name__}: {error}")
+
+        self._senders.submit(attempt)
+
+
+class _Sequence:
+    """Ever greater hexadecimal numbers."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def next(self) -> str:
+        with self._lock:
+            self._last = max(self._last + 1, time.time_ns())
+            return f"{self._last:016X}"
+
+
+def target_input(target: Mapping[str, Json], event: Mapping[str, Json]) -> str:
+    """What a target gets of an event: all of it, a constant, a part, or a transformed text."""
+    if "Input" in target:
+        return str(target["Input"])
+    if "InputPath" in target:
+        return json.dumps(at_path(event, target["InputPath"]))
+    transformer = target.get("InputTransformer")
+    if transformer:
+        paths = transformer.get("InputPathsMap", {})
+        values = {name: at_path(event, path) for name, path in paths.items()}
+        values["aws.events.event.json"] = event
+        return fill_template(transformer["InputTemplate"], values)
+    return json.dumps(event)
+
+
+def at_path(event: Json, path: str) -> Json:
+    """The value at $.a.b[0]; None where there is none."""
+    value = event
+    for step in _PATH_STEP.finditer(path):
+        if step["name"] is not None:
+            value = value.get(step["name"]) if isinstance(value, dict) else None
+        else:
+            index = int(step["index"])
+            value = value[index] if isinstance(value, list) and index < len(value) else None
+    return value
+
+
+def fill_template(template: str, values: Mapping[str, Json]) -> str:
+    """Replaces <names>: bare text inside quotation marks, JSON outside of them, as EventBridge does."""
+
+    def replacement(match: re.Match[str]) -> str:
+        if match["name"] not in values:
+            return match[0]
+        value = values[match["name"]]
+        before = template[: match.start()].replace('\\"', "")
+        is_quoted = before.count('"') % 2 == 1
+        if not is_quoted:
+            return json.dumps(value)
+        text = value if isinstance(value, str) else json.dumps(value)
+        return json.dumps(text)[1:-1]
+
+    return _PLACEHOLDER.sub(replacement, template)
+
+
+def iso_seconds(moment: datetime) -> str:
+    """2026-11-21T21:03:25Z."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def epoch_milliseconds(moment: datetime | None) -> int | None:
+    """Milliseconds since 1970, or None."""
+    return None if moment is None else int(moment.timestamp() * 1000)

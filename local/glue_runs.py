@@ -1,0 +1,211 @@
+"""Glue job runs as processes: a run's state is its process's fate."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from moto.core.utils import utcnow
+
+from local import processes
+from local.aws import CREDENTIALS, Aws, split_s3_uri
+from local.log import CloudLog
+from local.loose_types import Moto
+from local.spark import environment_of_run, installed_spark, parse_conf, settings_of_run
+
+DEFAULT_TIMEOUT = 2880  # minutes
+_GRACE = 5.0  # seconds that a stopped run has to clean up
+_REMEMBERED_LINES = 2000
+_LONGEST_MESSAGE = 2000
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.\-]")
+_TRACEBACK = "Traceback (most recent call last):"
+_EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(:|$)")
+
+
+class GlueRuns:
+    """Starts and stops runs; each has a thread."""
+
+    def __init__(self, folder: Path, scratch: Path, aws: Aws, marker: str, log: CloudLog) -> None:
+        self._folder = folder
+        self._scratch = scratch
+        self._aws = aws
+        self._marker = marker
+        self._log = log
+        self._runs: dict[str, _Run] = {}
+        self._lock = threading.Lock()
+
+    def start(self, job: Moto, moto_run: Moto) -> None:
+        """Begins the run and returns."""
+        run = _Run(job, moto_run, self._folder, self._scratch, self._aws, self._marker, self._log)
+        with self._lock:
+            self._runs[moto_run.job_run_id] = run
+
+        def follow() -> None:
+            run.follow()
+            with self._lock:
+                self._runs.pop(moto_run.job_run_id, None)
+
+        threading.Thread(target=follow, daemon=True, name=f"glue-{job.name}").start()
+
+    def stop(self, moto_run: Moto) -> None:
+        """Asks the run to end; a finished one stays as it is."""
+        with self._lock:
+            run = self._runs.get(moto_run.job_run_id)
+        if run is not None:
+            run.stop()
+
+    def close(self) -> None:
+        """Kills all runs."""
+        with self._lock:
+            runs = list(self._runs.values())
+        for run in runs:
+            run.kill()
+
+
+class _Run:
+    def __init__(
+        self, job: Moto, moto_run: Moto, folder: Path, scratch: Path, aws: Aws, marker: str, log: CloudLog
+    ) -> None:
+        self._job = job
+        self._run = moto_run
+        self._scratch = scratch
+        self._aws = aws
+        self._marker = marker
+        self._log = log
+        self._part = f"glue/{job.name}"
+        self._is_spark = job.command.get("Name") == "glueetl"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stop_requested = threading.Event()
+        self._starting = threading.Lock()
+        self._lines: deque[str] = deque(maxlen=_REMEMBERED_LINES)
+        job_folder = folder / _UNSAFE.sub("_", job.name)
+        job_folder.mkdir(parents=True, exist_ok=True)
+        self._log_file = job_folder / f"{moto_run.job_run_id}.log"
+        moto_run.glue_version = job.glue_version
+        moto_run.log_group = "/aws-glue/jobs" if self._is_spark else "/aws-glue/python-jobs"
+
+    def follow(self) -> None:
+        """Runs the process to its end and records the outcome."""
+        scratch = Path(tempfile.mkdtemp(prefix="glue-", dir=self._scratch))
+        try:
+            state = self._execute(scratch)
+            error = last_error(self._lines) if state == "FAILED" else None
+            if state == "TIMEOUT":
+                error = f"Job run exceeded its timeout of {self._minutes} minutes"
+        except Exception as failure:  # noqa: BLE001  whatever it is, it is this run's failure and must show there
+            state, error = "FAILED", f"{type(failure).__name__}: {failure}"
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        self._run.error_message = error
+        self._run.completed_on = self._run.modified_on = utcnow()
+        self._run.status = state
+        self._log.write(self._part, f"{self._run.job_run_id} {state}{f': {error}' if error else ''}")
+
+    def stop(self) -> None:
+        self._stop_requested.set()
+        with self._starting:
+            process = self._process
+        if self._run.status in {"STARTING", "RUNNING"}:
+            self._run.status = "STOPPING"
+        if process is not None:
+            threading.Thread(target=processes.end_tree, args=(process,), kwargs={"grace": _GRACE}, daemon=True).start()
+
+    def kill(self) -> None:
+        self._stop_requested.set()
+        with self._starting:
+            if self._process is not None:
+                processes.end_tree(self._process)
+
+    @property
+    def _minutes(self) -> float:
+        return float(self._run.timeout or DEFAULT_TIMEOUT)
+
+    def _execute(self, scratch: Path) -> str:
+        command, env = self._prepare(scratch)
+        with self._starting:
+            if self._stop_requested.is_set():
+                return "STOPPED"
+            self._process = process = processes.start(
+                command, env=env, marker=self._marker, cwd=scratch, output=subprocess.PIPE
+            )
+            self._run.status = "RUNNING"
+        self._log.write(self._part, f"{self._run.job_run_id} RUNNING")
+        assert process.stdout is not None  # noqa: S101  it was asked for
+        reader = threading.Thread(target=self._keep_output, args=(process.stdout,), daemon=True)
+        reader.start()
+        try:
+            code = process.wait(self._minutes * 60)
+        except subprocess.TimeoutExpired:
+            return "TIMEOUT"
+        finally:
+            processes.end_tree(process)  # what the script left behind, such as a JVM that ends a little later
+            reader.join(5)
+            process.stdout.close()
+        if self._stop_requested.is_set():
+            return "STOPPED"
+        if code != 0 and not self._lines:
+            self._lines.append(f"Command failed with exit code {code}")
+        return "SUCCEEDED" if code == 0 else "FAILED"
+
+    def _prepare(self, scratch: Path) -> tuple[list[str], dict[str, str]]:
+        arguments: dict[str, str] = {name: str(value) for name, value in (self._run.arguments or {}).items()}
+        script = self._fetch(self._job.command["ScriptLocation"], scratch)
+        extra = arguments.get("--extra-py-files", "").split(",")
+        modules = [self._fetch(uri.strip(), scratch) for uri in extra if uri.strip()]
+        env = {
+            **CREDENTIALS,
+            "AWS_DEFAULT_REGION": self._aws.region,
+            "AWS_ENDPOINT_URL": self._aws.endpoint,
+            "AWS_REGION": self._aws.region,
+            "HOME": str(scratch),
+            "LANG": "C.UTF-8",
+            "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+            "PYTHONPATH": ":".join(str(module) for module in modules),
+            "PYTHONUNBUFFERED": "1",
+            "TMPDIR": str(scratch),
+            "TZ": "UTC",
+        }
+        if self._is_spark:
+            spark = installed_spark()
+            conf = parse_conf(arguments.get("--conf", ""))
+            settings = settings_of_run(spark, conf, self._aws.endpoint, self._aws.region, scratch)
+            env |= environment_of_run(spark, settings, self._aws.endpoint, self._aws.region, scratch)
+        identity = {"--JOB_NAME": self._job.name, "--JOB_RUN_ID": self._run.job_run_id}
+        return [sys.executable, str(script), *as_argv({**arguments, **identity})], env
+
+    def _fetch(self, uri: str, scratch: Path) -> Path:
+        bucket, key = split_s3_uri(uri)
+        target = scratch / _UNSAFE.sub("_", PurePosixPath(key).name)
+        self._aws.client("s3").download_file(bucket, key, str(target))
+        return target
+
+    def _keep_output(self, output: BinaryIO) -> None:
+        with self._log_file.open("wb", buffering=0) as log:
+            for raw in output:
+                log.write(raw)
+                line = raw.decode("utf-8", errors="replace").rstrip("\r\n")
+                self._lines.append(line)
+                self._log.write(self._part, line)
+
+
+def as_argv(arguments: Mapping[str, str]) -> list[str]:
+    """Name and value by turns, as Glue passes them."""
+    return [item for name, value in arguments.items() for item in (name, value)]
+
+
+def last_error(lines: Iterable[str]) -> str:
+    """The line of a log that says why the script failed: that of the last exception, else the last line."""
+    remembered = list(lines)
+    for index in range(len(remembered) - 1, -1, -1):
+        if remembered[index].strip() == _TRACEBACK:
+            for line in remembered[index + 1 :]:
+                if _EXCEPTION.match(line):
+                    return line.strip()[:_LONGEST_MESSAGE]
+    meaningful = [line.strip() for line in remembered if line.strip()]
+    return meaningful[-1][:_LONGEST_MESSAGE] if meaningful else "no output"

@@ -1,0 +1,70 @@
+"""The one log: a line per event of every part, `<time> <part> <text>`."""
+
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+LINE = re.compile(r"^(?P<time>\S+Z) (?P<part>\S+) +(?P<text>.*)$")
+_PART_WIDTH = 22
+
+
+def format_line(part: str, text: str, moment: datetime) -> str:
+    """One line of the log, with its line end."""
+    stamp = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return f"{stamp} {part:<{_PART_WIDTH}} {text}\n"
+
+
+class CloudLog:
+    """Appends lines from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a", encoding="utf-8", errors="backslashreplace", buffering=1)
+        self._lock = threading.Lock()
+
+    def write(self, part: str, text: str) -> None:
+        """One entry; text of several lines becomes several entries."""
+        moment = datetime.now(UTC)
+        lines = [format_line(part, line.rstrip(), moment) for line in text.splitlines() if line.strip()]
+        with self._lock:
+            if not self._file.closed:
+                self._file.write("".join(lines))
+
+    def close(self) -> None:
+        """Later writes are dropped."""
+        with self._lock:
+            self._file.close()
+
+
+def follow(path: Path, *, keep_following: Callable[[], bool]) -> Iterator[str]:
+    """The log's lines from the start, then new ones as they come, until keep_following says no."""
+    with path.open(encoding="utf-8") as log:
+        unfinished = ""
+        while True:
+            chunk = log.readline()
+            if chunk.endswith("\n"):
+                yield (unfinished + chunk).rstrip("\n")
+                unfinished = ""
+            elif chunk:
+                unfinished += chunk
+            elif keep_following():
+                time.sleep(0.2)
+            else:
+                return
+
+
+def concerns(line: str, part: str | None) -> bool:
+    """Whether the line is of the part; `glue` covers `glue/transform` too."""
+    if part is None:
+        return True
+    match = LINE.match(line)
+    return match is not None and (match["part"] == part or match["part"].startswith(f"{part}/"))
+
+
+def to_stderr(text: str) -> None:
+    """For what must not be lost when the log itself cannot be written."""
+    sys.stderr.write(f"{text}\n")

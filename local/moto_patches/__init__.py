@@ -1,0 +1,31 @@
+"""What has to be mended inside moto, and nothing else.
+
+Each patch is a function whose docstring names its reason; `apply` calls them all, once, in the server process. A
+guard test per patch fails when a new moto makes it needless or moves what it replaces.
+"""
+
+from local.moto_patches import deliveries, jobs, objects, queues, state_machines
+from local.moto_patches.hooks import Hooks
+
+__all__ = ["Hooks", "apply"]
+
+
+def apply(hooks: Hooks) -> None:
+    """Mends moto in this process."""
+    objects.lock_objects()
+    objects.check_copy_preconditions()
+    objects.accept_newlines_in_keys()
+    objects.send_object_events(hooks)
+    queues.lock_queues()
+    queues.leave_delivery_to_pollers()
+    deliveries.deliver_events(hooks)
+    deliveries.invoke_functions(hooks)
+    jobs.update_jobs()
+    jobs.run_jobs(hooks)
+    jobs.check_table_versions()
+    state_machines.interpret_state_machines()
+    state_machines.share_clients()
+    state_machines.start_executions_once()
+    state_machines.report_executions(hooks)
+    state_machines.wait_for_job_runs()
+    state_machines.name_errors_as_aws_does()

@@ -1,0 +1,122 @@
+"""Glue: job runs and the Data Catalog."""
+
+import functools
+import threading
+
+from moto.core.responses import ActionResult
+from moto.core.utils import camelcase_to_underscores, utcnow
+from moto.glue import models
+from moto.glue.exceptions import GlueClientError, JobRunNotFoundException
+from moto.glue.responses import GlueResponse
+
+from local.loose_types import Json, Moto
+from local.moto_patches.hooks import Hooks
+from local.moto_patches.locking import under_lock
+
+CATALOG = threading.RLock()
+JOB_RUNS = threading.RLock()
+
+
+def update_jobs() -> None:
+    """Moto has no UpdateJob."""
+
+    def update_job(self: Moto) -> Moto:
+        job = self.glue_backend.get_job(self._get_param("JobName"))
+        # As on AWS, what the update does not name falls back to its default.
+        for name in ("Description", "MaxCapacity", "NonOverridableArguments", "Timeout", "WorkerType"):
+            setattr(job, camelcase_to_underscores(name), None)
+        job.default_arguments, job.execution_property = {}, {}
+        for name, value in self._get_param("JobUpdate").items():
+            setattr(job, camelcase_to_underscores(name), value)
+        return ActionResult({"JobName": job.name})
+
+    GlueResponse.update_job = update_job
+
+
+class ProcessJobRun(models.FakeJobRun):  # type: ignore[misc]  # moto is untyped
+    """A run whose state is set by whoever runs its process."""
+
+    def __init__(self, *args: Moto, **kwargs: Moto) -> None:
+        super().__init__(*args, **kwargs)
+        self.completed_on = None
+        self.error_message: str | None = None
+        self.glue_version: str | None = None
+        self.log_group: str | None = None
+
+    @property
+    def status(self) -> str:
+        """STARTING, RUNNING, STOPPING or how it ended."""
+        return str(self._status)
+
+    @status.setter
+    def status(self, value: str) -> None:
+        self._status = value
+
+    def as_dict(self) -> dict[str, Json]:
+        """A JobRun of the API."""
+        end = self.completed_on or utcnow()
+        described = {
+            **super().as_dict(),
+            "CompletedOn": self.completed_on,
+            "ErrorMessage": self.error_message,
+            "ExecutionTime": max(0, int((end - self.started_on).total_seconds())),
+            "GlueVersion": self.glue_version,
+            "LogGroupName": self.log_group,
+        }
+        return {name: value for name, value in described.items() if value is not None}
+
+
+def run_jobs(hooks: Hooks) -> None:
+    """Moto's job runs succeed after a while, whatever the script; and it has no BatchStopJobRun."""
+    accept = models.FakeJob.start_job_run
+
+    @functools.wraps(accept)
+    def start_job_run(self: Moto, *args: Moto, **kwargs: Moto) -> str:
+        with JOB_RUNS:  # two starts at once must not both find room
+            run_id = str(accept(self, *args, **kwargs))
+            run = self.get_job_run(run_id)
+        hooks.start_job_run(self, run)
+        return run_id
+
+    def batch_stop_job_run(self: Moto) -> Moto:
+        job = self.glue_backend.get_job(self._get_param("JobName"))
+        stopped, errors = [], []
+        for run_id in self._get_param("JobRunIds"):
+            entry = {"JobName": job.name, "JobRunId": run_id}
+            try:
+                run = job.get_job_run(run_id)
+            except JobRunNotFoundException as error:
+                detail = {"ErrorCode": "EntityNotFoundException", "ErrorMessage": str(error)}
+                errors.append({**entry, "ErrorDetail": detail})
+                continue
+            hooks.stop_job_run(run)
+            stopped.append(entry)
+        return ActionResult({"SuccessfulSubmissions": stopped, "Errors": errors})
+
+    models.FakeJobRun = ProcessJobRun
+    models.FakeJob.start_job_run = start_job_run
+    GlueResponse.batch_stop_job_run = batch_stop_job_run
+
+
+def check_table_versions() -> None:
+    """Moto's UpdateTable ignores VersionId: of two commits made on the same version one would be lost."""
+    update_any_version = GlueResponse.update_table
+
+    @functools.wraps(update_any_version)
+    def update_table(self: Moto) -> Moto:
+        with CATALOG:
+            table = self.glue_backend.get_table(self._get_param("DatabaseName"), self._get_param("TableInput")["Name"])
+            current = str(table._current_version)
+            expected = self._get_param("VersionId")
+            if expected is not None and str(expected) != current:
+                raise GlueClientError(
+                    "ConcurrentModificationException",
+                    f"Update table failed due to concurrent modifications: version {expected} is not {current}.",
+                )
+            result = update_any_version(self)
+            if self._get_param("SkipArchive"):
+                table.delete_version(current)
+            return result
+
+    GlueResponse.update_table = update_table
+    under_lock(GlueResponse, ("create_table",), CATALOG)

@@ -1,0 +1,64 @@
+"""S3."""
+
+import functools
+import threading
+
+from moto.moto_server.utilities import RegexConverter
+from moto.s3 import notifications
+from moto.s3.exceptions import PreconditionFailed
+from moto.s3.models import S3Backend
+from moto.s3.responses import S3Response
+
+from local.loose_types import Moto
+from local.moto_patches.hooks import Hooks
+from local.moto_patches.locking import under_lock
+
+OBJECTS = threading.RLock()
+
+
+def lock_objects() -> None:
+    """Moto reads a key's versions and writes them back in two steps: two writers of one key lose a version."""
+    under_lock(S3Backend, ("put_object", "delete_object"), OBJECTS)
+
+
+def check_copy_preconditions() -> None:
+    """Moto ignores CopySourceIfMatch."""
+    respond = S3Response.copy_object
+    copy = S3Backend.copy_object
+    wanted = threading.local()
+
+    @functools.wraps(respond)
+    def copy_object(self: Moto) -> Moto:
+        wanted.etag = self.headers.get("x-amz-copy-source-if-match")
+        return respond(self)
+
+    @functools.wraps(copy)
+    def copy_if_matching(self: Moto, src_key: Moto, *args: Moto, **kwargs: Moto) -> None:
+        etag = getattr(wanted, "etag", None)
+        if etag is not None and etag.strip('"') != src_key.etag.strip('"'):
+            raise PreconditionFailed(failed_condition="x-amz-copy-source-If-Match")
+        copy(self, src_key, *args, **kwargs)
+
+    S3Response.copy_object = copy_object
+    S3Backend.copy_object = copy_if_matching
+
+
+def accept_newlines_in_keys() -> None:
+    """Moto's routes do not match a key that holds a line feed."""
+    original = RegexConverter.__init__
+
+    @functools.wraps(original)
+    def dot_is_anything(self: Moto, *args: Moto) -> None:
+        original(self, *args)
+        self.regex = f"(?s:{self.regex})"
+
+    RegexConverter.__init__ = dot_is_anything
+
+
+def send_object_events(hooks: Hooks) -> None:
+    """Moto's object events differ from those of AWS in names, times and identifiers."""
+
+    def send(account_id: str, bucket: Moto, event_name: str, key: Moto) -> None:
+        hooks.object_event(account_id, bucket, event_name, key)
+
+    notifications._send_event_bridge_message = send

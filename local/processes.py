@@ -1,0 +1,115 @@
+"""Child processes that cannot outlive the cloud.
+
+Four nets, from finest to coarsest: whoever starts a process ends its whole tree; on Linux the kernel kills a child
+whose parent died (PR_SET_PDEATHSIG); a stopping server ends all it started; and every process carries an environment
+variable that names its cloud, so that `sweep` finds what is left by looking at the whole machine.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+MARKER = "LOCAL_CLOUD_PROCESS_OF"
+_GUARD = Path(__file__).with_name("guard.py")
+
+# The kernel ties a child to the THREAD that started it, not to the process: all starts happen on one that stays.
+_starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="starter")
+
+
+def marker_of(state_dir: Path) -> str:
+    """The value of the environment variable by which a cloud's processes are known."""
+    return str(state_dir.resolve())
+
+
+def start(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    marker: str,
+    cwd: Path,
+    output: int | IO[bytes],
+    address_space: int | None = None,
+) -> subprocess.Popen[bytes]:
+    """Starts a guarded child in its own session; stdout and stderr both go to output.
+
+    address_space: limit in bytes, or None.
+    """
+    guarded = [sys.executable, "-I", "-S", str(_GUARD), str(os.getpid()), str(address_space or 0), *argv]
+    return _starter.submit(
+        subprocess.Popen[bytes],
+        guarded,
+        env={**env, MARKER: marker},
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    ).result()
+
+
+def resident_bytes(pid: int) -> int:
+    """The memory that the process holds, 0 if it is gone."""
+    with contextlib.suppress(psutil.Error):
+        return int(psutil.Process(pid).memory_info().rss)
+    return 0
+
+
+def end_tree(process: subprocess.Popen[bytes], *, grace: float = 0.0) -> None:
+    """Ends a child with all its descendants: SIGTERM and `grace` seconds to comply, then SIGKILL."""
+    tree: list[psutil.Process] = []
+    with contextlib.suppress(psutil.Error):
+        leader = psutil.Process(process.pid)
+        tree = [leader, *leader.children(recursive=True)]
+    if grace > 0:
+        _signal_group(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(grace)
+    _signal_group(process.pid, signal.SIGKILL)
+    for member in tree:
+        with contextlib.suppress(psutil.Error):
+            member.kill()
+    process.wait()
+
+
+def _signal_group(leader: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, number)
+
+
+def find(marker: str) -> list[psutil.Process]:
+    """All live processes of the cloud, the caller excepted."""
+    found = []
+    for process in psutil.process_iter():
+        # Other users' processes and those that end meanwhile do not tell their environment.
+        with contextlib.suppress(psutil.Error, OSError):
+            is_alive = process.status() != psutil.STATUS_ZOMBIE
+            if process.pid != os.getpid() and is_alive and process.environ().get(MARKER) == marker:
+                found.append(process)
+    return found
+
+
+def sweep(marker: str, *, patience: float = 5.0) -> int:
+    """Kills what is left of a cloud and proves that nothing remains. Returns how many were killed.
+
+    Raises TimeoutError if something survives for `patience` seconds.
+    """
+    deadline = time.monotonic() + patience
+    killed: set[int] = set()
+    while remaining := find(marker):
+        if time.monotonic() > deadline:
+            raise TimeoutError(", ".join(str(process.pid) for process in remaining))
+        for process in remaining:
+            killed.add(process.pid)
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(remaining, timeout=0.5)
+    return len(killed)

@@ -1,0 +1,72 @@
+"""EventBridge rules."""
+
+import json
+
+from local.loose_types import Json
+from local.resources.base import NO_BILLING, NO_PERMISSIONS, Physical, Resource, Stack, resource_type
+
+# What event_bus delivers to, and what of a target it heeds.
+_SERVICES = {"lambda", "sns", "sqs", "states"}
+_TARGET_HONOURED = {"Arn", "Id", "Input", "InputPath", "InputTransformer"}
+_TARGET_INERT = {
+    "DeadLetterConfig": "a delivery does not fail here",
+    "RetryPolicy": "a delivery does not fail here",
+    "RoleArn": NO_PERMISSIONS,
+}
+_FILTERS = {
+    "anything-but",
+    "cidr",
+    "equals-ignore-case",
+    "exists",
+    "numeric",
+    "prefix",
+    "suffix",
+    "wildcard",
+}
+
+
+@resource_type(
+    "AWS::Events::Rule",
+    honoured={"Description", "EventPattern", "Name", "State", "Targets"},
+    inert={"RoleArn": NO_PERMISSIONS, "Tags": NO_BILLING},
+)
+def rule(stack: Stack, resource: Resource) -> Physical:
+    """A rule of the default bus on a pattern; its targets become exactly those of the template."""
+    name = stack.physical_name(resource, "Name")
+    pattern = resource.properties.get("EventPattern")
+    if pattern is None:
+        raise resource.refuse("a rule without EventPattern")
+    _check_pattern(resource, pattern)
+    targets = [_checked_target(resource, target) for target in resource.properties.get("Targets", [])]
+    created = stack.call(
+        "events", "put_rule", Name=name, EventPattern=json.dumps(pattern), **resource.chosen("Description", "State")
+    )
+    wanted = {target["Id"] for target in targets}
+    present = stack.call("events", "list_targets_by_rule", Rule=name)["Targets"]
+    if outdated := [target["Id"] for target in present if target["Id"] not in wanted]:
+        stack.call("events", "remove_targets", Rule=name, Ids=outdated)
+    if targets:
+        stack.call("events", "put_targets", Rule=name, Targets=targets)
+    return Physical(name, {"Arn": created["RuleArn"]})
+
+
+def _check_pattern(resource: Resource, pattern: dict[str, Json]) -> None:
+    for name, value in pattern.items():
+        if isinstance(value, dict):
+            _check_pattern(resource, value)
+        elif name == "$or":
+            for alternative in value:
+                _check_pattern(resource, alternative)
+        else:
+            for item in value:
+                if isinstance(item, dict) and not _FILTERS.issuperset(item):
+                    raise resource.refuse(f"the filter {', '.join(item)} in EventPattern")
+
+
+def _checked_target(resource: Resource, target: dict[str, Json]) -> dict[str, Json]:
+    if unknown := sorted(set(target) - _TARGET_HONOURED - set(_TARGET_INERT)):
+        raise resource.refuse(f"Targets.{unknown[0]}")
+    service = target["Arn"].split(":")[2]
+    if service not in _SERVICES:
+        raise resource.refuse(f"targets of {service}")
+    return {name: value for name, value in target.items() if name in _TARGET_HONOURED}

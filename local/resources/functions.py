@@ -1,0 +1,177 @@
+"""Lambda functions, their event sources and asynchronous settings."""
+
+import contextlib
+
+from botocore.exceptions import ClientError
+
+from local.aws import code_of
+from local.errors import TemplateError
+from local.resources.base import (
+    NO_BILLING,
+    NO_ENCRYPTION,
+    NO_NETWORK,
+    NO_PERMISSIONS,
+    NO_TRACES,
+    ONE_LOG,
+    THIS_MACHINE,
+    Physical,
+    Resource,
+    Stack,
+    resource_type,
+)
+
+_CONFIGURATION = ("Description", "Environment", "Handler", "MemorySize", "Role", "Runtime", "Timeout")
+_DESTINATIONS = {"sns", "sqs"}
+
+
+@resource_type(
+    "AWS::Lambda::Function",
+    honoured={"Code", "FunctionName", "PackageType", "ReservedConcurrentExecutions", *_CONFIGURATION},
+    inert={
+        "Architectures": THIS_MACHINE,
+        "EphemeralStorage": THIS_MACHINE,
+        "KmsKeyArn": NO_ENCRYPTION,
+        "LoggingConfig": ONE_LOG,
+        "RecursiveLoop": "a loop shows in the log",
+        "RuntimeManagementConfig": THIS_MACHINE,
+        "Tags": NO_BILLING,
+        "TracingConfig": NO_TRACES,
+        "VpcConfig": NO_NETWORK,
+    },
+)
+def function(stack: Stack, resource: Resource) -> Physical:
+    """The function; new code or settings reach the next invocation."""
+    runtime = str(resource.properties.get("Runtime", ""))
+    if not runtime.startswith("python"):
+        raise resource.refuse(f"Runtime {runtime or '(none)'}: handlers run on this machine's Python")
+    if resource.properties.get("PackageType", "Zip") != "Zip":
+        raise resource.refuse("PackageType other than Zip")
+    code = resource.properties["Code"]
+    if not {"S3Bucket", "S3Key"}.issuperset(code):
+        raise resource.refuse(f"Code.{', '.join(code)}: use CodeUri")
+    name = stack.physical_name(resource, "FunctionName")
+    # Without an Environment in the template an earlier one must go, too.
+    settings = {"Environment": {"Variables": {}}, **resource.chosen(*_CONFIGURATION)}
+    if stack.exists("lambda", "get_function", "ResourceNotFoundException", FunctionName=name):
+        stack.call("lambda", "update_function_code", FunctionName=name, **code)
+        stack.call("lambda", "update_function_configuration", FunctionName=name, **settings)
+    else:
+        stack.call("lambda", "create_function", FunctionName=name, Code=code, **settings)
+    reserved = resource.properties.get("ReservedConcurrentExecutions")
+    if reserved is not None:
+        stack.call("lambda", "put_function_concurrency", FunctionName=name, ReservedConcurrentExecutions=reserved)
+    else:
+        stack.call("lambda", "delete_function_concurrency", FunctionName=name)
+    return Physical(name, {"Arn": stack.arn("lambda", f"function:{name}")})
+
+
+@resource_type(
+    "AWS::Lambda::Permission",
+    inert=dict.fromkeys(
+        ("Action", "EventSourceToken", "FunctionName", "Principal", "SourceAccount", "SourceArn"), NO_PERMISSIONS
+    ),
+)
+def permission(stack: Stack, resource: Resource) -> Physical:  # noqa: ARG001  a Create
+    """Nothing: permissions are not enforced here."""
+    return Physical(resource.logical_id)
+
+
+@resource_type(
+    "AWS::Lambda::EventInvokeConfig",
+    honoured={
+        "DestinationConfig",
+        "FunctionName",
+        "MaximumEventAgeInSeconds",
+        "MaximumRetryAttempts",
+        "Qualifier",
+    },
+)
+def event_invoke_config(stack: Stack, resource: Resource) -> Physical:
+    """How asynchronous invocations are retried and where their outcome goes."""
+    if resource.properties.get("Qualifier", "$LATEST") != "$LATEST":
+        raise resource.refuse("Qualifier other than $LATEST")
+    for outcome, destination in resource.properties.get("DestinationConfig", {}).items():
+        if destination and destination["Destination"].split(":")[2] not in _DESTINATIONS:
+            raise resource.refuse(f"DestinationConfig.{outcome} to {destination['Destination']}")
+    name = resource.properties["FunctionName"]
+    # moto would append a second configuration and keep answering with the first.
+    with contextlib.suppress(ClientError):
+        stack.call("lambda", "delete_function_event_invoke_config", FunctionName=name)
+    stack.call(
+        "lambda",
+        "put_function_event_invoke_config",
+        FunctionName=name,
+        **resource.chosen("DestinationConfig", "MaximumEventAgeInSeconds", "MaximumRetryAttempts"),
+    )
+    return Physical(resource.logical_id)
+
+
+@resource_type(
+    "AWS::Lambda::EventSourceMapping",
+    honoured={
+        "BatchSize",
+        "Enabled",
+        "EventSourceArn",
+        "FunctionName",
+        "FunctionResponseTypes",
+        "MaximumBatchingWindowInSeconds",
+        "ScalingConfig",
+    },
+    inert={"KmsKeyArn": NO_ENCRYPTION, "MetricsConfig": NO_BILLING, "Tags": NO_BILLING},
+)
+def event_source_mapping(stack: Stack, resource: Resource) -> Physical:
+    """A queue that feeds a function; the limits of AWS are checked here, where moto does not."""
+    source = str(resource.properties["EventSourceArn"])
+    if source.split(":")[2] != "sqs":
+        raise resource.refuse(f"event sources of {source.split(':')[2]}")
+    _check_limits(stack, resource, source)
+    settings = {
+        "Enabled": True,
+        "BatchSize": 10,
+        "MaximumBatchingWindowInSeconds": 0,
+        "ScalingConfig": {},
+        "FunctionResponseTypes": [],
+        **resource.chosen(
+            "BatchSize", "Enabled", "FunctionResponseTypes", "MaximumBatchingWindowInSeconds", "ScalingConfig"
+        ),
+    }
+    name = resource.properties["FunctionName"]
+    present = stack.call("lambda", "list_event_source_mappings", EventSourceArn=source, FunctionName=name)
+    if present["EventSourceMappings"]:
+        identifier = str(present["EventSourceMappings"][0]["UUID"])
+        stack.call("lambda", "update_event_source_mapping", UUID=identifier, **settings)
+    else:
+        created = stack.call(
+            "lambda", "create_event_source_mapping", EventSourceArn=source, FunctionName=name, **settings
+        )
+        identifier = str(created["UUID"])
+    return Physical(identifier, {"Id": identifier})
+
+
+def _check_limits(stack: Stack, resource: Resource, source: str) -> None:
+    where = f"{resource.logical_id} ({resource.type})"
+    batch_size = int(resource.properties.get("BatchSize", 10))
+    window = int(resource.properties.get("MaximumBatchingWindowInSeconds", 0))
+    concurrency = resource.properties.get("ScalingConfig", {}).get("MaximumConcurrency")
+    if not 1 <= batch_size <= 10_000:
+        raise TemplateError(f"{where}: AWS accepts a BatchSize of 1 to 10000, not {batch_size}")
+    if not 0 <= window <= 300:
+        raise TemplateError(f"{where}: AWS accepts a MaximumBatchingWindowInSeconds of 0 to 300, not {window}")
+    if batch_size > 10 and window < 1:
+        raise TemplateError(f"{where}: AWS wants MaximumBatchingWindowInSeconds of 1 or more for a BatchSize over 10")
+    if concurrency is not None and not 2 <= int(concurrency) <= 1000:
+        raise TemplateError(f"{where}: AWS accepts a MaximumConcurrency of 2 to 1000, not {concurrency}")
+    url = stack.call("sqs", "get_queue_url", QueueName=source.rsplit(":", maxsplit=1)[-1])["QueueUrl"]
+    attributes = stack.call("sqs", "get_queue_attributes", QueueUrl=url, AttributeNames=["VisibilityTimeout"])
+    visibility = int(attributes["Attributes"]["VisibilityTimeout"])
+    try:
+        configuration = stack.call(
+            "lambda", "get_function_configuration", FunctionName=resource.properties["FunctionName"]
+        )
+    except ClientError as error:
+        raise TemplateError(f"{where}: {code_of(error)} for function {resource.properties['FunctionName']}") from error
+    if visibility < configuration["Timeout"]:
+        raise TemplateError(
+            f"{where}: AWS refuses a queue whose visibility time-out ({visibility} s) is less than "
+            f"the function's time-out ({configuration['Timeout']} s)"
+        )

@@ -1,0 +1,99 @@
+"""Glue jobs and databases."""
+
+from local.loose_types import Json
+from local.resources.base import (
+    NO_ALARMS,
+    NO_BILLING,
+    NO_ENCRYPTION,
+    ONE_LOG,
+    Physical,
+    Resource,
+    Stack,
+    resource_type,
+)
+
+_DEFINITION = (
+    "Command",
+    "DefaultArguments",
+    "Description",
+    "ExecutionClass",
+    "ExecutionProperty",
+    "GlueVersion",
+    "MaxCapacity",
+    "MaxRetries",
+    "NonOverridableArguments",
+    "NumberOfWorkers",
+    "Role",
+    "Timeout",
+    "WorkerType",
+)
+_KINDS = {"glueetl", "pythonshell"}
+_SPARK_3_5 = {"5.0", "5.1"}
+# Arguments by which Glue changes the environment of a run in ways that are not done here.
+_REFUSED_ARGUMENTS = {
+    "--additional-python-modules",
+    "--extra-files",
+    "--extra-jars",
+    "--python-modules-installer-option",
+    "--user-jars-first",
+}
+
+
+@resource_type(
+    "AWS::Glue::Job",
+    honoured={"Name", "JobRunQueuingEnabled", *_DEFINITION},
+    inert={
+        "LogUri": ONE_LOG,
+        "MaintenanceWindow": "it concerns streaming jobs",
+        "NotificationProperty": NO_ALARMS,
+        "SecurityConfiguration": NO_ENCRYPTION,
+        "Tags": NO_BILLING,
+    },
+)
+def job(stack: Stack, resource: Resource) -> Physical:
+    """A Spark or Python Shell job; its runs are kept when it changes. Capacity is recorded: runs have this machine."""
+    _check(resource)
+    name = stack.physical_name(resource, "Name", 255)
+    definition = resource.chosen(*_DEFINITION)
+    if stack.exists("glue", "get_job", "EntityNotFoundException", JobName=name):
+        stack.call("glue", "update_job", JobName=name, JobUpdate=definition)
+    else:
+        stack.call("glue", "create_job", Name=name, **definition)
+    return Physical(name)
+
+
+def _check(resource: Resource) -> None:
+    properties = resource.properties
+    kind = properties["Command"].get("Name")
+    if kind not in _KINDS:
+        raise resource.refuse(f"Command.Name {kind}")
+    version = str(properties.get("GlueVersion", ""))
+    if kind == "glueetl" and version not in _SPARK_3_5:
+        raise resource.refuse(f"GlueVersion {version or '(none)'} for Spark: use 5.1")
+    if int(properties.get("MaxRetries", 0)) > 0:
+        raise resource.refuse("MaxRetries over 0: retry in the state machine")
+    if str(properties.get("JobRunQueuingEnabled", "false")).lower() == "true":
+        raise resource.refuse("JobRunQueuingEnabled")
+    arguments: dict[str, Json] = {
+        **properties.get("DefaultArguments", {}),
+        **properties.get("NonOverridableArguments", {}),
+    }
+    if refused := sorted(_REFUSED_ARGUMENTS.intersection(arguments)):
+        raise resource.refuse(f"the job argument {refused[0]}")
+    if arguments.get("--job-bookmark-option", "job-bookmark-disable") != "job-bookmark-disable":
+        raise resource.refuse("job bookmarks")
+    if arguments.get("--datalake-formats", "iceberg") != "iceberg":
+        raise resource.refuse(f"--datalake-formats {arguments['--datalake-formats']}: only iceberg")
+
+
+@resource_type("AWS::Glue::Database", honoured={"CatalogId", "DatabaseInput", "DatabaseName"})
+def database(stack: Stack, resource: Resource) -> Physical:
+    """A database of the Data Catalog."""
+    definition = dict(resource.properties["DatabaseInput"])
+    definition.setdefault("Name", stack.physical_name(resource, "DatabaseName", 255).lower())
+    name = definition["Name"]
+    if stack.exists("glue", "get_database", "EntityNotFoundException", Name=name):
+        stack.call("glue", "update_database", Name=name, DatabaseInput=definition)
+    else:
+        stack.call("glue", "create_database", DatabaseInput=definition)
+    return Physical(name)

@@ -1,0 +1,25 @@
+"""KMS keys."""
+
+from local.resources.base import NO_BILLING, NO_ENCRYPTION, NO_PERMISSIONS, Physical, Resource, Stack, resource_type
+
+
+@resource_type(
+    "AWS::KMS::Key",
+    honoured={"Description"},
+    inert={
+        "EnableKeyRotation": NO_ENCRYPTION,
+        "KeyPolicy": NO_PERMISSIONS,
+        "PendingWindowInDays": NO_BILLING,
+        "Tags": NO_BILLING,
+    },
+)
+def key(stack: Stack, resource: Resource) -> Physical:
+    """A key, found again by an alias: keys have no names of their own."""
+    alias = f"alias/{stack.name}-{resource.logical_id}"
+    if stack.exists("kms", "describe_key", "NotFoundException", KeyId=alias):
+        found = stack.call("kms", "describe_key", KeyId=alias)["KeyMetadata"]
+        stack.call("kms", "update_key_description", KeyId=found["KeyId"], **resource.chosen("Description"))
+    else:
+        found = stack.call("kms", "create_key", **resource.chosen("Description"))["KeyMetadata"]
+        stack.call("kms", "create_alias", AliasName=alias, TargetKeyId=found["KeyId"])
+    return Physical(found["KeyId"], {"Arn": found["Arn"], "KeyId": found["KeyId"]})

@@ -1,0 +1,64 @@
+"""CloudWatch alarms, dashboards and log groups: recorded, so that they can be looked at."""
+
+from local.resources.base import NO_ALARMS, NO_BILLING, NO_ENCRYPTION, Physical, Resource, Stack, resource_type
+
+_ALARM = {
+    "AlarmDescription",
+    "ComparisonOperator",
+    "DatapointsToAlarm",
+    "Dimensions",
+    "EvaluateLowSampleCountPercentile",
+    "EvaluationPeriods",
+    "ExtendedStatistic",
+    "MetricName",
+    "Metrics",
+    "Namespace",
+    "Period",
+    "Statistic",
+    "Threshold",
+    "TreatMissingData",
+    "Unit",
+}
+
+
+@resource_type(
+    "AWS::CloudWatch::Alarm",
+    honoured={"AlarmName", *_ALARM},
+    inert={
+        "ActionsEnabled": NO_ALARMS,
+        "AlarmActions": NO_ALARMS,
+        "InsufficientDataActions": NO_ALARMS,
+        "OKActions": NO_ALARMS,
+        "Tags": NO_BILLING,
+    },
+)
+def alarm(stack: Stack, resource: Resource) -> Physical:
+    """An alarm that never rings."""
+    name = stack.physical_name(resource, "AlarmName", 255)
+    stack.call("cloudwatch", "put_metric_alarm", AlarmName=name, **resource.chosen(*_ALARM))
+    return Physical(name, {"Arn": stack.arn("cloudwatch", f"alarm:{name}")})
+
+
+@resource_type("AWS::CloudWatch::Dashboard", honoured={"DashboardBody", "DashboardName"})
+def dashboard(stack: Stack, resource: Resource) -> Physical:
+    """A dashboard's definition."""
+    name = stack.physical_name(resource, "DashboardName", 255)
+    stack.call("cloudwatch", "put_dashboard", DashboardName=name, DashboardBody=resource.properties["DashboardBody"])
+    return Physical(name)
+
+
+@resource_type(
+    "AWS::Logs::LogGroup",
+    honoured={"LogGroupName", "RetentionInDays"},
+    inert={"KmsKeyId": NO_ENCRYPTION, "LogGroupClass": NO_BILLING, "Tags": NO_BILLING},
+)
+def log_group(stack: Stack, resource: Resource) -> Physical:
+    """A log group; its retention is recorded."""
+    name = stack.physical_name(resource, "LogGroupName", 512)
+    present = stack.call("logs", "describe_log_groups", logGroupNamePrefix=name)["logGroups"]
+    if not any(group["logGroupName"] == name for group in present):
+        stack.call("logs", "create_log_group", logGroupName=name)
+    if "RetentionInDays" in resource.properties:
+        days = resource.properties["RetentionInDays"]
+        stack.call("logs", "put_retention_policy", logGroupName=name, retentionInDays=days)
+    return Physical(name, {"Arn": stack.arn("logs", f"log-group:{name}:*")})

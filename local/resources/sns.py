@@ -1,0 +1,56 @@
+"""SNS topics."""
+
+import json
+from collections.abc import Mapping
+
+from local.loose_types import Json
+from local.resources.base import NO_BILLING, NO_ENCRYPTION, NO_TRACES, Physical, Resource, Stack, resource_type
+
+# Messages to people are kept by moto and go nowhere: right for a local cloud.
+_PROTOCOLS = {"email", "email-json", "sms", "sqs"}
+
+
+@resource_type(
+    "AWS::SNS::Topic",
+    honoured={"TopicName", "DisplayName", "Subscription"},
+    inert={"KmsMasterKeyId": NO_ENCRYPTION, "Tags": NO_BILLING, "TracingConfig": NO_TRACES},
+)
+def topic(stack: Stack, resource: Resource) -> Physical:
+    """A standard topic."""
+    attributes = resource.chosen("DisplayName")
+    name = stack.physical_name(resource, "TopicName", 256)
+    arn = stack.call("sns", "create_topic", Name=name, Attributes=attributes)["TopicArn"]
+    for entry in resource.properties.get("Subscription", []):
+        _subscribe(stack, resource, arn, entry)
+    return Physical(arn, {"TopicArn": arn, "TopicName": name})
+
+
+@resource_type("AWS::SNS::Subscription", honoured={"Endpoint", "Protocol", "RawMessageDelivery", "TopicArn"})
+def subscription(stack: Stack, resource: Resource) -> Physical:
+    """A subscription of a queue, or of people, who get nothing."""
+    return Physical(_subscribe(stack, resource, resource.properties["TopicArn"], resource.properties))
+
+
+def _subscribe(stack: Stack, resource: Resource, topic_arn: str, entry: Mapping[str, Json]) -> str:
+    if entry["Protocol"] not in _PROTOCOLS:
+        raise resource.refuse(f"subscriptions by {entry['Protocol']}")
+    attributes = {"RawMessageDelivery": entry["RawMessageDelivery"]} if "RawMessageDelivery" in entry else {}
+    created = stack.call(
+        "sns",
+        "subscribe",
+        TopicArn=topic_arn,
+        Protocol=entry["Protocol"],
+        Endpoint=entry["Endpoint"],
+        Attributes=attributes,
+        ReturnSubscriptionArn=True,
+    )
+    return str(created["SubscriptionArn"])
+
+
+@resource_type("AWS::SNS::TopicPolicy", honoured={"PolicyDocument", "Topics"})
+def topic_policy(stack: Stack, resource: Resource) -> Physical:
+    """Recorded with the topics; permissions are not enforced here."""
+    policy = json.dumps(resource.properties["PolicyDocument"])
+    for arn in resource.properties["Topics"]:
+        stack.call("sns", "set_topic_attributes", TopicArn=arn, AttributeName="Policy", AttributeValue=policy)
+    return Physical(resource.logical_id)

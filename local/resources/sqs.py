@@ -1,0 +1,52 @@
+"""SQS queues."""
+
+import json
+
+from botocore.exceptions import ClientError
+
+from local.aws import code_of
+from local.resources.base import NO_BILLING, NO_ENCRYPTION, NO_PERMISSIONS, Physical, Resource, Stack, resource_type
+
+_ATTRIBUTES = (
+    "DelaySeconds",
+    "MaximumMessageSize",
+    "MessageRetentionPeriod",
+    "ReceiveMessageWaitTimeSeconds",
+    "VisibilityTimeout",
+)
+
+
+@resource_type(
+    "AWS::SQS::Queue",
+    honoured={"QueueName", "RedrivePolicy", *_ATTRIBUTES},
+    inert={
+        "KmsDataKeyReusePeriodSeconds": NO_ENCRYPTION,
+        "KmsMasterKeyId": NO_ENCRYPTION,
+        "RedriveAllowPolicy": NO_PERMISSIONS,
+        "SqsManagedSseEnabled": NO_ENCRYPTION,
+        "Tags": NO_BILLING,
+    },
+)
+def queue(stack: Stack, resource: Resource) -> Physical:
+    """A standard queue; its messages stay where the queue already exists."""
+    name = stack.physical_name(resource, "QueueName", 80)
+    attributes = resource.chosen(*_ATTRIBUTES)
+    if "RedrivePolicy" in resource.properties:
+        attributes["RedrivePolicy"] = json.dumps(resource.properties["RedrivePolicy"])
+    try:
+        url = stack.call("sqs", "get_queue_url", QueueName=name)["QueueUrl"]
+        stack.call("sqs", "set_queue_attributes", QueueUrl=url, Attributes=attributes)
+    except ClientError as error:
+        if code_of(error) not in {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}:
+            raise
+        url = stack.call("sqs", "create_queue", QueueName=name, Attributes=attributes)["QueueUrl"]
+    return Physical(url, {"Arn": stack.arn("sqs", name), "QueueName": name, "QueueUrl": url})
+
+
+@resource_type("AWS::SQS::QueuePolicy", honoured={"Queues", "PolicyDocument"})
+def queue_policy(stack: Stack, resource: Resource) -> Physical:
+    """Recorded with the queues; permissions are not enforced here."""
+    for url in resource.properties["Queues"]:
+        policy = json.dumps(resource.properties["PolicyDocument"])
+        stack.call("sqs", "set_queue_attributes", QueueUrl=url, Attributes={"Policy": policy})
+    return Physical(resource.logical_id)

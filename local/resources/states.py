@@ -1,0 +1,92 @@
+"""Step Functions state machines."""
+
+import json
+from collections.abc import Iterator, Mapping
+
+import yaml
+
+from local.errors import TemplateError
+from local.intrinsics import as_text
+from local.loose_types import Json
+from local.resources.base import (
+    NO_BILLING,
+    NO_ENCRYPTION,
+    NO_TRACES,
+    ONE_LOG,
+    Physical,
+    Resource,
+    Stack,
+    resource_type,
+)
+
+
+@resource_type(
+    "AWS::StepFunctions::StateMachine",
+    honoured={
+        "Definition",
+        "DefinitionS3Location",
+        "DefinitionString",
+        "DefinitionSubstitutions",
+        "RoleArn",
+        "StateMachineName",
+        "StateMachineType",
+    },
+    inert={
+        "EncryptionConfiguration": NO_ENCRYPTION,
+        "LoggingConfiguration": ONE_LOG,
+        "Tags": NO_BILLING,
+        "TracingConfiguration": NO_TRACES,
+    },
+)
+def state_machine(stack: Stack, resource: Resource) -> Physical:
+    """A standard state machine in JSONPath; running executions keep the definition they started with."""
+    if resource.properties.get("StateMachineType", "STANDARD") != "STANDARD":
+        raise resource.refuse("StateMachineType EXPRESS")
+    name = stack.physical_name(resource, "StateMachineName", 80)
+    definition = parse_definition(
+        _definition_text(stack, resource), resource.properties.get("DefinitionSubstitutions", {}), resource.logical_id
+    )
+    if any(node.get("QueryLanguage") == "JSONata" for node in _objects(definition)):
+        raise resource.refuse("QueryLanguage JSONata: write JSONPath")
+    role = resource.properties["RoleArn"]
+    text = json.dumps(definition)
+    arn = stack.call("stepfunctions", "create_state_machine", name=name, definition=text, roleArn=role)[
+        "stateMachineArn"
+    ]
+    # Creating one that exists changes nothing.
+    stack.call("stepfunctions", "update_state_machine", stateMachineArn=arn, definition=text, roleArn=role)
+    return Physical(arn, {"Arn": arn, "Name": name})
+
+
+def _definition_text(stack: Stack, resource: Resource) -> str:
+    properties = resource.properties
+    if "DefinitionS3Location" in properties:
+        location = properties["DefinitionS3Location"]
+        stored = stack.aws.client("s3").get_object(Bucket=location["Bucket"], Key=location["Key"])
+        return str(stored["Body"].read().decode("utf-8"))
+    if "DefinitionString" in properties:
+        return str(properties["DefinitionString"])
+    return json.dumps(properties["Definition"])
+
+
+def parse_definition(text: str, substitutions: Mapping[str, Json], logical_id: str) -> dict[str, Json]:
+    """JSON or YAML with its ${substitutions} filled in as CloudFormation does it: in the text, before parsing."""
+    for name, value in substitutions.items():
+        text = text.replace(f"${{{name}}}", as_text(value))
+    try:
+        definition = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise TemplateError(f"{logical_id}: the definition is neither JSON nor YAML: {error}") from error
+    if not isinstance(definition, dict):
+        raise TemplateError(f"{logical_id}: the definition is not a state machine")
+    return definition
+
+
+def _objects(node: object) -> Iterator[Mapping[str, Json]]:
+    if isinstance(node, dict):
+        yield node
+        for item in node.values():
+            yield from _objects(item)
+    elif isinstance(node, list):
+        for item in node:
+            yield from _objects(item)

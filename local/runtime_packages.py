@@ -1,0 +1,38 @@
+"""What Lambda's Python runtime brings along, and no more: a function that forgets a dependency fails here as there."""
+
+import re
+import shutil
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+
+_PROVIDED = ("awslambdaric", "boto3")
+_REQUIREMENT = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?P<rest>.*)$")
+
+
+def link_runtime(folder: Path) -> None:
+    """Fills the folder with links to the packages that every function may import."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for package in _with_dependencies(*_PROVIDED):
+        for name in {file.parts[0] for file in package.files or [] if file.parts[0] != ".."} - {"__pycache__"}:
+            link = folder / name
+            if not link.exists():
+                link.symlink_to(Path(str(package.locate_file(name))))
+
+
+def _with_dependencies(*names: str) -> list[Distribution]:
+    found: dict[str, Distribution] = {}
+    wanted = list(names)
+    while wanted:
+        name = wanted.pop().lower().replace("_", "-")
+        if name in found:
+            continue
+        try:
+            found[name] = distribution(name)
+        except PackageNotFoundError:
+            continue  # needed on other Python versions or platforms only
+        for requirement in found[name].requires or []:
+            match = _REQUIREMENT.match(requirement)
+            if match and "extra ==" not in match["rest"]:
+                wanted.append(match["name"])
+    return list(found.values())

@@ -1,0 +1,145 @@
+"""What a cloud keeps on disk: one directory, `.local` unless told otherwise.
+
+stack.json      endpoint, region and outputs of the deployed template, for every other program
+server.json     the running server: process, when it started, endpoint
+cloud.log       the one log            server.out    what the server printed, empty as a rule
+glue/<job>/     a log per job run      functions/    unpacked artifacts
+    runtime/        what functions need not bring       scratch/      working folders of processes
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from local.errors import ServerError
+from local.loose_types import Json
+from local.processes import MARKER, marker_of
+
+DEFAULT_STATE = Path(".local")
+_SAME_START = 1.0  # seconds: a process id that started at another time is another process
+
+
+@dataclass(frozen=True)
+class ServerRecord:
+    """How to find the server of a cloud."""
+
+    pid: int
+    started: float
+    endpoint: str
+    region: str
+
+    def is_alive(self, marker: str) -> bool:
+        """Whether this very process still runs, and for the cloud with the marker."""
+        try:
+            process = psutil.Process(self.pid)
+            is_same = abs(process.create_time() - self.started) < _SAME_START
+            return is_same and process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARKER) == marker
+        except (psutil.Error, OSError):
+            return False
+
+
+@dataclass(frozen=True)
+class StateDir:
+    """The paths of one cloud."""
+
+    root: Path
+
+    @property
+    def marker(self) -> str:
+        """What marks the processes of this cloud."""
+        return marker_of(self.root)
+
+    @property
+    def stack_file(self) -> Path:
+        """For other programs."""
+        return self.root / "stack.json"
+
+    @property
+    def server_file(self) -> Path:
+        """The running server."""
+        return self.root / "server.json"
+
+    @property
+    def resources_file(self) -> Path:
+        """What the last deployment created."""
+        return self.root / "resources.json"
+
+    @property
+    def log_file(self) -> Path:
+        """The one log."""
+        return self.root / "cloud.log"
+
+    @property
+    def server_output(self) -> Path:
+        """What the server printed itself."""
+        return self.root / "server.out"
+
+    @property
+    def functions(self) -> Path:
+        """Unpacked artifacts."""
+        return self.root / "functions"
+
+    @property
+    def runtime(self) -> Path:
+        """The packages that functions find without bringing them."""
+        return self.root / "runtime"
+
+    @property
+    def scratch(self) -> Path:
+        """Working folders of processes."""
+        return self.root / "scratch"
+
+    @property
+    def glue(self) -> Path:
+        """Logs of job runs."""
+        return self.root / "glue"
+
+    def server(self) -> ServerRecord | None:
+        """The recorded server, alive or not."""
+        try:
+            return ServerRecord(**json.loads(self.server_file.read_text()))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError):
+            return None  # half-written or of another version: as good as none, the sweep finds the process
+
+    def live_server(self) -> ServerRecord | None:
+        """The server, if it runs."""
+        record = self.server()
+        return record if record is not None and record.is_alive(self.marker) else None
+
+    def record_server(self, record: ServerRecord) -> None:
+        """Lets others find the server."""
+        write_json(self.server_file, asdict(record))
+
+    @contextlib.contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """Keeps a second `up` or `down` of the same cloud out. Raises ServerError when one is at work."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise ServerError(f"another `up` or `down` is at work in {self.root}: wait for it") from error
+            yield
+
+
+def write_json(path: Path, content: Mapping[str, Json]) -> None:
+    """Replaces the file in one step: a reader sees the old content or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(content, file, indent=2, sort_keys=True)
+            file.write("\n")
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

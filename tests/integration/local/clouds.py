@@ -1,0 +1,131 @@
+"""A running cloud, as tests use it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from local.aws import Aws
+from local.state import StateDir
+
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parents[2]
+STACK = HERE / "stack" / "template.yaml"
+SPARK_STACK = HERE / "spark_stack" / "template.yaml"
+PATIENCE = 60  # seconds: how long a condition may take on a slow machine
+
+T = TypeVar("T")
+
+
+def command(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs `python -m local …` to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "local", *map(str, arguments)],
+        cwd=REPOSITORY,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+
+
+def eventually(look: Callable[[], T | None]) -> T:
+    """The first true value that look returns."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := look()):
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+    return found
+
+
+class Cloud:
+    """One that has been started with `up`."""
+
+    def __init__(self, root: Path) -> None:
+        self.state = StateDir(root)
+        stack = json.loads(self.state.stack_file.read_text())
+        assert set(stack) == {"endpoint", "region", "outputs"}
+        self.outputs: dict[str, str] = stack["outputs"]
+        self.aws = Aws(stack["endpoint"], stack["region"])
+
+    @classmethod
+    def up(cls, root: Path, template: Path, *options: str) -> "Cloud":
+        result = command("up", "--state-dir", root, "--template", template, *options)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return cls(root)
+
+    def down(self) -> None:
+        result = command("down", "--state-dir", self.state.root)
+        assert result.returncode == 0, result.stdout + result.stderr
+
+    def client(self, service: str) -> Any:
+        return self.aws.client(service)
+
+    def invoke(self, name: str, event: object, **settings: Any) -> tuple[Any, str | None]:
+        """A function's answer and error."""
+        result = self.client("lambda").invoke(FunctionName=self.outputs[name], Payload=json.dumps(event), **settings)
+        payload = result["Payload"].read()
+        return (json.loads(payload) if payload else None), result.get("FunctionError")
+
+    def notes(self, key: str) -> list[dict[str, Any]]:
+        """What functions have noted under a key."""
+        table = self.client("dynamodb")
+        answer = table.query(
+            TableName=self.outputs["Notes"],
+            KeyConditionExpression="pk = :key",
+            ExpressionAttributeValues={":key": {"S": key}},
+            ConsistentRead=True,
+        )
+        return [{name: next(iter(value.values())) for name, value in item.items()} for item in answer["Items"]]
+
+    def receive(self, output: str) -> list[Any]:
+        """The messages that are in a queue, taken out of it."""
+        sqs, url = self.client("sqs"), self.outputs[output]
+        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        for message in messages:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return [json.loads(message["Body"]) for message in messages]
+
+    def start(self, output: str, execution_input: object, **settings: Any) -> str:
+        """Starts an execution, returns its ARN."""
+        started = self.client("stepfunctions").start_execution(
+            stateMachineArn=self.outputs[output], input=json.dumps(execution_input), **settings
+        )
+        return str(started["executionArn"])
+
+    def execution(self, arn: str) -> dict[str, Any]:
+        return dict(self.client("stepfunctions").describe_execution(executionArn=arn))
+
+    def ended(self, arn: str) -> dict[str, Any]:
+        """An execution, once it has ended."""
+        return eventually(lambda: found if (found := self.execution(arn))["status"] != "RUNNING" else None)
+
+    def run_job(self, job: str, **arguments: str) -> str:
+        given = {f"--{name}": value for name, value in arguments.items()}
+        return str(self.client("glue").start_job_run(JobName=self.outputs[job], Arguments=given)["JobRunId"])
+
+    def job_run(self, job: str, run: str) -> dict[str, Any]:
+        return dict(self.client("glue").get_job_run(JobName=self.outputs[job], RunId=run)["JobRun"])
+
+    def ended_run(self, job: str, run: str) -> dict[str, Any]:
+        """A job run, once it has ended."""
+        going = {"STARTING", "RUNNING", "STOPPING"}
+        return eventually(lambda: None if (found := self.job_run(job, run))["JobRunState"] in going else found)
+
+    def object(self, bucket_output: str, key: str) -> Any:
+        """A JSON object, once it is there."""
+        s3 = self.client("s3")
+
+        def look() -> Any:
+            try:
+                return s3.get_object(Bucket=self.outputs[bucket_output], Key=key)
+            except s3.exceptions.NoSuchKey:
+                return None
+
+        return json.loads(eventually(look)["Body"].read())

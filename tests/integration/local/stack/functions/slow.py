@@ -1,0 +1,22 @@
+"""Notes when it began and ended."""
+
+import os
+import time
+
+import boto3
+
+table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
+
+
+def handler(event, context):
+    began = time.time_ns()
+    time.sleep(0.4)
+    table.put_item(
+        Item={
+            "pk": "slow",
+            "sk": context.aws_request_id,
+            "began": began,
+            "ended": time.time_ns(),
+            "count": len(event["Records"]),
+        }
+    )

@@ -1,0 +1,93 @@
+import io
+import zipfile
+
+import psutil
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.integration.local.clouds import eventually
+
+
+def test_a_run_that_succeeds(cloud):
+    run_id = cloud.run_job("Shell", extra="given")
+    run = cloud.ended_run("Shell", run_id)
+    assert run["JobRunState"] == "SUCCEEDED"
+    assert run["Attempt"] == 0
+    assert run["StartedOn"] <= run["CompletedOn"]
+    assert "ErrorMessage" not in run
+    arguments = cloud.object("Landing", f"jobs/{run_id}.json")
+    assert arguments == {
+        "--mode": "succeed",
+        "--bucket": cloud.outputs["Landing"],
+        "--extra": "given",
+        "--JOB_NAME": cloud.outputs["Shell"],
+        "--JOB_RUN_ID": run_id,
+    }
+    log = cloud.state.glue / cloud.outputs["Shell"] / f"{run_id}.log"
+    assert log.read_text().startswith("arguments ")
+    assert f"{run_id} SUCCEEDED" in cloud.state.log_file.read_text()
+
+
+def test_a_run_that_fails_says_why(cloud):
+    run = cloud.ended_run("Shell", cloud.run_job("Shell", mode="fail"))
+    assert run["JobRunState"] == "FAILED"
+    assert run["ErrorMessage"] == "RuntimeError: the job was told to fail"
+
+
+def test_a_run_that_is_stopped_ends_with_its_process(cloud):
+    run_id = cloud.run_job("Shell", mode="sleep", name="stopped")
+    pid = cloud.object("Landing", "jobs/stopped.pid")
+    stopped = cloud.client("glue").batch_stop_job_run(JobName=cloud.outputs["Shell"], JobRunIds=[run_id, "jr_none"])
+    assert [entry["JobRunId"] for entry in stopped["SuccessfulSubmissions"]] == [run_id]
+    assert [entry["JobRunId"] for entry in stopped["Errors"]] == ["jr_none"]
+    assert cloud.ended_run("Shell", run_id)["JobRunState"] == "STOPPED"
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_no_more_runs_at_once_than_allowed(cloud):
+    run_id = cloud.run_job("Shell", mode="sleep", name="only")
+    with pytest.raises(ClientError, match="ConcurrentRunsExceededException"):
+        cloud.run_job("Shell")
+    cloud.client("glue").batch_stop_job_run(JobName=cloud.outputs["Shell"], JobRunIds=[run_id])
+    cloud.ended_run("Shell", run_id)
+    assert cloud.ended_run("Shell", cloud.run_job("Shell"))["JobRunState"] == "SUCCEEDED"
+
+
+def test_extra_python_files_can_be_imported(cloud):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as code:
+        code.writestr("extra_module.py", "NAME = 'from the archive'\n")
+    bucket = cloud.outputs["Landing"]
+    cloud.client("s3").put_object(Bucket=bucket, Key="library/extra.zip", Body=archive.getvalue())
+    files = {"--mode": "module", "--extra-py-files": f"s3://{bucket}/library/extra.zip"}
+    run_id = cloud.client("glue").start_job_run(JobName=cloud.outputs["Shell"], Arguments=files)["JobRunId"]
+    assert cloud.ended_run("Shell", run_id)["JobRunState"] == "SUCCEEDED"
+    log = cloud.state.glue / cloud.outputs["Shell"] / f"{run_id}.log"
+    assert "from the archive" in log.read_text()
+
+
+def test_a_script_that_is_missing_fails_the_run(cloud):
+    glue = cloud.client("glue")
+    command = {"Name": "pythonshell", "ScriptLocation": f"s3://{cloud.outputs['Landing']}/no/such.py"}
+    glue.create_job(Name="missing", Role="r", Command=command)
+    run_id = glue.start_job_run(JobName="missing")["JobRunId"]
+
+    def ended():
+        run = glue.get_job_run(JobName="missing", RunId=run_id)["JobRun"]
+        return run["JobRunState"] == "FAILED" and run
+
+    assert "404" in eventually(ended)["ErrorMessage"]
+
+
+def test_a_stale_table_version_is_refused(cloud):
+    glue = cloud.client("glue")
+    glue.create_database(DatabaseInput={"Name": "versions"})
+    glue.create_table(DatabaseName="versions", TableInput={"Name": "t"})
+    first = glue.get_table(DatabaseName="versions", Name="t")["Table"]["VersionId"]
+    glue.update_table(DatabaseName="versions", TableInput={"Name": "t"}, VersionId=first, SkipArchive=True)
+    with pytest.raises(ClientError, match="ConcurrentModificationException"):
+        glue.update_table(DatabaseName="versions", TableInput={"Name": "t"}, VersionId=first, SkipArchive=True)
+    current = glue.get_table(DatabaseName="versions", Name="t")["Table"]["VersionId"]
+    assert current != first
+    versions = glue.get_table_versions(DatabaseName="versions", TableName="t")["TableVersions"]
+    assert [version["VersionId"] for version in versions] == [current]

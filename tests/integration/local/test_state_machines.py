@@ -1,0 +1,124 @@
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.integration.local.clouds import Cloud, eventually
+
+
+def test_a_job_is_waited_for(cloud):
+    execution = cloud.ended(cloud.start("Machine", {"mode": "succeed"}))
+    assert execution["status"] == "SUCCEEDED"
+    run = json.loads(execution["output"])
+    assert run["JobRunState"] == "SUCCEEDED"
+    assert isinstance(run["StartedOn"], int)
+
+
+def test_a_failed_job_fails_the_execution_and_says_why(cloud):
+    execution = cloud.ended(cloud.start("Machine", {"mode": "fail"}))
+    assert (execution["status"], execution["error"]) == ("FAILED", "States.TaskFailed")
+    assert json.loads(execution["cause"])["ErrorMessage"] == "RuntimeError: the job was told to fail"
+
+
+def test_executions_retry_until_the_job_has_room(cloud):
+    executions = [cloud.start("Machine", {"mode": "succeed"}) for _ in range(2)]
+    assert [cloud.ended(arn)["status"] for arn in executions] == ["SUCCEEDED", "SUCCEEDED"]
+    states = cloud.client("stepfunctions")
+    histories = [states.get_execution_history(executionArn=arn)["events"] for arn in executions]
+    errors = [
+        event["taskFailedEventDetails"]["error"]
+        for history in histories
+        for event in history
+        if event["type"] == "TaskFailed"
+    ]
+    assert errors
+    assert set(errors) == {"Glue.ConcurrentRunsExceededException"}
+
+
+def test_a_function_is_called(cloud):
+    execution = cloud.ended(cloud.start("Machine", {"call": {"number": 1}}))
+    output = json.loads(execution["output"])
+    assert output["answer"]["echo"] == {"number": 1}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", output["started"])
+
+
+def test_a_functions_error_can_be_caught_by_its_name(cloud):
+    execution = cloud.ended(cloud.start("Machine", {"call": {"raise": "as told"}}))
+    assert execution["status"] == "SUCCEEDED"
+    caught = json.loads(execution["output"])["caught"]
+    assert caught["Error"] == "ValueError"
+    assert json.loads(caught["Cause"])["errorMessage"] == "as told"
+
+
+def test_another_error_fails_the_execution_under_its_name(cloud):
+    execution = cloud.ended(cloud.start("Machine", {"call": {"sleep": 30}}))
+    assert (execution["status"], execution["error"]) == ("FAILED", "Sandbox.Timedout")
+
+
+def test_an_execution_that_takes_too_long_times_out_and_stops_its_job(cloud):
+    arn = cloud.start("Short", {"mode": "sleep"})
+    execution = cloud.ended(arn)
+    assert execution["status"] == "TIMED_OUT"
+    assert execution["stopDate"] >= execution["startDate"]
+    run = eventually(lambda: latest_run(cloud, "STOPPED"))
+    assert run["Arguments"]["--name"] == arn.rsplit(":", 1)[1]
+
+
+def test_a_stopped_execution_is_aborted_at_once_and_stops_its_job(cloud):
+    arn = cloud.start("Machine", {"mode": "sleep"}, name="to-be-stopped")
+    cloud.object("Landing", "jobs/to-be-stopped.pid")
+    cloud.client("stepfunctions").stop_execution(executionArn=arn, error="Mine", cause="because")
+    execution = cloud.execution(arn)
+    assert (execution["status"], execution["error"], execution["cause"]) == ("ABORTED", "Mine", "because")
+    assert eventually(lambda: latest_run(cloud, "STOPPED"))["Arguments"]["--name"] == "to-be-stopped"
+    (note,) = eventually(lambda: [one for one in cloud.notes(f"status:{arn}") if one["sk"] == "ABORTED"])
+    assert json.loads(note["event"])["detail"]["cause"] == "because"
+
+
+def latest_run(cloud: Cloud, state: str) -> Any:
+    runs = cloud.client("glue").get_job_runs(JobName=cloud.outputs["Shell"])["JobRuns"]
+    latest = max(runs, key=lambda run: run["StartedOn"])
+    return latest if latest["JobRunState"] == state else None
+
+
+def test_every_change_of_status_is_an_event_that_reaches_a_function(cloud):
+    arn = cloud.start("Machine", {"call": {"raise": "caught"}}, name="observed")
+    execution = cloud.ended(arn)
+    notes = eventually(lambda: found if len(found := cloud.notes(f"status:{arn}")) == 2 else None)
+    events = {note["sk"]: json.loads(note["event"]) for note in notes}
+    assert set(events) == {"RUNNING", "SUCCEEDED"}
+    ended = events["SUCCEEDED"]
+    assert ended["source"] == "aws.states"
+    assert ended["detail-type"] == "Step Functions Execution Status Change"
+    assert ended["resources"] == [arn]
+    detail = ended["detail"]
+    assert detail["executionArn"] == arn
+    assert detail["stateMachineArn"] == cloud.outputs["Machine"]
+    assert detail["name"] == "observed"
+    assert json.loads(detail["input"]) == {"call": {"raise": "caught"}}
+    assert detail["inputDetails"] == {"included": True}
+    assert detail["output"] == execution["output"]
+    assert detail["startDate"] <= detail["stopDate"]
+    assert (detail["error"], detail["cause"]) == (None, None)
+    running = events["RUNNING"]["detail"]
+    assert (running["stopDate"], running["output"], running["outputDetails"]) == (None, None, None)
+
+
+def test_starts_with_the_same_name_at_once_are_one_execution(cloud):
+    with ThreadPoolExecutor(8) as callers:
+        starts = callers.map(lambda _: cloud.start("Machine", {"call": {"sleep": 1}}, name="once"), range(8))
+        (arn,) = set(starts)
+    assert cloud.ended(arn)["status"] == "SUCCEEDED"
+    with pytest.raises(ClientError, match="ExecutionAlreadyExists"):
+        cloud.start("Machine", {"call": {"sleep": 1}}, name="once")
+    listed = cloud.client("stepfunctions").list_executions(stateMachineArn=cloud.outputs["Machine"])["executions"]
+    assert [one["name"] for one in listed].count("once") == 1
+
+
+def test_many_executions_at_once(cloud):
+    arns = [cloud.start("Machine", {"call": {"number": number}}) for number in range(20)]
+    outputs = [json.loads(cloud.ended(arn)["output"])["answer"]["echo"]["number"] for arn in arns]
+    assert outputs == list(range(20))

@@ -1,0 +1,116 @@
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from local.aws import Aws
+from local.glue_runs import GlueRuns, as_argv, last_error
+from local.log import CloudLog
+
+TRACEBACK = """\
+starting
+Traceback (most recent call last):
+  File "a.py", line 1, in <module>
+ValueError: first
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "a.py", line 3, in <module>
+    raise
+pyspark.errors.exceptions.captured.AnalysisException: [TABLE_OR_VIEW_NOT_FOUND] it is not there
+If you did not qualify the name
+'Project [*]
++- 'UnresolvedRelation
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "error"),
+    [
+        (TRACEBACK, "pyspark.errors.exceptions.captured.AnalysisException: [TABLE_OR_VIEW_NOT_FOUND] it is not there"),
+        ("some output\nno reference data\n\n", "no reference data"),
+        ("Traceback (most recent call last):\n  File\nKeyboardInterrupt\n", "KeyboardInterrupt"),
+        ("", "no output"),
+    ],
+)
+def test_the_line_that_says_why(log, error):
+    assert last_error(log.splitlines()) == error
+
+
+def test_arguments_by_turns():
+    assert as_argv({"--a": "1", "--b": ""}) == ["--a", "1", "--b", ""]
+
+
+class Store(Aws):
+    """Every script is the same."""
+
+    def __init__(self, script: str) -> None:
+        super().__init__("http://127.0.0.1:9", "us-east-1")
+        self._script = script
+
+    def client(self, _: str) -> SimpleNamespace:
+        def download_file(bucket: str, key: str, target: str) -> None:
+            Path(target).write_text(self._script)
+
+        return SimpleNamespace(download_file=download_file)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts a run of a script; what still runs in the end is killed."""
+    (tmp_path / "scratch").mkdir()
+    log = CloudLog(tmp_path / "log")
+    started = []
+
+    def start_one(script, timeout=None):
+        job = SimpleNamespace(
+            name="a/../job",
+            glue_version=None,
+            command={"Name": "pythonshell", "ScriptLocation": "s3://b/x/../script.py"},
+        )
+        run = SimpleNamespace(
+            job_run_id="jr_1", arguments={}, timeout=timeout, status="STARTING", started_on=datetime(2026, 1, 1)
+        )
+        runs = GlueRuns(tmp_path / "glue", tmp_path / "scratch", Store(script), str(tmp_path), log)
+        runs.start(job, run)
+        started.append((runs, run))
+        return runs, run
+
+    yield start_one
+    for runs, _ in started:
+        runs.close()
+    wait_for(lambda: all(run.status not in {"STARTING", "RUNNING", "STOPPING"} for _, run in started))
+    log.close()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_run_that_takes_too_long_times_out(start):
+    _, run = start("import time; print('sleeping'); time.sleep(60)", timeout=0.01)
+    wait_for(lambda: run.status == "TIMEOUT")
+    assert run.error_message == "Job run exceeded its timeout of 0.01 minutes"
+    assert run.completed_on is not None
+
+
+def test_closing_kills_what_runs(start):
+    runs, run = start("import time; time.sleep(60)")
+    wait_for(lambda: run.status == "RUNNING")
+    runs.close()
+    wait_for(lambda: run.status == "STOPPED")
+
+
+def test_names_from_outside_are_not_used_as_paths(start, tmp_path):
+    _, run = start("print('done')")
+    wait_for(lambda: run.status == "SUCCEEDED")
+    assert [path.name for path in (tmp_path / "glue").iterdir()] == ["a_.._job"]
+    assert (tmp_path / "glue" / "a_.._job" / "jr_1.log").read_text() == "done\n"
+    assert list((tmp_path / "scratch").iterdir()) == []

@@ -1,0 +1,254 @@
+"""Each patch of moto is still needed: these tests show moto's own behaviour, and fail when an upgrade mends it.
+
+Then delete the patch. That the patched behaviour is right is shown by the tests on a running cloud.
+"""
+
+import inspect
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+from moto.awslambda.models import LambdaFunction
+from moto.core.config import default_user_config
+from moto.events.models import Rule
+from moto.glue.responses import GlueResponse
+from moto.moto_server.utilities import RegexConverter
+from moto.s3 import notifications
+from moto.s3.models import S3Backend, s3_backends
+from moto.sqs.models import Message, Queue, sqs_backends
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service,
+    state_task_service_aws_sdk,
+    state_task_service_callback,
+    state_task_service_glue,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resource import ResourceCondition
+from moto.stepfunctions.parser.asl.utils import boto_client
+from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
+
+from local.moto_patches.objects import OBJECTS
+from local.moto_patches.queues import QUEUES, delete_messages
+
+ACCOUNT, REGION = "123456789012", "us-east-1"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"
+
+
+def client(service: str) -> Any:
+    session: Any = boto3
+    return session.client(service, region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
+
+
+@pytest.fixture
+def aws():
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def states():
+    with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
+        yield client("stepfunctions")
+
+
+def versions_after_two_writers(hold: AbstractContextManager[Any]) -> int:
+    """Two threads put the same key; each waits, between reading the versions and writing them back, for the other."""
+    client("s3").create_bucket(Bucket="bucket")
+    client("s3").put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
+    backend = s3_backends[ACCOUNT]["aws"]
+    keys = backend.get_bucket("bucket").keys
+    meeting = threading.Barrier(2)
+    read = keys.getlist
+
+    def getlist(*args, **kwargs):
+        found = read(*args, **kwargs)
+        with suppress(threading.BrokenBarrierError):  # where the other is kept out
+            meeting.wait(0.5)
+        return found
+
+    keys.getlist = getlist
+
+    def put(value):
+        with hold:
+            S3Backend.put_object(backend, "bucket", "key", value)
+
+    writers = [threading.Thread(target=put, args=(value,)) for value in (b"1", b"2")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    return len(read("key"))
+
+
+def test_two_writers_of_a_key_lose_a_version_without_the_lock(aws):
+    assert versions_after_two_writers(threading.Semaphore(2)) == 1
+
+
+def test_two_writers_of_a_key_keep_both_with_it(aws):
+    assert versions_after_two_writers(OBJECTS) == 2
+
+
+def test_copy_ignores_its_precondition(aws):
+    s3 = client("s3")
+    s3.create_bucket(Bucket="bucket")
+    s3.put_object(Bucket="bucket", Key="k", Body=b"")
+    s3.copy_object(Bucket="bucket", Key="copy", CopySource="bucket/k", CopySourceIfMatch='"another"')
+    assert s3.head_object(Bucket="bucket", Key="copy")
+
+
+def test_routes_do_not_match_newlines():
+    assert RegexConverter(None, ".+").regex == ".+"
+
+
+def test_object_events_differ_from_those_of_aws(aws):
+    s3, sqs, events = client("s3"), client("sqs"), client("events")
+    url = sqs.create_queue(QueueName="q")["QueueUrl"]
+    s3.create_bucket(Bucket="bucket")
+    s3.put_bucket_notification_configuration(
+        Bucket="bucket", NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    events.put_rule(Name="r", EventPattern='{"source": ["aws.s3"]}')
+    events.put_targets(Rule="r", Targets=[{"Id": "1", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:q"}])
+    s3.put_object(Bucket="bucket", Key="k", Body=b"")
+    received = [json.loads(message["Body"]) for message in sqs.receive_message(QueueUrl=url)["Messages"]]
+    assert "eTag" in received[0]["detail"]["object"]
+    sender = inspect.signature(notifications._send_event_bridge_message)
+    assert list(sender.parameters) == ["account_id", "bucket", "event_name", "key"]
+
+
+class Interrupted(list[Message]):
+    """A list during whose iteration something else happens, as another thread would do it."""
+
+    def __init__(self, items: list[Message], then: Callable[[], None]) -> None:
+        super().__init__(items)
+        self._then = then
+
+    def __iter__(self) -> Iterator[Message]:
+        yield from list(super().__iter__())
+        then, self._then = self._then, lambda: None
+        then()
+
+
+@pytest.fixture
+def queue(aws):
+    client("sqs").create_queue(QueueName="q")
+    return sqs_backends[ACCOUNT][REGION].get_queue("q")
+
+
+def test_a_message_sent_while_another_is_deleted_is_lost(queue):
+    first, second = Message("1", "first"), Message("2", "second")
+    first.receipt_handle = "handle"
+    queue._messages = Interrupted([first], then=lambda: queue.add_message(second))
+    queue.delete_message("handle")
+    assert queue._messages == []
+
+
+def test_many_messages_are_deleted_at_once(queue):
+    messages = [Message(str(number), "") for number in range(3)]
+    for message in messages:
+        message.mark_received(30)
+        queue.add_message(message)
+    delete_messages(queue, {messages[0].receipt_handle, messages[2].receipt_handle})
+    assert queue._messages == [messages[1]]
+    assert QUEUES.acquire(blocking=False)  # and the lock is free again
+    QUEUES.release()
+
+
+def test_queues_deliver_to_functions_themselves():
+    assert "lambda_event_source_mappings" in inspect.getsource(Queue.add_message)
+
+
+def test_rules_do_not_deliver_to_functions(aws):
+    rule = Rule("r", ACCOUNT, REGION, None, '{"source": ["s"]}', None, None, "default", "ENABLED")
+    rule.put_targets([{"Id": "1", "Arn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"}])
+    with pytest.raises(NotImplementedError):
+        rule.send_to_targets({"source": "s"}, transform_input=False)
+
+
+def test_functions_run_in_containers():
+    assert list(inspect.signature(LambdaFunction.invoke).parameters) == [
+        "self",
+        "body",
+        "request_headers",
+        "response_headers",
+    ]
+    assert "docker" in inspect.getsource(LambdaFunction._invoke_lambda)
+
+
+def test_jobs_cannot_be_updated_nor_runs_be_stopped():
+    assert not hasattr(GlueResponse, "update_job")
+    assert not hasattr(GlueResponse, "batch_stop_job_run")
+
+
+def test_job_runs_succeed_by_themselves(aws):
+    glue = client("glue")
+    glue.create_job(Name="j", Role=ROLE, Command={"Name": "pythonshell", "ScriptLocation": "s3://no/where.py"})
+    run = glue.start_job_run(JobName="j")["JobRunId"]
+    states = {glue.get_job_run(JobName="j", RunId=run)["JobRun"]["JobRunState"] for _ in range(5)}
+    assert "SUCCEEDED" in states
+
+
+def test_tables_are_updated_from_a_stale_version(aws):
+    glue = client("glue")
+    glue.create_database(DatabaseInput={"Name": "d"})
+    glue.create_table(DatabaseName="d", TableInput={"Name": "t"})
+    glue.update_table(DatabaseName="d", TableInput={"Name": "t"}, VersionId="99")
+    assert glue.get_table(DatabaseName="d", Name="t")["Table"]["VersionId"] == "2"
+
+
+def test_state_machines_are_not_interpreted_by_default():
+    assert default_user_config["stepfunctions"]["execute_state_machine"] is False
+
+
+def test_tasks_share_no_clients():
+    assert boto_client.boto3 is boto3
+
+
+def machine(states: Any, definition: dict[str, Any]) -> str:
+    created = states.create_state_machine(name="m", definition=json.dumps(definition), roleArn=ROLE)
+    return str(created["stateMachineArn"])
+
+
+def test_executions_without_a_name_collide(states):
+    arn = machine(states, {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
+    states.start_execution(stateMachineArn=arn, input='{"a": 1}')
+    with pytest.raises(ClientError, match="ExecutionAlreadyExists"):
+        states.start_execution(stateMachineArn=arn, input='{"a": 2}')
+
+
+def test_stopping_drops_error_and_cause(states):
+    arn = machine(states, {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 60, "End": True}}})
+    execution = states.start_execution(stateMachineArn=arn, name="e")["executionArn"]
+    while not states.get_execution_history(executionArn=execution)["events"]:
+        pass  # stopping it sooner is an error in moto
+    states.stop_execution(executionArn=execution, error="E", cause="C")
+    while (described := states.describe_execution(executionArn=execution))["status"] == "RUNNING":
+        pass
+    assert "error" not in described
+
+
+def test_executions_begin_and_end_where_the_patch_looks():
+    communication = BaseExecutionWorkerCommunication(SimpleNamespace())
+    assert callable(communication.terminated)
+    assert isinstance(inspect.getattr_static(Execution, "status"), property)
+    assert "self.exec_worker" in inspect.getsource(Execution.start)
+
+
+def test_job_runs_cannot_be_waited_for():
+    assert ResourceCondition.WaitForTaskToken not in state_task_service_glue._SUPPORTED_INTEGRATION_PATTERNS
+    assert "STOPPED" not in state_task_service_glue._JOB_RUN_STATE_ABNORMAL_TERMINAL_VALUE
+    assert state_task_service_callback._DELAY_SECONDS_SYNC_CONDITION_CHECK == 0.5
+    assert "callback_endpoint.interrupt_all()" in inspect.getsource(
+        state_task_service_callback.StateTaskServiceCallback._eval_integration_pattern
+    )
+
+
+def test_services_are_named_otherwise_than_by_aws():
+    assert "eventbridge" not in state_task_service.StateTaskService._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES
+    assert "s3" not in state_task_service_aws_sdk._SERVICE_ERROR_NAMES

@@ -1,0 +1,39 @@
+import io
+import zipfile
+
+import pytest
+
+from local.errors import BuildError
+from local.packaging import build_with_make, zip_folder
+
+
+def test_the_same_files_give_the_same_zip(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name / "package" / "__pycache__").mkdir(parents=True)
+        (tmp_path / name / "package" / "a.py").write_text("a = 1")
+        (tmp_path / name / "package" / "__pycache__" / "a.pyc").write_text(name)
+    first, second = (zip_folder(tmp_path / name) for name in ("one", "two"))
+    assert first == second
+    assert zipfile.ZipFile(io.BytesIO(first)).namelist() == ["package/a.py"]
+
+
+def test_make_builds_into_the_artifacts_folder(tmp_path):
+    (tmp_path / "Makefile").write_text("build-It:\n\techo content > $(ARTIFACTS_DIR)/app.py\n")
+    (tmp_path / "out").mkdir()
+    build_with_make(tmp_path, "It", tmp_path / "out")
+    assert (tmp_path / "out" / "app.py").read_text() == "content\n"
+
+
+@pytest.mark.parametrize(
+    ("makefile", "message"),
+    [
+        ("build-It:\n\t@echo what went wrong; exit 3\n", "(?s)building It failed.*what went wrong"),
+        ("build-It:\n\ttrue\n", "left ARTIFACTS_DIR empty"),
+        ("", "build-It"),
+    ],
+)
+def test_a_failed_build_shows_its_words(tmp_path, makefile, message):
+    (tmp_path / "Makefile").write_text(makefile)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(BuildError, match=message):
+        build_with_make(tmp_path, "It", tmp_path / "out")

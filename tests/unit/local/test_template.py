@@ -1,0 +1,130 @@
+from pathlib import Path
+
+import pytest
+
+from local.errors import NotHonouredError, TemplateError
+from local.samconfig import Settings
+from local.template import parameter_values, read_template, translate, with_artifacts
+
+SOURCE = """
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Stage: {Type: String, Default: test}
+Globals:
+  Function: {Runtime: python3.12, CodeUri: code/}
+Resources:
+  Shared:
+    Type: AWS::Serverless::Function
+    Properties: {Handler: app.handler}
+  Made:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildMethod: makefile}
+    Properties: {Handler: app.handler, CodeUri: code/}
+  Machine:
+    Type: AWS::Serverless::StateMachine
+    Properties:
+      DefinitionUri: machine.yaml
+      Role: arn:aws:iam::123456789012:role/r
+      DefinitionSubstitutions: {A: !Ref Stage}
+  Job:
+    Type: AWS::Glue::Job
+    Properties: {Role: r, Command: {Name: glueetl, ScriptLocation: job.py}}
+  Away:
+    Type: AWS::Glue::Job
+    Properties: {Role: r, Command: {Name: pythonshell, ScriptLocation: s3://elsewhere/job.py}}
+"""
+
+
+class Store:
+    """Remembers what was put."""
+
+    def function(self, logical_id: str, code: Path, *, makefile: bool) -> str:
+        return f"s3://store/{logical_id}-{'made' if makefile else 'zipped'}-{code.name}.zip"
+
+    def file(self, path: Path) -> str:
+        return f"s3://store/{path.name}"
+
+
+@pytest.fixture
+def template(tmp_path):
+    (tmp_path / "code").mkdir()
+    (tmp_path / "machine.yaml").touch()
+    (tmp_path / "job.py").touch()
+    (tmp_path / "template.yaml").write_text(SOURCE)
+    return read_template(tmp_path / "template.yaml", Settings())
+
+
+def test_local_files_become_artifacts(template):
+    resources = with_artifacts(template, Store())["Resources"]
+    assert resources["Shared"]["Properties"]["CodeUri"] == "s3://store/Shared-zipped-code.zip"
+    assert resources["Made"]["Properties"]["CodeUri"] == "s3://store/Made-made-code.zip"
+    assert resources["Machine"]["Properties"]["DefinitionUri"] == "s3://store/machine.yaml"
+    assert resources["Job"]["Properties"]["Command"]["ScriptLocation"] == "s3://store/job.py"
+    assert resources["Away"]["Properties"]["Command"]["ScriptLocation"] == "s3://elsewhere/job.py"
+
+
+def test_translation_gives_cloudformation(template):
+    translated = translate(with_artifacts(template, Store()), template.parameters, "us-east-1")
+    machine = translated["Resources"]["Machine"]
+    assert machine["Type"] == "AWS::StepFunctions::StateMachine"
+    assert machine["Properties"]["DefinitionS3Location"] == {"Bucket": "store", "Key": "machine.yaml"}
+    assert translated["Resources"]["Made"]["Properties"]["Code"] == {
+        "S3Bucket": "store",
+        "S3Key": "Made-made-code.zip",
+    }
+
+
+def test_it_tells_whether_spark_is_needed(template):
+    assert template.has_spark_jobs
+
+
+def test_a_file_that_is_missing_is_named(template):
+    (template.folder / "machine.yaml").unlink()
+    with pytest.raises(TemplateError, match=r"Machine: machine\.yaml does not exist"):
+        with_artifacts(template, Store())
+
+
+def test_another_build_method_is_refused(template):
+    template.source["Resources"]["Made"]["Metadata"]["BuildMethod"] = "esbuild"
+    with pytest.raises(NotHonouredError, match=r"Made .*BuildMethod esbuild"):
+        with_artifacts(template, Store())
+
+
+@pytest.mark.parametrize(
+    ("declared", "given", "expected"),
+    [
+        ({"A": {"Default": 5}}, {}, {"A": "5"}),
+        ({"A": {"Default": 5}}, {"A": "6"}, {"A": "6"}),
+        ({"A": {"Type": "CommaDelimitedList", "Default": "x, y"}}, {}, {"A": ["x", "y"]}),
+    ],
+)
+def test_parameters(declared, given, expected):
+    assert parameter_values(declared, given) == expected
+
+
+@pytest.mark.parametrize(
+    ("declared", "given", "message"),
+    [
+        ({"A": {}}, {}, "A has no default"),
+        ({}, {"B": "1"}, "no parameter B"),
+        ({"A": {"AllowedValues": ["x"]}}, {"A": "y"}, "'y' is not one of x"),
+        ({"A": {"AllowedPattern": "[a-z]+"}}, {"A": "Y"}, "does not match"),
+        ({"A": {"Type": "Number"}}, {"A": "many"}, "not a number"),
+        ({"A": {"Type": "Number", "MaxValue": 3}}, {"A": "4"}, "out of its range"),
+    ],
+)
+def test_wrong_parameters(declared, given, message):
+    with pytest.raises(TemplateError, match=message):
+        parameter_values(declared, given)
+
+
+@pytest.mark.parametrize("text", ["{", "just text", "Outputs: {}"])
+def test_what_is_no_template(tmp_path, text):
+    (tmp_path / "t.yaml").write_text(text)
+    with pytest.raises(TemplateError, match=r"t\.yaml"):
+        read_template(tmp_path / "t.yaml", Settings())
+
+
+def test_a_missing_template(tmp_path):
+    with pytest.raises(TemplateError, match=r"no template at .*--template"):
+        read_template(tmp_path / "t.yaml", Settings())
