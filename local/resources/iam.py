@@ -41,7 +41,7 @@ def inline_policy(stack: Stack, resource: Resource) -> Physical:
 
 @resource_type(
     "AWS::IAM::ManagedPolicy",
-    honoured={"ManagedPolicyName", "Path", "PolicyDocument", "Roles"},
+    honoured={"Description", "ManagedPolicyName", "Path", "PolicyDocument", "Roles"},
 )
 def managed_policy(stack: Stack, resource: Resource) -> Physical:
     """A policy of its own, attached to roles; a changed document becomes its default version."""
@@ -54,7 +54,8 @@ def managed_policy(stack: Stack, resource: Resource) -> Physical:
         stack.call("iam", "create_policy_version", PolicyArn=arn, PolicyDocument=document, SetAsDefault=True)
         stack.call("iam", "delete_policy_version", PolicyArn=arn, VersionId=former)
     else:
-        stack.call("iam", "create_policy", PolicyName=name, Path=path, PolicyDocument=document)
+        description = resource.chosen("Description")
+        stack.call("iam", "create_policy", PolicyName=name, Path=path, PolicyDocument=document, **description)
     for role_name in resource.properties.get("Roles", []):
         stack.call("iam", "attach_role_policy", RoleName=role_name, PolicyArn=arn)
     return Physical(arn, {"PolicyArn": arn})
