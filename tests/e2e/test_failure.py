@@ -1,0 +1,85 @@
+"""The failure path: an execution that does not succeed leaves its files FAILED and in place, with an alert."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import TypeVar
+
+import pytest
+
+from music_streams import sample
+from music_streams.ledger import Entry, Status
+from music_streams_cli import journey
+from music_streams_cli.stack import Stack
+
+CATALOGUE = sample.Catalogue.generate(5, songs=20, users=20)
+Found = TypeVar("Found")
+
+
+def awaited(find: Callable[[], Found | None], seconds: float = 60) -> Found:
+    """What `find` finds, as soon as it does."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := find():
+            return found
+        time.sleep(0.2)
+    raise AssertionError("it did not come")
+
+
+@pytest.fixture(scope="module")
+def alerts(stack: Stack) -> Callable[[str], str | None]:
+    """Looks for an alert that speaks of something."""
+    sqs, sns = stack.client("sqs"), stack.client("sns")
+    url = sqs.create_queue(QueueName="alerts-of-a-test")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=stack.outputs["AlertsTopicArn"], Protocol="sqs", Endpoint=arn)
+    heard: list[str] = []
+
+    def find(text: str) -> str | None:
+        received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        heard.extend(json.loads(message["Body"])["Message"] for message in received)
+        return next((message for message in heard if text in message), None)
+
+    return find
+
+
+@pytest.fixture(scope="module")
+def aborted(stack: Stack, alerts) -> Iterator[Entry]:
+    """A file whose execution an operator stops; it is taken away afterwards."""
+    put = journey.put(stack, "incoming/aborted.csv", sample.streams(1, CATALOGUE, date(2021, 5, 6), 20))
+
+    def entry(status: Status) -> Entry | None:
+        found = stack.ledger.entry(put.source_id)
+        return found if found and found.status is status else None
+
+    running = awaited(lambda: entry(Status.RUNNING))
+    stack.client("stepfunctions").stop_execution(executionArn=running.execution_arn)
+    failed = awaited(lambda: entry(Status.FAILED))
+    yield failed
+    source = failed.source
+    stack.s3.delete_object(Bucket=source.bucket, Key=source.key, VersionId=source.version_id)
+
+
+def test_the_reason_says_how_it_ended(aborted):
+    assert aborted.reason.startswith("ABORTED")
+
+
+def test_the_input_stays_where_it_is(stack, aborted):
+    source = aborted.source
+    assert stack.s3.head_object(Bucket=source.bucket, Key=source.key, VersionId=source.version_id)["ContentLength"]
+
+
+def test_the_operators_are_told(aborted, alerts):
+    alert = awaited(lambda: alerts(aborted.source.uri))
+    assert aborted.execution_arn in alert
+
+
+def test_a_quarantined_file_is_told_with_what_to_do(stack, alerts):
+    put = journey.put(stack, "incoming/without a column.csv", sample.broken(date(2021, 5, 6))["missing_columns"])
+    alert = awaited(lambda: alerts("without a column.csv"))
+    assert "missing_columns" in alert
+    assert "What to do:" in alert
+    entry = stack.ledger.entry(put.source_id)
+    assert entry
+    assert entry.status is Status.QUARANTINED
