@@ -7,16 +7,12 @@ READY := .venv/ready
 LIBRARY := .build/library
 WHEEL := $(LIBRARY)/music_streams-0.1.0-py3-none-any.whl
 
-# The cloud of `make up`; `make demo` and the tests each have one of their own.
-UP := $(BIN)/python -m local up --upload $(LIBRARY)=s3://music-streams-artifacts/library
-DEMO_STATE := .local/demo
-
 ##@ The two commands
 .PHONY: demo
-demo: library ## The whole trip on this machine: sample files from S3 to metrics in DynamoDB, then stop
-	export LOCAL_CLOUD_STATE=$(DEMO_STATE); \
-	trap '$(BIN)/python -m local down' EXIT; \
-	$(UP) --fresh && $(BIN)/python -m music_streams_cli demo
+demo: setup ## The whole trip on this machine: sample files from S3 to metrics in DynamoDB, then stop
+	export LOCAL_CLOUD_STATE=.local/demo; \
+	trap './music-streams down' EXIT; \
+	./music-streams up --fresh && ./music-streams demo
 
 .PHONY: test
 test: lint library ## Lint, types, template checks, unit and integration tests, the main end-to-end test
@@ -24,16 +20,16 @@ test: lint library ## Lint, types, template checks, unit and integration tests, 
 
 ##@ Work on it
 .PHONY: up
-up: library ## Start the local cloud and deploy the pipeline to it (FRESH=1: start empty)
-	$(UP) $(if $(FRESH),--fresh)
+up: setup ## Start the local cloud and deploy the pipeline to it (FRESH=1: start empty)
+	./music-streams up $(if $(FRESH),--fresh)
 
 .PHONY: down
 down: setup ## Stop the local cloud; no process stays behind
-	$(BIN)/python -m local down
+	./music-streams down
 
 .PHONY: logs
 logs: setup ## Follow the one log of the local cloud
-	$(BIN)/python -m local logs --follow
+	./music-streams logs --follow
 
 .PHONY: lint
 lint: setup ## Formatting, lint, types, template
@@ -70,6 +66,7 @@ $(READY): requirements/uv.txt requirements/dev.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	ln -sf ../../music-streams $(BIN)/music-streams
 	touch $@
 
 .PHONY: library

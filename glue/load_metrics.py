@@ -6,7 +6,8 @@ from argparse import ArgumentParser
 from music_streams import aws
 from music_streams.load.job import run
 
-logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
+logging.getLogger("music_streams").setLevel(logging.INFO)
 
 parser = ArgumentParser(allow_abbrev=False)
 parser.add_argument("--manifest", required=True, help="URI of the batch's manifest")

@@ -10,7 +10,8 @@ from music_streams import aws
 from music_streams.runs import RunFolder
 from music_streams.transform.job import TransformRun, run
 
-logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
+logging.getLogger("music_streams").setLevel(logging.INFO)
 
 parser = ArgumentParser(allow_abbrev=False)
 parser.add_argument("--manifest", required=True, help="URI of the batch's manifest")

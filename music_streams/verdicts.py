@@ -95,7 +95,6 @@ class _Scan:
         self.not_csv = ""
         self.damage = ""
         self.header_line = b""
-        self._is_first_chunk = True
         self._header_is_whole = False
         self._line_bytes = 0  # of the line that the next chunk continues
         self._decoder = codecs.getincrementaldecoder("utf-8")()
@@ -106,9 +105,9 @@ class _Scan:
         return self.size > self.max_bytes and not self.is_blank
 
     def feed(self, chunk: bytes) -> None:
-        if self._is_first_chunk:
+        if self.size == 0 and chunk.startswith(codecs.BOM_UTF8):
+            self.size = len(codecs.BOM_UTF8)
             chunk = chunk.removeprefix(codecs.BOM_UTF8)
-            self._is_first_chunk = False
         if not self.not_utf8:
             self._check_utf8(chunk)
         if not self.not_csv:
@@ -124,15 +123,17 @@ class _Scan:
             self._check_utf8(b"", final=True)
 
     def judgement(self, required: tuple[str, ...], *, is_gzip: bool) -> Judgement:
-        """The first verdict that applies, in the order of the contract."""
-        if self.is_blank and not self.damage:
+        """The first verdict that applies, in the order of the contract; of damaged gzip only the damage is sure."""
+        if self.damage:
+            return Judgement(Verdict.NOT_CSV, self.damage)
+        if self.is_blank:
             return Judgement(Verdict.EMPTY_FILE, "the file holds nothing but blank lines")
         if self.size > self.max_bytes:
             return Judgement(Verdict.TOO_LARGE, f"the file is larger than {self.max_bytes} bytes, uncompressed")
         if self.not_utf8:
             return Judgement(Verdict.NOT_UTF8, self.not_utf8)
-        if self.not_csv or self.damage:
-            return Judgement(Verdict.NOT_CSV, self.not_csv or self.damage)
+        if self.not_csv:
+            return Judgement(Verdict.NOT_CSV, self.not_csv)
         header = csv_line.fields(self.header_line.decode()) or []
         twice = sorted({name for name in header if header.count(name) > 1})
         if twice:

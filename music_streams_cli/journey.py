@@ -1,9 +1,12 @@
 """Files on their way through the pipeline: put them, follow them in the ledger, show where they are."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
 
 from rich.console import Console
 from rich.live import Live
@@ -12,15 +15,23 @@ from rich.table import Table
 from music_streams import clock
 from music_streams.ledger import Entry, Ledger, Status
 from music_streams.sources import Source
+from music_streams_cli import formats, output
+from music_streams_cli.errors import NoCloud, TimedOut
 from music_streams_cli.stack import Stack
 
-ENDED = {Status.ARCHIVED, Status.QUARANTINED, Status.FAILED, Status.RETRACTED}
+ENDED = frozenset({Status.ARCHIVED, Status.QUARANTINED, Status.FAILED, Status.RETRACTED})
+SETTLED = ENDED | {Status.PUBLISHED}  # the metrics stand: only the move to the archive may be left
+STYLES = {
+    Status.ARCHIVED: "green",
+    Status.PUBLISHED: "green",
+    Status.QUARANTINED: "yellow",
+    Status.FAILED: "bold red",
+    Status.RETRACTED: "dim",
+}
+LANDED = "LANDED"  # in the bucket; the ledger does not know it yet
 _POLL_SECONDS = 0.3
-_COLOURS = {Status.ARCHIVED: "green", Status.PUBLISHED: "green", Status.QUARANTINED: "yellow", Status.FAILED: "red"}
-
-
-class TimedOut(Exception):
-    """Not every file came to its end in time."""
+_ROWS_SHOWN = 20
+_LINES_PER_FILE_UP_TO = 12  # files; more would flood a log
 
 
 @dataclass
@@ -33,68 +44,135 @@ class Journey:
     entry: Entry | None = None
 
     @property
-    def has_ended(self) -> bool:
-        """Whether nothing more happens to it by itself."""
-        return self.entry is not None and self.entry.status in ENDED
+    def state(self) -> str:
+        """Its status, or `LANDED`."""
+        return self.entry.status if self.entry else LANDED
+
+    def has_come_to(self, goal: frozenset[Status]) -> bool:
+        """Whether it stands where it was to get."""
+        return self.entry is not None and self.entry.status in goal
 
     def seconds_until(self, stamp: str) -> float | None:
         """Seconds from the PUT to a stamp of the ledger; None where it has none yet."""
         return (clock.parse(stamp) - self.put_at).total_seconds() if stamp else None
 
 
-def put(stack: Stack, key: str, body: bytes) -> Journey:
-    """Put one file into the landing bucket."""
+def put(stack: Stack, key: str, body: bytes | IO[bytes] | Path) -> Journey:
+    """Put one file into the landing bucket.
+
+    Raises:
+        NoCloud: the bucket keeps no versions.
+    """
+    if isinstance(body, Path):
+        with body.open("rb") as file:
+            return put(stack, key, file)
     put_at = datetime.now(UTC)
-    version = stack.s3.put_object(Bucket=stack.landing_bucket, Key=key, Body=body)["VersionId"]
-    source = Source(stack.landing_bucket, key, version, len(body), clock.stamp(put_at))
+    version = stack.s3.put_object(Bucket=stack.landing_bucket, Key=key, Body=body).get("VersionId")
+    if not version:
+        raise NoCloud(
+            f"the bucket {stack.landing_bucket} keeps no versions, so the pipeline takes nothing from it",
+            next_steps=["deploy the template again: it switches versioning on"],
+        )
+    source = Source(stack.landing_bucket, key, version, 0, clock.stamp(put_at))  # its id asks for no size
     return Journey(source.source_id, key.rsplit("/", 1)[-1], put_at)
 
 
-def follow(ledger: Ledger, journeys: list[Journey], console: Console, timeout_seconds: float) -> None:
-    """Show the files' stages as they change until every file has come to its end.
+def follow(
+    ledger: Ledger,
+    journeys: list[Journey],
+    console: Console,
+    timeout_seconds: float,
+    goal: frozenset[Status] = ENDED,
+) -> None:
+    """Show the files' stages as they change until every file stands where it was to get.
 
     Raises:
-        TimedOut: some have not by then.
+        TimedOut: some do not by then.
     """
     deadline = time.monotonic() + timeout_seconds
-    if console.is_terminal:
-        with Live(_table(journeys), console=console, refresh_per_second=4) as live:
-            _poll(ledger, journeys, deadline, lambda _: live.update(_table(journeys)))
+    if console.is_terminal and not console.quiet:
+        with Live(_table(journeys), console=console, refresh_per_second=4, transient=True) as live:
+            _poll(ledger, journeys, goal, deadline, lambda _: live.update(_table(journeys)))
     else:
-        _poll(ledger, journeys, deadline, lambda changed: console.print(_line(changed)))
+        _poll(ledger, journeys, goal, deadline, _Lines(console, journeys).tell)
 
 
-def _poll(ledger: Ledger, journeys: list[Journey], deadline: float, show: Callable[[Journey], None]) -> None:
-    while waiting := [journey for journey in journeys if not journey.has_ended]:
+def _poll(
+    ledger: Ledger,
+    journeys: list[Journey],
+    goal: frozenset[Status],
+    deadline: float,
+    show: Callable[[list[Journey]], None],
+) -> None:
+    while waiting := [journey for journey in journeys if not journey.has_come_to(goal)]:
         if time.monotonic() > deadline:
-            raise TimedOut("these files have not come to their end: " + ", ".join(each.name for each in waiting))
+            raise TimedOut(
+                f"{formats.plural(len(waiting), 'file')} did not come through in time; nothing is lost, "
+                "the pipeline goes on without this command",
+                details=[f"{each.name}: {each.state}" for each in waiting[:10]],
+                next_steps=["music-streams status --watch", f"music-streams show {waiting[0].source_id}"],
+            )
+        entries = ledger.entries(journey.source_id for journey in waiting)
+        changed = []
         for journey in waiting:
-            before, journey.entry = journey.entry, ledger.entry(journey.source_id)
+            before, journey.entry = journey.entry, entries.get(journey.source_id, journey.entry)
             if journey.entry and (before is None or before.status is not journey.entry.status):
-                show(journey)
+                changed.append(journey)
+        show(changed)
         time.sleep(_POLL_SECONDS)
 
 
-def _table(journeys: list[Journey]) -> Table:
-    table = Table("file", "stage", "rows read", "accepted", "rejected", "validated", "published", "archived", box=None)
-    for column in table.columns[2:]:
-        column.justify = "right"
-    for journey in journeys:
-        entry = journey.entry
-        if entry is None:
-            table.add_row(journey.name, "landed")
-            continue
-        has_counts = entry.rows_read > 0 or entry.published_at
-        counts = [entry.rows_read, entry.rows_accepted, sum(entry.rejected.values())] if has_counts else ["", "", ""]
-        times = [journey.seconds_until(at) for at in (entry.validated_at, entry.published_at, entry.archived_at)]
-        colour = _COLOURS.get(entry.status, "cyan")
-        stage = f"[{colour}]{entry.status}[/{colour}]" + (f" {entry.reason}" if entry.reason else "")
-        table.add_row(journey.name, stage, *map(str, counts), *(f"{t:.1f} s" if t is not None else "" for t in times))
-    return table
+class _Lines:
+    """Progress where nobody watches: a line a change where the files are few, and one at least every 10 s."""
+
+    def __init__(self, console: Console, journeys: list[Journey]) -> None:
+        self._console = console
+        self._journeys = journeys
+        self._began = self._told = time.monotonic()
+
+    def tell(self, changed: list[Journey]) -> None:
+        now = time.monotonic()
+        if len(self._journeys) <= _LINES_PER_FILE_UP_TO:
+            for journey in changed:
+                output.show(self._console, _line(journey))
+                self._told = now
+        if now - self._told >= output.PROGRESS_SECONDS:
+            output.show(self._console, f"{now - self._began:6.1f} s  {_summary(self._journeys)}")
+            self._told = now
+
+
+def _summary(journeys: list[Journey]) -> str:
+    states = Counter(journey.state for journey in journeys)
+    return f"{formats.plural(len(journeys), 'file')}: " + ", ".join(f"{n:,} {state}" for state, n in states.items())
 
 
 def _line(journey: Journey) -> str:
     entry = journey.entry
     assert entry  # noqa: S101 - a line is written when the ledger told something new
     seconds = journey.seconds_until(entry.updated_at)
-    return f"{seconds:6.1f} s  {journey.name}  {entry.status} {entry.reason}".rstrip()
+    return output.plain(f"{seconds:6.1f} s  {journey.name}  {entry.status} {entry.reason}".rstrip())
+
+
+def _table(journeys: list[Journey]) -> Table:
+    """The files, the open ones first where not all have room."""
+    columns = ("file", "state", "rows", "rejected", "time")
+    table = output.table(*columns, right=columns[2:], elastic="file")
+    shown = sorted(journeys, key=lambda each: each.has_come_to(ENDED)) if len(journeys) > _ROWS_SHOWN else journeys
+    for journey in shown[:_ROWS_SHOWN]:
+        entry = journey.entry
+        has_ended = journey.has_come_to(ENDED)
+        until = journey.seconds_until(entry.updated_at) if entry and has_ended else None
+        elapsed = (datetime.now(UTC) - journey.put_at).total_seconds() if until is None else until
+        rejected = f"{sum(entry.rejected.values()):,}" if entry and entry.rows_read else ""
+        rows = f"{entry.rows_read:,}" if entry and entry.rows_read else ""
+        reason = entry.reason if entry else ""
+        table.add_row(output.plain(journey.name), state(journey.state, reason), rows, rejected, f"{elapsed:.1f} s")
+    if len(shown) > _ROWS_SHOWN:
+        table.caption, table.caption_justify = _summary(journeys), "left"
+    return table
+
+
+def state(name: str, reason: str = "") -> str:
+    """A status and its reason as they are shown: the words tell all, the colour only helps."""
+    style = STYLES.get(Status(name), "cyan") if name != LANDED else "cyan"
+    return f"[{style}]{name}[/] {output.plain(reason)}".rstrip()

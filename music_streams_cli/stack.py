@@ -2,28 +2,58 @@
 
 import json
 import os
-from dataclasses import dataclass
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
+from music_streams.aws import error_code
 from music_streams.ledger import Ledger
+from music_streams.reader import MetricsReader
+from music_streams_cli.errors import NoCloud
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb.service_resource import Table
     from types_boto3_s3 import S3Client
 
-
-class StackNotFound(Exception):
-    """There is no running pipeline to speak to."""
+DEFAULT_STACK = "music-streams"
+_CHECKOUT = Path(__file__).resolve().parents[1]
+_NEEDED = ("LandingBucketName", "LakeBucketName", "MetricsTableName", "FilesTableName", "StateMachineArn")
+_CONFIG: dict[str, Any] = {
+    "retries": {"mode": "standard", "max_attempts": 5},
+    "connect_timeout": 5,
+    "read_timeout": 60,
+    "max_pool_connections": 16,
+}
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A deployed pipeline; `outputs` are the Outputs of template.yaml."""
+    """A deployed pipeline.
 
-    outputs: dict[str, str]
+    Attributes:
+        outputs: the Outputs of template.yaml.
+        session: region and credentials.
+        where: how people call it.
+        endpoint: of a local cloud; None where botocore finds the endpoints itself.
+    """
+
+    outputs: Mapping[str, str]
+    session: boto3.Session = field(repr=False)
+    where: str
+    endpoint: str | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it runs on the local cloud."""
+        return self.endpoint is not None
 
     @property
     def landing_bucket(self) -> str:
@@ -31,35 +61,171 @@ class Stack:
         return self.outputs["LandingBucketName"]
 
     @property
-    def ledger(self) -> Ledger:
-        """The ledger of files."""
-        return Ledger(self.outputs["FilesTableName"])
+    def lake_bucket(self) -> str:
+        """The bucket with the lake and the runs' folders."""
+        return self.outputs["LakeBucketName"]
 
-    @property
-    def metrics(self) -> "Table":
-        """The table with the metrics."""
-        return boto3.resource("dynamodb").Table(self.outputs["MetricsTableName"])
+    def client(self, service: str) -> Any:  # noqa: ANN401 - callers name the stub type of the service
+        """A client of an AWS service."""
+        return self.session.client(service, endpoint_url=self.endpoint, config=self._config)  # type: ignore[call-overload]  # service is no literal here
 
-    @property
+    @cached_property
     def s3(self) -> "S3Client":
         """A client for the buckets."""
-        return boto3.client("s3")
+        client: S3Client = self.client("s3")
+        return client
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger of files."""
+        return Ledger(self.outputs["FilesTableName"], self._dynamodb.meta.client)
+
+    @cached_property
+    def metrics(self) -> "Table":
+        """The table with the metrics."""
+        table: Table = self._dynamodb.Table(self.outputs["MetricsTableName"])
+        return table
+
+    @cached_property
+    def reader(self) -> MetricsReader:
+        """The metrics as typed values."""
+        return MetricsReader(self.outputs["MetricsTableName"], self._dynamodb.meta.client)
+
+    @cached_property
+    def _dynamodb(self) -> Any:  # noqa: ANN401 - its stub type knows neither plain values nor condition objects
+        return self.session.resource("dynamodb", endpoint_url=self.endpoint, config=self._config)
+
+    @property
+    def _config(self) -> Config:
+        # A proxy for the internet is none for this machine.
+        return Config(**_CONFIG, proxies={}) if self.is_local else Config(**_CONFIG)
 
 
-def find_stack() -> Stack:
-    """The local cloud whose state folder is LOCAL_CLOUD_STATE, `.local` by default.
+def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the local cloud keeps its files: LOCAL_CLOUD_STATE, else `.local` in the checkout."""
+    named = environment.get("LOCAL_CLOUD_STATE")
+    if named:
+        return Path(named)
+    return Path(".local") if Path.cwd() == _CHECKOUT else _CHECKOUT / ".local"
 
-    The endpoint, region and stand-in credentials go into the environment, where boto3 looks for them.
+
+def find_stack(stack_name: str | None = None, environment: Mapping[str, str] = os.environ) -> Stack:
+    """The pipeline to speak to; the environment is read, never changed.
+
+    1. A stack that was named (``--stack-name``, MUSIC_STREAMS_STACK): CloudFormation tells its outputs, with the
+       usual credentials of AWS.
+    2. AWS_ENDPOINT_URL, unless it is the local cloud's own: the stack ``music-streams`` behind that endpoint.
+    3. The local cloud whose state folder is LOCAL_CLOUD_STATE, else ``.local`` in the checkout.
 
     Raises:
-        StackNotFound: it is not up.
+        NoCloud: there is none; it tells every place that was looked at.
     """
-    path = Path(os.environ.get("LOCAL_CLOUD_STATE", ".local")) / "stack.json"
-    if not path.exists():
-        raise StackNotFound(f"No local cloud is up: there is no {path}. Start one with: make up")
-    stack: dict[str, Any] = json.loads(path.read_text())
-    os.environ["AWS_ENDPOINT_URL"] = stack["endpoint"]
-    os.environ["AWS_DEFAULT_REGION"] = stack["region"]
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        os.environ[name] = "local"
-    return Stack(stack["outputs"])
+    name = stack_name or environment.get("MUSIC_STREAMS_STACK")
+    endpoint = environment.get("AWS_ENDPOINT_URL")
+    local, local_trouble = _local_stack(state_folder(environment))
+    if name:
+        return _deployed_stack(name, endpoint)
+    if endpoint and not (local and local.endpoint and _address(local.endpoint) == _address(endpoint)):
+        return _deployed_stack(DEFAULT_STACK, endpoint)
+    if local:
+        return local
+    raise NoCloud(
+        "no running pipeline was found",
+        details=[
+            "--stack-name, MUSIC_STREAMS_STACK   not set: no stack on AWS was named",
+            "AWS_ENDPOINT_URL                    not set",
+            f"LOCAL_CLOUD_STATE                   {local_trouble}",
+        ],
+        next_steps=[
+            "music-streams up                               start the local cloud",
+            "export MUSIC_STREAMS_STACK=music-streams       speak to the stack of that name on AWS",
+        ],
+    )
+
+
+def _local_stack(state: Path) -> tuple[Stack | None, str]:
+    """The local cloud's stack, or why there is none."""
+    path = state / "stack.json"
+    try:
+        record: dict[str, Any] = json.loads(path.read_text())
+        endpoint, region, outputs = record["endpoint"], record["region"], record["outputs"]
+    except FileNotFoundError:
+        return None, f"no local cloud: there is no {path}"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return None, f"{path} cannot be read ({type(error).__name__}); music-streams up writes it anew"
+    if not _listens(endpoint):
+        return None, f"{path} names {endpoint}, where nothing answers: the cloud has stopped"
+    session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=region)  # noqa: S106 - the local cloud knows no secrets
+    return Stack(outputs, session, f"local cloud at {endpoint}", endpoint), ""
+
+
+def _address(endpoint: str) -> tuple[str, int]:
+    """Host and port of an endpoint, this machine by one name; nobody's where it is no URL."""
+    try:
+        parts = urlsplit(endpoint)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return "", 0
+    return "127.0.0.1" if host == "localhost" else host, port
+
+
+def _listens(endpoint: str) -> bool:
+    try:
+        with socket.create_connection(_address(endpoint), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def _deployed_stack(name: str, endpoint: str | None) -> Stack:
+    place = endpoint or "AWS"
+    try:
+        session = boto3.Session()
+        cloudformation: Any = session.client("cloudformation", config=Config(**_CONFIG))
+        found = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        raise _explained(error, name, place) from error
+    except BotoCoreError as error:
+        raise no_access(error, place) from error
+    except ValueError as error:  # what botocore says of an endpoint that is no URL
+        raise NoCloud(str(error), next_steps=["mend or unset AWS_ENDPOINT_URL"]) from error
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+    missing = [needed for needed in _NEEDED if needed not in outputs]
+    if missing:
+        raise NoCloud(
+            f"the stack {name} at {place} is no music-streams pipeline, or is not deployed to its end",
+            details=[f"its outputs lack {', '.join(missing)}; its status is {found.get('StackStatus', 'unknown')}"],
+            next_steps=["make deploy ARTIFACTS_BUCKET=…        deploy it", "or name another stack with --stack-name"],
+        )
+    return Stack(outputs, session, f"stack {name} in {session.region_name}")
+
+
+def _explained(error: ClientError, name: str, place: str) -> NoCloud:
+    if error_code(error) == "ValidationError":  # what CloudFormation says of a stack that it does not know
+        return NoCloud(
+            f"there is no stack {name} at {place}",
+            details=["the name comes from --stack-name or MUSIC_STREAMS_STACK, else it is music-streams"],
+            next_steps=[
+                "aws cloudformation describe-stacks     lists the stacks that there are",
+                "unset MUSIC_STREAMS_STACK AWS_ENDPOINT_URL   speaks to the local cloud of this checkout again",
+                "export LOCAL_CLOUD_STATE=FOLDER        names the state folder of another local cloud",
+            ],
+        )
+    return no_access(error, place)
+
+
+def no_access(error: Exception, place: str) -> NoCloud:
+    """What to say of an error of botocore that tells of missing access or a missing answer."""
+    if isinstance(error, NoRegionError):
+        return NoCloud(
+            "no region of AWS is set",
+            next_steps=["export AWS_DEFAULT_REGION=eu-west-1     or set it in the AWS profile"],
+        )
+    return NoCloud(
+        f"{place} did not let us in or did not answer",
+        details=[str(error)],
+        next_steps=[
+            "aws sts get-caller-identity            tells whether the credentials (AWS_PROFILE, …) work",
+            "for the local cloud: music-streams up",
+        ],
+    )

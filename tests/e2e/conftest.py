@@ -32,10 +32,15 @@ def cloud(tmp_path_factory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="package")
-def stack(cloud) -> Iterator[Stack]:
-    """The pipeline, with the environment that its clients need for as long as these tests run."""
-    with pytest.MonkeyPatch.context() as environment:
-        for name in ("AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            environment.setenv(name, "")  # so that what find_stack sets goes with the context
-        environment.setenv("LOCAL_CLOUD_STATE", str(cloud))
-        yield find_stack()
+def stack(cloud) -> Stack:
+    """The pipeline."""
+    return find_stack(environment={"LOCAL_CLOUD_STATE": str(cloud)})
+
+
+def reference_files(stack: Stack, kind: str) -> list[bytes]:
+    """The reference files that lie in the bucket, songs or users: those of all tests so far."""
+    listed = stack.s3.list_objects_v2(Bucket=stack.landing_bucket, Prefix=f"reference/{kind}/").get("Contents", [])
+    return [
+        stack.s3.get_object(Bucket=stack.landing_bucket, Key=each["Key"])["Body"].read()
+        for each in sorted(listed, key=lambda each: each["LastModified"])
+    ]

@@ -15,7 +15,7 @@ from music_streams.ledger import Entry, Status
 from music_streams_cli import journey
 from music_streams_cli.journey import Journey
 from music_streams_cli.stack import Stack
-from tests.e2e.conftest import shared_data
+from tests.e2e.conftest import reference_files, shared_data
 from tests.oracle import Batch, Outcome, Reference, StreamFile, differences, evaluate, scan_items
 
 DAY = date(2024, 3, 4)
@@ -40,9 +40,16 @@ class World:
 
     stack: Stack
     waves: list[Wave] = field(default_factory=list)
+    days_of_others: set[str] = field(default_factory=set)
+
+    @classmethod
+    def begin(cls, stack: Stack) -> "World":
+        """Leave out what other tests have brought."""
+        return cls(stack, days_of_others={item["day"] for item in scan_items(stack.metrics)})
 
     def put_reference(self, name: str, songs: bytes, users: bytes) -> None:
-        before = self.waves[-1] if self.waves else Wave([], [])
+        lying = [reference_files(self.stack, kind) for kind in ("songs", "users")]
+        before = self.waves[-1] if self.waves else Wave(songs=lying[0], users=lying[1])
         for kind, content in (("songs", songs), ("users", users)):
             key = f"reference/{kind}/{name}.csv"
             self.stack.s3.put_object(Bucket=self.stack.landing_bucket, Key=key, Body=content)
@@ -71,7 +78,7 @@ class World:
         )
 
     def items(self) -> list[dict[str, Any]]:
-        return scan_items(self.stack.metrics)
+        return [item for item in scan_items(self.stack.metrics) if item["day"] not in self.days_of_others]
 
     def of_day(self, day: date) -> dict[tuple[str, str], dict[str, Any]]:
         """The items of one day by pk and sk, without their run's attributes, the day itself written as `DAY`."""
@@ -113,7 +120,7 @@ def joined(files: list[bytes]) -> bytes:
 @pytest.fixture(scope="module")
 def world(stack) -> World:
     """All scenarios, in three waves of runs."""
-    world = World(stack)
+    world = World.begin(stack)
     world.put_reference("made", CATALOGUE.songs, CATALOGUE.users)
 
     in_turn = three_files(IN_TURN)

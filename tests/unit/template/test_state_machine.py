@@ -9,7 +9,7 @@ STATES = DEFINITION["States"]
 TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
 
 
-def test_the_steps_come_in_the_order_of_the_design():
+def test_the_steps_come_in_order_and_metrics_are_announced_before_inputs_move():
     order, name = [], DEFINITION["StartAt"]
     while name:
         order.append(name)
@@ -20,8 +20,8 @@ def test_the_steps_come_in_the_order_of_the_design():
         "Transform streams",
         "Load metrics",
         "Settle sources",
-        "Archive sources",
         "Announce metrics",
+        "Archive sources",
     ]
 
 

@@ -1,0 +1,125 @@
+"""`music-streams demo`: reference data, three files of one day and a broken one, and what consumers then read."""
+
+from datetime import date
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from music_streams import sample
+from music_streams.ledger import Status
+from music_streams_cli import advice, formats, journey, metric_tables, options, output
+from music_streams_cli.errors import BadData
+from music_streams_cli.files import reason_of
+from music_streams_cli.journey import Journey
+from music_streams_cli.stack import Stack, find_stack
+
+SEED = 20_240_914
+DAY = date(2024, 9, 14)
+ROWS = (11_346, 9_871, 10_402)
+_EPILOG = options.examples(
+    "music-streams up && music-streams demo",
+    "make demo     does the same in a cloud of its own",
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("demo", short_help="Send sample files through and show the metrics.", epilog=_EPILOG)(demo)
+
+
+def files() -> dict[str, bytes]:
+    """The demo's input by key: songs and users, three stream files of one day, one without a column."""
+    catalogue = sample.Catalogue.generate(SEED, songs=2_000, users=5_000)
+    streams = {
+        f"incoming/streams_{DAY}_{part}.csv": sample.streams(
+            SEED + number, catalogue, DAY, rows, dirty=0.01, duplicates=0.01, unknown=0.005
+        )
+        for number, (part, rows) in enumerate(zip("abc", ROWS, strict=True))
+    }
+    return {
+        "reference/songs/songs.csv": catalogue.songs,
+        "reference/users/users.csv": catalogue.users,
+        **streams,
+        f"incoming/streams_{DAY}_broken.csv": sample.broken(DAY)["missing_columns"],
+    }
+
+
+def demo(
+    timeout: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Seconds to wait at most; then exit code 4.")
+    ] = 300,
+    stack_name: options.StackName = None,
+) -> None:
+    """Send sample files through the running pipeline and show what comes out.
+
+    Exit code 0: every good file was published and archived, the broken one is in quarantine.
+    """
+    stack = find_stack(stack_name)
+    console = output.stdout()
+    output.show(console, f"to {stack.where}")
+    journeys = _put(stack, console)
+    output.show(console, "")
+    journey.follow(stack.ledger, journeys, console, timeout)
+    _show_files(console, journeys)
+    _show_metrics(stack, console)
+    _show_quarantine(stack, console, journeys)
+    output.show(
+        console,
+        "\nnext, while it runs: music-streams status, music-streams metrics day " + str(DAY) + ", music-streams show "
+        f"streams_{DAY}_a.csv",
+    )
+    found = [each.entry.status for each in journeys if each.entry]
+    if found != [*[Status.ARCHIVED] * (len(journeys) - 1), Status.QUARANTINED]:
+        raise BadData(
+            "the demo's files did not end as they should: all ARCHIVED, but the last QUARANTINED",
+            details=[f"{each.name}: {each.state}" for each in journeys],
+            next_steps=["music-streams logs"],
+        )
+
+
+def _put(stack: Stack, console: Console) -> list[Journey]:
+    journeys = []
+    for key, body in files().items():
+        journeys.append(journey.put(stack, key, body))
+        output.show(console, f"put  {key}  ({formats.size(len(body))})")
+    return journeys
+
+
+def _show_files(console: Console, journeys: list[Journey]) -> None:
+    columns = ("seconds from PUT", "judged", "run started", "published", "archived")
+    table = output.table(*columns, right=columns[1:], elastic=columns[0])
+    for each in journeys:
+        if each.entry and each.entry.archived_at:
+            entry = each.entry
+            stamps = (entry.validated_at, entry.started_at, entry.published_at, entry.archived_at)
+            table.add_row(output.plain(each.name), *(f"{each.seconds_until(stamp):.1f}" for stamp in stamps))
+    rows_read = sum(each.entry.rows_read for each in journeys if each.entry)
+    accepted = sum(each.entry.rows_accepted for each in journeys if each.entry)
+    rejected: dict[str, int] = {}
+    for each in journeys:
+        for reason, count in (each.entry.rejected if each.entry else {}).items():
+            rejected[reason] = rejected.get(reason, 0) + count
+    output.show(console, "", table, "")
+    output.show(console, f"rows read {rows_read:,} = accepted {accepted:,} + rejected {rows_read - accepted:,}")
+    output.show(console, f"rejected: {formats.counts(rejected)}")
+
+
+def _show_metrics(stack: Stack, console: Console) -> None:
+    day = stack.reader.day(DAY)
+    if day is None:
+        return
+    output.show(console, "")
+    metric_tables.show_day(console, stack.reader, day)
+    countries = stack.reader.countries_of_day(DAY)
+    biggest = max(countries, key=lambda found: (found.listen_count, found.country))
+    output.show(console, "", metric_tables.songs(f"Top songs, {biggest.country}", biggest.top_songs))
+
+
+def _show_quarantine(stack: Stack, console: Console, journeys: list[Journey]) -> None:
+    for each in journeys:
+        reason = reason_of(stack, each.entry) if each.entry else None
+        if each.entry and reason:
+            output.show(console, f"\nquarantined: {output.plain(each.name)}: {reason['verdict']}: {reason['detail']}")
+            for step in (reason["what_to_do"], *advice.next_steps(each.entry, is_local=stack.is_local)):
+                output.show(console, output.plain(f"  next: {step}"))

@@ -1,0 +1,26 @@
+"""`music-streams down`: stop the local cloud."""
+
+import typer
+
+from local import control
+from local.errors import LocalCloudError
+from music_streams_cli import formats, local_cloud, options, output
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("down", short_help="Stop the local cloud.", epilog=options.examples("music-streams down"))(down)
+
+
+def down(quiet: options.Quiet = False) -> None:
+    """Stop the local cloud, and prove that none of its processes is left."""
+    state = local_cloud.state()
+    try:
+        with state.exclusively():
+            ended = control.stop(state)
+    except LocalCloudError as error:
+        raise local_cloud.trouble(error) from error
+    if quiet:
+        return
+    text = f"stopped: {formats.plural(ended, 'process').replace('processs', 'processes')} ended, none is left"
+    output.show(output.stdout(), output.plain(text if ended else f"nothing runs for {state.root}"))

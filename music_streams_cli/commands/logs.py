@@ -1,0 +1,156 @@
+"""`music-streams logs`: the one log of the local cloud."""
+
+import json
+import re
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from local.log import LINE, concerns, follow
+from music_streams_cli import local_cloud, options, output
+from music_streams_cli.errors import BadUsage, CommandError, NoCloud
+from music_streams_cli.history import glue_run_ids
+from music_streams_cli.search import find_entries
+from music_streams_cli.stack import Stack, find_stack
+
+_EPILOG = options.examples(
+    "music-streams logs --follow",
+    "music-streams logs --part glue",
+    "music-streams logs --file streams_2024-06-25.csv",
+    "aws logs tail /aws/lambda/NAME --follow     for a stack on AWS",
+)
+_RUN_CHANGE = re.compile(r"^(?P<run>jr_[0-9a-f]+) (?P<state>[A-Z]+)")
+_ENVELOPE = {"level", "location", "message", "timestamp", "service", "cold_start", "xray_trace_id"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("logs", short_help="Show the one log of the local cloud.", epilog=_EPILOG)(logs)
+
+
+def logs(
+    follow_log: Annotated[bool, typer.Option("--follow", "-f", help="Go on until interrupted.")] = False,
+    file: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Only lines about a file: its name, key or source_id.", show_default=False),
+    ] = None,
+    batch: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only lines about a batch: its batch_id.", show_default=False)
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(metavar="PART", help="Only one part: lambda, glue, queue, states, events.", show_default=False),
+    ] = None,
+) -> None:
+    """Show the log of all parts of the local cloud in one stream.
+
+    With --file or --batch: the lines that name it, and the log of its job runs (of runs side by side, both).
+    """
+    path = local_cloud.state().log_file
+    if not path.is_file():
+        raise NoCloud(f"there is no log at {path}", next_steps=["music-streams up     starts the local cloud"])
+    wanted = file or batch
+    only = About(wanted, _stack()) if wanted else None
+    console = output.stdout()
+    is_empty = True
+    with suppress(KeyboardInterrupt):  # how one ends it
+        for line in follow(path, keep_following=lambda: follow_log):
+            if concerns(line, part) and (only is None or only.covers(line)):
+                _print(console, line)
+                is_empty = False
+    if is_empty and wanted:
+        raise BadUsage(f"no line of {path} is about {wanted}", next_steps=["music-streams show " + wanted])
+
+
+def _stack() -> Stack | None:
+    try:
+        return find_stack(environment={"LOCAL_CLOUD_STATE": str(local_cloud.state().root)})
+    except CommandError:
+        return None  # stopped: its log can be read all the same
+
+
+@dataclass
+class About:
+    """Tells which lines are about a file or batch."""
+
+    wanted: str
+    stack: Stack | None
+    _terms: set[str] = field(default_factory=set)
+    _runs: set[str] = field(default_factory=set)
+    _job_of_open_run: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._look_up()
+
+    def _look_up(self) -> None:
+        """What the ledger and the execution's history know of it by now."""
+        self._terms = {self.wanted}
+        if self.stack is None:
+            return
+        for entry in find_entries(self.stack, self.wanted):
+            self._terms |= {entry.source.source_id, entry.batch_id or entry.source.source_id, entry.source.key}
+            if entry.execution_arn:
+                self._runs |= set(glue_run_ids(self.stack, entry.execution_arn))
+
+    def covers(self, line: str) -> bool:
+        """Whether the line is about it; lines come in the order of the log."""
+        match = LINE.match(line)
+        if match is None:
+            return False
+        part, text = match["part"], match["text"]
+        change = _RUN_CHANGE.match(text) if part.startswith("glue/") else None
+        if change:
+            return self._covers_run(change["run"], change["state"], part)
+        if part.startswith("glue/"):
+            return part in self._job_of_open_run.values()
+        return any(term in text for term in self._terms)
+
+    def _covers_run(self, run: str, state: str, part: str) -> bool:
+        if state == "RUNNING" and run not in self._runs:
+            self._look_up()
+        if run not in self._runs:
+            return False
+        if state == "RUNNING":
+            self._job_of_open_run[run] = part
+        else:
+            self._job_of_open_run.pop(run, None)
+        return True
+
+
+def _print(console: Console, line: str) -> None:
+    match = LINE.match(line)
+    if match is None or not console.is_terminal:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+        return
+    part = match["part"].replace("music-streams-", "")
+    time = match["time"][11:23]
+    console.print(
+        f"[dim]{time}[/] [cyan]{output.plain(part)}[/]  {output.plain(readable(match['text']))}", soft_wrap=True
+    )
+
+
+def readable(text: str) -> str:
+    """A structured line as words: level, message, and what else it tells."""
+    if not text.startswith("{"):
+        return text
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return text
+    if "_aws" in record:
+        names = [each["Name"] for group in record["_aws"]["CloudWatchMetrics"] for each in group["Metrics"]]
+        return "metrics " + _pairs((name, record.get(name)) for name in names)
+    rest = ((k, v) for k, v in record.items() if k not in _ENVELOPE and not k.startswith("function_"))
+    return f"{record.get('level', '')} {record.get('message', '')} {_pairs(rest)}".strip()
+
+
+def _pairs(items: Iterable[tuple[str, object]]) -> str:
+    return " ".join(
+        f"{name}={value[0] if isinstance(value, list) and len(value) == 1 else value}" for name, value in items
+    )

@@ -1,0 +1,314 @@
+"""`music-streams metrics`: what consumers read."""
+
+import csv
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from itertools import islice
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from music_streams.ledger import Status
+from music_streams.reader import CountryDay, DayMetrics, GenreDay, TopSong
+from music_streams_cli import formats, metric_tables, options, output
+from music_streams_cli.errors import BadData, BadUsage
+from music_streams_cli.stack import Stack, find_stack
+
+_EPILOG = options.examples(
+    "music-streams metrics day 2024-06-25",
+    "music-streams metrics genre jazz --from 2024-06-01 --to 2024-06-30",
+    "music-streams metrics country Brazil --csv",
+    "music-streams metrics songs --country Brazil --day 2024-06-25",
+)
+_LATEST_FILES = 50
+_DAY_FORMAT = ["%Y-%m-%d"]
+_FIRST, _LAST = date(1970, 1, 1), date(9999, 12, 31)
+_MOST_DAYS = 400  # of a range: each is a key to read
+
+
+class Form(Enum):
+    """How the answer is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, a row an item.")]
+Day = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=_DAY_FORMAT, metavar="YYYY-MM-DD", help="The UTC day; else the latest with metrics.", show_default=False
+    ),
+]
+From = Annotated[
+    datetime | None,
+    typer.Option("--from", formats=_DAY_FORMAT, metavar="YYYY-MM-DD", help="First day.", show_default=False),
+]
+To = Annotated[
+    datetime | None,
+    typer.Option("--to", formats=_DAY_FORMAT, metavar="YYYY-MM-DD", help="Last day.", show_default=False),
+]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="As it stands in the data.", show_default=False)]
+
+metrics = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command with its own commands."""
+    app.add_typer(
+        metrics, name="metrics", short_help="Metrics of a genre, a country, a day.", help=_HELP, epilog=_EPILOG
+    )
+
+
+_HELP = "Show metrics: of a genre, a country or a day; for people, or as --json or --csv."
+
+
+@metrics.command("genre", epilog=options.examples("music-streams metrics genre jazz --from 2024-06-01"))
+def genre(
+    name: Name,
+    first: From = None,
+    last: To = None,
+    as_json: options.Json = False,
+    as_csv: Csv = False,
+    stack_name: options.StackName = None,
+) -> None:
+    """Days of a genre."""
+    reader = find_stack(stack_name).reader
+    _show_days(f"genre {name}", reader.genre_days(name, *_range(first, last)), _form(as_json, as_csv))
+
+
+@metrics.command("country", epilog=options.examples("music-streams metrics country Brazil --csv"))
+def country(
+    name: Name,
+    first: From = None,
+    last: To = None,
+    as_json: options.Json = False,
+    as_csv: Csv = False,
+    stack_name: options.StackName = None,
+) -> None:
+    """Days of a country's listeners; "unknown" is a country too."""
+    reader = find_stack(stack_name).reader
+    _show_days(f"country {name}", reader.country_days(name, *_range(first, last)), _form(as_json, as_csv))
+
+
+@metrics.command("range", epilog=options.examples("music-streams metrics range --from 2024-06-01 --to 2024-06-30"))
+def range_(
+    first: Annotated[
+        datetime,
+        typer.Option("--from", formats=_DAY_FORMAT, metavar="YYYY-MM-DD", help="First day.", show_default=False),
+    ],
+    last: Annotated[
+        datetime, typer.Option("--to", formats=_DAY_FORMAT, metavar="YYYY-MM-DD", help="Last day.", show_default=False)
+    ],
+    as_json: options.Json = False,
+    as_csv: Csv = False,
+    stack_name: options.StackName = None,
+) -> None:
+    """Whole days, all genres and countries together."""
+    begin, end = _range(first, last)
+    if (end - begin).days >= _MOST_DAYS:
+        raise BadUsage(f"{begin} … {end} are more than {_MOST_DAYS} days", next_steps=["ask for fewer at once"])
+    _show_days("all listens", find_stack(stack_name).reader.days(begin, end), _form(as_json, as_csv))
+
+
+@metrics.command("day", epilog=options.examples("music-streams metrics day 2024-06-25"))
+def day(
+    which: Annotated[
+        datetime | None,
+        typer.Argument(
+            metavar="YYYY-MM-DD", formats=_DAY_FORMAT, help="Else the latest with metrics.", show_default=False
+        ),
+    ] = None,
+    as_json: options.Json = False,
+    as_csv: Csv = False,
+    stack_name: options.StackName = None,
+) -> None:
+    """A whole day: its sum, its genres, its countries."""
+    form = _form(as_json, as_csv)
+    stack = find_stack(stack_name)
+    wanted = _day(stack, which)
+    items = stack.reader.items_of_day(wanted)
+    if form is not Form.TABLE:
+        _write(items, form)
+        return
+    summary = stack.reader.day(wanted)
+    if summary is None:
+        raise _nothing(f"day {wanted}")
+    console = output.stdout()
+    metric_tables.show_day(console, stack.reader, summary)
+    countries = [(each.country, each) for each in items if isinstance(each, CountryDay)]
+    output.show(console, "", metric_tables.by_name("Countries", "country", countries))
+
+
+@metrics.command("genres", epilog=options.examples("music-streams metrics genres --day 2024-06-25"))
+def genres(
+    which: Annotated[
+        datetime | None,
+        typer.Option(
+            "--day", formats=_DAY_FORMAT, metavar="YYYY-MM-DD", help="Else the latest with metrics.", show_default=False
+        ),
+    ] = None,
+    as_json: options.Json = False,
+    as_csv: Csv = False,
+    stack_name: options.StackName = None,
+) -> None:
+    """All genres of a day."""
+    stack = find_stack(stack_name)
+    wanted = _day(stack, which)
+    found = stack.reader.genres_of_day(wanted)
+    form = _form(as_json, as_csv)
+    if form is not Form.TABLE:
+        _write(found, form)
+    elif not found:
+        raise _nothing(f"day {wanted}")
+    else:
+        named = [(each.genre, each) for each in found]
+        output.show(output.stdout(), metric_tables.by_name(f"Genres on {wanted}", "genre", named))
+
+
+@metrics.command("songs", epilog=options.examples("music-streams metrics songs --country Brazil"))
+def songs(
+    which: Annotated[
+        datetime | None,
+        typer.Option(
+            "--day", formats=_DAY_FORMAT, metavar="YYYY-MM-DD", help="Else the latest with metrics.", show_default=False
+        ),
+    ] = None,
+    genre_name: Annotated[
+        str | None, typer.Option("--genre", metavar="NAME", help="Of this genre.", show_default=False)
+    ] = None,
+    country_name: Annotated[
+        str | None, typer.Option("--country", metavar="NAME", help="In this country.", show_default=False)
+    ] = None,
+    as_json: options.Json = False,
+    as_csv: Csv = False,
+    stack_name: options.StackName = None,
+) -> None:
+    """The three most heard songs of a day: of all, of a genre, or in a country."""
+    if genre_name and country_name:
+        raise BadUsage("--genre and --country exclude each other: songs are ranked for one of them")
+    form = _form(as_json, as_csv)
+    stack = find_stack(stack_name)
+    wanted = _day(stack, which)
+    of = genre_name or country_name
+    title = f"Top songs on {wanted}" + (f", {of}" if of else "")
+    item: GenreDay | CountryDay | None
+    if genre_name:
+        item = stack.reader.genre_day(genre_name, wanted)
+        found = item.top_songs if item else ()
+    elif country_name:
+        item = stack.reader.country_day(country_name, wanted)
+        found = item.top_songs if item else ()
+    else:
+        found = top_of_all(stack.reader.genres_of_day(wanted))
+    if form is not Form.TABLE:
+        _write(found, form)
+    elif not found:
+        raise _nothing(f"{of or 'day'} on {wanted}")
+    else:
+        output.show(output.stdout(), metric_tables.songs(title, found))
+
+
+def top_of_all(genres_of_day: Sequence[GenreDay]) -> tuple[TopSong, ...]:
+    """The three most heard songs over all genres.
+
+    A listen counts once in each genre of its track, so a song's numbers are the same in all of them, and one of the
+    three most heard of all is among the three most heard of its genre.
+    """
+    by_track = {song.track_id: song for genre in genres_of_day for song in genre.top_songs}
+    ranked = sorted(by_track.values(), key=lambda song: (-song.listen_count, -song.unique_listeners, song.track_id))
+    return tuple(TopSong(**(asdict(song) | {"rank": rank})) for rank, song in enumerate(islice(ranked, 3), start=1))
+
+
+def _form(as_json: bool, as_csv: bool) -> Form:
+    if as_json and as_csv:
+        raise BadUsage("--json and --csv exclude each other")
+    return Form.JSON if as_json else Form.CSV if as_csv else Form.TABLE
+
+
+def _range(first: datetime | None, last: datetime | None) -> tuple[date, date]:
+    begin, end = (first.date() if first else _FIRST), (last.date() if last else _LAST)
+    if begin > end:
+        raise BadUsage(f"--from {begin} is after --to {end}")
+    return begin, end
+
+
+def _day(stack: Stack, which: datetime | None) -> date:
+    """The day that is meant: named, or the latest that recent files brought listens of."""
+    if which:
+        return which.date()
+    recent = [
+        entry
+        for status in (Status.PUBLISHED, Status.ARCHIVED)
+        for entry in islice(stack.ledger.with_status(status), _LATEST_FILES)
+    ]
+    days = [each for entry in recent for each in entry.days]
+    if not days:
+        raise BadData(
+            "no file has been published yet, so there are no metrics",
+            next_steps=["music-streams demo", "music-streams status"],
+        )
+    return date.fromisoformat(max(days))
+
+
+def _nothing(what: str) -> BadData:
+    return BadData(
+        f"there are no metrics of {what}: nobody listened, or no file with it was published",
+        next_steps=["music-streams metrics genres     lists the names of the latest day", "music-streams status"],
+    )
+
+
+def _show_days(title: str, days: Sequence[DayMetrics], form: Form) -> None:
+    if form is not Form.TABLE:
+        _write(days, form)
+        return
+    if not days:
+        raise _nothing(title)
+    console = output.stdout()
+    output.show(console, metric_tables.by_day(title, days))
+    if len(days) > 1:
+        _show_curve(console, days)
+    last = days[-1]
+    if isinstance(last, (GenreDay, CountryDay)):
+        output.show(console, "", metric_tables.songs(f"Top songs on {last.day}", last.top_songs))
+
+
+def _show_curve(console: Console, days: Sequence[DayMetrics]) -> None:
+    """The listens as bars: of every day where they fit into a line, else of those listed last."""
+    room = min(console.width, 120) - 40
+    by_day = {each.day: each.listen_count for each in days}
+    span = (days[-1].day - days[0].day).days + 1
+    if span <= room:
+        bars, what = [by_day.get(days[0].day + timedelta(days=n), 0) for n in range(span)], "day"
+    else:
+        bars, what = [each.listen_count for each in days][-room:], "listed day"
+    output.show(console, "", f"listens  {formats.sparkline(bars)}  a bar a {what}, 0 … {max(bars):,}")
+
+
+def _write(items: Sequence[Any], form: Form) -> None:
+    """JSON keeps all; CSV the numbers and names, a row an item, without the lists."""
+    rows = [_plain(asdict(item)) for item in items]
+    if form is Form.JSON:
+        output.show_json(rows)
+        return
+    flat = [{name: value for name, value in row.items() if not isinstance(value, (list, tuple))} for row in rows]
+    columns = list(dict.fromkeys(name for row in flat for name in row))
+    writer = csv.DictWriter(sys.stdout, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - what the reader's types hold
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    if isinstance(value, Decimal):
+        return float(value)
+    return value.isoformat() if isinstance(value, (date, datetime)) else value

@@ -1,0 +1,232 @@
+"""`music-streams put`: upload files and follow them until their metrics stand."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from music_streams.ledger import Entry, Status
+from music_streams.sources import Kind
+from music_streams_cli import advice, formats, journey, options, output
+from music_streams_cli.errors import BadData, BadUsage
+from music_streams_cli.files import STREAMS_PREFIX, as_json, reason_of
+from music_streams_cli.journey import Journey
+from music_streams_cli.stack import Stack, find_stack
+
+_ONE_PUT_BYTES = 5 * 1024**3  # the most that S3 takes in one call
+_PARALLEL_UPLOADS = 4
+_EPILOG = options.examples(
+    "music-streams put streams_2024-06-25.csv",
+    "music-streams put *.csv --key 2024/06/",
+    "music-streams put songs.csv --reference songs",
+)
+
+
+class Reference(StrEnum):
+    """The kinds of reference data."""
+
+    SONGS = Kind.SONGS
+    USERS = Kind.USERS
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("put", short_help="Upload files, wait for their metrics.", epilog=_EPILOG)(put)
+
+
+def put(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="CSV files, plain or gzip.", show_default=False)],
+    key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="The object's key under incoming/, for one file; or a PREFIX/ for several.",
+            show_default=False,
+        ),
+    ] = None,
+    reference: Annotated[
+        Reference | None,
+        typer.Option(help="These are reference data: every later run reads them.", show_default=False),
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the metrics stand.")] = True,
+    timeout: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Seconds to wait at most; then exit code 4.")
+    ] = 900,
+    quiet: options.Quiet = False,
+    as_json_text: options.Json = False,
+    stack_name: options.StackName = None,
+) -> None:
+    """Upload files and follow them until their metrics stand.
+
+    Exit code: 0 all published, 1 some quarantined or failed, 2 wrong usage, 3 no pipeline, 4 time-out.
+    """
+    keys = _keys(files, key, reference)
+    stack = find_stack(stack_name)
+    progress = output.stderr(quiet=quiet)
+    output.show(progress, f"to {stack.where}, bucket {stack.landing_bucket}")
+    journeys = _upload(stack, keys)
+    if not wait:
+        _say_uploaded(keys, journeys, as_json_text=as_json_text, quiet=quiet)
+        return
+    journey.follow(stack.ledger, journeys, progress, timeout, journey.SETTLED)
+    if as_json_text:
+        output.show_json(_result(journeys))
+    else:
+        _say_result(stack, journeys)
+    if any(each.entry and each.entry.status in {Status.QUARANTINED, Status.FAILED} for each in journeys):
+        raise typer.Exit(BadData.exit_code)
+
+
+def _keys(files: list[Path], key: str | None, reference: Reference | None) -> dict[str, Path]:
+    """The key of each file.
+
+    Raises:
+        BadUsage: a file is not there, or two files would have one key.
+    """
+    for file in files:
+        _check_readable(file)
+    if reference and key:
+        raise BadUsage("--key and --reference exclude each other: reference data have their own place")
+    if reference:
+        odd = [file.name for file in files if not file.name.endswith(".csv")]
+        if odd:
+            raise BadUsage(
+                f"reference data must be named .csv, but not {odd[0]}", next_steps=["rename it, or unpack it"]
+            )
+        prefix = f"reference/{reference}/"
+    else:
+        prefix = STREAMS_PREFIX
+    if key and not key.endswith("/"):
+        if len(files) > 1:
+            raise BadUsage(
+                f"--key {key} is the key of one file, but there are {len(files)}",
+                next_steps=[f"--key {key}/ makes it the prefix of all"],
+            )
+        return {prefix + key.removeprefix(STREAMS_PREFIX): files[0]}
+    folder = prefix + (key or "").removeprefix(STREAMS_PREFIX)
+    twice = [name for name, count in Counter(file.name for file in files).items() if count > 1]
+    if twice:
+        raise BadUsage(f"two of the files are named {twice[0]}: put them one by one, each with its own --key")
+    return {folder + file.name: file for file in files}
+
+
+def _check_readable(file: Path) -> None:
+    try:
+        with file.open("rb") as stream:
+            size = stream.seek(0, 2)
+    except OSError as error:
+        raise BadUsage(f"{file} cannot be read: {error.strerror}", details=[f"looked in {Path.cwd()}"]) from error
+    if size > _ONE_PUT_BYTES:
+        raise BadUsage(f"{file} is larger than the 5 GiB that S3 takes at once; split it")
+
+
+def _upload(stack: Stack, keys: dict[str, Path]) -> list[Journey]:
+    first, *others = keys.items()
+    journeys = [journey.put(stack, *first)]  # alone, for it makes the client, which threads must not do at once
+    with ThreadPoolExecutor(_PARALLEL_UPLOADS) as pool:
+        return journeys + list(pool.map(lambda item: journey.put(stack, *item), others))
+
+
+def _say_uploaded(keys: dict[str, Path], journeys: list[Journey], *, as_json_text: bool, quiet: bool) -> None:
+    pairs = list(zip(keys, journeys, strict=True))
+    if as_json_text:
+        output.show_json({"uploaded": [{"key": key, "source_id": each.source_id} for key, each in pairs]})
+        return
+    for key, each in pairs:
+        output.show(output.stdout(), output.plain(f"put  {key}  {each.source_id}"))
+    if not quiet:
+        output.show(output.stderr(), "follow with: music-streams status --watch")
+
+
+def _result(journeys: list[Journey]) -> dict[str, Any]:
+    entries = [each.entry for each in journeys if each.entry]
+    rejected = Counter[str]()
+    for entry in entries:
+        rejected.update(entry.rejected)
+    return {
+        "files": [as_json(entry) for entry in entries],
+        "rows_read": sum(entry.rows_read for entry in entries),
+        "rows_accepted": sum(entry.rows_accepted for entry in entries),
+        "rejected": dict(rejected),
+        "days": sorted({day for entry in entries for day in entry.days}),
+        "seconds": {each.source_id: stages(each) for each in journeys},
+    }
+
+
+def stages(each: Journey) -> dict[str, float]:
+    """Seconds that a file spent in each stage, from its PUT."""
+    entry = each.entry
+    if entry is None:
+        return {}
+    spent: dict[str, float] = {}
+    before = 0.0
+    for name, stamp in (
+        ("judged", entry.validated_at),
+        ("started", entry.started_at),
+        ("published", entry.published_at),
+        ("archived", entry.archived_at),
+    ):
+        until = each.seconds_until(stamp)
+        if until is not None:
+            spent[name] = round(until - before, 1)
+            before = until
+    return spent
+
+
+def _say_result(stack: Stack, journeys: list[Journey]) -> None:
+    console = output.stdout()
+    result = _result(journeys)
+    columns = ("file", "state", "read", "accepted", "rejected", "judged", "started", "published")
+    table = output.table(*columns, right=columns[2:], elastic="file")
+    for each in journeys:
+        entry = each.entry
+        if entry is None:
+            continue
+        spent = stages(each)
+        numbers = (entry.rows_read, entry.rows_accepted, sum(entry.rejected.values()))
+        table.add_row(
+            output.plain(each.name),
+            journey.state(entry.status),
+            *(f"{number:,}" if _has_rows(entry) else "" for number in numbers),
+            *(formats.seconds(spent.get(name)) for name in columns[5:]),
+        )
+    output.show(console, "", table, "")
+    if any(each.entry and _has_rows(each.entry) for each in journeys):
+        refused = result["rows_read"] - result["rows_accepted"]
+        why = f" ({formats.counts(result['rejected'])})" if refused else ""
+        output.show(
+            console,
+            f"rows read {result['rows_read']:,} = accepted {result['rows_accepted']:,} + rejected {refused:,}{why}",
+            f"days changed: {formats.days(result['days']) or 'none'}",
+        )
+    if any(each.entry and each.entry.source.kind.is_reference and each.entry.published_at for each in journeys):
+        output.show(console, "reference data: every run from now on reads them")
+    if result["rejected"].get("unknown_track"):
+        output.show(
+            console,
+            "unknown_track: no songs file knows the track; these rows are kept aside, "
+            "and new files need: music-streams put SONGS.csv --reference songs",
+        )
+    for each in journeys:
+        if each.entry and each.entry.status in {Status.QUARANTINED, Status.FAILED}:
+            _say_trouble(stack, each.entry)
+
+
+def _has_rows(entry: Entry) -> bool:
+    """Whether its rows were counted; those of reference data are not."""
+    return bool(entry.rows_read or entry.published_at) and not entry.source.kind.is_reference
+
+
+def _say_trouble(stack: Stack, entry: Entry) -> None:
+    console = output.stdout()
+    reason = reason_of(stack, entry)
+    detail = f": {reason['detail']}" if reason else ""
+    output.show(
+        console, f"\n{journey.state(entry.status)} {output.plain(f'{entry.source.key}: {entry.reason}{detail}')}"
+    )
+    steps = ([reason["what_to_do"]] if reason else []) + advice.next_steps(entry, is_local=stack.is_local)
+    for step in [*steps, f"all about it: music-streams show {entry.source.source_id}"]:
+        output.show(console, output.plain(f"  next: {step}"))

@@ -1,0 +1,96 @@
+"""`music-streams sample`: made-up files to play with."""
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from music_streams import sample as generator
+from music_streams_cli import formats, options, output
+from music_streams_cli.errors import BadUsage
+
+_EPILOG = options.examples(
+    "music-streams sample data",
+    "music-streams sample data --files 20 --rows 50000 --day 2024-12-31",
+    "music-streams sample dirty --dirty 0.05 --duplicates 0.02 --unknown 0.01 --late 3",
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("sample", short_help="Write made-up files to play with.", epilog=_EPILOG)(sample)
+
+
+def sample(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go.", show_default=False)],
+    rows: Annotated[int, typer.Option(min=0, metavar="N", help="Rows in each streams file.")] = 10_000,
+    files: Annotated[int, typer.Option(min=0, max=10_000, metavar="N", help="Streams files.")] = 3,
+    day: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="The UTC day of the listens.")
+    ] = datetime(2024, 6, 25),
+    dirty: Annotated[float, typer.Option(min=0, max=1, metavar="SHARE", help="Share of rows with a defect.")] = 0.0,
+    duplicates: Annotated[
+        float, typer.Option(min=0, max=1, metavar="SHARE", help="Share of rows that repeat another.")
+    ] = 0.0,
+    unknown: Annotated[
+        float, typer.Option(min=0, max=1, metavar="SHARE", help="Share of listens to unknown tracks.")
+    ] = 0.0,
+    late: Annotated[
+        int, typer.Option(min=0, metavar="DAYS", help="Every tenth listen is up to so many days older.")
+    ] = 0,
+    songs: Annotated[int, typer.Option(min=1, metavar="N", help="Tracks in songs.csv.")] = 2_000,
+    users: Annotated[int, typer.Option(min=1, metavar="N", help="Users in users.csv.")] = 5_000,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed gives the same bytes.")] = 7,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write made-up songs, users and streams files; the same options give the same bytes on every machine."""
+    made = _generate(day.date(), rows, files, songs, users, seed, dirty, duplicates, unknown, late)
+    there = [name for name in made if (directory / name).exists()]
+    if there and not force:
+        raise BadUsage(
+            f"{directory / there[0]} is there already",
+            next_steps=["choose another folder, or overwrite with --force"],
+        )
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, content in made.items():
+            (directory / name).write_bytes(content)
+    except OSError as error:
+        raise BadUsage(f"{directory} cannot be written: {error.strerror}") from error
+    for name, content in made.items():
+        output.show(output.stdout(), output.plain(f"{directory / name}  ({formats.size(len(content))})"))
+    if not quiet:
+        for step in (
+            f"music-streams put {directory}/songs.csv --reference songs",
+            f"music-streams put {directory}/users.csv --reference users",
+            f"music-streams put {directory}/streams_*.csv",
+        ):
+            output.show(output.stderr(), output.plain(f"next: {step}"))
+
+
+def _generate(
+    day: date,
+    rows: int,
+    files: int,
+    songs: int,
+    users: int,
+    seed: int,
+    dirty: float,
+    duplicates: float,
+    unknown: float,
+    late: int,
+) -> dict[str, bytes]:
+    catalogue = generator.Catalogue.generate(seed, songs=songs, users=users)
+    digits = len(str(files))
+    try:
+        streams = {
+            f"streams_{day}_{number:0{digits}}.csv": generator.streams(
+                seed + number, catalogue, day, rows, dirty=dirty, duplicates=duplicates, unknown=unknown, late_days=late
+            )
+            for number in range(1, files + 1)
+        }
+    except (ValueError, OverflowError) as error:  # no row left to repeat; days before the first of the calendar
+        raise BadUsage(str(error)) from error
+    return {"songs.csv": catalogue.songs, "users.csv": catalogue.users, **streams}

@@ -1,0 +1,241 @@
+"""`music-streams show`: all about one file, or about a batch."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from music_streams import clock
+from music_streams.ledger import Entry, Status
+from music_streams_cli import files, formats, journey, options, output, story
+from music_streams_cli.errors import BadUsage
+from music_streams_cli.history import Execution
+from music_streams_cli.search import find_entries
+from music_streams_cli.stack import Stack, find_stack
+from music_streams_cli.story import Story
+
+_EPILOG = options.examples(
+    "music-streams show streams_2024-06-25.csv",
+    "music-streams show 3f2a     the beginning of a source_id",
+    "music-streams show 9698c83b6a7ee29131660ba2eea557ce --json     a batch",
+)
+_OTHERS_SHOWN = 5
+_DAYS_SHOWN = 10
+_ERROR_CHARACTERS = 400
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("show", short_help="All about one file, or a batch.", epilog=_EPILOG)(show)
+
+
+def show(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A file's name, key or source_id (or its beginning), a batch_id or an execution.",
+            show_default=False,
+        ),
+    ],
+    as_json: options.Json = False,
+    stack_name: options.StackName = None,
+) -> None:
+    """Tell a file's whole story: object, verdict, execution, job runs, snapshot, items, and where it lies now.
+
+    Of several files of that name the last to arrive is shown, of a batch all.
+    """
+    if not source.strip():
+        raise BadUsage("SOURCE is empty", next_steps=["music-streams status     lists the files that there are"])
+    stack = find_stack(stack_name)
+    entries = find_entries(stack, source.strip())
+    if not entries:
+        raise _unknown(stack, source)
+    if _is_batch(entries, source):
+        _tell_batch(stack, entries, as_json=as_json)
+    else:
+        told = story.tell(stack, entries[0])
+        if as_json:
+            output.show_json(told.as_json())
+            return
+        _show_file(output.stdout(), told)
+        _show_others(output.stdout(), entries[1:])
+
+
+def _is_batch(entries: list[Entry], source: str) -> bool:
+    """Whether it was a batch that was asked for."""
+    return len(entries) > 1 and all(entry.batch_id and entry.batch_id in source for entry in entries)
+
+
+def _tell_batch(stack: Stack, entries: list[Entry], *, as_json: bool) -> None:
+    told = story.tell_batch(stack, entries)
+    if as_json:
+        batch = {"batch_id": told.entry.batch_id, "files": [files.as_json(entry) for entry in entries]}
+        output.show_json({**batch, **told.run_as_json()})
+        return
+    console = output.stdout()
+    output.show(console, f"[bold]batch {told.entry.batch_id}[/]  {formats.plural(len(entries), 'file')}", "")
+    output.show(console, _batch_table(entries))
+    if told.execution:
+        _show_execution(console, told.execution)
+    _show_result(console, told)
+    output.show(console, f"next: music-streams show {entries[0].source.source_id[:8]}     all about its first file")
+
+
+def _batch_table(entries: list[Entry]) -> Table:
+    columns = ("  file", "state", "rows", "rejected", "source_id")
+    table = output.table(*columns, right=("rows", "rejected"), elastic="  file")
+    for entry in entries:
+        has_rows = bool(entry.rows_read)
+        table.add_row(
+            f"  {output.plain(files.name_of(entry))}",
+            journey.state(entry.status, entry.reason),
+            f"{entry.rows_read:,}" if has_rows else "",
+            f"{sum(entry.rejected.values()):,}" if has_rows else "",
+            entry.source.source_id[:8],
+        )
+    return table
+
+
+def _unknown(stack: Stack, source: str) -> BadUsage:
+    landed = [each for each in files.landed(stack, set()) if source in {each.key, each.key.rsplit("/", 1)[-1]}]
+    if landed:
+        seconds = formats.span(formats.age(landed[0].received_at))
+        return BadUsage(
+            f"{source} landed {seconds} ago and is not received yet: its event waits for the batch to fill",
+            next_steps=["music-streams status --watch"],
+        )
+    return BadUsage(
+        f"no file or batch is known as {source}",
+        details=[
+            f"looked in the ledger of {stack.where}: source_id, batch_id, key, name, and their beginnings",
+            f"and in s3://{stack.landing_bucket}/incoming/",
+        ],
+        next_steps=["music-streams status --limit 100     lists the files that there are"],
+    )
+
+
+def _show_file(console: Console, told: Story) -> None:
+    entry = told.entry
+    source = entry.source
+    output.show(
+        console,
+        f"[bold]{output.plain(source.key)}[/]  {journey.state(entry.status)} {output.plain(entry.reason)}".rstrip(),
+        "",
+        _facts(
+            [
+                ("object", f"s3://{source.bucket}/{source.key}"),
+                ("version", source.version_id),
+                ("size", formats.size(source.size)),
+                ("source_id", source.source_id),
+                ("arrived", _at(source.received_at)),
+                *_rows(entry),
+            ]
+        ),
+    )
+    _show_moves(console, entry)
+    if told.reason:
+        output.show(
+            console,
+            "\n[bold]Why it is in quarantine[/]",
+            _facts([(k, str(told.reason[k])) for k in ("verdict", "detail", "what_to_do")]),
+        )
+    if told.execution:
+        _show_execution(console, told.execution)
+    elif entry.execution_arn:
+        name = output.plain(entry.execution_arn.rsplit(":", 1)[-1])
+        output.show(console, f"\n[bold]Execution[/] {name}: AWS remembers it no more")
+    _show_result(console, told)
+    is_there = "" if told.place.is_there else "  (NOT THERE)"
+    output.show(console, "\n[bold]Lies now at[/]", f"  {output.plain(told.place.uri)}{is_there}")
+    for step in told.next_steps:
+        output.show(console, output.plain(f"next: {step}"))
+
+
+def _rows(entry: Entry) -> list[tuple[str, str]]:
+    if not (entry.rows_read or entry.published_at):
+        return []
+    rejected = sum(entry.rejected.values())
+    facts = [("rows", f"read {entry.rows_read:,} = accepted {entry.rows_accepted:,} + rejected {rejected:,}")]
+    if entry.status is Status.QUARANTINED:
+        facts = [("rows", f"read {entry.rows_read:,}, rejected {rejected:,}; none was kept")]
+    if rejected:
+        facts.append(("rejected", formats.counts(entry.rejected)))
+    return [*facts, ("days", formats.days(entry.days) or "none")]
+
+
+def _show_moves(console: Console, entry: Entry) -> None:
+    """Its way through the ledger, each step with the seconds since the one before."""
+    table = output.table("step", "at", "took", right=("took",))
+    before = entry.source.received_at
+    moves = [("arrived", before), ("judged valid", entry.validated_at), ("run started", entry.started_at)]
+    moves += [("published", entry.published_at), ("archived", entry.archived_at)]
+    if entry.status in {Status.QUARANTINED, Status.FAILED, Status.RETRACTED, Status.RECEIVED}:
+        moves.append((entry.status.lower(), entry.updated_at))
+    for name, stamp in moves:
+        if stamp:
+            took = formats.between(before, stamp) if stamp != before else None
+            table.add_row(f"  {name}", _at(stamp), formats.seconds(took))
+            before = stamp
+    output.show(console, "", table)
+
+
+def _show_execution(console: Console, execution: Execution) -> None:
+    name = execution.arn.rsplit(":", 1)[-1]
+    took = formats.seconds(execution.seconds) or "still running"
+    output.show(console, f"\n[bold]Execution[/] {name}  {execution.status}, {took}")
+    if execution.error:
+        output.show(console, output.plain(f"  error: {formats.shortened(execution.error, _ERROR_CHARACTERS)}"))
+    table = output.table("  state", "took", "tries", "error", right=("took", "tries"), elastic="error")
+    for state in execution.states:
+        took = formats.seconds(state.seconds) or "running"
+        table.add_row(
+            f"  {state.name}", took, str(state.tries or ""), output.plain(formats.shortened(state.error, 200))
+        )
+    output.show(console, table)
+    for run in execution.glue_runs:
+        took = formats.seconds(run.seconds) or "running"
+        output.show(console, f"  Glue {run.job}  {run.state}, {took}  {run.run_id[:15]}…")
+        if run.error:
+            output.show(console, output.plain(f"    error: {formats.shortened(run.error, _ERROR_CHARACTERS)}"))
+
+
+def _show_result(console: Console, told: Story) -> None:
+    if told.summary and told.summary.version:
+        output.show(
+            console, f"\n[bold]Lake[/] version {told.summary.version} of table listens ({told.summary.lake_uuid})"
+        )
+    elif told.entry.published_at and not told.summary:
+        output.show(console, "\n[bold]Lake[/] the run's summary has expired")
+    if told.touched:
+        output.show(console, "[bold]Items[/] in MetricsTable")
+    for each in told.touched[:_DAYS_SHOWN]:
+        later = "" if each.from_this_run else "; a later run has the day"
+        output.show(
+            console,
+            f"  {each.day}: {formats.plural(each.items, 'item')} at version {each.version}, "
+            f"{each.from_this_run} as this file's run wrote them{later}",
+        )
+    if len(told.touched) > _DAYS_SHOWN:
+        output.show(console, f"  and {len(told.touched) - _DAYS_SHOWN} more days")
+
+
+def _show_others(console: Console, others: list[Entry]) -> None:
+    if not others:
+        return
+    output.show(console, f"\n{formats.plural(len(others), 'more file')} like that:")
+    for entry in others[:_OTHERS_SHOWN]:
+        source = entry.source
+        output.show(console, f"  music-streams show {source.source_id[:8]}  {_at(source.received_at)}  {entry.status}")
+
+
+def _facts(rows: Iterable[tuple[str, str]]) -> Table:
+    return output.facts([(name, output.plain(value)) for name, value in rows])
+
+
+def _at(stamp: str) -> str:
+    moment: datetime = clock.parse(stamp)
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,0 +1,164 @@
+"""`music-streams status`: how the pipeline is, and where its files are."""
+
+import time
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+
+from music_streams import clock
+from music_streams.ledger import Status
+from music_streams_cli import formats, journey, options, output, overview
+from music_streams_cli.errors import BadUsage
+from music_streams_cli.health import Level
+from music_streams_cli.overview import Choice, Overview
+from music_streams_cli.stack import Stack, find_stack
+
+_EPILOG = options.examples(
+    "music-streams status",
+    "music-streams status --watch",
+    "music-streams status --state FAILED --state QUARANTINED",
+    "music-streams status --since 2h --json",
+)
+_REASON_CHARACTERS = 60
+_WATCH_SECONDS = 2.0
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_STYLES = {Level.OK: "green", Level.WORKING: "cyan", Level.ATTENTION: "bold red"}
+
+
+class State(StrEnum):
+    """What may be asked for: the ledger's statuses, and what it does not know yet."""
+
+    LANDED = journey.LANDED
+    RECEIVED = Status.RECEIVED
+    VALID = Status.VALID
+    RUNNING = Status.RUNNING
+    PUBLISHED = Status.PUBLISHED
+    ARCHIVED = Status.ARCHIVED
+    QUARANTINED = Status.QUARANTINED
+    FAILED = Status.FAILED
+    RETRACTED = Status.RETRACTED
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("status", short_help="How the pipeline is, and where its files are.", epilog=_EPILOG)(status)
+
+
+def status(
+    state: Annotated[
+        list[State] | None,
+        typer.Option(
+            case_sensitive=False, metavar="STATE", help="Only files in this state; repeatable.", show_default=False
+        ),
+    ] = None,
+    day: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="YYYY-MM-DD",
+            help="Only files with listens of this UTC day.",
+            show_default=False,
+        ),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPAN",
+            help="Only files that moved since: 30m, 2h, 7d, or a moment in ISO 8601.",
+            show_default=False,
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Files to list at most.")] = 20,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on until interrupted.")] = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    stack_name: options.StackName = None,
+) -> None:
+    """Say how the pipeline is, then list its files, the last to arrive first.
+
+    Time: from a file's arrival until its metrics stood, or it was put aside, or until now.
+    """
+    choice = Choice(
+        frozenset(state or ()), day.date().isoformat() if day else "", _moment(since) if since else "", limit
+    )
+    stack = find_stack(stack_name)
+    if as_json:
+        found = overview.read(stack, choice)
+        output.show_json({"health": found.health.as_json(), "files": [asdict(line) for line in found.lines]})
+    elif watch:
+        with suppress(KeyboardInterrupt):  # how one ends it
+            _watch(stack, choice)
+    else:
+        output.show(output.stdout(), *_parts(overview.read(stack, choice), with_hints=not quiet))
+
+
+def _moment(text: str) -> str:
+    """A stamp, from a span before now or a moment.
+
+    Raises:
+        BadUsage: it is neither.
+    """
+    try:
+        if text[:-1].isdecimal() and text[-1] in _UNITS:
+            return clock.stamp(datetime.now(UTC) - timedelta(seconds=int(text[:-1]) * _UNITS[text[-1]]))
+        moment = clock.parse(text)
+    except (ValueError, OverflowError):
+        raise BadUsage(
+            f"--since {text} is neither a span nor a moment",
+            next_steps=["write 30m, 2h, 7d or 2024-06-25T12:00:00Z"],
+        ) from None
+    return clock.stamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _watch(stack: Stack, choice: Choice) -> None:
+    console = output.stdout()
+    if console.is_terminal:
+        with Live(console=console, auto_refresh=False, screen=False) as live:
+            while True:
+                live.update(Group(*_parts(overview.read(stack, choice), with_hints=False)), refresh=True)
+                time.sleep(_WATCH_SECONDS)
+    while True:
+        _tell(console, overview.read(stack, choice))
+        time.sleep(output.PROGRESS_SECONDS)
+
+
+def _tell(console: Console, found: Overview) -> None:
+    output.show(console, output.plain(f"{clock.stamp(found.health.now)}  {found.health.sentence}"))
+
+
+def _parts(found: Overview, *, with_hints: bool) -> list[RenderableType]:
+    health = found.health
+    words = output.plain(health.sentence).replace(health.level, f"[{_STYLES[health.level]}]{health.level}[/]", 1)
+    parts: list[RenderableType] = [words]
+    if found.lines:
+        columns = ["file", "state", "rows", "rejected", "time", *([] if output.is_narrow() else ["arrived"])]
+        table = output.table(*columns, right=("rows", "rejected", "time"), elastic="file")
+        for line in found.lines:
+            rows, rejected = (f"{line.rows_read:,}", f"{line.rejected:,}") if line.rows_read else ("", "")
+            state = journey.state(line.state, formats.shortened(line.reason, _REASON_CHARACTERS))
+            took = formats.span(line.seconds(health.now))
+            ago = f"{formats.span(formats.age(line.received_at, health.now))} ago"
+            table.add_row(*[output.plain(line.name), state, rows, rejected, took, ago][: len(columns)])
+        parts += ["", table]
+    else:
+        parts += ["", "no file like that"] if health.level is not Level.OK else ["", "no files"]
+    if with_hints:
+        parts += _hints(found)
+    return parts
+
+
+def _hints(found: Overview) -> list[str]:
+    hints = []
+    if found.is_cut:
+        hints.append("older files: --limit N, --since 7d, --state STATE")
+    troubled = [line for line in found.lines if line.state in {Status.FAILED, Status.QUARANTINED}]
+    if troubled:
+        troubled.sort(key=lambda line: line.state != Status.FAILED)
+        hints.append(f"music-streams show {troubled[0].source_id[:8]}     all about {output.plain(troubled[0].name)}")
+    return ["", *(f"next: {hint}" for hint in hints)] if hints else []

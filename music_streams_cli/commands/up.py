@@ -1,0 +1,87 @@
+"""`music-streams up`: start the local cloud with the pipeline in it."""
+
+import subprocess
+import time
+from typing import Annotated
+
+import typer
+
+from local.errors import LocalCloudError
+from music_streams_cli import local_cloud, options, output
+from music_streams_cli.errors import NoCloud
+from music_streams_cli.stack import find_stack
+
+_EPILOG = options.examples(
+    "music-streams up",
+    "music-streams up --fresh",
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("up", short_help="Start the local cloud with the pipeline in it.", epilog=_EPILOG)(up)
+
+
+def up(
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start empty instead of keeping data.")] = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Start the local cloud, or update a running one, with the pipeline of this checkout.
+
+    Nothing of it leaves this machine, and no account of AWS is needed. It is ready when the command ends.
+    """
+    console = output.stderr(quiet=quiet)
+    began = time.monotonic()
+    _build_library()
+    state = local_cloud.state()
+    from local.bring_up import bring_up  # noqa: PLC0415  takes a second, which the other commands need not wait
+
+    def tell(text: str) -> None:
+        if not text.startswith("  "):  # the indented lines name local's own commands; ours follow below
+            output.show(console, output.plain(f"{time.monotonic() - began:5.1f} s  {text}"))
+
+    try:
+        with state.exclusively():
+            bring_up(
+                state,
+                local_cloud.TEMPLATE,
+                fresh=fresh,
+                uploads=[f"{local_cloud.LIBRARY}={local_cloud.LIBRARY_PLACE}"],
+                port=0,
+                report=tell,
+            )
+    except LocalCloudError as error:
+        raise local_cloud.trouble(error, "music-streams logs     shows what it did", "music-streams down") from error
+    except OSError as error:
+        raise NoCloud(f"the local cloud did not start: {error}") from error
+    if not quiet:
+        _say_ready()
+
+
+def _build_library() -> None:
+    """The jobs' library, as the Makefile makes it."""
+    made = subprocess.run(
+        ["make", "--silent", "library"], cwd=local_cloud.CHECKOUT, capture_output=True, text=True, check=False
+    )
+    if made.returncode:
+        raise NoCloud(
+            "the jobs' library could not be built",
+            details=made.stderr.strip().splitlines()[-5:],
+            next_steps=["make library      shows the whole output"],
+        )
+
+
+def _say_ready() -> None:
+    stack, state = find_stack(environment={"LOCAL_CLOUD_STATE": str(local_cloud.state().root)}), local_cloud.state()
+    rows = [
+        ("endpoint", f"{stack.endpoint}  (every AWS API of the pipeline)"),
+        ("files", f"s3://{stack.landing_bucket}/incoming/"),
+        ("state", f"{state.root}/"),
+        ("", ""),
+        ("try", "music-streams demo"),
+        ("feed", "music-streams put FILE…"),
+        ("watch", "music-streams status --watch"),
+        ("logs", "music-streams logs --follow"),
+        ("stop", "music-streams down"),
+    ]
+    output.show(output.stdout(), "ready", output.facts([(name, output.plain(text)) for name, text in rows]))

@@ -1,0 +1,76 @@
+"""Numbers, moments and spans as people read them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from music_streams import clock
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def seconds(value: float | None) -> str:
+    """``3.4 s``; '' where there is none."""
+    return "" if value is None else f"{value:.1f} s"
+
+
+def span(value: float) -> str:
+    """A span in its largest unit: ``42 s``, ``5 min``, ``3 h``, ``12 d``."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if value >= 2 * size:
+            return f"{value // size:.0f} {unit}"
+    return f"{max(value, 0):.0f} s"
+
+
+def between(start: str, end: str) -> float | None:
+    """Seconds between two stamps; None where one is ''."""
+    return (clock.parse(end) - clock.parse(start)).total_seconds() if start and end else None
+
+
+def age(stamp: str, now: datetime | None = None) -> float:
+    """Seconds since a stamp."""
+    return ((now or datetime.now(UTC)) - clock.parse(stamp)).total_seconds()
+
+
+def size(count: int) -> str:
+    """Bytes: ``42 B``, ``1.2 MB``."""
+    value = float(count)
+    for unit in ("B", "kB", "MB"):
+        if value < 1_000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1_000
+    return f"{value:.1f} GB"
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def counts(by_name: dict[str, int]) -> str:
+    """``5 duplicate, 2 bad_user_id``, the most frequent first."""
+    ordered = sorted(by_name.items(), key=lambda pair: (-pair[1], pair[0]))
+    return ", ".join(f"{count:,} {name}" for name, count in ordered)
+
+
+def days(values: Sequence[str]) -> str:
+    """All days where they are few, else the first, the last and how many."""
+    if len(values) <= 3:
+        return ", ".join(values)
+    return f"{values[0]} … {values[-1]} ({len(values)} days)"
+
+
+def hours(milliseconds: int) -> str:
+    """Listening time in hours."""
+    return f"{milliseconds / 3_600_000:,.1f}"
+
+
+def sparkline(values: Sequence[int]) -> str:
+    """One bar a value, from zero to the greatest."""
+    top = max(values, default=0)
+    return "".join(_BARS[round(value / top * (len(_BARS) - 1))] if top else _BARS[0] for value in values)
+
+
+def shortened(text: str, limit: int) -> str:
+    """The text in one line of so many characters at most."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"

@@ -1,0 +1,23 @@
+"""The local cloud as the commands drive it: from the checkout that they are part of."""
+
+from pathlib import Path
+
+from local.errors import LocalCloudError
+from local.state import StateDir
+from music_streams_cli.errors import NoCloud
+from music_streams_cli.stack import state_folder
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+TEMPLATE = CHECKOUT / "template.yaml"
+LIBRARY = CHECKOUT / ".build" / "library"
+LIBRARY_PLACE = "s3://music-streams-artifacts/library"
+
+
+def state() -> StateDir:
+    """Where the cloud keeps its files."""
+    return StateDir(state_folder())
+
+
+def trouble(error: LocalCloudError, *next_steps: str) -> NoCloud:
+    """The local cloud's own words as an error of the commands."""
+    return NoCloud(str(error), next_steps=list(next_steps))

@@ -1,0 +1,128 @@
+"""The files and the health of a pipeline, read at one moment."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from boto3.dynamodb.conditions import Attr
+
+from music_streams import clock
+from music_streams.ledger import Entry, Status
+from music_streams.sources import Source
+from music_streams_cli import files, formats
+from music_streams_cli.health import Health, Waiting
+from music_streams_cli.journey import LANDED
+from music_streams_cli.stack import Stack
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class FileLine:
+    """A file as a list shows it; `ended_at` is '' while it is on its way."""
+
+    source_id: str
+    name: str
+    key: str
+    state: str
+    reason: str
+    rows_read: int
+    rows_accepted: int
+    rejected: int
+    batch_id: str
+    received_at: str
+    ended_at: str
+
+    def seconds(self, now: datetime) -> float:
+        """Seconds from its arrival until its metrics stood or it was put aside, or until now."""
+        return formats.between(self.received_at, self.ended_at) or formats.age(self.received_at, now)
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What `status` shows; `lines` begin with what arrived last."""
+
+    health: Health
+    lines: list[FileLine]
+    is_cut: bool
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which files are asked for; '' and empty stand for all."""
+
+    states: frozenset[str] = frozenset()
+    day: str = ""
+    since: str = ""
+    limit: int = 20
+
+    def wants(self, state: str) -> bool:
+        """Whether files of that state are asked for."""
+        return not self.states or state in self.states
+
+
+def read(stack: Stack, choice: Choice) -> Overview:
+    """Read the open and failed files whole, of the others as many as are asked for."""
+    now = datetime.now(UTC)
+    pending = {status: list(stack.ledger.with_status(status)) for status in (*files.OPEN, Status.FAILED)}
+    known = {entry.source.source_id for entries in pending.values() for entry in entries}
+    landed = files.landed(stack, known)
+    health = _health(
+        stack, pending, [Waiting(source.key.rsplit("/", 1)[-1], source.received_at) for source in landed], now
+    )
+
+    condition = Attr("days").contains(choice.day) if choice.day else None
+    lines = [
+        _line(entry)
+        for status in Status
+        if choice.wants(status)
+        for entry in islice(stack.ledger.with_status(status, choice.since, condition), choice.limit + 1)
+    ]
+    if choice.wants(LANDED) and not choice.day:
+        lines += [_landed_line(source) for source in landed if source.received_at >= choice.since]
+    lines.sort(key=lambda line: (line.received_at, line.name), reverse=True)
+    return Overview(health, lines[: choice.limit], is_cut=len(lines) > choice.limit)
+
+
+def _health(stack: Stack, pending: dict[Status, list[Entry]], landed: Iterable[Waiting], now: datetime) -> Health:
+    waiting = [
+        Waiting(files.name_of(entry), entry.source.received_at) for status in files.OPEN for entry in pending[status]
+    ]
+    yesterday = clock.stamp(now - _DAY)
+    quarantined = sum(1 for _ in stack.ledger.with_status(Status.QUARANTINED, since=yesterday))
+    failed = [files.name_of(entry) for entry in pending[Status.FAILED]]
+    return Health([*waiting, *landed], failed, quarantined, _dead_letters(stack), now)
+
+
+def _dead_letters(stack: Stack) -> int | None:
+    """How many arrivals could not be taken; None where the stack does not tell its queue."""
+    url = stack.outputs.get("ArrivalsDeadLetterQueueUrl")
+    if not url:
+        return None
+    name = "ApproximateNumberOfMessages"
+    answer: dict[str, Any] = stack.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[name])
+    return int(answer["Attributes"][name])
+
+
+def _line(entry: Entry) -> FileLine:
+    return FileLine(
+        entry.source.source_id,
+        files.name_of(entry),
+        entry.source.key,
+        entry.status,
+        entry.reason,
+        entry.rows_read,
+        entry.rows_accepted,
+        sum(entry.rejected.values()),
+        entry.batch_id,
+        entry.source.received_at,
+        files.ended_at(entry),
+    )
+
+
+def _landed_line(source: Source) -> FileLine:
+    return FileLine(
+        source.source_id, source.key.rsplit("/", 1)[-1], source.key, LANDED, "", 0, 0, 0, "", source.received_at, ""
+    )

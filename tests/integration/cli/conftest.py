@@ -1,0 +1,186 @@
+"""The commands against AWS, as far as moto is AWS: a stack that CloudFormation knows, files in every state, metrics."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from typer.testing import CliRunner
+
+from music_streams.sources import Source, batch_id_of
+from music_streams_cli.app import app
+from music_streams_cli.stack import Stack, find_stack
+
+Run = Callable[..., Any]
+ARRIVED = "2026-11-21T21:03:25.000Z"
+MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:process-streams"
+TEMPLATE = {
+    "Resources": {
+        "Landing": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "landing"}},
+        "Lake": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "lake"}},
+        "DeadLetters": {"Type": "AWS::SQS::Queue"},
+    },
+    "Outputs": {
+        "LandingBucketName": {"Value": {"Ref": "Landing"}},
+        "LakeBucketName": {"Value": {"Ref": "Lake"}},
+        "FilesTableName": {"Value": "files"},
+        "MetricsTableName": {"Value": "metrics"},
+        "StateMachineArn": {"Value": MACHINE},
+        "ArrivalsDeadLetterQueueUrl": {"Value": {"Ref": "DeadLetters"}},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """A stack on AWS with a few files and the metrics of two days."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "FORCE_COLOR"):
+            environment.delenv(name, raising=False)
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "eu-west-1",
+            "MUSIC_STREAMS_STACK": "streams-test",
+            "LOCAL_CLOUD_STATE": "/nonexistent",
+            "COLUMNS": "80",
+        }.items():
+            environment.setenv(name, value)
+        with mock_aws():
+            boto3.client("cloudformation").create_stack(StackName="streams-test", TemplateBody=json.dumps(TEMPLATE))
+            _create_table("files", {"source_id": "HASH"}, "by-status", {"status": "HASH", "updated_at": "RANGE"})
+            _create_table("metrics", {"pk": "HASH", "sk": "RANGE"}, "by-day", {"day": "HASH", "pk": "RANGE"})
+            stack = find_stack()
+            stack.s3.put_bucket_versioning(Bucket="landing", VersioningConfiguration={"Status": "Enabled"})
+            _fill(stack)
+            yield stack
+
+
+@pytest.fixture
+def run(stack) -> Run:
+    return lambda *args: CliRunner().invoke(app, [str(arg) for arg in args], prog_name="music-streams")
+
+
+@pytest.fixture
+def golden() -> Path:
+    return Path(__file__).parent / "golden"
+
+
+def source(name: str, key: str = "") -> Source:
+    """A file of the ledger; its ids are the same in every run."""
+    return Source("landing", key or f"incoming/{name}", f"version-of-{name}", 1_234, ARRIVED)
+
+
+BATCH = batch_id_of([source("good.csv").source_id])
+ENTRIES: dict[str, dict[str, Any]] = {
+    "good.csv": {
+        "status": "ARCHIVED",
+        "updated_at": "2026-11-21T21:04:31.000Z",
+        "batch_id": BATCH,
+        "execution_arn": MACHINE.replace("stateMachine", "execution") + f":{BATCH}-1",
+        "days": ["2024-06-24", "2024-06-25"],
+        "rows_read": 1_000,
+        "rows_accepted": 990,
+        "rejected": {"duplicate": 8, "bad_user_id": 2},
+        "validated_at": "2026-11-21T21:03:28.000Z",
+        "started_at": "2026-11-21T21:03:29.500Z",
+        "published_at": "2026-11-21T21:04:30.000Z",
+        "archived_at": "2026-11-21T21:04:31.000Z",
+        "archive_key": source("good.csv").kept_key("archive"),
+    },
+    "refused.csv": {
+        "status": "QUARANTINED",
+        "updated_at": "2026-11-21T21:03:28.000Z",
+        "reason": "missing_columns",
+        "archive_key": source("refused.csv").kept_key("quarantine"),
+    },
+    "failed.csv": {
+        "status": "FAILED",
+        "updated_at": "2026-11-21T21:05:00.000Z",
+        "batch_id": batch_id_of([source("failed.csv").source_id]),
+        "reason": "no_reference_data",
+        "validated_at": "2026-11-21T21:03:28.000Z",
+        "started_at": "2026-11-21T21:03:29.500Z",
+    },
+}
+
+
+def put_entry(stack: Stack, item: Source, **attributes: Any) -> None:
+    """Write an entry as the pipeline would have."""
+    stack.session.resource("dynamodb").Table("files").put_item(
+        Item={
+            "source_id": item.source_id,
+            "bucket": item.bucket,
+            "key": item.key,
+            "version_id": item.version_id,
+            "size": item.size,
+            "received_at": item.received_at,
+            "attempt": 1,
+            **attributes,
+        }
+    )
+
+
+def _create_table(name: str, keys: dict[str, str], index: str, index_keys: dict[str, str]) -> None:
+    def schema(of: dict[str, str]) -> list[Any]:
+        return [{"AttributeName": attribute, "KeyType": kind} for attribute, kind in of.items()]
+
+    boto3.client("dynamodb").create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in {**keys, **index_keys}],
+        KeySchema=schema(keys),
+        GlobalSecondaryIndexes=[
+            {"IndexName": index, "KeySchema": schema(index_keys), "Projection": {"ProjectionType": "ALL"}}
+        ],
+    )
+
+
+def _fill(stack: Stack) -> None:
+    for name, attributes in ENTRIES.items():
+        item = source(name)
+        if attributes["status"] == "FAILED":
+            version = stack.s3.put_object(Bucket="landing", Key=item.key, Body=b"rows")["VersionId"]
+            item = replace(item, version_id=version)
+        put_entry(stack, item, **attributes)
+        if "archive_key" in attributes:
+            stack.s3.put_object(Bucket="landing", Key=attributes["archive_key"], Body=b"rows")
+    refused = source("refused.csv")
+    reason = {
+        "verdict": "missing_columns",
+        "detail": "the header row lacks: track_id",
+        "what_to_do": "write the header row with every column",
+    }
+    folder = refused.kept_key("quarantine").rsplit("/", 1)[0]
+    stack.s3.put_object(Bucket="landing", Key=f"{folder}/reason.json", Body=json.dumps(reason))
+    for day, listens in (("2024-06-24", 400), ("2024-06-25", 590)):
+        _put_day(stack, day, listens)
+
+
+def _put_day(stack: Stack, day: str, listens: int) -> None:
+    numbers: dict[str, Any] = {
+        "listen_count": listens,
+        "unique_listeners": 100,
+        "total_listening_time_ms": listens * 180_000,
+        "avg_listening_time_per_user_ms": Decimal(listens * 1_800),
+    }
+    counts = {name: value for name, value in numbers.items() if name != "avg_listening_time_per_user_ms"}
+    made_by: dict[str, Any] = {
+        "version": 7,
+        "lake_uuid": "lake",
+        "batch_id": BATCH,
+        "updated_at": "2026-11-21T21:04:30.000Z",
+    }
+    song = {"rank": 1, "track_id": "t" * 22, "track_name": "Señal\nde [radio]", "artists": "星空", **counts}
+    items: list[tuple[str, str, dict[str, Any]]] = [
+        ("GENRE#jazz", f"DAY#{day}", {"top_songs": [song]}),
+        ("COUNTRY#Türkiye", f"DAY#{day}", {"top_songs": [song]}),
+        (f"DAY#{day}", "SUMMARY", {"top_genres": [{"rank": 1, "genre": "jazz", **counts}]}),
+    ]
+    for pk, sk, more in items:
+        stack.metrics.put_item(Item={"pk": pk, "sk": sk, "day": day, **numbers, **made_by, **more})

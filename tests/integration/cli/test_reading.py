@@ -1,0 +1,120 @@
+"""What the reading commands show, against golden files; and what they give to programs."""
+
+import csv
+import io
+import json
+import re
+
+import pytest
+
+from tests.integration.cli.conftest import source
+from tests.unit.cli.golden import check
+
+
+def steady(text: str) -> str:
+    """Text without what changes from run to run."""
+    text = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "VERSION", text)
+    if "failed.csv" in text:
+        text = re.sub(r"[0-9a-f]{32}", "SOURCE_ID", text)
+    text = re.sub(r"music-streams show [0-9a-f]{8} ", "music-streams show ID ", text)
+    return re.sub(r"\d+ (s|min|h|d) ago", "N ago", re.sub(r"\d+ quarantined in 24 h", "N quarantined", text))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "show good.csv",
+        "show refused.csv",
+        "show failed.csv",
+        "metrics day 2024-06-25",
+        "metrics genre jazz",
+        "metrics country Türkiye",
+        "metrics range --from 2024-06-20 --to 2024-06-30",
+        "metrics genres",
+        "metrics songs",
+        "metrics genre jazz --csv",
+        "metrics day --json",
+    ],
+)
+def test_a_command_shows_what_was_agreed(run, golden, command):
+    ended = run(*command.split())
+    assert ended.exit_code == 0, ended.stderr
+    check(golden / f"{command}.txt", steady(ended.stdout))
+
+
+def test_status_shows_the_health_first(run, golden):
+    text = run("status").stdout
+    assert text.startswith("ATTENTION: 1 file failed (last failed.csv), no file waits, no dead letters")
+    check(golden / "status.txt", steady(text.split("\n\n", 1)[1]))
+
+
+def test_status_narrowed(run):
+    def listed(*options):
+        return [line["name"] for line in json.loads(run("status", "--json", *options).stdout)["files"]]
+
+    assert listed("--state", "failed") == ["failed.csv"]
+    assert listed("--state", "FAILED", "--state", "ARCHIVED") == ["good.csv", "failed.csv"]
+    assert listed("--day", "2024-06-24") == ["good.csv"]
+    assert listed("--since", "2026-11-21T21:04:00Z") == ["good.csv", "failed.csv"]
+    assert len(listed("--limit", "1")) == 1
+
+
+def test_a_dead_letter_is_news(run, stack):
+    url = stack.outputs["ArrivalsDeadLetterQueueUrl"]
+    sqs = stack.client("sqs")
+    sqs.send_message(QueueUrl=url, MessageBody="x")
+    assert "1 dead letter" in run("status").stdout.splitlines()[0]
+    sqs.purge_queue(QueueUrl=url)
+
+
+def test_a_file_that_no_event_has_told_of_yet_is_landed(run, stack):
+    stack.s3.put_object(Bucket="landing", Key="incoming/new.csv", Body=b"x")
+    try:
+        assert "1 file waits" in run("status").stdout.splitlines()[0]
+        listed = json.loads(run("status", "--state", "landed", "--json").stdout)["files"]
+        assert [line["name"] for line in listed] == ["new.csv"]
+        assert "is not received yet" in run("show", "new.csv").stderr
+    finally:
+        [version] = stack.s3.list_object_versions(Bucket="landing", Prefix="incoming/new.csv")["Versions"]
+        stack.s3.delete_object(Bucket="landing", Key="incoming/new.csv", VersionId=version["VersionId"])
+
+
+def test_show_finds_a_file_by_all_that_names_it(run):
+    good = source("good.csv")
+    for name in ("good.csv", good.key, f"s3://landing/{good.key}", good.source_id, good.source_id[:6]):
+        assert json.loads(run("show", name, "--json").stdout)["file"]["source_id"] == good.source_id, name
+
+
+def test_show_knows_a_batch_whose_folder_has_expired(run):
+    batch_id = json.loads(run("show", "good.csv", "--json").stdout)["file"]["batch_id"]
+    assert json.loads(run("show", f"{batch_id}-1", "--json").stdout)["file"]["key"] == "incoming/good.csv"
+
+
+def test_csv_is_for_spreadsheets_and_json_keeps_all(run):
+    rows = list(csv.DictReader(io.StringIO(run("metrics", "day", "2024-06-25", "--csv").stdout)))
+    assert [row["listen_count"] for row in rows] == ["590", "590", "590"]
+    [genre] = json.loads(run("metrics", "genres", "--day", "2024-06-25", "--json").stdout)
+    assert genre["top_songs"][0]["track_name"] == "Señal\nde [radio]"
+
+
+@pytest.mark.parametrize(
+    ("command", "exit_code", "words"),
+    [
+        ("show nothing.csv", 2, "no file or batch is known as nothing.csv"),
+        ("metrics genre polka", 1, "there are no metrics of genre polka"),
+        ("metrics day 1999-01-01", 1, "there are no metrics of day 1999-01-01"),
+        ("metrics genre jazz --from 2024-06-30 --to 2024-06-01", 2, "is after"),
+        ("metrics genre jazz --csv --json", 2, "exclude each other"),
+        ("metrics range --from 2020-01-01 --to 2024-01-01", 2, "more than 400 days"),
+        ("metrics songs --genre jazz --country Brazil", 2, "exclude each other"),
+        ("status --since 99999999999999d", 2, "neither a span nor a moment"),
+        ("status --since yesterday", 2, "neither a span nor a moment"),
+        ("status --state LOST", 2, "LOST"),
+        ("status --stack-name other", 3, "there is no stack other at AWS"),
+    ],
+)
+def test_trouble_is_told_on_stderr_with_the_next_step(run, command, exit_code, words):
+    ended = run(*command.split())
+    assert ended.exit_code == exit_code
+    assert words in ended.stderr
+    assert ended.stdout == ""

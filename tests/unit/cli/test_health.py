@@ -1,0 +1,39 @@
+"""The one sentence."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from music_streams_cli.health import Health, Waiting
+
+NOW = datetime(2024, 6, 25, 12, tzinfo=UTC)
+FRESH, LATE = Waiting("fresh.csv", "2024-06-25T11:59:18.000Z"), Waiting("late.csv", "2024-06-25T11:00:00.000Z")
+
+
+@pytest.mark.parametrize(
+    ("health", "sentence"),
+    [
+        (Health([], [], 0, 0, NOW), "OK: no file waits, none failed, no dead letters."),
+        (
+            Health([FRESH], [], 0, 0, NOW),
+            "WORKING: 1 file waits for 42 s (fresh.csv), none failed, no dead letters.",
+        ),
+        (
+            Health([FRESH, LATE], ["new.csv", "old.csv"], 3, 1, NOW),
+            (
+                "ATTENTION: 2 files failed (last new.csv), 1 dead letter, 2 files wait, the oldest for 60 min "
+                "(late.csv, longer than 15 min), 3 quarantined in 24 h."
+            ),
+        ),
+        (Health([], [], 0, None, NOW), "OK: no file waits, none failed."),
+    ],
+)
+def test_the_worst_comes_first(health, sentence):
+    assert health.sentence == sentence
+
+
+def test_it_says_the_same_to_programs():
+    told = Health([FRESH, LATE], ["new.csv"], 0, 0, NOW).as_json()
+    assert told["level"] == "ATTENTION"
+    assert (told["waiting"], told["failed"], told["dead_letters"]) == (2, 1, 0)
+    assert told["oldest_waiting"] == {"name": "late.csv", "since": "2024-06-25T11:00:00.000Z"}

@@ -1,0 +1,81 @@
+"""Following files, with a ledger that the test writes."""
+
+import io
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from rich.console import Console
+
+from music_streams.ledger import Entry, Ledger, Status
+from music_streams.sources import Source
+from music_streams_cli import journey
+from music_streams_cli.errors import TimedOut
+from music_streams_cli.journey import Journey
+
+PUT_AT = datetime(2024, 6, 25, 12, tzinfo=UTC)
+SOURCE = Source("landing", "incoming/a.csv", "v1", 10, "2024-06-25T12:00:00.000Z")
+RECEIVED = Entry(SOURCE, Status.RECEIVED, "2024-06-25T12:00:02.000Z", 1)
+
+
+class ScriptedLedger(Ledger):
+    """Answers one entry after the other, then the last for ever."""
+
+    def __init__(self, *script: Entry | None) -> None:
+        self._script = list(script)
+
+    def entries(self, source_ids):
+        entry = self._script.pop(0) if len(self._script) > 1 else self._script[0]
+        return {source_id: entry for source_id in source_ids if entry}
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch):
+    monkeypatch.setattr(journey, "_POLL_SECONDS", 0)
+
+
+def follow(ledger: Ledger, journeys: list[Journey], **how) -> str:
+    shown = io.StringIO()
+    journey.follow(ledger, journeys, Console(file=shown, width=200), how.pop("timeout", 60), **how)
+    return shown.getvalue()
+
+
+def a_file() -> Journey:
+    return Journey(SOURCE.source_id, "a.csv", PUT_AT)
+
+
+def test_each_change_is_a_line_off_a_terminal():
+    quarantined = replace(
+        RECEIVED, status=Status.QUARANTINED, reason="empty_file", updated_at="2024-06-25T12:00:03.500Z"
+    )
+    lines = follow(ScriptedLedger(None, RECEIVED, RECEIVED, quarantined), [a_file()]).splitlines()
+    assert lines == ["   2.0 s  a.csv  RECEIVED", "   3.5 s  a.csv  QUARANTINED empty_file"]
+
+
+def test_it_is_done_where_the_goal_is_met():
+    published = replace(RECEIVED, status=Status.PUBLISHED)
+    file = a_file()
+    follow(ScriptedLedger(published), [file], goal=journey.SETTLED)
+    assert file.state == Status.PUBLISHED
+    with pytest.raises(TimedOut):
+        follow(ScriptedLedger(published), [a_file()], timeout=0, goal=journey.ENDED)
+
+
+def test_a_time_out_names_the_files_and_says_that_nothing_is_lost():
+    with pytest.raises(TimedOut, match="1 file did not come through in time; nothing is lost") as raised:
+        follow(ScriptedLedger(None), [a_file()], timeout=0)
+    assert raised.value.details == ["a.csv: LANDED"]
+    assert raised.value.exit_code == 4
+
+
+def test_many_files_are_summed_up_instead_of_a_line_each(monkeypatch):
+    monkeypatch.setattr("music_streams_cli.output.PROGRESS_SECONDS", 0)
+    archived = replace(RECEIVED, status=Status.ARCHIVED)
+    files = [Journey(f"{n:032x}", f"{n}.csv", PUT_AT) for n in range(50)]
+    assert follow(ScriptedLedger(archived), files).split("s  ")[1] == "50 files: 50 ARCHIVED\n"
+
+
+def test_names_from_outside_do_nothing_to_the_terminal():
+    odd = Journey(SOURCE.source_id, "[red]\x1b[31mx.csv", PUT_AT)
+    shown = follow(ScriptedLedger(replace(RECEIVED, status=Status.FAILED)), [odd])
+    assert "[red]�[31mx.csv  FAILED" in shown

@@ -1,0 +1,99 @@
+"""Which pipeline is found, and what is said where there is none."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from music_streams_cli.errors import NoCloud
+from music_streams_cli.stack import find_stack
+
+OUTPUTS = {"LandingBucketName": "landing"}
+
+
+@pytest.fixture
+def endpoint() -> Iterator[str]:
+    """An address at which somebody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def record(folder, endpoint: str) -> dict[str, str]:
+    """A state folder as the local cloud writes it; answers the environment that names it."""
+    folder.joinpath("stack.json").write_text(
+        json.dumps({"endpoint": endpoint, "region": "us-east-1", "outputs": OUTPUTS})
+    )
+    return {"LOCAL_CLOUD_STATE": str(folder)}
+
+
+def test_the_local_cloud_is_found_by_its_state_folder_and_the_environment_stays(tmp_path, endpoint):
+    before = dict(os.environ)
+    stack = find_stack(environment=record(tmp_path, endpoint))
+    assert (stack.is_local, stack.endpoint, stack.landing_bucket) == (True, endpoint, "landing")
+    assert stack.s3.meta.endpoint_url == endpoint
+    assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("spelling", ["{}", "{}/", "localhost"])
+def test_its_own_endpoint_in_the_environment_means_the_local_cloud_too(tmp_path, endpoint, spelling):
+    same = endpoint.replace("127.0.0.1", "localhost") if spelling == "localhost" else spelling.format(endpoint)
+    assert find_stack(environment=record(tmp_path, endpoint) | {"AWS_ENDPOINT_URL": same}).is_local
+
+
+def test_nothing_found_lists_every_place_and_the_ways_out(tmp_path):
+    with pytest.raises(NoCloud) as raised:
+        find_stack(environment={"LOCAL_CLOUD_STATE": str(tmp_path)})
+    told = "\n".join([*raised.value.details, *raised.value.next_steps])
+    for place in ("MUSIC_STREAMS_STACK", "AWS_ENDPOINT_URL", f"there is no {tmp_path}/stack.json", "music-streams up"):
+        assert place in told
+
+
+def test_a_cloud_that_has_stopped_is_told_as_such(tmp_path, endpoint):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        gone = f"http://127.0.0.1:{server.getsockname()[1]}"
+    with pytest.raises(NoCloud) as raised:
+        find_stack(environment=record(tmp_path, gone))
+    assert any(f"{gone}, where nothing answers" in line for line in raised.value.details)
+
+
+def test_a_half_written_record_is_no_crash(tmp_path):
+    tmp_path.joinpath("stack.json").write_text('{"endpoint": "http')
+    with pytest.raises(NoCloud) as raised:
+        find_stack(environment={"LOCAL_CLOUD_STATE": str(tmp_path)})
+    assert any("cannot be read" in line for line in raised.value.details)
+
+
+def test_every_command_that_needs_a_pipeline_ends_with_3_and_the_way_out(run, tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("x")
+    for args in (["put", file], ["status"], ["show", "x"], ["demo"], ["metrics", "day"], ["logs"]):
+        ended = run(*args)
+        assert ended.exit_code == 3, args
+        assert ended.stderr.startswith("error: "), args
+        assert "music-streams up" in ended.stderr, args
+        assert ended.stdout == "", args
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"AWS_ENDPOINT_URL": "garbage", "AWS_DEFAULT_REGION": "eu-west-1"}, "Invalid endpoint: garbage"),
+        ({"MUSIC_STREAMS_STACK": "some"}, "no region of AWS is set"),
+        ({"MUSIC_STREAMS_STACK": "some", "AWS_PROFILE": "no-such-profile"}, "no-such-profile"),
+        (
+            {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_DEFAULT_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "x"},
+            "did not let us in or did not answer",
+        ),
+    ],
+)
+def test_settings_that_lead_nowhere_are_told_in_words(run, monkeypatch, settings, words):
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    ended = run("status")
+    assert ended.exit_code == 3
+    assert ended.stderr.startswith("error: ")
+    assert words in ended.stderr
