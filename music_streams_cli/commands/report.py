@@ -1,0 +1,76 @@
+"""`music-streams report`: one day as a page to read, print or send."""
+
+import webbrowser
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from music_streams_cli import formats, options, output
+from music_streams_cli.errors import BadUsage
+from music_streams_cli.stack import find_stack
+
+_LATEST = "latest"
+_FIRST, _LAST = date(1970, 1, 1), date(9998, 12, 31)  # earlier are no listens, later days have none around them
+_EPILOG = options.examples(
+    "music-streams report latest --open",
+    "music-streams report 2024-06-25 --output reports/2024-06-25.html",
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("report", short_help="A day as one HTML page.", epilog=_EPILOG)(report)
+
+
+def report(
+    day: Annotated[str, typer.Argument(metavar="DAY", help="The UTC day, YYYY-MM-DD, or: latest.", show_default=False)],
+    place: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Else music-streams-DAY.html here.",
+            dir_okay=False,
+            show_default=False,
+        ),
+    ] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    stack_name: options.StackName = None,
+) -> None:
+    """Write one day as a self-contained HTML page: health, numbers, charts, songs, files.
+
+    The page asks no server for anything: send it by mail, print it, keep it.
+    """
+    from music_streams_cli.report import data, page  # noqa: PLC0415  the other commands need no templates
+
+    wanted = None if day == _LATEST else _parsed(day)
+    stack = find_stack(stack_name)
+    found = data.gather(stack, wanted or data.latest_day(stack.ledger, stack.reader))
+    content = page.render(found).encode()
+    place = place or Path(f"music-streams-{found.day}.html")
+    try:
+        place.write_bytes(content)
+    except OSError as error:
+        raise BadUsage(
+            f"{place} cannot be written: {error.strerror}",
+            next_steps=["name a file in a folder of yours with --output"],
+        ) from error
+    output.show(output.stdout(), output.plain(f"wrote {place}  ({formats.size(len(content))})"))
+    if open_ and not webbrowser.open(place.resolve().as_uri()):
+        output.show(output.stderr(), "no browser was found to open it")
+
+
+def _parsed(text: str) -> date:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or not _FIRST <= day <= _LAST:
+        raise BadUsage(
+            f"{text} is no day from {_FIRST} to {_LAST}",
+            next_steps=["music-streams report 2024-06-25", "music-streams report latest"],
+        )
+    return day

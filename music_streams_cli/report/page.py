@@ -1,0 +1,174 @@
+"""The report as one HTML page that asks nobody for anything.
+
+How much of each list is shown is limited, so that the page stays under 500 KB whatever the data.
+"""
+
+import unicodedata
+from datetime import date
+from pathlib import Path
+from statistics import median
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from music_streams_cli import files, formats, metric_tables
+from music_streams_cli.report import charts, data, verdict
+from music_streams_cli.report.data import DayFile, DayReport
+
+BARS = 10  # of a chart
+GENRES = COUNTRIES = 150  # of a table
+RANKED = 5  # genres and countries whose songs are listed
+FILES = 150
+REASONS = 3  # of a file
+TIMELINES = 12
+TROUBLED = 25
+COMMAND_CHARACTERS = 300
+COLUMN_HEIGHT = 150  # pixels
+
+
+def render(report: DayReport) -> str:
+    """The page."""
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            report=report,
+            verdict=verdict.judge(report.files),
+            genre_bars=charts.bars(
+                [(each.genre, each.listen_count) for each in report.genres[:BARS]], report.summary.listen_count
+            ),
+            country_bars=charts.bars(
+                [(each.country, each.listen_count) for each in report.countries[:BARS]], report.summary.listen_count
+            ),
+            trend_columns=charts.columns(
+                [(each.day, each.listen_count) for each in report.trend], report.day, COLUMN_HEIGHT
+            ),
+            rejected_bars=charts.bars(report.rejected, sum(count for _, count in report.rejected)),
+            timelines=_timelines(report.files),
+            median_seconds=_median_seconds(report.files),
+            file_groups=_groups(report.files),
+            troubled=[file for file in report.files if file.group in {"failed", "quarantined"}][:TROUBLED],
+            limits={
+                "bars": BARS,
+                "genres": GENRES,
+                "countries": COUNTRIES,
+                "ranked": RANKED,
+                "files": FILES,
+                "troubled": TROUBLED,
+            },
+            column_height=COLUMN_HEIGHT,
+            stages=charts.STAGES,
+        )
+    )
+
+
+def anchor(file: DayFile) -> str:
+    """The id of its row."""
+    return f"file-{file.entry.source.source_id[:12]}"
+
+
+def short(text: object, cells: int) -> str:
+    """Text from outside in one line of so many cells at most; what cannot be seen is shown as U+FFFD.
+
+    Wide characters, as those of Chinese, take two cells.
+    """
+    flat = " ".join(str(text).split())
+    shown, used = "", 0
+    for char in flat:
+        used += 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        if used > cells:
+            return shown[:-1].rstrip() + "…"
+        shown += char if char.isprintable() else "\N{REPLACEMENT CHARACTER}"
+    return shown
+
+
+def short_name(name: str, cells: int) -> str:
+    """A file's name like ``short``, but cut in its middle: what tells files apart mostly stands at the end."""
+    flat = short(name, len(name) * 2)
+    if short(flat, cells) == flat:
+        return flat
+    end = flat[-cells // 2 :]
+    return short(flat, cells - len(end)) + end
+
+
+def compact(count: int) -> str:
+    """``950``, ``1.2k``, ``32k``, ``4.1M``: two digits, where there is no room for all."""
+    for unit, size in (("G", 1_000_000_000), ("M", 1_000_000), ("k", 1_000)):
+        if count >= size:
+            return f"{count / size:.1f}{unit}" if count < 9.95 * size else f"{count / size:.0f}{unit}"
+    return str(count)
+
+
+def change(now: int, before: int) -> str:
+    """By how much a number differs from an earlier one: ``+4.2 %``."""
+    return f"{100 * (now - before) / before:+,.1f} %".replace("-", "−") if before else ""
+
+
+def main_counts(rejected: dict[str, int]) -> str:
+    """``5 duplicate, 2 bad_user_id and 4 more reasons``: the most frequent reasons."""
+    main = sorted(rejected.items(), key=lambda pair: (-pair[1], pair[0]))[:REASONS]
+    more = len(rejected) - len(main)
+    return formats.counts(dict(main)) + (f" and {formats.plural(more, 'more reason')}" if more else "")
+
+
+def is_command(step: str) -> bool:
+    """Whether a step can be shown as it is; cut or mended it would do something else."""
+    return step.isprintable() and len(step) <= COMMAND_CHARACTERS
+
+
+def _timelines(day_files: list[DayFile]) -> list[charts.Timeline]:
+    """Of the slowest files that came through."""
+    through = [file for file in day_files if file.group == "published" and file.stages]
+    slowest = sorted(through, key=lambda file: -sum(file.stages))[:TIMELINES]
+    return charts.timelines([(files.name_of(file.entry), file.stages) for file in slowest])
+
+
+def _median_seconds(day_files: list[DayFile]) -> float | None:
+    spans = [sum(file.stages) for file in day_files if file.group == "published" and file.stages]
+    return median(spans) if spans else None
+
+
+def _groups(day_files: list[DayFile]) -> list[tuple[str, int, list[DayFile]]]:
+    """Each group that has files: its name, how many it has, and those of them that are shown; the worst group first."""
+    groups = []
+    room = FILES
+    for name in verdict.GROUPS:
+        members = [file for file in day_files if file.group == name]
+        if members:
+            groups.append((name, len(members), members[:room]))
+            room = max(room - len(members), 0)
+    return groups
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        short=short,
+        short_name=short_name,
+        compact=compact,
+        anchor=anchor,
+        file_name=lambda file: files.name_of(file.entry),
+        plural=formats.plural,
+        number=lambda count: f"{count:,}",
+        hours=formats.hours,
+        seconds=formats.seconds,
+        main_counts=main_counts,
+        minutes=metric_tables.minutes,
+        moment=data.stamp_of,
+        stamp=data.moment_of,
+        long_day=_long_day,
+        short_day=lambda day: f"{day.day} {day:%b}",
+        fixed=lambda value, digits=1: f"{value:.{digits}f}",
+    )
+    environment.globals.update(change=change)
+    environment.tests.update(command=is_command)
+    return environment
+
+
+def _long_day(day: date) -> str:
+    return f"{day:%A}, {day.day} {day:%B %Y}"

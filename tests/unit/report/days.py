@@ -1,0 +1,159 @@
+"""A day made by hand, and a parser that understands its page."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from html.parser import HTMLParser
+from typing import Any
+
+from music_streams.ledger import Entry, Status
+from music_streams.reader import CountryDay, DaySummary, GenreDay, TopSong
+from music_streams.sources import Source
+from music_streams_cli.report.data import DayFile, DayReport
+
+DAY = date(2024, 6, 25)
+ARRIVED = "2024-06-26T00:10:00.000Z"
+PUBLISHED = {
+    "days": [str(DAY)],
+    "rows_read": 100,
+    "rows_accepted": 97,
+    "rejected": {"duplicate": 2, "bad_user_id": 1},
+    "validated_at": "2024-06-26T00:10:02.000Z",
+    "started_at": "2024-06-26T00:10:05.000Z",
+    "published_at": "2024-06-26T00:10:45.000Z",
+    "archived_at": "2024-06-26T00:10:46.000Z",
+}
+
+
+def metrics(listens: int, day: date = DAY, version: int = 7) -> dict[str, Any]:
+    """The attributes that all kinds of items have."""
+    return {
+        "day": day,
+        "listen_count": listens,
+        "unique_listeners": max(listens // 4, 1),
+        "total_listening_time_ms": listens * 180_000,
+        "avg_listening_time_per_user_ms": Decimal("720000.50"),
+        "version": version,
+        "lake_uuid": "lake",
+        "batch_id": "b" * 32,
+        "updated_at": datetime(2024, 6, 26, 0, 12, 30, tzinfo=UTC),
+    }
+
+
+def song(rank: int = 1, name: str = "Paper Lantern", artists: str = "Kofi Tide", listens: int = 40) -> TopSong:
+    return TopSong(rank, "PaperLantern0000000001", name, artists, listens, listens // 2, listens * 200_000)
+
+
+def genre(name: str, listens: int, *songs: TopSong) -> GenreDay:
+    return GenreDay(**metrics(listens), genre=name, top_songs=songs or (song(),))
+
+
+def country(name: str, listens: int, *songs: TopSong) -> CountryDay:
+    return CountryDay(**metrics(listens), country=name, top_songs=songs or (song(),))
+
+
+def summary(listens: int = 1_000, day: date = DAY, version: int = 7) -> DaySummary:
+    return DaySummary(**metrics(listens, day, version), top_genres=())
+
+
+def file(
+    name: str,
+    status: Status = Status.ARCHIVED,
+    *,
+    is_mended: bool = False,
+    told: dict[str, Any] | None = None,
+    next_steps: tuple[str, ...] = (),
+    **attributes: Any,
+) -> DayFile:
+    """A file with what the ledger says of it; of a published one that it came through at 2, 5, 45 and 46 s.
+
+    Args:
+        told: its reason.json.
+    """
+    if status in {Status.PUBLISHED, Status.ARCHIVED}:
+        attributes = {**PUBLISHED, **attributes}
+    source = Source("landing", f"incoming/{name}", f"version of {name}", 1_234, ARRIVED)
+    content = {"updated_at": "2024-06-26T00:10:50.000Z", "attempt": 1, **attributes}
+    return DayFile(Entry(source, status, **content), is_mended, told or {}, list(next_steps))
+
+
+def report(**changes: Any) -> DayReport:
+    """A day with two genres, two countries, three days around it and two good files."""
+    content: dict[str, Any] = {
+        "day": DAY,
+        "where": "the local cloud",
+        "made_at": datetime(2024, 6, 26, 8, 0, tzinfo=UTC),
+        "summary": summary(),
+        "genres": [genre("jazz", 800), genre("techno", 200)],
+        "countries": [country("Ghana", 600), country("unknown", 400)],
+        "trend": [summary(500, DAY - timedelta(days=1)), summary(), summary(250, DAY + timedelta(days=1))],
+        "files": [file("a.csv"), file("b.csv")],
+    }
+    return DayReport(**{**content, **changes})
+
+
+@dataclass
+class Element:
+    """An element of a page; `text` is all that stands in it."""
+
+    tag: str
+    attributes: dict[str, str]
+    text: str = ""
+    children: list["Element"] = field(default_factory=list)
+
+    def find(self, tag: str = "", **attributes: str) -> list["Element"]:
+        """Those within it, in order: of that tag, with these values (`class_` and `id` as in the page)."""
+        wanted = {name.rstrip("_"): value for name, value in attributes.items()}
+        found = []
+        for child in self.children:
+            if tag in {"", child.tag} and wanted.items() <= child.attributes.items():
+                found.append(child)
+            found += child.find(tag, **attributes)
+        return found
+
+    def one(self, tag: str = "", **attributes: str) -> "Element":
+        [found] = self.find(tag, **attributes)
+        return found
+
+    @property
+    def words(self) -> str:
+        return " ".join(self.text.split())
+
+
+_VOID = {"meta", "link", "br"}
+_BLOCKS = {"p", "dt", "dd", "br", "td", "th"}  # their text does not run into what stands before
+
+
+class _Parser(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = Element("", {})
+        self._open = [self.root]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        element = Element(tag, {name: value or "" for name, value in attrs})
+        if tag in _BLOCKS:
+            self.handle_data(" ")
+        self._open[-1].children.append(element)
+        if tag not in _VOID:
+            self._open.append(element)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._open[-1].children.append(Element(tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        closed = self._open.pop()
+        assert closed.tag == tag, f"<{closed.tag}> is closed by </{tag}>"
+
+    def handle_data(self, data: str) -> None:
+        for element in self._open:
+            element.text += data
+
+
+def parse(page: str) -> Element:
+    """The page as a tree; every element must be closed where it belongs."""
+    parser = _Parser()
+    parser.feed(page)
+    parser.close()
+    assert parser._open == [parser.root], "not every element is closed"
+    return parser.root
