@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
-from music_streams import clock
 from music_streams.transform import rows
 
 if TYPE_CHECKING:
@@ -37,12 +38,14 @@ def lines(spark: SparkSession, folder: RunFolder, manifest: Manifest) -> DataFra
 def sources(spark: SparkSession, manifest: Manifest) -> DataFrame:
     """How to read the lines of each source: columns of :data:`rows.SOURCES`."""
     values = [
-        (
-            source.source_id,
-            clock.parse(source.received_at),
-            len(source.header),
-            *(source.header.index(name) for name in ("user_id", "track_id", "listen_time")),
-        )
+        {
+            "source_id": source.source_id,
+            "received_at": source.received_at,
+            "field_count": len(source.header),
+            **{f"{name}_at": source.header.index(name) for name in ("user_id", "track_id", "listen_time")},
+        }
         for source in manifest.streams
     ]
-    return spark.createDataFrame(values, rows.SOURCES)
+    # As one literal that the JVM parses: createDataFrame would start a Python worker for a handful of rows.
+    parsed = F.from_json(F.lit(json.dumps(values)), T.ArrayType(rows.SOURCES))
+    return spark.range(1).select(F.inline(parsed))

@@ -76,6 +76,7 @@ def _process(lake: Lake, task: TransformRun, manifest: Manifest, reference: Refe
         )
     log.info("%s rows of %s files judged", sum(o.rows_read for o in outcomes.values()), len(manifest.streams))
     days = _commit(lake, task, enriched, outcomes, reference.version)
+    enriched.unpersist()
     log.info("committed; days to recompute: %s", days)
     if not days:
         return _summary(task, outcomes)

@@ -122,7 +122,7 @@ class ReferenceData:
 
     def _rows(self, by_header: dict[tuple[str, ...], list[str]], columns: tuple[str, ...]) -> DataFrame:
         """The wanted columns of CSV files as text, read by distinct header: Spark applies one header to all files."""
-        result = self.spark.createDataFrame([], ", ".join(f"{name} STRING" for name in columns))
+        result = self.spark.range(0).select(*(F.lit(None).cast("string").alias(name) for name in columns))
         for header, paths in by_header.items():
             # Only the wanted columns keep their names: others may differ in case alone, or hold any character.
             names = [name if name in columns and header.index(name) == i else f"_{i}" for i, name in enumerate(header)]
