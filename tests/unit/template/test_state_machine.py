@@ -4,9 +4,15 @@ import yaml
 
 from tests.unit.template.conftest import ROOT
 
-DEFINITION = yaml.safe_load((ROOT / "statemachine" / "process_streams.asl.yaml").read_text())
+TEXT = (ROOT / "statemachine" / "process_streams.asl.yaml").read_text()
+DEFINITION = yaml.safe_load(TEXT)
 STATES = DEFINITION["States"]
 TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
+
+
+def test_the_file_has_no_yaml_aliases_which_cloudformation_does_not_resolve():
+    kinds = {type(token) for token in yaml.scan(TEXT)}
+    assert not kinds & {yaml.AliasToken, yaml.AnchorToken}
 
 
 def test_the_steps_come_in_order_and_metrics_are_announced_before_inputs_move():
