@@ -1,7 +1,9 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 
-PYTHON ?= python3
+# The first Python here that is new enough
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+    $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/ready
 LIBRARY := .build/library
@@ -52,6 +54,7 @@ lock: setup ## Compile the pinned, hashed requirements anew
 ##@ Deploy to AWS
 .PHONY: deploy
 deploy: library ## Deploy with the SAM CLI (ARTIFACTS_BUCKET=a bucket of yours)
+	$(if $(ARTIFACTS_BUCKET),,$(error say which bucket takes the artifacts: make deploy ARTIFACTS_BUCKET=my-artifacts))
 	sam build
 	aws s3 cp --recursive $(LIBRARY) s3://$(ARTIFACTS_BUCKET)/library/
 	sam deploy --s3-bucket $(ARTIFACTS_BUCKET) --parameter-overrides ArtifactsBucket=$(ARTIFACTS_BUCKET)
@@ -61,7 +64,7 @@ deploy: library ## Deploy with the SAM CLI (ARTIFACTS_BUCKET=a bucket of yours)
 setup: $(READY) ## Install what the project needs into .venv
 
 $(READY): requirements/uv.txt requirements/dev.txt
-	$(PYTHON) -c 'import sys; sys.exit("music-streams needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" if sys.version_info < (3, 11) else 0)'
+	$(if $(PYTHON),,$(error music-streams needs Python 3.11 or newer; set PYTHON=/path/to/python3.11))
 	echo "Setting up .venv (once, about half a minute) ..."
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt

@@ -4,11 +4,13 @@
 
 MusicStreamsError
 ├── BadEvent               a queue message that is no S3 object-created event of a versioned bucket
-├── BadSetting             an environment variable or job argument is missing or has an impossible value
+├── BadSetting             an environment variable is missing or has an impossible value
 ├── ObjectGone             the object version was deleted before it was read
 ├── ArchiveMismatch        a copy in the archive is not what was read: the original stays
 ├── NoReferenceData        no valid songs row at all: a run can enrich nothing
+├── RunIsOver              an execution that was recorded as failed was taken up again
 ├── LakeChanged            the lake table is not what the run expects (missing, or its snapshot vanished)
+├── OutOfTime              (in intake) too little time is left to begin another file: its message comes again
 └── UnreadableMetrics      (in reader) no table, no permission, or an item of another shape
 """
 
@@ -22,7 +24,7 @@ class BadEvent(MusicStreamsError):
 
 
 class BadSetting(MusicStreamsError):
-    """An environment variable or a job argument is missing or has an impossible value."""
+    """An environment variable is missing or has an impossible value."""
 
 
 class ObjectGone(MusicStreamsError):
@@ -35,6 +37,10 @@ class ArchiveMismatch(MusicStreamsError):
 
 class NoReferenceData(MusicStreamsError):
     """There is no valid songs row at all. The message begins with the reason ``no_reference_data``."""
+
+
+class RunIsOver(MusicStreamsError):
+    """An execution that was recorded as failed was taken up again."""
 
 
 class LakeChanged(MusicStreamsError):

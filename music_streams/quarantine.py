@@ -20,7 +20,7 @@ _ADVICE = {
     Verdict.NOT_UTF8: "write the file as UTF-8 and upload it again",
     Verdict.NOT_CSV: "mend the file at the place named and upload it again",
     Verdict.MISSING_COLUMNS: "write the header row with every column that its kind of file needs, names exact",
-    Verdict.TOO_MANY_BAD_ROWS: "see the rejected counts; mend the producer, or raise MaxRejectedRatio and release it",
+    Verdict.TOO_MANY_BAD_ROWS: "see the rejected counts; mend the producer, or raise MaxRejectedRatio; put it again",
 }
 
 

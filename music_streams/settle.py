@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from music_streams.claim import held_entries
+from music_streams.errors import RunIsOver
 from music_streams.ledger import Ledger, Status
 from music_streams.quarantine import Quarantine
 from music_streams.runs import RunFolder, SourceOutcome, read_summary
@@ -24,11 +25,16 @@ class Settlement:
     def settle(self, manifest_uri: str, execution_arn: str) -> dict[str, Any]:
         """Move each source RUNNING → PUBLISHED, or → QUARANTINED where too many of its rows are bad.
 
+        Raises:
+            RunIsOver: the execution had been recorded as failed before it was taken up again.
+
         Returns:
             The detail of the run's `MetricsPublished` event: batch_id, version, days, sources, rows_accepted.
         """
         summary = read_summary(self.s3, RunFolder.of_manifest(manifest_uri))
         entries = held_entries(self.s3, self.ledger, manifest_uri, execution_arn)
+        if any(entry.status is Status.FAILED for entry in entries):
+            raise RunIsOver(f"{execution_arn} was recorded as failed and cannot go on: put its inputs again")
         for entry in entries:
             outcome = summary.sources[entry.source.source_id]
             if entry.status is Status.RUNNING and outcome.verdict:

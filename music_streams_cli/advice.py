@@ -15,7 +15,7 @@ def next_steps(entry: Entry, *, is_local: bool) -> list[str]:
         to = f"--reference {source.kind}" if source.kind.is_reference else f"--key {name}"
         return [f"mend the file, then: music-streams put FILE {to}"]
     if entry.status is Status.FAILED and entry.reason == "no_reference_data":
-        return ["bring a songs file, then redrive the batch: music-streams put SONGS.csv --reference songs"]
+        return ["bring a songs file: music-streams put SONGS.csv --reference songs; then put the streams again"]
     if entry.status is Status.FAILED and entry.reason == "object_gone":
         return ["upload it again: music-streams put FILE; it was deleted before it was read"]
     if entry.status is Status.FAILED:

@@ -52,8 +52,9 @@ def show(console: Console, *parts: RenderableType) -> None:
 
 
 def show_json(content: object) -> None:
-    """Print JSON, the same on a terminal and off it."""
-    sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=2, default=str) + "\n")
+    """Print JSON."""
+    # Escaped on a terminal: names come from outside, and a terminal obeys control characters.
+    sys.stdout.write(json.dumps(content, ensure_ascii=sys.stdout.isatty(), indent=2, default=str) + "\n")
 
 
 def table(

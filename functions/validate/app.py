@@ -54,10 +54,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
     def take(record: SQSRecord) -> None:
         outcome = batch.take(record.body)
-        logger.info("file taken", outcome=outcome, message_id=record.message_id)
+        logger.info("message taken", outcome=outcome, message_id=record.message_id)
         metrics.add_metric(name=f"Files{outcome.title()}", unit=MetricUnit.Count, value=1)
 
-    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+    processor = BatchProcessor(
+        event_type=EventType.SQS,
+        raise_on_entire_batch_failure=False,
+        logger=logger,  # type: ignore[arg-type]  # its own Logger is meant: so its documentation has it
+    )
     with processor(records=event["Records"], handler=take):
         processor.process()
     batch.launch()

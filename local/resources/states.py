@@ -74,6 +74,8 @@ def parse_definition(text: str, substitutions: Mapping[str, Json], logical_id: s
     for name, value in substitutions.items():
         text = text.replace(f"${{{name}}}", as_text(value))
     try:
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+            raise TemplateError(f"{logical_id}: the definition has YAML aliases, which CloudFormation does not resolve")
         definition = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise TemplateError(f"{logical_id}: the definition is neither JSON nor YAML: {error}") from error

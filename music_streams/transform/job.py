@@ -72,7 +72,7 @@ def _process(lake: Lake, task: TransformRun, manifest: Manifest, reference: Refe
     if not any(outcome.rows_accepted for outcome in outcomes.values()) and reference.songs.isEmpty():
         raise NoReferenceData(
             f"no_reference_data: no valid songs row under s3://{task.landing_bucket}/reference/songs/: "
-            "put a songs file there, then redrive the batch"
+            "put a songs file there, then the streams again"
         )
     log.info("%s rows of %s files judged", sum(o.rows_read for o in outcomes.values()), len(manifest.streams))
     days = _commit(lake, task, enriched, outcomes, reference.version)

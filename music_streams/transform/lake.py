@@ -38,6 +38,7 @@ _PARTITIONS = {LISTENS: "PARTITIONED BY (days(listened_at))", REJECTED_ROWS: ""}
 _PROPERTIES = {
     "format-version": "2",
     "commit.retry.num-retries": "20",  # runs commit side by side
+    "write.delete.isolation-level": "snapshot",  # rows that others append meanwhile are none of its business
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "50",
 }
@@ -71,7 +72,7 @@ class TableState:
         current = self.metadata.get("current-snapshot-id")
         if current in (None, -1):
             raise LakeChanged(
-                "the lake table has no snapshot; was it made anew while the run went on? Redrive the batch"
+                "the lake table has no snapshot; was it made anew while the run went on? Put the files again"
             )
         return int(current)
 

@@ -11,6 +11,8 @@ SONGS = "track_id STRING, track_name STRING, artists STRING, duration_ms BIGINT,
 """What :func:`songs` returns."""
 USERS = "user_id BIGINT, user_country STRING"
 """What :func:`users` returns."""
+MAX_KEY_BYTES = 1_000  # UTF-8 bytes of a genre or country: it is part of a key of DynamoDB's index, 1,024 at most
+MAX_NAME_BYTES = 20_000  # of a track's name and artists together: an item holds three, and 400 KB at most
 _DIGITS = r"^[0-9]+\z"
 _MAX_DURATION_MS = 2**31 - 1
 
@@ -33,7 +35,13 @@ def songs(rows: DataFrame) -> DataFrame:
         F.when(duration <= _MAX_DURATION_MS, duration).alias("duration_ms"),
         "track_genre",
         F.when(F.col("id").rlike(_DIGITS), F.regexp_replace("id", "^0+", "")).alias("id"),
-    ).where(F.col("track_id").rlike(TRACK_ID) & F.col("duration_ms").isNotNull() & (F.col("track_genre") != ""))
+    ).where(
+        F.col("track_id").rlike(TRACK_ID)
+        & F.col("duration_ms").isNotNull()
+        & (F.col("track_genre") != "")
+        & (F.octet_length("track_genre") <= MAX_KEY_BYTES)
+        & (F.octet_length("track_name") + F.octet_length("artists") <= MAX_NAME_BYTES)
+    )
     # Without leading zeros numbers of any length compare by length, then as text.
     by_id = F.struct(F.col("id").isNull(), F.length("id"), "id")
     first = F.min(F.struct(by_id, "track_name", "artists", "duration_ms"))
@@ -56,6 +64,7 @@ def users(rows: DataFrame) -> DataFrame:
     return (
         rows.select(positive_bigint(F.col("user_id"), USER_ID).alias("user_id"), "user_country")
         .where(F.col("user_id").isNotNull() & (F.col("user_country") != ""))
+        .where(F.octet_length("user_country") <= MAX_KEY_BYTES)
         .groupBy("user_id")
         .agg(F.min("user_country").alias("user_country"))
     )

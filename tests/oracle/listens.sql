@@ -26,7 +26,7 @@ CREATE MACRO as_duration(text) AS
          THEN TRY_CAST(ltrim(text, '0') AS BIGINT) END;
 
 
--- songs: a row without valid track_id, duration_ms or track_genre is ignored.
+-- songs: a row without valid track_id, duration_ms or track_genre, or with names too long for an item, is ignored.
 CREATE TABLE song_rows AS
 WITH named AS (
     SELECT reference,
@@ -41,7 +41,8 @@ WITH named AS (
 )
 SELECT *, CASE WHEN regexp_full_match(id, '[0-9]+') THEN ltrim(id, '0') END AS id_digits
 FROM named
-WHERE is_track_id(track_id) AND duration_ms IS NOT NULL AND track_genre <> '';
+WHERE is_track_id(track_id) AND duration_ms IS NOT NULL AND track_genre <> ''
+  AND strlen(track_genre) <= 1000 AND strlen(track_name) + strlen(artists) <= 20000;
 
 -- Several genres: all of them. Name, artists, duration: from the row with the smallest
 -- (numeric id, rows without one last; track_name; artists; duration_ms).
@@ -65,7 +66,7 @@ WITH named AS (
 )
 SELECT reference, user_id, min(user_country) AS user_country
 FROM named
-WHERE user_id IS NOT NULL AND user_country <> ''
+WHERE user_id IS NOT NULL AND user_country <> '' AND strlen(user_country) <= 1000
 GROUP BY reference, user_id;
 
 

@@ -38,6 +38,14 @@ def test_every_task_retries_by_named_errors_with_jitter():
             assert retry["JitterStrategy"] == "FULL", name
 
 
+def test_functions_retry_alike_and_so_do_jobs():
+    by_resource: dict[str, list] = {}
+    for task in TASKS.values():
+        by_resource.setdefault(task["Resource"], []).append(task["Retry"])
+    for retries in by_resource.values():
+        assert all(retry == retries[0] for retry in retries)
+
+
 def test_a_burst_may_wait_for_a_free_glue_run_for_more_than_an_hour():
     for name in ("Transform streams", "Load metrics"):
         [retry] = [r for r in TASKS[name]["Retry"] if "Glue.ConcurrentRunsExceededException" in r["ErrorEquals"]]
