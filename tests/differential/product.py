@@ -1,0 +1,82 @@
+"""What the product makes of files: validate's judgement, and the transform on Spark for those it lets pass."""
+
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from music_streams.runs import Manifest, ManifestSource, RunFolder
+from music_streams.transform import inputs, job, listens, reference, rows
+from music_streams.verdicts import judge
+from tests.differential.reading import DirtyFile, FileReading, Row, RowsReading
+from tests.differential.strategies import KNOWN_TRACKS
+from tests.integration.transform.directory_s3 import DirectoryS3
+
+LAKE = "lake-of-differential"
+
+
+def read_file(file: DirtyFile, chunk_bytes: int | None = None) -> FileReading:
+    """As validate judges the file when its bytes come in chunks of the given size, or at once."""
+    size = chunk_bytes or max(len(file.content), 1)
+    chunks = (file.content[at : at + size] for at in range(0, len(file.content), size))
+    judgement = judge(file.key, chunks, file.max_bytes)
+    return FileReading(judgement.verdict and str(judgement.verdict), tuple(judgement.header), judgement.is_gzip)
+
+
+class Transform:
+    """The Spark path of the transform, up to what it would commit and count."""
+
+    def __init__(self, spark: SparkSession, s3: DirectoryS3) -> None:
+        s3.mount(spark, LAKE)
+        self._spark = spark
+        self._s3 = s3
+        self._batches = 0
+        songs = [(track, "name", "artists", 1000, ["pop"]) for track in KNOWN_TRACKS]
+        self._songs = spark.createDataFrame(songs, reference.SONGS)
+        self._users = spark.createDataFrame([(7, "DE")], reference.USERS)
+
+    def read_rows(self, files: Sequence[DirtyFile]) -> list[RowsReading]:
+        """What becomes of each of the files, all of them valid, in one Spark job."""
+        self._batches += 1
+        folder = RunFolder(LAKE, f"batch{self._batches}")
+        listed = [self._stage(folder, f"{number:032x}", file) for number, file in enumerate(files)]
+        manifest = Manifest(folder.batch_id, listed)
+        judged = rows.judge(inputs.lines(self._spark, folder, manifest), inputs.sources(self._spark, manifest))
+        enriched = listens.enrich(judged, self._songs, self._users).persist()
+        # Instants as numbers: Python's calendar ends before Spark's.
+        columns = ("source_id", "raw", "reason", "user_id", "track_id", F.unix_micros("listened_at").alias("instant"))
+        found = enriched.orderBy("source_id", "position").select(*columns).collect()
+        counts = listens.counts(enriched).collect()
+        enriched.unpersist()
+
+        rows_of: dict[str, list[Row]] = {source.source_id: [] for source in listed}
+        for row in found:
+            has_event = row["reason"] is None or row["reason"] in job.NOT_MALFORMED
+            event = (row["user_id"], row["track_id"], row["instant"]) if has_event else None
+            rows_of[row["source_id"]].append(Row(row["raw"], row["reason"], event))
+        readings = []
+        for source, file in zip(listed, files, strict=True):
+            of_source = [row for row in counts if row["source_id"] == source.source_id]
+            ratio = Decimal(file.max_rejected_ratio)
+            outcome = job._outcomes(of_source, [source.source_id], ratio)[source.source_id]
+            counted: Counter[tuple[str | None, str | None]] = Counter()
+            for row in of_source:
+                counted[row["reason"], row["day"]] += row["count"]
+            readings.append(
+                RowsReading(
+                    tuple(rows_of[source.source_id]),
+                    dict(counted),
+                    outcome.verdict,
+                    outcome.rows_read,
+                    outcome.rows_accepted,
+                )
+            )
+        return readings
+
+    def _stage(self, folder: RunFolder, source_id: str, file: DirtyFile) -> ManifestSource:
+        judgement = judge(file.key, [file.content], file.max_bytes)
+        name = source_id + (".csv.gz" if judgement.is_gzip else ".csv")
+        self._s3.put_object(Bucket=folder.bucket, Key=folder.key(f"input/{name}"), Body=file.content)
+        return ManifestSource(source_id, "streams", name, judgement.header, file.arrival)

@@ -1,0 +1,288 @@
+"""The data contract (docs/design.md, section 3) read a second time: slow, obvious, whole files in memory.
+
+Shares no code with the product. Where the contract leaves room, this is how it is read:
+
+* a blank line holds nothing but U+0001 … U+0020; only LF, CRLF and CR end a line;
+* a header that is no RFC 4180 record names no column: missing_columns;
+* of a damaged gzip file only the damage is sure: not_csv, or too_large where too much comes out before it;
+* the year is judged as written, before the zone moves it; digits are ASCII digits.
+"""
+
+import re
+import zlib
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from fractions import Fraction
+
+COLUMNS = {
+    "incoming/": ("user_id", "track_id", "listen_time"),
+    "reference/songs/": ("track_id", "track_name", "artists", "duration_ms", "track_genre"),
+    "reference/users/": ("user_id", "user_country"),
+}
+VERDICTS = (
+    "bad_key",
+    "empty_file",
+    "too_large",
+    "not_utf8",
+    "not_csv",
+    "missing_columns",
+    "too_many_bad_rows",
+)
+MALFORMED = (
+    "malformed_row",
+    "missing_user_id",
+    "bad_user_id",
+    "missing_track_id",
+    "bad_track_id",
+    "missing_listen_time",
+    "bad_listen_time",
+    "future_listen_time",
+)
+REASONS = (*MALFORMED, "duplicate", "unknown_track")
+
+BOM = b"\xef\xbb\xbf"
+SECOND = 1_000_000  # in microseconds, as are all instants here
+DAY = 24 * 60 * 60 * SECOND
+_LISTEN_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):?(\d\d))?", re.ASCII
+)
+
+Event = tuple[int, str, int]
+"""user_id, track_id, instant in microseconds since 1970-01-01T00:00Z."""
+
+
+@dataclass(frozen=True)
+class DirtyFile:
+    """An object version that arrives, and the settings under which it is judged."""
+
+    key: str
+    content: bytes = field(repr=False)
+    arrival: str = "2024-06-25T10:00:00.123Z"
+    max_bytes: int = 1024**3
+    max_rejected_ratio: str = "0.20"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a streams file.
+
+    Attributes:
+        event: None where the row has none, which is where it is malformed.
+    """
+
+    raw: str
+    reason: str | None
+    event: Event | None = None
+
+
+@dataclass(frozen=True)
+class FileReading:
+    """What validate is to find out.
+
+    Attributes:
+        also: verdicts that the contract can be read to give as well.
+    """
+
+    verdict: str | None
+    header: tuple[str, ...] = ()
+    is_gzip: bool = False
+    also: tuple[str, ...] = ()
+
+    def allows(self, other: "FileReading") -> bool:
+        """Whether the other reading is this one or no worse."""
+        return other.verdict in self.also or self == replace(other, also=self.also)
+
+
+@dataclass(frozen=True)
+class RowsReading:
+    """What the transform is to make of a file that validate let pass.
+
+    Attributes:
+        counts: rows by reason and, where that is None, day.
+    """
+
+    rows: tuple[Row, ...]
+    counts: dict[tuple[str | None, str | None], int]
+    verdict: str | None
+    rows_read: int
+    rows_accepted: int
+
+
+def read_file(file: DirtyFile) -> FileReading:
+    """The first verdict that applies, or None."""
+    if file.key[-4:].lower() != ".csv" and file.key[-7:].lower() != ".csv.gz":
+        return FileReading("bad_key")
+    data, is_damaged = uncompressed(file.content)
+    is_large = len(data) > file.max_bytes
+    if is_damaged:
+        return FileReading("not_csv", also=("too_large",) if is_large else ())
+    lines = lines_of(data)
+    written = [line for line in lines if not is_blank(line)]
+    if not written:
+        return FileReading("empty_file")
+    if is_large:
+        return FileReading("too_large")
+    if not is_utf8(data):
+        return FileReading("not_utf8")
+    if b"\0" in data or any(len(line) > 64 * 1024 for line in lines):
+        return FileReading("not_csv")
+    header = record(written[0].decode()) or []
+    if len(set(header)) < len(header):
+        return FileReading("not_csv")
+    required = next(columns for prefix, columns in COLUMNS.items() if file.key.startswith(prefix))
+    if not set(required) <= set(header):
+        return FileReading("missing_columns")
+    return FileReading(None, tuple(header), is_gzip(file.content))
+
+
+def read_rows(file: DirtyFile, known_tracks: set[str]) -> RowsReading:
+    """The rows of a valid streams file, and what follows from them."""
+    header_line, *lines = [line.decode() for line in lines_of(uncompressed(file.content)[0]) if not is_blank(line)]
+    header = record(header_line)
+    assert header is not None
+    latest = micros(datetime.fromisoformat(file.arrival)) + DAY
+    rows: list[Row] = []
+    seen: set[Event] = set()
+    for line in lines:
+        reason, event = read_row(line, header, latest)
+        if event is not None:
+            if event in seen:
+                reason = "duplicate"
+            elif event[1] not in known_tracks:
+                reason = "unknown_track"
+            seen.add(event)
+        rows.append(Row(line, reason, event))
+
+    counts = Counter((row.reason, None if row.reason or not row.event else day_of(row.event[2])) for row in rows)
+    malformed = sum(row.reason in MALFORMED for row in rows)
+    is_refused = bool(rows) and Fraction(malformed, len(rows)) > Fraction(file.max_rejected_ratio)
+    accepted = 0 if is_refused else sum(row.reason is None for row in rows)
+    return RowsReading(tuple(rows), dict(counts), "too_many_bad_rows" if is_refused else None, len(rows), accepted)
+
+
+def read_row(line: str, header: list[str], latest: int) -> tuple[str | None, Event | None]:
+    """The first reason that applies to the row alone, or its event."""
+    fields = record(line)
+    if fields is None or len(fields) != len(header):
+        return "malformed_row", None
+    by_name = dict(zip(header, fields, strict=True))
+    user, track, time = by_name["user_id"], by_name["track_id"], by_name["listen_time"]
+    if user == "":
+        return "missing_user_id", None
+    if not re.fullmatch("[0-9]{1,19}", user) or not 1 <= int(user) <= 2**63 - 1:
+        return "bad_user_id", None
+    if track == "":
+        return "missing_track_id", None
+    if not re.fullmatch("[0-9A-Za-z]{22}", track):
+        return "bad_track_id", None
+    if time == "":
+        return "missing_listen_time", None
+    instant = read_time(time)
+    if instant is None:
+        return "bad_listen_time", None
+    if instant > latest:
+        return "future_listen_time", None
+    return None, (int(user), track, instant)
+
+
+def read_time(text: str) -> int | None:
+    """The instant that a listen_time writes."""
+    match = _LISTEN_TIME.fullmatch(text)
+    if not match:
+        return None
+    year, month, day, hour, minute, second = (int(digits) for digits in match.groups()[:6])
+    fraction, sign, zone_hours, zone_minutes = match.groups()[6:]
+    try:
+        days = date(year, month, day).toordinal() - date(1970, 1, 1).toordinal()
+    except ValueError:
+        return None
+    if year < 1970 or hour > 23 or minute > 59 or second > 59:
+        return None
+    zone = 0
+    if sign:
+        zone = int(zone_hours) * 60 + int(zone_minutes)
+        if int(zone_minutes) > 59 or zone > 18 * 60:
+            return None
+        zone = -zone if sign == "-" else zone
+    seconds = hour * 3600 + minute * 60 + second - zone * 60
+    return days * DAY + seconds * SECOND + int(((fraction or "") + "000000")[:6])
+
+
+def record(line: str) -> list[str] | None:
+    """The fields of an RFC 4180 record, or None where the line is none."""
+    fields = []
+    at = 0
+    while True:
+        text = ""
+        if line[at : at + 1] == '"':
+            at += 1
+            while line[at : at + 1] != '"' or line[at : at + 2] == '""':
+                if at >= len(line):
+                    return None  # the quote is never closed
+                text += line[at]
+                at += 2 if line[at] == '"' else 1
+            at += 1
+        else:
+            while at < len(line) and line[at] != ",":
+                if line[at] == '"':
+                    return None
+                text += line[at]
+                at += 1
+        fields.append(text)
+        if at == len(line):
+            return fields
+        if line[at] != ",":
+            return None  # something stands behind the closing quote
+        at += 1
+
+
+def lines_of(data: bytes) -> list[bytes]:
+    """The lines without their ends; a byte order mark belongs to none."""
+    return data.removeprefix(BOM).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+
+
+def is_blank(line: bytes) -> bool:
+    return all(1 <= byte <= 0x20 for byte in line)
+
+
+def is_gzip(content: bytes) -> bool:
+    return content[:2] == b"\x1f\x8b"
+
+
+def uncompressed(content: bytes) -> tuple[bytes, bool]:
+    """The bytes of the file, and whether it is a gzip file that is more or less than whole members (RFC 1952)."""
+    if not is_gzip(content):
+        return content, False
+    data = b""
+    rest = content
+    while rest:
+        member = zlib.decompressobj(wbits=31)
+        for at in range(len(rest)):
+            try:
+                data += member.decompress(rest[at : at + 1])
+            except zlib.error:
+                return data, True
+            if member.eof:
+                rest = rest[at + 1 :]
+                break
+        else:
+            return data, True
+    return data, False
+
+
+def is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def micros(moment: datetime) -> int:
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
+
+
+def day_of(instant: int) -> str:
+    return date.fromordinal(date(1970, 1, 1).toordinal() + instant // DAY).isoformat()
