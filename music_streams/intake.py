@@ -152,6 +152,7 @@ class IntakeBatch:
                 source_id + (".csv.gz" if judgement.is_gzip else ".csv"),
                 judgement.header,
                 claimed.source.received_at,
+                claimed.source.size,
             )
             for source_id, (claimed, judgement) in sorted(self._valid.items())
         ]

@@ -52,6 +52,7 @@ class ManifestSource:
         input: the staged object's name under ``input/``: ``<source_id>.csv``, or ``.csv.gz`` where it is gzip.
         header: the column names of its header row, in order.
         received_at: the stamp of its arrival, the yardstick for ``future_listen_time``.
+        size: bytes as stored.
     """
 
     source_id: str
@@ -59,6 +60,7 @@ class ManifestSource:
     input: str
     header: list[str]
     received_at: str
+    size: int
 
 
 @dataclass(frozen=True)

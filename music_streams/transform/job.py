@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_BYTES_PER_PARTITION = 16 * 1024 * 1024
+_LEAST_PARTITIONS = 4
 NOT_MALFORMED = {"duplicate", "unknown_track"}  # reasons that do not speak against the file
 
 
@@ -65,6 +67,8 @@ def run(spark: SparkSession, s3: S3Client, glue: GlueClient, task: TransformRun)
 
 
 def _process(lake: Lake, task: TransformRun, manifest: Manifest, reference: Reference) -> Summary:
+    # What is kept for several uses is not re-partitioned by adaptive execution: a small batch must ask for few.
+    lake.spark.conf.set("spark.sql.shuffle.partitions", _partitions(manifest))
     judged = rows.judge(inputs.lines(lake.spark, task.folder, manifest), inputs.sources(lake.spark, manifest))
     enriched = listens.enrich(judged, reference.songs, reference.users).persist()
 
@@ -77,6 +81,7 @@ def _process(lake: Lake, task: TransformRun, manifest: Manifest, reference: Refe
     log.info("%s rows of %s files judged", sum(o.rows_read for o in outcomes.values()), len(manifest.streams))
     days = _commit(lake, task, enriched, outcomes, reference.version)
     enriched.unpersist()
+    lake.spark.conf.unset("spark.sql.shuffle.partitions")
     log.info("committed; days to recompute: %s", days)
     if not days:
         return _summary(task, outcomes)
@@ -86,6 +91,11 @@ def _process(lake: Lake, task: TransformRun, manifest: Manifest, reference: Refe
     items.write.mode("overwrite").parquet(task.folder.uri(place))
     log.info("metrics written at version %s", pinned.version)
     return Summary(task.folder.batch_id, task.execution, pinned.version, pinned.uuid, days, place, outcomes)
+
+
+def _partitions(manifest: Manifest) -> int:
+    """In how many parts the batch's rows are shuffled, by its bytes as stored."""
+    return max(_LEAST_PARTITIONS, sum(source.size for source in manifest.streams) // _BYTES_PER_PARTITION)
 
 
 def _summary(task: TransformRun, outcomes: dict[str, SourceOutcome]) -> Summary:

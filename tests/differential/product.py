@@ -79,4 +79,4 @@ class Transform:
         judgement = judge(file.key, [file.content], file.max_bytes)
         name = source_id + (".csv.gz" if judgement.is_gzip else ".csv")
         self._s3.put_object(Bucket=folder.bucket, Key=folder.key(f"input/{name}"), Body=file.content)
-        return ManifestSource(source_id, "streams", name, judgement.header, file.arrival)
+        return ManifestSource(source_id, "streams", name, judgement.header, file.arrival, len(file.content))

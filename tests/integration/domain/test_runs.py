@@ -18,7 +18,7 @@ from music_streams.runs import (
 from tests.integration.domain.world import LAKE, RECEIVED_AT
 
 HEADER = ["listen_time", 'a, "b"', "é𝄞", "user_id", "track_id"]
-A, B = (ManifestSource(each * 32, "streams", f"{each * 32}.csv.gz", HEADER, RECEIVED_AT) for each in "ab")
+A, B = (ManifestSource(each * 32, "streams", f"{each * 32}.csv.gz", HEADER, RECEIVED_AT, 1_000) for each in "ab")
 
 
 def test_a_manifest_is_read_as_it_was_written(world):

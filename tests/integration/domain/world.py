@@ -122,7 +122,7 @@ class World:
         batch_id = batch_id_of(source.source_id for source in sources)
         folder = RunFolder(LAKE, batch_id)
         ids = sorted(source.source_id for source in sources)
-        listed = [ManifestSource(each, "streams", f"{each}.csv", HEADER, RECEIVED_AT) for each in ids]
+        listed = [ManifestSource(each, "streams", f"{each}.csv", HEADER, RECEIVED_AT, 1_000) for each in ids]
         write_manifest(self.s3, folder, Manifest(batch_id, listed))
         for source in sources:
             self.put_entry(source, status, batch_id=batch_id, **attributes)

@@ -84,7 +84,7 @@ def read(spark, s3):
         source_id = f"{number:032x}"
         name = source_id + (".csv.gz" if data[:2] == b"\x1f\x8b" else ".csv")
         s3.put_object(Bucket=LAKE, Key=folder.key(f"input/{name}"), Body=data)
-        listed.append(ManifestSource(source_id, "streams", name, HEADER.split(","), "2026-11-21T21:03:25.123Z"))
+        listed.append(ManifestSource(source_id, "streams", name, HEADER.split(","), "2026-11-21T21:03:25.123Z", 1_000))
     spark.conf.set("spark.sql.files.maxPartitionBytes", "8k")
     try:
         found = inputs.lines(spark, folder, Manifest("batch", listed)).collect()

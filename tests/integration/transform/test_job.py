@@ -135,7 +135,7 @@ class Pipeline:
             body = "\n".join(["user_id,track_id,listen_time", *lines]).encode()
             self.s3.put_object(Bucket=LAKE, Key=self.folder.key(f"input/{source_id}.csv"), Body=body)
             header = ["user_id", "track_id", "listen_time"]
-            listed.append(ManifestSource(source_id, "streams", f"{source_id}.csv", header, RECEIVED_AT))
+            listed.append(ManifestSource(source_id, "streams", f"{source_id}.csv", header, RECEIVED_AT, 1_000))
         write_manifest(self.s3, self.folder, Manifest(self.folder.batch_id, listed))  # type: ignore[arg-type]
 
     def metrics(self, summary: Any) -> dict[tuple[str, str], int]:
