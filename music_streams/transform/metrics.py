@@ -5,7 +5,6 @@ from pyspark.sql import functions as F
 
 TOP_SONGS = 3
 TOP_GENRES = 5
-_ENRICHMENT = ("duration_ms", "track_name", "artists", "genres", "user_country")
 
 
 def items(listens: DataFrame, *, track_metrics: bool) -> DataFrame:
@@ -23,31 +22,43 @@ def items(listens: DataFrame, *, track_metrics: bool) -> DataFrame:
     plays = events(listens).transform(lambda df: _by_key(df, track_metrics=track_metrics))
     totals = plays.groupBy("pk", "sk", "day").agg(*_measures())
     return (
-        totals.join(_top_songs(plays), ["pk", "sk", "day"], "left")
+        totals.join(_top_songs(plays, names(listens)), ["pk", "sk", "day"], "left")
         .join(_top_genres(totals), ["pk", "sk", "day"], "left")
         .withColumn("avg_hundredths_ms", _average_hundredths())
     )
 
 
 def events(listens: DataFrame) -> DataFrame:
-    """One row an event: user_id, track_id, day, duration_ms, track_name, artists, genres, user_country.
+    """One row an event: user_id, track_id, day, duration_ms, genres, user_country.
 
-    Among the copies of an event the greatest reference_version wins, then the smallest source_id; so do, among all of
-    a track's events of a day, its name and artists.
+    Among the copies of an event the greatest reference_version wins, then the smallest source_id.
     """
-    precedence = F.struct((-F.col("reference_version")).alias("age"), "source_id")
-    first = F.min(F.struct(precedence.alias("precedence"), *_ENRICHMENT))
-    same_track = Window.partitionBy("day", "track_id")
-    name = F.min(F.struct("precedence", "track_name", "artists")).over(same_track)
+    first = F.min(F.struct(*_precedence(), "duration_ms", "genres", "user_country"))
     return (
         listens.groupBy("user_id", "track_id", "listened_at")
         .agg(first.alias("copy"))
-        .select("user_id", "track_id", F.to_date("listened_at").cast("string").alias("day"), "copy.*")
-        .withColumn("name", name)
-        .select(
-            "user_id", "track_id", "day", "duration_ms", "name.track_name", "name.artists", "genres", "user_country"
-        )
+        .select("user_id", "track_id", _day(), "copy.duration_ms", "copy.genres", "copy.user_country")
     )
+
+
+def names(listens: DataFrame) -> DataFrame:
+    """One row a track and day: day, track_id, track_name, artists; of several names the same precedence decides."""
+    # Few of the rows differ in these columns: what is sorted to find the first is small.
+    written = listens.select(_day(), "track_id", *_precedence(), "track_name", "artists").distinct()
+    first = F.min(F.struct("age", "source_id", "track_name", "artists"))
+    return (
+        written.groupBy("day", "track_id")
+        .agg(first.alias("name"))
+        .select("day", "track_id", "name.track_name", "name.artists")
+    )
+
+
+def _precedence() -> list[Column]:
+    return [(-F.col("reference_version")).alias("age"), F.col("source_id")]
+
+
+def _day() -> Column:
+    return F.to_date("listened_at").cast("string").alias("day")
 
 
 def _by_key(events: DataFrame, *, track_metrics: bool) -> DataFrame:
@@ -80,12 +91,13 @@ def _average_hundredths() -> Column:
     return F.expr("(200 * total_listening_time_ms + unique_listeners) div (2 * unique_listeners)")
 
 
-def _top_songs(plays: DataFrame) -> DataFrame:
+def _top_songs(plays: DataFrame, names: DataFrame) -> DataFrame:
     """The first three tracks of each genre and country, as pk, sk, day, top_songs."""
     tracks = (
         plays.where(F.col("pk").startswith("GENRE#") | F.col("pk").startswith("COUNTRY#"))
-        .groupBy("pk", "sk", "day", "track_id", "track_name", "artists")
+        .groupBy("pk", "sk", "day", "track_id")
         .agg(*_measures())
+        .join(names, ["day", "track_id"])
     )
     best_first = [F.desc("listen_count"), F.desc("unique_listeners"), F.asc("track_id")]
     return _top(
