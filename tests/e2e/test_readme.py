@@ -24,6 +24,7 @@ def test_its_make_targets_exist(command):
     assert made.returncode == 0, made.stderr
 
 
+@pytest.mark.slow
 def test_its_other_commands_run_one_after_the_other(cloud, tmp_path):
     (tmp_path / "music-streams").symlink_to(ROOT / "music-streams")
     script = [command for command in COMMANDS if not command.startswith("make ")]
