@@ -89,7 +89,7 @@ def exists(s3: "S3Client", source: Source) -> bool:
 
 def _head(s3: "S3Client", bucket: str, key: str, **version: str) -> "HeadObjectOutputTypeDef | None":
     try:
-        return s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED", **version)  # type: ignore[arg-type]
+        return s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED", **version)  # type: ignore[arg-type]  # VersionId or nothing
     except ClientError as error:
         if error_code(error) in _GONE:
             return None
@@ -118,6 +118,7 @@ def _is_same(s3: "S3Client", source: Source, key: str) -> bool:
 
 def _sha256(s3: "S3Client", bucket: str, key: str, **version: str) -> str:
     digest = hashlib.sha256()
-    for chunk in s3.get_object(Bucket=bucket, Key=key, **version)["Body"].iter_chunks(_CHUNK_BYTES):  # type: ignore[arg-type]
+    body = s3.get_object(Bucket=bucket, Key=key, **version)["Body"]  # type: ignore[arg-type]  # VersionId or nothing
+    for chunk in body.iter_chunks(_CHUNK_BYTES):
         digest.update(chunk)
     return digest.hexdigest()
