@@ -3,14 +3,27 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from music_streams_cli.stack import Stack, find_stack
 
 ROOT = Path(__file__).parents[2]
+Found = TypeVar("Found")
+
+
+def awaited(find: Callable[[], Found | None], seconds: float = 60) -> Found:
+    """What `find` finds, as soon as it does."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := find():
+            return found
+        time.sleep(0.2)
+    raise AssertionError("it did not come")
 
 
 def shared_data() -> Path:

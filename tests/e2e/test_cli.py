@@ -15,7 +15,7 @@ import pytest
 
 from music_streams import sample
 from music_streams_cli.health import Level
-from tests.e2e.conftest import ROOT
+from tests.e2e.conftest import ROOT, awaited
 
 DAY = date(2024, 10, 5)
 ROWS = 300
@@ -69,8 +69,13 @@ def put(cli, data) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def told(cli, put):
-    """The story of a good file."""
-    return json.loads(cli("show", f"cli/streams_{DAY}_1.csv", "--json").stdout)
+    """The story of a good file, once its execution has ended: `put` waits for the metrics, not for the archive."""
+
+    def ended():
+        story = json.loads(cli("show", f"cli/streams_{DAY}_1.csv", "--json").stdout)
+        return None if story["execution"]["status"] == "RUNNING" else story
+
+    return awaited(ended)
 
 
 def test_put_ends_with_the_sums_and_tells_bad_data_by_its_exit_code(put):

@@ -1,10 +1,8 @@
 """The failure path: an execution that does not succeed leaves its files FAILED and in place, with an alert."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from datetime import date
-from typing import TypeVar
 
 import pytest
 
@@ -12,19 +10,9 @@ from music_streams import sample
 from music_streams.ledger import Entry, Status
 from music_streams_cli import journey
 from music_streams_cli.stack import Stack
+from tests.e2e.conftest import awaited
 
 CATALOGUE = sample.Catalogue.generate(5, songs=20, users=20)
-Found = TypeVar("Found")
-
-
-def awaited(find: Callable[[], Found | None], seconds: float = 60) -> Found:
-    """What `find` finds, as soon as it does."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := find():
-            return found
-        time.sleep(0.2)
-    raise AssertionError("it did not come")
 
 
 @pytest.fixture(scope="module")
