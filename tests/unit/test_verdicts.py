@@ -181,12 +181,13 @@ def test_the_verdict_too_large_comes_before_damage_further_on():
 
 def judged_at_once(data: bytes, max_bytes: int) -> tuple[Verdict | None, list[str]]:
     text = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+    size = len(text)
     text = text.removeprefix(BOM)
     lines = re.split(b"[\r\n]", text)
     with_ink = [line for line in lines if line.strip(csv_line.BLANK.encode())]
     if not with_ink:
         return Verdict.EMPTY_FILE, []
-    if len(text) > max_bytes:
+    if size > max_bytes:
         return Verdict.TOO_LARGE, []
     if text.decode(errors="ignore").encode() != text:
         return Verdict.NOT_UTF8, []
@@ -232,6 +233,7 @@ def cut(data: bytes, at: list[int]) -> list[bytes]:
 @given(FILES, LIMITS, st.lists(st.one_of(st.integers(0, 40), st.integers(0, 200_000)), max_size=6))
 @example(BOM + BOM + GOOD, MIB, [3])
 @example(gzip.compress(BOM) + gzip.compress(BOM + GOOD), MIB, [])
+@example(BOM + GOOD, len(GOOD), [])
 def test_the_judgement_is_that_of_the_whole_file_however_it_is_cut_into_chunks(data, max_bytes, at):
     judgement = judge(KEY, cut(data, at), max_bytes)
     assert (judgement.verdict, judgement.header) == judged_at_once(data, max_bytes)
