@@ -6,7 +6,7 @@ The manifest says what a run is to process, the summary what came of it. Both ar
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from music_streams.aws import split_uri
@@ -53,6 +53,7 @@ class ManifestSource:
         header: the column names of its header row, in order.
         received_at: the stamp of its arrival, the yardstick for ``future_listen_time``.
         size: bytes as stored.
+        treatment: a value of sources.Treatment.
     """
 
     source_id: str
@@ -61,14 +62,23 @@ class ManifestSource:
     header: list[str]
     received_at: str
     size: int
+    treatment: str = ""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What one run processes. Sorted by source_id, so that equal batches give equal bytes."""
+    """What one run processes.
+
+    Attributes:
+        sources: sorted by source_id, so that equal batches give equal bytes.
+        days: days to recompute besides those of the sources.
+        forget: user_ids whose rows leave the lake and whose lines leave the kept files.
+    """
 
     batch_id: str
     sources: list[ManifestSource]
+    days: list[str] = field(default_factory=list)
+    forget: list[int] = field(default_factory=list)
 
     @property
     def source_ids(self) -> list[str]:
@@ -77,19 +87,25 @@ class Manifest:
 
     @property
     def streams(self) -> list[ManifestSource]:
-        """The sources that hold streams."""
-        return [source for source in self.sources if source.kind == "streams"]
+        """The sources whose staged files the transform reads."""
+        return [source for source in self.sources if source.kind == "streams" and source.treatment != "retract"]
+
+    @property
+    def retracted(self) -> list[ManifestSource]:
+        """The sources whose rows leave the lake."""
+        return [source for source in self.sources if source.treatment == "retract"]
 
     def only(self, source_ids: set[str]) -> Manifest:
         """The manifest without the sources that are not among `source_ids`."""
-        return Manifest(self.batch_id, [source for source in self.sources if source.source_id in source_ids])
+        return replace(self, sources=[source for source in self.sources if source.source_id in source_ids])
 
 
 @dataclass(frozen=True)
 class SourceOutcome:
     """What the transform made of one source: rows_read = rows_accepted + the sum of `rejected`.
 
-    For a source with `verdict` ``too_many_bad_rows`` the counts are kept, rows_accepted is 0 and nothing was committed.
+    Of a source with `verdict` nothing was committed: ``too_many_bad_rows``, whose counts are kept, or ``not_csv`` where
+    Spark could not read the file.
     """
 
     rows_read: int
@@ -109,6 +125,7 @@ class Summary:
         days: the days whose metrics were recomputed.
         metrics: the folder under the run's folder that holds the metrics as Parquet.
         sources: outcome by source_id.
+        forgotten: source_ids that held rows of the users to forget.
     """
 
     batch_id: str
@@ -118,6 +135,7 @@ class Summary:
     days: list[str]
     metrics: str
     sources: dict[str, SourceOutcome] = field(default_factory=dict)
+    forgotten: list[str] = field(default_factory=list)
 
 
 def write_manifest(s3: S3Client, folder: RunFolder, manifest: Manifest) -> None:
@@ -128,7 +146,8 @@ def write_manifest(s3: S3Client, folder: RunFolder, manifest: Manifest) -> None:
 def read_manifest(s3: S3Client, folder: RunFolder) -> Manifest:
     """Read the manifest of a run."""
     raw = _read(s3, folder, "manifest.json")
-    return Manifest(raw["batch_id"], [ManifestSource(**source) for source in raw["sources"]])
+    listed = [ManifestSource(**source) for source in raw.pop("sources")]
+    return Manifest(**raw, sources=listed)
 
 
 def write_summary(s3: S3Client, folder: RunFolder, summary: Summary) -> None:

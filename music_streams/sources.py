@@ -27,6 +27,16 @@ class Kind(StrEnum):
         return self is not Kind.STREAMS
 
 
+class Treatment(StrEnum):
+    """How a run is to take a source, where an operator decided about it."""
+
+    NORMAL = ""
+    ACCEPT_BAD_ROWS = "accept_bad_rows"
+    """Released from quarantine: MaxRejectedRatio does not apply to it."""
+    RETRACT = "retract"
+    """Taken as empty, so that its rows leave lake and metrics."""
+
+
 _PREFIXES = {"incoming/": Kind.STREAMS, "reference/songs/": Kind.SONGS, "reference/users/": Kind.USERS}
 
 
@@ -42,17 +52,33 @@ def _digest(parts: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Source:
-    """One object version in the landing bucket.
+class Place:
+    """Where an object lies.
+
+    Attributes:
+        version_id: '' for whatever version is the newest under the key.
+    """
+
+    bucket: str
+    key: str
+    version_id: str
+
+    @property
+    def uri(self) -> str:
+        """How people see the object in messages."""
+        version = f"?versionId={self.version_id}" if self.version_id else ""
+        return f"s3://{self.bucket}/{self.key}{version}"
+
+
+@dataclass(frozen=True)
+class Source(Place):
+    """One object version in the landing bucket, the place where it landed.
 
     Attributes:
         size: bytes as stored (compressed, where the object is gzip).
         received_at: the stamp of its arrival, as S3's event tells it.
     """
 
-    bucket: str
-    key: str
-    version_id: str
     size: int
     received_at: str
 
@@ -73,11 +99,6 @@ class Source:
             raise ValueError(f"not a key of the pipeline: {self.key!r}")
         return kind
 
-    @property
-    def uri(self) -> str:
-        """How people see the source in messages."""
-        return f"s3://{self.bucket}/{self.key}?versionId={self.version_id}"
-
     def kept_key(self, prefix: str) -> str:
         """The key under `prefix` (``archive`` or ``quarantine``): arrival date, source_id and a safe name."""
         day = self.received_at[:10].replace("-", "/")
@@ -94,6 +115,11 @@ def safe_name(key: str) -> str:
 def batch_id_of(source_ids: Iterable[str]) -> str:
     """The first 32 hex digits of SHA-256 over the sorted source_ids joined by LF."""
     return _digest(sorted(source_ids))
+
+
+def request_batch_id(*parts: str) -> str:
+    """The batch_id of a run that an operator asked for without naming sources: a digest of the request."""
+    return _digest(parts)
 
 
 def execution_name(batch_id: str, attempt: int) -> str:
