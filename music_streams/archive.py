@@ -1,36 +1,51 @@
-"""The last step of an execution: published inputs move from ``incoming/`` to ``archive/``, never before.
+"""The last step of an execution: published inputs move to ``archive/``, never before.
 
 Reference files are copied there and stay: every run reads them where they landed.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from music_streams import objects
-from music_streams.aws import PARALLEL_CALLS
 from music_streams.claim import held_entries
 from music_streams.ledger import Entry, Ledger, Status
+from music_streams.slices import work_off
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 
-def archive_sources(s3: "S3Client", ledger: Ledger, manifest_uri: str, execution_arn: str) -> int:
-    """Copy, verify, and for streams delete each PUBLISHED version of the run, then PUBLISHED → ARCHIVED.
+def archive_sources(
+    s3: "S3Client", ledger: Ledger, manifest_uri: str, execution_arn: str, has_time: Callable[[], bool]
+) -> int:
+    """Archive each source that the run has published; of those that it took as empty the ledger says RETRACTED then.
+
+    Returns:
+        How many are left; where any are the step is to be entered again.
+    """
+    entries = held_entries(s3, ledger, manifest_uri, execution_arn)
+    published = [entry for entry in entries if is_open(entry)]
+    return work_off(published, lambda entry: archive_source(s3, ledger, entry), has_time)
+
+
+def is_open(entry: Entry) -> bool:
+    """Whether a source whose metrics stand is not yet where it is to end."""
+    return entry.status is Status.PUBLISHED or (entry.status is Status.ARCHIVED and entry.is_retracted)
+
+
+def archive_source(s3: "S3Client", ledger: Ledger, entry: Entry) -> None:
+    """Copy, verify, and for streams delete what was copied, then PUBLISHED → ARCHIVED (→ RETRACTED).
 
     A repeat after a crash finds the copy and completes the rest.
 
-    Returns:
-        How many sources were archived now.
+    Raises:
+        ObjectGone: the source and its copy were deleted by others.
+        ArchiveMismatch: the copy differs; the original stays.
     """
-
-    def archive(entry: Entry) -> None:
-        key = entry.source.kept_key("archive")
-        keep = objects.keep_copy if entry.source.kind.is_reference else objects.move
-        keep(s3, entry.source, key)
+    key = entry.source.kept_key("archive")
+    keep = objects.keep_copy if entry.source.kind.is_reference else objects.move
+    if entry.status is Status.PUBLISHED:
+        keep(s3, entry.place, key)
         ledger.archive(entry, key)
-
-    entries = held_entries(s3, ledger, manifest_uri, execution_arn)
-    published = [entry for entry in entries if entry.status is Status.PUBLISHED]
-    with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
-        return len(list(pool.map(archive, published)))
+    if entry.is_retracted:
+        ledger.retract(entry)

@@ -1,40 +1,53 @@
 """The first step of an execution: take the manifest's sources for this run; what another batch holds drops out."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from music_streams.ledger import Entry, Ledger, Status
 from music_streams.runs import RunFolder, read_manifest, write_manifest
+from music_streams.slices import work_off
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 
-def claim_sources(s3: "S3Client", ledger: Ledger, manifest_uri: str, execution_arn: str) -> int:
-    """Move the manifest's sources VALID → RUNNING and leave only those in the manifest.
+@dataclass(frozen=True)
+class Claim:
+    """How far the claim has come.
+
+    Attributes:
+        left: sources still to be looked at; where any are the step is to be entered again.
+        has_work: whether the run holds a source, or is to recompute or forget something.
+        forgets: whether lines are to leave the kept files.
+    """
+
+    left: int
+    has_work: bool
+    forgets: bool
+
+
+def claim_sources(
+    s3: "S3Client", ledger: Ledger, manifest_uri: str, execution_arn: str, has_time: Callable[[], bool]
+) -> Claim:
+    """Move the manifest's sources VALID → RUNNING and, when all were looked at, leave only those in the manifest.
 
     A repeat within the same execution finds them RUNNING for it and counts them as claimed.
-
-    Returns:
-        How many sources the run holds; 0 means that there is nothing to do.
     """
     folder = RunFolder.of_manifest(manifest_uri)
     manifest = read_manifest(s3, folder)
-    held = {source_id for source_id in manifest.source_ids if _hold(ledger, source_id, execution_arn)}
+    waiting = [entry for entry in ledger.entries(manifest.source_ids).values() if entry.status is Status.VALID]
+    left = work_off(waiting, lambda entry: ledger.run(entry, execution_arn), has_time)
+    if left:
+        return Claim(left, has_work=True, forgets=False)
+    held = {entry.source.source_id for entry in held_entries(s3, ledger, manifest_uri, execution_arn)}
     if held != set(manifest.source_ids):
         write_manifest(s3, folder, manifest.only(held))
-    return len(held)
+    return Claim(0, has_work=bool(held or manifest.days or manifest.forget), forgets=bool(manifest.forget))
 
 
 def held_entries(s3: "S3Client", ledger: Ledger, manifest_uri: str, execution_arn: str) -> list[Entry]:
     """The ledger entries of the manifest's sources that this execution took."""
     manifest = read_manifest(s3, RunFolder.of_manifest(manifest_uri))
-    entries = map(ledger.entry, manifest.source_ids)
-    return [entry for entry in entries if entry and entry.execution_arn == execution_arn]
-
-
-def _hold(ledger: Ledger, source_id: str, execution_arn: str) -> bool:
-    entry = ledger.entry(source_id)
-    if entry is None:
-        return False
-    is_ours_already = entry.status is Status.RUNNING and entry.execution_arn == execution_arn
-    return is_ours_already or ledger.run(entry, execution_arn)
+    entries = ledger.entries(manifest.source_ids)
+    return [entry for entry in entries.values() if entry.execution_arn == execution_arn]

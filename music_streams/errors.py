@@ -9,6 +9,8 @@ MusicStreamsError
 ├── ArchiveMismatch        a copy in the archive is not what was read: the original stays
 ├── NoReferenceData        no valid songs row at all: a run can enrich nothing
 ├── RunIsOver              an execution that was recorded as failed was taken up again
+├── JobRunsAlive           job runs of an execution that is over were told to stop and have not ended yet
+├── EventRefused           EventBridge did not take an event
 ├── LakeChanged            the lake table is not what the run expects (missing, or its snapshot vanished)
 ├── OutOfTime              (in intake) too little time is left to begin another file: its message comes again
 └── UnreadableMetrics      (in reader) no table, no permission, or an item of another shape
@@ -41,6 +43,14 @@ class NoReferenceData(MusicStreamsError):
 
 class RunIsOver(MusicStreamsError):
     """An execution that was recorded as failed was taken up again."""
+
+
+class JobRunsAlive(MusicStreamsError):
+    """Job runs of an execution that is over have not ended yet."""
+
+
+class EventRefused(MusicStreamsError):
+    """EventBridge did not take an event."""
 
 
 class LakeChanged(MusicStreamsError):

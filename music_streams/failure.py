@@ -5,10 +5,15 @@ The inputs stay where they are, and the alert names them.
 
 import json
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from music_streams.alerts import Alerts
-from music_streams.ledger import Ledger, Status
+from music_streams.aws import PARALLEL_CALLS
+from music_streams.job_runs import JobRuns
+from music_streams.ledger import Entry, Ledger, Status
 from music_streams.runs import RunFolder, read_manifest
 
 if TYPE_CHECKING:
@@ -19,45 +24,61 @@ _MAX_REASON = 300  # characters
 _MAX_LISTED = 50  # inputs; an alert holds 256 KB
 
 
-def record_failure(s3: "S3Client", ledger: Ledger, alerts: Alerts, detail: dict[str, Any]) -> int:
-    """Move the sources of an ended execution to FAILED.
+@dataclass(frozen=True)
+class FailurePath:
+    """Where an execution that did not succeed comes to rest."""
 
-    Args:
-        s3: a client, for the run's manifest.
-        ledger: where the sources stand.
-        alerts: where the operators listen.
-        detail: the `detail` of a "Step Functions Execution Status Change" event: executionArn, name, status, input,
-            error, cause.
+    s3: "S3Client"
+    ledger: Ledger
+    alerts: Alerts
+    job_runs: JobRuns
 
-    Returns:
-        How many sources failed with it. Sources that the execution had published already stay PUBLISHED.
-    """
-    execution_arn = detail["executionArn"]
-    folder = RunFolder.of_manifest(json.loads(detail["input"])["manifest"])
-    reason = _reason(detail)
-    failed, published = [], []
-    for source_id in read_manifest(s3, folder).source_ids:
-        entry = ledger.entry(source_id)
-        if entry and entry.status is Status.VALID and ledger.run(entry, execution_arn):
-            # It ended before it could claim: the source was taken in its name, lest it wait for ever.
-            entry = ledger.entry(source_id)
-        if entry and entry.status is Status.RUNNING and entry.execution_arn == execution_arn:
-            ledger.fail(entry, reason)
-            entry = ledger.entry(source_id)
-        if entry and entry.status is Status.FAILED and entry.execution_arn == execution_arn:
-            failed.append(entry.source.uri)
-        elif entry and entry.status is Status.PUBLISHED and entry.execution_arn == execution_arn:
-            published.append(entry.source.uri)
-    alerts.send(
-        f"music-streams: execution {detail['name']} {detail['status']}",
-        [
-            f"Execution {execution_arn} ended {detail['status']}.",
-            f"Reason: {reason}",
-            *_listed("Inputs that failed with it and stay in place; put them again once the cause is mended:", failed),
-            *_listed("Inputs whose metrics stand, not archived yet:", published),
-        ],
-    )
-    return len(failed)
+    def record(self, detail: dict[str, Any], has_time: Callable[[], bool]) -> int:
+        """End what is left of an execution, then move its sources to FAILED.
+
+        FAILED means that nothing of the execution is alive: a redrive cannot meet it.
+
+        Args:
+            detail: the `detail` of a "Step Functions Execution Status Change" event: executionArn, name, status,
+                input, error, cause.
+            has_time: whether there is time to wait for job runs to end.
+
+        Raises:
+            JobRunsAlive: its job runs have not ended yet; a repeat goes on.
+
+        Returns:
+            How many sources failed with it. Sources that the execution had published already stay PUBLISHED.
+        """
+        self.job_runs.end(detail["name"], has_time)
+        execution_arn = detail["executionArn"]
+        folder = RunFolder.of_manifest(json.loads(detail["input"])["manifest"])
+        reason = _reason(detail)
+        source_ids = read_manifest(self.s3, folder).source_ids
+        entries = list(self.ledger.entries(source_ids).values())
+        with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
+            list(pool.map(lambda entry: fail_source(self.ledger, entry, execution_arn, reason), entries))
+        ours = [entry for entry in self.ledger.entries(source_ids).values() if entry.execution_arn == execution_arn]
+        failed = [entry.source.uri for entry in ours if entry.status is Status.FAILED]
+        published = [entry.source.uri for entry in ours if entry.status is Status.PUBLISHED]
+        self.alerts.send(
+            f"music-streams: execution {detail['name']} {detail['status']}",
+            [
+                f"Execution {execution_arn} ended {detail['status']}.",
+                f"Reason: {reason}",
+                "Once the cause is mended: music-streams redrive",
+                *_listed("Inputs that failed with it and stay in place:", failed),
+                *_listed("Inputs whose metrics stand, not archived yet:", published),
+            ],
+        )
+        return len(failed)
+
+
+def fail_source(ledger: Ledger, entry: Entry, execution_arn: str, reason: str) -> None:
+    """Move a source to FAILED where the execution, which is over, has it or was to have it."""
+    if entry.status is Status.VALID:
+        # It ended before it could claim: the source is taken in its name, lest it wait for ever.
+        ledger.run(entry, execution_arn)
+    ledger.fail(entry, execution_arn, reason)
 
 
 def _reason(detail: dict[str, Any]) -> str:

@@ -1,41 +1,51 @@
-"""What validate does with a batch of queue messages: claim, judge, stage, write one manifest, start one execution.
+"""What validate does with a batch of queue messages: claim, judge, stage, write manifests, start executions.
 
-Each step may be repeated. A message is taken from the queue only when all is done; after a crash it comes back, and
-the ledger tells how far its source had come:
+A message is an S3 event, or a request of an operator (see requests). Each step may be repeated. A message is taken
+from the queue only when all is done; after a crash it comes back, and the ledger tells how far its source had come:
 
 * RECEIVED, lease expired: claimed anew and judged again;
 * RECEIVED, lease running: another delivery of the same event is at work, and *its* message is still in the queue,
   because the lease is shorter than the queue's visibility: this one may go;
 * VALID for longer than the lease: its manifest is written; start the execution (its name makes a second start
   harmless). Earlier the invocation that wrote it may still be moving the rest of the batch, so the same holds;
-* QUARANTINED: see that nothing of it stayed in ``incoming/``;
+* QUARANTINED: see that nothing of it stayed where it lay;
 * anything else: the event was delivered twice.
 """
 
-import json
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from music_streams import arrivals, objects
-from music_streams.aws import PARALLEL_CALLS, error_code
-from music_streams.errors import MusicStreamsError, ObjectGone
+from music_streams import arrivals, objects, requests
+from music_streams.archive import archive_source, is_open
+from music_streams.batches import Batches, Taken, groups
+from music_streams.errors import BadEvent, MusicStreamsError, ObjectGone
+from music_streams.executions import Executions
+from music_streams.failure import fail_source
+from music_streams.job_runs import JobRuns
 from music_streams.ledger import Entry, Ledger, Status
 from music_streams.quarantine import Quarantine
-from music_streams.runs import Manifest, ManifestSource, RunFolder, write_manifest
-from music_streams.sources import batch_id_of, execution_name
+from music_streams.requests import Action, Attempt, Forget, Rebuild
+from music_streams.runs import Manifest, RunFolder, write_manifest
+from music_streams.sources import Source, Treatment, batch_and_attempt, execution_name, request_batch_id
 from music_streams.verdicts import Judgement, judge
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-    from types_boto3_stepfunctions import SFNClient
 
 log = logging.getLogger(__name__)
+
+_RENEWED = {
+    (Action.REDRIVE, Status.FAILED),
+    (Action.REPLAY, Status.ARCHIVED),
+    (Action.RELEASE, Status.QUARANTINED),
+    (Action.RETRACT, Status.ARCHIVED),
+    (Action.RETRACT, Status.FAILED),
+}
+"""Which actions make a new attempt of a source, by where it stands."""
+_TREATMENTS = {Action.RELEASE: Treatment.ACCEPT_BAD_ROWS, Action.RETRACT: Treatment.RETRACT}
 
 
 class Outcome(StrEnum):
@@ -46,6 +56,14 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
     IGNORED = "ignored"
     GONE = "gone"
+    RENEWED = "renewed"
+    """Another attempt begins."""
+    RESUMED = "resumed"
+    """What stood still was carried on."""
+    REFUSED = "refused"
+    """The file is still one that cannot be processed."""
+    ORDERED = "ordered"
+    """A run without sources of its own begins."""
 
 
 class OutOfTime(MusicStreamsError):
@@ -62,13 +80,18 @@ class Intake:
     """
 
     s3: "S3Client"
-    step_functions: "SFNClient"
+    executions: Executions
+    job_runs: JobRuns
     ledger: Ledger
     quarantine: Quarantine
     lake_bucket: str
-    state_machine_arn: str
     lease_seconds: float
     max_file_bytes: int
+
+    @property
+    def batches(self) -> Batches:
+        """Where sources that were taken become runs."""
+        return Batches(self.s3, self.ledger, self.lake_bucket)
 
     def open_batch(self, seconds_left: Callable[[], float]) -> "IntakeBatch":
         """Begin a batch; `seconds_left` tells how much of the function's time remains."""
@@ -81,117 +104,133 @@ class IntakeBatch:
 
     intake: Intake
     seconds_left: Callable[[], float]
-    _valid: dict[str, tuple[Entry, Judgement]] = field(default_factory=dict)
+    _taken: dict[str, Taken] = field(default_factory=dict)
     _to_start: set[tuple[str, int]] = field(default_factory=set)  # (batch_id, attempt)
 
     def take(self, body: str) -> Outcome:
-        """Claim and judge the source of one message.
+        """Claim and judge the source of one message, or begin what an operator asks for.
 
         Raises:
             BadEvent: the message can never be processed; the queue hands it to its dead-letter queue in the end.
             OutOfTime: it should come back.
         """
-        source = arrivals.source_of(body)
-        if source is None:
+        request = requests.parse(body)
+        if isinstance(request, Rebuild | Forget):
+            return self._order(request)
+        source = None if request else arrivals.source_of(body)
+        if not (source or request):
             return Outcome.IGNORED
         if self.seconds_left() < self.intake.lease_seconds / 4:
-            raise OutOfTime(f"no time is left for {source.uri}")
-        claimed = self.intake.ledger.receive(source, self.intake.lease_seconds)
-        if claimed is None:
-            return self._resume(source.source_id)
-        return self._judge(claimed)
+            raise OutOfTime(f"no time is left for {source.uri if source else request}")
+        return self._attempt(request) if request else self._arrive(source)  # type: ignore[arg-type]  # one of them is there
 
     def launch(self) -> None:
-        """Stage the valid files, write their manifest, move them to VALID, start the execution.
+        """Bring the sources that were taken to VALID in batches, and start the executions.
 
         Until the ledger says VALID a crash leaves only claims that expire; after it, only an execution to start.
         """
-        self._stage()
-        if self._valid:
-            batch_id = batch_id_of(self._valid)
-            for claimed, _ in self._valid.values():
-                if not self.intake.ledger.validate(claimed, batch_id):
-                    log.warning("lost the claim on %s: the run will drop it", claimed.source.uri)
-            self._to_start.add((batch_id, 1))
+        for group in groups(self._taken.values()):
+            self._to_start |= self.intake.batches.make_valid(group)
         for batch_id, attempt in sorted(self._to_start):
-            self._start(batch_id, attempt)
+            self.intake.executions.start(RunFolder(self.intake.lake_bucket, batch_id), attempt)
 
-    def _resume(self, source_id: str) -> Outcome:
-        entry = self.intake.ledger.entry(source_id)
-        if entry and entry.status is Status.VALID and entry.is_older_than(self.intake.lease_seconds):
-            self._to_start.add((entry.batch_id, entry.attempt))
-        elif entry and entry.status is Status.QUARANTINED:
-            self.intake.quarantine.finish(entry)
+    def _arrive(self, source: Source) -> Outcome:
+        claimed = self.intake.ledger.receive(source, self.intake.lease_seconds)
+        if claimed:
+            return self._judge_arrived(claimed)
+        entry = self.intake.ledger.entry(source.source_id)
+        if entry:
+            self._resume(entry)
         return Outcome.DUPLICATE
 
-    def _judge(self, claimed: Entry) -> Outcome:
-        source = claimed.source
+    def _judge_arrived(self, claimed: Entry) -> Outcome:
         try:
-            judgement = judge(source.key, objects.chunks(self.intake.s3, source), self.intake.max_file_bytes)
+            judgement = self._judge(claimed)
             if judgement.verdict:
                 self.intake.quarantine.take(claimed, judgement.verdict, judgement.detail)
                 return Outcome.QUARANTINED
         except ObjectGone as error:
-            self._lose(claimed, error)
+            log.warning("%s", error)
+            self.intake.ledger.lose(claimed)
             return Outcome.GONE
-        self._valid[source.source_id] = claimed, judgement
+        self._taken[claimed.source.source_id] = Taken(claimed, judgement=judgement)
         return Outcome.VALID
 
-    def _stage(self) -> None:
-        """Copy the files to where Spark reads them (it sees neither versions nor all names), and list them.
+    def _attempt(self, request: Attempt) -> Outcome:
+        entry = self.intake.ledger.entry(request.source_id)
+        if entry is None:
+            raise BadEvent(f"the ledger knows no source {request.source_id}: a request names one that it has")
+        if entry.attempt != request.attempt:
+            self._resume(entry)
+            return Outcome.DUPLICATE
+        if request.action is Action.REDRIVE:
+            if entry.status is Status.RECEIVED:
+                return self._arrive(entry.source)
+            if self._resume(entry) or self._carry_on(entry):
+                return Outcome.RESUMED
+            entry = self._released_by_the_dead(entry)
+        if (request.action, entry.status) not in _RENEWED:
+            return Outcome.DUPLICATE
+        return self._renew(entry, _TREATMENTS.get(request.action, entry.treatment))
 
-        A version that was deleted in the meantime is lost; the others make a smaller batch.
-        """
-        if not self._valid:
-            return
-        folder = RunFolder(self.intake.lake_bucket, batch_id_of(self._valid))
-        listed = [
-            ManifestSource(
-                source_id,
-                claimed.source.kind,
-                source_id + (".csv.gz" if judgement.is_gzip else ".csv"),
-                judgement.header,
-                claimed.source.received_at,
-                claimed.source.size,
-            )
-            for source_id, (claimed, judgement) in sorted(self._valid.items())
-        ]
-
-        def is_copied(staged: ManifestSource) -> bool:
-            claimed, _ = self._valid[staged.source_id]
-            if claimed.source.kind.is_reference:
-                return True
+    def _renew(self, entry: Entry, treatment: Treatment) -> Outcome:
+        taken = Taken(entry, treatment)
+        if taken.treatment is not Treatment.RETRACT:
             try:
-                objects.copy(self.intake.s3, claimed.source, folder.bucket, folder.key(f"input/{staged.input}"))
+                taken = Taken(entry, treatment, self._judge(entry))
             except ObjectGone as error:
-                self._lose(claimed, error)
+                log.warning("%s", error)
+                return Outcome.GONE
+        if taken.judgement.verdict:
+            log.warning("%s is still %s: %s", entry.place.uri, taken.judgement.verdict, taken.judgement.detail)
+            return Outcome.REFUSED
+        self._taken[entry.source.source_id] = taken
+        return Outcome.RENEWED
+
+    def _resume(self, entry: Entry) -> bool:
+        """See to the end of what an invocation that died has left; whether there was something."""
+        if entry.status is Status.VALID and entry.is_older_than(self.intake.lease_seconds):
+            arn = self.intake.executions.arn(entry.batch_id, entry.attempt)
+            if self.intake.executions.status(arn):
                 return False
+            self._to_start.add((entry.batch_id, entry.attempt))
             return True
+        if entry.status is Status.QUARANTINED:
+            self.intake.quarantine.finish(entry)
+        return False
 
-        with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
-            copied = {
-                staged.source_id for staged, done in zip(listed, pool.map(is_copied, listed), strict=True) if done
-            }
-        if len(copied) == len(listed):
-            write_manifest(self.intake.s3, folder, Manifest(folder.batch_id, listed))
+    def _carry_on(self, entry: Entry) -> bool:
+        """Take the last steps for a source whose metrics stand and whose execution is over; whether it was one."""
+        if not is_open(entry) or self.intake.executions.is_alive(entry.execution_arn):
+            return False
+        archive_source(self.intake.s3, self.intake.ledger, entry)
+        return True
+
+    def _released_by_the_dead(self, entry: Entry) -> Entry:
+        """The entry, moved to FAILED where its execution is over and that was never recorded."""
+        arn = entry.execution_arn or self.intake.executions.arn(entry.batch_id, entry.attempt)
+        waits_for_it = entry.status in {Status.VALID, Status.RUNNING} and entry.is_older_than(self.intake.lease_seconds)
+        if not waits_for_it or self.intake.executions.is_alive(arn):
+            return entry
+        self.intake.job_runs.end(execution_name(*batch_and_attempt(arn)), self._has_time)
+        fail_source(self.intake.ledger, entry, arn, "its execution ended, and that was not recorded")
+        return self.intake.ledger.entry(entry.source.source_id) or entry
+
+    def _order(self, request: Rebuild | Forget) -> Outcome:
+        """Write the manifest of a run without sources of its own."""
+        if isinstance(request, Rebuild):
+            batch_id = request_batch_id("rebuild", request.requested_at, *request.days)
+            manifest = Manifest(batch_id, [], days=request.days)
         else:
-            self._valid = {source_id: self._valid[source_id] for source_id in copied}
-            self._stage()
+            batch_id = request_batch_id("forget", request.requested_at, str(request.user_id))
+            manifest = Manifest(batch_id, [], forget=[request.user_id])
+        write_manifest(self.intake.s3, RunFolder(self.intake.lake_bucket, batch_id), manifest)
+        self._to_start.add((batch_id, 1))
+        return Outcome.ORDERED
 
-    def _lose(self, claimed: Entry, error: ObjectGone) -> None:
-        log.warning("%s", error)
-        self.intake.ledger.lose(claimed)
+    def _judge(self, entry: Entry) -> Judgement:
+        content = objects.chunks(self.intake.s3, entry.place)
+        return judge(entry.source.key, content, self.intake.max_file_bytes)
 
-    def _start(self, batch_id: str, attempt: int) -> None:
-        """Start the execution. While it runs the same name and input is the same execution, and after it is known."""
-        folder = RunFolder(self.intake.lake_bucket, batch_id)
-        try:
-            self.intake.step_functions.start_execution(
-                stateMachineArn=self.intake.state_machine_arn,
-                name=execution_name(batch_id, attempt),
-                input=json.dumps({"manifest": folder.manifest_uri}),
-            )
-        except ClientError as error:
-            if error_code(error) != "ExecutionAlreadyExists":
-                raise
-            log.info("execution %s has ended already", execution_name(batch_id, attempt))
+    def _has_time(self) -> bool:
+        return self.seconds_left() > self.intake.lease_seconds / 4

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from music_streams import aws, clock
 from music_streams.aws import error_code
 from music_streams.runs import SourceOutcome
-from music_streams.sources import Source, batch_and_attempt
+from music_streams.sources import Place, Source, Treatment, batch_and_attempt
 
 _BATCH_GET_LIMIT = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 
@@ -54,6 +54,20 @@ class Entry:
     started_at: str = ""
     published_at: str = ""
     archived_at: str = ""
+    treatment: Treatment = Treatment.NORMAL
+
+    @property
+    def place(self) -> Place:
+        """Where the source lies: where it landed, until it was moved to the archive or the quarantine."""
+        stays = self.source.kind.is_reference and self.status is not Status.QUARANTINED
+        if stays or not self.archive_key:
+            return self.source
+        return Place(self.source.bucket, self.archive_key, "")
+
+    @property
+    def is_retracted(self) -> bool:
+        """Whether its rows are to leave, or have left, lake and metrics."""
+        return self.treatment is Treatment.RETRACT
 
     def is_older_than(self, seconds: float) -> bool:
         """Whether its last move was longer ago than that."""
@@ -160,6 +174,29 @@ class Ledger:
         """RECEIVED → FAILED(object_gone): the object version was deleted before it was read."""
         return self._move(claimed, Status.FAILED, _is_claim(claimed), clock.now(), reason="object_gone")
 
+    def renew(self, entry: Entry, batch_id: str, attempt: int, treatment: Treatment) -> bool:
+        """FAILED, ARCHIVED or QUARANTINED → VALID for another attempt, unless the entry was moved since it was read."""
+        at = clock.now()
+        is_as_read = (
+            Attr("status").eq(entry.status)
+            & Attr("updated_at").eq(entry.updated_at)
+            & Attr("attempt").eq(entry.attempt)
+        )
+        of_earlier_attempts = dict.fromkeys(
+            ("execution_arn", "reason", "started_at", "published_at", "archived_at"), ""
+        )
+        return self._move(
+            entry,
+            Status.VALID,
+            is_as_read,
+            at,
+            batch_id=batch_id,
+            attempt=attempt,
+            treatment=treatment,
+            validated_at=at,
+            **of_earlier_attempts,
+        )
+
     def run(self, entry: Entry, execution_arn: str) -> bool:
         """VALID → RUNNING, where the execution is the attempt at the batch for which the source was made VALID."""
         at = clock.now()
@@ -178,12 +215,17 @@ class Ledger:
     def archive(self, entry: Entry, archive_key: str) -> bool:
         """PUBLISHED → ARCHIVED, once the verified copy is the only one."""
         at = clock.now()
-        condition = Attr("status").eq(Status.PUBLISHED)
+        condition = Attr("status").eq(Status.PUBLISHED) & Attr("execution_arn").eq(entry.execution_arn)
         return self._move(entry, Status.ARCHIVED, condition, at, archive_key=archive_key, archived_at=at)
 
-    def fail(self, entry: Entry, reason: str) -> bool:
-        """RUNNING → FAILED, for the execution that runs the source."""
-        return self._move(entry, Status.FAILED, _is_run(entry.execution_arn), clock.now(), reason=reason)
+    def retract(self, entry: Entry) -> bool:
+        """ARCHIVED → RETRACTED, once a run has taken the source as empty."""
+        condition = Attr("status").eq(Status.ARCHIVED) & Attr("treatment").eq(Treatment.RETRACT)
+        return self._move(entry, Status.RETRACTED, condition, clock.now())
+
+    def fail(self, entry: Entry, execution_arn: str, reason: str) -> bool:
+        """RUNNING → FAILED, where it is that execution that runs the source."""
+        return self._move(entry, Status.FAILED, _is_run(execution_arn), clock.now(), reason=reason)
 
     def _move(self, entry: Entry, to: Status, condition: ConditionBase, at: str, **attributes: object) -> bool:
         changes = {"status": to, "updated_at": at, **attributes}
@@ -223,7 +265,8 @@ def _counts(outcome: SourceOutcome) -> dict[str, object]:
 def _entry(item: dict[str, Any]) -> Entry:
     source = Source(item["bucket"], item["key"], item["version_id"], int(item["size"]), item["received_at"])
     known = {each.name: _plain(item[each.name]) for each in fields(Entry) if each.name in item}
-    return Entry(**(known | {"source": source, "status": Status(item["status"])}))
+    typed = {"status": Status(item["status"]), "treatment": Treatment(item.get("treatment", ""))}
+    return Entry(source=source, **(known | typed))
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - what DynamoDB stores

@@ -1,4 +1,4 @@
-"""Object versions in S3: read, copy with proof, delete. A name is an argument of an API call here, never a path."""
+"""Objects in S3: read, copy with proof, delete. A name is an argument of an API call here, never a path."""
 
 import hashlib
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from music_streams.aws import error_code
 from music_streams.errors import ArchiveMismatch, ObjectGone
-from music_streams.sources import Source
+from music_streams.sources import Place
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -22,88 +22,93 @@ _COPY = TransferConfig(multipart_threshold=4 * 1024**3, multipart_chunksize=512 
 _CHECKSUMS = ("ChecksumSHA256", "ChecksumCRC64NVME", "ChecksumCRC32", "ChecksumCRC32C", "ChecksumSHA1")
 
 
-def chunks(s3: "S3Client", source: Source) -> Iterator[bytes]:
-    """The bytes of an object version, 1 MiB at a time.
+def chunks(s3: "S3Client", place: Place) -> Iterator[bytes]:
+    """The bytes of an object, 1 MiB at a time.
 
     Raises:
-        ObjectGone: the version does not exist any more.
+        ObjectGone: it does not exist any more.
     """
     try:
-        body = s3.get_object(Bucket=source.bucket, Key=source.key, VersionId=source.version_id)["Body"]
+        body = s3.get_object(**place.address)["Body"]  # type: ignore[arg-type]  # VersionId or nothing
     except ClientError as error:
         if error_code(error) in _GONE:
-            raise ObjectGone(f"{source.uri} was deleted before it was read; upload it again if it is needed") from error
+            raise ObjectGone(f"{place.uri} was deleted before it was read; upload it again if it is needed") from error
         raise
     yield from body.iter_chunks(_CHUNK_BYTES)
 
 
-def copy(s3: "S3Client", source: Source, bucket: str, key: str) -> None:
-    """Copy an object version inside S3, in parts where it is larger than one call may copy (5 GiB).
+def copy(s3: "S3Client", place: Place, bucket: str, key: str) -> None:
+    """Copy an object inside S3, in parts where it is larger than one call may copy (5 GiB).
 
     Raises:
-        ObjectGone: the version does not exist any more.
+        ObjectGone: it does not exist any more.
     """
-    origin: Any = {"Bucket": source.bucket, "Key": source.key, "VersionId": source.version_id}
+    origin: Any = place.address
     try:
         s3.copy(origin, bucket, key, Config=_COPY)
     except ClientError as error:
         if error_code(error) in _GONE:
-            raise ObjectGone(f"{source.uri} was deleted before it was copied") from error
+            raise ObjectGone(f"{place.uri} was deleted before it was copied") from error
         raise
 
 
-def move(s3: "S3Client", source: Source, key: str) -> None:
-    """Copy an object version to another key of its bucket, prove that the copy is whole, delete the version.
+def move(s3: "S3Client", place: Place, key: str) -> None:
+    """Copy an object to another key of its bucket, prove that the copy is whole, delete what was copied.
 
-    May be repeated: where the version is gone and the copy is there, nothing is left to do.
+    May be repeated: where the object is gone and the copy is there, nothing is left to do.
 
     Raises:
-        ObjectGone: neither the version nor the copy exists.
-        ArchiveMismatch: the copy differs; the version stays.
+        ObjectGone: neither the object nor the copy exists.
+        ArchiveMismatch: the copy differs; the object stays.
     """
-    keep_copy(s3, source, key)
-    s3.delete_object(Bucket=source.bucket, Key=source.key, VersionId=source.version_id)
+    keep_copy(s3, place, key)
+    if place.key != key:
+        s3.delete_object(**place.address)  # type: ignore[arg-type]  # VersionId or nothing
 
 
-def keep_copy(s3: "S3Client", source: Source, key: str) -> None:
-    """The first half of :func:`move`: copy and prove.
+def keep_copy(s3: "S3Client", place: Place, key: str) -> None:
+    """The first half of :func:`move`: copy and prove. An object that lies under the key already is its own copy.
 
     Raises:
-        ObjectGone: neither the version nor a copy exists.
+        ObjectGone: neither the object nor a copy exists.
         ArchiveMismatch: the copy differs.
     """
+    kept = Place(place.bucket, key, "")
+    if place.key == key:
+        if not exists(s3, kept):
+            raise ObjectGone(f"{kept.uri} was deleted; upload it again if it is needed")
+        return
     try:
-        copy(s3, source, source.bucket, key)
+        copy(s3, place, kept.bucket, kept.key)
     except ObjectGone:
-        if _head(s3, source.bucket, key) is None:
+        if not exists(s3, kept):
             raise
         return
-    if not _is_same(s3, source, key):
-        raise ArchiveMismatch(f"the copy s3://{source.bucket}/{key} differs from {source.uri}, which stays in place")
+    if not _is_same(s3, place, kept):
+        raise ArchiveMismatch(f"the copy s3://{place.bucket}/{key} differs from {place.uri}, which stays in place")
 
 
-def exists(s3: "S3Client", source: Source) -> bool:
-    """Whether the object version is still there."""
-    return _head(s3, source.bucket, source.key, VersionId=source.version_id) is not None
+def exists(s3: "S3Client", place: Place) -> bool:
+    """Whether the object is still there."""
+    return _head(s3, place) is not None
 
 
-def _head(s3: "S3Client", bucket: str, key: str, **version: str) -> "HeadObjectOutputTypeDef | None":
+def _head(s3: "S3Client", place: Place) -> "HeadObjectOutputTypeDef | None":
     try:
-        return s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED", **version)  # type: ignore[arg-type]  # VersionId or nothing
+        return s3.head_object(**place.address, ChecksumMode="ENABLED")  # type: ignore[arg-type]  # VersionId or nothing
     except ClientError as error:
         if error_code(error) in _GONE:
             return None
         raise
 
 
-def _is_same(s3: "S3Client", source: Source, key: str) -> bool:
+def _is_same(s3: "S3Client", place: Place, kept: Place) -> bool:
     """Whether a copy has the size and a checksum of the original.
 
     A checksum that S3 took over the whole object is compared first, then the ETag, which is one of the content only
     where neither object came in parts; where neither serves, both are read.
     """
-    original = _head(s3, source.bucket, source.key, VersionId=source.version_id)
-    duplicate = _head(s3, source.bucket, key)
+    original, duplicate = _head(s3, place), _head(s3, kept)
     if original is None or duplicate is None or original["ContentLength"] != duplicate["ContentLength"]:
         return False
     for name in _CHECKSUMS:
@@ -112,13 +117,11 @@ def _is_same(s3: "S3Client", source: Source, key: str) -> bool:
             return sums[0] == sums[1]
     if "-" not in original["ETag"] + duplicate["ETag"]:
         return original["ETag"] == duplicate["ETag"]
-    version = {"VersionId": source.version_id}
-    return _sha256(s3, source.bucket, source.key, **version) == _sha256(s3, source.bucket, key)
+    return _sha256(s3, place) == _sha256(s3, kept)
 
 
-def _sha256(s3: "S3Client", bucket: str, key: str, **version: str) -> str:
+def _sha256(s3: "S3Client", place: Place) -> str:
     digest = hashlib.sha256()
-    body = s3.get_object(Bucket=bucket, Key=key, **version)["Body"]  # type: ignore[arg-type]  # VersionId or nothing
-    for chunk in body.iter_chunks(_CHUNK_BYTES):
+    for chunk in chunks(s3, place):
         digest.update(chunk)
     return digest.hexdigest()

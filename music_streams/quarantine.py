@@ -8,6 +8,7 @@ from music_streams import objects
 from music_streams.alerts import Alerts
 from music_streams.ledger import Entry, Ledger
 from music_streams.runs import SourceOutcome
+from music_streams.sources import Place
 from music_streams.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -33,13 +34,13 @@ class Quarantine:
     alerts: Alerts
 
     def take(self, entry: Entry, verdict: Verdict, detail: str, outcome: SourceOutcome | None = None) -> None:
-        """Keep a copy and its reason, record it in the ledger, alert, and remove the object from ``incoming/``.
+        """Keep a copy and its reason, record it in the ledger, alert, and remove the object from where it lay.
 
         In this order a crash at any point leaves the file in one place at least, and a repeat completes the rest.
         """
         source = entry.source
         key = source.kept_key("quarantine")
-        objects.keep_copy(self.s3, source, key)
+        objects.keep_copy(self.s3, entry.place, key)
         reason = {
             "source_id": source.source_id,
             "object": source.uri,
@@ -57,15 +58,23 @@ class Quarantine:
         )
         if self.ledger.quarantine(entry, verdict, key, outcome):
             self._announce(entry, verdict, detail)
+            self._remove(entry.place, key)
 
     def finish(self, entry: Entry) -> None:
         """Complete what a crash may have left open after the ledger said QUARANTINED."""
-        if objects.exists(self.s3, entry.source):
-            self._announce(entry, Verdict(entry.reason), "Found still in place when its event came again.")
+        source = entry.source
+        left_in = [source, Place(source.bucket, source.kept_key("archive"), "")]
+        for place in left_in:
+            if objects.exists(self.s3, place):
+                self._announce(entry, Verdict(entry.reason), "Found still in place when its event came again.")
+                self._remove(place, entry.archive_key)
 
     def _announce(self, entry: Entry, verdict: Verdict, detail: str) -> None:
         source = entry.source
         subject = f"music-streams: {verdict}: {source.key.rsplit('/', 1)[-1]}"
         what_to_do = f"What to do: {_ADVICE[verdict]}."
         self.alerts.send(subject, [f"{source.uri} is quarantined: {verdict}.", detail, what_to_do])
-        self.s3.delete_object(Bucket=source.bucket, Key=source.key, VersionId=source.version_id)
+
+    def _remove(self, place: Place, kept_key: str) -> None:
+        if place.key != kept_key:
+            self.s3.delete_object(**place.address)  # type: ignore[arg-type]  # VersionId or nothing

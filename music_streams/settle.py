@@ -1,17 +1,29 @@
-"""After the jobs: the ledger takes what became of each source, and who listens for `MetricsPublished` learns of it."""
+"""After the jobs: the ledger takes what became of each source, and who listens for `MetricsPublished` learns of it.
 
+The event comes before the archive step, so that trouble with the archive cannot keep consumers from hearing of metrics
+that stand.
+"""
+
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from music_streams.claim import held_entries
-from music_streams.errors import RunIsOver
-from music_streams.ledger import Ledger, Status
+from music_streams.errors import EventRefused, RunIsOver
+from music_streams.ledger import Entry, Ledger, Status
 from music_streams.quarantine import Quarantine
-from music_streams.runs import RunFolder, SourceOutcome, read_summary
+from music_streams.runs import RunFolder, SourceOutcome, Summary, read_summary
+from music_streams.slices import work_off
 from music_streams.verdicts import Verdict
 
 if TYPE_CHECKING:
+    from types_boto3_events import EventBridgeClient
     from types_boto3_s3 import S3Client
+
+_DAYS_PER_EVENT = (
+    5_000  # an event holds 256 KB: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
+)
 
 
 @dataclass(frozen=True)
@@ -19,40 +31,62 @@ class Settlement:
     """Publishes or quarantines the sources of a run."""
 
     s3: "S3Client"
+    events: "EventBridgeClient"
     ledger: Ledger
     quarantine: Quarantine
 
-    def settle(self, manifest_uri: str, execution_arn: str) -> dict[str, Any]:
-        """Move each source RUNNING → PUBLISHED, or → QUARANTINED where too many of its rows are bad.
+    def settle(self, manifest_uri: str, execution_arn: str, has_time: Callable[[], bool]) -> int:
+        """Move each source RUNNING → PUBLISHED, or → QUARANTINED where the run could not accept it; then announce.
 
         Raises:
             RunIsOver: the execution had been recorded as failed before it was taken up again.
+            EventRefused: EventBridge did not take the event; a repeat sends it again.
 
         Returns:
-            The detail of the run's `MetricsPublished` event: batch_id, version, days, sources, rows_accepted.
+            How many sources are left; where any are the step is to be entered again.
         """
         summary = read_summary(self.s3, RunFolder.of_manifest(manifest_uri))
         entries = held_entries(self.s3, self.ledger, manifest_uri, execution_arn)
         if any(entry.status is Status.FAILED for entry in entries):
-            raise RunIsOver(f"{execution_arn} was recorded as failed and cannot go on: put its inputs again")
-        for entry in entries:
-            outcome = summary.sources[entry.source.source_id]
-            if entry.status is Status.RUNNING and outcome.verdict:
-                self.quarantine.take(entry, Verdict(outcome.verdict), _counted(outcome), outcome)
-            elif entry.status is Status.RUNNING:
-                self.ledger.publish(entry, outcome)
-            elif entry.status is Status.QUARANTINED:
-                self.quarantine.finish(entry)
+            raise RunIsOver(f"{execution_arn} was recorded as failed and cannot go on: redrive its inputs")
+        running = [entry for entry in entries if entry.status is Status.RUNNING]
+        left = work_off(running, lambda entry: self._settle(entry, summary.sources[entry.source.source_id]), has_time)
+        if left == 0:
+            for entry in entries:
+                if entry.status is Status.QUARANTINED:
+                    self.quarantine.finish(entry)
+            self._announce(summary)
+        return left
+
+    def _settle(self, entry: Entry, outcome: SourceOutcome) -> None:
+        if outcome.verdict:
+            self.quarantine.take(entry, Verdict(outcome.verdict), _detail(outcome), outcome)
+        else:
+            self.ledger.publish(entry, outcome)
+
+    def _announce(self, summary: Summary) -> None:
+        """Send `MetricsPublished`: batch_id, version, days, sources, rows_accepted; several where the days are many."""
         accepted = [outcome for outcome in summary.sources.values() if not outcome.verdict]
-        return {
-            "batch_id": summary.batch_id,
-            "version": summary.version,
-            "days": summary.days,
-            "sources": len(accepted),
-            "rows_accepted": sum(outcome.rows_accepted for outcome in accepted),
-        }
+        for start in range(0, max(1, len(summary.days)), _DAYS_PER_EVENT):
+            detail = {
+                "batch_id": summary.batch_id,
+                "version": summary.version,
+                "days": summary.days[start : start + _DAYS_PER_EVENT],
+                "sources": len(accepted),
+                "rows_accepted": sum(outcome.rows_accepted for outcome in accepted),
+            }
+            text = json.dumps(detail)
+            answer = self.events.put_events(
+                Entries=[{"Source": "music-streams", "DetailType": "MetricsPublished", "Detail": text}]
+            )
+            if answer["FailedEntryCount"]:
+                raise EventRefused(
+                    f"EventBridge did not take MetricsPublished of {summary.batch_id}: {answer['Entries']}"
+                )
 
 
-def _counted(outcome: SourceOutcome) -> str:
+def _detail(outcome: SourceOutcome) -> str:
+    if outcome.verdict == Verdict.NOT_CSV:
+        return "it passed validation, and Spark could not read it"
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(outcome.rejected.items()))
     return f"of {outcome.rows_read} rows read these were rejected: {reasons}"

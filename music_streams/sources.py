@@ -69,6 +69,12 @@ class Place:
         version = f"?versionId={self.version_id}" if self.version_id else ""
         return f"s3://{self.bucket}/{self.key}{version}"
 
+    @property
+    def address(self) -> dict[str, str]:
+        """The arguments Bucket, Key and, where one is named, VersionId of S3's operations."""
+        version = {"VersionId": self.version_id} if self.version_id else {}
+        return {"Bucket": self.bucket, "Key": self.key, **version}
+
 
 @dataclass(frozen=True)
 class Source(Place):

@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from music_streams import aws, settings
 from music_streams.archive import archive_sources
 from music_streams.ledger import Ledger
+from music_streams.slices import has_time
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ ledger = Ledger(env.files_table)
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, str], _context: LambdaContext) -> dict[str, Any]:
-    """``{manifest, execution_arn}`` → ``{archived}``."""
-    archived = archive_sources(s3, ledger, event["manifest"], event["execution_arn"])
-    logger.info("sources archived", archived=archived, manifest=event["manifest"])
-    return {"archived": archived}
+def handler(event: dict[str, str], context: LambdaContext) -> dict[str, Any]:
+    """``{manifest, execution_arn}`` → ``{left}``."""
+    left = archive_sources(s3, ledger, event["manifest"], event["execution_arn"], has_time(context))
+    logger.info("sources archived", left=left, manifest=event["manifest"])
+    return {"left": left}

@@ -1,7 +1,7 @@
 """claim: the sources of a manifest now belong to this execution."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from music_streams import aws, settings
 from music_streams.claim import claim_sources
 from music_streams.ledger import Ledger
+from music_streams.slices import has_time
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ ledger = Ledger(env.files_table)
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, str], _context: LambdaContext) -> dict[str, Any]:
-    """``{manifest, execution_arn}`` → ``{claimed}``."""
-    claimed = claim_sources(s3, ledger, event["manifest"], event["execution_arn"])
-    logger.info("sources claimed", claimed=claimed, manifest=event["manifest"])
-    return {"claimed": claimed}
+def handler(event: dict[str, str], context: LambdaContext) -> dict[str, Any]:
+    """``{manifest, execution_arn}`` → ``{left, has_work, forgets}``."""
+    claim = asdict(claim_sources(s3, ledger, event["manifest"], event["execution_arn"], has_time(context)))
+    logger.info("sources claimed", **claim, manifest=event["manifest"])
+    return claim

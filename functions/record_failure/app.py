@@ -9,8 +9,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from music_streams import aws, settings
 from music_streams.alerts import Alerts
-from music_streams.failure import record_failure
+from music_streams.failure import FailurePath
+from music_streams.job_runs import JobRuns
 from music_streams.ledger import Ledger
+from music_streams.slices import has_time
 
 
 @dataclass(frozen=True)
@@ -19,18 +21,23 @@ class Settings:
 
     files_table: str
     alerts_topic_arn: str
+    transform_job: str
+    load_job: str
 
 
 env = settings.read(Settings, os.environ)
 logger = Logger()
-s3 = aws.client("s3")
-ledger = Ledger(env.files_table)
-alerts = Alerts(aws.client("sns"), env.alerts_topic_arn)
+failure_path = FailurePath(
+    s3=aws.client("s3"),
+    ledger=Ledger(env.files_table),
+    alerts=Alerts(aws.client("sns"), env.alerts_topic_arn),
+    job_runs=JobRuns(aws.client("glue"), (env.transform_job, env.load_job)),
+)
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """A "Step Functions Execution Status Change" event → ``{failed}``."""
-    failed = record_failure(s3, ledger, alerts, event["detail"])
+    failed = failure_path.record(event["detail"], has_time(context))
     logger.error("execution failed", failed=failed, execution=event["detail"]["name"])
     return {"failed": failed}

@@ -12,6 +12,7 @@ from music_streams.alerts import Alerts
 from music_streams.ledger import Ledger
 from music_streams.quarantine import Quarantine
 from music_streams.settle import Settlement
+from music_streams.slices import has_time
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,13 @@ env = settings.read(Settings, os.environ)
 logger = Logger()
 s3 = aws.client("s3")
 ledger = Ledger(env.files_table)
-settlement = Settlement(s3, ledger, Quarantine(s3, ledger, Alerts(aws.client("sns"), env.alerts_topic_arn)))
+quarantine = Quarantine(s3, ledger, Alerts(aws.client("sns"), env.alerts_topic_arn))
+settlement = Settlement(s3, aws.client("events"), ledger, quarantine)
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, str], _context: LambdaContext) -> dict[str, Any]:
-    """``{manifest, execution_arn}`` → the detail of the `MetricsPublished` event."""
-    published = settlement.settle(event["manifest"], event["execution_arn"])
-    logger.info("sources settled", **published)
-    return published
+def handler(event: dict[str, str], context: LambdaContext) -> dict[str, Any]:
+    """``{manifest, execution_arn}`` → ``{left}``."""
+    left = settlement.settle(event["manifest"], event["execution_arn"], has_time(context))
+    logger.info("sources settled", left=left, manifest=event["manifest"])
+    return {"left": left}

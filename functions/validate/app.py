@@ -1,4 +1,4 @@
-"""validate: queue messages that announce stream files → one manifest and one execution of the state machine."""
+"""validate: queue messages that announce files or ask for a run → manifests and executions of the state machine."""
 
 import os
 from dataclasses import dataclass
@@ -12,7 +12,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from music_streams import aws, settings
 from music_streams.alerts import Alerts
+from music_streams.executions import Executions
 from music_streams.intake import Intake
+from music_streams.job_runs import JobRuns
 from music_streams.ledger import Ledger
 from music_streams.quarantine import Quarantine
 
@@ -25,6 +27,8 @@ class Settings:
     lake_bucket: str
     alerts_topic_arn: str
     state_machine_arn: str
+    transform_job: str
+    load_job: str
     timeout_seconds: float
     max_file_bytes: int
 
@@ -36,11 +40,11 @@ s3 = aws.client("s3")
 ledger = Ledger(env.files_table)
 intake = Intake(
     s3=s3,
-    step_functions=aws.client("stepfunctions"),
+    executions=Executions(aws.client("stepfunctions"), env.state_machine_arn),
+    job_runs=JobRuns(aws.client("glue"), (env.transform_job, env.load_job)),
     ledger=ledger,
     quarantine=Quarantine(s3, ledger, Alerts(aws.client("sns"), env.alerts_topic_arn)),
     lake_bucket=env.lake_bucket,
-    state_machine_arn=env.state_machine_arn,
     lease_seconds=env.timeout_seconds,
     max_file_bytes=env.max_file_bytes,
 )

@@ -1,0 +1,64 @@
+"""The Glue job runs of an execution that is over: they are ended, so that nothing of it commits or writes any more.
+
+Step Functions stops the run that it waits for, but does not wait for its end; and of a run whose start went
+unanswered it knows nothing. So they are looked for by the execution's name, which each run has as an argument.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from music_streams.errors import JobRunsAlive
+
+if TYPE_CHECKING:
+    from types_boto3_glue import GlueClient
+
+_ALIVE = {"STARTING", "RUNNING", "WAITING", "STOPPING"}
+_LONGEST_RUN = timedelta(hours=3)  # the jobs' time-outs are shorter
+_POLL_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class JobRuns:
+    """The runs of the state machine's jobs."""
+
+    glue: "GlueClient"
+    jobs: tuple[str, ...]
+
+    def end(self, execution: str, has_time: Callable[[], bool]) -> None:
+        """Stop every run of an execution that is alive, and wait for its end.
+
+        Args:
+            execution: the name of the state machine's execution.
+            has_time: whether there is time for another look.
+
+        Raises:
+            JobRunsAlive: they were told to stop and have not ended yet.
+        """
+        alive = self._alive(execution)
+        for job, run_id in alive:
+            self.glue.batch_stop_job_run(JobName=job, JobRunIds=[run_id])
+        while alive:
+            if not has_time():
+                raise JobRunsAlive(f"job runs of {execution} are being stopped and have not ended: {alive}")
+            time.sleep(_POLL_SECONDS)
+            alive = self._alive(execution)
+
+    def _alive(self, execution: str) -> list[tuple[str, str]]:
+        return [
+            (job, run_id)
+            for job in self.jobs
+            for run_id, state, arguments in self._recent(job)
+            if state in _ALIVE and arguments.get("--execution") == execution
+        ]
+
+    def _recent(self, job: str) -> Iterator[tuple[str, str, dict[str, str]]]:
+        """Runs, the newest first, as Glue lists them; none that can have ended by time-out long ago."""
+        oldest = datetime.now(UTC) - _LONGEST_RUN
+        for page in self.glue.get_paginator("get_job_runs").paginate(JobName=job):
+            for run in page["JobRuns"]:
+                if run["StartedOn"] < oldest:
+                    return
+                yield run["Id"], run["JobRunState"], dict(run.get("Arguments", {}))
