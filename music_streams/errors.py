@@ -11,6 +11,7 @@ MusicStreamsError
 ├── RunIsOver              an execution that was recorded as failed was taken up again
 ├── JobRunsAlive           job runs of an execution that is over were told to stop and have not ended yet
 ├── EventRefused           EventBridge did not take an event
+├── QueueRefused           the arrivals queue did not take a message
 ├── LakeChanged            the lake table is not what the run expects (missing, or its snapshot vanished)
 ├── OutOfTime              (in intake) too little time is left to begin another file: its message comes again
 └── UnreadableMetrics      (in reader) no table, no permission, or an item of another shape
@@ -51,6 +52,10 @@ class JobRunsAlive(MusicStreamsError):
 
 class EventRefused(MusicStreamsError):
     """EventBridge did not take an event."""
+
+
+class QueueRefused(MusicStreamsError):
+    """The arrivals queue did not take a message."""
 
 
 class LakeChanged(MusicStreamsError):

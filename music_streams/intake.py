@@ -29,7 +29,7 @@ from music_streams.ledger import Entry, Ledger, Status
 from music_streams.quarantine import Quarantine
 from music_streams.requests import Action, Attempt, Forget, Rebuild
 from music_streams.runs import Manifest, RunFolder, write_manifest
-from music_streams.sources import Source, Treatment, batch_and_attempt, execution_name, request_batch_id
+from music_streams.sources import Source, Treatment, batch_and_attempt, execution_name
 from music_streams.verdicts import Judgement, judge
 
 if TYPE_CHECKING:
@@ -218,14 +218,11 @@ class IntakeBatch:
 
     def _order(self, request: Rebuild | Forget) -> Outcome:
         """Write the manifest of a run without sources of its own."""
-        if isinstance(request, Rebuild):
-            batch_id = request_batch_id("rebuild", request.requested_at, *request.days)
-            manifest = Manifest(batch_id, [], days=request.days)
-        else:
-            batch_id = request_batch_id("forget", request.requested_at, str(request.user_id))
-            manifest = Manifest(batch_id, [], forget=[request.user_id])
-        write_manifest(self.intake.s3, RunFolder(self.intake.lake_bucket, batch_id), manifest)
-        self._to_start.add((batch_id, 1))
+        days = request.days if isinstance(request, Rebuild) else []
+        forget = [request.user_id] if isinstance(request, Forget) else []
+        manifest = Manifest(request.batch_id, [], days, forget)
+        write_manifest(self.intake.s3, RunFolder(self.intake.lake_bucket, request.batch_id), manifest)
+        self._to_start.add((request.batch_id, 1))
         return Outcome.ORDERED
 
     def _judge(self, entry: Entry) -> Judgement:

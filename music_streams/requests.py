@@ -5,10 +5,18 @@ One door for all that starts work, so that one function with one role does it, i
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from music_streams.errors import BadEvent
+from music_streams.errors import BadEvent, QueueRefused
+from music_streams.sources import request_batch_id
+
+if TYPE_CHECKING:
+    from types_boto3_sqs import SQSClient
+
+_MOST_AT_ONCE = 10  # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 
 
 class Action(StrEnum):
@@ -44,6 +52,11 @@ class Rebuild:
     days: list[str]
     requested_at: str
 
+    @property
+    def batch_id(self) -> str:
+        """Of the run that does it, attempt 1."""
+        return request_batch_id("rebuild", self.requested_at, *self.days)
+
 
 @dataclass(frozen=True)
 class Forget:
@@ -51,6 +64,11 @@ class Forget:
 
     user_id: int
     requested_at: str
+
+    @property
+    def batch_id(self) -> str:
+        """Of the run that does it, attempt 1."""
+        return request_batch_id("forget", self.requested_at, str(self.user_id))
 
 
 Request = Attempt | Rebuild | Forget
@@ -88,3 +106,20 @@ def parse(body: str) -> Request | None:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadEvent(f"the message is no request that is known ({error!r}): {body[:300]}") from error
+
+
+def send(sqs: "SQSClient", queue_url: str, messages: Sequence[str]) -> None:
+    """Put messages into the arrivals queue.
+
+    Raises:
+        QueueRefused: some were not taken; those before them were, and may be sent again without harm.
+    """
+    for start in range(0, len(messages), _MOST_AT_ONCE):
+        entries = [
+            {"Id": str(n), "MessageBody": body} for n, body in enumerate(messages[start : start + _MOST_AT_ONCE])
+        ]
+        refused = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed", [])  # type: ignore[arg-type]  # plain dicts
+        if refused:
+            raise QueueRefused(
+                f"the arrivals queue refused {len(refused)} messages: {refused[0].get('Message')}; try again"
+            )

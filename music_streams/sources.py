@@ -38,6 +38,7 @@ class Treatment(StrEnum):
 
 
 _PREFIXES = {"incoming/": Kind.STREAMS, "reference/songs/": Kind.SONGS, "reference/users/": Kind.USERS}
+LANDING_PREFIXES = tuple(_PREFIXES)
 
 
 def kind_of(key: str) -> Kind | None:
