@@ -11,7 +11,7 @@ from music_streams.aws import PARALLEL_CALLS
 from music_streams.errors import ObjectGone
 from music_streams.ledger import Entry, Ledger, Status
 from music_streams.runs import Manifest, ManifestSource, RunFolder, write_manifest
-from music_streams.sources import Treatment, batch_id_of
+from music_streams.sources import Treatment, batch_id_of, execution_name
 from music_streams.verdicts import Judgement
 
 if TYPE_CHECKING:
@@ -36,9 +36,14 @@ class Taken:
         return self.entry.status is Status.RECEIVED
 
     @property
+    def has_failed(self) -> bool:
+        """Whether the attempt before failed."""
+        return self.entry.status is Status.FAILED
+
+    @property
     def runs_alone(self) -> bool:
         """Whether it fails again and again."""
-        return self.entry.status is Status.FAILED and self.entry.attempt >= _ALONE_AFTER
+        return self.has_failed and self.entry.attempt >= _ALONE_AFTER
 
     @property
     def is_staged(self) -> bool:
@@ -57,6 +62,7 @@ class Taken:
             source.received_at,
             source.size,
             self.treatment,
+            follows=execution_name(self.entry.batch_id, self.entry.attempt) if self.has_failed else "",
         )
 
 

@@ -54,6 +54,8 @@ class ManifestSource:
         received_at: the stamp of its arrival, the yardstick for ``future_listen_time``.
         size: bytes as stored.
         treatment: a value of sources.Treatment.
+        follows: the name of the execution that made the attempt before, where that failed; '' else. It may have
+            removed rows of days that it did not come to recompute.
     """
 
     source_id: str
@@ -63,6 +65,7 @@ class ManifestSource:
     received_at: str
     size: int
     treatment: str = ""
+    follows: str = ""
 
 
 @dataclass(frozen=True)
