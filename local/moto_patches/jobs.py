@@ -67,7 +67,7 @@ class ProcessJobRun(models.FakeJobRun):  # type: ignore[misc]  # moto is untyped
 
 
 def run_jobs(hooks: Hooks) -> None:
-    """Moto's job runs succeed after a while, whatever the script; and it has no BatchStopJobRun."""
+    """Moto's runs succeed by themselves, whatever the script; it cannot stop them and lists the oldest first."""
     accept = models.FakeJob.start_job_run
 
     @functools.wraps(accept)
@@ -93,7 +93,11 @@ def run_jobs(hooks: Hooks) -> None:
             stopped.append(entry)
         return ActionResult({"SuccessfulSubmissions": stopped, "Errors": errors})
 
+    def get_job_runs(self: Moto) -> list[Moto]:
+        return self.job_runs[::-1]
+
     models.FakeJobRun = ProcessJobRun
+    models.FakeJob.get_job_runs = get_job_runs
     models.FakeJob.start_job_run = start_job_run
     GlueResponse.batch_stop_job_run = batch_stop_job_run
 

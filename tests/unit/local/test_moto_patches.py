@@ -186,6 +186,14 @@ def test_jobs_cannot_be_updated_nor_runs_be_stopped():
     assert not hasattr(GlueResponse, "batch_stop_job_run")
 
 
+def test_job_runs_are_listed_the_oldest_first(aws):
+    glue = client("glue")
+    command = {"Name": "pythonshell", "ScriptLocation": "s3://no/where.py"}
+    glue.create_job(Name="j", Role=ROLE, Command=command, ExecutionProperty={"MaxConcurrentRuns": 2})
+    started = [glue.start_job_run(JobName="j")["JobRunId"] for _ in range(2)]
+    assert [run["Id"] for run in glue.get_job_runs(JobName="j")["JobRuns"]] == started
+
+
 def test_job_runs_succeed_by_themselves(aws):
     glue = client("glue")
     glue.create_job(Name="j", Role=ROLE, Command={"Name": "pythonshell", "ScriptLocation": "s3://no/where.py"})
