@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from music_streams import objects
 from music_streams.claim import held_entries
+from music_streams.errors import ObjectGone
 from music_streams.ledger import Entry, Ledger, Status
 from music_streams.slices import work_off
 
@@ -39,13 +40,17 @@ def archive_source(s3: "S3Client", ledger: Ledger, entry: Entry) -> None:
     A repeat after a crash finds the copy and completes the rest.
 
     Raises:
-        ObjectGone: the source and its copy were deleted by others.
+        ObjectGone: the source and its copy were deleted by others, and its metrics stand.
         ArchiveMismatch: the copy differs; the original stays.
     """
     key = entry.source.kept_key("archive")
     keep = objects.keep_copy if entry.source.kind.is_reference else objects.move
     if entry.status is Status.PUBLISHED:
-        keep(s3, entry.place, key)
+        try:
+            keep(s3, entry.place, key)
+        except ObjectGone:
+            if not entry.is_retracted:  # its rows are gone as well: there is nothing that needs a copy
+                raise
         ledger.archive(entry, key)
     if entry.is_retracted:
         ledger.retract(entry)

@@ -62,7 +62,9 @@ class Taken:
             source.received_at,
             source.size,
             self.treatment,
-            follows=execution_name(self.entry.batch_id, self.entry.attempt) if self.has_failed and self.entry.batch_id else "",
+            follows=execution_name(self.entry.batch_id, self.entry.attempt)
+            if self.has_failed and self.entry.batch_id
+            else "",
         )
 
 

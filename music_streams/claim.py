@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from music_streams.ledger import Entry, Ledger, Status
-from music_streams.runs import RunFolder, read_manifest, write_manifest
+from music_streams.runs import Manifest, RunFolder, read_claimed, read_manifest, write_claimed
 from music_streams.slices import work_off
+from music_streams.sources import batch_and_attempt, execution_name
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -30,24 +31,33 @@ class Claim:
 def claim_sources(
     s3: "S3Client", ledger: Ledger, manifest_uri: str, execution_arn: str, has_time: Callable[[], bool]
 ) -> Claim:
-    """Move the manifest's sources VALID → RUNNING and, when all were looked at, leave only those in the manifest.
+    """Move the manifest's sources VALID → RUNNING and, when all were looked at, write down what is held.
 
     A repeat within the same execution finds them RUNNING for it and counts them as claimed.
     """
     folder = RunFolder.of_manifest(manifest_uri)
     manifest = read_manifest(s3, folder)
-    waiting = [entry for entry in ledger.entries(manifest.source_ids).values() if entry.status is Status.VALID]
+    treatments = {source.source_id: source.treatment for source in manifest.sources}
+    waiting = [
+        entry
+        for entry in ledger.entries(manifest.source_ids).values()
+        # Another treatment: of two operators at once the one lost, but wrote his manifest last. A redrive begins anew.
+        if entry.status is Status.VALID and entry.treatment == treatments[entry.source.source_id]
+    ]
     left = work_off(waiting, lambda entry: ledger.run(entry, execution_arn), has_time)
     if left:
         return Claim(left, has_work=True, forgets=False)
-    held = {entry.source.source_id for entry in held_entries(s3, ledger, manifest_uri, execution_arn)}
-    if held != set(manifest.source_ids):
-        write_manifest(s3, folder, manifest.only(held))
+    held = {entry.source.source_id for entry in _of(execution_arn, ledger, manifest)}
+    write_claimed(s3, folder, execution_name(*batch_and_attempt(execution_arn)), manifest.only(held))
     return Claim(0, has_work=bool(held or manifest.days or manifest.forget), forgets=bool(manifest.forget))
 
 
 def held_entries(s3: "S3Client", ledger: Ledger, manifest_uri: str, execution_arn: str) -> list[Entry]:
-    """The ledger entries of the manifest's sources that this execution took."""
-    manifest = read_manifest(s3, RunFolder.of_manifest(manifest_uri))
+    """The ledger entries of the sources that this execution took and still has."""
+    execution = execution_name(*batch_and_attempt(execution_arn))
+    return _of(execution_arn, ledger, read_claimed(s3, RunFolder.of_manifest(manifest_uri), execution))
+
+
+def _of(execution_arn: str, ledger: Ledger, manifest: Manifest) -> list[Entry]:
     entries = ledger.entries(manifest.source_ids)
     return [entry for entry in entries.values() if entry.execution_arn == execution_arn]

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_ALIVE = {"RUNNING", "PENDING_REDRIVE"}
+ALIVE = {"RUNNING", "PENDING_REDRIVE"}
+"""Statuses of an execution that may still do something."""
 
 
 @dataclass(frozen=True)
@@ -56,4 +57,4 @@ class Executions:
 
     def is_alive(self, arn: str) -> bool:
         """Whether it may still do something."""
-        return self.status(arn) in _ALIVE
+        return self.status(arn) in ALIVE

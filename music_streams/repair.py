@@ -14,11 +14,11 @@ from boto3.dynamodb.conditions import Attr
 
 from music_streams import arrivals, clock, objects, requests
 from music_streams.archive import is_open
-from music_streams.executions import Executions
+from music_streams.executions import ALIVE, Executions
 from music_streams.inventory import landed
 from music_streams.ledger import Entry, Ledger, Status
 from music_streams.requests import Action, Attempt
-from music_streams.sources import Source, Treatment
+from music_streams.sources import Place, Source, Treatment
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -54,6 +54,12 @@ class Repair:
     message: str
     entry: Entry | None = None
 
+    @property
+    def attempt(self) -> int:
+        """The attempt that brings it to its end: the one at hand goes on, or another begins."""
+        at_hand = self.entry.attempt if self.entry else 1
+        return at_hand + (self.trouble in {Trouble.FAILED, Trouble.NOT_RECORDED})
+
 
 @dataclass(frozen=True)
 class Repairs:
@@ -68,7 +74,8 @@ class Repairs:
     executions: Executions
     landing_bucket: str
     idle_seconds: float = IDLE_SECONDS
-    _alive: dict[str, bool] = field(default_factory=dict)
+    _statuses: dict[str, str] = field(default_factory=dict)  # of executions: a batch has many sources
+    _existing: dict[str, bool] = field(default_factory=dict)  # by source_id
 
     def find(self) -> Iterator[Repair]:
         """Everything that stands still, in no order."""
@@ -78,9 +85,33 @@ class Repairs:
     def of(self, entry: Entry) -> Repair | None:
         """What would move one source; None where it moves by itself, is at its end, or is gone for good."""
         trouble = self._trouble(entry)
-        if trouble is None or (trouble is Trouble.FAILED and not objects.exists(self.s3, entry.place)):
+        if trouble is None or self.is_gone(entry):
             return None
         return Repair(entry.source, trouble, redrive_of(entry), entry)
+
+    def of_unknown(self, source: Source) -> Repair | None:
+        """What would bring in a source that the ledger does not know; None where its event may be on its way."""
+        if not self._is_idle(source.received_at):
+            return None
+        return Repair(source, Trouble.NOT_RECEIVED, arrivals.event_of(source))
+
+    def is_gone(self, entry: Entry) -> bool:
+        """Whether a source can go no further because its object was deleted by others; a retract needs none."""
+        if entry.is_retracted:
+            return False
+        needed = {
+            Status.FAILED: [entry.place],
+            Status.PUBLISHED: [entry.place, Place(entry.source.bucket, entry.source.kept_key("archive"), "")],
+        }.get(entry.status, [])
+        source_id = entry.source.source_id
+        if needed and source_id not in self._existing:
+            self._existing[source_id] = any(objects.exists(self.s3, place) for place in needed)
+        return bool(needed) and not self._existing[source_id]
+
+    def gone(self) -> Iterator[Entry]:
+        """What failed, or was published, and can go no further because its object was deleted by others."""
+        for status in (Status.FAILED, Status.PUBLISHED):
+            yield from filter(self.is_gone, self.ledger.with_status(status))
 
     def _of_ledger(self) -> Iterator[Repair]:
         is_half_retracted = Attr("treatment").eq(Treatment.RETRACT)
@@ -97,8 +128,8 @@ class Repairs:
             entries = self.ledger.entries(source.source_id for source in some)
             for source in some:
                 entry = entries.get(source.source_id)
-                if entry is None and self._is_idle(source.received_at):
-                    yield Repair(source, Trouble.NOT_RECEIVED, arrivals.event_of(source))
+                if entry is None and (repair := self.of_unknown(source)):
+                    yield repair
                 elif entry and entry.status is Status.QUARANTINED and self._is_idle(entry.updated_at):
                     yield Repair(source, Trouble.NOT_REMOVED, redrive_of(entry), entry)
 
@@ -111,20 +142,23 @@ class Repairs:
             return Trouble.NOT_JUDGED
         if entry.status is Status.VALID:
             arn = self.executions.arn(entry.batch_id, entry.attempt)
-            return None if self._is_alive(arn) else Trouble.NOT_STARTED
+            return self._of_execution(arn) if self._status(arn) else Trouble.NOT_STARTED
         if entry.status is Status.RUNNING:
-            return None if self._is_alive(entry.execution_arn) else Trouble.NOT_RECORDED
-        if is_open(entry) and not self._is_alive(entry.execution_arn):
+            return self._of_execution(entry.execution_arn)
+        if is_open(entry) and self._of_execution(entry.execution_arn):
             return Trouble.NOT_ARCHIVED if entry.status is Status.PUBLISHED else Trouble.NOT_RETRACTED
         return None
 
     def _is_idle(self, stamp: str) -> bool:
         return stamp < clock.seconds_before(clock.now(), self.idle_seconds)
 
-    def _is_alive(self, arn: str) -> bool:
-        if arn not in self._alive:  # a batch has many sources
-            self._alive[arn] = self.executions.is_alive(arn)
-        return self._alive[arn]
+    def _of_execution(self, arn: str) -> Trouble | None:
+        return None if self._status(arn) in ALIVE else Trouble.NOT_RECORDED
+
+    def _status(self, arn: str) -> str:
+        if arn not in self._statuses:
+            self._statuses[arn] = self.executions.status(arn)
+        return self._statuses[arn]
 
 
 def redrive_of(entry: Entry) -> str:

@@ -1,6 +1,8 @@
 """A run's folder in the lake bucket: ``runs/<batch_id>/`` with manifest.json, input/, metrics/ and summary.json.
 
-The manifest says what a run is to process, the summary what came of it. Both are JSON, written once and whole.
+The manifest says what is to be processed, ``claimed-<execution>.json`` what of it an execution holds,
+``metrics/<run_id>/summary.json`` what a run of the transform made of that, and summary.json what was published. All are
+JSON, written whole.
 """
 
 from __future__ import annotations
@@ -9,7 +11,9 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from music_streams.aws import split_uri
+from botocore.exceptions import ClientError
+
+from music_streams.aws import error_code, split_uri
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -148,26 +152,60 @@ def write_manifest(s3: S3Client, folder: RunFolder, manifest: Manifest) -> None:
 
 def read_manifest(s3: S3Client, folder: RunFolder) -> Manifest:
     """Read the manifest of a run."""
-    raw = _read(s3, folder, "manifest.json")
-    listed = [ManifestSource(**source) for source in raw.pop("sources")]
-    return Manifest(**raw, sources=listed)
+    return _manifest(_read(s3, folder, "manifest.json"))
+
+
+def write_claimed(s3: S3Client, folder: RunFolder, execution: str, manifest: Manifest) -> None:
+    """Write what of the manifest an execution holds. The first stands: it is what all its later steps read.
+
+    manifest.json itself may be written again, by another function that takes the same sources too late.
+    """
+    try:
+        _write(s3, folder, f"claimed-{execution}.json", asdict(manifest), IfNoneMatch="*")
+    except ClientError as error:
+        if error_code(error) != "PreconditionFailed":
+            raise
+
+
+def read_claimed(s3: S3Client, folder: RunFolder, execution: str) -> Manifest:
+    """Read what of the manifest an execution holds."""
+    return _manifest(_read(s3, folder, f"claimed-{execution}.json"))
+
+
+def write_result(s3: S3Client, folder: RunFolder, run_id: str, summary: Summary) -> None:
+    """Write what one run of the transform made, beside its metrics: of two runs of an execution one is gone on with."""
+    _write(s3, folder, f"metrics/{run_id}/summary.json", asdict(summary))
+
+
+def read_result(s3: S3Client, folder: RunFolder, run_id: str) -> Summary:
+    """Read what one run of the transform made."""
+    return _summary(_read(s3, folder, f"metrics/{run_id}/summary.json"))
 
 
 def write_summary(s3: S3Client, folder: RunFolder, summary: Summary) -> None:
-    """Write the summary into the run's folder."""
+    """Write the summary of the run that was published into the run's folder."""
     _write(s3, folder, "summary.json", asdict(summary))
 
 
 def read_summary(s3: S3Client, folder: RunFolder) -> Summary:
-    """Read the summary of a run."""
-    raw = _read(s3, folder, "summary.json")
+    """Read the summary of a run that was published."""
+    return _summary(_read(s3, folder, "summary.json"))
+
+
+def _manifest(raw: dict[str, Any]) -> Manifest:
+    listed = [ManifestSource(**source) for source in raw.pop("sources")]
+    return Manifest(**raw, sources=listed)
+
+
+def _summary(raw: dict[str, Any]) -> Summary:
     outcomes = {source_id: SourceOutcome(**outcome) for source_id, outcome in raw.pop("sources").items()}
     return Summary(**raw, sources=outcomes)
 
 
-def _write(s3: S3Client, folder: RunFolder, name: str, content: object) -> None:
+def _write(s3: S3Client, folder: RunFolder, name: str, content: object, **condition: str) -> None:
     body = json.dumps(content, ensure_ascii=False, indent=1).encode()
-    s3.put_object(Bucket=folder.bucket, Key=folder.key(name), Body=body, ContentType="application/json")
+    place: dict[str, Any] = {"Bucket": folder.bucket, "Key": folder.key(name)}
+    s3.put_object(**place, Body=body, ContentType="application/json", **condition)
 
 
 def _read(s3: S3Client, folder: RunFolder, name: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from music_streams.claim import held_entries
 from music_streams.errors import EventRefused, RunIsOver
 from music_streams.ledger import Entry, Ledger, Status
 from music_streams.quarantine import Quarantine
-from music_streams.runs import RunFolder, SourceOutcome, Summary, read_summary
+from music_streams.runs import RunFolder, SourceOutcome, Summary, read_result, write_summary
 from music_streams.slices import work_off
 from music_streams.verdicts import Verdict
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types_boto3_events import EventBridgeClient
     from types_boto3_s3 import S3Client
 
-_DAYS_PER_EVENT = (
+DAYS_PER_EVENT = (
     5_000  # an event holds 256 KB: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
 )
 
@@ -35,8 +35,14 @@ class Settlement:
     ledger: Ledger
     quarantine: Quarantine
 
-    def settle(self, manifest_uri: str, execution_arn: str, has_time: Callable[[], bool]) -> int:
+    def settle(self, manifest_uri: str, execution_arn: str, run_id: str, has_time: Callable[[], bool]) -> int:
         """Move each source RUNNING → PUBLISHED, or → QUARANTINED where the run could not accept it; then announce.
+
+        Args:
+            manifest_uri: where the batch's manifest lies.
+            execution_arn: the execution that holds the sources.
+            run_id: the transform's job run whose metrics were loaded.
+            has_time: whether there is time for another slice.
 
         Raises:
             RunIsOver: the execution had been recorded as failed before it was taken up again.
@@ -45,7 +51,8 @@ class Settlement:
         Returns:
             How many sources are left; where any are the step is to be entered again.
         """
-        summary = read_summary(self.s3, RunFolder.of_manifest(manifest_uri))
+        folder = RunFolder.of_manifest(manifest_uri)
+        summary = read_result(self.s3, folder, run_id)
         entries = held_entries(self.s3, self.ledger, manifest_uri, execution_arn)
         if any(entry.status is Status.FAILED for entry in entries):
             raise RunIsOver(f"{execution_arn} was recorded as failed and cannot go on: redrive its inputs")
@@ -55,6 +62,7 @@ class Settlement:
             for entry in entries:
                 if entry.status is Status.QUARANTINED:
                     self.quarantine.finish(entry)
+            write_summary(self.s3, folder, summary)
             self._announce(summary)
         return left
 
@@ -67,11 +75,11 @@ class Settlement:
     def _announce(self, summary: Summary) -> None:
         """Send `MetricsPublished`: batch_id, version, days, sources, rows_accepted; several where the days are many."""
         accepted = [outcome for outcome in summary.sources.values() if not outcome.verdict]
-        for start in range(0, max(1, len(summary.days)), _DAYS_PER_EVENT):
+        for start in range(0, max(1, len(summary.days)), DAYS_PER_EVENT):
             detail = {
                 "batch_id": summary.batch_id,
                 "version": summary.version,
-                "days": summary.days[start : start + _DAYS_PER_EVENT],
+                "days": summary.days[start : start + DAYS_PER_EVENT],
                 "sources": len(accepted),
                 "rows_accepted": sum(outcome.rows_accepted for outcome in accepted),
             }

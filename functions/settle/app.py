@@ -33,7 +33,7 @@ settlement = Settlement(s3, aws.client("events"), ledger, quarantine)
 
 @logger.inject_lambda_context
 def handler(event: dict[str, str], context: LambdaContext) -> dict[str, Any]:
-    """``{manifest, execution_arn}`` → ``{left}``."""
-    left = settlement.settle(event["manifest"], event["execution_arn"], has_time(context))
+    """``{manifest, execution_arn, run_id}`` → ``{left}``."""
+    left = settlement.settle(event["manifest"], event["execution_arn"], event["run_id"], has_time(context))
     logger.info("sources settled", left=left, manifest=event["manifest"])
     return {"left": left}

@@ -8,9 +8,8 @@ a newer run has the day. Every write carries its own condition, so nothing needs
 from __future__ import annotations
 
 import json
-import logging
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Attr
@@ -19,11 +18,31 @@ from botocore.exceptions import ClientError
 from music_streams.aws import PARALLEL_CALLS, error_code
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from boto3.dynamodb.conditions import ConditionBase
 
     from music_streams.load.items import Stamp
 
-log = logging.getLogger(__name__)
+
+@dataclass
+class Day:
+    """What a day is to hold.
+
+    Attributes:
+        day: YYYY-MM-DD.
+        items: all items of the day.
+        lost: keys of TRACK items that the run removed: the fence does not list those.
+    """
+
+    day: str
+    items: list[dict[str, Any]] = field(default_factory=list)
+    lost: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def listed(self) -> set[tuple[str, str]]:
+        """The keys of the items that the fence lists."""
+        return {(item["pk"], item["sk"]) for item in self.items if not item["pk"].startswith("TRACK#")}
 
 
 @dataclass(frozen=True)
@@ -39,31 +58,28 @@ class Fence:
     metrics_table: str
     stamp: Stamp
 
-    def publish(self, day: str, items: list[dict[str, Any]]) -> bool:
-        """Make a day's items stand, unless a newer run has the day.
-
-        Args:
-            day: YYYY-MM-DD.
-            items: all items of the day; TRACK items among them are written under the same condition, but not listed.
+    def publish(self, days: Iterable[Day]) -> list[str]:
+        """Make the items of days stand, unless a newer run has them. Each step is taken for all days side by side.
 
         Returns:
-            Whether the day stands at this run's version; False means that a newer run has it.
+            The days that stand at this run's version; a newer run has the others.
         """
-        keys = {(item["pk"], item["sk"]) for item in items if not item["pk"].startswith("TRACK#")}
-        listed = self._raise_to_version(day, keys)
-        if listed is None:
-            self._undo(items)
-            return False
+        days = list(days)
         with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
-            list(pool.map(self._put, items))
-            list(pool.map(self._delete_outdated, listed - keys))
-        if self._is_overtaken(day):
-            self._undo(items)
-            return False
-        return True
+            outdated = dict(pool.map(self._raise_to_version, days))
+            passed = [day for day in days if outdated[day.day] is not None]
+            list(pool.map(self._put, [item for day in passed for item in day.items]))
+            # Lost tracks go whoever has the day: a newer run need not know of them, and its own items are newer.
+            outdated_keys = [key for day in days for key in (*day.lost, *(outdated[day.day] or ()))]
+            list(pool.map(self._delete_outdated, outdated_keys))
+            overtaken = dict(pool.map(self._is_overtaken, passed))
+            standing = {day.day for day in passed if not overtaken[day.day]}
+            list(pool.map(self._undo, [item for day in days if day.day not in standing for item in day.items]))
+        return sorted(standing)
 
-    def _raise_to_version(self, day: str, keys: set[tuple[str, str]]) -> set[tuple[str, str]] | None:
-        """Step 1. All keys that the fence lists now, or None where it stands at a newer version."""
+    def _raise_to_version(self, day: Day) -> tuple[str, set[tuple[str, str]] | None]:
+        """Step 1. The day, and what else the fence lists: outdated keys; None where it stands at a newer version."""
+        keys = day.listed
         names = {"#version": "version", "#lake": "lake_uuid", "#at": "updated_at", "#keys": "keys"}
         values: dict[str, Any] = {
             ":version": self.stamp.version,
@@ -78,7 +94,7 @@ class Fence:
         try:
             answer = self.dynamodb.update_item(
                 TableName=self.files_table,
-                Key={"source_id": f"FENCE#{day}"},
+                Key={"source_id": f"FENCE#{day.day}"},
                 UpdateExpression=change,
                 ConditionExpression=self._not_newer(),
                 ExpressionAttributeNames=names,
@@ -87,10 +103,10 @@ class Fence:
             )
         except ClientError as error:
             if error_code(error) == "ConditionalCheckFailedException":
-                return None
+                return day.day, None
             raise
         stored = answer["Attributes"].get("keys", set())
-        return {(pk, sk) for pk, sk in map(json.loads, stored)}
+        return day.day, {(pk, sk) for pk, sk in map(json.loads, stored)} - keys
 
     def _put(self, item: dict[str, Any]) -> None:
         self._unless_newer(self.dynamodb.put_item, Item=item)
@@ -106,29 +122,24 @@ class Fence:
             if error_code(error) != "ConditionalCheckFailedException":
                 raise
 
-    def _is_overtaken(self, day: str) -> bool:
-        """Step 3."""
+    def _is_overtaken(self, day: Day) -> tuple[str, bool]:
+        """Step 3. The day, and whether a newer run has it."""
         answer = self.dynamodb.get_item(
-            TableName=self.files_table, Key={"source_id": f"FENCE#{day}"}, ConsistentRead=True
+            TableName=self.files_table, Key={"source_id": f"FENCE#{day.day}"}, ConsistentRead=True
         )
         fence = answer["Item"]
-        return bool(fence["lake_uuid"] != self.stamp.lake_uuid or fence["version"] > self.stamp.version)
+        return day.day, bool(fence["lake_uuid"] != self.stamp.lake_uuid or fence["version"] > self.stamp.version)
 
-    def _undo(self, items: list[dict[str, Any]]) -> None:
+    def _undo(self, item: dict[str, Any]) -> None:
         """Delete what this run wrote, in this try or an earlier one, where no newer run wrote over it."""
         is_own = Attr("version").eq(self.stamp.version) & Attr("lake_uuid").eq(self.stamp.lake_uuid)
-
-        def delete(item: dict[str, Any]) -> None:
-            try:
-                self.dynamodb.delete_item(
-                    TableName=self.metrics_table, Key={"pk": item["pk"], "sk": item["sk"]}, ConditionExpression=is_own
-                )
-            except ClientError as error:
-                if error_code(error) != "ConditionalCheckFailedException":
-                    raise
-
-        with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
-            list(pool.map(delete, items))
+        try:
+            self.dynamodb.delete_item(
+                TableName=self.metrics_table, Key={"pk": item["pk"], "sk": item["sk"]}, ConditionExpression=is_own
+            )
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise
 
     def _not_newer(self) -> ConditionBase:
         """What stands is absent, not newer than this run, or of another lake table."""

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import io
+from collections import deque
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet
 
+from music_streams.errors import MusicStreamsError
+from music_streams.load.fence import Day
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from types_boto3_s3 import S3Client
 
     from music_streams.runs import RunFolder, Summary
 
+_ROWS_AT_ONCE = 5_000
 _COUNTS = ("listen_count", "unique_listeners", "total_listening_time_ms")
+
+
+class UnorderedMetrics(MusicStreamsError):
+    """The metrics files do not hold the days one after another."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +41,40 @@ class Stamp:
 
 
 def read_rows(s3: S3Client, folder: RunFolder, summary: Summary) -> Iterator[dict[str, Any]]:
-    """The rows of a run's Parquet files: columns as transform.metrics.items gives them."""
+    """The rows of a run's Parquet files, in order: columns as transform.metrics.items gives them."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=folder.bucket, Prefix=folder.key(summary.metrics) + "/")
     for page in pages:
         for found in page.get("Contents", []):
             if found["Key"].endswith(".parquet"):
                 body = s3.get_object(Bucket=folder.bucket, Key=found["Key"])["Body"].read()
-                yield from pyarrow.parquet.read_table(io.BytesIO(body)).to_pylist()
+                for batch in pyarrow.parquet.ParquetFile(io.BytesIO(body)).iter_batches(_ROWS_AT_ONCE):
+                    yield from batch.to_pylist()
+
+
+def read_days(s3: S3Client, folder: RunFolder, summary: Summary, stamp: Stamp) -> Iterator[Day]:
+    """The run's days in order, one after another: no more than one day's items are held at once.
+
+    Raises:
+        UnorderedMetrics: the rows of a day do not lie together.
+    """
+    expected = deque(sorted(summary.days))
+    for name, rows in groupby(read_rows(s3, folder, summary), key=itemgetter("day")):
+        while expected and expected[0] < name:
+            yield Day(expected.popleft())
+        if not expected or expected.popleft() != name:
+            raise UnorderedMetrics(f"rows of {name} lie apart in {folder.uri(summary.metrics)}: start the run again")
+        yield _day(name, rows, stamp)
+    yield from map(Day, expected)
+
+
+def _day(name: str, rows: Iterable[dict[str, Any]], stamp: Stamp) -> Day:
+    day = Day(name)
+    for row in rows:
+        if row["listen_count"] is None:
+            day.lost.append((row["pk"], row["sk"]))
+        else:
+            day.items.append(item(row, stamp))
+    return day
 
 
 def item(row: dict[str, Any], stamp: Stamp) -> dict[str, Any]:

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from music_streams import clock
 from music_streams.load.fence import Fence
-from music_streams.load.items import Stamp, item, read_rows
-from music_streams.runs import RunFolder, read_summary
+from music_streams.load.items import Stamp, read_days
+from music_streams.runs import RunFolder, read_result
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from types_boto3_s3 import S3Client
 
+    from music_streams.load.fence import Day
+
 log = logging.getLogger(__name__)
+
+_WAVE = 2_000  # items and days
 
 
 def run(
     s3: S3Client,
     dynamodb: Any,  # noqa: ANN401 - see aws.dynamodb
     manifest_uri: str,
+    transform_run_id: str,
     files_table: str,
     metrics_table: str,
 ) -> list[str]:
@@ -29,7 +35,8 @@ def run(
     Args:
         s3: a client.
         dynamodb: a client that takes plain Python values, see aws.dynamodb.
-        manifest_uri: where the run's manifest lies; its summary lies beside it.
+        manifest_uri: where the batch's manifest lies.
+        transform_run_id: the transform's job run whose metrics are to be published.
         files_table: name of the table with the fences.
         metrics_table: name of the table with the items.
 
@@ -37,20 +44,31 @@ def run(
         The days that now stand at this run's version; a newer run has the others.
     """
     folder = RunFolder.of_manifest(manifest_uri)
-    summary = read_summary(s3, folder)
+    summary = read_result(s3, folder, transform_run_id)
     if not summary.days:
         log.info("no day changed")
         return []
     stamp = Stamp(summary.version, summary.lake_uuid, summary.batch_id, clock.now())
-    by_day: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in read_rows(s3, folder, summary):
-        by_day[row["day"]].append(item(row, stamp))
     fence = Fence(dynamodb, files_table, metrics_table, stamp)
-    published = []
-    for day in summary.days:
-        if fence.publish(day, by_day[day]):
-            published.append(day)
-            log.info("%s: %s items at version %s", day, len(by_day[day]), stamp.version)
-        else:
-            log.info("%s: a newer run has the day", day)
+    published: list[str] = []
+    for days in _waves(read_days(s3, folder, summary, stamp)):
+        standing = fence.publish(days)
+        published += standing
+        items = sum(len(day.items) for day in days)
+        told = f"{days[0].day} … {days[-1].day}: {items} items at version {stamp.version}"
+        log.info("%s; %s of %s days published, a newer run has the others", told, len(standing), len(days))
     return published
+
+
+def _waves(days: Iterable[Day]) -> Iterator[list[Day]]:
+    """Days in lots that are worth a pool of threads: many small ones, or one that is large."""
+    wave: list[Day] = []
+    weight = 0
+    for day in days:
+        wave.append(day)
+        weight += 1 + len(day.items)
+        if weight >= _WAVE:
+            yield wave
+            wave, weight = [], 0
+    if wave:
+        yield wave

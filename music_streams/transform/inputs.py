@@ -20,12 +20,13 @@ _SOURCE_ID_IN_PATH = r"([0-9a-f]{32})\.csv(\.gz)?$"
 
 
 def lines(spark: SparkSession, folder: RunFolder, manifest: Manifest) -> DataFrame:
-    """The lines of the staged files, header and blank lines left out: columns of :data:`rows.LINES`."""
-    # Spark's CSV reader leaves out each file's header, a byte order mark and blank lines, and takes every line end.
-    # With NUL as separator and quote, which no accepted file holds, it gives each line whole: the fields are ours to
-    # find, by the header of each file, where the reader would apply one header's order to all of them.
+    """The lines of the staged files, blank ones left out: columns of :data:`rows.LINES`."""
+    # Spark's CSV reader leaves out a byte order mark and blank lines, and takes every line end. With NUL as separator
+    # and quote, which no accepted file holds, it gives each line whole: the fields are ours to find, by the header of
+    # each file, where the reader would apply one header's order to all of them. The header is a line like any: the
+    # reader would look for it in the first block of a file alone, and blank lines may fill that.
     reader = spark.read.schema("raw STRING").options(
-        header=True, sep="\0", quote="", escape="\0", nullValue="\0", emptyValue="", maxColumns=_MAX_COLUMNS
+        sep="\0", quote="", escape="\0", nullValue="\0", emptyValue="", maxColumns=_MAX_COLUMNS
     )
     position = F.struct(
         F.col("_metadata.file_block_start").alias("block"), F.monotonically_increasing_id().alias("line")

@@ -1,28 +1,34 @@
-"""One run of the transform: judge, commit, aggregate the touched days, summarise."""
+"""One run of the transform: judge, commit, remove, aggregate the touched days, summarise."""
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from music_streams.errors import NoReferenceData
-from music_streams.runs import Manifest, RunFolder, SourceOutcome, Summary, read_manifest, write_summary
-from music_streams.transform import inputs, listens, metrics, rows
-from music_streams.transform.lake import LISTENS, REJECTED_ROWS, Lake
-from music_streams.transform.reference_data import Reference, ReferenceData
+from music_streams.runs import Manifest, RunFolder, SourceOutcome, Summary, read_claimed, write_result
+from music_streams.sources import Treatment
+from music_streams.transform.batch import SparkBatch
+from music_streams.transform.lake import IcebergLake
+from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Leaving
+from music_streams.transform.reference_data import ReferenceData
+from music_streams.transform.removals import Removals, Removed
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, Row, SparkSession
+    from collections.abc import Collection, Iterable
+
+    from pyspark.sql import SparkSession
     from types_boto3_glue import GlueClient
     from types_boto3_s3 import S3Client
 
+    from music_streams.transform.ports import Batch, Count, Lake, RowsT
+
 log = logging.getLogger(__name__)
 
-_BYTES_PER_PARTITION = 16 * 1024 * 1024
-_LEAST_PARTITIONS = 4
 NOT_MALFORMED = {"duplicate", "unknown_track"}  # reasons that do not speak against the file
 
 
@@ -32,7 +38,7 @@ class TransformRun:
 
     Attributes:
         execution: the state machine execution's name, ``<batch_id>-<attempt>``: identifies the run's commits.
-        run_id: the Glue job run's id: names the folder of this try's metrics, so that two tries never mix.
+        run_id: the Glue job run's id: names what this try writes, so that two tries never mix.
         max_rejected_ratio: a file whose share of malformed rows is greater is quarantined whole.
     """
 
@@ -50,61 +56,130 @@ class TransformRun:
 
 
 def run(spark: SparkSession, s3: S3Client, glue: GlueClient, task: TransformRun) -> Summary:
-    """Process a manifest; may be repeated with the same execution at any point.
+    """Process a manifest on Spark; may be repeated with the same execution at any point."""
+    manifest = read_claimed(s3, task.folder, task.execution)
+    batch = None
+    # Reference files that come alone are parsed and kept now, ready for the next streams.
+    if manifest.streams or any(source.kind != "streams" for source in manifest.sources):
+        reference = ReferenceData(spark, s3, task.landing_bucket, task.folder, task.execution, task.run_id).read()
+        if manifest.streams:
+            batch = SparkBatch(spark, s3, task.folder, manifest, reference, task.execution)
+    return process(s3, task, manifest, batch, IcebergLake(spark, glue, s3))
+
+
+def process(
+    s3: S3Client, task: TransformRun, manifest: Manifest, batch: Batch[RowsT] | None, lake: Lake[RowsT]
+) -> Summary:
+    """The steps of a run in their order; each may be the last before the run dies and is repeated.
+
+    Args:
+        s3: a client, for what is kept in the run's folder.
+        task: what the run is about.
+        manifest: what it processes.
+        batch: the rows of its streams files; None where there are none.
+        lake: where they go.
 
     Raises:
         NoReferenceData: there is no valid songs row at all; nothing was committed.
     """
-    manifest = read_manifest(s3, task.folder)
-    reference = ReferenceData(spark, s3, task.landing_bucket, task.folder, task.execution, task.run_id).read()
-    if manifest.streams:
-        summary = _process(Lake(spark, glue, s3), task, manifest, reference)
-    else:
-        # Reference files alone: they are parsed and kept now, ready for the next streams.
-        summary = _summary(task, _outcomes([], manifest.source_ids, task.max_rejected_ratio))
-    write_summary(s3, task.folder, summary)
+    removals = Removals(s3, task.folder.bucket)
+    for failed in sorted({source.follows for source in manifest.sources if source.follows}):
+        removals.follow(task.execution, failed)
+    outcomes = _judge(task, manifest, batch)
+    if batch:
+        _append(task, batch, lake, outcomes)
+    removed = _remove(removals, task, manifest, lake, outcomes)
+    if batch:
+        batch.close()
+    if manifest.forget:
+        lake.expire()
+    for source in manifest.retracted:
+        outcomes[source.source_id] = SourceOutcome(0, 0, {}, sorted(removed.days.get(source.source_id, ())))
+    days = sorted(
+        {
+            *manifest.days,
+            *(day for outcome in outcomes.values() for day in outcome.days),
+            *(day for of_source in removed.days.values() for day in of_source),
+        }
+    )
+    forgotten = sorted(removed.days) if manifest.forget else []
+    summary = Summary(task.folder.batch_id, task.execution, 0, "", [], "", outcomes, forgotten)
+    if days:
+        log.info("committed; days to recompute: %s", len(days))
+        summary = _measure(task, lake, summary, days, removed)
+    write_result(s3, task.folder, task.run_id, summary)
     return summary
 
 
-def _process(lake: Lake, task: TransformRun, manifest: Manifest, reference: Reference) -> Summary:
-    # What is kept for several uses is not re-partitioned by adaptive execution: a small batch must ask for few.
-    lake.spark.conf.set("spark.sql.shuffle.partitions", _partitions(manifest))
-    judged = rows.judge(inputs.lines(lake.spark, task.folder, manifest), inputs.sources(lake.spark, manifest))
-    enriched = listens.enrich(judged, reference.songs, reference.users).persist()
-
-    outcomes = _outcomes(listens.counts(enriched).collect(), manifest.source_ids, task.max_rejected_ratio)
-    if not any(outcome.rows_accepted for outcome in outcomes.values()) and reference.songs.isEmpty():
+def _judge(task: TransformRun, manifest: Manifest, batch: Batch[RowsT] | None) -> dict[str, SourceOutcome]:
+    """What becomes of each source."""
+    if batch is None:
+        return _outcomes([], manifest.source_ids, task.max_rejected_ratio)
+    released = {source.source_id for source in manifest.sources if source.treatment == Treatment.ACCEPT_BAD_ROWS}
+    counts = batch.counts()
+    outcomes = _outcomes(counts, manifest.source_ids, task.max_rejected_ratio, released)
+    for source_id in batch.unreadable():
+        outcomes[source_id] = SourceOutcome(0, 0, {}, [], "not_csv")
+    if not any(outcome.rows_accepted for outcome in outcomes.values()) and not batch.has_reference():
         raise NoReferenceData(
             f"no_reference_data: no valid songs row under s3://{task.landing_bucket}/reference/songs/: "
             "put a songs file there, then the streams again"
         )
     log.info("%s rows of %s files judged", sum(o.rows_read for o in outcomes.values()), len(manifest.streams))
-    days = _commit(lake, task, enriched, outcomes, reference.version)
-    enriched.unpersist()
-    lake.spark.conf.unset("spark.sql.shuffle.partitions")
-    log.info("committed; days to recompute: %s", days)
-    if not days:
-        return _summary(task, outcomes)
-    pinned = lake.state(LISTENS)
-    items = metrics.items(lake.listens_at(pinned.snapshot_id, days), track_metrics=task.publish_track_metrics)
+    return outcomes
+
+
+def _append(task: TransformRun, batch: Batch[RowsT], lake: Lake[RowsT], outcomes: dict[str, SourceOutcome]) -> None:
+    """Commit the accepted sources' rows, rejected ones first."""
+    kept = [source_id for source_id, outcome in outcomes.items() if outcome.verdict is None]
+    if any(outcomes[source_id].rejected for source_id in kept):
+        lake.append(REJECTED_ROWS, batch.rejected(kept), task.execution)
+    if any(outcomes[source_id].rows_accepted for source_id in kept):
+        lake.append(LISTENS, batch.accepted(kept), task.execution)
+
+
+def _remove(
+    removals: Removals, task: TransformRun, manifest: Manifest, lake: Lake[RowsT], outcomes: dict[str, SourceOutcome]
+) -> Removed:
+    """Delete older copies, rows of refused sources and of users to forget; what is removed is noted first."""
+    leaving = Leaving(
+        task.execution,
+        older=manifest.source_ids if task.is_repeat else [],
+        # None are there, unless another try of this run judged otherwise.
+        refused=[source_id for source_id, outcome in outcomes.items() if outcome.verdict],
+        users=manifest.forget,
+    )
+    # Until none is left: rows of a user may come while those that were found are deleted.
+    for number in itertools.count():
+        if not leaving or not (found := lake.find(leaving)):
+            break
+        name = f"{task.run_id}-{number}"
+        tracks = removals.tracks_uri(task.execution, name) if task.publish_track_metrics else None
+        if tracks:
+            lake.write_tracks(leaving, found, tracks)
+        removals.note(task.execution, name, found.days, tracks)
+        lake.delete(leaving, found)
+    removed = removals.of(task.execution)
+    if not manifest.forget:
+        # An attempt that failed may have had other sources too: those are not this run's.
+        removed.days = {source_id: removed.days[source_id] for source_id in outcomes if source_id in removed.days}
+    return removed
+
+
+def _measure(task: TransformRun, lake: Lake[RowsT], summary: Summary, days: list[str], removed: Removed) -> Summary:
+    """Write the metrics of the days, all from one snapshot."""
+    pinned = lake.pin()
     place = f"metrics/{task.run_id}"
-    items.write.mode("overwrite").parquet(task.folder.uri(place))
+    tracks = removed.tracks if task.publish_track_metrics else None
+    lake.write_metrics(pinned, days, tracks, task.folder.uri(place))
     log.info("metrics written at version %s", pinned.version)
-    return Summary(task.folder.batch_id, task.execution, pinned.version, pinned.uuid, days, place, outcomes)
+    return replace(summary, version=pinned.version, lake_uuid=pinned.uuid, days=days, metrics=place)
 
 
-def _partitions(manifest: Manifest) -> int:
-    """In how many parts the batch's rows are shuffled, by its bytes as stored."""
-    return max(_LEAST_PARTITIONS, sum(source.size for source in manifest.streams) // _BYTES_PER_PARTITION)
-
-
-def _summary(task: TransformRun, outcomes: dict[str, SourceOutcome]) -> Summary:
-    """The summary of a run that changed no day."""
-    return Summary(task.folder.batch_id, task.execution, 0, "", [], "", outcomes)
-
-
-def _outcomes(counts: list[Row], source_ids: list[str], max_rejected_ratio: Decimal) -> dict[str, SourceOutcome]:
-    """What became of each source, from the rows of :func:`listens.counts`."""
+def _outcomes(
+    counts: Iterable[Count], source_ids: list[str], max_rejected_ratio: Decimal, released: Collection[str] = ()
+) -> dict[str, SourceOutcome]:
+    """What became of each source, from the rows of :func:`listens.counts`; the ratio is not for those `released`."""
     rejected: dict[str, Counter[str]] = {source_id: Counter() for source_id in source_ids}
     by_day: dict[str, Counter[str]] = {source_id: Counter() for source_id in source_ids}
     for row in counts:
@@ -112,7 +187,12 @@ def _outcomes(counts: list[Row], source_ids: list[str], max_rejected_ratio: Deci
             by_day[row["source_id"]][row["day"]] += row["count"]
         else:
             rejected[row["source_id"]][row["reason"]] += row["count"]
-    return {source_id: _outcome(by_day[source_id], rejected[source_id], max_rejected_ratio) for source_id in source_ids}
+    return {
+        source_id: _outcome(
+            by_day[source_id], rejected[source_id], Decimal(1) if source_id in released else max_rejected_ratio
+        )
+        for source_id in source_ids
+    }
 
 
 def _outcome(by_day: Counter[str], rejected: Counter[str], max_rejected_ratio: Decimal) -> SourceOutcome:
@@ -122,31 +202,3 @@ def _outcome(by_day: Counter[str], rejected: Counter[str], max_rejected_ratio: D
     if malformed > max_rejected_ratio * rows_read:
         return SourceOutcome(rows_read, 0, dict(rejected), [], "too_many_bad_rows")
     return SourceOutcome(rows_read, rows_accepted, dict(rejected), sorted(by_day))
-
-
-def _commit(
-    lake: Lake,
-    task: TransformRun,
-    enriched: DataFrame,
-    outcomes: dict[str, SourceOutcome],
-    reference_version: int,
-) -> list[str]:
-    """Commit the accepted sources' rows, rejected ones first, and answer the days that changed."""
-    source_ids = [source_id for source_id, outcome in outcomes.items() if outcome.verdict is None]
-    before = lake.state(LISTENS).commit_of(task.execution)
-    if before is None:
-        days = {day for outcome in outcomes.values() for day in outcome.days}
-        if task.is_repeat:
-            days.update(lake.days_of(list(outcomes), except_execution=task.execution))
-        changed = sorted(days)
-        if any(outcomes[source_id].rejected for source_id in source_ids):
-            lake.append(REJECTED_ROWS, listens.rejected(enriched, source_ids, task.execution), task.execution, changed)
-        if changed:
-            added = listens.accepted(enriched, source_ids, task.execution, reference_version)
-            lake.append(LISTENS, added, task.execution, changed)
-    else:
-        log.info("execution %s had committed already", task.execution)
-        changed = before.days
-    if task.is_repeat:
-        lake.delete_older_copies(list(outcomes), task.execution)
-    return changed

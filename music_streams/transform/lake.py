@@ -9,24 +9,27 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 
 from music_streams.aws import error_code, split_uri
 from music_streams.errors import LakeChanged
+from music_streams.transform import metrics
+from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Found, Leaving, Pinned
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from collections.abc import Iterable
+
+    from pyspark.sql import Column, DataFrame, SparkSession
     from types_boto3_glue import GlueClient
     from types_boto3_s3 import S3Client
 
 DATABASE = "music_streams"
-LISTENS = "listens"
-REJECTED_ROWS = "rejected_rows"
 _CATALOG = "lake"  # as the template's --conf names it
 _COLUMNS = {
     LISTENS: """user_id BIGINT NOT NULL, track_id STRING NOT NULL, listened_at TIMESTAMP NOT NULL,
@@ -42,13 +45,9 @@ _PROPERTIES = {
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "50",
 }
-
-
-@dataclass(frozen=True)
-class Commit:
-    """What an execution committed: the snapshot's own properties."""
-
-    days: list[str]
+_TRIES = 10
+_CONFLICT = "org.apache.iceberg.exceptions.ValidationException"
+_ITEMS_PER_FILE = 100_000  # the load holds a file's bytes in memory
 
 
 @dataclass(frozen=True)
@@ -63,30 +62,40 @@ class TableState:
         return str(self.metadata["table-uuid"])
 
     @property
+    def has_snapshot(self) -> bool:
+        """Whether anything was ever committed."""
+        return self.metadata.get("current-snapshot-id") not in {None, -1}
+
+    @property
     def snapshot_id(self) -> int:
         """The current snapshot.
 
         Raises:
             LakeChanged: the table has none.
         """
-        current = self.metadata.get("current-snapshot-id")
-        if current in (None, -1):
-            raise LakeChanged(
-                "the lake table has no snapshot; was it made anew while the run went on? Put the files again"
-            )
-        return int(current)
+        if not self.has_snapshot:
+            raise LakeChanged("the lake table has no snapshot: nothing was ever committed; rebuild it from the archive")
+        return int(self.metadata["current-snapshot-id"])
 
     @property
     def version(self) -> int:
         """The sequence number of the current snapshot."""
         return next(int(s["sequence-number"]) for s in self._snapshots if s["snapshot-id"] == self.snapshot_id)
 
-    def commit_of(self, execution: str) -> Commit | None:
-        """The append of an execution, found by its snapshot property; None where it has not committed."""
-        for snapshot in self._snapshots:
-            if snapshot["summary"].get("execution") == execution:
-                return Commit(json.loads(snapshot["summary"]["days"]))
-        return None
+    @property
+    def moment(self) -> int:
+        """When the current snapshot was committed, in epoch milliseconds."""
+        return next(int(s["timestamp-ms"]) for s in self._snapshots if s["snapshot-id"] == self.snapshot_id)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every snapshot that led to those listed is itself listed: none has expired."""
+        listed = {snapshot["snapshot-id"] for snapshot in self._snapshots}
+        return all(snapshot.get("parent-snapshot-id", -1) in {*listed, -1, None} for snapshot in self._snapshots)
+
+    def has_commit_of(self, execution: str) -> bool:
+        """Whether a listed snapshot is the append of an execution."""
+        return any(snapshot["summary"].get("execution") == execution for snapshot in self._snapshots)
 
     @property
     def _snapshots(self) -> list[dict[str, Any]]:
@@ -95,8 +104,8 @@ class TableState:
 
 
 @dataclass(frozen=True)
-class Lake:
-    """Reads and commits the lake's tables."""
+class IcebergLake:
+    """The lake's tables in Iceberg: see :class:`ports.Lake`."""
 
     spark: SparkSession
     glue: GlueClient
@@ -113,33 +122,61 @@ class Lake:
         bucket, key = split_uri(location)
         return TableState(json.loads(self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()))
 
-    def append(self, table: str, rows: DataFrame, execution: str, days: list[str]) -> None:
-        """Commit rows, once for each execution: where its commit is there already nothing happens."""
-        if self.state(table).commit_of(execution):
-            return
-        (
-            rows.writeTo(self._name(table))
-            .option("snapshot-property.execution", execution)
-            .option("snapshot-property.days", json.dumps(days))
-            .append()
-        )
+    def append(self, table: str, rows: DataFrame, execution: str) -> None:
+        """Commit rows, once for each execution."""
+        if not self._has_committed(table, execution):
+            rows.writeTo(self._name(table)).option("snapshot-property.execution", execution).append()
 
-    def days_of(self, source_ids: list[str], except_execution: str) -> list[str]:
-        """The days of the sources' listens that other executions committed."""
-        older = self.spark.table(self._name(LISTENS)).where(
-            F.col("source_id").isin(source_ids) & (F.col("execution") != except_execution)
-        )
-        return [
-            row.day for row in older.select(F.to_date("listened_at").cast("string").alias("day")).distinct().collect()
-        ]
+    def find(self, leaving: Leaving) -> Found:
+        """What the tables hold of the leaving rows."""
+        days: dict[str, set[str]] = {}
+        executions: set[str] = set()
+        for table, day in ((LISTENS, _day()), (REJECTED_ROWS, F.lit(None))):
+            self.state(table)
+            rows = self.spark.table(self._name(table)).where(_is_leaving(table, leaving))
+            groups = rows.groupBy("source_id", "execution").agg(F.collect_set(day).alias("days"))
+            for row in groups.collect():
+                days.setdefault(row["source_id"], set()).update(row["days"])
+                executions.add(row["execution"])
+        return Found(days, executions)
 
-    def delete_older_copies(self, source_ids: list[str], execution: str) -> None:
-        """Delete the sources' rows that other executions committed. Readers never see a dip: the new rows are there."""
-        ids = ", ".join(f"'{source_id}'" for source_id in source_ids)  # hex digits, made by us
+    def write_tracks(self, leaving: Leaving, found: Found, uri: str) -> None:
+        """Write track_id and day of the listens that were found."""
+        rows = self.spark.table(self._name(LISTENS)).where(_was_found(LISTENS, leaving, found))
+        rows.select("track_id", _day().alias("day")).distinct().write.mode("overwrite").parquet(uri)
+
+    def delete(self, leaving: Leaving, found: Found) -> None:
+        """Delete what was found. Readers never see a dip: what replaces older copies is there already."""
         for table in (REJECTED_ROWS, LISTENS):
-            self.spark.sql(
-                f"DELETE FROM {self._name(table)} WHERE source_id IN ({ids}) AND execution <> '{execution}'"  # noqa: S608
-            )
+            self._delete(f"DELETE FROM {self._name(table)} WHERE {_was_found(table, leaving, found)}")  # noqa: S608
+
+    def expire(self) -> None:
+        """Let snapshots and files go that the current snapshot does not need.
+
+        What runs wrote and never committed is left for a day: nothing tells it from what another is about to commit.
+        """
+        yesterday = datetime.now(UTC) - timedelta(days=1)
+        for table in (LISTENS, REJECTED_ROWS):
+            state = self.state(table)
+            if state.has_snapshot:
+                self._call("expire_snapshots", table, datetime.fromtimestamp(state.moment / 1000, UTC))
+            self._call("remove_orphan_files", table, yesterday)
+
+    def pin(self) -> Pinned:
+        """The current snapshot of `listens`."""
+        state = self.state(LISTENS)
+        return Pinned(state.snapshot_id, state.version, state.uuid)
+
+    def write_metrics(self, pinned: Pinned, days: list[str], tracks: list[str] | None, uri: str) -> None:
+        """Write the metrics of whole days, and rows without metrics for tracks that they have lost."""
+        listens = self.listens_at(pinned.snapshot_id, days)
+        items = metrics.items(listens, track_metrics=tracks is not None)
+        if tracks:
+            removed = self.spark.read.parquet(*tracks).where(F.col("day").isin(days))
+            items = items.unionByName(metrics.lost_tracks(listens, removed), allowMissingColumns=True)
+        if len(days) > 1:  # who loads them holds one day at a time
+            items = items.sort("day")
+        items.write.option("maxRecordsPerFile", _ITEMS_PER_FILE).mode("overwrite").parquet(uri)
 
     def listens_at(self, snapshot_id: int, days: list[str]) -> DataFrame:
         """The listens of whole days as a snapshot has them."""
@@ -150,6 +187,27 @@ class Lake:
             start, end = F.lit(first).cast("timestamp"), F.date_add(F.lit(last).cast("date"), 1).cast("timestamp")
             in_days |= (F.col("listened_at") >= start) & (F.col("listened_at") < end)
         return listens.where(in_days)
+
+    def _has_committed(self, table: str, execution: str) -> bool:
+        state = self.state(table)
+        if state.has_commit_of(execution) or state.is_whole:
+            return state.has_commit_of(execution)
+        # Its snapshot may have expired; its rows tell as well.
+        return not self.spark.table(self._name(table)).where(F.col("execution") == execution).isEmpty()
+
+    def _delete(self, statement: str) -> None:
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                self.spark.sql(statement)
+                return
+            except Py4JJavaError as error:
+                # Another run rewrote one of the files meanwhile. Begun anew, the statement sees the new ones.
+                if not tries_left or _CONFLICT not in str(error.java_exception.toString()):
+                    raise
+
+    def _call(self, procedure: str, table: str, older_than: datetime) -> None:
+        moment = f"TIMESTAMP '{older_than:%Y-%m-%d %H:%M:%S.%f}'"  # the session's zone is UTC
+        self.spark.sql(f"CALL {_CATALOG}.system.{procedure}(table => '{DATABASE}.{table}', older_than => {moment})")
 
     def _metadata_location(self, table: str) -> str | None:
         try:
@@ -173,6 +231,35 @@ class Lake:
 
     def _name(self, table: str) -> str:
         return f"{_CATALOG}.{DATABASE}.{table}"
+
+
+def _day() -> Column:
+    return F.to_date("listened_at").cast("string")
+
+
+def _is_leaving(table: str, leaving: Leaving) -> str:
+    """The condition on a table's rows."""
+    conditions = []
+    if leaving.older:
+        conditions.append(f"source_id IN ({_texts(leaving.older)}) AND execution <> '{leaving.execution}'")
+    if leaving.refused:
+        conditions.append(f"source_id IN ({_texts(leaving.refused)})")
+    if leaving.users and table == LISTENS:
+        conditions.append(f"user_id IN ({', '.join(map(str, leaving.users))})")
+    elif leaving.users:
+        # Bounded by what numbers, dates and times are not made of: lines that are no records hold fields too.
+        bound = "[^0-9A-Za-z.:+-]"
+        conditions.append(f"raw RLIKE '(^|{bound})0*({'|'.join(map(str, leaving.users))})($|{bound})'")
+    return " OR ".join(f"({condition})" for condition in conditions)
+
+
+def _was_found(table: str, leaving: Leaving, found: Found) -> str:
+    return f"({_is_leaving(table, leaving)}) AND execution IN ({_texts(found.executions)})"
+
+
+def _texts(names: Iterable[str]) -> str:
+    """SQL literals of names that we made ourselves: hex digits and hyphens."""
+    return ", ".join(f"'{name}'" for name in sorted(names))
 
 
 def _ranges(days: list[str]) -> list[tuple[str, str]]:

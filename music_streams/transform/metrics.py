@@ -28,6 +28,22 @@ def items(listens: DataFrame, *, track_metrics: bool) -> DataFrame:
     )
 
 
+def lost_tracks(listens: DataFrame, removed: DataFrame) -> DataFrame:
+    """The TRACK items that rows were removed from and that nothing counts in any more.
+
+    Args:
+        listens: all rows of the days in question.
+        removed: track_id and day (text) of rows that were removed, of these days alone.
+
+    Returns:
+        pk, sk, day.
+    """
+    left = listens.select("track_id", _day()).distinct()
+    key = _key(F.concat(F.lit("TRACK#"), "track_id"), F.concat(F.lit("DAY#"), "day"))
+    lost = removed.distinct().join(left, ["track_id", "day"], "left_anti")
+    return lost.select(key.alias("key"), "day").select("key.*", "day")
+
+
 def events(listens: DataFrame) -> DataFrame:
     """One row an event: user_id, track_id, day, duration_ms, genres, user_country.
 

@@ -27,7 +27,7 @@ LINES = T.StructType(
         T.StructField("raw", T.StringType(), nullable=False),
     ]
 )
-"""A row for each line that is neither blank nor the header; `position` orders the lines of a source."""
+"""A row for each line that is not blank, the header among them; `position` orders the lines of a source."""
 
 USER_ID = r"^[0-9]{1,19}\z"
 TRACK_ID = r"^[0-9A-Za-z]{22}\z"
@@ -44,7 +44,8 @@ def judge(lines: DataFrame, sources: DataFrame) -> DataFrame:
 
     Returns:
         source_id, position, raw, user_id (bigint), track_id, listened_at (timestamp), reason (null: good so far).
-        Whether its track is known, and so whether it is parked, is for :func:`listens.enrich` to say.
+        Whether its track is known, and so whether it is parked, is for :func:`listens.enrich` to say. The header,
+        which is the first line of each source, is left out.
     """
     located = lines.join(F.broadcast(sources), "source_id").withColumn("fields", fields(F.col("raw")))
     named = located.select(
@@ -60,9 +61,14 @@ def judge(lines: DataFrame, sources: DataFrame) -> DataFrame:
     typed = named.withColumn("user_id", positive_bigint(F.col("user_text"), USER_ID)).withColumn(
         "listened_at", instant(F.col("time_text"))
     )
-    return typed.select(
-        "source_id", "position", "raw", "user_id", "track_id", "listened_at", _reason().alias("reason")
-    ).transform(_mark_duplicates)
+    is_like_header = (
+        ~F.col("is_malformed")
+        & F.col("user_text").eqNullSafe("user_id")
+        & F.col("track_id").eqNullSafe("track_id")
+        & F.col("time_text").eqNullSafe("listen_time")
+    )
+    reasoned = typed.withColumn("reason", _reason()).withColumn("is_like_header", is_like_header)
+    return reasoned.drop("received_at", "is_malformed", "user_text", "time_text").transform(_mark_repeats)
 
 
 def fields(line: Column) -> Column:
@@ -117,10 +123,16 @@ def _reason() -> Column:
     )
 
 
-def _mark_duplicates(rows: DataFrame) -> DataFrame:
-    """Give `duplicate` to every row that repeats the event of an earlier row of its file."""
-    # A rejected row is no event: its position, unique in the file, keeps it in a partition of its own.
-    apart = F.when(F.col("reason").isNotNull(), F.col("position"))
-    same_event = Window.partitionBy("source_id", "user_id", "track_id", "listened_at", apart).orderBy("position")
-    is_repeat = F.row_number().over(same_event) > 1
-    return rows.withColumn("reason", F.when(is_repeat, "duplicate").otherwise(F.col("reason")))
+def _mark_repeats(rows: DataFrame) -> DataFrame:
+    """Give `duplicate` to every row that repeats the event of an earlier row of its file, and drop the header."""
+    # A rejected row is no event: its position, unique in the file, keeps it in a partition of its own. Of the lines
+    # that read like the header, a partition too, the first is the header: other lines of its kind are bad rows.
+    apart = F.when(F.col("reason").isNotNull() & ~F.col("is_like_header"), F.col("position"))
+    alike = Window.partitionBy("source_id", "user_id", "track_id", "listened_at", apart).orderBy("position")
+    is_event = F.col("reason").isNull()
+    return (
+        rows.withColumn("is_first", F.row_number().over(alike) == 1)
+        .where(~(F.col("is_like_header") & F.col("is_first")))
+        .withColumn("reason", F.when(is_event & ~F.col("is_first"), "duplicate").otherwise(F.col("reason")))
+        .drop("is_like_header", "is_first")
+    )

@@ -1,0 +1,115 @@
+"""The judged rows of a run's streams files, on Spark; a file that Spark cannot read is found and left out."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from py4j.protocol import Py4JJavaError
+
+from music_streams.runs import Manifest, ManifestSource, RunFolder
+from music_streams.transform import inputs, listens, rows
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, Row, SparkSession
+    from types_boto3_s3 import S3Client
+
+    from music_streams.transform.reference_data import Reference
+
+log = logging.getLogger(__name__)
+
+_BYTES_PER_PARTITION = 16 * 1024 * 1024
+_LEAST_PARTITIONS = 4
+_COLUMNS = ["user_id", "track_id", "listen_time"]
+_SOUND = ManifestSource("0" * 32, "streams", "sound.csv", _COLUMNS, "1970-01-01T00:00:00.000Z", 0)
+
+
+class SparkBatch:
+    """See :class:`ports.Batch`."""
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        s3: S3Client,
+        folder: RunFolder,
+        manifest: Manifest,
+        reference: Reference,
+        execution: str,
+    ) -> None:
+        self._spark = spark
+        self._s3 = s3
+        self._folder = folder
+        self._manifest = manifest
+        self._reference = reference
+        self._execution = execution
+        self._unreadable: set[str] = set()
+        # What is kept for several uses is not re-partitioned by adaptive execution: a small batch must ask for few.
+        size = sum(source.size for source in manifest.streams)
+        spark.conf.set("spark.sql.shuffle.partitions", max(_LEAST_PARTITIONS, size // _BYTES_PER_PARTITION))
+        self._rows = self._enriched()
+
+    def counts(self) -> list[Row]:
+        """All rows, counted."""
+        try:
+            return listens.counts(self._rows).collect()
+        except Py4JJavaError:
+            self._unreadable = self._search(self._manifest.streams)
+            if not self._unreadable:
+                raise
+            log.warning("left out, because Spark cannot read them: %s", ", ".join(sorted(self._unreadable)))
+        self._rows.unpersist()
+        self._rows = self._enriched()
+        return listens.counts(self._rows).collect()
+
+    def unreadable(self) -> set[str]:
+        """The sources whose files Spark cannot read."""
+        return self._unreadable
+
+    def has_reference(self) -> bool:
+        """Whether there is a valid songs row at all."""
+        return not self._reference.songs.isEmpty()
+
+    def accepted(self, source_ids: list[str]) -> DataFrame:
+        """The rows of `listens` that the sources bring."""
+        return listens.accepted(self._rows, source_ids, self._execution, self._reference.version)
+
+    def rejected(self, source_ids: list[str]) -> DataFrame:
+        """The rows of `rejected_rows` that the sources bring."""
+        return listens.rejected(self._rows, source_ids, self._execution)
+
+    def close(self) -> None:
+        """Free the rows."""
+        self._rows.unpersist()
+        self._spark.conf.unset("spark.sql.shuffle.partitions")
+
+    def _enriched(self) -> DataFrame:
+        read = [source for source in self._manifest.streams if source.source_id not in self._unreadable]
+        return listens.enrich(self._judged(read), self._reference.songs, self._reference.users).persist()
+
+    def _judged(self, sources: list[ManifestSource]) -> DataFrame:
+        manifest = Manifest(self._manifest.batch_id, sources)
+        return rows.judge(inputs.lines(self._spark, self._folder, manifest), inputs.sources(self._spark, manifest))
+
+    def _search(self, sources: list[ManifestSource]) -> set[str]:
+        """Those among the sources that cannot be read, each by itself.
+
+        Raises:
+            Py4JJavaError: a sound file cannot be read either, so that no other is to blame.
+        """
+        try:
+            self._read(sources)
+        except Py4JJavaError:
+            if len(sources) > 1:
+                middle = len(sources) // 2
+                return self._search(sources[:middle]) | self._search(sources[middle:])
+            self._s3.put_object(
+                Bucket=self._folder.bucket,
+                Key=self._folder.key(f"input/{_SOUND.input}"),
+                Body=",".join(_COLUMNS).encode(),
+            )
+            self._read([_SOUND])
+            return {sources[0].source_id}
+        return set()
+
+    def _read(self, sources: list[ManifestSource]) -> None:
+        self._judged(sources).write.format("noop").mode("overwrite").save()
