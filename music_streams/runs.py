@@ -204,8 +204,8 @@ def _summary(raw: dict[str, Any]) -> Summary:
 
 def _write(s3: S3Client, folder: RunFolder, name: str, content: object, **condition: str) -> None:
     body = json.dumps(content, ensure_ascii=False, indent=1).encode()
-    place: dict[str, Any] = {"Bucket": folder.bucket, "Key": folder.key(name)}
-    s3.put_object(**place, Body=body, ContentType="application/json", **condition)
+    request: dict[str, Any] = {"Bucket": folder.bucket, "Key": folder.key(name), "Body": body, **condition}
+    s3.put_object(ContentType="application/json", **request)
 
 
 def _read(s3: S3Client, folder: RunFolder, name: str) -> dict[str, Any]:
