@@ -8,6 +8,8 @@ BIN := .venv/bin
 READY := .venv/ready
 LIBRARY := .build/library
 WHEEL := $(LIBRARY)/music_streams-0.1.0-py3-none-any.whl
+# A worker for each core, but no more than there are long groups of tests (tests/workers.py)
+WORKERS := -n logical --maxprocesses 4 -p tests.workers
 
 ##@ The two commands
 .PHONY: demo
@@ -18,7 +20,7 @@ demo: setup ## The whole trip on this machine: sample files from S3 to metrics i
 
 .PHONY: test
 test: lint library ## Lint, types, template checks, unit and integration tests, the main end-to-end test
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
 
 ##@ Work on it
 .PHONY: up
@@ -42,7 +44,7 @@ lint: setup ## Formatting, lint, types, template
 
 .PHONY: test-all
 test-all: lint library ## Everything, the slow tests too
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
 
 .PHONY: lock
 lock: setup ## Compile the pinned, hashed requirements anew

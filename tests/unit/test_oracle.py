@@ -216,6 +216,19 @@ def test_a_line_separator_of_unicode_is_no_line_end() -> None:
         (b"user_id,Track_id,listen_time\n", "missing_columns"),
         (b"user_id, track_id,listen_time\n", "missing_columns"),
     ],
+    ids=[
+        "nothing",
+        "blank_lines",
+        "gzip_of_a_blank_line",
+        "not_utf8",
+        "not_utf8_and_nul",
+        "nul",
+        "gzip_cut_off",
+        "line_too_long",
+        "column_twice",
+        "column_in_other_case",
+        "column_with_a_blank",
+    ],
 )
 def test_a_file_that_is_refused_has_a_verdict_and_no_rows(content: bytes, verdict: str) -> None:
     outcome = run(StreamFile("s1", content, ARRIVED), stream(listen(), source_id="s2"))

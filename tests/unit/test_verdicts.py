@@ -120,7 +120,7 @@ USERS = b"user_country,user_id\n"
         ("reference/songs/sub/A.CSV", b"id," + SONGS, None),
         ("reference/songs/a.csv", SONGS.replace(b",artists", b""), Verdict.MISSING_COLUMNS),
         ("reference/songs/a.csv", GOOD, Verdict.MISSING_COLUMNS),
-        ("reference/songs/a.csv.gz", gzip.compress(SONGS), Verdict.BAD_KEY),
+        ("reference/songs/a.csv.gz", gzip.compress(SONGS, mtime=0), Verdict.BAD_KEY),
         ("reference/users/a.csv", USERS, None),
         ("reference/users/a.csv", b"user_id\n", Verdict.MISSING_COLUMNS),
         ("reference/users/a.csv", b"", Verdict.EMPTY_FILE),
