@@ -29,7 +29,7 @@ from music_streams.ledger import Entry, Ledger, Status
 from music_streams.quarantine import Quarantine
 from music_streams.requests import Action, Attempt, Forget, Rebuild
 from music_streams.runs import Manifest, RunFolder, write_manifest
-from music_streams.sources import Source, Treatment, batch_and_attempt, execution_name
+from music_streams.sources import Source, Treatment, execution_name
 from music_streams.verdicts import Judgement, judge
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ class IntakeBatch:
     seconds_left: Callable[[], float]
     _taken: dict[str, Taken] = field(default_factory=dict)
     _to_start: set[tuple[str, int]] = field(default_factory=set)  # (batch_id, attempt)
+    _ended: set[str] = field(default_factory=set)  # executions of which nothing is alive
 
     def take(self, body: str) -> Outcome:
         """Claim and judge the source of one message, or begin what an operator asks for.
@@ -174,6 +175,7 @@ class IntakeBatch:
         return self._renew(entry, _TREATMENTS.get(request.action, entry.treatment))
 
     def _renew(self, entry: Entry, treatment: Treatment) -> Outcome:
+        self._end_attempt_before(entry)
         taken = Taken(entry, treatment)
         if taken.treatment is not Treatment.RETRACT:
             try:
@@ -212,9 +214,19 @@ class IntakeBatch:
         waits_for_it = entry.status in {Status.VALID, Status.RUNNING} and entry.is_older_than(self.intake.lease_seconds)
         if not waits_for_it or self.intake.executions.is_alive(arn):
             return entry
-        self.intake.job_runs.end(execution_name(*batch_and_attempt(arn)), self._has_time)
+        self._end_attempt_before(entry)
         fail_source(self.intake.ledger, entry, arn, "its execution ended, and that was not recorded")
         return self.intake.ledger.entry(entry.source.source_id) or entry
+
+    def _end_attempt_before(self, entry: Entry) -> None:
+        """See that no job run of the attempt before is alive, also of one that ended well.
+
+        Of a run whose start went unanswered nobody else knows: it could remove, as older copies, what the next brings.
+        """
+        execution = execution_name(entry.batch_id, entry.attempt)
+        if entry.batch_id and execution not in self._ended:
+            self.intake.job_runs.end(execution, self._has_time)
+            self._ended.add(execution)
 
     def _order(self, request: Rebuild | Forget) -> Outcome:
         """Write the manifest of a run without sources of its own."""
