@@ -3,24 +3,54 @@
 import shlex
 
 from music_streams.ledger import Entry, Status
-from music_streams_cli.files import STREAMS_PREFIX
+from music_streams.repair import IDLE_SECONDS
+from music_streams.verdicts import Verdict
+from music_streams_cli.files import OPEN, STREAMS_PREFIX
+
+_PARKED = "unknown_track"
+_PUT_SONGS = "music-streams put SONGS.csv --reference songs"
+
+
+def parked_rows(entry: Entry) -> int:
+    """How many of its rows wait for songs that no songs file has."""
+    return entry.rejected.get(_PARKED, 0)
 
 
 def next_steps(entry: Entry, *, is_local: bool) -> list[str]:
     """Commands for the operator; empty where nothing is to be done."""
     source_id = entry.source.source_id
     if entry.status is Status.QUARANTINED:
-        source = entry.source
-        name = shlex.quote(source.key.removeprefix(STREAMS_PREFIX))
-        to = f"--reference {source.kind}" if source.kind.is_reference else f"--key {name}"
-        return [f"mend the file, then: music-streams put FILE {to}"]
+        return [_put_again(entry), *_release(entry)]
     if entry.status is Status.FAILED and entry.reason == "no_reference_data":
-        return ["bring a songs file: music-streams put SONGS.csv --reference songs; then put the streams again"]
+        return [f"bring a songs file: {_PUT_SONGS}; then music-streams redrive {source_id}"]
     if entry.status is Status.FAILED and entry.reason == "object_gone":
         return ["upload it again: music-streams put FILE; it was deleted before it was read"]
     if entry.status is Status.FAILED:
         history = f"aws stepfunctions get-execution-history --execution-arn {entry.execution_arn}"
-        return [f"see why: music-streams logs --file {source_id}" if is_local else f"see why: {history}"]
-    if entry.status in {Status.RECEIVED, Status.VALID, Status.RUNNING}:
-        return ["music-streams status --watch"]
+        return [
+            f"see why: music-streams logs --file {source_id}" if is_local else f"see why: {history}",
+            f"once the cause is mended: music-streams redrive {source_id}",
+        ]
+    if entry.status in OPEN:
+        stands_still = entry.is_older_than(IDLE_SECONDS)
+        again = [f"where its execution does not go on: music-streams redrive {source_id}"] if stands_still else []
+        return ["music-streams status --watch", *again]
+    if entry.status is Status.ARCHIVED and entry.is_retracted:
+        return [f"where it does not become RETRACTED by itself: music-streams redrive {source_id}"]
+    if entry.status is Status.ARCHIVED and parked_rows(entry):
+        wait = f"{parked_rows(entry):,} rows wait for their songs"
+        return [f"{wait}: {_PUT_SONGS}; then music-streams replay {source_id}"]
     return []
+
+
+def _put_again(entry: Entry) -> str:
+    source = entry.source
+    name = shlex.quote(source.key.removeprefix(STREAMS_PREFIX))
+    to = f"--reference {source.kind}" if source.kind.is_reference else f"--key {name}"
+    return f"mend the file, then: music-streams put FILE {to}"
+
+
+def _release(entry: Entry) -> list[str]:
+    if entry.reason != Verdict.TOO_MANY_BAD_ROWS:
+        return []
+    return [f"or count its good rows as they are: music-streams quarantine release {entry.source.source_id}"]

@@ -12,7 +12,25 @@ from typer.core import TyperGroup
 from music_streams.aws import error_code
 from music_streams.errors import MusicStreamsError
 from music_streams_cli import output
-from music_streams_cli.commands import demo, down, logs, metrics, put, report, sample, show, status, up
+from music_streams_cli.commands import (
+    demo,
+    dlq,
+    down,
+    forget,
+    logs,
+    metrics,
+    put,
+    quarantine,
+    rebuild,
+    redrive,
+    replay,
+    report,
+    retract,
+    sample,
+    show,
+    status,
+    up,
+)
 from music_streams_cli.errors import CommandError, NoCloud
 from music_streams_cli.stack import no_access
 
@@ -58,7 +76,8 @@ def _explained(error: ClientError) -> NoCloud:
 _EPILOG = """\b
 Exit codes:
   0 done
-  1 files were quarantined or failed, or there is nothing to show
+  1 files were quarantined or failed, something asked for was not done,
+    or there is nothing to show
   2 wrong usage
   3 no pipeline, no access, no answer
   4 time-out
@@ -84,5 +103,9 @@ def main() -> None:
     """
 
 
-for command in (up, demo, put, status, show, metrics, report, logs, sample, down):
+for command in (
+    *(up, demo, put, status, show, metrics, report, logs, sample),
+    *(redrive, replay, retract, rebuild, forget, quarantine, dlq),
+    down,
+):
     command.register(app)

@@ -1,12 +1,14 @@
 """Files as the ledger and the bucket know them."""
 
 import json
+from collections.abc import Iterator, Set
 from dataclasses import asdict
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from music_streams import clock
+from music_streams import inventory
 from music_streams.aws import error_code
 from music_streams.ledger import Entry, Status
 from music_streams.sources import Source
@@ -14,7 +16,7 @@ from music_streams_cli.stack import Stack
 
 STREAMS_PREFIX = "incoming/"
 OPEN = (Status.RECEIVED, Status.VALID, Status.RUNNING, Status.PUBLISHED)  # something is still to happen by itself
-_MAX_LANDED = 1_000  # versions that are looked at: one page
+_LOOKED_UP_AT_ONCE = 1_000  # versions
 
 
 def name_of(entry: Entry) -> str:
@@ -50,19 +52,15 @@ def reason_of(stack: Stack, entry: Entry) -> dict[str, Any] | None:
     return reason
 
 
-def landed(stack: Stack, known: set[str]) -> list[Source]:
-    """Object versions in ``incoming/`` that the ledger does not know yet: their events are on the way.
+def landed(stack: Stack, known: Set[str] = frozenset()) -> Iterator[Source]:
+    """Object versions that the ledger does not know yet, as they are asked for: their events are on the way.
 
     Args:
-        stack: where to look; at the first thousand versions only.
+        stack: where to look.
         known: source_ids that have an entry and need no look.
     """
-    page = stack.s3.list_object_versions(Bucket=stack.landing_bucket, Prefix=STREAMS_PREFIX, MaxKeys=_MAX_LANDED)
-    found = [
-        Source(stack.landing_bucket, each["Key"], each["VersionId"], each["Size"], clock.stamp(each["LastModified"]))
-        for each in page.get("Versions", [])
-        if not each["Key"].endswith("/")
-    ]
-    doubtful = [source for source in found if source.source_id not in known]
-    entries = stack.ledger.entries(source.source_id for source in doubtful)
-    return [source for source in doubtful if source.source_id not in entries]
+    listed = inventory.landed(stack.s3, stack.landing_bucket)
+    doubtful = (source for source in listed if source.source_id not in known)
+    while some := list(islice(doubtful, _LOOKED_UP_AT_ONCE)):
+        entries = stack.ledger.entries(source.source_id for source in some)
+        yield from (source for source in some if source.source_id not in entries)

@@ -1,6 +1,7 @@
 """An execution as its history tells it: states with their spans, and the Glue runs that it started."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -63,10 +64,20 @@ def execution(stack: Stack, arn: str) -> Execution | None:
         found["status"],
         found["startDate"],
         (stopped - found["startDate"]).total_seconds() if stopped else None,
-        ": ".join(found[name] for name in ("error", "cause") if found.get(name)),
+        _told(found),
         states(events),
         [_glue_run(stack, job, run_id) for job, run_id in _submitted(events)],
     )
+
+
+def error_of(stack: Stack, arn: str) -> str:
+    """Error and cause of an execution that did not succeed; '' where AWS remembers it no more."""
+    try:
+        return _told(stack.client("stepfunctions").describe_execution(executionArn=arn))
+    except ClientError as error:
+        if error_code(error) == "ExecutionDoesNotExist":
+            return ""
+        raise
 
 
 def glue_run_ids(stack: Stack, arn: str) -> list[str]:
@@ -101,8 +112,11 @@ def states(events: list[dict[str, Any]]) -> list[State]:
 
 def _error(event: dict[str, Any]) -> str:
     name = event["type"][0].lower() + event["type"][1:] + "EventDetails"
-    details = event.get(name, {})
-    return ": ".join(details[part] for part in ("error", "cause") if details.get(part))
+    return _told(event.get(name, {}))
+
+
+def _told(found: Mapping[str, Any]) -> str:
+    return ": ".join(found[part] for part in ("error", "cause") if found.get(part))
 
 
 def _events(client: Any, arn: str) -> list[dict[str, Any]]:  # noqa: ANN401 - a botocore client

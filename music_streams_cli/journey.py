@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from music_streams_cli.stack import Stack
 
 ENDED = frozenset({Status.ARCHIVED, Status.QUARANTINED, Status.FAILED, Status.RETRACTED})
 SETTLED = ENDED | {Status.PUBLISHED}  # the metrics stand: only the move to the archive may be left
-STYLES = {
+STYLES: Mapping[str, str] = {
     Status.ARCHIVED: "green",
     Status.PUBLISHED: "green",
     Status.QUARANTINED: "yellow",
@@ -29,6 +29,7 @@ STYLES = {
     Status.RETRACTED: "dim",
 }
 LANDED = "LANDED"  # in the bucket; the ledger does not know it yet
+ASKED = "ASKED"  # another attempt was asked for and has not begun
 _POLL_SECONDS = 0.3
 _ROWS_SHOWN = 20
 _LINES_PER_FILE_UP_TO = 12  # files; more would flood a log
@@ -36,21 +37,32 @@ _LINES_PER_FILE_UP_TO = 12  # files; more would flood a log
 
 @dataclass
 class Journey:
-    """One file since its PUT; `entry` is what the ledger says of it, None until it is received."""
+    """One file since its PUT, or since something was asked for about it.
+
+    Attributes:
+        entry: what the ledger says of it; None until it is received.
+        attempt: the first that counts: where an earlier one has brought it is not where it was to get.
+    """
 
     source_id: str
     name: str
     put_at: datetime
     entry: Entry | None = None
+    attempt: int = 1
 
     @property
     def state(self) -> str:
-        """Its status, or `LANDED`."""
-        return self.entry.status if self.entry else LANDED
+        """Its status, `LANDED` or `ASKED`."""
+        if self.entry is None:
+            return LANDED
+        return ASKED if self.entry.attempt < self.attempt and self.entry.status in ENDED else self.entry.status
 
     def has_come_to(self, goal: frozenset[Status]) -> bool:
         """Whether it stands where it was to get."""
-        return self.entry is not None and self.entry.status in goal
+        if self.entry is None or self.entry.attempt < self.attempt:
+            return False
+        is_half_retracted = self.entry.status is Status.ARCHIVED and self.entry.is_retracted
+        return self.entry.status in goal and not is_half_retracted
 
     def seconds_until(self, stamp: str) -> float | None:
         """Seconds from the PUT to a stamp of the ledger; None where it has none yet."""
@@ -109,17 +121,27 @@ def _poll(
             raise TimedOut(
                 f"{formats.plural(len(waiting), 'file')} did not come through in time; nothing is lost, "
                 "the pipeline goes on without this command",
-                details=[f"{each.name}: {each.state}" for each in waiting[:10]],
+                details=[f"{each.name}: {_waits(each)}" for each in waiting[:10]],
                 next_steps=["music-streams status --watch", f"music-streams show {waiting[0].source_id}"],
             )
         entries = ledger.entries(journey.source_id for journey in waiting)
         changed = []
         for journey in waiting:
             before, journey.entry = journey.entry, entries.get(journey.source_id, journey.entry)
-            if journey.entry and (before is None or before.status is not journey.entry.status):
+            if journey.entry and _stand(before) != _stand(journey.entry):
                 changed.append(journey)
         show(changed)
         time.sleep(_POLL_SECONDS)
+
+
+def _waits(journey: Journey) -> str:
+    if journey.state != ASKED or journey.entry is None:
+        return journey.state
+    return f"{journey.entry.status} as before: its request waits in the queue, or validate left the file as it is"
+
+
+def _stand(entry: Entry | None) -> tuple[int, str]:
+    return (entry.attempt, entry.status) if entry else (0, "")
 
 
 class _Lines:
@@ -137,11 +159,12 @@ class _Lines:
                 output.show(self._console, _line(journey))
                 self._told = now
         if now - self._told >= output.PROGRESS_SECONDS:
-            output.show(self._console, f"{now - self._began:6.1f} s  {_summary(self._journeys)}")
+            output.show(self._console, f"{now - self._began:6.1f} s  {summary(self._journeys)}")
             self._told = now
 
 
-def _summary(journeys: list[Journey]) -> str:
+def summary(journeys: list[Journey]) -> str:
+    """How many files there are in each state."""
     states = Counter(journey.state for journey in journeys)
     return f"{formats.plural(len(journeys), 'file')}: " + ", ".join(f"{n:,} {state}" for state, n in states.items())
 
@@ -159,20 +182,20 @@ def _table(journeys: list[Journey]) -> Table:
     table = output.table(*columns, right=columns[2:], elastic="file")
     shown = sorted(journeys, key=lambda each: each.has_come_to(ENDED)) if len(journeys) > _ROWS_SHOWN else journeys
     for journey in shown[:_ROWS_SHOWN]:
-        entry = journey.entry
+        entry = None if journey.state == ASKED else journey.entry  # what it says is of an earlier attempt
         has_ended = journey.has_come_to(ENDED)
         until = journey.seconds_until(entry.updated_at) if entry and has_ended else None
         elapsed = (datetime.now(UTC) - journey.put_at).total_seconds() if until is None else until
-        rejected = f"{sum(entry.rejected.values()):,}" if entry and entry.rows_read else ""
-        rows = f"{entry.rows_read:,}" if entry and entry.rows_read else ""
+        is_counted = entry and entry.rows_read and entry.status in SETTLED
+        rejected = f"{sum(entry.rejected.values()):,}" if entry and is_counted else ""
+        rows = f"{entry.rows_read:,}" if entry and is_counted else ""
         reason = entry.reason if entry else ""
         table.add_row(output.plain(journey.name), state(journey.state, reason), rows, rejected, f"{elapsed:.1f} s")
     if len(shown) > _ROWS_SHOWN:
-        table.caption, table.caption_justify = _summary(journeys), "left"
+        table.caption, table.caption_justify = summary(journeys), "left"
     return table
 
 
 def state(name: str, reason: str = "") -> str:
     """A status and its reason as they are shown: the words tell all, the colour only helps."""
-    style = STYLES.get(Status(name), "cyan") if name != LANDED else "cyan"
-    return f"[{style}]{name}[/] {output.plain(reason)}".rstrip()
+    return f"[{STYLES.get(name, 'cyan')}]{name}[/] {output.plain(reason)}".rstrip()

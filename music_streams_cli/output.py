@@ -32,6 +32,11 @@ def is_narrow() -> bool:
     return stdout().width < _NARROW
 
 
+def is_interactive() -> bool:
+    """Whether somebody is there to answer a question."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def _console(*, is_error: bool, quiet: bool = False) -> Console:
     stream = sys.stderr if is_error else sys.stdout
     return Console(

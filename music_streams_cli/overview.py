@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any
 
 from boto3.dynamodb.conditions import Attr
 
@@ -17,6 +16,7 @@ from music_streams_cli.journey import LANDED
 from music_streams_cli.stack import Stack
 
 _DAY = timedelta(days=1)
+_DEAD_LETTER_QUEUES = ("ArrivalsDeadLetterQueueUrl", "FailuresDeadLetterQueueUrl")
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def read(stack: Stack, choice: Choice) -> Overview:
     now = datetime.now(UTC)
     pending = {status: list(stack.ledger.with_status(status)) for status in (*files.OPEN, Status.FAILED)}
     known = {entry.source.source_id for entries in pending.values() for entry in entries}
-    landed = files.landed(stack, known)
+    landed = list(files.landed(stack, known))
     health = _health(
         stack, pending, [Waiting(source.key.rsplit("/", 1)[-1], source.received_at) for source in landed], now
     )
@@ -97,13 +97,14 @@ def _health(stack: Stack, pending: dict[Status, list[Entry]], landed: Iterable[W
 
 
 def _dead_letters(stack: Stack) -> int | None:
-    """How many arrivals could not be taken; None where the stack does not tell its queue."""
-    url = stack.outputs.get("ArrivalsDeadLetterQueueUrl")
-    if not url:
+    """How many messages could not be taken; None where the stack does not tell its queues."""
+    urls = [stack.outputs[name] for name in _DEAD_LETTER_QUEUES if name in stack.outputs]
+    if not urls:
         return None
     name = "ApproximateNumberOfMessages"
-    answer: dict[str, Any] = stack.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[name])
-    return int(answer["Attributes"][name])
+    sqs = stack.client("sqs")
+    answers = [sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name]) for url in urls]
+    return sum(int(answer["Attributes"][name]) for answer in answers)
 
 
 def _line(entry: Entry) -> FileLine:

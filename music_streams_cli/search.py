@@ -2,34 +2,107 @@
 
 import json
 import re
+from collections.abc import Callable, Iterable
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from music_streams.aws import error_code
 from music_streams.ledger import Entry
 from music_streams.runs import RunFolder
-from music_streams.sources import ID_DIGITS
+from music_streams.sources import ID_DIGITS, Source
+from music_streams_cli import files, formats
+from music_streams_cli.errors import BadUsage
 from music_streams_cli.files import name_of
 from music_streams_cli.stack import Stack
 
 _FEWEST_DIGITS = 4  # of the beginning of an id; fewer would match by accident
+_MOST_TOLD = 10  # files of one name
 
 
-def find_entries(stack: Stack, text: str) -> list[Entry]:
+def find_entries(stack: Stack, text: str, *, loosely: bool = True) -> list[Entry]:
     """The entries that are meant, the last received first; empty where there is none.
 
-    Whole ids are looked up. Anything else is searched for in the whole ledger.
+    Whole ids are looked up. Anything else is searched for in the whole ledger: key or name, else the end of a key,
+    else the beginning of an id, else, where it may be looked for loosely, a part of a key.
+
+    Raises:
+        BadUsage: the text is blank.
     """
     wanted = _bare(stack, text)
+    if not wanted:
+        raise BadUsage("SOURCE is empty", next_steps=["music-streams status     lists the files that there are"])
     if re.fullmatch(rf"[0-9a-f]{{{ID_DIGITS}}}", wanted):
         return _by_id(stack, wanted)
     matching: ConditionBase = Attr("key").contains(wanted)
-    if re.fullmatch(rf"[0-9a-f]{{{_FEWEST_DIGITS},{ID_DIGITS}}}", wanted):
+    if is_id := re.fullmatch(rf"[0-9a-f]{{{_FEWEST_DIGITS},{ID_DIGITS}}}", wanted):
         matching |= Attr("source_id").begins_with(wanted) | Attr("batch_id").begins_with(wanted)
     found = list(stack.ledger.search(matching))
     exact = [entry for entry in found if wanted in {entry.source.key, name_of(entry)}]
-    exact = exact or [entry for entry in found if entry.source.key.endswith("/" + wanted)]
-    return sorted(exact or found, key=lambda entry: (entry.source.received_at, entry.source.source_id), reverse=True)
+    ending = [entry for entry in found if entry.source.key.endswith("/" + wanted)]
+    by_id = [entry for entry in found if is_id and wanted not in entry.source.key]
+    meant = exact or ending or by_id or (found if loosely else [])
+    return sorted(meant, key=lambda entry: (entry.source.received_at, entry.source.source_id), reverse=True)
+
+
+def choose(stack: Stack, texts: Iterable[str], fits: Callable[[Entry], bool]) -> list[Entry]:
+    """The entries that are to be acted on: each text must name one, or a batch.
+
+    Args:
+        stack: where to look.
+        texts: as :func:`find_entries` takes them, but not loosely.
+        fits: whether an entry can be acted on; of several of a name, those are preferred.
+
+    Raises:
+        BadUsage: a text names nothing, or several that fit.
+    """
+    chosen: dict[str, Entry] = {}
+    for text in texts:
+        entries = find_entries(stack, text, loosely=False)
+        if not entries:
+            raise unknown(stack, text)
+        chosen |= {entry.source.source_id: entry for entry in _meant(stack, text, entries, fits)}
+    return list(chosen.values())
+
+
+def find_landed(stack: Stack, text: str) -> Source | None:
+    """The newest file of that key, name or source_id which has landed and is not in the ledger yet."""
+    wanted = _bare(stack, text)
+    found = [each for each in files.landed(stack) if wanted in {each.key, each.key.rsplit("/", 1)[-1], each.source_id}]
+    return max(found, key=lambda each: each.received_at, default=None)
+
+
+def unknown(stack: Stack, text: str) -> BadUsage:
+    """What to say where nothing is known as that."""
+    if landed := find_landed(stack, text):
+        seconds = formats.span(formats.age(landed.received_at))
+        return BadUsage(
+            f"{text} landed {seconds} ago and is not received yet: its event waits for the batch to fill",
+            next_steps=["music-streams status --watch", "music-streams redrive     if that lasts for minutes"],
+        )
+    return BadUsage(
+        f"no file or batch is known as {text}",
+        details=[
+            f"looked in the ledger of {stack.where}: source_id, batch_id, key, name, and their beginnings",
+            f"and in s3://{stack.landing_bucket}/",
+        ],
+        next_steps=["music-streams status --limit 100     lists the files that there are"],
+    )
+
+
+def _meant(stack: Stack, text: str, entries: list[Entry], fits: Callable[[Entry], bool]) -> list[Entry]:
+    wanted = _bare(stack, text)
+    if all(entry.batch_id.startswith(wanted) for entry in entries):
+        return entries
+    fitting = [entry for entry in entries if fits(entry)] or entries[:1]
+    if len(fitting) == 1:
+        return fitting
+    raise BadUsage(
+        f"{text} names {len(fitting)} files; say which by its source_id",
+        details=[
+            f"{entry.source.source_id}  {entry.source.received_at}  {entry.status}  {entry.source.key}"
+            for entry in fitting[:_MOST_TOLD]
+        ],
+    )
 
 
 def _by_id(stack: Stack, wanted: str) -> list[Entry]:
@@ -50,6 +123,6 @@ def _by_id(stack: Stack, wanted: str) -> list[Entry]:
 
 def _bare(stack: Stack, text: str) -> str:
     """The text without what is around it: an S3 URI's bucket, an execution's ARN and attempt."""
-    text = text.removeprefix(f"s3://{stack.landing_bucket}/")
+    text = text.strip().removeprefix(f"s3://{stack.landing_bucket}/")
     execution = re.search(rf"([0-9a-f]{{{ID_DIGITS}}})-\d+$", text)
     return execution[1] if execution else text

@@ -15,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from music_streams.aws import error_code
+from music_streams.executions import Executions
 from music_streams.ledger import Ledger
 from music_streams.reader import MetricsReader
 from music_streams_cli.errors import NoCloud
@@ -65,6 +66,19 @@ class Stack:
         """The bucket with the lake and the runs' folders."""
         return self.outputs["LakeBucketName"]
 
+    def output(self, name: str) -> str:
+        """An output that stacks of earlier versions may lack.
+
+        Raises:
+            NoCloud: this one lacks it.
+        """
+        if name not in self.outputs:
+            raise NoCloud(
+                f"the {self.where} does not tell its {name}: it was deployed from an earlier version",
+                next_steps=["music-streams up     or deploy the template again"],
+            )
+        return self.outputs[name]
+
     def client(self, service: str) -> Any:  # noqa: ANN401 - callers name the stub type of the service
         """A client of an AWS service."""
         return self.session.client(service, endpoint_url=self.endpoint, config=self._config)  # type: ignore[call-overload]  # service is no literal here
@@ -79,6 +93,11 @@ class Stack:
     def ledger(self) -> Ledger:
         """The ledger of files."""
         return Ledger(self.outputs["FilesTableName"], self._dynamodb.meta.client)
+
+    @cached_property
+    def executions(self) -> Executions:
+        """The executions of the pipeline's state machine."""
+        return Executions(self.client("stepfunctions"), self.outputs["StateMachineArn"])
 
     @cached_property
     def metrics(self) -> "Table":

@@ -45,6 +45,8 @@ _PROPERTIES = {
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "50",
 }
+# Bounds of these columns would name users in the lake's manifests, also after their rows are gone.
+_WITHOUT_BOUNDS = {LISTENS: "user_id", REJECTED_ROWS: "raw"}
 _TRIES = 10
 _CONFLICT = "org.apache.iceberg.exceptions.ValidationException"
 _ITEMS_PER_FILE = 100_000  # the load holds a file's bytes in memory
@@ -133,7 +135,7 @@ class IcebergLake:
         executions: set[str] = set()
         for table, day in ((LISTENS, _day()), (REJECTED_ROWS, F.lit(None))):
             self.state(table)
-            rows = self.spark.table(self._name(table)).where(_is_leaving(table, leaving))
+            rows = self._table(table).where(_is_leaving(table, leaving))
             groups = rows.groupBy("source_id", "execution").agg(F.collect_set(day).alias("days"))
             for row in groups.collect():
                 days.setdefault(row["source_id"], set()).update(row["days"])
@@ -142,13 +144,13 @@ class IcebergLake:
 
     def write_tracks(self, leaving: Leaving, found: Found, uri: str) -> None:
         """Write track_id and day of the listens that were found."""
-        rows = self.spark.table(self._name(LISTENS)).where(_was_found(LISTENS, leaving, found))
+        rows = self._table(LISTENS).where(_was_found(LISTENS, leaving, found))
         rows.select("track_id", _day().alias("day")).distinct().write.mode("overwrite").parquet(uri)
 
     def delete(self, leaving: Leaving, found: Found) -> None:
         """Delete what was found. Readers never see a dip: what replaces older copies is there already."""
         for table in (REJECTED_ROWS, LISTENS):
-            self._delete(f"DELETE FROM {self._name(table)} WHERE {_was_found(table, leaving, found)}")  # noqa: S608
+            self._delete(table, _was_found(table, leaving, found))
 
     def expire(self) -> None:
         """Let snapshots and files go that the current snapshot does not need.
@@ -180,6 +182,7 @@ class IcebergLake:
 
     def listens_at(self, snapshot_id: int, days: list[str]) -> DataFrame:
         """The listens of whole days as a snapshot has them."""
+        self._refresh(LISTENS)
         listens = self.spark.read.option("snapshot-id", snapshot_id).table(self._name(LISTENS))
         # Ranges on the column itself, so that Iceberg reads the partitions of these days only.
         in_days = F.lit(False)
@@ -193,12 +196,21 @@ class IcebergLake:
         if state.has_commit_of(execution) or state.is_whole:
             return state.has_commit_of(execution)
         # Its snapshot may have expired; its rows tell as well.
-        return not self.spark.table(self._name(table)).where(F.col("execution") == execution).isEmpty()
+        return not self._table(table).where(F.col("execution") == execution).isEmpty()
 
-    def _delete(self, statement: str) -> None:
+    def _table(self, table: str) -> DataFrame:
+        self._refresh(table)
+        return self.spark.table(self._name(table))
+
+    def _refresh(self, table: str) -> None:
+        """Forget the session's idea of the table: it does not know what other runs have committed."""
+        self.spark.sql(f"REFRESH TABLE {self._name(table)}")
+
+    def _delete(self, table: str, condition: str) -> None:
         for tries_left in reversed(range(_TRIES)):
+            self._refresh(table)
             try:
-                self.spark.sql(statement)
+                self.spark.sql(f"DELETE FROM {self._name(table)} WHERE {condition}")  # noqa: S608
                 return
             except Py4JJavaError as error:
                 # Another run rewrote one of the files meanwhile. Begun anew, the statement sees the new ones.
@@ -219,7 +231,8 @@ class IcebergLake:
         return found["Parameters"]["metadata_location"]
 
     def _create(self, table: str) -> None:
-        properties = ", ".join(f"'{name}'='{value}'" for name, value in _PROPERTIES.items())
+        told = {**_PROPERTIES, f"write.metadata.metrics.column.{_WITHOUT_BOUNDS[table]}": "counts"}
+        properties = ", ".join(f"'{name}'='{value}'" for name, value in told.items())
         try:
             self.spark.sql(
                 f"CREATE TABLE IF NOT EXISTS {self._name(table)} ({_COLUMNS[table]}) USING iceberg "

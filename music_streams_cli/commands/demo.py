@@ -1,7 +1,6 @@
 """`music-streams demo`: reference data, three files of one day and a broken one, and what consumers then read."""
 
 from datetime import date
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -46,9 +45,7 @@ def files() -> dict[str, bytes]:
 
 
 def demo(
-    timeout: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Seconds to wait at most; then exit code 4.")
-    ] = 300,
+    timeout: options.Timeout = 300,
     stack_name: options.StackName = None,
 ) -> None:
     """Send sample files through the running pipeline and show what comes out.

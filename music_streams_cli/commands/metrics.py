@@ -46,14 +46,6 @@ Day = Annotated[
         formats=_DAY_FORMAT, metavar="YYYY-MM-DD", help="The UTC day; else the latest with metrics.", show_default=False
     ),
 ]
-From = Annotated[
-    datetime | None,
-    typer.Option("--from", formats=_DAY_FORMAT, metavar="YYYY-MM-DD", help="First day.", show_default=False),
-]
-To = Annotated[
-    datetime | None,
-    typer.Option("--to", formats=_DAY_FORMAT, metavar="YYYY-MM-DD", help="Last day.", show_default=False),
-]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As it stands in the data.", show_default=False)]
 
 metrics = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -72,8 +64,8 @@ _HELP = "Show metrics: of a genre, a country or a day; for people, or as --json 
 @metrics.command("genre", epilog=options.examples("music-streams metrics genre jazz --from 2024-06-01"))
 def genre(
     name: Name,
-    first: From = None,
-    last: To = None,
+    first: options.From = None,
+    last: options.To = None,
     as_json: options.Json = False,
     as_csv: Csv = False,
     stack_name: options.StackName = None,
@@ -86,8 +78,8 @@ def genre(
 @metrics.command("country", epilog=options.examples("music-streams metrics country Brazil --csv"))
 def country(
     name: Name,
-    first: From = None,
-    last: To = None,
+    first: options.From = None,
+    last: options.To = None,
     as_json: options.Json = False,
     as_csv: Csv = False,
     stack_name: options.StackName = None,

@@ -8,11 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from music_streams.ledger import Entry, Status
 from music_streams.sources import Kind
-from music_streams_cli import advice, formats, journey, options, output
+from music_streams_cli import formats, journey, options, output, results
 from music_streams_cli.errors import BadData, BadUsage
-from music_streams_cli.files import STREAMS_PREFIX, as_json, reason_of
+from music_streams_cli.files import STREAMS_PREFIX, as_json
 from music_streams_cli.journey import Journey
 from music_streams_cli.stack import Stack, find_stack
 
@@ -51,10 +50,8 @@ def put(
         Reference | None,
         typer.Option(help="These are reference data: every later run reads them.", show_default=False),
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the metrics stand.")] = True,
-    timeout: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Seconds to wait at most; then exit code 4.")
-    ] = 900,
+    wait: options.Wait = True,
+    timeout: options.Timeout = 900,
     quiet: options.Quiet = False,
     as_json_text: options.Json = False,
     stack_name: options.StackName = None,
@@ -76,7 +73,7 @@ def put(
         output.show_json(_result(journeys))
     else:
         _say_result(stack, journeys)
-    if any(each.entry and each.entry.status in {Status.QUARANTINED, Status.FAILED} for each in journeys):
+    if any(each.entry and each.entry.status in results.TROUBLE for each in journeys):
         raise typer.Exit(BadData.exit_code)
 
 
@@ -186,15 +183,14 @@ def _say_result(stack: Stack, journeys: list[Journey]) -> None:
         if entry is None:
             continue
         spent = stages(each)
-        numbers = (entry.rows_read, entry.rows_accepted, sum(entry.rejected.values()))
         table.add_row(
             output.plain(each.name),
             journey.state(entry.status),
-            *(f"{number:,}" if _has_rows(entry) else "" for number in numbers),
+            *results.numbers(entry),
             *(formats.seconds(spent.get(name)) for name in columns[5:]),
         )
     output.show(console, "", table, "")
-    if any(each.entry and _has_rows(each.entry) for each in journeys):
+    if any(each.entry and results.has_rows(each.entry) for each in journeys):
         refused = result["rows_read"] - result["rows_accepted"]
         why = f" ({formats.counts(result['rejected'])})" if refused else ""
         output.show(
@@ -207,26 +203,9 @@ def _say_result(stack: Stack, journeys: list[Journey]) -> None:
     if result["rejected"].get("unknown_track"):
         output.show(
             console,
-            "unknown_track: no songs file knows the track; these rows are kept aside, "
-            "and new files need: music-streams put SONGS.csv --reference songs",
+            "unknown_track: no songs file knows the track; these rows are kept aside until the songs have come: "
+            "music-streams put SONGS.csv --reference songs, then music-streams replay",
         )
     for each in journeys:
-        if each.entry and each.entry.status in {Status.QUARANTINED, Status.FAILED}:
-            _say_trouble(stack, each.entry)
-
-
-def _has_rows(entry: Entry) -> bool:
-    """Whether its rows were counted; those of reference data are not."""
-    return bool(entry.rows_read or entry.published_at) and not entry.source.kind.is_reference
-
-
-def _say_trouble(stack: Stack, entry: Entry) -> None:
-    console = output.stdout()
-    reason = reason_of(stack, entry)
-    detail = f": {reason['detail']}" if reason else ""
-    output.show(
-        console, f"\n{journey.state(entry.status)} {output.plain(f'{entry.source.key}: {entry.reason}{detail}')}"
-    )
-    steps = ([reason["what_to_do"]] if reason else []) + advice.next_steps(entry, is_local=stack.is_local)
-    for step in [*steps, f"all about it: music-streams show {entry.source.source_id}"]:
-        output.show(console, output.plain(f"  next: {step}"))
+        if each.entry and each.entry.status in results.TROUBLE:
+            output.show(console, *results.trouble(stack, each.entry))

@@ -10,10 +10,9 @@ from rich.table import Table
 
 from music_streams import clock
 from music_streams.ledger import Entry, Status
-from music_streams_cli import files, formats, journey, options, output, story
-from music_streams_cli.errors import BadUsage
+from music_streams.sources import Treatment
+from music_streams_cli import files, formats, journey, options, output, search, story
 from music_streams_cli.history import Execution
-from music_streams_cli.search import find_entries
 from music_streams_cli.stack import Stack, find_stack
 from music_streams_cli.story import Story
 
@@ -25,6 +24,10 @@ _EPILOG = options.examples(
 _OTHERS_SHOWN = 5
 _DAYS_SHOWN = 10
 _ERROR_CHARACTERS = 400
+_TREATMENTS = {
+    Treatment.ACCEPT_BAD_ROWS: "released from quarantine: its good rows count, however many are bad",
+    Treatment.RETRACT: "retracted: its rows leave, or have left, lake and metrics",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -48,12 +51,10 @@ def show(
 
     Of several files of that name the last to arrive is shown, of a batch all.
     """
-    if not source.strip():
-        raise BadUsage("SOURCE is empty", next_steps=["music-streams status     lists the files that there are"])
     stack = find_stack(stack_name)
-    entries = find_entries(stack, source.strip())
+    entries = search.find_entries(stack, source)
     if not entries:
-        raise _unknown(stack, source)
+        raise search.unknown(stack, source)
     if _is_batch(entries, source):
         _tell_batch(stack, entries, as_json=as_json)
     else:
@@ -100,24 +101,6 @@ def _batch_table(entries: list[Entry]) -> Table:
     return table
 
 
-def _unknown(stack: Stack, source: str) -> BadUsage:
-    landed = [each for each in files.landed(stack, set()) if source in {each.key, each.key.rsplit("/", 1)[-1]}]
-    if landed:
-        seconds = formats.span(formats.age(landed[0].received_at))
-        return BadUsage(
-            f"{source} landed {seconds} ago and is not received yet: its event waits for the batch to fill",
-            next_steps=["music-streams status --watch"],
-        )
-    return BadUsage(
-        f"no file or batch is known as {source}",
-        details=[
-            f"looked in the ledger of {stack.where}: source_id, batch_id, key, name, and their beginnings",
-            f"and in s3://{stack.landing_bucket}/incoming/",
-        ],
-        next_steps=["music-streams status --limit 100     lists the files that there are"],
-    )
-
-
 def _show_file(console: Console, told: Story) -> None:
     entry = told.entry
     source = entry.source
@@ -132,6 +115,8 @@ def _show_file(console: Console, told: Story) -> None:
                 ("size", formats.size(source.size)),
                 ("source_id", source.source_id),
                 ("arrived", _at(source.received_at)),
+                *([("attempt", str(entry.attempt))] if entry.attempt > 1 else []),
+                *([("treatment", _TREATMENTS[entry.treatment])] if entry.treatment else []),
                 *_rows(entry),
             ]
         ),
@@ -158,6 +143,8 @@ def _show_file(console: Console, told: Story) -> None:
 def _rows(entry: Entry) -> list[tuple[str, str]]:
     if not (entry.rows_read or entry.published_at):
         return []
+    if entry.status is Status.RETRACTED:
+        return [("rows", "none counts any more"), ("days", formats.days(entry.days) or "none")]
     rejected = sum(entry.rejected.values())
     facts = [("rows", f"read {entry.rows_read:,} = accepted {entry.rows_accepted:,} + rejected {rejected:,}")]
     if entry.status is Status.QUARANTINED:
@@ -177,7 +164,9 @@ def _show_moves(console: Console, entry: Entry) -> None:
         moves.append((entry.status.lower(), entry.updated_at))
     for name, stamp in moves:
         if stamp:
-            took = formats.between(before, stamp) if stamp != before else None
+            # An earlier attempt's stamps are gone: the span since the arrival would be that of all attempts.
+            is_later_attempt = entry.attempt > 1 and before == entry.source.received_at
+            took = None if stamp == before or is_later_attempt else formats.between(before, stamp)
             table.add_row(f"  {name}", _at(stamp), formats.seconds(took))
             before = stamp
     output.show(console, "", table)

@@ -161,4 +161,10 @@ def _hints(found: Overview) -> list[str]:
     if troubled:
         troubled.sort(key=lambda line: line.state != Status.FAILED)
         hints.append(f"music-streams show {troubled[0].source_id[:8]}     all about {output.plain(troubled[0].name)}")
+    if found.health.failed:
+        hints.append("music-streams redrive --dry-run     what would move on, once the cause is mended")
+    if any(line.state == Status.QUARANTINED for line in found.lines):
+        hints.append("music-streams quarantine list     why, and what to do")
+    if found.health.dead_letters:
+        hints.append("music-streams dlq list     messages that could not be taken")
     return ["", *(f"next: {hint}" for hint in hints)] if hints else []

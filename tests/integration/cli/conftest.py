@@ -23,7 +23,9 @@ TEMPLATE = {
     "Resources": {
         "Landing": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "landing"}},
         "Lake": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "lake"}},
+        "Arrivals": {"Type": "AWS::SQS::Queue"},
         "DeadLetters": {"Type": "AWS::SQS::Queue"},
+        "DeadFailures": {"Type": "AWS::SQS::Queue"},
     },
     "Outputs": {
         "LandingBucketName": {"Value": {"Ref": "Landing"}},
@@ -31,7 +33,10 @@ TEMPLATE = {
         "FilesTableName": {"Value": "files"},
         "MetricsTableName": {"Value": "metrics"},
         "StateMachineArn": {"Value": MACHINE},
+        "ArrivalsQueueUrl": {"Value": {"Ref": "Arrivals"}},
         "ArrivalsDeadLetterQueueUrl": {"Value": {"Ref": "DeadLetters"}},
+        "FailuresDeadLetterQueueUrl": {"Value": {"Ref": "DeadFailures"}},
+        "RecordFailureFunctionName": {"Value": "record-failure"},
     },
 }
 

@@ -4,20 +4,23 @@ import pytest
 
 from tests.unit.cli.golden import check
 
-COMMANDS = ("", "up", "demo", "put", "status", "show", "report", "logs", "sample", "down", "metrics")
-METRICS = ("genre", "country", "range", "day", "genres", "songs")
+READING = ("put", "status", "show", "report", "logs", "sample", "metrics")
+OPERATING = ("redrive", "replay", "retract", "rebuild", "forget", "quarantine", "dlq")
+COMMANDS = ("", "up", "demo", *READING, *OPERATING, "down")
+METRICS = tuple(f"metrics {name}" for name in ("genre", "country", "range", "day", "genres", "songs"))
+OF_GROUPS = (*METRICS, "quarantine list", "quarantine release", "dlq list", "dlq redrive")
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, *(f"metrics {name}" for name in METRICS)])
+@pytest.mark.parametrize("command", [*COMMANDS, *OF_GROUPS])
 def test_help_is_as_it_was_agreed(run, golden, command):
     shown = run(*command.split(), "--help")
     assert shown.exit_code == 0
     check(golden / f"help {command}.txt".replace(" .", "."), shown.stdout)
 
 
-@pytest.mark.parametrize("command", COMMANDS[1:])
+@pytest.mark.parametrize("command", [*COMMANDS[1:], *OF_GROUPS])
 def test_help_has_examples_and_fits_a_narrow_terminal(run, command):
-    text = run(command, "-h").stdout
+    text = run(*command.split(), "-h").stdout
     assert "Examples:\n  music-streams " in text.replace("    ", "  ")
     assert max(map(len, text.splitlines())) <= 90
 
@@ -29,7 +32,9 @@ def test_every_command_has_a_line_that_is_not_cut_in_the_list(run, command):
     assert not line.endswith("...")
 
 
-@pytest.mark.parametrize("args", [["no-such-command"], ["status", "--no-such-option"], ["put"], ["metrics", "range"]])
+@pytest.mark.parametrize(
+    "args", [["no-such-command"], ["status", "--no-such-option"], ["put"], ["retract"], ["metrics", "range"]]
+)
 def test_wrong_usage_is_exit_code_2_and_names_the_help(run, args):
     ended = run(*args)
     assert ended.exit_code == 2

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from music_streams.ledger import Entry, Ledger, Status
-from music_streams.sources import Source
+from music_streams.sources import Source, Treatment
 from music_streams_cli import journey
 from music_streams_cli.errors import TimedOut
 from music_streams_cli.journey import Journey
@@ -73,6 +73,34 @@ def test_many_files_are_summed_up_instead_of_a_line_each(monkeypatch):
     archived = replace(RECEIVED, status=Status.ARCHIVED)
     files = [Journey(f"{n:032x}", f"{n}.csv", PUT_AT) for n in range(50)]
     assert follow(ScriptedLedger(archived), files).split("s  ")[1] == "50 files: 50 ARCHIVED\n"
+
+
+ARCHIVED = replace(RECEIVED, status=Status.ARCHIVED, updated_at="2024-06-25T12:00:03.500Z")
+AGAIN = replace(ARCHIVED, attempt=2, updated_at="2024-06-25T12:00:05.000Z")
+
+
+def asked_again() -> Journey:
+    return Journey(SOURCE.source_id, "a.csv", PUT_AT, ARCHIVED, attempt=2)
+
+
+def test_the_end_of_an_earlier_attempt_is_none():
+    lines = follow(ScriptedLedger(ARCHIVED, replace(AGAIN, status=Status.VALID), AGAIN), [asked_again()]).splitlines()
+    assert lines == ["   5.0 s  a.csv  VALID", "   5.0 s  a.csv  ARCHIVED"]
+
+
+def test_a_retract_is_done_when_the_ledger_says_so():
+    archived = replace(AGAIN, treatment=Treatment.RETRACT)
+    file = asked_again()
+    follow(ScriptedLedger(archived, replace(archived, status=Status.RETRACTED)), [file])
+    assert file.state == Status.RETRACTED
+
+
+def test_what_does_not_begin_again_is_told_so():
+    with pytest.raises(TimedOut) as raised:
+        follow(ScriptedLedger(ARCHIVED), [asked_again()], timeout=0)
+    assert raised.value.details == [
+        "a.csv: ARCHIVED as before: its request waits in the queue, or validate left the file as it is"
+    ]
 
 
 def test_names_from_outside_do_nothing_to_the_terminal():

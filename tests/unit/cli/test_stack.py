@@ -97,3 +97,10 @@ def test_settings_that_lead_nowhere_are_told_in_words(run, monkeypatch, settings
     assert ended.exit_code == 3
     assert ended.stderr.startswith("error: ")
     assert words in ended.stderr
+
+
+def test_an_output_of_a_later_version_that_it_lacks(tmp_path, endpoint):
+    stack = find_stack(environment=record(tmp_path, endpoint))
+    assert stack.output("LandingBucketName") == "landing"
+    with pytest.raises(NoCloud, match="does not tell its ArrivalsQueueUrl: it was deployed from an earlier version"):
+        stack.output("ArrivalsQueueUrl")

@@ -1,0 +1,120 @@
+"""`music-streams dlq`: messages that could not be taken, and the way back for them."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+from music_streams_cli import dead_letters, formats, options, output
+from music_streams_cli.dead_letters import DeadLetter
+from music_streams_cli.operation import How, Operation, carry_out, operating
+from music_streams_cli.stack import Stack, find_stack
+
+_HELP = "Messages that could not be taken, and the way back for them."
+_EPILOG = options.examples("music-streams dlq list", "music-streams dlq redrive")
+_Limit = Annotated[int, typer.Option(min=1, metavar="N", help="Messages at most.")]
+
+dlq = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command with its own commands."""
+    app.add_typer(dlq, name="dlq", short_help="Messages that could not be taken.", help=_HELP, epilog=_EPILOG)
+
+
+@dlq.command(
+    "list", short_help="What could not be taken.", epilog=options.examples("music-streams dlq list --limit 100")
+)
+def list_(limit: _Limit = 20, as_json: options.Json = False, stack_name: options.StackName = None) -> None:
+    """List the dead letters of both queues: arrivals that validate could not take, failures that were not recorded.
+
+    While it looks, for a second or two, nobody else sees them. Looking counts as receiving.
+    """
+    stack = find_stack(stack_name)
+    with dead_letters.held(stack, limit) as held:
+        letters = list(held)
+    if as_json:
+        output.show_json([letter.as_json() for letter in letters])
+    elif not letters:
+        output.show(output.stdout(), "no dead letters")
+    else:
+        output.show(output.stdout(), _table(letters), "", "next: once the cause is mended: music-streams dlq redrive")
+
+
+@dlq.command(
+    "redrive",
+    short_help="Send it back to where it came from.",
+    epilog=options.examples("music-streams dlq redrive --dry-run", "music-streams dlq redrive"),
+)
+@operating(without=("wait", "timeout"))
+def redrive(how: How, limit: _Limit = 1_000) -> None:
+    """Send the dead letters of both queues back to where they came from.
+
+    Each is deleted only after it was sent, and twice does no harm. What nothing could take stays where it is.
+
+    Exit code: 0 all are back, or there are none; 1 some stay; 2 wrong usage; 3 no pipeline.
+    """
+    stack = find_stack(how.stack_name)
+    with dead_letters.held(stack, limit) as held:
+        carry_out(Letters(stack, held), how)
+
+
+@dataclass
+class Letters(Operation):
+    """Dead letters that are held; they go back where they came from, or stay."""
+
+    stack: Stack
+    held: list[DeadLetter]  # those that were sent back leave it
+    name: str = "dlq redrive"
+
+    def __post_init__(self) -> None:
+        self._found = list(self.held)
+
+    @property
+    def amount(self) -> str:
+        """How many messages can go back."""
+        return formats.plural(len(self._movable), "message") if self._movable else ""
+
+    def plan(self) -> list[RenderableType]:
+        """What they are about, and which stay."""
+        stay = [f"left alone, nothing could take it: {letter.about}" for letter in self._found if not letter.payload]
+        table: RenderableType = _table(self._movable) if self._movable else "no dead letter can go back"
+        return [table if self._found else "no dead letters", *map(output.plain, stay)]
+
+    def plan_as_json(self) -> dict[str, Any]:
+        """All that were found."""
+        return {"messages": [letter.as_json() for letter in self._found]}
+
+    def send(self) -> None:
+        """Back to where they came from."""
+        dead_letters.send_back(self.stack, self.held)
+
+    def follow(self, progress: Console, timeout_seconds: float) -> None:
+        """There is nothing to wait for: what becomes of each message is another command's story."""
+
+    def result(self) -> list[RenderableType]:
+        """How many went back."""
+        return [f"sent back: {self.amount}", "next: music-streams status"]
+
+    def result_as_json(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {"sent_back": len(self._movable)}
+
+    @property
+    def has_trouble(self) -> bool:
+        """Whether some stay."""
+        return len(self._movable) < len(self._found)
+
+    @property
+    def _movable(self) -> list[DeadLetter]:
+        return [letter for letter in self._found if letter.payload]
+
+
+def _table(letters: list[DeadLetter]) -> Table:
+    table = output.table("queue", "about", "received", "age", right=("received", "age"), elastic="about")
+    for letter in letters:
+        age = formats.span(formats.age(letter.sent_at))
+        table.add_row(letter.queue, output.plain(letter.about), f"{letter.received:,}", age)
+    return table

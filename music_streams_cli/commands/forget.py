@@ -1,0 +1,96 @@
+"""`music-streams forget`: a user's events leave lake, metrics and kept files."""
+
+import re
+from collections.abc import Iterator
+from itertools import chain
+from typing import Annotated
+
+import typer
+
+from music_streams import clock
+from music_streams.ledger import Entry, Status
+from music_streams.requests import Forget
+from music_streams.runs import Summary
+from music_streams_cli import files, formats, options
+from music_streams_cli.errors import BadUsage
+from music_streams_cli.operation import How, carry_out, operating
+from music_streams_cli.runs import Runs
+from music_streams_cli.stack import Stack, find_stack
+
+_EPILOG = options.examples(
+    "music-streams forget 4711 --dry-run",
+    "music-streams forget 4711",
+    "music-streams forget 4711 --yes",
+)
+_GREATEST = 2**63 - 1
+_AT_REST = (Status.ARCHIVED, Status.RETRACTED, Status.QUARANTINED)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("forget", short_help="Erase a user's events everywhere.", epilog=_EPILOG)(forget)
+
+
+@operating()
+def forget(
+    how: How,
+    user: Annotated[str, typer.Argument(metavar="USER", help="The user_id.", show_default=False)],
+) -> None:
+    """Erase a user's events from the lake and from the kept files, and recompute their days.
+
+    There is no way back. On a terminal the user_id is to be typed again; off one it needs --yes.
+
+    What stays: files on their way (run it again when they are through), files that come later, reference data,
+    and backups.
+
+    Exit code: 0 done; 1 the run failed, or you said no; 2 wrong usage; 3 no pipeline; 4 time-out.
+    """
+    user_id = _user_id(user)
+    stack = find_stack(how.stack_name)
+    kept = sum(entry.place.key != entry.source.key for entry in _with(stack, *_AT_REST))
+    on_their_way = sum(not entry.source.kind.is_reference for entry in _with(stack, *files.OPEN, Status.FAILED))
+    on_their_way += sum(not source.kind.is_reference for source in files.landed(stack))
+    carry_out(
+        Runs(
+            "forget",
+            stack,
+            [Forget(user_id, clock.now())],
+            f"user {user_id}",
+            _words(user_id, kept, on_their_way),
+            {"user_id": user_id, "kept_files": kept, "files_on_their_way": on_their_way},
+            lambda summaries: [f"files that had rows of the user in the lake: {_holders(summaries):,}"],
+            is_destructive=True,
+            typed=str(user_id),
+        ),
+        how,
+    )
+
+
+def _user_id(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,19}", text) or not 1 <= int(text) <= _GREATEST:
+        raise BadUsage(f"{text} is no user_id", details=[f"it is a whole number from 1 to {_GREATEST}"])
+    return int(text)
+
+
+def _with(stack: Stack, *statuses: Status) -> Iterator[Entry]:
+    return chain.from_iterable(map(stack.ledger.with_status, statuses))
+
+
+def _holders(summaries: list[Summary]) -> int:
+    return sum(len(summary.forgotten) for summary in summaries)
+
+
+def _words(user_id: int, kept: int, on_their_way: int) -> list[str]:
+    again = f"; run this again when they are through: music-streams forget {user_id}" if on_their_way else ""
+    return [
+        "erased, with no copy kept:",
+        "  the user's events in the lake, its earlier snapshots too; the days that had any are recomputed",
+        f"  the user's lines in {formats.plural(kept, 'file')} in archive and quarantine, as far as they have any;",
+        "  of damaged gzip, from which no line can be taken, the whole file",
+        "  the user's lines in copies that were staged for runs",
+        "not erased:",
+        f"  files on their way or failed: {formats.plural(on_their_way, 'file')}{again}",
+        "  files that come later: tell their producer",
+        "  reference data: see to the files under reference/users/, their versions and their copies in archive/",
+        "  backups, such as DynamoDB's point-in-time recovery: the numbers in them still count the user",
+    ]

@@ -1,0 +1,122 @@
+"""`music-streams quarantine`: what was put aside and why, and how it gets out."""
+
+import sys
+from itertools import islice
+from typing import Annotated, Any
+
+import typer
+
+from music_streams import objects
+from music_streams.ledger import Entry, Status
+from music_streams.requests import Action
+from music_streams.verdicts import Judgement, Verdict, judge
+from music_streams_cli import advice, files, formats, options, output, search
+from music_streams_cli.moves import Left, Move, Moves, another_attempt
+from music_streams_cli.operation import How, carry_out, operating
+from music_streams_cli.stack import Stack, find_stack
+
+_HELP = "What was put aside and why, and how it gets out."
+_EPILOG = options.examples(
+    "music-streams quarantine list",
+    "music-streams quarantine release streams_2024-06-25.csv",
+)
+
+quarantine = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command with its own commands."""
+    app.add_typer(quarantine, name="quarantine", short_help="Files that were put aside.", help=_HELP, epilog=_EPILOG)
+
+
+@quarantine.command(
+    "list",
+    short_help="Files, verdicts, what to do.",
+    epilog=options.examples("music-streams quarantine list --limit 100"),
+)
+def list_(
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Files to list at most.")] = 20,
+    as_json: options.Json = False,
+    stack_name: options.StackName = None,
+) -> None:
+    """List the files in quarantine, the last put aside first: verdict, what was wrong, what to do."""
+    stack = find_stack(stack_name)
+    found = list(islice(stack.ledger.with_status(Status.QUARANTINED), limit + 1))
+    told = [_told(stack, entry) for entry in found[:limit]]
+    if as_json:
+        output.show_json(told)
+        return
+    console = output.stdout()
+    if not told:
+        output.show(console, "no file is in quarantine")
+    for entry, each in zip(found[:limit], told, strict=True):
+        ago = formats.span(formats.age(entry.updated_at))
+        output.show(console, f"[yellow]{entry.reason}[/] {output.plain(entry.source.key)}  {ago} ago")
+        for line in (each["detail"], *(f"next: {step}" for step in each["next"])):
+            output.show(console, output.plain(f"  {line}"))
+    if len(found) > limit:
+        output.show(console, "", f"next: there are more: music-streams quarantine list --limit {10 * limit}")
+
+
+def _told(stack: Stack, entry: Entry) -> dict[str, Any]:
+    reason = files.reason_of(stack, entry) or {}
+    steps = advice.next_steps(entry, is_local=stack.is_local)
+    what_to_do = [reason["what_to_do"]] if "what_to_do" in reason else []
+    return {**files.as_json(entry), "detail": reason.get("detail", ""), "next": [*what_to_do, *steps]}
+
+
+@quarantine.command(
+    "release",
+    short_help="Run files all the same.",
+    epilog=options.examples(
+        "music-streams quarantine release streams_2024-06-25.csv --dry-run",
+        "music-streams quarantine release 3f2a91c0     the beginning of a source_id",
+    ),
+)
+@operating()
+def release(how: How, sources: options.Sources) -> None:
+    """Run files of the quarantine: their good rows count then, however many are bad.
+
+    A file that was put aside for another reason than too_many_bad_rows is judged again first, and stays where it is
+    if it still cannot be read. Reference files cannot be released: put them again, mended.
+
+    Exit code: 0 all ran; 1 some stay, or failed; 2 wrong usage; 3 no pipeline; 4 time-out.
+    """
+    stack = find_stack(how.stack_name)
+    moves, left = list[Move](), list[Left]()
+    for entry in search.choose(stack, sources, lambda entry: entry.status is Status.QUARANTINED):
+        reason = _why_not(stack, entry)
+        if reason:
+            left.append(reason)
+        else:
+            rows = (
+                f"{entry.rows_read:,} rows read, {sum(entry.rejected.values()):,} rejected" if entry.rows_read else ""
+            )
+            moves.append(another_attempt(entry, Action.RELEASE, entry.reason, rows))
+    notes = ["the good rows of these files will count, however many are bad"]
+    if any(move.why == Verdict.TOO_LARGE for move in moves):
+        notes.append("too_large: a file stays where it is, unless MaxFileBytes was raised")
+    carry_out(Moves("quarantine release", stack, moves, left, "nothing to release", notes), how)
+
+
+def _why_not(stack: Stack, entry: Entry) -> Left | None:
+    """Why a file stays; None where it can run, or where only the pipeline can tell."""
+    source = entry.source
+    if entry.status is not Status.QUARANTINED:
+        return Left(source, f"it is not in quarantine but {entry.status}")
+    if source.kind.is_reference:
+        again = f"music-streams put FILE --reference {source.kind}"
+        return Left(source, f"runs read reference data where they land: mend it, then {again}", is_trouble=True)
+    if not objects.exists(stack.s3, entry.place):
+        return Left(source, f"its copy was deleted: {entry.place.uri}", is_trouble=True)
+    if entry.reason in {Verdict.TOO_MANY_BAD_ROWS, Verdict.TOO_LARGE}:
+        return None
+    found = _judged(stack, entry)
+    if found.verdict:
+        return Left(source, f"it is still {found.verdict}: {found.detail}", is_trouble=True)
+    return None
+
+
+def _judged(stack: Stack, entry: Entry) -> Judgement:
+    """The file as validate would judge it, whatever its size."""
+    return judge(entry.source.key, objects.chunks(stack.s3, entry.place), sys.maxsize)

@@ -1,0 +1,80 @@
+"""`music-streams rebuild`: metrics made again from the lake, or lake and metrics from the archive."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from music_streams import clock, repair
+from music_streams.ledger import Status
+from music_streams.requests import Rebuild
+from music_streams_cli import formats, options
+from music_streams_cli.commands.replay import can_run_again, replays
+from music_streams_cli.errors import BadUsage
+from music_streams_cli.moves import Moves
+from music_streams_cli.operation import How, carry_out, operating
+from music_streams_cli.runs import Runs
+from music_streams_cli.stack import Stack, find_stack
+
+_EPILOG = options.examples(
+    "music-streams rebuild --dry-run",
+    "music-streams rebuild --from 2024-06-01 --to 2024-06-30",
+    "music-streams rebuild --from-archive",
+)
+_DAYS_PER_RUN = 31
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("rebuild", short_help="Make lost metrics, or a lost lake, again.", epilog=_EPILOG)(rebuild)
+
+
+@operating()
+def rebuild(
+    how: How,
+    first: options.From = None,
+    last: options.To = None,
+    from_archive: Annotated[
+        bool, typer.Option("--from-archive", help="Run every archived file again, for a lake that was lost.")
+    ] = False,
+) -> None:
+    """Compute the metrics of days anew from the lake: of all days that files had listens of, or of some.
+
+    With --from-archive the lake is made again too: every archived file runs again, but those that were retracted.
+    Until it ends, numbers are those of the files taken in so far.
+
+    Exit code: 0 all done; 1 a run or a file failed; 2 wrong usage; 3 no pipeline; 4 time-out.
+    """
+    if from_archive and (first or last):
+        raise BadUsage("--from-archive takes all files; --from and --to are of days in the lake")
+    if first and last and first > last:
+        raise BadUsage(f"--from {first.date()} is after --to {last.date()}")
+    stack = find_stack(how.stack_name)
+    carry_out(_of_archive(stack) if from_archive else _of_days(stack, first, last), how)
+
+
+def _of_days(stack: Stack, first: datetime | None, last: datetime | None) -> Runs:
+    begin, end = first.date().isoformat() if first else "", last.date().isoformat() if last else "9999-12-31"
+    days = [day for day in repair.days_known(stack.ledger) if begin <= day <= end]
+    slices = [days[start : start + _DAYS_PER_RUN] for start in range(0, len(days), _DAYS_PER_RUN)]
+    at = clock.now()
+    amount = formats.plural(len(days), "day")
+    words = [
+        f"days: {formats.days(days)}, in {formats.plural(len(slices), 'run')}",
+        "they are computed from the lake as it is then; files and lake stay as they are",
+    ]
+    return Runs(
+        "rebuild",
+        stack,
+        [Rebuild(part, at) for part in slices],
+        amount if days else "",
+        words if days else ["no file had listens of such a day"],
+        {"days": days, "runs": len(slices)},
+    )
+
+
+def _of_archive(stack: Stack) -> Moves:
+    entries = list(filter(can_run_again, stack.ledger.with_status(Status.ARCHIVED)))
+    plan = replays(stack, "rebuild --from-archive", entries, "archived", nothing="no file is archived")
+    plan.notes.append("until all have ended, numbers are those of the files taken in so far")
+    return plan

@@ -1,0 +1,103 @@
+"""`music-streams redrive`: what stands still goes on."""
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import Annotated
+
+import typer
+
+from music_streams import repair
+from music_streams.ledger import Entry, Status
+from music_streams.repair import Repair, Repairs, Trouble
+from music_streams_cli import formats, options, search
+from music_streams_cli.moves import Left, Move, Moves
+from music_streams_cli.operation import How, carry_out, operating
+from music_streams_cli.stack import Stack, find_stack
+
+_EPILOG = options.examples(
+    "music-streams redrive --dry-run",
+    "music-streams redrive",
+    "music-streams redrive streams_2024-06-25.csv",
+    "music-streams redrive --limit 10 --yes",
+)
+_GONE = "gone for good: its object was deleted; put the file again if it is needed"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("redrive", short_help="Move on what failed or stands still.", epilog=_EPILOG)(redrive)
+
+
+@operating()
+def redrive(
+    how: How,
+    sources: options.SomeSources = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Files to move at most.", show_default=False)
+    ] = None,
+    idle: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="What moved less than that ago is left alone, unless it failed. Less than the default may ask for "
+            "what validate still holds, and change nothing.",
+        ),
+    ] = repair.IDLE_SECONDS,
+) -> None:
+    """Move on what failed or stands still: all of it, or the files named.
+
+    Lost events are sent again, half-done work is completed, failed files run in a new attempt. A file that fails
+    again and again runs alone. What moves by itself is left alone.
+
+    Exit code: 0 all went on, or nothing stands still; 1 some failed or were quarantined; 2 wrong usage; 3 no
+    pipeline; 4 time-out.
+    """
+    stack = find_stack(how.stack_name)
+    repairs = Repairs(stack.s3, stack.ledger, stack.executions, stack.landing_bucket, idle)
+    moves, left = _named(stack, repairs, sources) if sources else _all(repairs, limit)
+    notes = [f"these are the first {limit}: there may be more"] if limit and len(moves) == limit else []
+    carry_out(Moves("redrive", stack, moves[:limit], left, "nothing stands still", notes), how)
+
+
+def _all(repairs: Repairs, limit: int | None) -> tuple[list[Move], list[Left]]:
+    moves = [_move(found) for found in islice(repairs.find(), limit)]
+    return moves, [Left(entry.source, _GONE) for entry in repairs.gone()]
+
+
+def _named(stack: Stack, repairs: Repairs, texts: Sequence[str]) -> tuple[list[Move], list[Left]]:
+    moves: dict[str, Move] = {}
+    left: dict[str, Left] = {}
+    for text in texts:
+        landed = None if search.find_entries(stack, text, loosely=False) else search.find_landed(stack, text)
+        if landed:
+            if found := repairs.of_unknown(landed):
+                moves[landed.source_id] = _move(found)
+            else:
+                left[landed.source_id] = Left(landed, "it has just landed: its event is on the way")
+            continue
+        for entry in search.choose(stack, [text], lambda entry: repairs.of(entry) is not None):
+            if found := repairs.of(entry):
+                moves[entry.source.source_id] = _move(found)
+            else:
+                left[entry.source.source_id] = _left(repairs, entry)
+    return list(moves.values()), list(left.values())
+
+
+def _move(found: Repair) -> Move:
+    detail = found.entry.reason if found.entry and found.trouble is Trouble.FAILED else ""
+    return Move(found.source, found.message, found.trouble, detail, found.entry, found.attempt)
+
+
+def _left(repairs: Repairs, entry: Entry) -> Left:
+    if repairs.is_gone(entry):
+        return Left(entry.source, _GONE, is_trouble=True)
+    if entry.status is Status.QUARANTINED:
+        release = f"music-streams quarantine release {entry.source.source_id[:8]}"
+        return Left(entry.source, f"it is quarantined ({entry.reason}): put it again mended, or {release}")
+    if entry.status in {Status.ARCHIVED, Status.RETRACTED}:
+        return Left(entry.source, f"it is {entry.status}")
+    ago = formats.span(formats.age(entry.updated_at))
+    return Left(
+        entry.source, f"it is {entry.status} and moved {ago} ago: its execution is at work, or it has just begun"
+    )

@@ -1,0 +1,139 @@
+"""Messages that could not be taken again and again: what each is about, and where it goes back to."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from music_streams import arrivals, clock, requests
+from music_streams.errors import BadEvent
+from music_streams.requests import Attempt, Rebuild
+from music_streams_cli import formats
+from music_streams_cli.stack import Stack
+
+_CHARACTERS_SHOWN = 80
+_MOST_AT_ONCE = 10  # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+_HELD_SECONDS = 300  # while somebody looks at them; then others see them again
+_WAIT_SECONDS = 1  # a long poll asks all of a queue's servers
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message of a dead-letter queue.
+
+    Attributes:
+        queue: whose it was, ``arrivals`` or ``failures``.
+        url: of the dead-letter queue.
+        receipt: by which it is given back or deleted.
+        about: what it is about, for people.
+        payload: what to send where it came from; '' where nothing could take it.
+    """
+
+    queue: str
+    url: str
+    receipt: str
+    about: str
+    payload: str
+    received: int
+    sent_at: str
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        can_go_back = self.payload != ""
+        told = {"queue": self.queue, "about": self.about, "received": self.received, "sent_at": self.sent_at}
+        return {**told, "can_go_back": can_go_back}
+
+
+@contextmanager
+def held(stack: Stack, limit: int) -> Iterator[list[DeadLetter]]:
+    """Messages of both queues that nobody else sees meanwhile; what is still listed in the end is given back."""
+    letters = _hold(stack, limit)
+    try:
+        yield letters
+    finally:
+        sqs = stack.client("sqs")
+        for letter in letters:
+            with suppress(ClientError):  # it was held for too long, and others see it again already
+                sqs.change_message_visibility(QueueUrl=letter.url, ReceiptHandle=letter.receipt, VisibilityTimeout=0)
+
+
+def send_back(stack: Stack, letters: list[DeadLetter]) -> None:
+    """Send each that can go where it came from, then delete it and take it off the list.
+
+    Whatever happens between the two, it is in one place at least.
+    """
+    sqs, functions = stack.client("sqs"), stack.client("lambda")
+    for letter in [each for each in letters if each.payload]:
+        if letter.queue == "arrivals":
+            sqs.send_message(QueueUrl=stack.output("ArrivalsQueueUrl"), MessageBody=letter.payload)
+        else:
+            name = stack.output("RecordFailureFunctionName")
+            functions.invoke(FunctionName=name, InvocationType="Event", Payload=letter.payload.encode())
+        sqs.delete_message(QueueUrl=letter.url, ReceiptHandle=letter.receipt)
+        letters.remove(letter)
+
+
+def _hold(stack: Stack, limit: int) -> list[DeadLetter]:
+    sqs = stack.client("sqs")
+    letters: list[DeadLetter] = []
+    for queue, (name, read) in _QUEUES.items():
+        url = stack.output(name)
+        for message in _received(sqs, url, limit - len(letters)):
+            about, payload = read(message["Body"])
+            attributes = message["Attributes"]
+            sent_at = clock.stamp(datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1000, UTC))
+            received = int(attributes["ApproximateReceiveCount"])
+            letters.append(DeadLetter(queue, url, message["ReceiptHandle"], about, payload, received, sent_at))
+    return letters
+
+
+def _received(sqs: Any, url: str, limit: int) -> Iterator[Any]:  # noqa: ANN401 - a botocore client
+    while limit > 0:
+        found = sqs.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=min(limit, _MOST_AT_ONCE),
+            VisibilityTimeout=_HELD_SECONDS,
+            WaitTimeSeconds=_WAIT_SECONDS,
+            AttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+        ).get("Messages", [])
+        if not found:
+            return
+        limit -= len(found)
+        yield from found
+
+
+def _arrival(body: str) -> tuple[str, str]:
+    """What a message to validate is about, and the message itself, unless validate can do nothing with it."""
+    try:
+        request = requests.parse(body)
+        if request is None:
+            source = arrivals.source_of(body)
+            return (f"file {source.key}" if source else "a file that is not for the pipeline", body)
+    except BadEvent:
+        return formats.shortened(body, _CHARACTERS_SHOWN), ""
+    if isinstance(request, Attempt):
+        return f"{request.action} of {request.source_id}", body
+    if isinstance(request, Rebuild):
+        return f"rebuild of {formats.days(request.days)}", body
+    return f"forget of user {request.user_id}", body
+
+
+def _failure(body: str) -> tuple[str, str]:
+    """What a failure is about, and the event that record_failure takes: itself, or inside what Lambda says of it."""
+    try:
+        content = json.loads(body)
+        event = content.get("requestPayload", content)
+        about = f"execution {event['detail']['name']} {event['detail']['status']}"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return formats.shortened(body, _CHARACTERS_SHOWN), ""
+    return about, json.dumps(event)
+
+
+_QUEUES: dict[str, tuple[str, Callable[[str], tuple[str, str]]]] = {
+    "arrivals": ("ArrivalsDeadLetterQueueUrl", _arrival),
+    "failures": ("FailuresDeadLetterQueueUrl", _failure),
+}

@@ -1,0 +1,33 @@
+"""How files ended, as every command that waits for them says it."""
+
+from music_streams.ledger import Entry, Status
+from music_streams_cli import advice, journey, output
+from music_streams_cli.files import reason_of
+from music_streams_cli.stack import Stack
+
+TROUBLE = frozenset({Status.QUARANTINED, Status.FAILED})
+
+
+def has_rows(entry: Entry) -> bool:
+    """Whether its rows were counted; those of reference data are not, and those of a retracted file no more."""
+    if entry.source.kind.is_reference or entry.status is Status.RETRACTED:
+        return False
+    return bool(entry.rows_read or entry.published_at)
+
+
+def numbers(entry: Entry) -> list[str]:
+    """Rows read, accepted and rejected; blank where they were not counted."""
+    found = (entry.rows_read, entry.rows_accepted, sum(entry.rejected.values()))
+    return [f"{number:,}" if has_rows(entry) else "" for number in found]
+
+
+def trouble(stack: Stack, entry: Entry) -> list[str]:
+    """Why a file was put aside, and what to do next."""
+    reason = reason_of(stack, entry)
+    detail = f": {reason['detail']}" if reason else ""
+    steps = ([reason["what_to_do"]] if reason else []) + advice.next_steps(entry, is_local=stack.is_local)
+    steps.append(f"all about it: music-streams show {entry.source.source_id}")
+    return [
+        f"\n{journey.state(entry.status)} {output.plain(f'{entry.source.key}: {entry.reason}{detail}')}",
+        *(output.plain(f"  next: {step}") for step in steps),
+    ]

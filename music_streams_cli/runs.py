@@ -1,0 +1,152 @@
+"""Operations without files of their own: each request is one run, and its execution tells when it is over."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import typer
+from rich.console import Console, RenderableType
+
+from music_streams import requests
+from music_streams.executions import ALIVE
+from music_streams.requests import Forget, Rebuild
+from music_streams.runs import RunFolder, Summary, read_summary
+from music_streams_cli import formats, history, output
+from music_streams_cli.errors import TimedOut
+from music_streams_cli.operation import Operation, nothing_more
+from music_streams_cli.stack import Stack
+
+SUCCEEDED = "SUCCEEDED"
+_ASKED = "ASKED"  # its execution has not begun
+_POLL_SECONDS = 0.5
+_ERROR_CHARACTERS = 400
+
+
+@dataclass
+class Runs(Operation):
+    """An operation that is made of runs.
+
+    Attributes:
+        about: how much there is to do; '' where nothing is.
+        words: what will be done, and what not.
+        content: the same for programs.
+        closing: further words about what came of the runs.
+        typed: what has to be typed on a terminal to begin; '' where a yes will do.
+    """
+
+    name: str
+    stack: Stack
+    requested: Sequence[Rebuild | Forget]
+    about: str
+    words: list[str]
+    content: dict[str, Any]
+    closing: Callable[[list[Summary]], list[str]] = nothing_more
+    is_destructive: bool = False
+    typed: str = ""
+    _statuses: dict[str, str] = field(default_factory=dict)  # of executions by batch_id
+
+    @property
+    def amount(self) -> str:
+        """As it was said when it was made."""
+        return self.about
+
+    def plan(self) -> list[RenderableType]:
+        """What will be done, and what not."""
+        return list(map(output.plain, self.words))
+
+    def plan_as_json(self) -> dict[str, Any]:
+        """The same for programs."""
+        return self.content
+
+    def confirm(self) -> bool:
+        """Ask for a yes, or for the word that has to be typed."""
+        if not self.typed:
+            return super().confirm()
+        return bool(typer.prompt(f"type {self.typed} to {self.name} {self.amount}", err=True) == self.typed)
+
+    def send(self) -> None:
+        """A message a run into the arrivals queue."""
+        messages = [requests.to_message(request) for request in self.requested]
+        requests.send(self.stack.client("sqs"), self.stack.output("ArrivalsQueueUrl"), messages)
+        self._statuses = {request.batch_id: "" for request in self.requested}
+
+    def follow(self, progress: Console, timeout_seconds: float) -> None:
+        """Until every execution is over."""
+        began = told = time.monotonic()
+        while waiting := [batch_id for batch_id, status in self._statuses.items() if not _is_over(status)]:
+            now = time.monotonic()
+            if now - began > timeout_seconds:
+                raise TimedOut(
+                    f"{formats.plural(len(waiting), 'run')} did not end in time; nothing is lost, the pipeline goes on "
+                    "without this command",
+                    details=[f"{batch_id}: {self._statuses[batch_id] or _ASKED}" for batch_id in waiting[:10]],
+                    next_steps=[f"aws stepfunctions describe-execution --execution-arn {self._arn(waiting[0])}"],
+                )
+            found = {batch_id: self.stack.executions.status(self._arn(batch_id)) for batch_id in waiting}
+            if any(self._statuses[batch_id] != status for batch_id, status in found.items()) or (
+                now - told >= output.PROGRESS_SECONDS
+            ):
+                self._statuses |= found
+                output.show(progress, f"{now - began:6.1f} s  {self._summary}")
+                told = now
+            time.sleep(_POLL_SECONDS)
+
+    def result(self) -> list[RenderableType]:
+        """The days that were recomputed, and why runs failed."""
+        summaries = self._summaries
+        days = sorted({day for summary in summaries for day in summary.days})
+        words: list[RenderableType] = [self._summary, f"days recomputed: {formats.days(days) or 'none'}"]
+        words += self.closing(summaries)
+        for batch_id in self._failed:
+            error = formats.shortened(history.error_of(self.stack, self._arn(batch_id)), _ERROR_CHARACTERS)
+            words += [
+                "",
+                output.plain(f"{self._statuses[batch_id]} {self._arn(batch_id)}: {error}"),
+                f"  next: {self._look_up(batch_id)}",
+                f"  next: once the cause is mended, again: music-streams {self.name}",
+            ]
+        return words
+
+    def result_as_json(self) -> dict[str, Any]:
+        """The executions and the days."""
+        return {
+            "executions": [
+                {"arn": self._arn(batch_id), "status": status} for batch_id, status in self._statuses.items()
+            ],
+            "days": sorted({day for summary in self._summaries for day in summary.days}),
+        }
+
+    @property
+    def has_trouble(self) -> bool:
+        """Whether a run failed."""
+        return bool(self._failed)
+
+    @property
+    def _summaries(self) -> list[Summary]:
+        done = [batch_id for batch_id, status in self._statuses.items() if status == SUCCEEDED]
+        return [read_summary(self.stack.s3, RunFolder(self.stack.lake_bucket, batch_id)) for batch_id in done]
+
+    @property
+    def _failed(self) -> list[str]:
+        return [batch_id for batch_id, status in self._statuses.items() if _is_over(status) and status != SUCCEEDED]
+
+    @property
+    def _summary(self) -> str:
+        states = Counter(status or _ASKED for status in self._statuses.values())
+        return f"{formats.plural(len(self._statuses), 'run')}: " + ", ".join(
+            f"{n} {name}" for name, n in states.items()
+        )
+
+    def _arn(self, batch_id: str) -> str:
+        return self.stack.executions.arn(batch_id, 1)
+
+    def _look_up(self, batch_id: str) -> str:
+        if self.stack.is_local:
+            return f"music-streams logs --batch {batch_id}"
+        return f"aws stepfunctions get-execution-history --execution-arn {self._arn(batch_id)}"
+
+
+def _is_over(status: str) -> bool:
+    return status != "" and status not in ALIVE

@@ -1,0 +1,85 @@
+"""The pipeline's part, played by the test: it takes requests from the arrivals queue and moves the ledger."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from music_streams import arrivals, clock, requests
+from music_streams.ledger import Entry
+from music_streams.requests import Action, Attempt, Forget, Rebuild
+from music_streams.runs import RunFolder, Summary, write_summary
+from music_streams_cli.stack import Stack
+from tests.integration.cli.conftest import put_entry
+
+COUNTS = {"rows_read": 10, "rows_accepted": 10, "rejected": {}, "days": ["2024-06-25"]}
+
+
+@dataclass
+class Pipeline:
+    """Takes what is asked for.
+
+    Attributes:
+        ends: what an entry is in the end, by the file's name; ARCHIVED with all rows accepted where it is not told.
+        refused: names of files that stay as they are.
+        executions: what runs without files end as.
+    """
+
+    stack: Stack
+    ends: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
+    executions: str = "SUCCEEDED"
+    asked: list[Any] = field(default_factory=list)
+    statuses: dict[str, str] = field(default_factory=dict)  # of executions by ARN
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Take messages until the block is left."""
+        stop = threading.Event()
+        thread = threading.Thread(target=self._work, args=(stop,))
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def _work(self, stop: threading.Event) -> None:
+        sqs, url = self.stack.client("sqs"), self.stack.output("ArrivalsQueueUrl")
+        while not stop.wait(0.01):
+            for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+                self._take(message["Body"])
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+    def _take(self, body: str) -> None:
+        request = requests.parse(body)
+        if isinstance(request, Attempt):
+            entry = self.stack.ledger.entry(request.source_id)
+            assert entry
+            self.asked.append((request.action, entry.source.key.rsplit("/", 1)[-1]))
+            if entry.attempt == request.attempt:
+                self._run(entry, request.action)
+        elif isinstance(request, Rebuild | Forget):
+            self.asked.append(request)
+            folder = RunFolder(self.stack.lake_bucket, request.batch_id)
+            days = request.days if isinstance(request, Rebuild) else ["2024-06-25"]
+            forgotten = [] if isinstance(request, Rebuild) else ["some source", "another"]
+            write_summary(
+                self.stack.s3, folder, Summary(request.batch_id, "run", 8, "lake", days, "metrics", {}, forgotten)
+            )
+            self.statuses[self.stack.executions.arn(request.batch_id, 1)] = self.executions
+        else:
+            source = arrivals.source_of(body)
+            assert source
+            self.asked.append(("event", source.key))
+            put_entry(self.stack, source, status="ARCHIVED", updated_at=clock.now(), **COUNTS)
+
+    def _run(self, entry: Entry, action: Action) -> None:
+        name = entry.source.key.rsplit("/", 1)[-1]
+        if name in self.refused:
+            return
+        end = {"status": "RETRACTED"} if action is Action.RETRACT else {"status": "ARCHIVED", **COUNTS}
+        kept = {key: value for key, value in asdict(entry).items() if key != "source" and value}
+        changed = {"attempt": entry.attempt + 1, "updated_at": clock.now(), "published_at": clock.now(), "reason": ""}
+        put_entry(self.stack, entry.source, **(kept | changed | end | self.ends.get(name, {})))

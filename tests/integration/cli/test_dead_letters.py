@@ -1,0 +1,134 @@
+"""Dead letters of both queues: what each is about, and that none is lost on its way back."""
+
+import json
+import re
+
+import pytest
+
+from music_streams import requests
+from music_streams.requests import Action, Attempt, Forget, Rebuild
+from music_streams_cli import dead_letters, output
+from tests.unit.cli.golden import check
+
+EVENT = {
+    "time": "2026-11-21T21:03:25Z",
+    "detail": {"bucket": {"name": "landing"}, "object": {"key": "incoming/a b.csv", "size": 1, "version-id": "v"}},
+}
+FAILURE = {"detail": {"name": "e1-1", "status": "TIMED_OUT", "executionArn": "arn"}}
+LETTERS = {
+    "ArrivalsDeadLetterQueueUrl": [
+        json.dumps(EVENT),
+        requests.to_message(Attempt("3f" * 16, 2, Action.REPLAY)),
+        requests.to_message(Rebuild(["2024-06-25"], "2026-11-21T21:03:25.000Z")),
+        requests.to_message(Forget(4711, "2026-11-21T21:03:25.000Z")),
+    ],
+    "FailuresDeadLetterQueueUrl": [json.dumps(FAILURE), json.dumps({"requestContext": {}, "requestPayload": FAILURE})],
+}
+
+
+def bodies(stack, queue: str) -> list[str]:
+    """All messages of a queue, which is empty then."""
+    sqs, url = stack.client("sqs"), stack.output(queue)
+    found = []
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+        for message in messages:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            found.append(message["Body"])
+    return found
+
+
+def put(stack, letters: dict[str, list[str]]) -> None:
+    for queue, contents in letters.items():
+        for body in contents:
+            stack.client("sqs").send_message(QueueUrl=stack.output(queue), MessageBody=body)
+
+
+class Functions:
+    """Lambda as far as it is called."""
+
+    def __init__(self) -> None:
+        self.invoked: list[tuple[str, str, object]] = []
+        self.is_broken = False
+
+    def invoke(self, FunctionName: str, InvocationType: str, Payload: bytes) -> None:  # noqa: N803 - as boto3 names them
+        if self.is_broken:
+            raise ConnectionError("no answer")
+        self.invoked.append((FunctionName, InvocationType, json.loads(Payload)))
+
+
+@pytest.fixture
+def functions(stack, monkeypatch):
+    made = Functions()
+    client = type(stack).client
+    monkeypatch.setattr(
+        type(stack), "client", lambda self, service: made if service == "lambda" else client(self, service)
+    )
+    return made
+
+
+@pytest.fixture(autouse=True)
+def quick_looks(stack, monkeypatch):
+    monkeypatch.setattr(dead_letters, "_WAIT_SECONDS", 0)
+    yield
+    for queue in ("ArrivalsQueueUrl", *LETTERS):
+        bodies(stack, queue)
+
+
+def test_a_list_tells_what_they_are_about_and_takes_none(run, stack, golden):
+    put(stack, LETTERS)
+    ended = run("dlq", "list")
+    assert ended.exit_code == 0, ended.stderr
+    check(golden / "dlq list.txt", re.sub(r"\d+ s$", "N s", ended.stdout, flags=re.MULTILINE))
+    assert {queue: len(bodies(stack, queue)) for queue in LETTERS} == {queue: len(LETTERS[queue]) for queue in LETTERS}
+
+
+def test_they_go_back_where_they_came_from(run, stack, functions):
+    put(stack, LETTERS)
+    ended = run("dlq", "redrive")
+    assert ended.exit_code == 0, ended.stderr
+    assert "sent back: 6 messages\n" in ended.stdout
+    assert sorted(bodies(stack, "ArrivalsQueueUrl")) == sorted(LETTERS["ArrivalsDeadLetterQueueUrl"])
+    assert functions.invoked == [("record-failure", "Event", FAILURE)] * 2
+    assert [bodies(stack, queue) for queue in LETTERS] == [[], []]
+
+
+def test_what_nothing_could_take_stays(run, stack, functions):
+    put(stack, {queue: ["no [json] " * 20, '{"detail": 1}'] for queue in LETTERS})
+    ended = run("dlq", "redrive")
+    assert ended.exit_code == 1
+    assert ended.stdout.count("left alone, nothing could take it: ") == 4
+    assert functions.invoked == bodies(stack, "ArrivalsQueueUrl") == []
+    assert [len(bodies(stack, queue)) for queue in LETTERS] == [2, 2]
+
+
+def test_a_dry_run_takes_none(run, stack):
+    put(stack, LETTERS)
+    told = json.loads(run("dlq", "redrive", "--dry-run", "--json").stdout)
+    assert len(told["plan"]["messages"]) == 6
+    assert bodies(stack, "ArrivalsQueueUrl") == []
+    assert sum(len(bodies(stack, queue)) for queue in LETTERS) == 6
+
+
+def test_who_declines_gives_them_back(run, stack, monkeypatch):
+    put(stack, LETTERS)
+    monkeypatch.setattr(output, "is_interactive", lambda: True)
+    monkeypatch.setattr("typer.confirm", lambda *_, **__: False)
+    assert run("dlq", "redrive").exit_code == 1
+    assert sum(len(bodies(stack, queue)) for queue in LETTERS) == 6
+
+
+def test_where_sending_fails_the_rest_is_still_there(run, stack, functions):
+    put(stack, LETTERS)
+    functions.is_broken = True
+    assert isinstance(run("dlq", "redrive").exception, ConnectionError)
+    assert len(bodies(stack, "ArrivalsQueueUrl")) == 4
+    assert [len(bodies(stack, queue)) for queue in LETTERS] == [0, 2]
+
+
+def test_so_many_at_most(run, stack):
+    put(stack, {"ArrivalsDeadLetterQueueUrl": [json.dumps(EVENT)] * 15})
+    assert len(json.loads(run("dlq", "list", "--limit", "12", "--json").stdout)) == 12
+
+
+def test_none(run):
+    assert (run("dlq", "list").stdout, run("dlq", "redrive").stdout) == ("no dead letters\n", "no dead letters\n")

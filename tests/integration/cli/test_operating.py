@@ -1,0 +1,375 @@
+"""The operators' commands, the pipeline's part played by the test."""
+
+import json
+import re
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from music_streams.executions import Executions
+from music_streams.sources import Source
+from music_streams_cli import journey, output, runs
+from music_streams_cli.app import app
+from tests.integration.cli.conftest import MACHINE, put_entry
+from tests.integration.cli.pipeline import Pipeline
+from tests.unit.cli.golden import check
+
+LONG_AGO = "2026-01-01T00:00:00.000Z"
+COUNTED = {"rows_read": 100, "rows_accepted": 88, "days": ["2024-06-24", "2024-06-25"]}
+FILES: dict[str, dict[str, Any]] = {
+    "parked.csv": {"status": "ARCHIVED", **COUNTED, "rejected": {"unknown_track": 12}},
+    "plain.csv": {"status": "ARCHIVED", **COUNTED, "rejected": {"duplicate": 12}},
+    "failed.csv": {"status": "FAILED", "reason": "no_reference_data"},
+    "gone.csv": {"status": "FAILED", "reason": "object_gone"},
+    "stuck.csv": {"status": "RUNNING", "batch_id": "b" * 32, "execution_arn": MACHINE + ":over-1"},
+    "working.csv": {"status": "RUNNING", "batch_id": "b" * 32, "execution_arn": MACHINE + ":alive-1"},
+    "bad rows.csv": {
+        "status": "QUARANTINED",
+        "reason": "too_many_bad_rows",
+        "rows_read": 100,
+        "rejected": {"bad_user_id": 60},
+    },
+    "no header.csv": {"status": "QUARANTINED", "reason": "missing_columns"},
+    "retracted.csv": {"status": "RETRACTED", "treatment": "retract", "attempt": 2, "days": ["2024-06-23"]},
+}
+
+
+def source(name: str) -> Source:
+    return Source("landing", f"incoming/{name}", f"version-of-{name}", 1_234, LONG_AGO)
+
+
+@pytest.fixture(autouse=True)
+def files(stack):
+    """Files in every state, each where the ledger says; one that the ledger does not know."""
+    clear(stack)
+    for name, attributes in FILES.items():
+        item, more = source(name), dict(attributes)
+        if name == "failed.csv":
+            version = stack.s3.put_object(Bucket="landing", Key=item.key, Body=b"x")["VersionId"]
+            item = replace(item, version_id=version)
+        folder = {"ARCHIVED": "archive", "QUARANTINED": "quarantine"}.get(more["status"])
+        if folder:
+            more["archive_key"] = item.kept_key(folder)
+            stack.s3.put_object(Bucket="landing", Key=more["archive_key"], Body=b"user_id,track_id\n")
+        if folder == "quarantine":
+            reason = {"detail": f"detail of {name}", "what_to_do": "mend it"}
+            key = more["archive_key"].rsplit("/", 1)[0] + "/reason.json"
+            stack.s3.put_object(Bucket="landing", Key=key, Body=json.dumps(reason))
+        put_entry(stack, item, updated_at=LONG_AGO, **more)
+    stack.s3.put_object(Bucket="landing", Key="incoming/lost event.csv", Body=b"x")
+
+
+def clear(stack) -> None:
+    for page in stack.s3.get_paginator("list_object_versions").paginate(Bucket="landing"):
+        for each in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+            stack.s3.delete_object(Bucket="landing", Key=each["Key"], VersionId=each["VersionId"])
+    table = stack.session.resource("dynamodb").Table("files")
+    for item in table.scan()["Items"]:
+        table.delete_item(Key={"source_id": item["source_id"]})
+    drain(stack, "ArrivalsQueueUrl")
+
+
+def drain(stack, queue: str) -> None:
+    sqs, url = stack.client("sqs"), stack.output(queue)
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+        for message in messages:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+
+@pytest.fixture
+def pipeline(stack, monkeypatch):
+    made = Pipeline(stack, statuses={MACHINE + ":alive-1": "RUNNING", MACHINE + ":over-1": "FAILED"})
+    monkeypatch.setattr(Executions, "status", lambda _, arn: made.statuses.get(arn, ""))
+    monkeypatch.setattr(journey, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(runs, "_POLL_SECONDS", 0.01)
+    return made
+
+
+@pytest.fixture
+def operate(run, pipeline):
+    """Run a command while the pipeline works."""
+
+    def run_it(*args: str, typed: str | None = None, is_asleep: bool = False) -> Any:
+        with nullcontext() if is_asleep else pipeline.at_work():
+            return CliRunner().invoke(app, list(args), prog_name="music-streams", input=typed)
+
+    return run_it
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    monkeypatch.setattr(output, "is_interactive", lambda: True)
+
+
+def steady(text: str) -> str:
+    text = re.sub(r"[0-9a-f]{32}", "SOURCE_ID", text)
+    text = re.sub(r" [0-9a-f]{8}$", " ID", text, flags=re.MULTILINE)
+    return re.sub(r"\d+ (s|min|h|d) ago", "N ago", text)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "redrive --idle 0 --dry-run",
+        "replay --dry-run",
+        "replay --day 2024-06-24 --dry-run",
+        "retract plain.csv retracted.csv --dry-run",
+        "rebuild --dry-run",
+        "rebuild --from-archive --dry-run",
+        "forget 4711 --dry-run",
+        "quarantine list",
+    ],
+)
+def test_what_it_would_do_is_told_and_nothing_is_sent(operate, pipeline, golden, command):
+    ended = operate(*command.split())
+    assert ended.exit_code == 0, ended.stderr
+    assert pipeline.asked == []
+    check(golden / f"{command}.txt", steady(ended.stdout))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "redrive --idle 0",
+        "replay",
+        "retract plain.csv --yes",
+        "rebuild --from 2024-06-24",
+        "forget 4711 --yes",
+    ],
+)
+def test_what_it_did_is_told(operate, golden, command):
+    ended = operate(*command.split())
+    assert ended.exit_code == 0, ended.stdout + ended.stderr
+    check(golden / f"{command}.txt", steady(ended.stdout))
+
+
+def test_a_redrive_moves_what_stands_still_and_nothing_else(operate, pipeline):
+    assert operate("redrive", "--idle", "0").exit_code == 0
+    assert sorted(pipeline.asked) == [
+        ("event", "incoming/lost event.csv"),
+        ("redrive", "failed.csv"),
+        ("redrive", "stuck.csv"),
+    ]
+
+
+def test_a_second_redrive_finds_nothing(operate, pipeline):
+    operate("redrive")
+    pipeline.asked.clear()
+    ended = operate("redrive")
+    assert ended.exit_code == 0
+    assert ended.stdout.startswith("nothing stands still\n")
+    assert pipeline.asked == []
+
+
+def test_a_redrive_of_some(operate, pipeline):
+    ended = operate("redrive", "failed.csv", "working.csv", "lost event.csv", "plain.csv", "--idle", "0")
+    assert ended.exit_code == 0, ended.stderr
+    assert sorted(pipeline.asked) == [("event", "incoming/lost event.csv"), ("redrive", "failed.csv")]
+    assert "left alone: incoming/working.csv: it is RUNNING" in ended.stderr
+    assert "left alone: incoming/plain.csv: it is ARCHIVED" in ended.stderr
+
+
+def test_what_has_just_landed_is_left_to_its_event(operate, pipeline):
+    ended = operate("redrive", "lost event.csv")
+    assert ended.exit_code == 0
+    assert "left alone: incoming/lost event.csv: it has just landed" in ended.stdout
+    assert pipeline.asked == []
+
+
+def test_a_redrive_of_what_is_gone_is_trouble_where_it_was_asked_for(operate):
+    ended = operate("redrive", "gone.csv")
+    assert ended.exit_code == 1
+    assert "incoming/gone.csv: gone for good" in ended.stdout
+
+
+def test_what_was_deleted_before_it_was_archived_goes_no_further(operate, stack):
+    put_entry(stack, source("no copy.csv"), status="PUBLISHED", execution_arn=MACHINE + ":over-1", updated_at=LONG_AGO)
+    told = operate("redrive", "--dry-run").stdout
+    assert "left alone: incoming/no copy.csv: gone for good" in told
+    kept = source("no copy.csv").kept_key("archive")
+    stack.s3.put_object(Bucket="landing", Key=kept, Body=b"x")
+    assert re.search("no copy.csv +PUBLISHED +published, but not archived", operate("redrive", "--dry-run").stdout)
+
+
+def test_a_valid_file_tells_whether_its_execution_ever_began(operate, stack, pipeline):
+    put_entry(stack, source("valid.csv"), status="VALID", batch_id="c" * 32, updated_at=LONG_AGO)
+    told = json.loads(operate("redrive", "valid.csv", "--dry-run", "--json").stdout)
+    assert told["plan"]["files"][0]["why"] == "valid, but its execution was never started"
+    pipeline.statuses[stack.executions.arn("c" * 32, 1)] = "ABORTED"
+    told = json.loads(operate("redrive", "valid.csv", "--dry-run", "--json").stdout)
+    assert told["plan"]["files"][0]["why"] == "its execution ended, and that was not recorded"
+
+
+def test_a_redrive_of_so_many_at_most(operate, pipeline):
+    ended = operate("redrive", "--limit", "1")
+    assert ended.exit_code == 0
+    assert len(pipeline.asked) == 1
+    assert "these are the first 1: there may be more" in ended.stderr
+
+
+def test_a_file_that_fails_again_is_exit_code_1_with_the_way_on(operate, pipeline):
+    pipeline.ends["failed.csv"] = {"status": "FAILED", "reason": "no_luck"}
+    ended = operate("redrive", "failed.csv")
+    assert ended.exit_code == 1
+    assert "FAILED incoming/failed.csv: no_luck\n  next: see why: " in ended.stdout
+
+
+def test_many_files_are_told_in_groups(operate, stack):
+    for n in range(30):
+        put_entry(stack, source(f"many {n}.csv"), status="RECEIVED", updated_at=LONG_AGO)
+    told = operate("redrive", "--dry-run").stdout
+    assert re.search(r"^ +30  received, but validate died over it +many \d+.csv, .*, …$", told, re.MULTILINE)
+
+
+def test_a_replay_tells_what_is_still_parked(operate, pipeline):
+    pipeline.ends["parked.csv"] = {"rejected": {"unknown_track": 5}}
+    assert "parked rows: 12 before, 5 now\n" in operate("replay").stdout
+    assert pipeline.asked == [("replay", "parked.csv")]
+
+
+def test_a_replay_of_what_cannot_run_again(operate, stack, pipeline):
+    stack.s3.delete_object(Bucket="landing", Key=source("plain.csv").kept_key("archive"))
+    ended = operate("replay", "plain.csv", "failed.csv")
+    assert ended.exit_code == 1
+    assert "incoming/plain.csv: its copy was deleted" in ended.stdout
+    assert "incoming/failed.csv: it is FAILED" in ended.stdout
+    assert pipeline.asked == []
+
+
+def test_a_retract_needs_a_yes_where_nobody_can_be_asked(operate, pipeline):
+    ended = operate("retract", "plain.csv")
+    assert ended.exit_code == 2
+    assert "next: --dry-run" in ended.stderr
+    assert pipeline.asked == []
+
+
+def test_on_a_terminal_it_asks(operate, pipeline, terminal):
+    declined = operate("retract", "plain.csv", typed="n\n")
+    assert declined.exit_code == 1
+    assert "retract 1 file? [y/N]" in declined.stderr
+    assert "nothing was sent" in declined.stderr
+    assert pipeline.asked == []
+    assert operate("retract", "plain.csv", typed="y\n").exit_code == 0
+    assert pipeline.asked == [("retract", "plain.csv")]
+
+
+def test_a_retract_is_done_once(operate, pipeline):
+    operate("retract", "plain.csv", "--yes")
+    ended = operate("retract", "plain.csv", "--yes")
+    assert ended.exit_code == 0
+    assert "left alone: incoming/plain.csv: it is RETRACTED" in ended.stdout
+    assert len(pipeline.asked) == 1
+
+
+def test_what_is_on_its_way_is_not_retracted(operate):
+    ended = operate("retract", "working.csv", "--yes")
+    assert ended.exit_code == 1
+    assert "on its way" in ended.stdout
+
+
+def test_a_part_of_a_name_is_no_name_to_act_on(operate):
+    ended = operate("retract", "plain", "--yes")
+    assert ended.exit_code == 2
+    assert "no file or batch is known as plain" in ended.stderr
+
+
+def test_a_name_of_several_files_is_asked_back(operate, stack):
+    put_entry(stack, replace(source("plain.csv"), version_id="2"), status="ARCHIVED", updated_at=LONG_AGO)
+    ended = operate("retract", "plain.csv", "--yes")
+    assert ended.exit_code == 2
+    assert "plain.csv names 2 files; say which by its source_id" in ended.stderr
+    assert source("plain.csv").source_id in ended.stderr
+
+
+def test_a_rebuild_is_cut_into_runs(operate, stack, pipeline):
+    days = [f"2023-{month:02}-{day:02}" for month in (1, 2) for day in range(1, 29)]
+    put_entry(stack, source("long.csv"), status="ARCHIVED", updated_at=LONG_AGO, days=days)
+    assert operate("rebuild", "--to", "2023-12-31").exit_code == 0
+    assert [len(request.days) for request in pipeline.asked] == [31, 25]
+    assert [day for request in pipeline.asked for day in request.days] == days
+
+
+def test_a_rebuild_that_fails_is_exit_code_1(operate, pipeline):
+    pipeline.executions = "FAILED"
+    ended = operate("rebuild", "--from", "2024-06-25")
+    assert ended.exit_code == 1
+    assert "1 run: 1 FAILED" in ended.stdout
+    assert "next: aws stepfunctions get-execution-history" in ended.stdout
+
+
+def test_a_rebuild_without_days_is_nothing_to_do(operate, pipeline):
+    ended = operate("rebuild", "--to", "1999-01-01")
+    assert (ended.exit_code, ended.stdout) == (0, "no file had listens of such a day\n")
+    assert pipeline.asked == []
+
+
+def test_to_forget_the_user_is_typed_on_a_terminal(operate, pipeline, terminal):
+    assert operate("forget", "4711", typed="yes\n").exit_code == 1
+    assert pipeline.asked == []
+    assert operate("forget", "004711", typed="4711\n").exit_code == 0
+    assert [request.user_id for request in pipeline.asked] == [4711]
+
+
+@pytest.mark.parametrize("user", ["0", "x", "9223372036854775808", "-1"])
+def test_no_user_id(operate, user):
+    assert operate("forget", "--yes", "--", user).exit_code == 2
+
+
+def test_a_release_counts_the_good_rows(operate, pipeline):
+    ended = operate("quarantine", "release", "bad rows.csv")
+    assert ended.exit_code == 0, ended.stderr
+    assert "the good rows of these files will count, however many are bad" in ended.stderr
+    assert pipeline.asked == [("release", "bad rows.csv")]
+
+
+def test_a_file_that_still_cannot_be_read_stays_in_quarantine(operate, pipeline):
+    ended = operate("quarantine", "release", "no header.csv")
+    assert ended.exit_code == 1
+    assert "it is still missing_columns: the header row lacks: listen_time" in ended.stdout
+    assert pipeline.asked == []
+
+
+def test_a_file_that_was_mended_in_the_quarantine_can_leave_it(operate, stack, pipeline):
+    key = source("no header.csv").kept_key("quarantine")
+    stack.s3.put_object(Bucket="landing", Key=key, Body=b"user_id,track_id,listen_time\n")
+    assert operate("quarantine", "release", "no header.csv").exit_code == 0
+    assert pipeline.asked == [("release", "no header.csv")]
+
+
+def test_a_file_that_validate_refuses_is_told_at_the_time_out(operate, pipeline):
+    pipeline.refused.add("bad rows.csv")
+    ended = operate("quarantine", "release", "bad rows.csv", "--timeout", "0.2")
+    assert ended.exit_code == 4
+    assert "bad rows.csv: QUARANTINED as before: its request waits in the queue, or validate left" in ended.stderr
+
+
+def test_reference_data_are_put_again(operate, stack, pipeline):
+    songs = Source("landing", "reference/songs/songs.csv", "1", 1, LONG_AGO)
+    put_entry(stack, songs, status="QUARANTINED", reason="empty_file", updated_at=LONG_AGO)
+    ended = operate("quarantine", "release", "songs.csv")
+    assert ended.exit_code == 1
+    assert "mend it, then music-streams put FILE --reference songs" in ended.stdout
+    put_entry(stack, songs, status="ARCHIVED", updated_at=LONG_AGO)
+    assert "reference data have no listens" in operate("retract", "songs.csv", "--yes").stdout
+
+
+def test_show_tells_of_treatment_and_attempt(run, golden):
+    check(golden / "show retracted.csv.txt", steady(run("show", "retracted.csv").stdout))
+
+
+def test_without_waiting(operate, pipeline):
+    ended = operate("replay", "--no-wait", is_asleep=True)
+    assert (ended.exit_code, ended.stdout) == (0, "sent: replay 1 file\n")
+
+
+def test_for_programs(operate):
+    told = json.loads(operate("replay", "--json", "--quiet").stdout)
+    assert (told["command"], told["dry_run"], told["sent"]) == ("replay", False, True)
+    assert [file["key"] for file in told["plan"]["files"]] == ["incoming/parked.csv"]
+    assert [file["attempt"] for file in told["result"]["files"]] == [2]
+    planned = json.loads(operate("forget", "4711", "--dry-run", "--json").stdout)
+    assert (planned["sent"], planned["result"]) == (False, None)
+    assert planned["plan"]["user_id"] == 4711

@@ -1,0 +1,73 @@
+"""What to do next about a file."""
+
+from dataclasses import replace
+
+import pytest
+
+from music_streams import clock
+from music_streams.ledger import Entry, Status
+from music_streams.sources import Source, Treatment
+from music_streams_cli.advice import next_steps
+
+SOURCE = Source("landing", "incoming/a b.csv", "v1", 10, "2024-06-25T12:00:00.000Z")
+ID = SOURCE.source_id
+SONGS = "music-streams put SONGS.csv --reference songs"
+PUT = "mend the file, then: music-streams put FILE --key 'a b.csv'"
+LONG_AGO = "2024-06-25T12:00:00.000Z"
+
+
+def entry(status: str, **more) -> Entry:
+    return Entry(SOURCE, Status(status), more.pop("updated_at", LONG_AGO), 1, **more)
+
+
+@pytest.mark.parametrize(
+    ("found", "steps"),
+    [
+        (entry("QUARANTINED", reason="not_utf8"), [PUT]),
+        (
+            entry("QUARANTINED", reason="too_many_bad_rows"),
+            [PUT, f"or count its good rows as they are: music-streams quarantine release {ID}"],
+        ),
+        (
+            entry("FAILED", reason="no_reference_data"),
+            [f"bring a songs file: music-streams put SONGS.csv --reference songs; then music-streams redrive {ID}"],
+        ),
+        (
+            entry("FAILED", reason="FAILED: it broke"),
+            [
+                f"see why: music-streams logs --file {ID}",
+                f"once the cause is mended: music-streams redrive {ID}",
+            ],
+        ),
+        (entry("RUNNING", updated_at=clock.now()), ["music-streams status --watch"]),
+        (
+            entry("PUBLISHED"),
+            [
+                "music-streams status --watch",
+                f"where its execution does not go on: music-streams redrive {ID}",
+            ],
+        ),
+        (entry("ARCHIVED", rejected={"duplicate": 3}), []),
+        (
+            entry("ARCHIVED", rejected={"duplicate": 3, "unknown_track": 1_200}),
+            [f"1,200 rows wait for their songs: {SONGS}; then music-streams replay {ID}"],
+        ),
+        (
+            entry("ARCHIVED", treatment=Treatment.RETRACT),
+            [f"where it does not become RETRACTED by itself: music-streams redrive {ID}"],
+        ),
+        (entry("RETRACTED", treatment=Treatment.RETRACT), []),
+    ],
+)
+def test_it_names_the_command(found, steps):
+    assert next_steps(found, is_local=True) == steps
+
+
+def test_what_is_gone_is_put_again():
+    [step] = next_steps(entry("FAILED", reason="object_gone"), is_local=True)
+    assert "music-streams put FILE" in step
+
+
+def test_on_aws_the_history_tells_why():
+    failed = replace(entry("FAILED", reason="x"), execution_arn="arn:1")
+    assert next_steps(failed, is_local=False)[0].endswith("get-execution-history --execution-arn arn:1")
