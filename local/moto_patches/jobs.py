@@ -94,7 +94,8 @@ def run_jobs(hooks: Hooks) -> None:
         return ActionResult({"SuccessfulSubmissions": stopped, "Errors": errors})
 
     def get_job_runs(self: Moto) -> list[Moto]:
-        return self.job_runs[::-1]
+        newest_first: list[Moto] = self.job_runs[::-1]
+        return newest_first
 
     models.FakeJobRun = ProcessJobRun
     models.FakeJob.get_job_runs = get_job_runs

@@ -153,8 +153,9 @@ def report_executions(hooks: Hooks) -> None:
 
 
 def wait_for_job_runs() -> None:
-    """Moto's glue:startJobRun.sync breaks for want of a callback, passes dates on that cannot be serialised, takes a
-    stopped run for a success, and leaves the run going when its state is over.
+    """Moto's glue:startJobRun.sync breaks for want of a callback, takes the end of a first try for the time-out of the
+    second, passes dates on that cannot be serialised, takes a stopped run for a success, and leaves the run going when
+    its state is over.
     """
     service = state_task_service_glue.StateTaskServiceGlue
     callback = state_task_service_callback.StateTaskServiceCallback
@@ -188,8 +189,11 @@ def wait_for_job_runs() -> None:
 
     @functools.wraps(wait)
     def wait_or_cancel(self: Moto, env: Moto, sync_resolver: Moto, *args: Moto, **kwargs: Moto) -> Json:
-        outcome = wait(self, env, sync_resolver, *args, **kwargs)
-        if outcome is None and isinstance(sync_resolver, Resolver):  # the state timed out or its execution was stopped
+        if not isinstance(sync_resolver, Resolver):
+            return wait(self, env, sync_resolver, *args, **kwargs)
+        # Nobody calls back about a job run; and the endpoint for that ends with the state's first try.
+        outcome = wait(self, env, sync_resolver, *args, **{**kwargs, "callback_endpoint": None})
+        if outcome is None:  # the state timed out or its execution was stopped
             sync_resolver.cancel()
         return outcome
 

@@ -23,6 +23,14 @@ def test_a_failed_job_fails_the_execution_and_says_why(cloud):
     assert json.loads(execution["cause"])["ErrorMessage"] == "RuntimeError: the job was told to fail"
 
 
+def test_a_job_that_failed_is_run_again(cloud):
+    arn = cloud.start("Machine", {"mode": "fail once"})
+    assert cloud.ended(arn)["status"] == "SUCCEEDED"
+    name = arn.rsplit(":", 1)[1]
+    runs = cloud.client("glue").get_job_runs(JobName=cloud.outputs["Shell"])["JobRuns"]
+    assert [run["JobRunState"] for run in runs if run["Arguments"].get("--name") == name] == ["SUCCEEDED", "FAILED"]
+
+
 def test_executions_retry_until_the_job_has_room(cloud):
     executions = [cloud.start("Machine", {"mode": "succeed"}) for _ in range(2)]
     assert [cloud.ended(arn)["status"] for arn in executions] == ["SUCCEEDED", "SUCCEEDED"]

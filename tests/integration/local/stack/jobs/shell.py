@@ -12,6 +12,11 @@ print("arguments", json.dumps(arguments))
 bucket, mode = arguments["--bucket"], arguments["--mode"]
 if mode == "fail":
     raise RuntimeError("the job was told to fail")
+if mode == "fail once":
+    s3, note = boto3.client("s3"), f"jobs/{arguments['--name']}.failed"
+    if not s3.list_objects_v2(Bucket=bucket, Prefix=note)["KeyCount"]:
+        s3.put_object(Bucket=bucket, Key=note)
+        raise RuntimeError("the job was told to fail at first")
 if mode == "module":
     import extra_module  # type: ignore[import-not-found]  # comes in --extra-py-files
 
