@@ -9,7 +9,6 @@ from pyspark.sql import SparkSession
 from music_streams import aws
 from music_streams.runs import RunFolder
 from music_streams.transform.job import TransformRun, run
-from music_streams.transform.session import SETTINGS
 
 logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
 logging.getLogger("music_streams").setLevel(logging.INFO)
@@ -23,7 +22,12 @@ parser.add_argument("--publish_track_metrics", required=True, choices=["true", "
 parser.add_argument("--JOB_RUN_ID", required=True, help="given by Glue")
 arguments, _given_by_glue = parser.parse_known_args()
 
-spark = SparkSession.builder.appName("transform-streams").config(map=SETTINGS).getOrCreate()
+spark = (
+    SparkSession.builder.appName("transform-streams")
+    .config("spark.sql.ansi.enabled", "false")
+    .config("spark.sql.session.timeZone", "UTC")
+    .getOrCreate()
+)
 spark.sparkContext.setLogLevel("ERROR")  # Spark warns of every header that is not the schema: they never are
 run(
     spark,

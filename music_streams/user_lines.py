@@ -13,9 +13,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from music_streams import csv_line
-from music_streams.verdicts import CHUNK_BYTES, MAX_LINE_BYTES
+from music_streams.verdicts import MAX_LINE_BYTES
 
 _BOM = codecs.BOM_UTF8
+_CHUNK_BYTES = 2 * MAX_LINE_BYTES  # lines of a byte or two take the memory of fifty while they are looked at
 _OVERLAP = 64  # bytes, more than an id has: what two parts of a line are searched for together
 
 Piece = tuple[list[bytes], int | None]
@@ -119,8 +120,8 @@ def _evenly(chunks: Iterable[bytes]) -> Iterator[bytes]:
     data = bytearray()
     for chunk in chunks:
         data += chunk
-        while len(data) >= CHUNK_BYTES:
-            yield bytes(data[:CHUNK_BYTES])
-            del data[:CHUNK_BYTES]
+        while len(data) >= _CHUNK_BYTES:
+            yield bytes(data[:_CHUNK_BYTES])
+            del data[:_CHUNK_BYTES]
     if data:
         yield bytes(data)
