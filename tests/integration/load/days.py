@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from music_streams.load.fence import Fence
+from music_streams.load.fence import Day, Fence
 from music_streams.load.items import Stamp
 
 FILES, METRICS = "files", "metrics"
@@ -20,6 +20,8 @@ class Version:
     keys: frozenset[str]
     lake_uuid: str = "lake"
     batch_id: str = "batch"
+    lost: frozenset[str] = frozenset()
+    """Partition keys of TRACK items that the run has removed."""
 
     def items(self, day: str = DAY) -> list[dict[str, Any]]:
         """The items, each with content that tells its version."""
@@ -37,7 +39,8 @@ class Version:
     def publish(self, dynamodb: Any, day: str = DAY) -> bool:
         """As the load does it."""
         stamp = Stamp(self.number, self.lake_uuid, self.batch_id, "2026-11-21T21:03:25.123Z")
-        return Fence(dynamodb, FILES, METRICS, stamp).publish(day, self.items(day))
+        lost = [(key, f"DAY#{day}") for key in sorted(self.lost)]
+        return Fence(dynamodb, FILES, METRICS, stamp).publish([Day(day, self.items(day), lost)]) == [day]
 
 
 def by_key(items: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 docs/design.md, section 4. Whatever runs do to each other, when all have ended the day is that of the newest version.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from music_streams.load import fence
+from music_streams.load.items import Stamp
 from tests.integration.load.days import DAY, FILES, METRICS, TABLES, TRACK, Version, by_key
 from tests.integration.load.interleaving import Program, every_interleaving, interleave, pool_in_order_of
 from tests.integration.load.memory_dynamodb import MemoryDynamoDB
@@ -22,8 +24,8 @@ def one_call_at_a_time(monkeypatch):
     monkeypatch.setattr(fence, "ThreadPoolExecutor", pool_in_order_of(0))
 
 
-def version(number: int, *keys: str, **attributes: str) -> Version:
-    return Version(number, frozenset(keys), **attributes)
+def version(number: int, *keys: str, lost: Iterable[str] = (), **attributes: str) -> Version:
+    return Version(number, frozenset(keys), lost=frozenset(lost), **attributes)
 
 
 def standing(dynamodb: MemoryDynamoDB) -> list[dict[str, Any]]:
@@ -108,11 +110,51 @@ def test_the_versions_of_a_lake_that_was_made_anew_are_fenced_like_any(one_call_
     assert standing(dynamodb) == version(2, C, lake_uuid="new").items()
 
 
+def test_a_track_that_lost_its_last_listen_loses_its_item():
+    dynamodb = MemoryDynamoDB(TABLES)
+    version(1, A, TRACK).publish(dynamodb)
+    assert version(2, A, lost=[TRACK]).publish(dynamodb)
+    assert standing(dynamodb) == version(2, A).items()
+
+
+def test_a_lost_track_goes_though_a_newer_run_that_did_not_know_of_it_has_the_day():
+    dynamodb = MemoryDynamoDB(TABLES)
+    version(1, A, TRACK).publish(dynamodb)
+    version(3, A).publish(dynamodb)
+    assert not version(2, A, lost=[TRACK]).publish(dynamodb)
+    assert standing(dynamodb) == version(3, A).items()
+
+
+def test_a_lost_track_that_a_newer_run_found_again_stays():
+    dynamodb = MemoryDynamoDB(TABLES)
+    version(1, A, TRACK).publish(dynamodb)
+    version(3, A, TRACK).publish(dynamodb)
+    assert not version(2, A, lost=[TRACK]).publish(dynamodb)
+    assert standing(dynamodb) == by_key(version(3, A, TRACK).items())
+
+
+def test_many_days_are_published_at_once_and_only_those_that_no_newer_run_has():
+    dynamodb = MemoryDynamoDB(TABLES)
+    days = [f"2024-07-{number:02}" for number in range(1, 31)]
+    newer = days[::3]
+    for day in newer:
+        version(2, B).publish(dynamodb, day)
+    stamp = Stamp(1, "lake", "batch", "2026-11-21T21:03:25.123Z")
+    fenced = fence.Fence(dynamodb, FILES, METRICS, stamp)
+    older = version(1, A)
+    standing_days = fenced.publish(fence.Day(day, older.items(day)) for day in days)
+    assert standing_days == [day for day in days if day not in newer]
+    expected = [item for day in days for item in (version(2, B) if day in newer else older).items(day)]
+    assert standing(dynamodb) == by_key(expected)
+
+
 PAIRS = {
     "a key goes": (version(1, A, B), version(2, A)),
     "a key comes": (version(1, A), version(2, A, B)),
     "all keys change": (version(1, A), version(2, B)),
     "all keys go": (version(1, A, B), version(2)),
+    "a track goes": (version(1, A, TRACK), version(2, A, lost=[TRACK])),
+    "all go": (version(1, A, TRACK), version(2, lost=[TRACK])),
     "one version of two runs": (version(1, A, B, batch_id="one"), version(1, A, B, batch_id="other")),
 }
 
@@ -149,11 +191,16 @@ def test_two_runs_in_every_order_of_their_calls_though_one_dies(one_call_at_a_ti
     assert every_interleaving(make, check) > 20
 
 
-KEYS = st.frozensets(st.sampled_from([A, B, C]))
-VERSIONS = st.lists(KEYS, min_size=2, max_size=4).map(
-    # A track's item is there in all: the fence does not list it, who removes its rows removes it.
-    lambda of: [Version(number, keys | {TRACK}) for number, keys in enumerate(of, 1)]
-)
+KEYS = st.frozensets(st.sampled_from([A, B, C, TRACK]))
+
+
+def history_of(of: list[frozenset[str]]) -> list[Version]:
+    """Versions with these keys, each of which removed the track that the one before had."""
+    before = [frozenset[str](), *of]
+    return [Version(number, keys, lost=(before[number - 1] - keys) & {TRACK}) for number, keys in enumerate(of, 1)]
+
+
+VERSIONS = st.lists(KEYS, min_size=2, max_size=4).map(history_of)
 DEATHS = st.lists(st.integers(1, 9), max_size=2)
 
 
@@ -162,7 +209,9 @@ def histories(draw):
     """Runs of some versions, the newest among them, in any order, each with the calls at which its tries die."""
     versions = draw(VERSIONS)
     numbers = draw(st.lists(st.integers(0, len(versions) - 1), max_size=3))
-    runs = draw(st.permutations([versions[-1], *(versions[n] for n in numbers)]))
+    # The newest has the day; whoever removed a track must run to take its item away.
+    needed = [version for version in versions if version.lost or version is versions[-1]]
+    runs = draw(st.permutations([*needed, *(versions[n] for n in numbers)]))
     return versions[-1], [(run, draw(DEATHS)) for run in runs]
 
 

@@ -1,15 +1,25 @@
 """The load as the Python Shell job runs it: a run's Parquet files become items, day by day."""
 
 import io
+from collections.abc import Callable
+from datetime import date, timedelta
 from decimal import Decimal
+from operator import itemgetter
+from typing import Any
 
 import pyarrow as pa
 import pytest
+from botocore.exceptions import ClientError
 from pyarrow import parquet
 
+from music_streams.load import job
+from music_streams.load.fence import Day, Fence
+from music_streams.load.items import UnorderedMetrics
 from music_streams.load.job import run
-from music_streams.runs import RunFolder, SourceOutcome, Summary, write_summary
+from music_streams.runs import RunFolder, SourceOutcome, Summary, write_result
 from tests.integration.domain.world import FILES, LAKE, METRICS
+from tests.integration.load.memory_dynamodb import MemoryDynamoDB
+from tests.integration.transform.directory_s3 import DirectoryS3
 
 SONG = {
     "rank": 1,
@@ -20,6 +30,16 @@ SONG = {
     "unique_listeners": 2,
     "total_listening_time_ms": 301,
 }
+SCHEMA = pa.Table.from_pylist(
+    [
+        {
+            **dict.fromkeys(("pk", "sk", "day"), ""),
+            **dict.fromkeys(("listen_count", "unique_listeners", "total_listening_time_ms", "avg_hundredths_ms"), 0),
+            "top_songs": [SONG],
+            "top_genres": [{"rank": 1}],
+        }
+    ]
+).schema
 
 
 def row(pk, sk, day, **changes):
@@ -29,22 +49,25 @@ def row(pk, sk, day, **changes):
 
 def put_run(world, version, days, *files):
     """A run's folder with its summary, and its metrics in Parquet files; answers the manifest's URI."""
-    folder = RunFolder(LAKE, world.name("batch"))
+    return write_run(world.s3, world.name("batch"), version, days, files)
+
+
+def write_run(s3, batch_id, version, days, files):
+    folder = RunFolder(LAKE, batch_id)
     outcome = SourceOutcome(3, 3, {}, days)
-    write_summary(
-        world.s3, folder, Summary(folder.batch_id, "x-1", version, "uuid", days, "metrics/jr_1", {"s": outcome})
-    )
-    world.s3.put_object(Bucket=LAKE, Key=folder.key("metrics/jr_1/_SUCCESS"), Body=b"")
-    world.s3.put_object(Bucket=LAKE, Key=folder.key("metrics/jr_10/part-0.parquet"), Body=b"of another try")
+    summary = Summary(folder.batch_id, "x-1", version, "uuid", days, "metrics/jr_1", {"s": outcome})
+    write_result(s3, folder, "jr_1", summary)
+    s3.put_object(Bucket=LAKE, Key=folder.key("metrics/jr_1/_SUCCESS"), Body=b"")
+    s3.put_object(Bucket=LAKE, Key=folder.key("metrics/jr_10/part-0.parquet"), Body=b"of another try")
     for number, rows in enumerate(files):
         body = io.BytesIO()
-        parquet.write_table(pa.Table.from_pylist(rows), body)
-        world.s3.put_object(Bucket=LAKE, Key=folder.key(f"metrics/jr_1/part-{number}.parquet"), Body=body.getvalue())
+        parquet.write_table(pa.Table.from_pylist(rows, SCHEMA), body)
+        s3.put_object(Bucket=LAKE, Key=folder.key(f"metrics/jr_1/part-{number}.parquet"), Body=body.getvalue())
     return folder.manifest_uri
 
 
 def load(world, manifest_uri):
-    return run(world.s3, world.dynamodb, manifest_uri, FILES, METRICS)
+    return run(world.s3, world.dynamodb, manifest_uri, "jr_1", FILES, METRICS)
 
 
 @pytest.fixture
@@ -92,3 +115,89 @@ def test_a_late_run_publishes_only_the_days_that_no_newer_run_has(world, keys):
 def test_a_run_that_changed_no_day_loads_nothing(world, keys):
     assert load(world, put_run(world, 0, [])) == []
     assert keys() == {}
+
+
+def test_lost_tracks_go_with_the_day_and_stay_away(world, keys):
+    day = "2024-09-01"
+    lost = dict.fromkeys(row("", "", ""), None) | {"pk": "TRACK#t", "sk": f"DAY#{day}", "day": day}
+    load(world, put_run(world, 1, [day], [row("GENRE#pop", f"DAY#{day}", day), row("TRACK#t", f"DAY#{day}", day)]))
+    assert len(keys()) == 2
+    load(world, put_run(world, 2, [day], [row("GENRE#pop", f"DAY#{day}", day), lost]))
+    assert set(keys()) == {("GENRE#pop", f"DAY#{day}")}
+
+
+def test_no_more_than_a_wave_of_days_is_held_at_once(world, monkeypatch):
+    days = [(date(2024, 1, 1) + timedelta(days=number)).isoformat() for number in range(300)]
+    files = [
+        [row(f"GENRE#{n}", f"DAY#{day}", day) for day in days[at : at + 50] for n in range(20)]
+        for at in range(0, 300, 50)
+    ]
+    waves: list[list[str]] = []
+
+    def publish(_: Fence, wave: list[Day]) -> list[str]:
+        assert all(len(day.items) == 20 for day in wave)
+        waves.append([day.day for day in wave])
+        return waves[-1]
+
+    monkeypatch.setattr(Fence, "publish", publish)
+    monkeypatch.setattr(job, "_WAVE", 210)
+    assert load(world, put_run(world, 1, days, *files)) == days
+    assert {len(wave) for wave in waves} == {10}
+
+
+def test_rows_of_a_day_that_lie_apart_are_refused(world):
+    days = ["2024-10-01", "2024-10-02"]
+    rows = [row("GENRE#pop", f"DAY#{day}", day) for day in (*days, days[0])]
+    with pytest.raises(UnorderedMetrics, match="rows of 2024-10-01 lie apart"):
+        load(world, put_run(world, 1, days, rows))
+
+
+class Throttled:
+    """DynamoDB that stops to serve after some calls, for ever."""
+
+    def __init__(self, client: Any, calls: int) -> None:
+        self._client = client
+        self._left = iter(range(calls))
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        def call(**arguments: Any) -> Any:
+            if next(self._left, None) is None:
+                code = "ProvisionedThroughputExceededException"
+                raise ClientError({"Error": {"Code": code, "Message": "slow down"}}, operation)
+            return getattr(self._client, operation)(**arguments)
+
+        return call
+
+
+def test_a_load_that_is_throttled_anywhere_and_repeated_brings_no_older_number_back(tmp_path):
+    """The newer run comes after the older was cut short; the older is then repeated, and the newer too."""
+    days = ["2024-11-01", "2024-11-02"]
+
+    def rows(*keys: str) -> list[dict[str, Any]]:
+        return [row(key, f"DAY#{day}", day) for day in days for key in keys]
+
+    lost = [dict.fromkeys(row("", "", ""), None) | {"pk": "TRACK#t", "sk": f"DAY#{day}", "day": day} for day in days]
+    for calls in range(100):
+        s3 = DirectoryS3(tmp_path / str(calls))
+        dynamodb = MemoryDynamoDB({FILES: ("source_id",), METRICS: ("pk", "sk")})
+        older = write_run(s3, "older", 1, days, [rows("GENRE#a", "GENRE#b", "TRACK#t")])
+        by_day = itemgetter("day")
+        newer = write_run(s3, "newer", 2, days[:1], [sorted([*rows("GENRE#b"), *lost], key=by_day)[:2]])
+        is_cut = False
+        for uri in (older, newer):
+            try:
+                run(s3, Throttled(dynamodb, calls), uri, "jr_1", FILES, METRICS)  # type: ignore[arg-type]  # a fake
+            except ClientError:
+                is_cut = True
+        for uri in (older, newer, older):
+            run(s3, dynamodb, uri, "jr_1", FILES, METRICS)  # type: ignore[arg-type]  # a fake
+        stood = {(item["pk"], item["sk"]): item["version"] for item in dynamodb.items(METRICS)}
+        assert stood == {
+            ("GENRE#b", f"DAY#{days[0]}"): 2,
+            ("GENRE#a", f"DAY#{days[1]}"): 1,
+            ("GENRE#b", f"DAY#{days[1]}"): 1,
+            ("TRACK#t", f"DAY#{days[1]}"): 1,
+        }, calls
+        if not is_cut:
+            return
+    raise AssertionError("the load makes too many calls")

@@ -56,7 +56,8 @@ class DirectoryS3:
     def paginate(self, *, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803 - as boto3 names it
         """Pages of one object each."""
         root = self._root / Bucket
-        keys = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+        folder = root / Prefix.rpartition("/")[0]
+        keys = sorted(str(path.relative_to(root)) for path in folder.rglob("*") if path.is_file())
         for key in keys:
             if key.startswith(Prefix):
                 modified = datetime.fromtimestamp((root / key).stat().st_mtime, UTC)

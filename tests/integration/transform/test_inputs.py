@@ -2,6 +2,7 @@
 
 import gzip
 import re
+from datetime import UTC, datetime
 
 import pytest
 
@@ -48,6 +49,7 @@ FILES = {
     "byte order mark and blank lines": BOM + b"\n\n" + text("\r\n", "1", "2"),
     "blank lines between": text("\n", "", "1", " ", "\t", "2", ""),
     "CR and blank lines": b"\r\r" + text("\r", "1", "", "2"),
+    "blank lines before the header fill a split": b"\n" * 20_000 + text("\n", "1", HEADER, "2"),
     "header only": text("\n"),
     "header without a line end": HEADER.encode(),
     "a line like the header": text("\n", HEADER, "1", HEADER),
@@ -63,9 +65,9 @@ FILES = {
 
 
 def lines_of(data: bytes) -> list[str]:
-    """The lines below the header, told simply."""
+    """The lines, the header first, told simply."""
     content = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).removeprefix(BOM).decode()
-    return [line for line in re.split("[\r\n]", content) if line.strip(csv_line.BLANK)][1:]
+    return [line for line in re.split("[\r\n]", content) if line.strip(csv_line.BLANK)]
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +105,15 @@ def test_the_lines_of_a_file_are_whole_and_in_order(read, name):
 def test_a_large_file_is_read_in_several_splits(read):
     source_id = f"{list(FILES).index('many lines'):032x}"
     assert len({row["position"]["block"] for row in read if row["source_id"] == source_id}) > 3
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_header_is_told_from_the_rows(read, name, spark):
+    source_id = f"{list(FILES).index(name):032x}"
+    lines = spark.createDataFrame([row for row in read if row["source_id"] == source_id], rows.LINES)
+    sources = spark.createDataFrame([(source_id, datetime(2026, 11, 21, tzinfo=UTC), 3, 0, 1, 2)], rows.SOURCES)
+    judged = rows.judge(lines, sources).orderBy("position").select("raw").collect()
+    assert [row["raw"] for row in judged] == lines_of(FILES[name])[1:]
 
 
 def test_every_line_is_of_a_file_of_the_manifest(read):

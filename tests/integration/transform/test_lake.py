@@ -1,6 +1,6 @@
 """What the lake reads from a table's metadata, and which listens it picks for days.
 
-That Iceberg commits and deletes as told is for the end-to-end tests to show.
+That Iceberg commits and deletes as told is for test_iceberg.py to show.
 """
 
 import io
@@ -12,19 +12,33 @@ import pytest
 from botocore.exceptions import ClientError
 
 from music_streams.errors import LakeChanged
-from music_streams.transform.lake import LISTENS, Commit, Lake, TableState
+from music_streams.transform.lake import IcebergLake, TableState
+from music_streams.transform.ports import LISTENS, Pinned
 
-METADATA = {
+METADATA: dict[str, Any] = {
     "table-uuid": "9c12d441-03fe-4693-9a96-a0705ddf69c1",
     "current-snapshot-id": 30,
     "snapshots": [
-        {"snapshot-id": 10, "sequence-number": 1, "summary": {"operation": "append", "execution": "a-1", "days": "[]"}},
+        {
+            "snapshot-id": 10,
+            "sequence-number": 1,
+            "timestamp-ms": 1000,
+            "summary": {"operation": "append", "execution": "a-1"},
+        },
         {
             "snapshot-id": 30,
+            "parent-snapshot-id": 20,
             "sequence-number": 7,
-            "summary": {"operation": "append", "execution": "b-1", "days": '["2024-06-25"]'},
+            "timestamp-ms": 3000,
+            "summary": {"operation": "append", "execution": "b-1"},
         },
-        {"snapshot-id": 20, "sequence-number": 2, "summary": {"operation": "delete"}},
+        {
+            "snapshot-id": 20,
+            "parent-snapshot-id": 10,
+            "sequence-number": 2,
+            "timestamp-ms": 2000,
+            "summary": {"operation": "delete"},
+        },
     ],
 }
 
@@ -32,19 +46,25 @@ METADATA = {
 def test_the_version_is_the_sequence_number_of_the_current_snapshot():
     state = TableState(METADATA)
     assert (state.uuid, state.snapshot_id, state.version) == ("9c12d441-03fe-4693-9a96-a0705ddf69c1", 30, 7)
+    assert state.moment == 3000
 
 
-@pytest.mark.parametrize(
-    ("execution", "commit"), [("a-1", Commit([])), ("b-1", Commit(["2024-06-25"])), ("b-2", None), ("b", None)]
-)
-def test_a_commit_is_found_by_its_execution(execution, commit):
-    assert TableState(METADATA).commit_of(execution) == commit
+@pytest.mark.parametrize(("execution", "is_there"), [("a-1", True), ("b-1", True), ("b-2", False), ("b", False)])
+def test_a_commit_is_found_by_its_execution(execution, is_there):
+    assert TableState(METADATA).has_commit_of(execution) is is_there
+
+
+def test_a_table_is_whole_until_a_snapshot_expires():
+    assert TableState(METADATA).is_whole
+    expired = METADATA | {"snapshots": METADATA["snapshots"][1:]}
+    assert not TableState(expired).is_whole
 
 
 @pytest.mark.parametrize("current", [{}, {"current-snapshot-id": -1}, {"current-snapshot-id": None}])
 def test_a_table_without_a_snapshot_is_told(current):
     state = TableState({"table-uuid": "x", **current})
-    assert state.commit_of("a-1") is None
+    assert not state.has_commit_of("a-1")
+    assert state.is_whole
     with pytest.raises(LakeChanged, match="no snapshot"):
         _ = state.snapshot_id
 
@@ -90,14 +110,20 @@ class Tables:
         self.statements.append(statement)
 
 
-def lake(session: Any, catalog: Catalog) -> Lake:
-    return Lake(session, catalog, catalog)  # type: ignore[arg-type]  # fakes with the calls that it makes
+def lake(session: Any, catalog: Catalog) -> IcebergLake:
+    return IcebergLake(session, catalog, catalog)  # type: ignore[arg-type]  # fakes with the calls that it makes
 
 
 def test_the_state_is_read_from_the_metadata_file_that_the_catalog_names():
     catalog = Catalog("s3://lake/warehouse/listens/metadata/00002.json")
     assert lake(Tables(None), catalog).state(LISTENS).metadata == METADATA
     assert catalog.reads == ["s3://lake/warehouse/listens/metadata/00002.json"]
+
+
+def test_what_is_pinned_is_of_one_moment():
+    catalog = Catalog("s3://lake/warehouse/listens/metadata/00002.json")
+    assert lake(Tables(None), catalog).pin() == Pinned(30, 7, METADATA["table-uuid"])
+    assert len(catalog.reads) == 1
 
 
 def test_a_table_that_is_not_there_is_created_and_looked_for_again():

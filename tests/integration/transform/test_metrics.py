@@ -235,3 +235,14 @@ def test_a_day_is_that_of_the_instant_in_utc(items):
 def test_tracks_have_items_only_where_they_are_wanted(spark):
     frame = metrics.items(spark.createDataFrame(_rows[:4], LISTENS), track_metrics=False)
     assert {row["pk"].split("#")[0] for row in frame.select("pk").collect()} == {"GENRE", "COUNTRY", "DAY"}
+
+
+def test_a_track_is_lost_where_nothing_of_the_day_counts_in_it_any_more(spark):
+    pairs = [(track("T1"), PLAIN), (track("T2"), HALF), (track("gone"), PLAIN), (track("gone"), PLAIN)]
+    removed = spark.createDataFrame(pairs, "track_id STRING, day STRING")
+    lost = metrics.lost_tracks(spark.createDataFrame(_rows, LISTENS), removed).collect()
+    assert {tuple(row) for row in lost} == {
+        (f"TRACK#{track('T2')}", f"DAY#{HALF}", HALF),
+        (f"TRACK#{track('gone')}", f"DAY#{PLAIN}", PLAIN),
+    }
+    assert len(lost) == 2

@@ -103,3 +103,20 @@ def test_a_repeated_event_of_a_file_is_a_duplicate_from_its_second_row_on(spark)
     sources = [("a", ARRIVAL, 3, 0, 1, 2), ("b", ARRIVAL, 3, 0, 1, 2)]
     reasons = [row["reason"] for row in judged(spark, lines, sources)]
     assert reasons == [None, "bad_user_id", "bad_user_id", None, "duplicate", None]
+
+
+def test_the_first_line_of_each_file_that_reads_like_its_header_is_the_header(spark):
+    header, others = "user_id,track_id,listen_time", 'x,"listen_time",user_id,track_id'
+    lines = [
+        *((name, header) for name in ("a", "a", "b", "a")),
+        ("c", others),
+        ("c", "y,listen_time,user_id,track_id"),
+        ("c", "x,listen_time,user_id,track_id,more"),
+        ("c", "x,user_id,track_id,listen_time"),
+    ]
+    sources = [("a", ARRIVAL, 3, 0, 1, 2), ("b", ARRIVAL, 3, 0, 1, 2), ("c", ARRIVAL, 4, 2, 3, 1)]
+    assert [(row["source_id"], row["raw"], row["reason"]) for row in judged(spark, lines, sources)] == [
+        ("a", header, "bad_user_id"),
+        ("a", header, "bad_user_id"),
+        *((source_id, raw, "malformed_row" if "more" in raw else "bad_user_id") for source_id, raw in lines[5:]),
+    ]

@@ -1,0 +1,293 @@
+"""What the lake promises, on Iceberg tables in a Glue Data Catalog; run by test_iceberg.py."""
+
+import io
+import itertools
+import logging
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+from moto.s3.models import s3_backends
+from moto.server import ThreadedMotoServer
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from local.aws import ACCOUNT, Aws
+from local.moto_patches import jobs, objects
+from local.spark import environment_of_run, installed_spark, settings_of_run
+from local.spark_jars import ensure_jars
+from music_streams.transform.lake import DATABASE, IcebergLake
+from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Leaving
+
+BUCKET, REGION = "lake", "us-east-1"
+WAREHOUSE = f"s3://{BUCKET}/warehouse"
+SETTINGS_OF_TEMPLATE = {
+    "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+    "spark.sql.catalog.lake": "org.apache.iceberg.spark.SparkCatalog",
+    "spark.sql.catalog.lake.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
+    "spark.sql.catalog.lake.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+    "spark.sql.catalog.lake.warehouse": WAREHOUSE,
+    "spark.sql.shuffle.partitions": "1",
+}
+LISTENS_COLUMNS = """user_id BIGINT, track_id STRING, listened_at TIMESTAMP, duration_ms BIGINT, track_name STRING,
+    artists STRING, genres ARRAY<STRING>, user_country STRING, source_id STRING, execution STRING,
+    reference_version BIGINT"""
+REJECTED_COLUMNS = "raw STRING, reason STRING, source_id STRING, execution STRING"
+DAY, NEXT_DAY, LATER = "2024-06-25", "2024-06-26", "2024-07-01"
+TRACK = "T" * 22
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[Aws]:
+    """S3 and Glue on a server in this process."""
+    jobs.check_table_versions()
+    objects.lock_objects()
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    aws = Aws(f"http://127.0.0.1:{port}", REGION)
+    aws.client("s3").create_bucket(Bucket=BUCKET)
+    aws.client("glue").create_database(DatabaseInput={"Name": DATABASE})
+    yield aws
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def spark(aws, tmp_path_factory) -> Iterator[SparkSession]:
+    """A session as the transform job has it."""
+    ensure_jars(print)
+    scratch = tmp_path_factory.mktemp("spark")
+    found = installed_spark()
+    settings = settings_of_run(found, SETTINGS_OF_TEMPLATE, aws.endpoint, REGION, scratch)
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in environment_of_run(found, settings, aws.endpoint, REGION, scratch).items():
+            environment.setenv(name, value)
+        session = SparkSession.builder.getOrCreate()
+        session.sparkContext.setLogLevel("OFF")
+        yield session
+        session.stop()
+
+
+class Tables(IcebergLake):
+    """The lake, with rows made by hand. Each test has sources, users and executions of its own."""
+
+    def listens(self, execution: str, *rows: tuple[str, int, str]) -> None:
+        """Append listens: source, user, day."""
+        values = [
+            (user, TRACK, _midnight(day), 1, "n", "a", ["pop"], "DE", source, execution, 1)
+            for source, user, day in rows
+        ]
+        self.append(LISTENS, self.spark.createDataFrame(values, LISTENS_COLUMNS), execution)
+
+    def rejected(self, execution: str, *rows: tuple[str, str]) -> None:
+        """Append rejected rows: source, raw text."""
+        values = [(raw, "bad_user_id", source, execution) for source, raw in rows]
+        self.append(REJECTED_ROWS, self.spark.createDataFrame(values, REJECTED_COLUMNS), execution)
+
+    def elsewhere(self) -> "Tables":
+        """The lake as another process has it: a session of its own knows only what the catalog says."""
+        return Tables(self.spark.newSession(), self.glue, self.s3)
+
+    def remove(self, leaving: Leaving) -> None:
+        self.delete(leaving, self.find(leaving))
+
+    def rows(self, table: str, *source_ids: str, snapshot: int | None = None) -> list[tuple[str, ...]]:
+        """Source, execution and user or text of the sources' rows, now or in a snapshot."""
+        self._refresh(table)
+        reader = self.spark.read.option("snapshot-id", snapshot) if snapshot else self.spark.read
+        found = reader.table(self._name(table)).where(F.col("source_id").isin(*source_ids))
+        columns = ["source_id", "execution", "user_id" if table == LISTENS else "raw"]
+        return sorted(tuple(map(str, row)) for row in found.select(*columns).collect())
+
+    def files(self) -> list[str]:
+        """The keys of all Parquet files of both tables."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix="warehouse/")
+        keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
+        return [key for key in keys if key.endswith(".parquet")]
+
+    def in_files(self) -> Counter[Any]:
+        """How many rows of each user, or raw text, lie in files, whether a table refers to them or not."""
+        counter: Counter[Any] = Counter()
+        for key in self.files():
+            body = self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+            for row in pyarrow.parquet.read_table(io.BytesIO(body)).to_pylist():
+                counter[row.get("user_id") or row["raw"]] += 1
+        return counter
+
+
+def _midnight(day: str) -> datetime:
+    return datetime.fromisoformat(day).replace(tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def lake(spark, aws) -> Tables:
+    """One whose tables are not there yet."""
+    return Tables(spark, aws.client("glue"), aws.client("s3"))
+
+
+@pytest.fixture
+def sources(numbers=itertools.count()) -> list[str]:  # noqa: B008 - one for all
+    """Sources that no other test has."""
+    return [f"{next(numbers):032x}" for _ in range(4)]
+
+
+def older(execution: str, *source_ids: str) -> Leaving:
+    return Leaving(execution, list(source_ids), [], [])
+
+
+def test_a_commit_happens_once_and_its_rows_are_read(lake, sources):
+    a, b, *_ = sources
+    for _ in range(2):
+        lake.listens("once-1", (a, 1, DAY), (b, 2, NEXT_DAY))
+    assert lake.rows(LISTENS, a, b) == [(a, "once-1", "1"), (b, "once-1", "2")]
+    state = lake.state(LISTENS)
+    assert (state.has_commit_of("once-1"), state.has_commit_of("once-2")) == (True, False)
+    picked = lake.listens_at(lake.pin().snapshot_id, [NEXT_DAY]).where(F.col("execution") == "once-1").collect()
+    assert [row["user_id"] for row in picked] == [2]
+
+
+def test_what_another_run_commits_is_known_at_once(lake, sources):
+    a, b, *_ = sources
+    lake.listens("known-1", (a, 1, "2020-02-02"))
+    lake.elsewhere().listens("other-1", (b, 321, "2020-02-02"))
+    assert lake.find(Leaving("f-1", [], [], [321])).days == {b: {"2020-02-02"}}
+    lake.elsewhere().listens("other-2", (b, 322, "2020-02-03"))
+    assert lake.listens_at(lake.pin().snapshot_id, ["2020-02-02", "2020-02-03"]).count() == 3
+
+
+def test_older_copies_are_found_and_deleted_and_no_reader_sees_a_dip(lake, sources):
+    a, b, c, _ = sources
+    lake.listens("copies-1", (a, 1, DAY), (a, 2, LATER), (b, 3, DAY))
+    lake.rejected("copies-1", (a, "bad"), (b, "bad of b"))
+    lake.rejected("copies-2", (a, "bad"))
+    lake.listens("copies-2", (a, 1, DAY), (a, 4, NEXT_DAY))
+    pinned = lake.pin()
+    found = lake.find(older("copies-2", a, c))
+    assert (found.days, found.executions) == ({a: {DAY, LATER}}, {"copies-1"})
+    lake.delete(older("copies-2", a, c), found)
+
+    assert lake.rows(LISTENS, a, b) == [(a, "copies-2", "1"), (a, "copies-2", "4"), (b, "copies-1", "3")]
+    assert lake.rows(REJECTED_ROWS, a, b) == [(a, "copies-2", "bad"), (b, "copies-1", "bad of b")]
+    assert not lake.find(older("copies-2", a, c))
+    # Whoever reads the snapshot before still has all; the current one went from all straight to the new rows.
+    assert len(lake.rows(LISTENS, a, b, snapshot=pinned.snapshot_id)) == 5
+    assert lake.pin().version == pinned.version + 1
+
+
+def test_rows_that_come_after_the_look_are_not_deleted(lake, sources):
+    a, b, *_ = sources
+    lake.listens("look-1", (a, 77, DAY), (a, 8, DAY))
+    forget = Leaving("f-1", [], [], [77])
+    found = lake.find(forget)
+    lake.listens("after-1", (b, 77, LATER))
+    lake.delete(forget, found)
+    assert lake.rows(LISTENS, a, b) == [(a, "look-1", "8"), (b, "after-1", "77")]
+    assert lake.find(forget).days == {b: {LATER}}
+
+
+def test_rows_of_a_refused_source_leave_whoever_committed_them(lake, sources):
+    a, b, *_ = sources
+    lake.listens("refused-1", (a, 1, DAY), (b, 2, DAY))
+    lake.remove(Leaving("refused-1", [], [a], []))
+    assert lake.rows(LISTENS, a, b) == [(b, "refused-1", "2")]
+
+
+USER = 1234567
+RAW = {  # whether it is the user's
+    "1234567,track,2024-06-25 10:00:00": True,
+    'x,"001234567",7.5': True,
+    "1234567": True,
+    "a, 1234567": True,
+    "8,track,x\\1234567": True,
+    "8,track,1234567-07-07 07:07:07": False,
+    "12345678,track1234567,2024-06-25 10:00:07.1234567": False,
+    "8,track,2024-06-25T10:00:07+1234567": False,
+    "-1234567,1234567.0": False,
+}
+
+
+def test_a_forgotten_user_is_in_no_file_and_what_runs_committed_is_still_recognised(lake, sources):
+    a, b, c, _ = sources
+    lake.listens("held-1", (a, USER, DAY), (a, 7654321, DAY), (b, 7654321, DAY))
+    lake.listens("held-2", (c, USER, LATER))
+    lake.rejected("held-1", *((b, raw) for raw in RAW))
+    forget = Leaving("f-1", [], [], [USER])
+    found = lake.find(forget)
+    assert found.days == {a: {DAY}, b: set(), c: {LATER}}
+    lake.delete(forget, found)
+    assert lake.in_files()[USER] == 2  # earlier snapshots hold them still
+    keys = s3_backends[ACCOUNT]["aws"].get_bucket(BUCKET).keys
+    some = lake.files()[0]
+    for name, age in (("old", timedelta(hours=25)), ("new", timedelta(hours=23))):
+        left = some.replace(".parquet", f"-{name}.parquet")
+        lake.s3.copy_object(Bucket=BUCKET, Key=left, CopySource=f"{BUCKET}/{some}")
+        keys[left].last_modified = datetime.now(UTC).replace(tzinfo=None) - age
+
+    lake.expire()
+    in_files = lake.in_files()
+    assert (in_files[USER], in_files[7654321]) == (0, 2)
+    assert {raw: bool(in_files[raw]) for raw in RAW} == {raw: not is_theirs for raw, is_theirs in RAW.items()}
+    # Of what nobody committed only that goes which no run can be about to commit.
+    assert {name for name in ("old", "new") if any(key.endswith(f"-{name}.parquet") for key in lake.files())} == {"new"}
+    # A run that had committed before, and is repeated, does not commit again.
+    assert not lake.state(LISTENS).has_commit_of("held-1")
+    lake.listens("held-1", (a, 7654321, DAY))
+    lake.listens("held-3", (c, 1, DAY))
+    expected = [(a, "held-1", "7654321"), (b, "held-1", "7654321"), (c, "held-3", "1")]
+    assert lake.rows(LISTENS, a, b, c) == expected
+
+
+def test_runs_commit_and_delete_side_by_side(lake, sources):
+    lake.listens("beside-1", *((source, 1, DAY) for source in sources))  # all in one file
+    lake.rejected("beside-1", *((source, "bad") for source in sources))
+    errors: list[Exception] = []
+
+    def run(number: int) -> None:
+        execution = f"beside{number}-2"
+        own = lake.elsewhere()
+        try:
+            own.listens(execution, (sources[number], 1, DAY))
+            own.remove(older(execution, sources[number]))
+        except Exception as error:  # noqa: BLE001 - shown where the test waits
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    *repeated, last = sources
+    expected = [(source, f"beside{number}-2", "1") for number, source in enumerate(repeated)]
+    assert lake.rows(LISTENS, *sources) == [*expected, (last, "beside-1", "1")]
+    assert lake.rows(REJECTED_ROWS, *sources) == [(last, "beside-1", "bad")]
+
+
+def test_metrics_are_written_by_day_with_the_tracks_that_were_lost(lake, sources):
+    a, b, *_ = sources
+    first, second, third = "2021-01-01", "2021-01-02", "2021-03-01"
+    lake.listens("metrics-1", (a, 555, first), (b, 555, second), (b, 2, second), (a, 555, third))
+    forget = Leaving("f-1", [], [], [555])
+    found = lake.find(forget)
+    tracks = f"s3://{BUCKET}/runs/r/removed/f-1/tracks/jr-0"
+    lake.write_tracks(forget, found, tracks)
+    lake.delete(forget, found)
+    lake.write_metrics(lake.pin(), [first, second], [tracks], f"s3://{BUCKET}/runs/r/metrics/jr")
+    written = []
+    for found_file in lake.s3.list_objects_v2(Bucket=BUCKET, Prefix="runs/r/metrics/jr/")["Contents"]:
+        if found_file["Key"].endswith(".parquet"):
+            body = lake.s3.get_object(Bucket=BUCKET, Key=found_file["Key"])["Body"].read()
+            written += pyarrow.parquet.read_table(io.BytesIO(body)).to_pylist()
+    assert [row["day"] for row in written] == sorted(row["day"] for row in written)
+    assert {(row["pk"], row["sk"]): row["listen_count"] for row in written} == {
+        (f"TRACK#{TRACK}", f"DAY#{first}"): None,
+        (f"TRACK#{TRACK}", f"DAY#{second}"): 1,
+        ("GENRE#pop", f"DAY#{second}"): 1,
+        ("COUNTRY#DE", f"DAY#{second}"): 1,
+        (f"DAY#{second}", "SUMMARY"): 1,
+    }

@@ -1,0 +1,415 @@
+"""The steps of a run, whatever dies in between: on a lake in memory, so that every death can be tried."""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from music_streams.errors import LakeChanged, NoReferenceData
+from music_streams.load.items import read_rows
+from music_streams.runs import Manifest, ManifestSource, RunFolder, SourceOutcome, Summary, read_result
+from music_streams.sources import Treatment
+from music_streams.transform import job
+from music_streams.transform.ports import LISTENS, REJECTED_ROWS
+from music_streams.transform.removals import Removals
+from tests.integration.transform.directory_s3 import DirectoryS3
+from tests.integration.transform.memory import Listen, MemoryBatch, MemoryLake, MemoryTables, Rejected
+
+LAKE = "lake-of-process"
+A, B, C = "a" * 32, "b" * 32, "c" * 32
+DAY, NEXT_DAY, LATER = "2024-06-25", "2024-06-26", "2024-07-01"
+BAD = ("x,t,2024-06-25", "bad_user_id")
+Rows = Iterable[tuple[int, str, str] | tuple[str, str]] | None
+
+
+class Dies(Exception):
+    """The process dies."""
+
+
+@dataclass
+class Attempt:
+    """An execution over some files."""
+
+    number: int
+    files: dict[str, Rows] = field(default_factory=dict)
+    treatments: dict[str, str] = field(default_factory=dict)
+    days: list[str] = field(default_factory=list)
+    forget: list[int] = field(default_factory=list)
+    follows: str = ""
+    batch: str = "batch"
+
+    @property
+    def execution(self) -> str:
+        return f"{self.batch}-{self.number}"
+
+    @property
+    def manifest(self) -> Manifest:
+        source_ids = sorted({*self.files, *self.treatments})
+        sources = [
+            ManifestSource(each, "streams", f"{each}.csv", [], "", 1, self.treatments.get(each, ""), self.follows)
+            for each in source_ids
+        ]
+        return Manifest(self.batch, sources, self.days, self.forget)
+
+
+@dataclass
+class Pipeline:
+    """Runs over one lake, and what their metrics say."""
+
+    s3: Any
+    tables: MemoryTables = field(default_factory=MemoryTables)
+    published: dict[tuple[str, str], int] = field(default_factory=dict)
+    tries: int = 0
+
+    def run(self, attempt: Attempt, step: Callable[[str], None] = lambda _: None, **options: Any) -> Summary:
+        """One try of the transform, and where it lives the load."""
+        self.tries += 1
+        folder = RunFolder(LAKE, attempt.batch)
+        task = job.TransformRun(
+            folder,
+            attempt.execution,
+            f"jr_{self.tries}",
+            "landing",
+            Decimal("0.2"),
+            publish_track_metrics=options.get("tracks", True),
+        )
+        batch = MemoryBatch(attempt.execution, attempt.files, options.get("songs", True)) if attempt.files else None
+        lake = MemoryLake(self.s3, self.tables, step)
+        summary = job.process(Steps(self.s3, step), task, attempt.manifest, batch, lake)  # type: ignore[arg-type]
+        assert batch is None or batch.is_closed
+        self._load(folder, summary)
+        return summary
+
+    def _load(self, folder: RunFolder, summary: Summary) -> None:
+        """What the fence does, where nobody else runs."""
+        tracks = {key: count for key, count in self.published.items() if key[0].startswith("TRACK#")}
+        others = {key: count for key, count in self.published.items() if not key[0].startswith("TRACK#")}
+        self.published = tracks | {key: count for key, count in others.items() if day_of(*key) not in summary.days}
+        for row in read_rows(self.s3, folder, summary) if summary.days else ():
+            if row["listen_count"] is None:
+                self.published.pop((row["pk"], row["sk"]), None)
+            else:
+                self.published[row["pk"], row["sk"]] = row["listen_count"]
+
+    @property
+    def fold(self) -> dict[tuple[str, str], int]:
+        """What the metrics ought to be: reckoned from the rows that the lake holds."""
+        counts: dict[tuple[str, str], int] = {}
+        for user, track, day in {row.event for row in self.tables.rows[LISTENS] if isinstance(row, Listen)}:
+            for key in ((f"DAY#{day}", "SUMMARY"), (f"COUNTRY#{user}", f"DAY#{day}"), (f"TRACK#{track}", f"DAY#{day}")):
+                counts[key] = counts.get(key, 0) + 1
+        return counts
+
+
+@dataclass
+class Steps:
+    """An S3 client that tells of its writes."""
+
+    s3: Any
+    step: Callable[[str], None]
+
+    def put_object(self, **arguments: Any) -> None:
+        name = arguments["Key"].rsplit("/", 1)[1]
+        self.step(f"before put of {name}")
+        self.s3.put_object(**arguments)
+        self.step(f"after put of {name}")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.s3, name)
+
+
+def day_of(pk: str, sk: str) -> str:
+    return (pk if sk == "SUMMARY" else sk).removeprefix("DAY#")
+
+
+def steps_of(make: Callable[[], Pipeline], attempt: Attempt) -> list[str]:
+    """The names of all steps of an attempt that nothing disturbs."""
+    steps: list[str] = []
+    make().run(attempt, steps.append)
+    return steps
+
+
+def dies_at(number: int) -> Callable[[str], None]:
+    """A process that dies at its n-th step."""
+    left = iter(range(number))
+
+    def step(name: str) -> None:
+        if next(left, None) is None:
+            raise Dies(name)
+
+    return step
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[[], Pipeline]:
+    """New pipelines, each after a first attempt at A, B and C was published."""
+    made: list[None] = []
+
+    def pipeline() -> Pipeline:
+        made.append(None)
+        new = Pipeline(DirectoryS3(tmp_path / str(len(made))))
+        new.run(FIRST)
+        assert new.published == new.fold
+        return new
+
+    return pipeline
+
+
+FIRST = Attempt(
+    1,
+    {
+        A: [(1, "t", DAY), (2, "t", DAY), (3, "u", DAY), (1, "v", NEXT_DAY), (7, "w", NEXT_DAY), BAD],
+        B: [(7, "t", DAY), *((user, "w", LATER) for user in range(7, 12)), ("7,w,bad", "bad_listen_time")],
+        C: [],
+    },
+    batch="first",
+)
+AGAIN = Attempt(2, {A: [(1, "t", DAY), (2, "x", NEXT_DAY)]}, batch="again")
+REFUSED = Attempt(2, {A: [(1, "t", DAY), BAD, BAD]}, batch="refused")
+BROKEN = Attempt(2, {A: None, B: [(7, "t", DAY)]}, batch="broken")
+RETRACT = Attempt(2, treatments={A: Treatment.RETRACT}, batch="retract")
+FORGET = Attempt(1, forget=[7, 77], batch="forget")
+REBUILD = Attempt(1, days=[DAY, LATER, "2020-01-01"], batch="rebuild")
+ATTEMPTS = {
+    "first": Attempt(1, {A: [(4, "y", LATER), BAD, *((user, "z", LATER) for user in range(4))]}, batch="new"),
+    "again": AGAIN,
+    "refused": REFUSED,
+    "broken": BROKEN,
+    "retract": RETRACT,
+    "forget": FORGET,
+    "rebuild": REBUILD,
+}
+
+
+def rows(pipeline: Pipeline) -> tuple[list[Any], list[Any]]:
+    return sorted(pipeline.tables.rows[LISTENS]), sorted(pipeline.tables.rows[REJECTED_ROWS])
+
+
+def told(summary: Summary) -> dict[str, Any]:
+    """What a summary says, but for the version and the try."""
+    return {"days": summary.days, "sources": summary.sources, "forgotten": summary.forgotten}
+
+
+def test_a_run_commits_what_is_good_and_says_what_became_of_each_file(tmp_path):
+    pipeline = Pipeline(DirectoryS3(tmp_path))
+    files: dict[str, Rows] = {
+        A: [(1, "t", DAY), (1, "t", NEXT_DAY), (2, "t", DAY), (3, "t", DAY), BAD, ("p", "unknown_track")],
+        B: [(1, "t", DAY), BAD],
+        C: None,
+    }
+    attempt = Attempt(1, {**files, "d" * 32: []})
+    summary = pipeline.run(attempt)
+    assert summary.sources == {
+        A: SourceOutcome(6, 4, {"bad_user_id": 1, "unknown_track": 1}, [DAY, NEXT_DAY]),
+        B: SourceOutcome(2, 0, {"bad_user_id": 1}, [], "too_many_bad_rows"),
+        C: SourceOutcome(0, 0, {}, [], "not_csv"),
+        "d" * 32: SourceOutcome(0, 0, {}, []),
+    }
+    assert {row.source_id for table in pipeline.tables.rows.values() for row in table} == {A}
+    assert (summary.version, summary.lake_uuid, summary.days) == (1, "uuid", [DAY, NEXT_DAY])
+    assert read_result(pipeline.s3, RunFolder(LAKE, "batch"), "jr_1") == summary
+
+
+def test_the_share_of_bad_rows_does_not_matter_for_a_released_file(tmp_path):
+    pipeline = Pipeline(DirectoryS3(tmp_path))
+    attempt = Attempt(2, {A: [(1, "t", DAY), BAD], B: [BAD]}, {A: Treatment.ACCEPT_BAD_ROWS})
+    summary = pipeline.run(attempt)
+    assert summary.sources[A] == SourceOutcome(2, 1, {"bad_user_id": 1}, [DAY])
+    assert summary.sources[B].verdict == "too_many_bad_rows"
+
+
+def test_a_run_without_any_songs_row_fails_and_parks_nothing(tmp_path):
+    pipeline = Pipeline(DirectoryS3(tmp_path))
+    with pytest.raises(NoReferenceData, match="no_reference_data: no valid songs row"):
+        pipeline.run(Attempt(1, {A: [("p", "unknown_track")]}), songs=False)
+    assert pipeline.tables == MemoryTables()
+
+
+def test_a_file_read_again_replaces_its_older_rows(make):
+    pipeline = make()
+    summary = pipeline.run(AGAIN)
+    assert summary.days == [DAY, NEXT_DAY]
+    assert {row for row in pipeline.tables.rows[LISTENS] if row.source_id == A} == {
+        Listen(A, "again-2", 1, "t", DAY),
+        Listen(A, "again-2", 2, "x", NEXT_DAY),
+    }
+    assert Rejected(A, "first-1", *BAD) not in pipeline.tables.rows[REJECTED_ROWS]
+    # Tracks u on the one day and v and w on the other have lost their last listen, and their items.
+    assert pipeline.published == pipeline.fold
+
+
+def test_a_retracted_file_leaves_lake_and_metrics(make):
+    pipeline = make()
+    summary = pipeline.run(RETRACT)
+    assert told(summary) == {
+        "days": [DAY, NEXT_DAY],
+        "sources": {A: SourceOutcome(0, 0, {}, [DAY, NEXT_DAY])},
+        "forgotten": [],
+    }
+    assert A not in {row.source_id for table in pipeline.tables.rows.values() for row in table}
+    assert pipeline.published == pipeline.fold
+    assert not [key for key in pipeline.published if day_of(*key) == NEXT_DAY]
+
+
+def test_a_forgotten_user_leaves_lake_snapshots_and_metrics(make):
+    pipeline = make()
+    summary = pipeline.run(FORGET)
+    assert told(summary) == {"days": [DAY, NEXT_DAY, LATER], "sources": {}, "forgotten": [A, B]}
+    held = [row for snapshot in pipeline.tables.snapshots for row in snapshot if isinstance(row, Listen)]
+    assert held
+    assert 7 not in {row.user for row in held}
+    assert {row.raw for row in pipeline.tables.rows[REJECTED_ROWS] if isinstance(row, Rejected)} == {BAD[0]}
+    assert pipeline.published == pipeline.fold
+
+
+def test_rows_of_a_forgotten_user_that_come_meanwhile_are_forgotten_with_their_days(make):
+    pipeline = make()
+    new = Attempt(1, {C: [(7, "n", "2024-08-01")]}, batch="meanwhile")
+
+    def step(name: str) -> None:
+        if name == "before listens are deleted" and not pipeline.tables.commits[LISTENS] & {new.execution}:
+            pipeline.run(new)
+
+    summary = pipeline.run(FORGET, step)
+    assert "2024-08-01" in summary.days
+    assert summary.forgotten == [A, B, C]
+    assert pipeline.published == pipeline.fold
+
+
+def test_a_rebuild_makes_lost_metrics_again(make):
+    pipeline = make()
+    everything = pipeline.published
+    pipeline.published = {}
+    assert pipeline.run(Attempt(1, days=[DAY, NEXT_DAY, LATER], batch="rebuild")).sources == {}
+    assert pipeline.published == everything
+
+
+def test_a_rebuild_from_an_empty_lake_is_refused(tmp_path):
+    with pytest.raises(LakeChanged):
+        Pipeline(DirectoryS3(tmp_path)).run(REBUILD)
+
+
+def test_no_track_is_looked_for_where_they_have_no_items(make):
+    pipeline = make()
+    summary = pipeline.run(RETRACT, tracks=False)
+    assert {row["pk"][:4] for row in read_rows(pipeline.s3, RunFolder(LAKE, "retract"), summary)} == {"DAY#", "COUN"}
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=ATTEMPTS)
+def test_a_run_may_die_anywhere_and_be_repeated(make, attempt):
+    expected = make()
+    summary = expected.run(attempt)
+    steps = steps_of(make, attempt)
+    assert len(steps) > 3
+    for number, name in enumerate(steps):
+        pipeline = make()
+        with pytest.raises(Dies, match=name):
+            pipeline.run(attempt, dies_at(number))
+        assert told(pipeline.run(attempt)) == told(summary), name
+        assert rows(pipeline) == rows(expected), name
+        assert pipeline.published == pipeline.fold == expected.published, name
+
+
+@pytest.mark.parametrize("attempt", [AGAIN, REFUSED, BROKEN, RETRACT, FORGET], ids=lambda each: each.batch)
+def test_a_run_may_die_twice(make, attempt):
+    expected = make()
+    summary = expected.run(attempt)
+    steps = steps_of(make, attempt)
+    for first in range(len(steps)):
+        for second in range(len(steps)):
+            pipeline = make()
+            for number in (first, second):
+                with suppress(Dies):
+                    pipeline.run(attempt, dies_at(number))
+            assert told(pipeline.run(attempt)) == told(summary), (steps[first], steps[second])
+            assert rows(pipeline) == rows(expected)
+            assert pipeline.published == expected.published
+
+
+@pytest.mark.parametrize("treatment", [Treatment.NORMAL, Treatment.RETRACT])
+@pytest.mark.parametrize("failing", [AGAIN, REFUSED, BROKEN, RETRACT], ids=lambda each: each.batch)
+def test_an_attempt_that_fails_anywhere_is_got_over_by_the_next(make, failing, treatment):
+    sources = sorted({*failing.files, *failing.treatments})
+
+    def attempt(number: int, follows: Attempt) -> Attempt:
+        files: dict[str, Rows] = {} if treatment else dict.fromkeys(sources, AGAIN.files[A])
+        return Attempt(
+            number, files, dict.fromkeys(sources, treatment), follows=follows.execution, batch=f"try{number}"
+        )
+
+    for death, name in enumerate([*steps_of(make, failing), "at its end, before its metrics are loaded"]):
+        pipeline = make()
+        published = pipeline.published
+        with suppress(Dies):
+            pipeline.run(failing, dies_at(death))
+        # The next ones fail too, each a step later, once they have noted whom they follow.
+        last = failing
+        for number in range(1, len(steps_of(make, attempt(3, failing)))):
+            last = attempt(2 + number, last)
+            with suppress(Dies):
+                pipeline.run(last, dies_at(number))
+        pipeline.published = published  # nobody loaded what they came to
+        last = attempt(last.number + 1, last)
+        pipeline.run(last)
+        assert pipeline.published == pipeline.fold, name
+        assert {row.execution for row in pipeline.tables.rows[LISTENS] if row.source_id in sources} <= {last.execution}
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_repeat_that_judges_otherwise_takes_back_what_was_committed(make, number):
+    pipeline = make()
+    attempt = Attempt(number, {A: [(5, "n", DAY)]}, batch="otherwise")
+    with pytest.raises(Dies):
+        pipeline.run(attempt, dies_at(steps_of(make, attempt).index("after append to listens")))
+    pipeline.run(dataclasses.replace(attempt, files={A: None}))
+    assert "otherwise" not in {row.execution.split("-")[0] for row in pipeline.tables.rows[LISTENS]}
+    assert pipeline.published == pipeline.fold
+
+
+def test_an_attempt_is_got_over_though_the_next_dies_before_it_begins(make):
+    pipeline = make()
+    with pytest.raises(Dies):
+        pipeline.run(RETRACT, dies_at(steps_of(make, RETRACT).index("before metrics")))
+    retry = Attempt(3, treatments={A: Treatment.RETRACT}, follows=RETRACT.execution, batch="retry")
+    Removals(pipeline.s3, LAKE).follow(retry.execution, retry.follows)
+    pipeline.run(Attempt(4, treatments={A: Treatment.RETRACT}, follows=retry.execution, batch="last"))
+    assert pipeline.published == pipeline.fold
+
+
+def test_two_tries_of_one_run_side_by_side_do_not_disturb_each_other(make):
+    """The reply to the start of a job run may be lost, and another be started."""
+    for attempt in ATTEMPTS.values():
+        expected = make()
+        summary = expected.run(attempt)
+        for number, name in enumerate(steps_of(make, attempt)):
+            pipeline = make()
+            steps = iter(range(number))
+
+            def step(_: str, pipeline: Pipeline = pipeline, attempt: Attempt = attempt, steps: Any = steps) -> None:
+                if next(steps, None) is None and not pipeline.tables.uuid.endswith("!"):
+                    pipeline.tables.uuid += "!"
+                    pipeline.run(attempt)
+
+            assert told(pipeline.run(attempt, step)) == told(summary), name
+            # Both may append, before either sees the other's commit: events count once all the same.
+            assert [set(table) for table in rows(pipeline)] == [set(table) for table in rows(expected)], name
+            assert pipeline.published == expected.published, name
+
+
+def test_the_days_of_another_failed_source_are_not_computed_again(make):
+    """A batch of two fails after it deleted; each is tried again by itself."""
+    pipeline = make()
+    failing = Attempt(2, treatments={A: Treatment.RETRACT, B: Treatment.RETRACT}, batch="both")
+    with pytest.raises(Dies):
+        pipeline.run(failing, dies_at(steps_of(make, failing).index("before metrics")))
+    summary = pipeline.run(Attempt(3, treatments={A: Treatment.RETRACT}, follows="both-2", batch="alone"))
+    assert summary.days == [DAY, NEXT_DAY]
+    assert summary.sources == {A: SourceOutcome(0, 0, {}, [DAY, NEXT_DAY])}
+    assert ("DAY#2024-07-01", "SUMMARY") in pipeline.published
+    pipeline.run(Attempt(3, treatments={B: Treatment.RETRACT}, follows="both-2", batch="other"))
+    assert pipeline.published == {}
