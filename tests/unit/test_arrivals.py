@@ -4,8 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from music_streams.arrivals import source_of
+from music_streams.arrivals import event_of, source_of
 from music_streams.errors import BadEvent
 from music_streams.sources import Kind, Source
 
@@ -43,6 +45,15 @@ def test_a_key_is_taken_as_it_stands(key):
     source = source_of(json.dumps(event(key)))
     assert source is not None
     assert source.key == key
+
+
+KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=300).filter(lambda rest: not rest.endswith("/"))
+
+
+@given(KEYS.filter(bool), st.sampled_from(["incoming/", "reference/songs/", "reference/users/"]))
+def test_a_lost_event_is_made_again_as_it_was(rest, prefix):
+    source = Source("landing", prefix + rest, "v1", 5, "2026-11-21T21:03:25.123Z")
+    assert source_of(event_of(source)) == source
 
 
 @pytest.mark.parametrize(

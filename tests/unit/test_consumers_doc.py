@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from moto.events.models import EventPattern
 from samtranslator.yaml_helper import yaml_parse
 
+from music_streams import settle
 from music_streams.reader import MetricsReader
 from tests.integration.consumers import contract
 from tests.integration.consumers.metrics_table import TEMPLATE, items, metrics_table
 from tests.integration.consumers.test_reader import EVERY_QUESTION, requests_of
+from tests.integration.domain.run import Run
+from tests.integration.domain.world import World
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "consumers.md").read_text()
@@ -156,12 +158,22 @@ def _type(schema: contract.Schema) -> str:
     return str(schema["type"])
 
 
-def test_the_event_of_the_page_is_of_the_schema_and_is_what_the_state_machine_announces(event):
+def test_the_event_of_the_page_is_of_the_schema_and_is_what_a_run_announces_on_the_default_bus(event):
     assert list(contract.faults(contract.EVENT, event["detail"])) == []
-    definition = yaml.safe_load((ROOT / "statemachine" / "process_streams.asl.yaml").read_text())
-    [entry] = definition["States"]["Announce metrics"]["Parameters"]["Entries"]
-    assert (entry["Source"], entry["DetailType"]) == (event["source"], event["detail-type"])
-    assert "EventBusName" not in entry, "the page says: the default bus"
+    with metrics_table():
+        world = World()
+        run = Run.of(world, world.upload()).claimed()
+        run.finish_jobs()
+        run.settle()
+        [announced] = world.sent_events()
+    for name in ("source", "detail-type"):
+        assert announced[name] == event[name]
+    assert announced["detail"].keys() == event["detail"].keys()
+
+
+def test_the_most_days_of_an_event_are_those_that_the_page_says():
+    [said] = re.findall(r"more than ([\d,]+) days", PAGE)
+    assert int(said.replace(",", "")) == settle.DAYS_PER_EVENT
 
 
 def test_the_consumers_rule_takes_this_event_and_no_other(event, consumer):

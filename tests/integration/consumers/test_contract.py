@@ -8,18 +8,17 @@ from types import GenericAlias
 from typing import Any
 
 import pytest
-import yaml
 
 from music_streams import reader
 from music_streams.ledger import Status
 from music_streams.load.items import item
-from music_streams.runs import SourceOutcome, Summary, write_summary
-from music_streams.settle import Settlement
+from music_streams.runs import SourceOutcome, Summary, write_result
 from music_streams.transform import metrics
 from tests.integration.consumers import contract
 from tests.integration.consumers.contract import EVENT, ITEM, KINDS, faults, of_kind
 from tests.integration.consumers.metrics_table import STAMP, items
-from tests.unit.template.conftest import ROOT
+from tests.integration.domain.run import RUN_ID
+from tests.integration.domain.world import always
 
 TYPES = {
     "genre_day": reader.GenreDay,
@@ -143,7 +142,7 @@ def test_what_a_run_announces_is_of_the_schema_and_readable(world, has_changes):
     source = world.upload()
     folder = world.batch(source)
     arn = world.execution_arn(f"{folder.batch_id}-1")
-    world.put_entry(source, Status.RUNNING, batch_id=folder.batch_id, execution_arn=arn)
+    world.batch(source, status=Status.RUNNING, execution_arn=arn)
     days = ["2024-06-24", "2024-06-25"] if has_changes else []
     outcome = SourceOutcome(5, 5 if has_changes else 0, {} if has_changes else {"unknown_track": 5}, days)
     summary = Summary(
@@ -155,17 +154,13 @@ def test_what_a_run_announces_is_of_the_schema_and_readable(world, has_changes):
         metrics="metrics/1",
         sources={source.source_id: outcome},
     )
-    write_summary(world.s3, folder, summary)
+    write_result(world.s3, folder, RUN_ID, summary)
 
-    detail = Settlement(world.s3, world.ledger, world.quarantine).settle(folder.manifest_uri, arn)
+    world.sent_events()
+    world.settlement.settle(folder.manifest_uri, arn, RUN_ID, always)
 
-    assert list(faults(EVENT, detail)) == []
-    event = reader.MetricsPublished.of_event({"detail-type": _announced()["DetailType"], "detail": detail})
+    [sent] = world.sent_events()
+    assert list(faults(EVENT, sent["detail"])) == []
+    event = reader.MetricsPublished.of_event(sent)
     assert event.days == tuple(map(date.fromisoformat, days))
     assert (event.batch_id, event.sources, event.rows_accepted) == (folder.batch_id, 1, outcome.rows_accepted)
-
-
-def _announced() -> dict[str, Any]:
-    definition = yaml.safe_load((ROOT / "statemachine" / "process_streams.asl.yaml").read_text())
-    [entry] = definition["States"]["Announce metrics"]["Parameters"]["Entries"]
-    return dict(entry)

@@ -1,10 +1,14 @@
 """AWS in the test's own process: moto, with the buckets and tables of the template and nothing else."""
 
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from moto import mock_aws
+from moto.core.botocore_stubber import BotocoreStubber
 
+from music_streams import job_runs
 from tests.integration.domain.world import World
 
 
@@ -20,5 +24,18 @@ def world() -> Iterator[World]:
             "AWS_DEFAULT_REGION": "us-east-1",
         }.items():
             environment.setenv(name, value)
+        environment.setattr(job_runs, "_POLL_SECONDS", 0)
+        environment.setattr(BotocoreStubber, "__call__", _one_at_a_time(BotocoreStubber.__call__))
         with mock_aws():
             yield World()
+
+
+def _one_at_a_time(answer: Any) -> Any:
+    """Make each request atomic, as AWS promises of it and moto does not where threads ask."""
+    lock = threading.RLock()
+
+    def answer_alone(*arguments: Any, **options: Any) -> Any:
+        with lock:
+            return answer(*arguments, **options)
+
+    return answer_alone

@@ -1,12 +1,17 @@
 """Published inputs move to archive/, and nothing else does."""
 
 import itertools
+from typing import Any
 
 import pytest
 
-from music_streams.archive import archive_sources
+from music_streams.archive import archive_source, archive_sources
+from music_streams.errors import ArchiveMismatch, ObjectGone
 from music_streams.ledger import Status
-from tests.integration.domain.world import GOOD, Crash
+from music_streams.sources import Source, Treatment
+from tests.integration.domain.run import Run
+from tests.integration.domain.standing import standing
+from tests.integration.domain.world import GOOD, LANDING, RECEIVED_AT, Crash, always
 
 
 def published(world, *sources, status=Status.PUBLISHED):
@@ -17,12 +22,12 @@ def published(world, *sources, status=Status.PUBLISHED):
 
 def archive(world, folder):
     arn = world.execution_arn(f"{folder.batch_id}-1")
-    return archive_sources(world.s3, world.ledger, folder.manifest_uri, arn)
+    return archive_sources(world.s3, world.ledger, folder.manifest_uri, arn, always)
 
 
 def test_published_versions_move_to_the_archive(world):
     sources = [world.upload(b"%d" % n) for n in range(5)]
-    assert archive(world, published(world, *sources)) == 5
+    assert archive(world, published(world, *sources)) == 0
     for n, source in enumerate(sources):
         entry = world.entry(source)
         assert (entry.status, entry.archive_key) == (Status.ARCHIVED, source.kept_key("archive"))
@@ -33,7 +38,7 @@ def test_published_versions_move_to_the_archive(world):
 @pytest.mark.parametrize("key", ["reference/songs/a.csv", "reference/users/a.csv"])
 def test_a_reference_file_is_copied_and_stays(world, key):
     source = world.upload(key=key)
-    assert archive(world, published(world, source)) == 1
+    assert archive(world, published(world, source)) == 0
     assert world.status(source) is Status.ARCHIVED
     assert world.content(source.kept_key("archive")) == GOOD
     assert world.has(source)
@@ -58,14 +63,19 @@ def test_nothing_is_archived_that_is_not_published(world, status):
 
 def test_what_another_execution_published_is_left_to_it(world):
     source = world.upload()
-    folder = world.batch(source, status=Status.PUBLISHED, execution_arn=world.execution_arn("other-1"))
+    folder = published(world, source)
+    world.put_entry(source, Status.PUBLISHED, execution_arn=world.execution_arn("other-1"))
     assert archive(world, folder) == 0
     assert world.has(source)
 
 
 def test_a_repeat_archives_nothing_more(world):
-    folder = published(world, world.upload())
-    assert [archive(world, folder) for _ in range(2)] == [1, 0]
+    source = world.upload()
+    folder = published(world, source)
+    archive(world, folder)
+    before = world.item(source)
+    archive(world, folder)
+    assert world.item(source) == before
 
 
 @pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
@@ -84,3 +94,107 @@ def test_archiving_may_die_anywhere_and_be_repeated(world, is_done):
         assert world.content(source.kept_key("archive")) == GOOD
         assert not world.has(source)
     assert call > len(["manifest", "entry", "copy", "copy", "proof", "proof", "removal", "ledger"])
+
+
+# ── A copy is proved before what was copied is deleted ──
+
+
+class _Copying:
+    def __init__(self, s3: Any, **instead: Any) -> None:
+        self._s3 = s3
+        vars(self).update(instead)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._s3, name)
+
+
+def copying(s3: Any, **instead: Any) -> Any:
+    """An S3 client of which some operations are others."""
+    return _Copying(s3, **instead)
+
+
+def refused(**_: Any) -> None:
+    raise PermissionError("S3 did not delete it")
+
+
+def test_a_copy_whose_original_could_not_be_deleted_is_completed_by_a_repeat(world):
+    entry = standing(world, Status.PUBLISHED)
+    with pytest.raises(PermissionError):
+        archive_source(copying(world.s3, delete_object=refused), world.ledger, entry)
+    assert world.status(entry.source) is Status.PUBLISHED
+    assert world.has(entry.source)
+    archive_source(world.s3, world.ledger, entry)
+    assert world.status(entry.source) is Status.ARCHIVED
+    assert world.content(entry.source.kept_key("archive")) == GOOD
+    assert not world.has(entry.source)
+
+
+@pytest.mark.parametrize(
+    "stored", [b"", GOOD[:-1], GOOD[:-1] + b"x", GOOD * 2], ids=["empty", "short", "other", "long"]
+)
+def test_a_source_stays_until_its_copy_has_its_size_and_checksum(world, stored):
+    entry = standing(world, Status.PUBLISHED)
+
+    def copy(_origin: Any, bucket: str, key: str, **_: Any) -> None:
+        world.s3.put_object(Bucket=bucket, Key=key, Body=stored)
+
+    with pytest.raises(ArchiveMismatch):
+        archive_source(copying(world.s3, copy=copy), world.ledger, entry)
+    assert world.status(entry.source) is Status.PUBLISHED
+    assert world.has(entry.source)
+    archive_source(world.s3, world.ledger, entry)
+    assert world.content(world.entry(entry.source).archive_key) == GOOD
+
+
+def test_other_bytes_that_lie_where_the_copy_belongs_are_no_copy(world):
+    entry = standing(world, Status.PUBLISHED)
+    key = entry.source.kept_key("archive")
+    world.s3.put_object(Bucket=entry.source.bucket, Key=key, Body=b"of somebody else")
+    archive_source(world.s3, world.ledger, entry)
+    assert world.content(key) == GOOD
+    assert not world.has(entry.source)
+
+
+def test_a_source_that_came_in_parts_is_archived(world):
+    content = b"a" * 5 * 1024 * 1024 + b"tail"
+    key = "incoming/in-parts.csv"
+    upload = {"Bucket": LANDING, "Key": key}
+    upload["UploadId"] = world.s3.create_multipart_upload(**upload)["UploadId"]
+    parts = [
+        {"PartNumber": n, "ETag": world.s3.upload_part(**upload, PartNumber=n, Body=part)["ETag"]}
+        for n, part in enumerate((content[:-4], content[-4:]), 1)
+    ]
+    version_id = world.s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})["VersionId"]
+    source = Source(LANDING, key, version_id, len(content), RECEIVED_AT)
+    archive(world, published(world, source))
+    assert world.content(world.entry(source).archive_key) == content
+    assert not world.has(source)
+
+
+def test_a_published_source_that_is_gone_stays_published(world):
+    entry = standing(world, Status.PUBLISHED)
+    world.s3.delete_object(**entry.source.address)
+    with pytest.raises(ObjectGone):
+        archive_source(world.s3, world.ledger, entry)
+    assert world.entry(entry.source) == entry
+
+
+def test_a_source_that_was_released_moves_from_quarantine_to_the_archive(world):
+    quarantined = standing(world, Status.QUARANTINED)
+    source, kept = quarantined.source, quarantined.archive_key
+    entry = world.put_entry(source, Status.PUBLISHED, execution_arn="arn", archive_key=kept)
+    archive_source(world.s3, world.ledger, entry)
+    assert world.entry(source).archive_key == source.kept_key("archive")
+    assert world.content(source.kept_key("archive")) == GOOD
+    assert world.content(kept) is None
+
+
+@pytest.mark.parametrize("status", [Status.PUBLISHED, Status.ARCHIVED])
+def test_a_source_that_is_to_be_retracted_ends_retracted_its_file_kept(world, status):
+    entry = standing(world, status, treatment=Treatment.RETRACT)
+    run = Run.holding(world, entry.source)
+    world.batch(entry.source, status=status, execution_arn=run.arn, treatment="retract", archive_key=entry.archive_key)
+    assert run.archive() == 0
+    assert world.status(entry.source) is Status.RETRACTED
+    assert world.content(world.entry(entry.source).archive_key) == GOOD
+    assert not world.has(entry.source)

@@ -5,9 +5,21 @@ import json
 
 import pytest
 
-from music_streams.failure import record_failure
+from music_streams.errors import JobRunsAlive
+from music_streams.intake import Outcome
 from music_streams.ledger import Status
-from tests.integration.domain.world import Crash
+from music_streams.repair import ask
+from music_streams.requests import Action
+from tests.integration.domain.run import Run
+from tests.integration.domain.standing import standing
+from tests.integration.domain.validate import message, take
+from tests.integration.domain.world import LOAD_JOB, TRANSFORM_JOB, Crash, always
+
+
+@pytest.fixture(autouse=True)
+def no_job_runs(world):
+    world.glue.runs.clear()
+    world.glue.stopping_looks = 0
 
 
 def ended(world, folder, attempt=1, **changes):
@@ -26,7 +38,7 @@ def ended(world, folder, attempt=1, **changes):
 
 
 def record(world, detail):
-    return record_failure(world.s3, world.ledger, world.alerts, detail)
+    return world.failure_path.record(detail, always)
 
 
 def running(world, *sources, attempt=1, **attributes):
@@ -116,3 +128,137 @@ def test_recording_may_die_anywhere_and_be_repeated(world, is_done):
         assert (world.status(source), world.status(waiting)) == (Status.FAILED, Status.FAILED)
         assert {source.uri, waiting.uri} <= set(world.sent_alerts()[-1]["Message"].split("\n")), call
     assert call > 6
+
+
+# ── FAILED means that nothing of the execution is alive ──
+
+
+@pytest.mark.parametrize("job", [TRANSFORM_JOB, LOAD_JOB])
+@pytest.mark.parametrize("state", ["STARTING", "RUNNING", "WAITING", "STOPPING"])
+def test_job_runs_that_are_alive_are_ended_first(world, job, state):
+    source = world.upload()
+    folder = running(world, source)
+    world.glue.stopping_looks = 3
+    run_id = world.glue.start(job, f"{folder.batch_id}-1", state)
+    assert record(world, ended(world, folder)) == 1
+    assert world.glue.state(run_id) == "STOPPED"
+    assert world.status(source) is Status.FAILED
+
+
+def test_both_runs_of_a_start_whose_reply_was_lost_are_ended_among_many_others(world):
+    folder = running(world, world.upload())
+    name = f"{folder.batch_id}-1"
+    others = [world.glue.start(TRANSFORM_JOB, f"other-{n}") for n in range(3)]
+    mine = [world.glue.start(TRANSFORM_JOB, name)]
+    others += [world.glue.start(TRANSFORM_JOB, f"{folder.batch_id}-11"), world.glue.start(LOAD_JOB, "other-1")]
+    mine += [world.glue.start(TRANSFORM_JOB, name)]
+    others += [world.glue.start(TRANSFORM_JOB, f"{folder.batch_id}-2")]
+    record(world, ended(world, folder))
+    assert {world.glue.state(run_id) for run_id in mine} == {"STOPPED"}
+    assert {world.glue.state(run_id) for run_id in others} == {"RUNNING"}
+
+
+def test_runs_that_have_ended_are_left_alone(world):
+    folder = running(world, world.upload())
+    runs = {
+        state: world.glue.start(TRANSFORM_JOB, f"{folder.batch_id}-1", state)
+        for state in ("SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED", "ERROR")
+    }
+    record(world, ended(world, folder))
+    assert {state: world.glue.state(run_id) for state, run_id in runs.items()} == {state: state for state in runs}
+
+
+def test_while_a_job_run_is_alive_nothing_is_failed(world):
+    source = world.upload()
+    folder = running(world, source)
+    world.glue.stopping_looks = 5
+    world.glue.start(TRANSFORM_JOB, f"{folder.batch_id}-1")
+    world.sent_alerts()
+    times = iter([True])
+    with pytest.raises(JobRunsAlive):
+        world.failure_path.record(ended(world, folder), lambda: next(times, False))
+    assert world.status(source) is Status.RUNNING
+    assert world.sent_alerts() == []
+    assert record(world, ended(world, folder)) == 1
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
+def test_recording_may_die_anywhere_while_job_runs_end(world, is_done):
+    for call in itertools.count(1):
+        source = world.upload()
+        folder = running(world, source)
+        world.glue.runs.clear()  # more runs would be more pages, and so more calls than the last time
+        world.glue.stopping_looks = 1
+        run_id = world.glue.start(TRANSFORM_JOB, f"{folder.batch_id}-1")
+        try:
+            with world.crash_at(call, is_done=is_done) as calls:
+                record(world, ended(world, folder))
+            break
+        except Crash:
+            assert world.status(source) is Status.RUNNING or world.glue.state(run_id) == "STOPPED"
+            record(world, ended(world, folder))
+        assert world.status(source) is Status.FAILED
+        assert world.glue.state(run_id) == "STOPPED"
+    assert "glue.BatchStopJobRun" in calls
+
+
+# ── The event comes late, twice or never ──
+
+
+def test_a_failure_that_is_told_twice_is_recorded_once(world):
+    source = world.upload()
+    folder = running(world, source)
+    record(world, ended(world, folder))
+    failed = world.item(source)
+    assert record(world, ended(world, folder, cause="another")) == 1
+    assert world.item(source) == failed
+
+
+@pytest.mark.parametrize("is_claimed", [False, True], ids=["waiting for its claim", "running"])
+def test_a_failure_that_is_told_late_does_not_touch_the_next_attempt(world, is_claimed):
+    source = world.upload()
+    take(world, message(source))
+    first = Run.holding(world, source).claimed()
+    first.fail()
+    take(world, ask(world.entry(source), Action.REDRIVE))
+    second = Run.holding(world, source)
+    if is_claimed:
+        second.claim()
+    run_id = world.glue.start(TRANSFORM_JOB, second.name)
+    item = world.item(source)
+    assert first.fail() == 0
+    assert world.item(source) == item
+    assert world.glue.state(run_id) == "RUNNING"
+    second.go()
+    assert world.status(source) is Status.ARCHIVED
+
+
+def test_a_failure_that_was_never_told_is_found_by_a_redrive_though_its_execution_is_forgotten(world):
+    entry = standing(world, Status.RUNNING)
+    assert world.state_machine.status(entry.execution_arn) == ""
+    assert take(world, ask(entry, Action.REDRIVE)).outcomes == [Outcome.RENEWED]
+    Run.holding(world, entry.source).go()
+    assert world.status(entry.source) is Status.ARCHIVED
+
+
+def test_what_was_published_before_the_failure_is_told_and_stays(world):
+    done, source = world.upload(), world.upload()
+    folder = running(world, done, source)
+    world.put_entry(
+        done, Status.PUBLISHED, batch_id=folder.batch_id, execution_arn=world.execution_arn(f"{folder.batch_id}-1")
+    )
+    world.sent_alerts()
+    assert record(world, ended(world, folder)) == 1
+    assert (world.status(done), world.status(source)) == (Status.PUBLISHED, Status.FAILED)
+    [alert] = world.sent_alerts()
+    assert "not archived yet" in alert["Message"]
+    assert done.uri in alert["Message"]
+
+
+def test_an_alert_about_thousands_of_inputs_is_short(world):
+    sources = [world.upload() for _ in range(60)]
+    folder = running(world, *sources)
+    world.sent_alerts()
+    record(world, ended(world, folder))
+    [alert] = world.sent_alerts()
+    assert "and 10 more" in alert["Message"]

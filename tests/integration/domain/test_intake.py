@@ -6,57 +6,15 @@ import json
 import pytest
 
 from music_streams.claim import claim_sources
-from music_streams.errors import BadEvent, MusicStreamsError
+from music_streams.errors import BadEvent
 from music_streams.intake import Outcome, OutOfTime
 from music_streams.ledger import Status
-from music_streams.runs import RunFolder, read_manifest
+from music_streams.runs import RunFolder, read_claimed, read_manifest
 from music_streams.sources import batch_id_of
-from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, HEADER, LAKE, LANDING, Crash, World
+from tests.integration.domain.validate import Validate, message, plenty, take
+from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, HEADER, LAKE, LANDING, Crash, World, always
 
 NO_COLUMNS = b"user_id,track_id\n"
-
-
-def message(source, version_id=None):
-    found = {"key": source.key, "size": source.size, "version-id": version_id or source.version_id}
-    detail = {"bucket": {"name": source.bucket}, "object": found}
-    return json.dumps({"source": "aws.s3", "detail": detail, "time": source.received_at})
-
-
-def plenty() -> float:
-    return 300.0
-
-
-class Validate:
-    """The queue and the function: what could not be taken stays in the queue, and all of it where the function dies."""
-
-    def __init__(self, world: World, *bodies: str) -> None:
-        self.world = world
-        self.queue = list(bodies)
-        self.outcomes: list[Outcome] = []
-
-    def deliver(self, lease_seconds: float = 300.0) -> None:
-        batch = self.world.intake(lease_seconds).open_batch(plenty)
-        left = []
-        for body in self.queue:
-            try:
-                self.outcomes.append(batch.take(body))
-            except MusicStreamsError:
-                left.append(body)
-        batch.launch()
-        self.queue = left
-
-    def deliver_one_by_one_backwards(self, lease_seconds: float) -> None:
-        bodies, self.queue = self.queue[::-1], []
-        for body in bodies:
-            single = Validate(self.world, body)
-            single.deliver(lease_seconds)
-            self.queue += single.queue
-
-
-def take(world, *bodies):
-    validate = Validate(world, *bodies)
-    validate.deliver()
-    return validate
 
 
 def test_valid_files_are_staged_listed_and_started_as_one_batch(world):
@@ -205,7 +163,7 @@ class Batch:
         for batch_id in sorted(possible - self._claimed):
             arn = self.world.execution_arn(f"{batch_id}-1")
             if given := self.world.execution_input(f"{batch_id}-1"):
-                claim_sources(self.world.s3, self.world.ledger, json.loads(given)["manifest"], arn)
+                claim_sources(self.world.s3, self.world.ledger, json.loads(given)["manifest"], arn, always)
                 self.world.end_execution(f"{batch_id}-1")
                 self._claimed.add(batch_id)
 
@@ -213,7 +171,11 @@ class Batch:
         """Each valid source runs, in one execution, as it was uploaded; nothing else is left."""
         assert self.validate.queue == [self.no_event]
         folders = [RunFolder(LAKE, batch_id) for batch_id in self._claimed]
-        listed = [source_id for folder in folders for source_id in read_manifest(self.world.s3, folder).source_ids]
+        listed = [
+            source_id
+            for folder in folders
+            for source_id in read_claimed(self.world.s3, folder, f"{folder.batch_id}-1").source_ids
+        ]
         assert sorted(listed) == sorted(source.source_id for source in self.good)
         for n, source in enumerate(self.good):
             entry = self.world.entry(source)

@@ -1,14 +1,18 @@
 """After the jobs each source of the run is published, or quarantined for its rows."""
 
 import itertools
+import json
+from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 
+from music_streams.errors import EventRefused, RunIsOver
 from music_streams.ledger import Status
-from music_streams.runs import SourceOutcome, Summary, write_summary
-from music_streams.settle import Settlement
-from tests.integration.domain.world import GOOD, Crash
+from music_streams.runs import SourceOutcome, Summary, read_summary, write_result
+from tests.integration.domain.world import GOOD, Crash, always
 
+RUN_ID = "jr_1"
 ACCEPTED = SourceOutcome(10, 8, {"unknown_track": 2}, ["2024-06-25"])
 TOO_BAD = SourceOutcome(10, 0, {"bad_user_id": 7, "duplicate": 1}, [], "too_many_bad_rows")
 
@@ -24,14 +28,13 @@ class Run:
         world.batch(self.good, self.bad, status=Status.RUNNING, execution_arn=self.arn)
         outcomes = {self.good.source_id: ACCEPTED, self.bad.source_id: TOO_BAD}
         self.summary = Summary(
-            folder.batch_id, f"{folder.batch_id}-1", 7, "uuid", ["2024-06-25"], "metrics/1", outcomes
+            folder.batch_id, f"{folder.batch_id}-1", 7, "uuid", ["2024-06-25"], f"metrics/{RUN_ID}", outcomes
         )
-        write_summary(world.s3, folder, self.summary)
+        write_result(world.s3, folder, RUN_ID, self.summary)
         self.folder = folder
 
     def settle(self):
-        settlement = Settlement(self.world.s3, self.world.ledger, self.world.quarantine)
-        return settlement.settle(self.folder.manifest_uri, self.arn)
+        return self.world.settlement.settle(self.folder.manifest_uri, self.arn, RUN_ID, always)
 
 
 def test_a_good_source_is_published_with_its_counts(world):
@@ -60,8 +63,9 @@ def test_a_source_of_too_many_bad_rows_is_quarantined_with_its_counts_and_an_ale
 def test_the_event_tells_what_was_published(world):
     run = Run(world)
     detail = {"batch_id": run.folder.batch_id, "version": 7, "days": ["2024-06-25"], "sources": 1, "rows_accepted": 8}
-    assert run.settle() == detail
-    assert run.settle() == detail
+    world.sent_events()
+    assert [run.settle() for _ in range(2)] == [0, 0]
+    assert [event["detail"] for event in world.sent_events()] == [detail, detail]
 
 
 @pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
@@ -69,6 +73,7 @@ def test_a_settlement_may_die_anywhere_and_be_repeated(world, is_done):
     for call in itertools.count(1):
         run = Run(world)
         world.sent_alerts()
+        world.sent_events()
         try:
             with world.crash_at(call, is_done=is_done):
                 run.settle()
@@ -79,7 +84,16 @@ def test_a_settlement_may_die_anywhere_and_be_repeated(world, is_done):
         assert world.content(run.bad.kept_key("quarantine")) == GOOD
         assert not world.has(run.bad), call
         assert world.sent_alerts(), call
+        assert world.sent_events(), call
     assert call > 10
+
+
+def test_the_summary_of_the_run_is_that_of_the_job_run_whose_metrics_were_loaded(world):
+    run = Run(world)
+    lost = replace(run.summary, metrics="metrics/jr_2", sources={})
+    write_result(world.s3, run.folder, "jr_2", lost)
+    run.settle()
+    assert read_summary(world.s3, run.folder) == run.summary
 
 
 def test_what_another_execution_holds_is_left_alone(world):
@@ -88,3 +102,68 @@ def test_what_another_execution_holds_is_left_alone(world):
     before = world.item(run.good)
     run.settle()
     assert world.item(run.good) == before
+
+
+def test_a_file_that_spark_could_not_read_is_quarantined_and_says_so(world):
+    run = Run(world)
+    outcomes = run.summary.sources | {run.bad.source_id: SourceOutcome(0, 0, {}, [], "not_csv")}
+    write_result(world.s3, run.folder, RUN_ID, replace(run.summary, sources=outcomes))
+    world.sent_alerts()
+    run.settle()
+    assert (world.status(run.bad), world.entry(run.bad).reason) == (Status.QUARANTINED, "not_csv")
+    [alert] = world.sent_alerts()
+    assert "Spark could not read it" in alert["Message"]
+    assert world.status(run.good) is Status.PUBLISHED
+
+
+def test_a_run_that_was_recorded_as_failed_settles_nothing(world):
+    run = Run(world)
+    world.put_entry(run.bad, Status.FAILED, batch_id=run.folder.batch_id, execution_arn=run.arn)
+    before = world.item(run.good)
+    world.sent_events()
+    with pytest.raises(RunIsOver, match="redrive"):
+        run.settle()
+    assert world.item(run.good) == before
+    assert world.sent_events() == []
+
+
+def days_from(first: date, count: int) -> list[str]:
+    return [str(first + timedelta(days=n)) for n in range(count)]
+
+
+@pytest.mark.parametrize("count", [5_000, 5_001, 20_000])
+def test_so_many_days_come_in_events_that_eventbridge_takes(world, count):
+    run = Run(world)
+    days = days_from(date(1970, 1, 1), count)
+    write_result(world.s3, run.folder, RUN_ID, replace(run.summary, days=days))
+    world.sent_events()
+    assert run.settle() == 0
+    sent = world.sent_events()
+    assert sorted(day for event in sent for day in event["detail"]["days"]) == days
+    assert all(len(json.dumps(event)) < 256_000 for event in sent)
+    assert len(sent) == -(-count // 5_000)
+    assert {(event["detail"]["version"], event["detail"]["rows_accepted"]) for event in sent} == {(7, 8)}
+
+
+def test_a_run_without_changed_days_announces_itself_too(world):
+    run = Run(world)
+    write_result(world.s3, run.folder, RUN_ID, replace(run.summary, days=[], version=0))
+    world.sent_events()
+    run.settle()
+    [event] = world.sent_events()
+    assert event["detail"]["days"] == []
+
+
+def test_an_event_that_was_refused_fails_the_step_and_is_sent_by_a_repeat(world):
+    run = Run(world)
+
+    class Refusing:
+        def put_events(self, **_):
+            return {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException"}]}
+
+    world.sent_events()
+    with pytest.raises(EventRefused, match="ThrottlingException"):
+        replace(world.settlement, events=Refusing()).settle(run.folder.manifest_uri, run.arn, RUN_ID, always)
+    assert world.sent_events() == []
+    run.settle()
+    assert len(world.sent_events()) == 1

@@ -8,11 +8,16 @@ from typing import Any
 
 from music_streams import aws
 from music_streams.alerts import Alerts
+from music_streams.executions import Executions
+from music_streams.failure import FailurePath
 from music_streams.intake import Intake
+from music_streams.job_runs import JobRuns
 from music_streams.ledger import Entry, Ledger, Status
 from music_streams.quarantine import Quarantine
-from music_streams.runs import Manifest, ManifestSource, RunFolder, write_manifest
+from music_streams.runs import Manifest, ManifestSource, RunFolder, write_claimed, write_manifest
+from music_streams.settle import Settlement
 from music_streams.sources import Source, batch_id_of
+from tests.integration.domain.glue import Glue
 
 LANDING, LAKE, FILES, METRICS = "landing", "lake", "files", "metrics"
 REGION, ACCOUNT = "us-east-1", "123456789012"
@@ -21,6 +26,12 @@ HEADER = ["user_id", "track_id", "listen_time"]
 GOOD = b"user_id,track_id,listen_time\n7,4dBa8T7oDV9WvGr7kVS4Ez,2024-06-25 17:43:13\n"
 ALWAYS_EXPIRED = -1.0
 """A lease for redeliveries: every earlier claim is older than this."""
+TRANSFORM_JOB, LOAD_JOB = "transform-streams", "load-metrics"
+
+
+def always() -> bool:
+    """There is time for more work."""
+    return True
 
 
 class Crash(Exception):
@@ -35,12 +46,18 @@ class World:
         self.sns: Any = aws.client("sns")
         self.sqs: Any = aws.client("sqs")
         self.sfn: Any = aws.client("stepfunctions")
+        self.events: Any = aws.client("events")
+        self.glue = Glue(aws.client("glue"))
         self.dynamodb = aws.dynamodb()
         self._numbers = itertools.count(1)
         self._create()
         self.ledger = Ledger(FILES)
         self.alerts = Alerts(self.sns, self.topic_arn)
         self.quarantine = Quarantine(self.s3, self.ledger, self.alerts)
+        self.state_machine = Executions(self.sfn, self.state_machine_arn)
+        self.job_runs = JobRuns(self.glue.client, (TRANSFORM_JOB, LOAD_JOB))
+        self.settlement = Settlement(self.s3, self.events, self.ledger, self.quarantine)
+        self.failure_path = FailurePath(self.s3, self.ledger, self.alerts, self.job_runs)
 
     def _create(self) -> None:
         for bucket in (LANDING, LAKE):
@@ -56,9 +73,13 @@ class World:
                 ],
             )
         self.topic_arn: str = self.sns.create_topic(Name="alerts")["TopicArn"]
-        self._alerts_queue = self.sqs.create_queue(QueueName="alerts")["QueueUrl"]
-        queue_arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:alerts"
-        self.sns.subscribe(TopicArn=self.topic_arn, Protocol="sqs", Endpoint=queue_arn)
+        self._alerts_queue, self._events_queue = (
+            self.sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("alerts", "events")
+        )
+        queue_arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}"
+        self.sns.subscribe(TopicArn=self.topic_arn, Protocol="sqs", Endpoint=f"{queue_arn}:alerts")
+        self.events.put_rule(Name="events", EventPattern=json.dumps({"source": ["music-streams"]}))
+        self.events.put_targets(Rule="events", Targets=[{"Id": "events", "Arn": f"{queue_arn}:events"}])
         machine = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}}}
         role = f"arn:aws:iam::{ACCOUNT}:role/states"
         created = self.sfn.create_state_machine(name="process", definition=json.dumps(machine), roleArn=role)
@@ -67,11 +88,11 @@ class World:
     def intake(self, lease_seconds: float = 300.0, max_file_bytes: int = 1024**3) -> Intake:
         return Intake(
             s3=self.s3,
-            step_functions=self.sfn,
+            executions=self.state_machine,
+            job_runs=self.job_runs,
             ledger=self.ledger,
             quarantine=self.quarantine,
             lake_bucket=LAKE,
-            state_machine_arn=self.state_machine_arn,
             lease_seconds=lease_seconds,
             max_file_bytes=max_file_bytes,
         )
@@ -123,7 +144,10 @@ class World:
         folder = RunFolder(LAKE, batch_id)
         ids = sorted(source.source_id for source in sources)
         listed = [ManifestSource(each, "streams", f"{each}.csv", HEADER, RECEIVED_AT, 1_000) for each in ids]
-        write_manifest(self.s3, folder, Manifest(batch_id, listed))
+        manifest = Manifest(batch_id, listed)
+        write_manifest(self.s3, folder, manifest)
+        if execution_arn := attributes.get("execution_arn"):
+            write_claimed(self.s3, folder, execution_arn.rsplit(":", 1)[1], manifest)
         for source in sources:
             self.put_entry(source, status, batch_id=batch_id, **attributes)
         return folder
@@ -162,12 +186,19 @@ class World:
 
     def sent_alerts(self) -> list[dict[str, str]]:
         """The alerts since the last look: Subject and Message."""
-        alerts = []
-        while received := self.sqs.receive_message(QueueUrl=self._alerts_queue, MaxNumberOfMessages=10).get("Messages"):
-            alerts += [json.loads(message["Body"]) for message in received]
+        return self._received(self._alerts_queue)
+
+    def sent_events(self) -> list[dict[str, Any]]:
+        """The events of the pipeline since the last look, as EventBridge hands them on."""
+        return self._received(self._events_queue)
+
+    def _received(self, queue: str) -> list[dict[str, Any]]:
+        bodies = []
+        while received := self.sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+            bodies += [json.loads(message["Body"]) for message in received]
             for message in received:
-                self.sqs.delete_message(QueueUrl=self._alerts_queue, ReceiptHandle=message["ReceiptHandle"])
-        return alerts
+                self.sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return bodies
 
     @contextmanager
     def crash_at(self, call: int, *, is_done: bool) -> Iterator[list[str]]:
@@ -215,9 +246,9 @@ class World:
 
     @contextmanager
     def _watching(self, before: Any, after: Any) -> Iterator[None]:
-        clients = [self.s3, self.sns, self.sfn, self.ledger._dynamodb]
+        clients = [self.s3, self.sns, self.sfn, self.events, self.glue.client, self.ledger._dynamodb]
         for client in clients:
-            client.meta.events.register_last("before-call", before, unique_id="crash-before")
+            client.meta.events.register_first("before-call", before, unique_id="crash-before")
             client.meta.events.register_first("after-call", after, unique_id="crash-after")
         try:
             yield

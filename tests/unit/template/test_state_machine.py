@@ -1,5 +1,8 @@
 """The state machine, beyond what the interpreter checks when it runs."""
 
+from typing import Any
+
+import pytest
 import yaml
 
 from tests.unit.template.conftest import ROOT
@@ -8,6 +11,8 @@ TEXT = (ROOT / "statemachine" / "process_streams.asl.yaml").read_text()
 DEFINITION = yaml.safe_load(TEXT)
 STATES = DEFINITION["States"]
 TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
+JOBS = {name: task for name, task in TASKS.items() if "glue" in task["Resource"]}
+FUNCTIONS = {name: task for name, task in TASKS.items() if "lambda" in task["Resource"]}
 
 
 def test_the_file_has_no_yaml_aliases_which_cloudformation_does_not_resolve():
@@ -22,28 +27,102 @@ def test_the_steps_come_in_order_and_metrics_are_announced_before_inputs_move():
         name = STATES[name].get("Next") or STATES[name].get("Default")
     assert order == [
         "Claim sources",
-        "Are there sources",
+        "Is there work",
         "Transform streams",
         "Load metrics",
-        "Settle sources",
-        "Announce metrics",
+        "Settle sources",  # announces
+        "Are all settled",
         "Archive sources",
+        "Are all archived",
+        "Done",
     ]
 
 
-def test_every_task_retries_by_named_errors_with_jitter():
+@pytest.mark.parametrize(
+    ("told", "name", "then"),
+    [
+        ({"claim": {"left": 1, "has_work": True}}, "Is there work", "Claim sources"),
+        ({"claim": {"left": 0, "has_work": True}}, "Is there work", "Transform streams"),
+        ({"claim": {"left": 0, "has_work": False}}, "Is there work", "Nothing to do"),
+        ({"settle": {"left": 9_999}}, "Are all settled", "Settle sources"),
+        ({"settle": {"left": 0}}, "Are all settled", "Archive sources"),
+        ({"archive": {"left": 1}, "claim": {"forgets": True}}, "Are all archived", "Archive sources"),
+        ({"archive": {"left": 0}, "claim": {"forgets": True}}, "Are all archived", "Erase copies"),
+        ({"archive": {"left": 0}, "claim": {"forgets": False}}, "Are all archived", "Done"),
+        ({"erase": {"left": 1}}, "Are all erased", "Erase copies"),
+        ({"erase": {"left": 0}}, "Are all erased", "Done"),
+    ],
+)
+def test_a_step_with_work_left_is_entered_again(told, name, then):
+    assert _chosen(STATES[name], told) == then
+
+
+def test_every_choice_was_tried_above():
+    choices = {name for name, state in STATES.items() if state["Type"] == "Choice"}
+    assert choices == {"Is there work", "Are all settled", "Are all archived", "Are all erased"}
+
+
+def _chosen(choice: dict[str, Any], told: dict[str, Any]) -> str:
+    """The state that comes next where a function's answer is as told."""
+    for rule in choice["Choices"]:
+        value: Any = told
+        for part in rule["Variable"].removeprefix("$.").split("."):
+            value = value[part]
+        if value > rule["NumericGreaterThan"] if "NumericGreaterThan" in rule else value is rule["BooleanEquals"]:
+            return str(rule["Next"])
+    return str(choice["Default"])
+
+
+def test_what_a_function_answers_is_kept_apart_from_the_manifest_which_every_step_is_given():
+    for name, task in FUNCTIONS.items():
+        assert task["Parameters"]["Payload"]["manifest.$"] == "$.manifest", name
+        assert task["ResultPath"] in {"$.claim", "$.settle", "$.archive", "$.erase"}, name
+        assert all(path.startswith("$.Payload.") for path in task["ResultSelector"].values()), name
+
+
+def test_every_step_that_moves_sources_is_told_the_execution_that_they_are_held_by():
+    for name in ("Claim sources", "Settle sources", "Archive sources"):
+        assert TASKS[name]["Parameters"]["Payload"]["execution_arn.$"] == "$$.Execution.Id", name
+
+
+def test_both_jobs_are_told_the_manifest_and_the_executions_name_by_which_their_runs_are_found():
+    for name, task in JOBS.items():
+        assert task["Parameters"]["Arguments"] == {
+            "--manifest.$": "$.manifest",
+            "--execution.$": "$$.Execution.Name",
+        }, name
+        assert task["Resource"].endswith(":startJobRun.sync"), name
+        assert task["ResultPath"] is None, name
+
+
+def test_every_task_retries_by_named_errors_and_those_of_aws_with_jitter():
     for name, task in TASKS.items():
         for retry in task["Retry"]:
             assert "States.ALL" not in retry["ErrorEquals"], name
-            assert retry["JitterStrategy"] == "FULL", name
+            assert retry.get("JitterStrategy") == "FULL" or retry["ErrorEquals"] == ["States.TaskFailed"], name
 
 
-def test_functions_retry_alike_and_so_do_jobs():
-    by_resource: dict[str, list] = {}
-    for task in TASKS.values():
-        by_resource.setdefault(task["Resource"], []).append(task["Retry"])
-    for retries in by_resource.values():
-        assert all(retry == retries[0] for retry in retries)
+def test_a_job_run_that_died_is_repeated_once_whatever_it_died_of():
+    for name, task in JOBS.items():
+        [retry] = [each for each in task["Retry"] if "States.TaskFailed" in each["ErrorEquals"]]
+        assert retry["MaxAttempts"] == 1, name
+        assert task["Retry"][-1] is retry, f"{name}: the first retry that matches is taken, and this one always does"
+
+
+def test_a_function_that_was_cut_off_is_repeated():
+    for name, task in FUNCTIONS.items():
+        [retry] = task["Retry"]
+        assert {"Lambda.Unknown", "Sandbox.Timedout", "Lambda.ServiceException"} <= set(retry["ErrorEquals"]), name
+
+
+def test_jobs_retry_alike_and_so_do_functions_save_that_an_event_that_was_refused_is_sent_again():
+    first, *others = (task["Retry"] for task in JOBS.values())
+    assert all(retry == first for retry in others)
+    [first], *others = (task["Retry"] for task in FUNCTIONS.values())
+    for [retry] in others:
+        more = set(retry["ErrorEquals"]) - set(first["ErrorEquals"])
+        assert more == (set() if retry is not TASKS["Settle sources"]["Retry"][0] else {"EventRefused"})
+        assert {**retry, "ErrorEquals": []} == {**first, "ErrorEquals": []}
 
 
 def test_a_burst_may_wait_for_a_free_glue_run_for_more_than_an_hour():

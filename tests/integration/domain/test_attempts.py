@@ -1,0 +1,500 @@
+"""What operators ask for becomes another attempt, or carries on what stood still: once, however often it is asked."""
+
+import itertools
+import threading
+
+import pytest
+
+from music_streams import clock
+from music_streams.errors import BadEvent, JobRunsAlive
+from music_streams.intake import Outcome
+from music_streams.ledger import Status
+from music_streams.repair import ask
+from music_streams.requests import Action, Attempt, Forget, Rebuild, to_message
+from music_streams.runs import RunFolder, read_manifest
+from music_streams.sources import Treatment, batch_id_of
+from tests.integration.domain.run import DAY, TOO_BAD, UNREADABLE, Run
+from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
+from tests.integration.domain.validate import Validate, message, plenty, take
+from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LAKE, Crash
+
+NEW_ATTEMPTS = {
+    (Action.REDRIVE, Status.FAILED): Treatment.NORMAL,
+    (Action.REPLAY, Status.ARCHIVED): Treatment.NORMAL,
+    (Action.RELEASE, Status.QUARANTINED): Treatment.ACCEPT_BAD_ROWS,
+    (Action.RETRACT, Status.ARCHIVED): Treatment.RETRACT,
+    (Action.RETRACT, Status.FAILED): Treatment.RETRACT,
+}
+each_new_attempt = pytest.mark.parametrize(
+    ("action", "status", "treatment"),
+    [(action, status, treatment) for (action, status), treatment in NEW_ATTEMPTS.items()],
+    ids=[f"{action}-{status}" for action, status in NEW_ATTEMPTS],
+)
+
+
+def request(entry, action):
+    return ask(entry, Action(action))
+
+
+# ── Another attempt ──
+
+
+@each_new_attempt
+def test_another_attempt_runs_the_source_from_where_it_lies(world, action, status, treatment):
+    entry = standing(world, status)
+    source = entry.source
+    assert take(world, request(entry, action)).outcomes == [Outcome.RENEWED]
+    renewed = world.entry(source)
+    assert (renewed.status, renewed.attempt, renewed.treatment) == (Status.VALID, 2, treatment)
+    assert renewed.batch_id == batch_id_of([source.source_id])
+    assert (renewed.reason, renewed.execution_arn) == ("", "")
+    run = Run.holding(world, source)
+    [listed] = read_manifest(world.s3, run.folder).sources
+    assert listed.treatment == treatment
+    staged = world.content(run.folder.key(f"input/{listed.input}"), LAKE)
+    assert staged == (None if treatment is Treatment.RETRACT else GOOD)
+    assert run.name in world.executions()
+
+
+@each_new_attempt
+def test_another_attempt_ends_with_one_copy_in_the_archive(world, action, status, treatment):
+    entry = standing(world, status)
+    take(world, request(entry, action))
+    Run.holding(world, entry.source).go()
+    ended = world.entry(entry.source)
+    assert ended.status is (Status.RETRACTED if treatment is Treatment.RETRACT else Status.ARCHIVED)
+    assert ended.archive_key == entry.source.kept_key("archive")
+    assert world.content(ended.archive_key) == GOOD
+    assert world.content(entry.source.kept_key("quarantine")) is None
+    assert not world.has(entry.source)
+
+
+def test_a_gzip_file_is_replayed_as_one(world):
+    entry = standing(world, Status.ARCHIVED, content=bytes.fromhex("1f8b08000000000000ff030000000000000000000000"))
+    assert take(world, request(entry, Action.REPLAY)).outcomes == [Outcome.REFUSED]
+    assert world.entry(entry.source) == entry
+
+
+@pytest.mark.parametrize("key", ["reference/songs/r.csv", "reference/users/r.csv"])
+def test_a_reference_file_runs_again_from_where_it_landed(world, key):
+    content = b"user_id,user_country,track_id,track_name,artists,duration_ms,track_genre\n"
+    source = world.upload(content, key)
+    take(world, message(source))
+    run = Run.holding(world, source).claimed()
+    run.fail()
+    run.end()
+    assert take(world, request(world.entry(source), Action.REDRIVE)).outcomes == [Outcome.RENEWED]
+    Run.holding(world, source).go()
+    assert world.status(source) is Status.ARCHIVED
+    assert world.has(source)
+
+
+def test_sources_that_are_asked_for_together_run_together_and_apart_from_new_ones(world):
+    failed, archived, new = standing(world, Status.FAILED), standing(world, Status.ARCHIVED, attempt=3), world.upload()
+    take(world, request(failed, Action.REDRIVE), request(archived, Action.REPLAY), message(new))
+    together = Run.holding(world, failed.source)
+    assert {entry.source.source_id for entry in together.entries} == {
+        failed.source.source_id,
+        archived.source.source_id,
+    }
+    assert together.attempt == 4
+    assert {entry.attempt for entry in together.entries} == {4}
+    assert Run.holding(world, new).name == f"{batch_id_of([new.source_id])}-1"
+
+
+def test_what_failed_twice_runs_alone_so_that_it_holds_nobody_up(world):
+    first = [standing(world, Status.FAILED) for _ in range(2)]
+    again = [standing(world, Status.FAILED, attempt=2) for _ in range(2)]
+    take(world, *(request(entry, Action.REDRIVE) for entry in (*first, *again)))
+    batches = [world.entry(entry.source).batch_id for entry in (*first, *again)]
+    assert batches[0] == batches[1]
+    assert batches[2:] == [batch_id_of([entry.source.source_id]) for entry in again]
+
+
+# ── How a source is to be taken, sticks ──
+
+
+@pytest.mark.parametrize(
+    ("status", "action", "treatment"),
+    [
+        (Status.QUARANTINED, Action.RELEASE, Treatment.ACCEPT_BAD_ROWS),
+        (Status.ARCHIVED, Action.RETRACT, Treatment.RETRACT),
+    ],
+)
+def test_an_operators_decision_outlives_a_run_that_fails(world, status, action, treatment):
+    entry = standing(world, status)
+    take(world, request(entry, action))
+    run = Run.holding(world, entry.source).claimed()
+    run.fail()
+    take(world, request(world.entry(entry.source), Action.REDRIVE))
+    again = Run.holding(world, entry.source)
+    assert again.attempt == 3
+    assert [each.treatment for each in read_manifest(world.s3, again.folder).sources] == [treatment]
+    assert world.entry(entry.source).treatment == treatment
+
+
+def test_a_file_of_too_many_bad_rows_is_kept_whole_and_runs_when_it_is_released(world):
+    source = world.upload()
+    take(world, message(source))
+    Run.holding(world, source).go(**{source.source_id: TOO_BAD})
+    entry = world.entry(source)
+    assert (entry.status, entry.rows_accepted, entry.rows_read) == (Status.QUARANTINED, 0, 10)
+    assert take(world, request(entry, Action.RELEASE)).outcomes == [Outcome.RENEWED]
+    Run.holding(world, source).go()
+    released = world.entry(source)
+    assert (released.status, released.rows_accepted) == (Status.ARCHIVED, 8)
+    assert world.content(released.archive_key) == GOOD
+
+
+def test_a_released_file_that_spark_cannot_read_goes_back_into_quarantine(world):
+    entry = standing(world, Status.QUARANTINED)
+    take(world, request(entry, Action.RELEASE))
+    Run.holding(world, entry.source).go(**{entry.source.source_id: UNREADABLE})
+    again = world.entry(entry.source)
+    assert (again.status, again.reason) == (Status.QUARANTINED, "not_csv")
+    assert world.content(again.archive_key) == GOOD
+
+
+def test_a_replayed_file_that_is_refused_this_time_moves_from_the_archive_to_quarantine(world):
+    entry = standing(world, Status.ARCHIVED)
+    take(world, request(entry, Action.REPLAY))
+    Run.holding(world, entry.source).go(**{entry.source.source_id: TOO_BAD})
+    again = world.entry(entry.source)
+    assert again.status is Status.QUARANTINED
+    assert world.content(again.archive_key) == GOOD
+    assert world.content(entry.archive_key) is None
+
+
+# ── What does nothing ──
+
+
+@pytest.mark.parametrize("action", Action)
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.RECEIVED])
+def test_what_an_action_is_not_for_stays_as_it_is(world, action, status):
+    if (action, status) in NEW_ATTEMPTS:
+        return
+    entry = alive(world, status)
+    before, item = world.executions(), world.item(entry.source)
+    assert take(world, request(entry, action)).outcomes == [Outcome.DUPLICATE]
+    assert world.item(entry.source) == item
+    assert world.executions() == before
+
+
+@pytest.mark.parametrize("action", Action)
+def test_what_is_retracted_stays_so(world, action):
+    entry = standing(world, Status.RETRACTED, treatment=Treatment.RETRACT)
+    for body in (request(entry, action), message(entry.source)):
+        assert take(world, body, lease_seconds=ALWAYS_EXPIRED).outcomes == [Outcome.DUPLICATE]
+    assert world.entry(entry.source) == entry
+    assert world.content(entry.archive_key) == GOOD
+
+
+@pytest.mark.parametrize("status", [Status.RECEIVED, Status.VALID, Status.RUNNING])
+def test_what_was_moved_a_moment_ago_is_left_to_whoever_moves_it(world, status):
+    entry = standing(world, status, updated_at=clock.now())
+    item, before = world.item(entry.source), world.executions()
+    assert take(world, request(entry, Action.REDRIVE)).outcomes == [Outcome.DUPLICATE]
+    assert world.item(entry.source) == item
+    assert world.executions() == before
+
+
+@each_new_attempt
+def test_a_request_that_comes_twice_or_late_is_carried_out_once(world, action, status, treatment):
+    entry = standing(world, status)
+    body, before = request(entry, action), world.executions()
+    assert take(world, body, body).queue == []
+    once = world.item(entry.source)
+    assert take(world, body).outcomes == [Outcome.DUPLICATE]
+    assert world.item(entry.source) == once
+    run = Run.holding(world, entry.source)
+    run.go()
+    ended = world.item(entry.source)
+    assert take(world, body, lease_seconds=ALWAYS_EXPIRED).outcomes == [Outcome.DUPLICATE]
+    assert world.item(entry.source) == ended
+    assert world.executions() - before == {run.name}
+
+
+@pytest.mark.parametrize("attempt", [1, 3])
+@each_new_attempt
+def test_a_request_about_another_attempt_is_void(world, action, status, treatment, attempt):
+    entry = standing(world, status, attempt=2)
+    body = to_message(Attempt(entry.source.source_id, attempt, action))
+    assert take(world, body).outcomes == [Outcome.DUPLICATE]
+    assert world.entry(entry.source) == entry
+
+
+def test_a_request_about_a_source_that_the_ledger_does_not_know_is_refused(world):
+    with pytest.raises(BadEvent, match="knows no source"):
+        world.intake().open_batch(plenty).take(to_message(Attempt("0" * 32, 1, Action.REDRIVE)))
+
+
+@pytest.mark.parametrize(("status", "action"), [(Status.QUARANTINED, Action.RELEASE), (Status.ARCHIVED, Action.REPLAY)])
+def test_a_file_that_still_cannot_be_processed_stays_where_it_is(world, status, action):
+    entry = standing(world, status, content=b"\xff")
+    assert take(world, request(entry, action)).outcomes == [Outcome.REFUSED]
+    assert world.entry(entry.source) == entry
+    assert world.content(entry.archive_key) == b"\xff"
+
+
+@pytest.mark.parametrize(("action", "status"), [pair for pair in NEW_ATTEMPTS if pair[0] is not Action.RETRACT])
+@pytest.mark.parametrize("is_late", [False, True], ids=["before it is judged", "before it is staged"])
+def test_a_file_that_is_gone_begins_no_attempt_and_its_request_does_not_come_back(world, action, status, is_late):
+    entry, before = standing(world, status), world.executions()
+    batch = world.intake().open_batch(plenty)
+    if is_late:
+        assert batch.take(request(entry, action)) is Outcome.RENEWED
+    world.s3.delete_object(**entry.place.address)
+    if not is_late:
+        assert batch.take(request(entry, action)) is Outcome.GONE
+    batch.launch()
+    assert world.entry(entry.source) == entry
+    assert world.executions() == before
+
+
+def test_the_rows_of_a_file_that_is_gone_can_be_retracted(world):
+    entry = standing(world, Status.ARCHIVED)
+    world.s3.delete_object(**entry.place.address)
+    take(world, request(entry, Action.RETRACT))
+    Run.holding(world, entry.source).go()
+    assert world.status(entry.source) is Status.RETRACTED
+
+
+# ── What stood still goes on ──
+
+
+def received(world):
+    return standing(world, Status.RECEIVED)
+
+
+def valid_never_started(world):
+    return standing(world, Status.VALID)
+
+
+def ended(entry, world):
+    run = Run.holding(world, entry.source).start()
+    run.end()
+    return entry
+
+
+STUCK = {
+    "RECEIVED, its lease over": (received, Status.ARCHIVED, 1),
+    "VALID, never started": (valid_never_started, Status.ARCHIVED, 1),
+    "VALID, its execution over": (lambda world: ended(standing(world, Status.VALID), world), Status.ARCHIVED, 2),
+    "RUNNING, its execution over": (lambda world: ended(standing(world, Status.RUNNING), world), Status.ARCHIVED, 2),
+    "RUNNING, its execution unknown": (lambda world: standing(world, Status.RUNNING), Status.ARCHIVED, 2),
+    "FAILED": (lambda world: standing(world, Status.FAILED), Status.ARCHIVED, 2),
+    "PUBLISHED, its execution over": (
+        lambda world: ended(standing(world, Status.PUBLISHED), world),
+        Status.ARCHIVED,
+        1,
+    ),
+    "QUARANTINED, still in place": (quarantined_in_place, Status.QUARANTINED, 1),
+    "ARCHIVED, to be retracted": (half_retracted, Status.RETRACTED, 1),
+    "RUNNING to be retracted, its execution over": (
+        lambda world: ended(standing(world, Status.RUNNING, treatment=Treatment.RETRACT), world),
+        Status.RETRACTED,
+        2,
+    ),
+}
+
+
+def run_on(world, entry):
+    """What was started goes its whole way."""
+    if world.status(entry.source) is Status.VALID:
+        Run.holding(world, entry.source).go()
+
+
+def check(world, entry, status, attempt):
+    """The source stands where it is to end, and one copy of it is left."""
+    now = world.entry(entry.source)
+    assert (now.status, now.attempt) == (status, attempt)
+    assert not world.has(entry.source)
+    copies = [world.content(entry.source.kept_key(folder)) for folder in ("archive", "quarantine")]
+    assert copies == ([None, GOOD] if status is Status.QUARANTINED else [GOOD, None])
+
+
+@pytest.mark.parametrize(("begin", "status", "attempt"), STUCK.values(), ids=STUCK)
+def test_a_redrive_carries_on_whatever_stands_still(world, begin, status, attempt):
+    entry, before = begin(world), world.executions()
+    validate = take(world, request(entry, Action.REDRIVE))
+    assert validate.queue == []
+    assert len(world.executions() - before) <= 1
+    run_on(world, entry)
+    check(world, entry, status, attempt)
+
+
+@pytest.mark.parametrize(("begin", "status", "attempt"), STUCK.values(), ids=STUCK)
+def test_a_redrive_may_die_anywhere_and_come_again(world, begin, status, attempt):
+    for call in itertools.count(1):
+        entry = begin(world)
+        before = world.executions()
+        validate = Validate(world, request(entry, Action.REDRIVE))
+        try:
+            with world.crash_at(call, is_done=True):
+                validate.deliver()
+            break
+        except Crash:
+            validate.deliver(ALWAYS_EXPIRED)
+        assert validate.queue == []
+        assert len(world.executions() - before) <= 1, call
+        run_on(world, entry)
+        check(world, entry, status, attempt)
+    assert call > 2
+
+
+@each_new_attempt
+def test_another_attempt_may_die_anywhere_while_it_begins(world, action, status, treatment):
+    for call in itertools.count(1):
+        entry = standing(world, status)
+        before = world.executions()
+        validate = Validate(world, request(entry, action))
+        try:
+            with world.crash_at(call, is_done=True):
+                validate.deliver()
+            break
+        except Crash:
+            validate.deliver(ALWAYS_EXPIRED)
+        assert validate.queue == []
+        run = Run.holding(world, entry.source)
+        assert world.executions() - before == {run.name}, call
+        run.go()
+        check(world, entry, Status.RETRACTED if treatment is Treatment.RETRACT else Status.ARCHIVED, 2)
+    assert call > 3
+
+
+@pytest.mark.parametrize("status", [Status.VALID, Status.RUNNING])
+def test_the_job_runs_of_a_dead_execution_are_ended_before_the_source_runs_again(world, status):
+    entry = ended(standing(world, status), world)
+    mine = world.glue.start("transform-streams", Run.holding(world, entry.source).name)
+    other = world.glue.start("transform-streams", "other-1")
+    take(world, request(entry, Action.REDRIVE))
+    assert (world.glue.state(mine), world.glue.state(other)) == ("STOPPED", "RUNNING")
+    assert world.entry(entry.source).attempt == 2
+
+
+def test_a_job_run_that_does_not_end_keeps_the_source_from_running_again(world):
+    entry = ended(standing(world, Status.RUNNING), world)
+    world.glue.stopping_looks = 10
+    world.glue.start("load-metrics", Run.holding(world, entry.source).name)
+    times = iter([300.0] * 4)
+    batch = world.intake().open_batch(lambda: next(times, 1.0))
+    with pytest.raises(JobRunsAlive):
+        batch.take(request(entry, Action.REDRIVE))
+    world.glue.stopping_looks = 0
+    assert world.entry(entry.source) == entry
+
+
+# ── Two operators ──
+
+
+def test_five_operators_at_once_begin_one_attempt(world):
+    entry = standing(world, Status.FAILED)
+    before = world.executions()
+    validates = [Validate(world, request(entry, Action.REDRIVE)) for _ in range(5)]
+    threads = [threading.Thread(target=validate.deliver) for validate in validates]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    run = Run.holding(world, entry.source)
+    assert run.attempt == 2
+    assert world.executions() - before == {run.name}
+    run.go()
+    check(world, entry, Status.ARCHIVED, 2)
+
+
+@pytest.mark.parametrize(
+    ("status", "one", "other"),
+    [
+        (Status.ARCHIVED, Action.REPLAY, Action.RETRACT),
+        (Status.ARCHIVED, Action.RETRACT, Action.REPLAY),
+        (Status.FAILED, Action.REDRIVE, Action.RETRACT),
+        (Status.FAILED, Action.REDRIVE, Action.REDRIVE),
+    ],
+)
+def test_of_two_operators_one_wins_and_what_runs_is_what_the_ledger_says(world, status, one, other):
+    for call in itertools.count(1):
+        entry = standing(world, status)
+        first, second = Validate(world, request(entry, one)), Validate(world, request(entry, other))
+        with world.interrupt_at(call, second.deliver) as calls:
+            first.deliver()
+        if len(calls) < call:
+            break
+        run = Run.holding(world, entry.source)
+        assert run.attempt == 2
+        if run.claim().has_work:
+            [listed] = read_manifest(world.s3, run.folder).sources
+            assert listed.treatment == world.entry(entry.source).treatment, call
+            run.go()
+        else:  # the loser's manifest lies over the winner's: nothing of it runs, and a redrive begins anew
+            run.end()
+            wanted = world.entry(entry.source).treatment
+            take(world, request(world.entry(entry.source), Action.REDRIVE), lease_seconds=ALWAYS_EXPIRED)
+            run = Run.holding(world, entry.source)
+            assert [listed.treatment for listed in read_manifest(world.s3, run.folder).sources] == [wanted], call
+            run.go()
+        is_retracted = world.entry(entry.source).treatment is Treatment.RETRACT
+        assert world.status(entry.source) is (Status.RETRACTED if is_retracted else Status.ARCHIVED)
+    assert call > 4
+
+
+def test_two_operators_with_other_selections_share_out_the_sources(world):
+    for call in itertools.count(1):
+        shared, mine, theirs = (standing(world, Status.FAILED) for _ in range(3))
+        first = Validate(world, *(request(entry, Action.REDRIVE) for entry in (shared, mine)))
+        second = Validate(world, *(request(entry, Action.REDRIVE) for entry in (theirs, shared)))
+        with world.interrupt_at(call, second.deliver) as calls:
+            first.deliver()
+        if len(calls) < call:
+            break
+        runs = {run.name: run for run in (Run.holding(world, entry.source) for entry in (shared, mine, theirs))}
+        assert runs.keys() <= world.executions()
+        for run in runs.values():
+            run.go()
+        for entry in (shared, mine, theirs):
+            check(world, entry, Status.ARCHIVED, 2)
+    assert call > 8
+
+
+# ── Runs without sources ──
+
+
+@pytest.mark.parametrize(
+    ("order", "days", "users"),
+    [
+        (Rebuild([DAY], "2026-11-21T21:03:25.123Z"), [DAY], []),
+        (Forget(7, "2026-11-21T21:03:25.123Z"), [], [7]),
+    ],
+    ids=["rebuild", "forget"],
+)
+def test_an_order_that_comes_twice_or_dies_anywhere_starts_one_run(world, order, days, users):
+    names = set()
+    for call in itertools.count(1):
+        before = world.executions()
+        validate = Validate(world, to_message(order), to_message(order))
+        try:
+            with world.crash_at(call, is_done=True):
+                validate.deliver()
+        except Crash:
+            validate.deliver()
+        names |= world.executions() - before
+        if not validate.outcomes[2:]:
+            break
+    [name] = names
+    manifest = read_manifest(world.s3, RunFolder(LAKE, name.rsplit("-", 1)[0]))
+    assert (manifest.sources, manifest.days, manifest.forget) == ([], days, users)
+    run = Run(world, RunFolder(LAKE, manifest.batch_id))
+    claim = run.claim()
+    assert (claim.left, claim.has_work, claim.forgets) == (0, True, bool(users))
+    world.sent_events()
+    run.finish_jobs(days=[DAY])
+    assert (run.settle(), run.archive()) == (0, 0)
+    [event] = world.sent_events()
+    assert event["detail"]["days"] == [DAY]
+
+
+def test_two_orders_are_told_apart_by_when_they_were_asked(world):
+    before = world.executions()
+    orders = [Rebuild([DAY], f"2026-11-21T21:03:2{n}.000Z") for n in range(2)]
+    assert take(world, *map(to_message, orders)).outcomes == [Outcome.ORDERED] * 2
+    assert len(world.executions() - before) == 2

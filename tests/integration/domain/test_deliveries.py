@@ -1,0 +1,156 @@
+"""Events come twice, at once, late, in any order or never; objects are overwritten and deleted under way."""
+
+import threading
+
+import pytest
+
+from music_streams import arrivals
+from music_streams.intake import Outcome
+from music_streams.ledger import Status
+from music_streams.repair import ask
+from music_streams.requests import Action
+from tests.integration.domain.run import Run
+from tests.integration.domain.validate import Validate, message, take
+from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LANDING, RECEIVED_AT
+
+
+def at_once(*deliveries: Validate) -> None:
+    """Each by an invocation of its own, side by side."""
+    begin = threading.Barrier(len(deliveries))
+    errors: list[BaseException] = []
+
+    def deliver(validate: Validate) -> None:
+        begin.wait()
+        try:
+            validate.deliver()
+        except BaseException as error:  # noqa: BLE001 - a thread must not swallow it
+            errors.append(error)
+
+    threads = [threading.Thread(target=deliver, args=[each]) for each in deliveries]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+
+def test_of_five_deliveries_at_once_one_claims_and_the_rest_are_acknowledged(world):
+    source, before = world.upload(), world.executions()
+    deliveries = [Validate(world, message(source)) for _ in range(5)]
+    at_once(*deliveries)
+    outcomes = sorted(outcome for each in deliveries for outcome in each.outcomes)
+    assert outcomes == [Outcome.DUPLICATE] * 4 + [Outcome.VALID]
+    assert all(each.queue == [] for each in deliveries)
+    run = Run.holding(world, source)
+    assert world.executions() - before == {run.name}
+    run.go()
+    assert world.status(source) is Status.ARCHIVED
+
+
+def test_many_events_five_times_at_once_have_each_one_effect(world):
+    sources, before = [world.upload() for _ in range(4)], world.executions()
+    deliveries = [Validate(world, *map(message, sources[n:] + sources[:n])) for n in range(5)]
+    at_once(*deliveries)
+    outcomes = [outcome for each in deliveries for outcome in each.outcomes]
+    assert outcomes.count(Outcome.VALID) == len(sources)
+    runs = {run.name: run for run in (Run.holding(world, source) for source in sources)}
+    assert world.executions() - before == set(runs)
+    listed = [source_id for run in runs.values() for source_id in run.claimed().claimed_ids]
+    assert sorted(listed) == sorted(source.source_id for source in sources)
+
+
+def test_five_deliveries_of_a_file_that_cannot_be_processed_quarantine_it_once(world):
+    source = world.upload(b"")
+    world.sent_alerts()
+    deliveries = [Validate(world, message(source)) for _ in range(5)]
+    at_once(*deliveries)
+    assert world.status(source) is Status.QUARANTINED
+    assert world.content(source.kept_key("quarantine")) == b""
+    assert not world.has(source)
+    assert [each.outcomes for each in deliveries].count([Outcome.QUARANTINED]) == 1
+
+
+def test_every_version_of_a_key_is_processed_in_whatever_order_its_events_come(world):
+    contents = [GOOD + b"%d,,\n" % n for n in range(3)]
+    versions = [world.upload(content, "incoming/again-and-again.csv") for content in contents]
+    for n in (2, 0, 1, 2):
+        take(world, message(versions[n]))
+    for version, content in zip(versions, contents, strict=True):
+        Run.holding(world, version).go()
+        entry = world.entry(version)
+        assert entry.status is Status.ARCHIVED
+        assert world.content(entry.archive_key) == content
+        assert not world.has(version)
+
+
+def test_an_object_that_is_overwritten_under_way_is_archived_as_the_version_that_was_read(world):
+    key = "incoming/overwritten.csv"
+    earlier = world.upload(GOOD, key)
+    take(world, message(earlier))
+    run = Run.holding(world, earlier).claimed()
+    later = world.upload(GOOD + b"later,,\n", key)
+    assert world.content(run.folder.key(f"input/{earlier.source_id}.csv"), "lake") == GOOD
+    run.finish_jobs()
+    run.settle()
+    run.archive()
+    assert world.content(world.entry(earlier).archive_key) == GOOD
+    assert (world.has(earlier), world.has(later)) == (False, True)
+    take(world, message(later))
+    Run.holding(world, later).go()
+    assert world.content(world.entry(later).archive_key) == GOOD + b"later,,\n"
+
+
+def test_a_version_under_a_delete_marker_is_processed(world):
+    source = world.upload()
+    world.s3.delete_object(Bucket=LANDING, Key=source.key)
+    assert take(world, message(source)).outcomes == [Outcome.VALID]
+    Run.holding(world, source).go()
+    assert world.content(source.kept_key("archive")) == GOOD
+
+
+@pytest.mark.parametrize("is_redriven", [False, True], ids=["its event again", "a redrive"])
+def test_an_object_that_is_gone_fails_once_and_comes_back_no_more(world, is_redriven):
+    source, before = world.upload(), world.executions()
+    world.s3.delete_object(Bucket=LANDING, Key=source.key, VersionId=source.version_id)
+    take(world, message(source))
+    failed = world.item(source)
+    assert (failed["status"], failed["reason"]) == ("FAILED", "object_gone")
+    for _ in range(3):
+        body = ask(world.entry(source), Action.REDRIVE) if is_redriven else message(source)
+        again = take(world, body, lease_seconds=ALWAYS_EXPIRED)
+        assert again.queue == []
+    assert world.item(source) == failed
+    assert world.executions() == before
+
+
+def test_a_lost_event_is_made_again(world):
+    source = world.upload(key="incoming/lost + %2F [1].csv")
+    assert take(world, arrivals.event_of(source)).outcomes == [Outcome.VALID]
+    assert world.entry(source).source == source
+
+
+def test_an_event_that_was_lost_and_then_comes_after_all_is_a_duplicate(world):
+    source = world.upload()
+    take(world, arrivals.event_of(source))
+    before = world.item(source)
+    assert take(world, message(source)).outcomes == [Outcome.DUPLICATE]
+    assert world.item(source) == before
+
+
+@pytest.mark.parametrize("status", [Status.ARCHIVED, Status.RETRACTED, Status.QUARANTINED, Status.FAILED])
+def test_an_event_that_is_replayed_months_later_is_known(world, status):
+    source, before = world.upload(), world.executions()
+    kept = source.kept_key("archive")
+    world.s3.delete_object(Bucket=LANDING, Key=source.key, VersionId=source.version_id)
+    world.put_entry(
+        source,
+        status,
+        batch_id="long-expired",
+        execution_arn=world.execution_arn("long-forgotten-1"),
+        archive_key=kept,
+        updated_at=RECEIVED_AT.replace("2026", "2016"),
+    )
+    item = world.item(source)
+    assert take(world, message(source), lease_seconds=ALWAYS_EXPIRED).outcomes == [Outcome.DUPLICATE]
+    assert world.item(source) == item
+    assert world.executions() == before

@@ -1,0 +1,417 @@
+"""The lines of a user leave every kept file for good, and no line of anybody else does."""
+
+import gzip
+import itertools
+import json
+import logging
+import re
+from typing import Any
+
+import pytest
+
+from music_streams.erasure import Erasure
+from music_streams.errors import ArchiveMismatch
+from music_streams.ledger import Status
+from music_streams.runs import Manifest, RunFolder, Summary, write_manifest, write_summary
+from music_streams.sources import Source
+from tests.differential import reading
+from tests.integration.domain.world import FILES, LAKE, LANDING, RECEIVED_AT, Crash, always
+
+USER = 7
+HEADER = b"user_id,track_id,listen_time\n"
+THEIRS = b"007,4dBa8T7oDV9WvGr7kVS4Ez,2024-06-25 17:43:13\n"
+OTHERS = b"70,4dBa8T7oDV9WvGr7kVS4Ez,2024-06-07 17:43:13\n"
+FILE = HEADER + THEIRS + OTHERS
+CLEARED = HEADER + OTHERS
+BROKEN = b"user,track\n7,1\n70,1\n"
+BROKEN_CLEARED = b"user,track\n70,1\n"
+YEARS_AGO, IN_YEARS = "2001-01-01T00:00:00.000Z", "2201-01-01T00:00:00.000Z"
+
+
+def never() -> bool:
+    return False
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _by_status(world):
+    names = {"status": "HASH", "updated_at": "RANGE"}
+    index = {
+        "IndexName": "by-status",
+        "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind in names.items()],
+        "Projection": {"ProjectionType": "ALL"},
+    }
+    world.dynamodb.update_table(
+        TableName=FILES,
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("source_id", *names)],
+        GlobalSecondaryIndexUpdates=[{"Create": index}],
+    )
+
+
+@pytest.fixture(autouse=True)
+def _empty_ledger(world):
+    clear_ledger(world)
+
+
+def clear_ledger(world):
+    """Every quarantined file of the ledger would be looked at again."""
+    for item in world.dynamodb.scan(TableName=FILES)["Items"]:
+        world.dynamodb.delete_item(TableName=FILES, Key={"source_id": item["source_id"]})
+
+
+def put(world, key: str, content: bytes, **described: Any) -> str:
+    version: str = world.s3.put_object(Bucket=LANDING, Key=key, Body=content, **described)["VersionId"]
+    return version
+
+
+def kept(world, content: bytes = FILE, status: Status = Status.ARCHIVED, key: str = "", **entry: Any) -> Source:
+    """A source that came to rest; of where it landed nothing is left."""
+    source = Source(LANDING, key or f"incoming/{world.name('streams')}.csv", world.name("v"), len(content), RECEIVED_AT)
+    kept_key = source.kept_key("quarantine" if status is Status.QUARANTINED else "archive")
+    put(world, kept_key, content)
+    world.put_entry(source, status, archive_key=kept_key, **entry)
+    return source
+
+
+def asked(world, *forgotten: Source, users: tuple[int, ...] = (USER,)) -> RunFolder:
+    """A run whose jobs have taken the users out of the lake."""
+    folder = RunFolder(LAKE, world.name("forget"))
+    write_manifest(world.s3, folder, Manifest(folder.batch_id, [], forget=list(users)))
+    forgotten_ids = [source.source_id for source in forgotten]
+    write_summary(world.s3, folder, Summary(folder.batch_id, "name-1", 0, "", [], "", forgotten=forgotten_ids))
+    return folder
+
+
+def erase(world, folder, has_time=always, s3=None) -> int:
+    return Erasure(s3 or world.s3, world.ledger).erase(folder.manifest_uri, has_time)
+
+
+def versions(world, source: Source) -> list[tuple[str, str]]:
+    """All that lies or lay under the keys where a source is kept: prefix, and version or marker."""
+    found = []
+    for prefix in ("archive", "quarantine"):
+        page = world.s3.list_object_versions(Bucket=LANDING, Prefix=source.kept_key(prefix))
+        found += [(prefix, "version") for _ in page.get("Versions", [])]
+        found += [(prefix, "marker") for _ in page.get("DeleteMarkers", [])]
+    return found
+
+
+def content(world, source: Source) -> bytes | None:
+    """The file as it is now."""
+    found: bytes | None = world.content(world.entry(source).place.key)
+    return found
+
+
+def stage(world, source: Source, suffix: str = ".csv") -> str:
+    key = f"runs/{world.name('batch')}/input/{source.source_id}{suffix}"
+    world.s3.put_object(Bucket=LAKE, Key=key, Body=FILE)
+    return key
+
+
+# ── What goes ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_lines_of_a_user_leave_the_files_that_the_lake_named(world):
+    source, other = kept(world), kept(world)
+    assert erase(world, asked(world, source)) == 0
+    assert content(world, source) == CLEARED
+    assert versions(world, source) == [("archive", "version")]
+    assert content(world, other) == FILE
+
+
+@pytest.mark.parametrize("status", [Status.QUARANTINED, Status.RETRACTED])
+def test_a_file_of_which_the_lake_tells_nothing_is_looked_at_in_any_case(world, status):
+    source = kept(world, status=status)
+    assert erase(world, asked(world)) == 0
+    assert content(world, source) == CLEARED
+    assert len(versions(world, source)) == 1
+
+
+BROKEN_FILES = {
+    "missing columns": (BROKEN, BROKEN_CLEARED),
+    "not CSV": (FILE + b"\0", CLEARED + b"\0"),
+    "not UTF-8": (HEADER + b"7,\xe9,x\r\n\xe9\r70,b,c", HEADER + b"\xe9\r70,b,c"),
+    "UTF-16": (
+        b"\xff\xfe" + BROKEN.decode().replace("\n", "\r\n").encode("utf-16-le"),
+        b"\xff\xfe" + BROKEN_CLEARED.decode().replace("\n", "\r\n").encode("utf-16-le"),
+    ),
+    "a long line": (
+        FILE + b"x" * 3_000_000 + b",7,\n" + b"y" * 3_000_000 + b",70",
+        CLEARED + b"y" * 3_000_000 + b",70",
+    ),
+}
+
+
+@pytest.mark.parametrize(("stored", "expected"), BROKEN_FILES.values(), ids=BROKEN_FILES)
+@pytest.mark.parametrize("is_gzip", [False, True], ids=["as it is", "gzip"])
+def test_of_a_file_without_a_usable_header_the_lines_that_hold_the_id_go(world, stored, expected, is_gzip):
+    stored, expected = (each.replace(OTHERS, b"70,4dBa8T7oDV9WvGr7kVS4Ez,x\n") for each in (stored, expected))
+    source = kept(world, gzip.compress(stored) if is_gzip else stored, Status.QUARANTINED)
+    erase(world, asked(world))
+    found = content(world, source)
+    assert found is not None
+    assert reading.uncompressed(found) == (expected, False)
+    assert found.startswith(b"\x1f\x8b") == is_gzip
+
+
+def test_gzip_of_several_members_stays_gzip(world):
+    source = kept(world, gzip.compress(HEADER + THEIRS[:9]) + gzip.compress(THEIRS[9:] + OTHERS))
+    erase(world, asked(world, source))
+    assert reading.uncompressed(content(world, source) or b"") == (CLEARED, False)
+
+
+@pytest.mark.parametrize(("line", "is_gone"), [(b"7,1\n", True), (b"70,1\n", False)])
+def test_damaged_gzip_goes_as_a_whole_where_it_holds_the_id(world, line, is_gone):
+    source = kept(world, gzip.compress(b"a,b\n" + line)[:-5], Status.QUARANTINED)
+    assert erase(world, asked(world)) == 0
+    assert (versions(world, source) == []) == is_gone
+
+
+def test_a_file_in_many_parts_is_written_and_read_back(world):
+    rows = b"".join(OTHERS + (THEIRS if number % 3 == 0 else b"") for number in range(200_000))
+    source = kept(world, HEADER + rows)
+    assert erase(world, asked(world, source)) == 0
+    found = content(world, source)
+    assert found == HEADER + rows.replace(THEIRS, b"")
+    assert len(found) > 8 * 1024**2
+    assert versions(world, source) == [("archive", "version")]
+
+
+def test_what_describes_a_file_stays_with_it(world):
+    source = kept(world)
+    key = source.kept_key("archive")
+    described = {"ContentType": "text/csv", "Metadata": {"producer": "app"}}
+    put(world, key, FILE, **described)
+    erase(world, asked(world, source))
+    found = world.s3.head_object(Bucket=LANDING, Key=key)
+    assert {name: found[name] for name in described} == described
+
+
+@pytest.mark.parametrize("stored", [FILE, CLEARED], ids=["to be written", "clean"])
+def test_older_versions_markers_and_copies_elsewhere_go_for_good(world, stored):
+    source = kept(world, status=Status.ARCHIVED)
+    archive, quarantine = source.kept_key("archive"), source.kept_key("quarantine")
+    world.s3.delete_object(Bucket=LANDING, Key=archive)
+    put(world, archive, stored)
+    put(world, quarantine, FILE)
+    world.s3.delete_object(Bucket=LANDING, Key=quarantine)
+    put(world, quarantine + "x", FILE)
+    put(world, quarantine.rsplit("/", 1)[0] + "/reason.json", b"{}")
+    erase(world, asked(world, source))
+    assert content(world, source) == CLEARED
+    assert versions(world, source) == [("archive", "version"), ("quarantine", "version")]  # that of the longer key
+    assert world.content(quarantine) is None
+    assert world.content(quarantine + "x") == FILE
+    assert world.content(quarantine.rsplit("/", 1)[0] + "/reason.json") == b"{}"
+
+
+def test_a_clean_file_is_not_written_again(world):
+    source = kept(world, CLEARED, Status.QUARANTINED)
+    before = world.s3.head_object(Bucket=LANDING, Key=source.kept_key("quarantine"))["VersionId"]
+    erase(world, asked(world))
+    assert world.s3.head_object(Bucket=LANDING, Key=source.kept_key("quarantine"))["VersionId"] == before
+
+
+def test_a_file_that_somebody_deleted_leaves_nothing(world):
+    source = kept(world)
+    world.s3.delete_object(Bucket=LANDING, Key=source.kept_key("archive"))
+    put(world, source.kept_key("archive") + "x", FILE)
+    assert erase(world, asked(world, source)) == 0
+    assert versions(world, source) == [("archive", "version")]  # that of the longer key
+    assert world.content(source.kept_key("archive") + "x") == FILE
+
+
+def test_staged_copies_of_past_runs_go(world):
+    source = kept(world, updated_at=IN_YEARS)
+    copies = [stage(world, source), stage(world, source), stage(world, source, ".csv.gz")]
+    erase(world, asked(world, source))
+    assert [world.content(key, LAKE) for key in copies] == [None] * 3
+
+
+def test_no_other_copy_in_the_run_folders_goes(world):
+    source, other = kept(world, updated_at=IN_YEARS), kept(world, updated_at=IN_YEARS)
+    for_a_new_attempt = stage(world, kept(world, status=Status.QUARANTINED, updated_at=YEARS_AGO))
+    of_another = stage(world, other)
+    beside = f"runs/b/metrics/{source.source_id}.csv"
+    world.s3.put_object(Bucket=LAKE, Key=beside, Body=b"x")
+    erase(world, asked(world, source))
+    assert all(world.content(key, LAKE) for key in (for_a_new_attempt, of_another, beside))
+
+
+# ── What stays ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_without_users_nothing_is_touched(world):
+    source = kept(world, HEADER + b",,\n", Status.QUARANTINED)
+    assert erase(world, asked(world, source, users=())) == 0
+    assert content(world, source) == HEADER + b",,\n"
+
+
+@pytest.mark.parametrize("status", [Status.RECEIVED, Status.VALID, Status.RUNNING, Status.PUBLISHED, Status.FAILED])
+def test_a_file_on_its_way_stays_and_is_told_of(world, status, caplog):
+    source, other = kept(world), kept(world)
+    copy = stage(world, source)
+    world.put_entry(source, status, archive_key=source.kept_key("archive"), updated_at=IN_YEARS)
+    assert erase(world, asked(world, source, other)) == 0
+    assert content(world, source) == FILE
+    assert world.content(copy, LAKE) == FILE
+    assert content(world, other) == CLEARED
+    [warning] = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert source.uri in warning
+    assert status in warning
+
+
+@pytest.mark.parametrize("key", ["reference/users/a.csv", "reference/songs/a.csv"])
+def test_a_reference_file_in_use_stays_where_it_landed(world, key):
+    source = kept(world, key=key, status=Status.RETRACTED)
+    put(world, key, FILE)
+    assert erase(world, asked(world, source)) == 0
+    assert world.content(key) == FILE
+    assert world.content(source.kept_key("archive")) == FILE
+
+
+def test_no_line_of_the_file_is_logged(world, caplog):
+    caplog.set_level(logging.DEBUG, logger="music_streams")
+    gone = kept(world, gzip.compress(FILE)[:-5], Status.QUARANTINED)
+    erase(world, asked(world, kept(world), gone))
+    assert len(caplog.messages) == 2
+    assert "4dBa8T7oDV9WvGr7kVS4Ez" not in caplog.text
+    assert not re.search(r"\b0*7\b", " ".join(record.getMessage() for record in caplog.records))
+
+
+class _Spoiling:
+    """An S3 client that stores something else than it was given."""
+
+    def __init__(self, s3: Any) -> None:
+        self._s3 = s3
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._s3, name)
+
+    def upload_fileobj(self, file: Any, bucket: str, key: str, **_options: Any) -> None:
+        self._s3.put_object(Bucket=bucket, Key=key, Body=file.read()[:-1])
+
+
+def test_what_was_not_stored_as_meant_goes_and_the_file_stays_as_it_was(world):
+    source = kept(world)
+    put(world, source.kept_key("archive"), FILE)
+    folder = asked(world, source)
+    with pytest.raises(ArchiveMismatch, match="stays"):
+        erase(world, folder, s3=_Spoiling(world.s3))
+    assert content(world, source) == FILE
+    assert versions(world, source) == [("archive", "version")] * 2
+    assert erase(world, folder) == 0
+    assert content(world, source) == CLEARED
+
+
+# ── Crashes, time, others ─────────────────────────────────────────────────────────────────────────────────────────
+
+AT_REST = {
+    "archived gzip": (Status.ARCHIVED, gzip.compress(FILE), CLEARED),
+    "damaged gzip": (Status.QUARANTINED, gzip.compress(FILE)[:-5], None),
+    "deleted": (Status.ARCHIVED, None, None),
+}
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
+@pytest.mark.parametrize(("status", "stored", "cleared"), AT_REST.values(), ids=AT_REST)
+def test_erasing_may_die_anywhere_and_be_repeated(world, status, stored, cleared, is_done):
+    for call in itertools.count(1):
+        clear_ledger(world)
+        source = kept(world, stored or FILE, status, updated_at=IN_YEARS)
+        put(world, source.kept_key("archive"), stored or FILE)
+        put(world, source.kept_key("quarantine"), stored or FILE)
+        if not stored:
+            world.s3.delete_object(Bucket=LANDING, Key=source.kept_key("archive"))
+        copy = stage(world, source)
+        folder = asked(world, source)
+        try:
+            with world.crash_at(call, is_done=is_done):
+                erase(world, folder)
+            break
+        except Crash:
+            found = content(world, source)
+            assert found == stored or cleared == (reading.uncompressed(found)[0] if found else None)
+            assert erase(world, folder) == 0
+        found = content(world, source)
+        assert (reading.uncompressed(found)[0] if found else None) == cleared, call
+        assert len(versions(world, source)) == (1 if cleared else 0), call
+        assert world.content(copy, LAKE) is None, call
+    least = ["manifest", "summary", "index", "index", "entries", "notes", "versions", "versions", "judge", "find"]
+    assert call > len([*least, "entry", "removal", "removal", "notes", "staged", "removal"])
+
+
+def test_what_is_made_of_a_source_meanwhile_is_never_deleted(world):
+    for call in itertools.count(1):
+        clear_ledger(world)
+        source = kept(world, status=Status.QUARANTINED)
+        key = source.kept_key("archive")
+        put(world, key, FILE)  # left over
+
+        def release(source=source, key=key):
+            put(world, key, b"the archived file")
+            world.put_entry(source, Status.ARCHIVED, archive_key=key, attempt=2)
+
+        with world.interrupt_at(call, release) as calls:
+            assert erase(world, asked(world)) == 0
+        if len(calls) < call:
+            break
+        assert world.content(key) == b"the archived file", calls
+    assert call > len(["manifest", "summary", "index", "index", "entries", "notes", "versions", "versions", "entry"])
+
+
+def test_files_are_cleared_in_slices_and_each_once(world):
+    sources = [kept(world) for _ in range(20)]
+    folder = asked(world, *sources)
+    assert erase(world, folder, never) == 4
+    cleared = [source for source in sources if content(world, source) == CLEARED]
+    assert len(cleared) == 16
+    for source in cleared:  # it would be looked at again
+        put(world, source.kept_key("archive"), FILE)
+    assert erase(world, folder, never) == 0
+    assert [content(world, source) for source in cleared] == [FILE] * 16
+    assert all(content(world, source) == CLEARED for source in sources if source not in cleared)
+    assert erase(world, folder, never) == 0
+
+
+def test_a_large_file_is_a_slice_of_its_own(world):
+    sources = [kept(world) for _ in range(3)]
+    for source in sources:
+        world.put_entry(
+            Source(LANDING, source.key, source.version_id, 60 * 1024**2, RECEIVED_AT),
+            Status.ARCHIVED,
+            archive_key=source.kept_key("archive"),
+        )
+    folder = asked(world, *sources)
+    assert [erase(world, folder, never) for _ in range(4)] == [2, 1, 0, 0]
+
+
+def test_files_on_their_way_take_no_turn_of_others(world):
+    moving = [kept(world) for _ in range(20)]
+    for source in moving:
+        world.put_entry(source, Status.RUNNING)
+    source = kept(world)
+    assert erase(world, asked(world, *moving, source), never) == 0
+    assert content(world, source) == CLEARED
+
+
+def test_staged_copies_are_removed_in_slices_too(world):
+    source = kept(world, updated_at=IN_YEARS)
+    copies = [stage(world, source) for _ in range(70)]
+    folder = asked(world, source)
+    assert [erase(world, folder, never) for _ in range(3)] == [6, 0, 0]
+    assert not any(world.content(key, LAKE) for key in copies)
+
+
+def test_a_second_request_finds_nothing_to_do(world):
+    source = kept(world)
+    erase(world, asked(world, source))
+    before = world.s3.head_object(Bucket=LANDING, Key=source.kept_key("archive"))["VersionId"]
+    erase(world, asked(world, source))
+    assert world.s3.head_object(Bucket=LANDING, Key=source.kept_key("archive"))["VersionId"] == before
+
+
+def test_what_is_done_is_noted_in_the_runs_folder(world):
+    source = kept(world)
+    folder = asked(world, source)
+    erase(world, folder)
+    assert json.loads(world.content(folder.key("erased.json"), LAKE)) == {"done": [source.source_id]}

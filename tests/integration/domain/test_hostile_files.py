@@ -1,0 +1,86 @@
+"""Files made to break things are read in pieces, quarantined, and harm no other file of their batch."""
+
+import gzip
+import random
+import tracemalloc
+import zlib
+from collections.abc import Iterator
+
+import pytest
+
+from music_streams.intake import Outcome
+from music_streams.ledger import Status
+from music_streams.runs import read_manifest
+from tests.integration.domain.run import Run
+from tests.integration.domain.validate import Validate, message
+from tests.integration.domain.world import GOOD
+
+MIB = 1024 * 1024
+MAX_FILE_BYTES = 64 * MIB
+
+
+def packed(pieces: Iterator[bytes]) -> bytes:
+    """The gzip file of many bytes, which are never there at once."""
+    packer = zlib.compressobj(9, wbits=31)
+    return b"".join(packer.compress(piece) for piece in pieces) + packer.flush()
+
+
+def noise(size: int) -> bytes:
+    return random.Random(9).randbytes(size)
+
+
+HOSTILE = {
+    "a gzip bomb": (packed(b"\n" * MIB for _ in range(100)), "empty_file"),
+    "a gzip bomb of rows": (packed(GOOD * (MIB // len(GOOD)) for _ in range(100)), "too_large"),
+    "a bomb in a bomb": (gzip.compress(packed(b"\0" * MIB for _ in range(100))), "not_utf8"),
+    "a line without end": (packed(b"x" * MIB for _ in range(60)), "not_csv"),
+    "60,000 columns": (",".join(f"c{n}" for n in range(60_000)).encode() + b"\n", "not_csv"),
+    "NUL bytes": (GOOD + b"\0" * 1000, "not_csv"),
+    "noise": (noise(MIB), "not_utf8"),
+    "noise that begins as gzip": (b"\x1f\x8b" + noise(MIB), "not_csv"),
+    "truncated gzip": (gzip.compress(GOOD * 1000)[:-20], "not_csv"),
+    "gzip with noise behind": (gzip.compress(GOOD) + noise(1000), "not_csv"),
+}
+
+
+@pytest.fixture(scope="module")
+def batch(world):
+    """All of them between good files, in one batch."""
+    first, last = world.upload(), world.upload()
+    hostile = {name: world.upload(content) for name, (content, _) in HOSTILE.items()}
+    validate = Validate(world, *map(message, (first, *hostile.values(), last)), max_file_bytes=MAX_FILE_BYTES)
+    validate.deliver()
+    return validate, hostile, [first, last]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_it_is_quarantined_whole(world, batch, name):
+    content, reason = HOSTILE[name]
+    entry = world.entry(batch[1][name])
+    assert (entry.status, entry.reason) == (Status.QUARANTINED, reason)
+    assert world.content(entry.archive_key) == content
+    assert not world.has(entry.source)
+
+
+def test_the_other_files_of_the_batch_run(world, batch):
+    validate, hostile, good = batch
+    assert validate.outcomes == [Outcome.VALID, *[Outcome.QUARANTINED] * len(hostile), Outcome.VALID]
+    assert validate.queue == []
+    run = Run.holding(world, good[0])
+    assert read_manifest(world.s3, run.folder).source_ids == sorted(source.source_id for source in good)
+    assert run.name in world.executions()
+    run.go()
+    assert [world.status(source) for source in good] == [Status.ARCHIVED] * 2
+
+
+@pytest.mark.parametrize("name", ["a gzip bomb of rows", "a line without end"])
+def test_it_takes_no_memory_to_speak_of(world, name):
+    validate = Validate(world, message(world.upload(HOSTILE[name][0])), max_file_bytes=MAX_FILE_BYTES)
+    tracemalloc.start()
+    try:
+        validate.deliver()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert validate.outcomes == [Outcome.QUARANTINED]
+    assert peak < 16 * MIB

@@ -1,0 +1,67 @@
+"""Of an execution that is over every job run is ended and waited for; no other is touched."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from music_streams.errors import JobRunsAlive
+from tests.integration.domain.world import LOAD_JOB, TRANSFORM_JOB, always
+
+
+@pytest.fixture(autouse=True)
+def no_job_runs(world):
+    world.glue.runs.clear()
+    world.glue.stopping_looks = 0
+
+
+def never() -> bool:
+    return False
+
+
+def test_where_nothing_is_alive_nothing_is_waited_for(world):
+    world.glue.start(TRANSFORM_JOB, "batch-1", "SUCCEEDED")
+    world.glue.start(TRANSFORM_JOB, "batch-2")
+    world.job_runs.end("batch-1", never)
+    assert [run["JobRunState"] for run in world.glue.runs] == ["RUNNING", "SUCCEEDED"]
+
+
+def test_every_run_of_both_jobs_is_ended_on_whatever_page_it_stands(world):
+    mine = []
+    for n in range(5):
+        world.glue.start(TRANSFORM_JOB, f"other-{n}")
+        mine += [world.glue.start(job, "batch-1") for job in (TRANSFORM_JOB, LOAD_JOB)]
+    world.job_runs.end("batch-1", always)
+    assert {world.glue.state(run_id) for run_id in mine} == {"STOPPED"}
+    assert {run["JobRunState"] for run in world.glue.runs if run["Id"] not in mine} == {"RUNNING"}
+
+
+def test_the_end_is_waited_for(world):
+    world.glue.stopping_looks = 4
+    run_id = world.glue.start(LOAD_JOB, "batch-1")
+    world.job_runs.end("batch-1", always)
+    assert world.glue.state(run_id) == "STOPPED"
+
+
+def test_a_run_that_does_not_end_in_time_is_told(world):
+    world.glue.stopping_looks = 4
+    run_id = world.glue.start(LOAD_JOB, "batch-1")
+    with pytest.raises(JobRunsAlive, match=run_id):
+        world.job_runs.end("batch-1", never)
+    assert world.glue.state(run_id) == "STOPPING"
+
+
+def test_a_name_that_only_begins_alike_is_another_execution(world):
+    other = world.glue.start(TRANSFORM_JOB, "batch-11")
+    world.job_runs.end("batch-1", always)
+    assert world.glue.state(other) == "RUNNING"
+
+
+def test_runs_that_must_have_timed_out_long_ago_are_not_read(world):
+    now = datetime.now(UTC)
+    for hours in (9, 8, 7, 6, 5, 4):
+        world.glue.start(TRANSFORM_JOB, "batch-1", "STOPPED", now - timedelta(hours=hours))
+    run_id = world.glue.start(TRANSFORM_JOB, "batch-1", started_on=now - timedelta(hours=2))
+    with world.crash_at(10**9, is_done=False) as calls:
+        world.job_runs.end("batch-1", always)
+    assert world.glue.state(run_id) == "STOPPED"
+    assert calls.count("glue.GetJobRuns") == 2 * 2, "a page of each job, before and after; the loader has none"

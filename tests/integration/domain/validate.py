@@ -1,0 +1,56 @@
+"""The arrivals queue and the validate function before it."""
+
+import json
+from typing import Any
+
+from music_streams.errors import MusicStreamsError
+from music_streams.intake import Outcome
+from music_streams.sources import Source
+from tests.integration.domain.world import World
+
+
+def message(source: Source) -> str:
+    """The event of a source as EventBridge puts it into the queue."""
+    found = {"key": source.key, "size": source.size, "version-id": source.version_id}
+    detail: dict[str, Any] = {"bucket": {"name": source.bucket}, "object": found}
+    return json.dumps({"source": "aws.s3", "detail": detail, "time": source.received_at})
+
+
+def plenty() -> float:
+    """Seconds of the function's time that are left."""
+    return 300.0
+
+
+class Validate:
+    """The queue and the function: what could not be taken stays in the queue, and all of it where the function dies."""
+
+    def __init__(self, world: World, *bodies: str, max_file_bytes: int = 1024**3) -> None:
+        self.world = world
+        self.max_file_bytes = max_file_bytes
+        self.queue = list(bodies)
+        self.outcomes: list[Outcome] = []
+
+    def deliver(self, lease_seconds: float = 300.0) -> None:
+        batch = self.world.intake(lease_seconds, self.max_file_bytes).open_batch(plenty)
+        left = []
+        for body in self.queue:
+            try:
+                self.outcomes.append(batch.take(body))
+            except MusicStreamsError:
+                left.append(body)
+        batch.launch()
+        self.queue = left
+
+    def deliver_one_by_one_backwards(self, lease_seconds: float) -> None:
+        bodies, self.queue = self.queue[::-1], []
+        for body in bodies:
+            single = Validate(self.world, body)
+            single.deliver(lease_seconds)
+            self.queue += single.queue
+
+
+def take(world: World, *bodies: str, lease_seconds: float = 300.0) -> Validate:
+    """One delivery of messages, to an invocation that has none others."""
+    validate = Validate(world, *bodies)
+    validate.deliver(lease_seconds)
+    return validate

@@ -1,0 +1,51 @@
+"""Work in slices within a function's time."""
+
+import pytest
+
+from music_streams.slices import SLICE, has_time, work_off
+
+
+class Context:
+    """An invocation whose time runs as it is told."""
+
+    def __init__(self, *milliseconds: int) -> None:
+        self._left = list(milliseconds)
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self._left.pop(0)
+
+
+def never() -> bool:
+    return False
+
+
+def test_all_is_done_where_there_is_time():
+    done: list[int] = []
+    assert work_off(range(3 * SLICE + 1), done.append, lambda: True) == 0
+    assert sorted(done) == list(range(3 * SLICE + 1))
+
+
+@pytest.mark.parametrize(("count", "left"), [(0, 0), (1, 0), (SLICE, 0), (SLICE + 1, 1), (10_000, 10_000 - SLICE)])
+def test_without_time_one_slice_is_done_so_that_repeats_come_to_an_end(count, left):
+    done: list[int] = []
+    assert work_off(range(count), done.append, never) == left
+    assert sorted(done) == list(range(count - left))
+
+
+def test_the_time_is_asked_between_slices():
+    granted = iter([True, True, False])
+    assert work_off(range(10 * SLICE), lambda _: None, lambda: next(granted)) == 7 * SLICE
+
+
+def test_what_fails_fails_the_step():
+    def act(item: int) -> None:
+        if item == 5:
+            raise LookupError(item)
+
+    with pytest.raises(LookupError):
+        work_off(range(10), act, lambda: True)
+
+
+@pytest.mark.parametrize(("left", "expected"), [(300_000, True), (75_001, True), (75_000, False), (0, False)])
+def test_a_quarter_of_the_time_is_kept_in_hand(left, expected):
+    assert has_time(Context(300_000, left))() is expected

@@ -1,0 +1,196 @@
+"""Which lines of a file leave it with a user, and that all other bytes stay."""
+
+import itertools
+import re
+import sys
+import tracemalloc
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from music_streams.user_lines import UserLines
+from music_streams.verdicts import MAX_LINE_BYTES, judge
+from tests.differential import reading, strategies
+from tests.differential.reading import DirtyFile
+
+HEADER = ["user_id", "track_id", "listen_time"]
+TRACK, TIME = "4dBa8T7oDV9WvGr7kVS4Ez", "2024-06-25 17:43:13"
+OTHER = f"70,{TRACK},{TIME}"
+MIB = 1024 * 1024
+
+
+def left(data: bytes, *, user: int = 7, header: list[str] | None = None, size: int = 0) -> bytes:
+    """What is left of a file without a user, its bytes given in chunks of a size."""
+    lines = UserLines([user], HEADER if header is None else header)
+    size = size or max(len(data), 1)
+    chunks = [data[start : start + size] for start in range(0, len(data), size)]
+    result = b"".join(lines.without(lines.find([data]), chunks))
+    # The two looks may get the bytes otherwise: S3 promises nothing about the size of what it sends at once.
+    assert size == len(data) or result == b"".join(lines.without(lines.find(chunks), [data]))
+    return result
+
+
+def is_left(line: str, **options) -> bool:
+    return left(f"{OTHER}\n{line}\n{OTHER}\n".encode(), **options) == f"{OTHER}\n{line}\n{OTHER}\n".encode()
+
+
+THEIRS = [
+    f"7,{TRACK},{TIME}",
+    f"007,{TRACK},{TIME}",
+    f"0000000000000000007,{TRACK},{TIME}",
+    f'"7",{TRACK},{TIME}',
+    f"7,bad track,{TIME}",
+    f"7,{TRACK},bad time",
+    "7,,",
+    f" 7,{TRACK},{TIME}",
+]
+OTHERS = [
+    OTHER,
+    f"17,{TRACK},{TIME}",
+    f"x7,{TRACK},{TIME}",
+    f",{TRACK},{TIME}",
+    f"1,7,{TIME}",
+    f"1,{TRACK},7",
+    f'1,"7,7",{TIME}',
+    f"1,{TRACK},2024-06-07 07:07:07",
+]
+
+
+@pytest.mark.parametrize("line", THEIRS)
+def test_a_record_with_the_users_id_in_its_column_goes(line):
+    assert not is_left(line)
+
+
+@pytest.mark.parametrize("line", OTHERS)
+def test_a_record_of_another_user_stays_whatever_else_it_holds(line):
+    assert is_left(line)
+
+
+@pytest.mark.parametrize(
+    "line", ["7", f"1,{TRACK},{TIME},7", f"1,{TRACK},{TIME},x-007/y", f'7,"{TRACK},{TIME}', '"7"x']
+)
+def test_a_line_that_is_no_such_record_goes_where_it_holds_the_id(line):
+    assert not is_left(line)
+
+
+@pytest.mark.parametrize("line", [f"1,{TRACK},{TIME},70", f"1,{TRACK},{TIME},17", "x7", "7x", "70", "", " "])
+def test_a_line_that_is_no_such_record_stays_where_it_does_not(line):
+    assert is_left(line)
+
+
+@pytest.mark.parametrize("line", [*THEIRS, *(line for line in OTHERS if re.search(r"\b0*7\b", line))])
+def test_without_a_header_every_line_that_holds_the_id_goes(line):
+    assert not is_left(line, header=[])
+
+
+def test_the_column_is_found_by_the_header():
+    header = ["track_id", "user_id", "x"]
+    assert left(b"7,1,7\n1,7,1\n7,1,1", header=header) == b"7,1,7\n7,1,1"
+
+
+def test_a_header_without_user_id_tells_that_records_are_of_no_user():
+    assert left(b"7,a\n7,a,b\n7,c\n", header=["id", "name"]) == b"7,a\n7,c\n"
+
+
+def test_every_user_named_goes():
+    lines = UserLines([7, 23], HEADER)
+    chunks = [b"7,a,b\n23,a,b\n1,a,b\n237,a,b\n"]
+    assert lines.find(chunks).lines == 2
+    assert b"".join(lines.without(lines.find(chunks), chunks)) == b"1,a,b\n237,a,b\n"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_line_goes_with_its_end_and_with_it_alone(end):
+    data = end.join(["user_id,track_id,listen_time", OTHER, f"7,{TRACK},{TIME}", "", OTHER, f"7,{TRACK},{TIME}"])
+    expected = end.join(["user_id,track_id,listen_time", OTHER, "", OTHER, ""])
+    for size in (1, 2, 7, len(data)):
+        assert left(data.encode(), size=size) == expected.encode()
+
+
+@pytest.mark.parametrize("header", [[], HEADER], ids=["no header", "header"])
+def test_a_byte_order_mark_stays_though_the_first_line_goes(header):
+    assert left(b"\xef\xbb\xbf7\n8\n", header=header, size=1) == b"\xef\xbb\xbf8\n"
+
+
+@pytest.mark.parametrize("before", range(MIB - 5, MIB + 3))
+def test_a_line_end_across_two_chunks_is_one(before):
+    assert left(b"\n" * before + b"7\r\n9\r\n", header=[]) == b"\n" * before + b"9\r\n"
+
+
+LONG = b"x" * (2 * MIB)
+
+
+@pytest.mark.parametrize("at", [0, 1, *range(MIB - 72, MIB - 60), *range(MIB - 6, MIB + 2), len(LONG) - 1, len(LONG)])
+def test_a_line_of_many_chunks_goes_wherever_it_holds_the_id(at):
+    line = LONG[:at] + b",0077," + LONG[at:]
+    assert left(b"8\n" + line + b"\n9\n", user=77, header=[]) == b"8\n9\n"
+    assert left(b"8\n" + line + b"\n9\n", user=7, header=[]) == b"8\n" + line + b"\n9\n"
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r", b""])
+@pytest.mark.parametrize("more", range(-3, 4))
+def test_an_id_at_the_end_of_a_line_of_many_chunks_is_seen(end, more):
+    long = b"x" * (2 * MIB + more) + b",7"
+    assert left(b"8\n" + long + end, header=[]) == b"8\n"
+    assert left(b"8\n" + long + b"0" + end, header=[]) == b"8\n" + long + b"0" + end
+
+
+def test_long_lines_in_a_row_are_told_apart():
+    kept, gone = LONG + b",8", LONG + b",7"
+    for order in itertools.product([kept, gone], repeat=3):
+        assert left(b"\n".join(order), header=[], size=MIB).rstrip(b"\n") == b"\n".join(
+            each for each in order if each == kept
+        )
+
+
+def _goes(line: bytes, user: int, header: tuple[str, ...]) -> bool:
+    """The rule, read a second time."""
+
+    def holds(text: str) -> bool:
+        words = re.split("[^0-9A-Za-z]+", text)
+        return any(word.isdecimal() and word.isascii() and int(word) == user for word in words)
+
+    text = line.decode("latin-1" if not header else "utf-8")
+    fields = reading.record(text) if header else None
+    if fields is None or len(fields) != len(header):
+        return holds(text)
+    return "user_id" in header and holds(fields[header.index("user_id")])
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(strategies.dirty_files(("incoming/", "reference/users/")), st.sampled_from([1, 7, 42, 2**63 - 1]))
+@example(DirtyFile("incoming/a.csv", b"user_id,track_id,listen_time\r\n7,a,b\r\n8,a,b\r\n"), 7)
+def test_the_events_of_the_others_and_the_bytes_of_all_other_lines_stay(file, user):
+    data, _ = reading.uncompressed(file.content)
+    header = tuple(judge(file.key, [file.content], sys.maxsize).header)
+    result = left(data, user=user, header=list(header))
+    mark = reading.BOM if data.startswith(reading.BOM) else b""
+    lines = re.findall(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", data.removeprefix(mark))
+    ends = b"\r\n"
+    assert result == mark + b"".join(line for line in lines if not _goes(line.rstrip(ends), user, header))
+    if header and file.key.startswith("incoming/"):
+        before, after = (
+            [row.event for row in reading.read_rows(DirtyFile(file.key, content), set()).rows if row.event]
+            for content in (data, result)
+        )
+        assert after == [event for event in before if event[0] != user]
+
+
+def test_memory_is_bounded_by_the_chunk_not_by_the_file_its_lines_or_what_goes():
+    def peak(data: bytes, copies: int, header: list[str]) -> int:
+        lines = UserLines([7], header)
+        tracemalloc.start()
+        found = lines.find(itertools.repeat(data, copies))
+        size = sum(map(len, lines.without(found, itertools.repeat(data, copies))))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert size < copies * len(data)
+        return peak
+
+    rows = f"7,{TRACK},{TIME + ' ' * 1000}\n{OTHER + ' ' * 1000}\n".encode() * 512
+    assert peak(rows, 30, HEADER) < 12 * MIB
+    blank = b"7\n" + b"\n" * 32_768
+    assert peak(blank, 16, []) < 16 * MIB
+    part_of_a_line = b"7," + b"x" * MAX_LINE_BYTES
+    assert peak(part_of_a_line, 400, []) < 12 * MIB
