@@ -1,0 +1,198 @@
+"""The lake's tables in memory: rows, commits and snapshots, and a run's rows, as the transform's ports want them."""
+
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from music_streams.aws import split_uri
+from music_streams.errors import LakeChanged
+from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Found, Leaving, Pinned
+from tests.stateful.files import Listen, Reference, Rejected, fold, judge
+
+Rows = list[Any]  # of Listen, or of Rejected
+_COUNTS = ("listen_count", "unique_listeners", "total_listening_time_ms", "avg_hundredths_ms")
+_METRICS = pa.schema(
+    [(name, pa.string()) for name in ("pk", "sk", "day")]
+    + [(name, pa.int64()) for name in _COUNTS]
+    + [(name, pa.string()) for name in ("top_songs", "top_genres")]
+)
+
+
+@dataclass
+class Table:
+    """An Iceberg table.
+
+    Attributes:
+        snapshots: the rows of each, by sequence number.
+    """
+
+    snapshots: dict[int, Rows] = field(default_factory=dict)
+    commits: set[str] = field(default_factory=set)
+
+    @property
+    def version(self) -> int:
+        return max(self.snapshots, default=0)
+
+    @property
+    def rows(self) -> Rows:
+        return self.snapshots.get(self.version, [])
+
+    def commit(self, rows: Rows) -> None:
+        self.snapshots[self.version + 1] = rows
+
+
+class Tables:
+    """What the lake holds; each method is one call that takes effect as a whole."""
+
+    def __init__(self) -> None:
+        self.number = 1
+        self.tables = {LISTENS: Table(), REJECTED_ROWS: Table()}
+        self.born: dict[str, int] = {}
+        """At which version of listens each execution committed."""
+
+    @property
+    def uuid(self) -> str:
+        return f"lake-{self.number}"
+
+    def has_commit(self, table: str, execution: str) -> bool:
+        return execution in self.tables[table].commits
+
+    def commit(self, table: str, rows: Rows, execution: str) -> None:
+        held = self.tables[table]
+        held.commit(held.rows + rows)
+        held.commits.add(execution)
+        if table == LISTENS:
+            self.born.setdefault(execution, held.version)
+
+    def find(self, table: str, leaving: Leaving) -> Rows:
+        return [row for row in self.tables[table].rows if _is_leaving(row, leaving)]
+
+    def delete(self, table: str, leaving: Leaving, found: Found) -> None:
+        held = self.tables[table]
+        kept = [row for row in held.rows if not (_is_leaving(row, leaving) and row.execution in found.executions)]
+        if len(kept) < len(held.rows):
+            held.commit(kept)
+
+    def expire(self) -> None:
+        for table in self.tables.values():
+            table.snapshots = {table.version: table.rows} if table.snapshots else {}
+
+    def pin(self) -> Pinned:
+        listens = self.tables[LISTENS]
+        if not listens.snapshots:
+            raise LakeChanged("the lake table has no snapshot")
+        return Pinned(listens.version, listens.version, self.uuid)
+
+    def read(self, snapshot_id: int, days: list[str]) -> Rows:
+        return [row for row in self.tables[LISTENS].snapshots[snapshot_id] if row.day in days]
+
+
+@dataclass(frozen=True)
+class MemoryLake:
+    """The lake in the hands of one run.
+
+    Attributes:
+        tables: a client of Tables.
+        s3: a client, for what Spark writes into the run's folder.
+    """
+
+    tables: Any
+    s3: Any
+
+    def append(self, table: str, rows: Rows, execution: str) -> None:
+        if not self.tables.has_commit(table, execution):
+            self.tables.commit(table, rows, execution)
+
+    def find(self, leaving: Leaving) -> Found:
+        listens, rejected = self.tables.find(LISTENS, leaving), self.tables.find(REJECTED_ROWS, leaving)
+        days: dict[str, set[str]] = {row.source_id: set() for row in rejected}
+        for row in listens:
+            days.setdefault(row.source_id, set()).add(row.day)
+        return Found(days, {row.execution for row in [*listens, *rejected]})
+
+    def write_tracks(self, leaving: Leaving, found: Found, uri: str) -> None:
+        going = [row for row in self.tables.find(LISTENS, leaving) if row.execution in found.executions]
+        self._write(f"{uri}/tracks.json", json.dumps(sorted({(row.track_id, row.day) for row in going})).encode())
+
+    def delete(self, leaving: Leaving, found: Found) -> None:
+        for table in (REJECTED_ROWS, LISTENS):
+            self.tables.delete(table, leaving, found)
+
+    def expire(self) -> None:
+        self.tables.expire()
+
+    def pin(self) -> Pinned:
+        pinned: Pinned = self.tables.pin()
+        return pinned
+
+    def write_metrics(self, pinned: Pinned, days: list[str], tracks: list[str] | None, uri: str) -> None:
+        items = fold(self.tables.read(pinned.snapshot_id, days), track_metrics=tracks is not None)
+        empty = dict.fromkeys((*_COUNTS, "top_songs", "top_genres"))
+        rows = [{"pk": pk, "sk": sk, **empty, **measures} for (pk, sk), measures in items.items()]
+        for track_id, day in self._removed(tracks or []):
+            pk, sk = f"TRACK#{track_id}", f"DAY#{day}"
+            if (pk, sk) not in items:
+                rows.append({"pk": pk, "sk": sk, "day": day, **empty})
+        rows.sort(key=lambda row: row["day"])
+        body = io.BytesIO()
+        parquet.write_table(pa.Table.from_pylist(rows, _METRICS), body)
+        self._write(f"{uri}/part-0.parquet", body.getvalue())
+
+    def _removed(self, uris: list[str]) -> set[tuple[str, str]]:
+        pairs = set()
+        for uri in uris:
+            bucket, key = split_uri(uri)
+            body = self.s3.get_object(Bucket=bucket, Key=f"{key}/tracks.json")["Body"].read()
+            pairs |= {(track_id, day) for track_id, day in json.loads(body)}
+        return pairs
+
+    def _write(self, uri: str, body: bytes) -> None:
+        bucket, key = split_uri(uri)
+        self.s3.put_object(Bucket=bucket, Key=key, Body=body)
+
+
+@dataclass(frozen=True)
+class MemoryBatch:
+    """The judged rows of a run's staged files."""
+
+    judged: list[Listen | Rejected]
+    reference: Reference
+
+    @classmethod
+    def read(cls, contents: dict[str, bytes], execution: str, reference: Reference) -> "MemoryBatch":
+        """`contents`: the staged files by source_id."""
+        rows = [judge(content, source_id, execution, reference) for source_id, content in contents.items()]
+        return cls([row for each in rows for row in each], reference)
+
+    def counts(self) -> Iterable[dict[str, Any]]:
+        for row in self.judged:
+            found = (
+                {"reason": row.reason, "day": None} if isinstance(row, Rejected) else {"reason": None, "day": row.day}
+            )
+            yield {"source_id": row.source_id, "count": 1, **found}
+
+    def unreadable(self) -> set[str]:
+        return set()
+
+    def has_reference(self) -> bool:
+        return bool(self.reference.genres)
+
+    def close(self) -> None: ...
+
+    def accepted(self, source_ids: list[str]) -> Rows:
+        return [row for row in self.judged if isinstance(row, Listen) and row.source_id in source_ids]
+
+    def rejected(self, source_ids: list[str]) -> Rows:
+        return [row for row in self.judged if isinstance(row, Rejected) and row.source_id in source_ids]
+
+
+def _is_leaving(row: Listen | Rejected, leaving: Leaving) -> bool:
+    is_older = row.source_id in leaving.older and row.execution != leaving.execution
+    users = {str(user) for user in leaving.users}
+    is_of_user = (str(row.user_id) in users) if isinstance(row, Listen) else bool(users & set(row.raw.split(",")))
+    return is_older or row.source_id in leaving.refused or is_of_user

@@ -1,0 +1,142 @@
+"""The product's programs, as its functions and jobs call the domain, with the clients of a process in memory."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from music_streams.alerts import Alerts
+from music_streams.archive import archive_sources
+from music_streams.claim import claim_sources
+from music_streams.executions import Executions
+from music_streams.failure import FailurePath
+from music_streams.intake import Intake
+from music_streams.job_runs import JobRuns
+from music_streams.ledger import Ledger
+from music_streams.load import job as load_job
+from music_streams.quarantine import Quarantine
+from music_streams.runs import RunFolder, read_claimed
+from music_streams.settle import Settlement
+from music_streams.transform import job as transform_job
+from tests.stateful.cloud import (
+    FILES,
+    LAKE,
+    LANDING,
+    LEASE_SECONDS,
+    LOAD_JOB,
+    METRICS,
+    STATE_MACHINE_ARN,
+    TRANSFORM_JOB,
+    Execution,
+    Hands,
+    Programs,
+)
+from tests.stateful.files import Reference
+from tests.stateful.memory_lake import MemoryBatch, MemoryLake
+
+MAX_REJECTED_RATIO = Decimal("0.4")
+
+
+def _never() -> bool:
+    """Functions are always short of time, so that every slice is an invocation of its own."""
+    return False
+
+
+def _always() -> bool:
+    return True
+
+
+def _ledger(hands: Hands) -> Ledger:
+    return Ledger(FILES, hands.dynamodb)
+
+
+def _alerts(hands: Hands) -> Alerts:
+    return Alerts(hands.sns, "alerts")
+
+
+def _quarantine(hands: Hands) -> Quarantine:
+    return Quarantine(hands.s3, _ledger(hands), _alerts(hands))
+
+
+def _job_runs(hands: Hands) -> JobRuns:
+    return JobRuns(hands.glue, (TRANSFORM_JOB, LOAD_JOB))
+
+
+def _validate(hands: Hands, bodies: list[str]) -> list[str]:
+    """As functions/validate: what could not be taken goes back to the queue alone."""
+    intake = Intake(
+        s3=hands.s3,
+        executions=Executions(hands.step_functions, STATE_MACHINE_ARN),
+        job_runs=_job_runs(hands),
+        ledger=_ledger(hands),
+        quarantine=_quarantine(hands),
+        lake_bucket=LAKE,
+        lease_seconds=LEASE_SECONDS,
+        max_file_bytes=1_000,
+    )
+    batch = intake.open_batch(lambda: float(LEASE_SECONDS))
+    refused = []
+    for body in bodies:
+        try:
+            batch.take(body)
+        except Exception:  # noqa: BLE001 - as Powertools' BatchProcessor does
+            refused.append(body)
+    batch.launch()
+    return refused
+
+
+def _claim(hands: Hands, execution: Execution) -> str:
+    claim = claim_sources(hands.s3, _ledger(hands), execution.manifest_uri, execution.arn, _never)
+    if claim.left:
+        return "claim"
+    return "transform" if claim.has_work else "done"
+
+
+def _load(hands: Hands, execution: Execution) -> str:
+    load_job.run(hands.s3, hands.dynamodb, execution.manifest_uri, execution.transform_run, FILES, METRICS)
+    return "settle"
+
+
+def _settle(hands: Hands, execution: Execution) -> str:
+    settlement = Settlement(hands.s3, hands.events, _ledger(hands), _quarantine(hands))
+    left = settlement.settle(execution.manifest_uri, execution.arn, execution.transform_run, _never)
+    return "settle" if left else "archive"
+
+
+def _archive(hands: Hands, execution: Execution) -> str:
+    left = archive_sources(hands.s3, _ledger(hands), execution.manifest_uri, execution.arn, _never)
+    return "archive" if left else "done"
+
+
+def _record_failure(hands: Hands, detail: dict[str, Any]) -> None:
+    FailurePath(hands.s3, _ledger(hands), _alerts(hands), _job_runs(hands)).record(detail, _always)
+
+
+def programs(reference_of: Callable[[str], Reference], *, track_metrics: bool) -> Programs:
+    """Every program of the pipeline.
+
+    Args:
+        reference_of: the reference data that an execution reads; the same for each of its tries.
+        track_metrics: whether TRACK items are published.
+    """
+
+    def transform(hands: Hands, execution: Execution, run_id: str) -> str:
+        folder = RunFolder.of_manifest(execution.manifest_uri)
+        manifest = read_claimed(hands.s3, folder, execution.name)
+        contents = {
+            source.source_id: hands.s3.get_object(Bucket=LAKE, Key=folder.key(f"input/{source.input}"))["Body"].read()
+            for source in manifest.streams
+        }
+        batch = MemoryBatch.read(contents, execution.name, reference_of(execution.name)) if contents else None
+        task = transform_job.TransformRun(
+            folder=folder,
+            execution=execution.name,
+            run_id=run_id,
+            landing_bucket=LANDING,
+            max_rejected_ratio=MAX_REJECTED_RATIO,
+            publish_track_metrics=track_metrics,
+        )
+        lake = MemoryLake(hands.lake, hands.s3)
+        transform_job.process(hands.s3, task, manifest, batch, lake)
+        return "load"
+
+    return Programs(_validate, _claim, transform, _load, _settle, _archive, _record_failure)

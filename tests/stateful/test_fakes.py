@@ -1,0 +1,174 @@
+"""The services in memory answer what the pipeline asks as moto does."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from boto3.dynamodb.conditions import Attr
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from music_streams import aws, clock
+from music_streams.aws import error_code
+from music_streams.ledger import Entry, Ledger, Status
+from music_streams.runs import SourceOutcome
+from music_streams.sources import Source, Treatment
+from tests.integration.load.memory_dynamodb import MemoryDynamoDB
+from tests.stateful.cloud import FILES, LAKE, LANDING
+from tests.stateful.memory_s3 import MemoryS3
+
+NOW = datetime(2026, 11, 21, 21, tzinfo=UTC)
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:process:batch-1"
+
+
+@pytest.fixture(scope="module")
+def _moto() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("AWS_ENDPOINT_URL", raising=False)
+        environment.delenv("AWS_PROFILE", raising=False)
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():
+            environment.setenv(name, value)
+        with mock_aws():
+            yield
+
+
+@pytest.fixture
+def moto_s3(_moto):
+    s3 = aws.client("s3")
+    for bucket in (LANDING, LAKE):
+        s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=LANDING, VersioningConfiguration={"Status": "Enabled"})
+    return s3
+
+
+@pytest.fixture
+def moto_dynamodb(_moto):
+    dynamodb = aws.dynamodb()
+    dynamodb.create_table(
+        TableName=FILES,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"} for name in ("source_id", "status", "updated_at")
+        ],
+        KeySchema=[{"AttributeName": "source_id", "KeyType": "HASH"}],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-status",
+                "KeySchema": [
+                    {"AttributeName": "status", "KeyType": "HASH"},
+                    {"AttributeName": "updated_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    )
+    return dynamodb
+
+
+def test_buckets(moto_s3):
+    memory = MemoryS3({LANDING}, lambda: NOW)
+    assert life_of_objects(memory) == life_of_objects(moto_s3)
+
+
+def life_of_objects(s3: Any) -> list[Any]:
+    """What a client answers from the first version of an object to the last; versions are named in order."""
+    names: dict[str, str] = {}
+    told: list[Any] = []
+
+    def read(**where: str) -> None:
+        told.append(_answer(lambda: list(s3.get_object(**where)["Body"].iter_chunks(2))))
+        told.append(_answer(lambda: _part(s3.head_object(**where, ChecksumMode="ENABLED"))))
+
+    def listed() -> None:
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=LANDING, Prefix="a"):
+            found = [(each["Key"], names[each["VersionId"]], each["Size"]) for each in page.get("Versions", [])]
+            told.append(sorted(found))
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=LANDING, Prefix="a"):
+            told.extend((each["Key"], each["Size"], each["ETag"]) for each in page.get("Contents", []))
+
+    first, second = (
+        s3.put_object(Bucket=LANDING, Key="a/1", Body=content)["VersionId"] for content in (b"one", b"three")
+    )
+    names.update({first: "first", second: "second"})
+    read(Bucket=LANDING, Key="a/1")
+    read(Bucket=LANDING, Key="a/1", VersionId=first)
+    told.append(s3.get_object(Bucket=LANDING, Key="a/1", Range="bytes=1-2")["Body"].read())
+    s3.copy({"Bucket": LANDING, "Key": "a/1", "VersionId": first}, LAKE, "copy")
+    read(Bucket=LAKE, Key="copy")
+    for key in ("copy", "new", "new"):
+        put = s3.put_object
+        told.append(_answer(lambda: bool(put(Bucket=LAKE, Key=key, Body=b"x", IfNoneMatch="*"))))  # noqa: B023
+    listed()
+    s3.delete_object(Bucket=LANDING, Key="a/1", VersionId=second)
+    read(Bucket=LANDING, Key="a/1")
+    listed()
+    s3.delete_object(Bucket=LANDING, Key="a/1")
+    read(Bucket=LANDING, Key="a/1")
+    read(Bucket=LANDING, Key="a/1", VersionId=first)
+    listed()
+    s3.delete_object(Bucket=LANDING, Key="a/1", VersionId=first)
+    listed()
+    s3.delete_object(Bucket=LAKE, Key="copy")
+    read(Bucket=LAKE, Key="copy")
+    told.append(_answer(lambda: s3.copy({"Bucket": LANDING, "Key": "a/2"}, LAKE, "copy")))
+    return told
+
+
+def test_the_ledgers_table(moto_dynamodb, monkeypatch):
+    memory = MemoryDynamoDB({FILES: ("source_id",)})
+    assert life_of_entries(memory, monkeypatch) == life_of_entries(moto_dynamodb, monkeypatch)
+
+
+def life_of_entries(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What a ledger answers from the first claim of a source to its retraction."""
+    ledger = Ledger(FILES, dynamodb)
+    source, other = (Source(LANDING, f"incoming/{name}.csv", "v1", 3, clock.stamp(NOW)) for name in "ab")
+    told: list[Any] = []
+
+    def entry() -> Entry:
+        found = ledger.entry(source.source_id)
+        assert found
+        return found
+
+    def at(second: int) -> None:
+        monkeypatch.setattr(clock, "now", lambda: f"2026-11-21T21:00:{second:02d}.000Z")
+        told.append(ledger.entries([source.source_id, other.source_id]))
+        told.append([list(ledger.with_status(status)) for status in Status])
+        found = ledger.search(Attr("attempt").gte(1) & ~Attr("reason").eq("x"))
+        told.append(sorted(found, key=lambda each: each.source.key))
+
+    at(0)
+    told.append([ledger.receive(source, 10), ledger.receive(other, 10), ledger.receive(source, 10)])
+    at(20)
+    claimed = ledger.receive(source, 10)
+    assert claimed
+    at(21)
+    told.append([ledger.validate(entry(), "batch"), ledger.validate(claimed, "batch")])
+    told.append([ledger.run(entry(), f"{EXECUTION}0"), ledger.run(entry(), EXECUTION)])
+    at(22)
+    told.append(ledger.publish(entry(), SourceOutcome(3, 1, {"duplicate": 2}, ["2024-06-25"])))
+    told.append([ledger.archive(entry(), "kept"), ledger.archive(entry(), "kept")])
+    told.append(list(ledger.with_status(Status.ARCHIVED, since="2026-11-21T21:00:22.000Z")))
+    told.append(list(ledger.with_status(Status.ARCHIVED, since="2026-11-21T21:00:23.000Z")))
+    at(23)
+    told.append([ledger.renew(entry(), "batch", 2, Treatment.RETRACT) for _ in range(2)])
+    told.append(ledger.retract(entry()))
+    at(24)
+    return told
+
+
+def _answer(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except ClientError as error:
+        # S3 answers a head without a body: the status is all it says.
+        return {"NoSuchKey": "404", "NoSuchVersion": "404"}.get(error_code(error), error_code(error))
+
+
+def _part(head: dict[str, Any]) -> dict[str, Any]:
+    return {name: head[name] for name in ("ContentLength", "ETag")}

@@ -1,0 +1,223 @@
+"""The promise, whatever happens: metrics are the fold over the distinct events of all accepted files, no file is lost.
+
+The product's own code runs on AWS in memory, and Hypothesis decides what happens: which files and requests come, which
+event is lost or comes twice, which program makes its next AWS call, which dies or errs at it, what times out, who is
+told of it. After each step the ledger, the lake, the kept files and the fences must agree; when all is quiet the
+metrics must be those that the files say.
+
+More than the usual examples: ``STATEFUL_EXAMPLES=5000 pytest tests/stateful``.
+"""
+
+import os
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from music_streams import clock, job_runs, slices
+from music_streams.ledger import Status
+from music_streams.requests import Action
+from tests.integration.load.interleaving import Fault
+from tests.stateful.cloud import TO_THE_END, FailureEvent, Message, Running
+from tests.stateful.files import BAD_ROW, DAYS, ROWS, TRACKS
+from tests.stateful.world import KEYS, World
+
+pytestmark = pytest.mark.timeout(3_600)  # to shrink a counterexample takes minutes, and so do more examples
+
+FILES = st.tuples(
+    st.sampled_from(KEYS), st.lists(st.sampled_from(ROWS) | st.sampled_from([*ROWS, BAD_ROW]), max_size=4)
+)
+DELIVERIES = st.sampled_from([1, 2, 3, 0])
+PICKS = st.integers(0, 5)
+CALLS = st.sampled_from([TO_THE_END, *range(12), 15, 20, 30])
+GENRES = st.dictionaries(st.sampled_from(TRACKS), st.sampled_from([("pop",), ("rock",), ("pop", "rock")]))
+COUNTRIES = st.dictionaries(st.just("1"), st.sampled_from(["DE", "PT"]))
+RARELY = st.sampled_from([False] * 7 + [True])
+MOVES = st.tuples(st.integers(0, 11), CALLS, st.sampled_from([None] * 8 + [*Fault]))
+MOST_MESSAGES = 4
+MOST_PROGRAMS = 8
+MOST_ARRIVALS = 7
+SENSIBLE = {
+    Status.ARCHIVED: [Action.REPLAY, Action.RETRACT],
+    Status.FAILED: [Action.REDRIVE, Action.RETRACT],
+    Status.QUARANTINED: [Action.RELEASE],
+}
+
+
+class Pipeline(RuleBasedStateMachine):
+    """What may happen to the pipeline.
+
+    Attributes:
+        is_calm: whether no program dies or errs and no event is lost: everything still comes in any number and order.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world: World
+        self.is_calm: bool
+
+    @initialize(track_metrics=st.booleans(), is_calm=st.booleans())
+    def begin(self, track_metrics: bool, is_calm: bool) -> None:
+        self.world = World(track_metrics=track_metrics)
+        self.is_calm = is_calm
+        self._patch = pytest.MonkeyPatch()
+        self._patch.setattr(clock, "now", self.world.cloud.stamp)
+        self.world.put_reference({TRACKS[0]: ("pop",)}, {}, deliveries=int(is_calm))
+
+    # ── what producers and operators do ───────────────────────────────────────────────────────────────────────────
+    @precondition(lambda self: len(self.world.arrivals) < MOST_ARRIVALS)
+    @rule(files=st.lists(FILES, min_size=1, max_size=3), deliveries=DELIVERIES, is_deleted=RARELY)
+    def put(self, files: list[tuple[str, list[str]]], deliveries: int, is_deleted: bool) -> None:
+        for key, rows in files:
+            self.world.put(key, rows, max(deliveries, self.is_calm), is_deleted=is_deleted)
+
+    @precondition(lambda self: len(self.world.arrivals) < MOST_ARRIVALS)
+    @rule(genres=GENRES, countries=COUNTRIES, deliveries=DELIVERIES)
+    def put_reference(self, genres: dict[str, tuple[str, ...]], countries: dict[str, str], deliveries: int) -> None:
+        self.world.put_reference(genres, countries, max(deliveries, self.is_calm))
+
+    @precondition(lambda self: self.world.entries())
+    @rule(pick=PICKS, action=st.integers(0, 10), deliveries=st.integers(1, 3))
+    def ask(self, pick: int, action: int, deliveries: int) -> None:
+        entry = _pick(self.world.entries(), pick)
+        sensible = SENSIBLE.get(entry.status, [Action.REDRIVE])
+        self.world.ask(entry, _pick([*sensible, *sensible, *Action], action), deliveries)
+
+    @rule(days=st.lists(st.sampled_from(DAYS), min_size=1, max_size=2, unique=True))
+    def rebuild(self, days: list[str]) -> None:
+        self.world.rebuild(days)
+
+    @rule()
+    def lose_the_metrics(self) -> None:
+        self.world.lose_metrics()
+
+    # ── what AWS does ─────────────────────────────────────────────────────────────────────────────────────────────
+    @rule(moves=st.lists(MOVES, min_size=1, max_size=12))
+    def work_goes_on(self, moves: list[tuple[int, int, Fault | None]]) -> None:
+        """Each move lets one program go on for some calls, perhaps to a fault, or starts one by what waits for it."""
+        cloud = self.world.cloud
+        for pick, calls, fault in moves:
+            choices: list[Any] = [*cloud.running, *cloud.failure_events, *cloud.visible()[:3]]
+            if choices:
+                running = self._start(_pick(choices, pick), pick)
+                cloud.go(running, calls, None if self.is_calm else fault)
+
+    def _start(self, choice: Running | FailureEvent | Message, pick: int) -> Running:
+        """The program that a choice stands for."""
+        cloud = self.world.cloud
+        if isinstance(choice, Running):
+            return choice
+        if isinstance(choice, FailureEvent):
+            return cloud.deliver_failure(choice)
+        visible = cloud.visible()
+        first = visible.index(choice)
+        # Every other message, so that what came twice is taken by two.
+        batch = [*visible[first:], *visible[:first]][::2][: 1 + pick % MOST_MESSAGES]
+        cloud.tell(f"validate gets {len(batch)} of {len(visible)} messages")
+        return cloud.validate(batch)
+
+    @rule(newest_first=st.booleans())
+    def everybody_goes_on(self, newest_first: bool) -> None:
+        self.world.cloud.tell(f"everybody goes on{', who came last first' if newest_first else ''}")
+        self.world.run_all(newest_first=newest_first)
+
+    @precondition(
+        lambda self: not self.is_calm and self.world.alive() and len(self.world.cloud.running) < MOST_PROGRAMS
+    )
+    @rule(pick=PICKS)
+    def lose_the_answer_of_a_step(self, pick: int) -> None:
+        execution = _pick(self.world.alive(), pick)
+        self.world.cloud.tell(f"the answer of {execution.current.name} is lost")
+        self.world.cloud.repeat_step(execution)
+
+    @precondition(lambda self: not self.is_calm and self.world.alive())
+    @rule(pick=PICKS, status=st.sampled_from(["ABORTED", "TIMED_OUT"]), goes_on=st.booleans())
+    def end_an_execution(self, pick: int, status: str, goes_on: bool) -> None:
+        execution = _pick(self.world.alive(), pick)
+        current = execution.current
+        self.world.cloud.end_execution(execution, status, "")
+        if not goes_on:
+            self.world.cloud.kill(current)
+
+    @precondition(lambda self: self.world.cloud.failure_events)
+    @rule(pick=PICKS)
+    def tell_a_failure_twice(self, pick: int) -> None:
+        self.world.cloud.tell("a failure event comes twice")
+        event = _pick(self.world.cloud.failure_events, pick)
+        self.world.cloud.failure_events.append(FailureEvent(event.detail))
+
+    @precondition(lambda self: not self.is_calm and self.world.cloud.failure_events)
+    @rule(pick=PICKS)
+    def lose_a_failure(self, pick: int) -> None:
+        self.world.cloud.tell("a failure event is lost")
+        self.world.cloud.failure_events.remove(_pick(self.world.cloud.failure_events, pick))
+
+    @precondition(lambda self: not self.is_calm)
+    @rule(seconds=st.sampled_from([1, 301, 1_801, 3_601]))
+    def time_passes(self, seconds: int) -> None:
+        self.world.cloud.tell(f"{seconds} seconds pass")
+        self.world.cloud.advance(seconds)
+
+    @precondition(lambda self: not self.is_calm)
+    @rule(damages=st.booleans())
+    def copies_get_damaged(self, damages: bool) -> None:
+        self.world.cloud.tell("from now on copies lose a byte" if damages else "from now on copies are whole")
+        self.world.cloud.s3.damages_copies = damages
+
+    # ── what must hold ────────────────────────────────────────────────────────────────────────────────────────────
+    @invariant()
+    def all_agree(self) -> None:
+        self.world.check()
+
+    def teardown(self) -> None:
+        try:
+            if sys.exc_info()[0] is None:
+                self.world.come_to_rest(is_calm=self.is_calm)
+                self.world.check_at_rest()
+        finally:
+            note("\n".join(["What happened:", *self.world.cloud.story]))
+            self.world.close()
+            self._patch.undo()
+
+
+def _pick(values: list[Any], pick: int) -> Any:
+    return values[pick % len(values)]
+
+
+@pytest.fixture(autouse=True)
+def _one_call_at_a_time(monkeypatch):
+    """Pools of threads make one call after another, slices are small, and nobody sleeps."""
+    for module in [module for name, module in sys.modules.items() if name.startswith("music_streams")]:
+        if hasattr(module, "ThreadPoolExecutor"):
+            monkeypatch.setattr(module, "ThreadPoolExecutor", OneAfterAnother)
+    monkeypatch.setattr(slices, "SLICE", 2)
+    monkeypatch.setattr(job_runs, "_POLL_SECONDS", 0)
+
+
+class OneAfterAnother:
+    """In the place of ThreadPoolExecutor."""
+
+    def __init__(self, _workers: int) -> None: ...
+
+    def __enter__(self) -> "OneAfterAnother":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def map(self, function: Any, values: Any) -> list[Any]:
+        return [function(value) for value in values]
+
+
+TestPipeline = Pipeline.TestCase
+TestPipeline.settings = settings(
+    max_examples=int(os.environ.get("STATEFUL_EXAMPLES", "200")),
+    stateful_step_count=60,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],  # to explain takes minutes here
+    print_blob=True,
+    report_multiple_bugs=False,
+    suppress_health_check=list(HealthCheck),
+)

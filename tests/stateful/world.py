@@ -1,0 +1,381 @@
+"""The pipeline on AWS in memory, what arrived at it, and what must hold of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from music_streams import clock, requests
+from music_streams.arrivals import event_of
+from music_streams.executions import Executions
+from music_streams.ledger import Entry, Ledger, Status
+from music_streams.repair import Repairs, Trouble, ask, days_known
+from music_streams.requests import Action, Rebuild
+from music_streams.sources import Kind, Source
+from music_streams.transform.ports import LISTENS, REJECTED_ROWS
+from tests.stateful.cloud import (
+    FILES,
+    LANDING,
+    LEASE_SECONDS,
+    METRICS,
+    STATE_MACHINE_ARN,
+    TO_THE_END,
+    VISIBILITY_SECONDS,
+    Cloud,
+    Execution,
+)
+from tests.stateful.files import TRACKS, Listen, Reference, fold, judge, rejected_counts, streams_file
+from tests.stateful.memory_lake import Tables
+from tests.stateful.memory_s3 import Version
+from tests.stateful.product import MAX_REJECTED_RATIO, programs
+
+KEYS = ("incoming/a.csv", "incoming/b.csv", "incoming/c.txt")
+_ROUNDS = 12
+"""Of redriving, until nothing moves any more."""
+
+_EDGES = {
+    None: {Status.RECEIVED},
+    Status.RECEIVED: {Status.RECEIVED, Status.VALID, Status.QUARANTINED, Status.FAILED},
+    Status.VALID: {Status.RUNNING},
+    Status.RUNNING: {Status.PUBLISHED, Status.QUARANTINED, Status.FAILED},
+    Status.PUBLISHED: {Status.ARCHIVED},
+    Status.ARCHIVED: {Status.VALID, Status.RETRACTED},
+    Status.QUARANTINED: {Status.VALID},
+    Status.FAILED: {Status.VALID},
+    Status.RETRACTED: set(),
+}
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """An object version that a producer has put."""
+
+    source: Source
+    content: bytes
+    is_deleted: bool = False
+
+
+class World:
+    """What tests do to the pipeline, and see of it."""
+
+    def __init__(self, *, track_metrics: bool) -> None:
+        self._track_metrics = track_metrics
+        self._references = [Reference()]
+        self._read_by: dict[str, Reference] = {}
+        self._violations: list[str] = []
+        self._asked: set[tuple[str, int, Action]] = set()
+        """source_id, attempt, action of every request."""
+        self._has_lost_metrics = False
+        self.arrivals: dict[str, Arrival] = {}
+        self.tables = Tables()
+        made = programs(self.reference_of, track_metrics=track_metrics)
+        self.cloud = Cloud(made, self.tables, self._watch, self._on_delete)
+        self.ledger = Ledger(FILES, self.cloud.dynamodb)
+
+    # ── what happens ──────────────────────────────────────────────────────────────────────────────────────────────
+    def put(self, key: str, rows: list[str], deliveries: int, *, is_deleted: bool = False) -> None:
+        """A streams file lands; its event comes that many times; perhaps somebody deletes it before it is read."""
+        source = self._land(key, streams_file(rows), deliveries)
+        if is_deleted:
+            self.cloud.tell(f"{self._name(source)} is deleted")
+            self.arrivals[source.source_id] = Arrival(source, b"", is_deleted=True)
+            self.cloud.s3.delete_object(**source.address)
+
+    def put_reference(self, genres: dict[str, tuple[str, ...]], countries: dict[str, str], deliveries: int) -> None:
+        """Other songs lie under reference/ from now on, and other users."""
+        self.cloud.now = self.cloud.now.replace(microsecond=0)
+        self.cloud.advance(1)
+        version = int(self.cloud.now.timestamp() * 1_000)
+        self._references.append(Reference(genres, countries, version))
+        songs = [f"{track},,,1000,{genre}" for track, known in sorted(genres.items()) for genre in known]
+        content = "\n".join(["track_id,track_name,artists,duration_ms,track_genre", *songs]).encode()
+        self._land("reference/songs/songs.csv", content, deliveries)
+
+    def ask(self, entry: Entry, action: Action, deliveries: int) -> None:
+        """An operator asks for something about a source as it stands."""
+        self.cloud.tell(
+            f"{action} of {self._name(entry.source)} ({entry.status}, attempt {entry.attempt}) is asked for"
+        )
+        self._asked.add((entry.source.source_id, entry.attempt, action))
+        self.cloud.send(ask(entry, action), deliveries)
+
+    def rebuild(self, days: list[str]) -> None:
+        """An operator asks for days to be computed anew, where some listens were committed already."""
+        if self.tables.tables[LISTENS].snapshots:
+            self.cloud.tell(f"rebuild of {days} is asked for")
+            self.cloud.send(requests.to_message(Rebuild(days, self.cloud.stamp())))
+
+    def lose_metrics(self) -> None:
+        """Somebody drops MetricsTable, and it is made anew, empty; before all is quiet an operator rebuilds it."""
+        self.cloud.tell("the metrics are lost")
+        self._has_lost_metrics = True
+        for item in self.cloud.dynamodb.items(METRICS):
+            self.cloud.dynamodb.delete_item(TableName=METRICS, Key={"pk": item["pk"], "sk": item["sk"]})
+
+    def run_all(self, *, newest_first: bool = False) -> None:
+        """Every message that may be received is, and every program runs to its end.
+
+        Args:
+            newest_first: what began last ends first, so that executions finish in the opposite order; else all take
+                turns, step by step.
+        """
+        cloud = self.cloud
+        while cloud.running or cloud.visible():
+            if waiting := cloud.visible():
+                cloud.validate(waiting)
+            for running in cloud.running[-1:] if newest_first else list(cloud.running):
+                cloud.go(running, TO_THE_END)
+
+    def come_to_rest(self, *, is_calm: bool) -> None:
+        """No more faults: what is on its way arrives, and an operator redrives until nothing moves any more.
+
+        Args:
+            is_calm: whether there were no faults at all: then there must be nothing to redrive.
+        """
+        cloud = self.cloud
+        cloud.tell("all is quiet from now on")
+        cloud.s3.damages_copies = False
+        if not self._references[-1].genres:
+            self.put_reference({TRACKS[0]: ("pop",)}, {}, deliveries=1)
+        for _ in range(_ROUNDS):
+            cloud.redrive_dead_letters()
+            while cloud.running or cloud.queue or cloud.failure_events:
+                self.run_all()
+                for event in list(cloud.failure_events):
+                    cloud.deliver_failure(event)
+                self.run_all()
+                self._let_go()
+            self._let_go()
+            self.check()
+            executions = Executions(cloud.step_functions, STATE_MACHINE_ARN)  # type: ignore[arg-type]  # a fake
+            repairs = list(Repairs(cloud.s3, self.ledger, executions, LANDING).find())  # type: ignore[arg-type]  # fake
+            if not repairs and not cloud.dead_letters and not self._has_lost_metrics:
+                return
+            if self._has_lost_metrics and (days := days_known(self.ledger)):
+                self.rebuild(days)
+            self._has_lost_metrics = False
+            told = [f"{self._name(repair.source)}: {repair.trouble}" for repair in repairs]
+            failed = [repair for repair in repairs if repair.trouble is not Trouble.FAILED]
+            assert not (is_calm and failed), f"nothing went wrong, and still {told} are to be redriven"
+            for repair in repairs:
+                cloud.tell(f"redrive of {self._name(repair.source)}: {repair.trouble}")
+                cloud.send(repair.message)
+                if repair.entry:
+                    self._asked.add((repair.source.source_id, repair.entry.attempt, Action.REDRIVE))
+        raise AssertionError(f"these do not come to rest: {told}")
+
+    def _let_go(self) -> None:
+        """Time passes, until messages are visible again and nothing seems to be at work."""
+        self.cloud.advance(VISIBILITY_SECONDS + 1)
+
+    def close(self) -> None:
+        """Leave no thread behind."""
+        for running in list(self.cloud.running):
+            running.process.kill()
+
+    # ── what is seen ──────────────────────────────────────────────────────────────────────────────────────────────
+    def reference_of(self, execution: str) -> Reference:
+        """What lay under reference/ when the execution first read it."""
+        return self._read_by.setdefault(execution, self._references[-1])
+
+    def entries(self) -> list[Entry]:
+        """Every entry of the ledger."""
+        found = self.ledger.entries(self.arrivals)
+        return [found[source_id] for source_id in self.arrivals if source_id in found]
+
+    def alive(self) -> list[Execution]:
+        """The executions that are not over."""
+        return [each for each in self.cloud.executions.values() if each.status == "RUNNING"]
+
+    # ── what must hold ────────────────────────────────────────────────────────────────────────────────────────────
+    def check(self) -> None:
+        """What holds at every moment.
+
+        Raises:
+            AssertionError: it does not.
+        """
+        assert not self._violations, self._violations
+        entries = {entry.source.source_id: entry for entry in self.entries()}
+        for source_id, arrival in self.arrivals.items():
+            entry = entries.get(source_id)
+            name = self._name(arrival.source)
+            if entry and entry.status is Status.ARCHIVED and not arrival.is_deleted:
+                self._check_archived(entry, arrival)
+            elif not arrival.is_deleted:
+                place = entry.place if entry else arrival.source
+                is_in_place = self.cloud.s3.content(**_lower(place.address)) == arrival.content
+                # A published one may have been moved just before its mover died.
+                assert is_in_place or self._has_copy(source_id), f"{name} is lost"
+
+    def _check_archived(self, entry: Entry, arrival: Arrival) -> None:
+        name = self._name(entry.source)
+        assert self.cloud.s3.content(LANDING, entry.archive_key) == arrival.content, f"{name} has no copy"
+        if entry.source.kind is not Kind.STREAMS or entry.is_retracted:
+            return
+        assert self.cloud.s3.content(**_lower(entry.source.address)) is None, f"{name} is archived and was not removed"
+        execution = entry.execution_arn.rsplit(":", 1)[-1]
+        expected = self._accepted(entry, arrival)
+        held = [row for row in self.tables.tables[LISTENS].rows if row.source_id == entry.source.source_id]
+        assert set(held) >= set(expected), f"{name} is archived, but not committed by {execution}"
+        for day in {row.day for row in expected}:
+            fence = self._fences().get(day, {"version": 0})
+            assert fence["version"] >= self.tables.born[execution], f"{name} is archived, but {day} was not published"
+
+    def check_at_rest(self) -> None:
+        """What holds when all has come to an end.
+
+        Raises:
+            AssertionError: it does not.
+        """
+        entries = {entry.source.source_id: entry for entry in self.entries()}
+        standing: list[Listen] = []
+        for source_id, arrival in self.arrivals.items():
+            name = self._name(arrival.source)
+            entry = entries.get(source_id)
+            if entry is None:
+                assert arrival.is_deleted, f"{name} is lost"
+            else:
+                standing += self._check_end(entry, arrival, name)
+        lake = self.tables.tables
+        once = [row for row in lake[LISTENS].rows if row.execution not in self.cloud.doubled]
+        assert len(once) == len(set(once)), "the lake holds a row twice"
+        assert set(lake[LISTENS].rows) == set(standing), "the lake does not hold what was accepted"
+        assert {row.source_id for row in lake[REJECTED_ROWS].rows} <= {
+            source_id for source_id, entry in entries.items() if entry.status is Status.ARCHIVED
+        }, "the lake holds rejected rows of files that are not accepted"
+        self._check_metrics(standing)
+
+    def _check_end(self, entry: Entry, arrival: Arrival, name: str) -> list[Listen]:
+        """How one source may end; the listens that it brings."""
+        source_id, status = entry.source.source_id, entry.status
+        if status is Status.RETRACTED:
+            assert Action.RETRACT in self._actions(source_id), f"{name} was retracted, and nobody had asked for it"
+        elif arrival.is_deleted:
+            assert (status, entry.reason) == (Status.FAILED, "object_gone"), f"{name} was deleted, and is {status}"
+            return []
+        if not entry.source.kind.is_reference:
+            assert self.cloud.s3.content(**_lower(entry.source.address)) is None, (
+                f"{name} is {status} and was not removed"
+            )
+        if status is Status.RETRACTED:
+            return []
+        has_bad_key = entry.source.key.endswith(".txt")
+        if status is Status.QUARANTINED:
+            assert has_bad_key or self._is_too_bad(entry, arrival), f"{name} is quarantined: {entry.reason}"
+            return []
+        assert status is Status.ARCHIVED, f"{name} is {status}"
+        assert not has_bad_key, f"{name} is archived"
+        if entry.source.kind.is_reference:
+            return []
+        assert not self._is_too_bad(entry, arrival) or Action.RELEASE in self._actions(source_id), f"{name} is archived"
+        accepted = self._accepted(entry, arrival)
+        rejected = rejected_counts(self._judged(entry, arrival))
+        assert entry.rejected == rejected, f"{name}: {entry.rejected} were rejected, not {rejected}"
+        assert (entry.rows_accepted, entry.days) == (len(accepted), sorted({row.day for row in accepted})), name
+        return accepted
+
+    def _check_metrics(self, standing: list[Listen]) -> None:
+        expected = fold(standing, track_metrics=self._track_metrics)
+        found = {}
+        for item in self.cloud.dynamodb.items(METRICS):
+            day = item.get("track_day") or item.get("day")
+            total, listeners = item["total_listening_time_ms"], item["unique_listeners"]
+            measures = {"listen_count": item["listen_count"], "unique_listeners": listeners}
+            hundredths = int(item["avg_listening_time_per_user_ms"] * 100)
+            found[item["pk"], item["sk"]] = {
+                "day": day,
+                **measures,
+                "total_listening_time_ms": total,
+                "avg_hundredths_ms": hundredths,
+            }
+        assert found == expected, "the metrics are not those of the accepted files"
+
+    def _judged(self, entry: Entry, arrival: Arrival) -> list[Any]:
+        execution = entry.execution_arn.rsplit(":", 1)[-1]
+        return judge(arrival.content, entry.source.source_id, execution, self.reference_of(execution))
+
+    def _accepted(self, entry: Entry, arrival: Arrival) -> list[Listen]:
+        return [row for row in self._judged(entry, arrival) if isinstance(row, Listen)]
+
+    def _is_too_bad(self, entry: Entry, arrival: Arrival) -> bool:
+        rows = self._judged(entry, arrival)
+        return rejected_counts(rows).get("bad_user_id", 0) > MAX_REJECTED_RATIO * len(rows)
+
+    def _fences(self) -> dict[str, dict[str, Any]]:
+        items = self.cloud.dynamodb.items(FILES)
+        return {item["source_id"].removeprefix("FENCE#"): item for item in items if "status" not in item}
+
+    def _actions(self, source_id: str) -> set[Action]:
+        """What was asked for about a source."""
+        return {action for asked_id, _, action in self._asked if asked_id == source_id}
+
+    # ── what is watched ───────────────────────────────────────────────────────────────────────────────────────────
+    def _watch(self, table: str, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
+        if table != FILES or not {"status"} & {*(before or {}), *(after or {})}:
+            return
+        if after is None:
+            self._violations.append(f"{before} was deleted from the ledger")
+            return
+        was = Status(before["status"]) if before else None
+        name = self._name(self.arrivals[after["source_id"]].source)
+        reason = f" ({after['reason']})" if after.get("reason") else ""
+        self.cloud.tell(f"      {name}: {was} → {after['status']}{reason}, attempt {after['attempt']}")
+        self._violations += [f"{name} {what}" for what in self._wrong_about(was, before or {}, after)]
+
+    def _wrong_about(self, was: Status | None, before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
+        """What is not permitted about a move of a source."""
+        status = Status(after["status"])
+        if status not in _EDGES[was]:
+            yield f"went {was} → {status}"
+        if before and after["attempt"] < before["attempt"]:
+            yield f"went back from attempt {before['attempt']} to {after['attempt']}"
+        if was is status is Status.RECEIVED:
+            until = clock.parse(before["updated_at"]) + timedelta(seconds=LEASE_SECONDS)
+            if self.cloud.now <= until:
+                yield "was taken over before its lease was over"
+        if status is Status.RUNNING:
+            execution = after["execution_arn"].rsplit(":", 1)[-1]
+            if execution != f"{after['batch_id']}-{after['attempt']}":
+                yield f"is VALID for attempt {after['attempt']} at another batch, and was claimed by {execution}"
+        if status is Status.VALID and was is not Status.RECEIVED:
+            asked = {action for action in Action if (after["source_id"], before["attempt"], action) in self._asked}
+            if not asked:
+                yield f"begins attempt {after['attempt']}, and nobody asked to get over attempt {before['attempt']}"
+
+    def _on_delete(self, bucket: str, key: str, version: Version) -> None:
+        if bucket != LANDING:
+            return
+        landed = Source(bucket, key, version.version_id, 0, "").source_id
+        source_id = landed if landed in self.arrivals else key.split("/")[-2]
+        if self.arrivals[source_id].is_deleted:  # by somebody else
+            return
+        if not self._has_copy(source_id, besides=key):
+            self._violations.append(f"{key} was deleted without a copy")
+
+    def _has_copy(self, source_id: str, besides: str = "") -> bool:
+        """Whether a whole copy of a source is kept, under another key than one."""
+        kept = [each for place in ("archive/", "quarantine/") for each in self.cloud.s3.keys(LANDING, place)]
+        copies = [each for each in kept if each != besides and f"/{source_id}/" in each]
+        content = self.arrivals[source_id].content
+        return any(self.cloud.s3.content(LANDING, each) == content for each in copies)
+
+    def _land(self, key: str, content: bytes, deliveries: int) -> Source:
+        version_id = self.cloud.s3.put_object(Bucket=LANDING, Key=key, Body=content)["VersionId"]
+        source = Source(LANDING, key, version_id, len(content), self.cloud.stamp())
+        self.arrivals[source.source_id] = Arrival(source, content)
+        self.cloud.tell(
+            f"{self._name(source)} lands, its event comes {deliveries} times: {content.decode().split()[1:]}"
+        )
+        self.cloud.send(event_of(source), deliveries)
+        return source
+
+    def _name(self, source: Source) -> str:
+        return f"{source.key.rsplit('/', 1)[-1]}@{source.version_id}"
+
+
+def _lower(address: dict[str, str]) -> dict[str, str]:
+    return {
+        "bucket": address["Bucket"],
+        "key": address["Key"],
+        "version_id": address.get("VersionId", ""),
+    }
