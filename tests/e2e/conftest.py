@@ -1,5 +1,6 @@
 """One local cloud for all end-to-end tests: started empty from this checkout, stopped at the end."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -16,13 +17,13 @@ ROOT = Path(__file__).parents[2]
 Found = TypeVar("Found")
 
 
-def awaited(find: Callable[[], Found | None], seconds: float = 60) -> Found:
+def awaited(find: Callable[[], Found | None], seconds: float = 60, every: float = 0.2) -> Found:
     """What `find` finds, as soon as it does."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := find():
             return found
-        time.sleep(0.2)
+        time.sleep(every)
     raise AssertionError("it did not come")
 
 
@@ -31,10 +32,9 @@ def shared_data() -> Path:
     return Path(os.environ.get("MUSIC_STREAMS_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
 
-@pytest.fixture(scope="package")
-def cloud(tmp_path_factory) -> Iterator[Path]:
-    """The state folder of a running local cloud with the pipeline deployed."""
-    state = tmp_path_factory.mktemp("cloud")
+@contextlib.contextmanager
+def running_cloud(state: Path) -> Iterator[Path]:
+    """A local cloud with the pipeline deployed; gives its state folder."""
     local = [sys.executable, "-m", "local"]
     library = f"{ROOT / '.build' / 'library'}=s3://music-streams-artifacts/library"
     try:
@@ -42,6 +42,13 @@ def cloud(tmp_path_factory) -> Iterator[Path]:
         yield state
     finally:
         subprocess.run([*local, "down", "--state-dir", state], cwd=ROOT, check=True)
+
+
+@pytest.fixture(scope="package")
+def cloud(tmp_path_factory) -> Iterator[Path]:
+    """The cloud that the tests share."""
+    with running_cloud(tmp_path_factory.mktemp("cloud")) as state:
+        yield state
 
 
 @pytest.fixture(scope="package")

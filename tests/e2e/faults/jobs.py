@@ -1,0 +1,24 @@
+"""Changes to a deployed Glue job, as an operator would make them."""
+
+from typing import Any
+
+from music_streams_cli.stack import Stack
+
+_KEPT = (
+    "Role",
+    "Command",
+    "ExecutionProperty",
+    "GlueVersion",
+    "Timeout",
+    "WorkerType",
+    "NumberOfWorkers",
+    "MaxRetries",
+)
+
+
+def change_job(stack: Stack, output: str, arguments: dict[str, str]) -> None:
+    """Give a job other default arguments; `output` is the template's output that names it."""
+    glue, name = stack.client("glue"), stack.outputs[output]
+    job: dict[str, Any] = glue.get_job(JobName=name)["Job"]
+    update = {each: job[each] for each in _KEPT if each in job}
+    glue.update_job(JobName=name, JobUpdate={**update, "DefaultArguments": {**job["DefaultArguments"], **arguments}})

@@ -1,0 +1,213 @@
+"""Files as producers send them: twice at once, over one another, under any name, in any notation, bad, late."""
+
+import gzip
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import pytest
+
+from music_streams import arrivals, inventory, sample
+from music_streams.ledger import Status
+from music_streams_cli.journey import Journey
+from tests.e2e.conftest import awaited
+from tests.e2e.faults.lake import LISTENS, REJECTED_ROWS
+from tests.e2e.faults.world import CATALOGUE, World
+
+pytestmark = pytest.mark.slow
+
+DAY = date(2021, 6, 15)  # rows are made for it and moved to the day of a notation
+NAMES = (
+    "a space.csv",
+    "1+1.csv",
+    "%2F.csv",
+    "up/../and down/..csv",
+    "two//slashes//x.csv",
+    "_x.csv",
+    ".x.csv",
+    "[1]{2}*?.csv",
+    "🎵 müsic.csv",
+    "quote'\"<&>.csv",
+    "n" * (1024 - len("incoming/names/.csv")) + ".csv",
+)
+
+
+def plain(content: bytes) -> bytes:
+    return content
+
+
+def with_mark(content: bytes) -> bytes:
+    return b"\xef\xbb\xbf" + content
+
+
+def with_crlf(content: bytes) -> bytes:
+    return content.replace(b"\n", b"\r\n")
+
+
+def with_cr(content: bytes) -> bytes:
+    return content.replace(b"\n", b"\r")
+
+
+def packed(content: bytes) -> bytes:
+    return gzip.compress(content)
+
+
+def other_order(content: bytes) -> bytes:
+    rows = [line.split(",") for line in content.decode().splitlines()]
+    return "".join(f"{time},{user},{track}\n" for user, track, time in rows).encode()
+
+
+def more_columns(content: bytes) -> bytes:
+    header, *lines = content.decode().splitlines()
+    return "\n".join([f"device,{header},note", *(f'phone,{line},"a, b"' for line in lines)]).encode()
+
+
+NOTATIONS: dict[str, Callable[[bytes], bytes]] = {
+    "plain.csv": plain,
+    "marked.csv": with_mark,
+    "crlf.csv": with_crlf,
+    "cr.csv": with_cr,
+    "packed.csv": packed,
+    "packed.csv.gz": packed,
+    "not packed.CSV.GZ": plain,
+    "other order.csv": other_order,
+    "more columns.csv": more_columns,
+}
+
+
+@dataclass
+class Wave:
+    """What was put, by the test that asks for it."""
+
+    often: Journey
+    over: list[Journey]
+    bad: Journey
+    refused: Journey
+    names: dict[str, Journey] = field(default_factory=dict)
+    notations: dict[date, Journey] = field(default_factory=dict)
+
+    @property
+    def good(self) -> list[Journey]:
+        return [self.often, *self.over, *self.names.values(), *self.notations.values()]
+
+
+def deliver_five_times_at_once(world: World, put: Journey) -> None:
+    landed = inventory.landed(world.stack.s3, world.stack.landing_bucket)
+    [event] = [arrivals.event_of(source) for source in landed if source.source_id == put.source_id]
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(world.send, [event] * 5))
+
+
+@pytest.fixture(scope="module")
+def wave(world) -> Wave:
+    day = world.new_day()
+    over = [world.put_alone("over.csv", sample.streams(1, CATALOGUE, day, 150))]
+    over += [world.put("over.csv", sample.streams(seed, CATALOGUE, day, 150, dirty=0.1)) for seed in (2, 3)]
+
+    day = world.new_day()
+    often = world.put("often.csv", sample.streams(1, CATALOGUE, day, 150, dirty=0.1))
+    deliver_five_times_at_once(world, often)
+    bad = world.put("bad.csv", sample.streams(2, CATALOGUE, day, 100, dirty=0.21))
+    refused = world.put("names/[bad] .../%00 é.csv", sample.broken(day)["missing_columns"])
+    put = Wave(often, over, bad, refused)
+
+    day = world.new_day()
+    for number, name in enumerate(NAMES):
+        put.names[name] = world.put(f"names/{name}", sample.streams(number, CATALOGUE, day, 20, dirty=0.05))
+
+    rows = sample.streams(9, CATALOGUE, DAY, 120)
+    for name, written in NOTATIONS.items():
+        day = world.new_day()
+        put.notations[day] = world.put(f"notations/{name}", written(moved(rows, day)))
+    world.settle(*put.good, bad, refused)
+    return put
+
+
+def moved(rows: bytes, day: date) -> bytes:
+    """The rows of `DAY`, on another day."""
+    for shift in (timedelta(days=-1), timedelta(0), timedelta(days=1)):
+        rows = rows.replace(str(DAY + shift).encode(), str(day + shift).encode())
+    return rows
+
+
+def test_everything_counts_once(world, wave):
+    world.check()
+    world.check_archived(*wave.good)
+
+
+def test_an_event_delivered_six_times_has_one_effect(world, wave):
+    entry = world.entry(wave.often)
+    deliver = arrivals.event_of(entry.source)
+    world.send(deliver, deliver)  # and again when all is over
+    awaited(lambda: are_all_taken(world))
+    assert world.entry(wave.often) == entry
+    assert entry.attempt == 1
+    execution = entry.execution_arn.rsplit(":", 1)[-1]
+    assert world.lake.appends(LISTENS, execution) == world.lake.appends(REJECTED_ROWS, execution) == 1
+
+
+def are_all_taken(world: World) -> bool:
+    """Whether no message waits, or is in the hands of a function, or is given up."""
+    sqs = world.stack.client("sqs")
+    waiting = 0
+    for output in ("ArrivalsQueueUrl", "ArrivalsDeadLetterQueueUrl"):
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        told = sqs.get_queue_attributes(QueueUrl=world.stack.outputs[output], AttributeNames=names)["Attributes"]
+        waiting += sum(map(int, told.values()))
+    return waiting == 0
+
+
+def test_versions_of_one_key_are_files_of_their_own(world, wave):
+    entries = [world.entry(put) for put in wave.over]
+    assert len({entry.source.key for entry in entries}) == 1
+    assert len({entry.source.version_id for entry in entries}) == len({entry.archive_key for entry in entries}) == 3
+
+
+def test_any_name_is_kept_under_a_safe_one(world, wave):
+    safe = r"{}/\d{{4}}/\d\d/\d\d/[0-9a-f]{{32}}/[0-9A-Za-z._-]{{1,200}}"
+    for name, put in wave.names.items():
+        entry = world.entry(put)
+        assert entry.source.key == f"incoming/names/{name}"
+        assert re.fullmatch(safe.format("archive"), entry.archive_key)
+    refused = world.entry(wave.refused)
+    assert (refused.status, refused.reason) == (Status.QUARANTINED, "missing_columns")
+    assert re.fullmatch(safe.format("quarantine"), refused.archive_key)
+    assert not world.lies_where_it_landed(refused)
+
+
+def test_any_notation_gives_the_same_metrics(world, wave):
+    by_notation = [without_the_run(world, day) for day in wave.notations]
+    assert len(by_notation[0]) > 20
+    assert all(each == by_notation[0] for each in by_notation)
+
+
+def without_the_run(world: World, day: date) -> list[dict]:
+    """A day's items without what tells the day and the run."""
+    apart = {"sk", "day", "track_day", "version", "batch_id", "updated_at"}
+    found = [{**item, "pk": item["pk"].replace(str(day), "DAY")} for item in world.of_day(day).values()]
+    return sorted(
+        ({name: value for name, value in item.items() if name not in apart} for item in found),
+        key=lambda item: item["pk"],
+    )
+
+
+def test_of_a_file_with_too_many_bad_rows_nothing_counts(world, wave):
+    entry = world.entry(wave.bad)
+    assert (entry.status, entry.reason) == (Status.QUARANTINED, "too_many_bad_rows")
+    assert (entry.rows_read, entry.rows_accepted) == (100, 0)
+    assert sum(entry.rejected.values()) == 21
+    assert world.kept(entry) == world.streams[wave.bad.source_id].content
+    assert not world.lies_where_it_landed(entry)
+
+
+def test_a_late_file_recomputes_its_days_alone(world, wave):
+    before = {(item["pk"], item["sk"]): item for item in world.items()}
+    day = min(wave.notations)
+    [entry] = world.settle(world.put("late.csv", sample.streams(50, CATALOGUE, day, 80)))
+    touched = {key for key, item in before.items() if {item.get("day"), item.get("track_day")} & set(entry.days)}
+    after = {(item["pk"], item["sk"]): item for item in world.items()}
+    assert all(after[key] == item for key, item in before.items() if key not in touched)
+    assert all(after[key]["version"] > before[key]["version"] for key in touched)
+    world.check()

@@ -1,0 +1,56 @@
+"""What is lost is made again: metrics from the lake, the lake from the archive."""
+
+import pytest
+
+from music_streams import clock, repair, requests, sample
+from music_streams.ledger import Status
+from music_streams.requests import Action, Rebuild
+from music_streams.sources import Kind
+from tests.e2e.conftest import awaited
+from tests.e2e.faults.lake import DATABASE, LISTENS, REJECTED_ROWS
+from tests.e2e.faults.world import CATALOGUE, PATIENCE, World, now
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def something(world) -> None:
+    """A file, where no other test has brought one."""
+    if not world.streams:
+        world.settle(world.put("rebuild.csv", sample.streams(1, CATALOGUE, world.new_day(), 100, dirty=0.1)))
+
+
+def test_lost_metrics_are_made_again_from_the_lake(world):
+    with world.stack.metrics.batch_writer() as table:
+        for item in world.items():
+            table.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
+    assert not world.items()
+    request = Rebuild(repair.days_known(world.stack.ledger), clock.stamp(now()))
+    world.send(requests.to_message(request))
+    assert world.ended(f"{request.batch_id}-1") == "SUCCEEDED"
+    world.check()
+
+
+def test_a_lost_lake_is_made_again_from_the_archive(world):
+    before = world.lake.metadata(LISTENS)
+    lose_the_lake(world)
+    entries = [each for each in world.stack.ledger.with_status(Status.ARCHIVED) if each.source.kind is Kind.STREAMS]
+    world.send(*(repair.ask(entry, Action.REPLAY) for entry in entries))
+    attempts = {entry.source.source_id: entry.attempt for entry in entries}
+
+    def are_all_through() -> bool:
+        found = world.stack.ledger.entries(attempts).values()
+        return all(e.status is Status.ARCHIVED and e.attempt > attempts[e.source.source_id] for e in found)
+
+    awaited(are_all_through, PATIENCE)
+    world.check()
+    after = world.lake.metadata(LISTENS)
+    assert after["table-uuid"] != before["table-uuid"]
+    assert after["last-sequence-number"] < before["last-sequence-number"]
+
+
+def lose_the_lake(world: World) -> None:
+    for table in (LISTENS, REJECTED_ROWS):
+        world.stack.client("glue").delete_table(DatabaseName=DATABASE, Name=table)
+    for key in world.lake.files("warehouse/"):
+        world.stack.s3.delete_object(Bucket=world.stack.lake_bucket, Key=key)

@@ -1,0 +1,102 @@
+"""Many files at once: one among a hundred that breaks the read, and a thousand."""
+
+import gzip
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import psutil
+import pytest
+
+from music_streams import sample
+from music_streams.ledger import Status
+from music_streams.requests import Action
+from music_streams.runs import RunFolder, read_manifest
+from tests.e2e.faults.victims import TRANSFORM, Victims, held
+from tests.e2e.faults.world import CATALOGUE, World
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+
+def test_of_a_hundred_files_the_one_that_breaks_the_read_is_left_out(world, victims):
+    day = world.new_day()
+    contents = [gzip.compress(sample.streams(n, CATALOGUE, day, 20, dirty=0.05)) for n in range(100)]
+    with ThreadPoolExecutor(8) as pool:
+        puts = list(pool.map(lambda n: world.put(f"hundred/{n}.csv.gz", contents[n]), range(100)))
+    broken = puts[57]
+    world.come_to(broken, Status.RUNNING)
+    execution = world.execution_of(broken)
+    folder = RunFolder(world.stack.lake_bucket, execution.rpartition("-")[0])
+    with held(victims.run(TRANSFORM, execution)):
+        assert len(read_manifest(world.stack.s3, folder).sources) > 50
+        staged = folder.key(f"input/{broken.source_id}.csv.gz")
+        world.stack.s3.head_object(Bucket=folder.bucket, Key=staged)
+        world.stack.s3.put_object(Bucket=folder.bucket, Key=staged, Body=contents[57][:-20])
+    world.settle(*puts)
+    entry, whole = world.entry(broken), world.streams.pop(broken.source_id)
+    assert (entry.status, entry.reason, entry.rows_read) == (Status.QUARANTINED, "not_csv", 0)
+    world.check()
+    world.check_archived(*(put for put in puts if put is not broken))
+
+    world.ask(broken, Action.RELEASE)
+    world.come_to(broken, Status.ARCHIVED, attempt=2)
+    world.streams[broken.source_id] = whole
+    world.check()
+    world.check_archived(broken)
+
+
+def test_a_thousand_files_at_once_are_few_runs(world, victims):
+    days = [world.new_day() for _ in range(2)]
+    contents = [sample.streams(n, CATALOGUE, days[n % 2], 30) for n in range(1_000)]
+    executions, runs = len(world.executions("SUCCEEDED")), job_runs(world)
+    failed = len(world.executions("FAILED"))
+    began = time.monotonic()
+    with peak_memory(victims) as peak:
+        with ThreadPoolExecutor(16) as pool:
+            puts = list(pool.map(lambda n: world.put(f"thousand/{n}.csv", contents[n]), range(1_000)))
+        entries = world.settle(*puts, seconds=1_200)
+    seconds = time.monotonic() - began
+    assert {entry.status for entry in entries} == {Status.ARCHIVED}
+    assert {entry.attempt for entry in entries} == {1}
+    began_now = len(world.executions("SUCCEEDED")) - executions
+    print(
+        f"1,000 files in {seconds:.0f} s: {began_now} executions, {job_runs(world) - runs} job runs, "
+        f"{max(peak) / 2**20:,.0f} MiB at most"
+    )
+    assert began_now <= 20
+    assert len(world.executions("FAILED")) == failed
+    world.check()
+
+
+def job_runs(world: World) -> int:
+    """How many runs both jobs have had."""
+    pages = world.stack.client("glue").get_paginator("get_job_runs")
+    jobs = [world.stack.outputs[name] for name in ("TransformJobName", "LoadJobName")]
+    return sum(len(page["JobRuns"]) for job in jobs for page in pages.paginate(JobName=job))
+
+
+@contextmanager
+def peak_memory(victims: Victims) -> Iterator[list[int]]:
+    """The resident bytes of all the cloud's processes together but the server's, look by look."""
+    looks, is_over = [0], threading.Event()
+
+    def look() -> None:
+        while not is_over.wait(0.5):
+            looks.append(sum(map(resident_bytes, victims.all())))
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    try:
+        yield looks
+    finally:
+        is_over.set()
+        looker.join()
+
+
+def resident_bytes(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:  # it has ended
+        return 0

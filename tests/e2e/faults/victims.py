@@ -1,0 +1,87 @@
+"""The processes of one cloud: found by its mark, killed or held. Its server stands for AWS and is left alone."""
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from local import processes
+from local.state import StateDir
+from tests.e2e.conftest import awaited
+
+TRANSFORM = "transform_streams.py"
+LOAD = "load_metrics.py"
+
+
+@dataclass(frozen=True)
+class Victims:
+    """The functions' workers and the job runs of the cloud with this state folder."""
+
+    cloud: Path
+
+    def all(self) -> list[psutil.Process]:
+        state = StateDir(self.cloud)
+        server = state.server()
+        assert server
+        return [each for each in processes.find(state.marker) if each.pid != server.pid]
+
+    def runs(self, script: str, execution: str = "") -> list[psutil.Process]:
+        """The job runs of a script that are alive, those of one execution where it is named."""
+        found = []
+        for each in self.all():
+            with contextlib.suppress(psutil.Error):
+                program, arguments = each.cmdline()[1:2], each.cmdline()[2:]
+                if program and program[0].endswith(script) and (not execution or execution in arguments):
+                    found.append(each)
+        return found
+
+    def run(
+        self, script: str, execution: str, but: frozenset[int] = frozenset(), seconds: float = 300
+    ) -> psutil.Process:
+        """The run of a script for an execution, as soon as there is one with another process id than `but`."""
+
+        def find() -> psutil.Process | None:
+            return next((each for each in self.runs(script, execution) if each.pid not in but), None)
+
+        return awaited(find, seconds, every=0.05)
+
+    def kill_all(self) -> int:
+        """kill -9 for whatever runs now."""
+        return sum(kill(each) for each in self.all())
+
+
+def tree(process: psutil.Process) -> list[psutil.Process]:
+    """The process and all that it has started, the youngest first."""
+    with contextlib.suppress(psutil.Error):
+        return [*reversed(process.children(recursive=True)), process]
+    return []
+
+
+def kill(process: psutil.Process) -> bool:
+    """kill -9 for a process and all that it has started; whether it was alive."""
+    members = tree(process)
+    for member in members:
+        with contextlib.suppress(psutil.Error):
+            member.kill()
+    psutil.wait_procs(members, timeout=10)
+    return bool(members)
+
+
+@contextlib.contextmanager
+def held(process: psutil.Process) -> Iterator[None]:
+    """The process and all that it has started stand still meanwhile."""
+    members = tree(process)
+    _signal(members, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        _signal(members, signal.SIGCONT)
+
+
+def _signal(members: list[psutil.Process], number: signal.Signals) -> None:
+    for member in members:
+        with contextlib.suppress(psutil.Error):
+            member.send_signal(number)
