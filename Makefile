@@ -10,6 +10,9 @@ LIBRARY := .build/library
 WHEEL := $(LIBRARY)/music_streams-0.1.0-py3-none-any.whl
 # A worker for each core, but no more than there are long groups of tests (tests/workers.py)
 WORKERS := -n logical --maxprocesses 4 -p tests.workers
+TOOLS := .build/tools
+GATE := .build/gate
+STATE_MACHINES := $(wildcard statemachine/*.asl.yaml)
 
 ##@ The two commands
 .PHONY: demo
@@ -36,11 +39,22 @@ logs: setup ## Follow the one log of the local cloud
 	./music-streams logs --follow
 
 .PHONY: lint
-lint: setup ## Formatting, lint, types, template
+lint: setup gate ## Formatting, lint, types, the gate
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
-	$(BIN)/cfn-lint template.yaml
+
+.PHONY: gate
+gate: $(GATE)/passed ## Template and state machine as AWS sees them; again only where something changed
+
+$(GATE)/passed: template.yaml samconfig.toml $(STATE_MACHINES) $(wildcard checks/*) \
+        $(TOOLS)/sam/ready $(TOOLS)/checkov/ready $(TOOLS)/asl-validator/ready | $(READY)
+	$(BIN)/python -m checks.translate template.yaml $(GATE)/template.json
+	$(BIN)/cfn-lint template.yaml $(GATE)/template.json
+	SAM_CLI_TELEMETRY=0 $(TOOLS)/sam/bin/sam validate --lint --template template.yaml --region us-east-1
+	$(TOOLS)/checkov/bin/checkov --config-file checks/checkov.yaml --file $(GATE)/template.json
+	$(TOOLS)/asl-validator/node_modules/.bin/asl-validator $(addprefix --yaml-path ,$(STATE_MACHINES))
+	touch $@
 
 .PHONY: test-all
 test-all: lint library ## Everything, the slow tests too
@@ -48,10 +62,12 @@ test-all: lint library ## Everything, the slow tests too
 
 .PHONY: lock
 lock: setup ## Compile the pinned, hashed requirements anew
-	for file in requirements/uv requirements/dev functions/requirements; do \
+	for file in requirements/{uv,dev,sam,checkov} functions/requirements; do \
 	    $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	        $$file.in --output-file $$file.txt; \
 	done
+	# Without that option npm names in the lock the registry that each package came from.
+	npm install --silent --package-lock-only --omit-lockfile-registry-resolved --prefix requirements/asl-validator
 
 ##@ Deploy to AWS
 .PHONY: deploy
@@ -80,6 +96,21 @@ library: $(WHEEL) ## Build the package that the two Glue jobs import
 $(WHEEL): pyproject.toml $(shell find music_streams -name '*.py' 2>/dev/null) | $(READY)
 	$(BIN)/uv build --quiet --wheel --out-dir $(LIBRARY)
 	cp $(WHEEL) $(LIBRARY)/music_streams.zip  # Spark takes .zip, Python Shell takes .whl: the same bytes
+
+# Tools with environments of their own, made anew where their lock changed
+$(TOOLS)/%/ready: requirements/%.txt | $(READY)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --require-hashes -r $<
+	touch $@
+
+$(TOOLS)/asl-validator/ready: requirements/asl-validator/package.json requirements/asl-validator/package-lock.json
+	command -v node npm >/dev/null || { \
+	    echo "asl-validator needs Node.js with npm: install it (Debian: apt-get install nodejs npm), then make again" >&2; \
+	    exit 1; }
+	mkdir -p $(@D)
+	cp $^ $(@D)
+	npm ci --silent --no-audit --no-fund --prefix $(@D)
+	touch $@
 
 .PHONY: help
 help: ## This list

@@ -1,0 +1,1 @@
+"""The static gate over template and state machine; see docs/testing.md."""
