@@ -1,4 +1,4 @@
-"""What no linter catches: rules of the contract and of security, checked over the translated template."""
+"""What the design fixes of the template: names, keys, versions. Rules of security and operation: test_rules.py."""
 
 import pytest
 
@@ -16,59 +16,13 @@ OUTPUTS = {
 }
 
 
-def statements(resources) -> list[tuple[str, dict]]:
-    return [
-        (name, statement)
-        for name, role in of_type(resources, "AWS::IAM::Role").items()
-        for policy in role.get("Policies", [])
-        for statement in policy["PolicyDocument"]["Statement"]
-    ]
-
-
-def as_list(value) -> list:
-    return value if isinstance(value, list) else [value]
-
-
 def test_the_outputs_of_the_design_are_there(translated):
     assert set(translated["Outputs"]) >= OUTPUTS
 
 
-def test_every_bucket_is_private_encrypted_and_speaks_tls_only(resources):
-    tls_only = {
-        policy["Bucket"]["Ref"]
-        for policy in of_type(resources, "AWS::S3::BucketPolicy").values()
-        for statement in policy["PolicyDocument"]["Statement"]
-        if statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    }
-    for name, bucket in of_type(resources, "AWS::S3::Bucket").items():
-        assert all(bucket["PublicAccessBlockConfiguration"].values()), name
-        assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"], name
-        assert name in tls_only
-
-
-def test_the_landing_bucket_keeps_versions_and_never_expires_them(resources):
-    landing = resources["LandingBucket"]["Properties"]
-    assert landing["VersioningConfiguration"]["Status"] == "Enabled"
-    rules = landing["LifecycleConfiguration"]["Rules"]
-    assert not [rule for rule in rules if any("Expiration" in key for key in rule)]
-
-
-def test_every_queue_is_encrypted_and_ends_in_a_dead_letter_queue_or_is_one(resources):
-    for name, queue in of_type(resources, "AWS::SQS::Queue").items():
-        assert queue["SqsManagedSseEnabled"] is True, name
-        assert "DeadLetter" in name or queue["RedrivePolicy"]["maxReceiveCount"] >= 3, name
-
-
-def test_the_lease_is_the_time_out_and_shorter_than_the_visibility(resources):
+def test_the_lease_is_the_time_out(resources):
     validate = resources["ValidateFunction"]["Properties"]
-    timeout = validate["Timeout"]
-    assert float(validate["Environment"]["Variables"]["TIMEOUT_SECONDS"]) == timeout
-    assert resources["ArrivalsQueue"]["Properties"]["VisibilityTimeout"] >= 6 * timeout
-
-
-def test_partial_batch_failures_are_reported(resources):
-    [mapping] = of_type(resources, "AWS::Lambda::EventSourceMapping").values()
-    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert float(validate["Environment"]["Variables"]["TIMEOUT_SECONDS"]) == validate["Timeout"]
 
 
 @pytest.mark.parametrize(
@@ -84,33 +38,6 @@ def test_the_tables_have_the_keys_and_indexes_of_the_design(resources, table, ke
     assert [key["AttributeName"] for key in properties["KeySchema"]] == keys
     assert found["IndexName"] == index
     assert [key["AttributeName"] for key in found["KeySchema"]] == index_keys
-
-
-def test_each_function_and_job_has_a_role_of_its_own(resources):
-    roles = [
-        properties["Role"]["Fn::GetAtt"][0]
-        for kind in ("AWS::Lambda::Function", "AWS::Glue::Job")
-        for properties in of_type(resources, kind).values()
-    ]
-    assert len(roles) == len(set(roles))
-
-
-def test_no_role_may_do_everything_or_touch_everything(resources):
-    log_delivery = {"logs:CreateLogDelivery"}  # AWS knows no narrower resource for it
-    for role, statement in statements(resources):
-        actions = as_list(statement["Action"])
-        assert not [action for action in actions if "*" in action], role
-        assert statement["Resource"] != "*" or log_delivery & set(actions), role
-
-
-def test_every_function_is_built_from_a_folder_whose_handler_exists(source):
-    makefile = (ROOT / "functions" / "Makefile").read_text()
-    functions = {name: r for name, r in source["Resources"].items() if r["Type"] == "AWS::Serverless::Function"}
-    assert functions
-    for name in functions:
-        [line] = [line for line in makefile.splitlines() if line.startswith(f"build-{name}: HANDLER = ")]
-        handler = ROOT / "functions" / line.rsplit(" ", 1)[1] / "app.py"
-        assert "def handler(" in handler.read_text()
 
 
 def test_the_jobs_scripts_and_library_exist(source):

@@ -1,0 +1,45 @@
+"""Whether IAM statements allow a call. Only what the template uses: literal actions, * in resources, two conditions."""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from tests.unit.template.rules.reading import as_list, target
+
+Context = Mapping[str, list[str]]
+
+
+def allows(statements: list[dict[str, Any]], action: str, resource: str, context: Context | None = None) -> bool:
+    """Whether some statement grants the action on the resource.
+
+    Args:
+        statements: of one role.
+        action: as IAM writes it: ``s3:GetObject``.
+        resource: as :func:`target` reads it: ``LandingBucket/incoming/a.csv``.
+        context: what conditions ask for: ``{"s3:prefix": ["runs/x"]}``.
+    """
+    return any(
+        statement["Effect"] == "Allow"
+        and action in as_list(statement["Action"])
+        and any(_matches(resource, target(pattern)) for pattern in as_list(statement["Resource"]))
+        and _holds(statement.get("Condition", {}), context or {})
+        for statement in statements
+    )
+
+
+def _matches(text: str, pattern: str) -> bool:
+    # IAM knows no sets of characters.
+    return fnmatchcase(text, pattern.replace("[", "[[]"))
+
+
+def _holds(condition: dict[str, Any], context: Context) -> bool:
+    for operator, wanted in condition.items():
+        if operator not in {"StringLike", "ForAllValues:StringLike"}:
+            raise AssertionError(f"{operator}: teach tests/permissions/statements.py")
+        for key, patterns in wanted.items():
+            values = context.get(key, [])
+            if operator == "StringLike" and not values:
+                return False
+            if not all(any(_matches(value, pattern) for pattern in as_list(patterns)) for value in values):
+                return False
+    return True

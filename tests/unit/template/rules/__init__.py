@@ -1,0 +1,42 @@
+"""What no linter finds: rules of security and of the pipeline, each a function from a translated template to findings.
+
+A rule follows the template: it holds for every resource of a kind, so a new one is judged without a change here.
+"""
+
+from tests.unit.template.rules import access, alarms, compute, grants, queues, storage
+from tests.unit.template.rules.reading import Rule
+
+RULES: list[Rule] = [
+    access.no_statement_allows_a_wildcard_action,
+    access.no_statement_allows_everything_as_its_resource,
+    access.no_statement_allows_everybody,
+    access.services_act_for_this_stack_only,
+    access.every_program_has_a_role_of_its_own,
+    access.roles_take_no_policy_of_aws_but_for_logs,
+    alarms.every_failure_mode_has_an_alarm,
+    alarms.every_alarm_reaches_the_operators,
+    alarms.topics_of_alarms_have_a_key_that_alarms_may_use,
+    compute.every_function_has_a_time_out_and_a_supported_python,
+    compute.every_machine_has_a_time_out_and_writes_a_log,
+    compute.every_job_has_a_time_out_and_leaves_retries_to_the_machine,
+    compute.every_log_group_forgets_and_every_function_has_one,
+    compute.functions_called_by_events_have_a_destination_for_failures,
+    grants.every_machine_may_make_the_calls_of_its_states,
+    grants.every_function_may_read_its_queue,
+    grants.every_function_may_write_to_its_destination_for_failures,
+    grants.who_publishes_to_an_encrypted_topic_may_use_its_key,
+    queues.every_queue_is_encrypted,
+    queues.every_queue_has_a_dead_letter_queue,
+    queues.every_queue_speaks_tls_only,
+    queues.messages_stay_hidden_for_six_time_outs,
+    queues.every_consumer_reports_failed_messages_one_by_one,
+    queues.every_rule_may_reach_its_targets_and_keeps_what_it_cannot_deliver,
+    storage.every_bucket_is_encrypted,
+    storage.every_bucket_blocks_public_access,
+    storage.every_bucket_speaks_tls_only,
+    storage.the_bucket_where_files_land_keeps_versions,
+    storage.nothing_expires_under_incoming,
+    storage.every_table_is_encrypted_and_can_be_restored,
+    storage.every_topic_is_encrypted_and_speaks_tls_only,
+    storage.what_holds_data_outlives_the_stack,
+]

@@ -1,0 +1,75 @@
+"""Who may do what: least privilege, and nobody from outside."""
+
+from collections.abc import Iterator
+
+from tests.unit.template.rules.reading import Template, as_list, of_type, resource_statements, statements, target
+
+# AWS knows no narrower resource for log delivery.
+WITHOUT_RESOURCE = {
+    "logs:CreateLogDelivery",
+    "logs:GetLogDelivery",
+    "logs:UpdateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:DescribeResourcePolicies",
+    "logs:DescribeLogGroups",
+}
+MAY_LOG = "service-role/AWSLambdaBasicExecutionRole"
+
+
+def no_statement_allows_a_wildcard_action(template: Template) -> Iterator[str]:
+    for name, statement in statements(template):
+        wild = [action for action in as_list(statement.get("Action", [])) if "*" in action]
+        # Without this statement nobody could ever change the key.
+        administers_key = wild == ["kms:*"] and target(statement.get("Principal", {}).get("AWS", "")).endswith("root")
+        if statement["Effect"] == "Allow" and (wild or "NotAction" in statement) and not administers_key:
+            yield f"{name}: allows {wild or 'NotAction'}"
+
+
+def no_statement_allows_everything_as_its_resource(template: Template) -> Iterator[str]:
+    keys = of_type(template, "AWS::KMS::Key")  # in a key's policy * is that key
+    for name, statement in statements(template):
+        if statement["Effect"] == "Allow" and name not in keys and "*" in as_list(statement.get("Resource", "*")):
+            actions = set(as_list(statement.get("Action", "all")))
+            if not actions <= WITHOUT_RESOURCE:
+                yield f"{name}: allows {', '.join(sorted(actions - WITHOUT_RESOURCE))} on everything"
+
+
+def no_statement_allows_everybody(template: Template) -> Iterator[str]:
+    for name, statement in resource_statements(template):
+        principal = statement.get("Principal", "*")
+        everybody = principal == "*" or "*" in [each for kind in principal.values() for each in as_list(kind)]
+        if statement["Effect"] == "Allow" and everybody:
+            yield f"{name}: allows everybody {statement['Action']}"
+
+
+def services_act_for_this_stack_only(template: Template) -> Iterator[str]:
+    """A service of AWS serves other accounts too: without a source any of them could reach in through it."""
+    for name, statement in resource_statements(template):
+        is_service = statement["Effect"] == "Allow" and "Service" in statement["Principal"]
+        conditions = {key for condition in statement.get("Condition", {}).values() for key in condition}
+        if is_service and not conditions & {"aws:SourceArn", "aws:SourceAccount"}:
+            yield f"{name}: {statement['Principal']['Service']} may act for anybody"
+    for name, permission in of_type(template, "AWS::Lambda::Permission").items():
+        if not {"SourceArn", "SourceAccount"} & set(permission):
+            yield f"{name}: {permission['Principal']} may act for anybody"
+
+
+def every_program_has_a_role_of_its_own(template: Template) -> Iterator[str]:
+    users: dict[str, list[str]] = {}
+    programs = of_type(template, "AWS::Lambda::Function", "AWS::Glue::Job", "AWS::StepFunctions::StateMachine")
+    for name, program in programs.items():
+        users.setdefault(target(program.get("Role") or program["RoleArn"]), []).append(name)
+    for role, names in users.items():
+        if len(names) > 1:
+            yield f"{role}: shared by {', '.join(names)}"
+        if role not in of_type(template, "AWS::IAM::Role"):
+            yield f"{names[0]}: its role {role} is not of the template"
+
+
+def roles_take_no_policy_of_aws_but_for_logs(template: Template) -> Iterator[str]:
+    for name, role in of_type(template, "AWS::IAM::Role").items():
+        for policy in role.get("ManagedPolicyArns", []):
+            if not target(policy).endswith(MAY_LOG):
+                yield f"{name}: {target(policy)} grants more than its program needs"

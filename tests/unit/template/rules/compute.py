@@ -1,0 +1,55 @@
+"""Functions, machines and jobs: each ends in time, says what it did, and hands on what it could not do."""
+
+from collections.abc import Iterator
+
+from tests.unit.template.rules.queues import failure_destinations, rule_targets
+from tests.unit.template.rules.reading import Template, of_type, target
+
+OLDEST_PYTHON = (3, 12)
+
+
+def every_function_has_a_time_out_and_a_supported_python(template: Template) -> Iterator[str]:
+    for name, function in of_type(template, "AWS::Lambda::Function").items():
+        runtime = str(function.get("Runtime"))
+        if not runtime.startswith("python") or tuple(map(int, runtime[6:].split("."))) < OLDEST_PYTHON:
+            yield f"{name}: Runtime {runtime}"
+        if "Timeout" not in function:
+            yield f"{name}: no Timeout"
+
+
+def every_machine_has_a_time_out_and_writes_a_log(template: Template) -> Iterator[str]:
+    for name, machine in of_type(template, "AWS::StepFunctions::StateMachine").items():
+        if "TimeoutSeconds" not in machine["Definition"]:
+            yield f"{name}: may run for ever: no TimeoutSeconds"
+        logging = machine.get("LoggingConfiguration", {})
+        if logging.get("Level", "OFF") == "OFF" or not logging.get("Destinations"):
+            yield f"{name}: writes no log"
+
+
+def every_job_has_a_time_out_and_leaves_retries_to_the_machine(template: Template) -> Iterator[str]:
+    for name, job in of_type(template, "AWS::Glue::Job").items():
+        if "Timeout" not in job:
+            yield f"{name}: no Timeout"
+        if job.get("MaxRetries") != 0:
+            yield f"{name}: a retry of its own would run beside the machine's"
+        if "MaxConcurrentRuns" not in job.get("ExecutionProperty", {}):
+            yield f"{name}: one run at a time only"
+
+
+def every_log_group_forgets_and_every_function_has_one(template: Template) -> Iterator[str]:
+    groups = of_type(template, "AWS::Logs::LogGroup")
+    for name, group in groups.items():
+        if "RetentionInDays" not in group:
+            yield f"{name}: keeps its logs for ever"
+    for name, function in of_type(template, "AWS::Lambda::Function").items():
+        # Lambda would make a group that never forgets.
+        if target(function.get("LoggingConfig", {}).get("LogGroup", "")) not in groups:
+            yield f"{name}: logs to no group of the template"
+
+
+def functions_called_by_events_have_a_destination_for_failures(template: Template) -> Iterator[str]:
+    functions, destinations = of_type(template, "AWS::Lambda::Function"), failure_destinations(template)
+    for rule, each in rule_targets(template):
+        function = target(each["Arn"])
+        if function in functions and function not in destinations:
+            yield f"{function}: an event of {rule} that it cannot take is lost"

@@ -1,0 +1,71 @@
+"""Roles grant what AWS itself does in their name: a state machine's calls, polling a queue, writing to a destination.
+
+What the code of a function calls is held against its role while it runs: tests/permissions.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.permissions.statements import allows
+from tests.unit.template.rules.queues import failure_destinations
+from tests.unit.template.rules.reading import Template, of_type, role_statements, target
+
+# https://docs.aws.amazon.com/step-functions/latest/dg/connect-glue.html and its siblings: what an integration calls,
+# the parameter that names its resource, and how an ARN of it reads.
+INTEGRATIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
+    "arn:aws:states:::lambda:invoke": (("lambda:InvokeFunction",), "FunctionName", "{}"),
+    "arn:aws:states:::glue:startJobRun.sync": (
+        ("glue:StartJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:BatchStopJobRun"),
+        "JobName",
+        "job/{}",
+    ),
+    "arn:aws:states:::events:putEvents": (("events:PutEvents",), "", "event-bus/default"),
+}
+
+
+def every_machine_may_make_the_calls_of_its_states(template: Template) -> Iterator[str]:
+    for name, machine in of_type(template, "AWS::StepFunctions::StateMachine").items():
+        granted = role_statements(template, target(machine["RoleArn"]))
+        values = {"${" + key + "}": target(value) for key, value in machine["DefinitionSubstitutions"].items()}
+        for state, task in machine["Definition"]["States"].items():
+            if task["Type"] != "Task":
+                continue
+            if task["Resource"] not in INTEGRATIONS:
+                yield f"{name}: {state}: {task['Resource']} is not known to this rule: teach it"
+                continue
+            actions, parameter, form = INTEGRATIONS[task["Resource"]]
+            given = task["Parameters"].get(parameter, "")
+            resource = form.format(values.get(given, given))
+            for action in actions:
+                if not allows(granted, action, resource):
+                    yield f"{name}: {state}: its role does not grant {action} on {resource}"
+
+
+def every_function_may_read_its_queue(template: Template) -> Iterator[str]:
+    for mapping in of_type(template, "AWS::Lambda::EventSourceMapping").values():
+        for action in ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"):
+            yield from _missing(template, target(mapping["FunctionName"]), action, target(mapping["EventSourceArn"]))
+
+
+def every_function_may_write_to_its_destination_for_failures(template: Template) -> Iterator[str]:
+    for function, destination in failure_destinations(template).items():
+        yield from _missing(template, function, "sqs:SendMessage", target(destination))
+
+
+def who_publishes_to_an_encrypted_topic_may_use_its_key(template: Template) -> Iterator[str]:
+    topics = of_type(template, "AWS::SNS::Topic")
+    for function in of_type(template, "AWS::Lambda::Function"):
+        granted = _granted(template, function)
+        for topic, properties in topics.items():
+            if allows(granted, "sns:Publish", topic):
+                for action in ("kms:GenerateDataKey", "kms:Decrypt"):
+                    yield from _missing(template, function, action, target(properties["KmsMasterKeyId"]))
+
+
+def _granted(template: Template, function: str) -> list[dict[str, Any]]:
+    return role_statements(template, target(template["Resources"][function]["Properties"]["Role"]))
+
+
+def _missing(template: Template, function: str, action: str, resource: str) -> Iterator[str]:
+    if not allows(_granted(template, function), action, resource):
+        yield f"{function}: its role does not grant {action} on {resource}"

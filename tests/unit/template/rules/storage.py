@@ -1,0 +1,84 @@
+"""Buckets, tables, topics: encrypted, private, and nothing lost by accident."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.unit.template.rules.reading import Template, of_type, refuses_plain_http
+
+BLOCKS = {"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"}
+INCOMING = "incoming/"
+HOLDS_DATA = {"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::Glue::Database"}
+
+
+def every_bucket_is_encrypted(template: Template) -> Iterator[str]:
+    for name, bucket in of_type(template, "AWS::S3::Bucket").items():
+        rules = bucket.get("BucketEncryption", {}).get("ServerSideEncryptionConfiguration", [])
+        algorithms = {rule.get("ServerSideEncryptionByDefault", {}).get("SSEAlgorithm") for rule in rules}
+        if not algorithms & {"AES256", "aws:kms"}:
+            yield f"{name}: no BucketEncryption"
+
+
+def every_bucket_blocks_public_access(template: Template) -> Iterator[str]:
+    for name, bucket in of_type(template, "AWS::S3::Bucket").items():
+        blocked = {block for block, on in bucket.get("PublicAccessBlockConfiguration", {}).items() if on is True}
+        if missing := BLOCKS - blocked:
+            yield f"{name}: {', '.join(sorted(missing))} is not on"
+
+
+def every_bucket_speaks_tls_only(template: Template) -> Iterator[str]:
+    for name in of_type(template, "AWS::S3::Bucket"):
+        if not refuses_plain_http(template, "AWS::S3::BucketPolicy", {"s3:*"}, name, f"{name}/*"):
+            yield f"{name}: no bucket policy denies plain HTTP to it and its objects"
+
+
+def the_bucket_where_files_land_keeps_versions(template: Template) -> Iterator[str]:
+    landing = _landing_buckets(template)
+    if not landing:
+        yield "no bucket tells EventBridge of its objects"
+    for name, bucket in landing.items():
+        if bucket.get("VersioningConfiguration", {}).get("Status") != "Enabled":
+            yield f"{name}: without versions a key that is used again erases what it held"
+
+
+def nothing_expires_under_incoming(template: Template) -> Iterator[str]:
+    for name, bucket in _landing_buckets(template).items():
+        for rule in bucket.get("LifecycleConfiguration", {}).get("Rules", []):
+            expires = any("Expiration" in key or "Expired" in key for key in rule)
+            if expires and _touches_incoming(rule) and rule["Status"] == "Enabled":
+                yield f"{name}: rule {rule.get('Id')} expires what lies under {INCOMING}"
+
+
+def _landing_buckets(template: Template) -> dict[str, dict[str, Any]]:
+    return {
+        name: bucket
+        for name, bucket in of_type(template, "AWS::S3::Bucket").items()
+        if "EventBridgeConfiguration" in bucket.get("NotificationConfiguration", {})
+    }
+
+
+def _touches_incoming(rule: dict[str, Any]) -> bool:
+    prefix = rule.get("Prefix", "")  # CloudFormation's rules know no Filter
+    return bool(prefix.startswith(INCOMING) or INCOMING.startswith(prefix))
+
+
+def every_table_is_encrypted_and_can_be_restored(template: Template) -> Iterator[str]:
+    for name, table in of_type(template, "AWS::DynamoDB::Table").items():
+        if table.get("SSESpecification", {}).get("SSEEnabled") is not True:
+            yield f"{name}: no SSESpecification"
+        if table.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled") is not True:
+            yield f"{name}: no point-in-time recovery"
+
+
+def every_topic_is_encrypted_and_speaks_tls_only(template: Template) -> Iterator[str]:
+    for name, topic in of_type(template, "AWS::SNS::Topic").items():
+        if "KmsMasterKeyId" not in topic:
+            yield f"{name}: no KmsMasterKeyId"
+        if not refuses_plain_http(template, "AWS::SNS::TopicPolicy", {"sns:Publish"}, name):
+            yield f"{name}: no topic policy denies publishing by plain HTTP"
+
+
+def what_holds_data_outlives_the_stack(template: Template) -> Iterator[str]:
+    for name, resource in template["Resources"].items():
+        kept = {resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy")} == {"Retain"}
+        if resource["Type"] in HOLDS_DATA and not kept:
+            yield f"{name}: DeletionPolicy and UpdateReplacePolicy are not both Retain"

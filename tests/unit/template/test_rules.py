@@ -1,0 +1,45 @@
+"""The template keeps every rule, and no rule is idle: each kind of resource that rules speak of is there."""
+
+import pytest
+
+from tests.unit.template.rules import RULES
+from tests.unit.template.rules.alarms import failure_modes
+from tests.unit.template.rules.reading import of_type
+
+KINDS = [
+    "AWS::CloudWatch::Alarm",
+    "AWS::DynamoDB::Table",
+    "AWS::Events::Rule",
+    "AWS::Glue::Job",
+    "AWS::IAM::Role",
+    "AWS::KMS::Key",
+    "AWS::Lambda::EventInvokeConfig",
+    "AWS::Lambda::EventSourceMapping",
+    "AWS::Lambda::Function",
+    "AWS::Lambda::Permission",
+    "AWS::Logs::LogGroup",
+    "AWS::S3::Bucket",
+    "AWS::SNS::Topic",
+    "AWS::SQS::Queue",
+    "AWS::StepFunctions::StateMachine",
+]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_template_keeps_the_rule(rule, translated):
+    assert list(rule(translated)) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rules_have_something_to_judge(kind, translated):
+    assert of_type(translated, kind)
+
+
+def test_the_failure_modes_cover_what_runs_and_what_waits(translated):
+    running = {
+        "AWS::Lambda::Function",
+        "AWS::SQS::Queue",
+        "AWS::StepFunctions::StateMachine",
+    }
+    watched = {metric.resource for metric in failure_modes(translated)}
+    assert watched == set(of_type(translated, *running))
