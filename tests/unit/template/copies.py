@@ -1,0 +1,109 @@
+"""Copies of template and state machine with something changed in them, and what the tools of the gate say of each."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from samtranslator.yaml_helper import yaml_parse
+
+from checks.translate import translated
+from tests.unit.template.conftest import ROOT
+
+TOOLS = ROOT / ".build" / "tools"
+MACHINE = "statemachine/process_streams.asl.yaml"
+
+Change = Callable[[dict[str, Any], dict[str, Any]], object]
+"""What is done to the resources of the template and to the state machine's definition."""
+Findings = dict[Path, list[str]]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A folder with the files that the gate reads."""
+
+    folder: Path
+
+    @property
+    def template(self) -> Path:
+        return self.folder / "template.yaml"
+
+    @property
+    def machine(self) -> Path:
+        return self.folder / MACHINE
+
+    @property
+    def translated(self) -> Path:
+        return self.folder / "translated.json"
+
+
+def make_copy(folder: Path, change: Change) -> Copy:
+    """The project's template and state machine with a change."""
+    copy = Copy(folder)
+    template = yaml_parse((ROOT / "template.yaml").read_text())
+    machine = yaml.safe_load((ROOT / MACHINE).read_text())
+    change(template["Resources"], machine)
+    copy.machine.parent.mkdir(parents=True)
+    copy.machine.write_text(yaml.safe_dump(machine, sort_keys=False))
+    copy.template.write_text(json.dumps(template))  # JSON is YAML
+    for name in ("samconfig.toml", "functions", "glue"):
+        (folder / name).symlink_to(ROOT / name)
+    return copy
+
+
+def translate_copy(copy: Copy) -> dict[str, Any]:
+    """The copy as CloudFormation would get it; also written down. Raises TemplateError where SAM refuses it."""
+    template = translated(copy.template)
+    copy.translated.write_text(json.dumps(template))
+    return template
+
+
+def cfn_lint(templates: Iterable[Path]) -> Findings:
+    """Findings by template."""
+    findings = json.loads(_run(Path(sys.executable).with_name("cfn-lint"), "--format", "json", *templates))
+    return _by_path((Path(each["Filename"]), f"{each['Rule']['Id']} {each['Message']}") for each in findings)
+
+
+def checkov(templates: Iterable[Path]) -> Findings:
+    """Findings by template."""
+    config = ("--config-file", ROOT / "checks" / "checkov.yaml", "--output", "json")
+    files = [argument for template in templates for argument in ("--file", template)]
+    findings = json.loads(_run(TOOLS / "checkov/bin/checkov", *config, *files))["results"]["failed_checks"]
+    return _by_path((Path(each["file_abs_path"]), f"{each['check_id']} {each['resource']}") for each in findings)
+
+
+def asl_validator(machines: Iterable[Path]) -> Findings:
+    """Findings by state machine."""
+    text = _run(TOOLS / "asl-validator/node_modules/.bin/asl-validator", *[f"--yaml-path={path}" for path in machines])
+    refused = re.findall(r'definition "([^"]+)" is invalid:\n((?:(?!.*State machine definition).+\n?)*)', text)
+    return _by_path((Path(path), findings) for path, findings in refused)
+
+
+def sam_validate(templates: Iterable[Path]) -> Findings:
+    """Findings by template."""
+    command = (TOOLS / "sam/bin/sam", "validate", "--lint", "--region", "us-east-1", "--template")
+    answers = {template: _run(*command, template) for template in templates}
+    return {template: [answer] for template, answer in answers.items() if "is a valid SAM Template" not in answer}
+
+
+def _by_path(findings: Iterable[tuple[Path, str]]) -> Findings:
+    found: Findings = {}
+    for path, finding in findings:
+        found.setdefault(path, []).append(finding)
+    return found
+
+
+def _run(tool: Path, *arguments: str | Path) -> str:
+    """What a tool says; findings are no failure of the tool."""
+    assert tool.exists(), f"{tool} is missing: run `make gate` once"
+    environment = os.environ | {"SAM_CLI_TELEMETRY": "0"}
+    done = subprocess.run(
+        [tool, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env=environment
+    )
+    return done.stdout
