@@ -369,9 +369,11 @@ FAULTS = [
     Fault("path that is none", state("Load metrics", InputPath="manifest"), "asl-validator", "Load metrics"),
     Fault(
         "choice without a comparison",
-        state("Are there sources", Choices=[{"Variable": "$.claim", "Next": "Nothing to do"}]),
+        machine(
+            lambda d: next(each for each in d["States"].values() if each["Type"] == "Choice")["Choices"][0].clear()
+        ),
         "asl-validator",
-        "Are there sources",
+        "/Choices/0",
     ),
 ]
 
