@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from tests.unit.template.rules.reading import as_list, target
+from tests.template import as_list, target
 
 Context = Mapping[str, list[str]]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.functions import ROOT, all_functions
-from tests.unit.template.rules.reading import of_type
+from tests.template import of_type
 
 # As Lambda imports it: the handler's folder and the package, nothing else of the project; no credentials, no network.
 _IMPORT = """

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from local.errors import TemplateError
+from tests.template import Rule, as_list
 from tests.unit.template.copies import (
     Change,
     Copy,
@@ -23,7 +24,6 @@ from tests.unit.template.copies import (
     translate_copy,
 )
 from tests.unit.template.rules import RULES, access, alarms, compute, grants, queues, storage
-from tests.unit.template.rules.reading import Rule, as_list
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 import pytest
 
+from tests.template import of_type
 from tests.unit.template.rules import RULES
 from tests.unit.template.rules.alarms import failure_modes
-from tests.unit.template.rules.reading import of_type
 
 KINDS = [
     "AWS::CloudWatch::Alarm",

@@ -3,8 +3,8 @@
 A rule follows the template: it holds for every resource of a kind, so a new one is judged without a change here.
 """
 
+from tests.template import Rule
 from tests.unit.template.rules import access, alarms, compute, grants, queues, storage
-from tests.unit.template.rules.reading import Rule
 
 RULES: list[Rule] = [
     access.no_statement_allows_a_wildcard_action,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tests.unit.template.rules.reading import Template, as_list, of_type, resource_statements, statements, target
+from tests.template import Template, as_list, of_type, resource_statements, statements, target
 
 # AWS knows no narrower resource for log delivery.
 WITHOUT_RESOURCE = {

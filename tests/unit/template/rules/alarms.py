@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tests.template import Template, as_list, of_type, resource_statements, target
 from tests.unit.template.rules.queues import dead_letter_queues
-from tests.unit.template.rules.reading import Template, as_list, of_type, resource_statements, target
 
 CLOUDWATCH = {"Service": "cloudwatch.amazonaws.com"}
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from tests.template import Template, of_type, target
 from tests.unit.template.rules.queues import failure_destinations, rule_targets
-from tests.unit.template.rules.reading import Template, of_type, target
 
 OLDEST_PYTHON = (3, 12)
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.permissions.statements import allows
+from tests.template import Template, of_type, role_statements, target
 from tests.unit.template.rules.queues import failure_destinations
-from tests.unit.template.rules.reading import Template, of_type, role_statements, target
 
 # https://docs.aws.amazon.com/step-functions/latest/dg/connect-glue.html and its siblings: what an integration calls,
 # the parameter that names its resource, and how an ARN of it reads.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tests.unit.template.rules.reading import (
+from tests.template import (
     Template,
     as_list,
     of_type,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tests.unit.template.rules.reading import Template, of_type, refuses_plain_http
+from tests.template import Template, of_type, refuses_plain_http
 
 BLOCKS = {"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"}
 INCOMING = "incoming/"

@@ -1,4 +1,4 @@
-"""How rules read a translated template."""
+"""How tests read a translated template."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -43,7 +43,7 @@ def target(value: Any) -> str:
         text = re.sub(r"\$\{([A-Za-z0-9]+)(\.[A-Za-z0-9.]+)?\}", r"\1", text)
         # Of an ARN that is spelled out, what follows the account: job/TransformJob, event-bus/default
         return re.sub(r"^arn:[^:]+:[^:]+:[^:]*:[^:]*:", "", text)
-    raise AssertionError(f"a rule cannot read {value}: teach tests/unit/template/rules/reading.py")
+    raise AssertionError(f"a rule cannot read {value}: teach tests/template.py")
 
 
 def role_statements(template: Template, role: str) -> list[dict[str, Any]]:

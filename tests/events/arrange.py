@@ -1,0 +1,79 @@
+"""Puts into AWS what an event speaks of, and looks at what became of it."""
+
+import json
+from typing import Any
+
+from music_streams import aws
+from music_streams.ledger import Status
+from music_streams.runs import Manifest, ManifestSource, RunFolder, Summary, write_manifest, write_summary
+from music_streams.sources import Source
+from tests.events.cases import DAY, Case, version_in_file
+from tests.events.messages import ARRIVED_AT, EXECUTIONS, LAKE, LANDING
+
+HEADER = ["user_id", "track_id", "listen_time"]
+RUNS = {Status.RUNNING, Status.PUBLISHED, Status.ARCHIVED}
+
+
+class Scene:
+    """The objects, ledger entries and run folder of one case. Clients take endpoint and credentials of the process."""
+
+    def __init__(self, case: Case, files_table: str) -> None:
+        self._case = case
+        self._table = files_table
+        self._s3 = aws.client("s3")
+        self._dynamodb = aws.dynamodb()
+        self._sources = {key: self._upload(key, content) for key, content in case.objects.items()}
+        if case.status:
+            self._put_entries(case.status)
+            self._put_run()
+
+    def event(self) -> dict[str, Any]:
+        """The case's event with the true ids of the objects' versions."""
+        text = json.dumps(self._case.event)
+        for key, source in self._sources.items():
+            text = text.replace(version_in_file(key), source.version_id)
+        return dict(json.loads(text))
+
+    def statuses(self) -> dict[str, Status | None]:
+        """Where the sources stand that the case asks about."""
+        return {key: self._status(key) for key in self._case.after}
+
+    def _upload(self, key: str, content: bytes) -> Source:
+        version_id = self._s3.put_object(Bucket=LANDING, Key=key, Body=content, Tagging="producer=test")["VersionId"]
+        return Source(LANDING, key, version_id, len(content), ARRIVED_AT)
+
+    def _put_entries(self, status: Status) -> None:
+        batch_id = self._case.batch_id
+        for source in self._sources.values():
+            item = {
+                "source_id": source.source_id,
+                "bucket": source.bucket,
+                "key": source.key,
+                "version_id": source.version_id,
+                "size": source.size,
+                "received_at": source.received_at,
+                "updated_at": source.received_at,
+                "status": status,
+                "batch_id": batch_id,
+                "attempt": 1,
+                "execution_arn": f"{EXECUTIONS}:{batch_id}-1" if status in RUNS else "",
+            }
+            self._dynamodb.put_item(TableName=self._table, Item=item)
+
+    def _put_run(self) -> None:
+        batch_id = self._case.batch_id
+        folder = RunFolder(LAKE, batch_id)
+        listed = [
+            ManifestSource(each.source_id, "streams", f"{each.source_id}.csv", HEADER, ARRIVED_AT, each.size)
+            for each in self._sources.values()
+        ]
+        write_manifest(self._s3, folder, Manifest(batch_id, sorted(listed, key=lambda each: each.source_id)))
+        if self._case.outcomes:
+            outcomes = {self._sources[key].source_id: outcome for key, outcome in self._case.outcomes.items()}
+            summary = Summary(batch_id, f"{batch_id}-1", 1, "lake", [DAY], "metrics/jr_1", outcomes)
+            write_summary(self._s3, folder, summary)
+
+    def _status(self, key: str) -> Status | None:
+        source = self._sources.get(key) or Source(LANDING, key, version_in_file(key), 0, ARRIVED_AT)
+        item = self._dynamodb.get_item(TableName=self._table, Key={"source_id": source.source_id}).get("Item")
+        return Status(item["status"]) if item else None

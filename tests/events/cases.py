@@ -1,0 +1,187 @@
+"""Every event file: what it holds, what must stand in AWS before, what the function answers, where sources stand after.
+
+Ids of object versions are given by S3: in the files each key has one that stands for it, and it is replaced by the
+true one when the file is used.
+"""
+
+import gzip
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from music_streams.ledger import Status
+from music_streams.requests import Forget, Rebuild, to_message
+from music_streams.runs import SourceOutcome
+from tests.events.messages import message_id, object_created, queue_batch, status_change, step_input
+
+STREAMS = b"user_id,track_id,listen_time\n7,4dBa8T7oDV9WvGr7kVS4Ez,2024-06-25 17:43:13\n"
+SONGS = b"track_id,track_name,artists,duration_ms,track_genre\n4dBa8T7oDV9WvGr7kVS4Ez,Song,Band,200000,pop\n"
+NO_TRACKS = b"user_id,listen_time\n7,2024-06-25 17:43:13\n"
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """An event file.
+
+    Attributes:
+        function: the handler's folder.
+        objects: content by key in the landing bucket.
+        status: of every object in the ledger before; None where the ledger knows none of them.
+        outcomes: what the run's transform made of the objects, by key; the run's folder has a summary then.
+        after: where the sources stand, by key; None where the ledger has no item.
+    """
+
+    function: str
+    name: str
+    event: dict[str, Any]
+    answer: Answer
+    objects: dict[str, bytes] = field(default_factory=dict)
+    status: Status | None = None
+    outcomes: dict[str, SourceOutcome] = field(default_factory=dict)
+    after: dict[str, Status | None] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """Below events/."""
+        return f"{self.function}/{self.name}.json"
+
+    @property
+    def batch_id(self) -> str:
+        """Of the run whose manifest the event names, where it names one."""
+        return batch_id(self.function, self.name)
+
+
+def batch_id(function: str, name: str) -> str:
+    return hashlib.sha256(f"{function}/{name}".encode()).hexdigest()[:32]
+
+
+def version_in_file(key: str) -> str:
+    """What stands in the event file for the id of the object's version."""
+    return hashlib.sha256(f"version of {key}".encode()).hexdigest()[:32]
+
+
+# ── validate ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+ODD_KEYS = [
+    "incoming/a b.csv",
+    "incoming/a+b.csv",
+    "incoming/a%2Bb.csv",
+    "incoming/2024/06/25/../25/.hidden.csv",
+    "incoming/_underscore[1]{2}*?.csv",
+    "incoming/Türkiye-東京-🎵.csv",
+    "incoming/quote\"apostrophe'back\\slash.csv",
+    "incoming//double//slash.csv",
+    f"incoming/{'long/' * 200}x.csv",
+    "incoming/UPPER.CSV",
+]
+
+
+def arrival(key: str, content: bytes = STREAMS) -> str:
+    return json.dumps(object_created(key, len(content), version_in_file(key)), ensure_ascii=False)
+
+
+def failures(*numbers: int) -> Answer:
+    return {"batchItemFailures": [{"itemIdentifier": message_id(number)} for number in numbers]}
+
+
+def _single() -> Case:
+    key = "incoming/2024-06-25/streams.csv"
+    return Case("validate", "single", queue_batch(arrival(key)), failures(), {key: STREAMS}, after={key: Status.VALID})
+
+
+def _mixed() -> Case:
+    objects = {
+        "incoming/mixed/plain.csv": STREAMS,
+        "incoming/mixed/packed.csv.gz": gzip.compress(STREAMS, mtime=0),
+        "incoming/mixed/no-tracks.csv": NO_TRACKS,
+        "incoming/mixed/streams.txt": STREAMS,
+        "reference/songs/mixed.csv": SONGS,
+    }
+    gone = "incoming/mixed/gone.csv"
+    plain, packed, no_tracks, text, songs = (arrival(key, content) for key, content in objects.items())
+    test_event = json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "elsewhere"})
+    event = queue_batch(
+        plain,
+        packed,
+        plain,  # 3: the same event again
+        no_tracks,
+        text,
+        songs,
+        arrival(gone),
+        arrival("incoming/mixed/"),  # a folder's marker
+        "no JSON",  # 9
+        test_event,  # 10
+        json.dumps(object_created("incoming/mixed/plain.csv", len(STREAMS), None)),  # 11: a bucket without versions
+    )
+    after = dict.fromkeys(objects, Status.VALID) | {
+        "incoming/mixed/no-tracks.csv": Status.QUARANTINED,
+        "incoming/mixed/streams.txt": Status.QUARANTINED,
+        gone: Status.FAILED,
+        "incoming/mixed/": None,
+    }
+    return Case("validate", "mixed-batch", event, failures(9, 10, 11), objects, after=after)
+
+
+def _odd_keys() -> Case:
+    objects = dict.fromkeys(ODD_KEYS, STREAMS)
+    event = queue_batch(*map(arrival, objects))
+    return Case("validate", "odd-keys", event, failures(), objects, after=dict.fromkeys(objects, Status.VALID))
+
+
+def _requests() -> Case:
+    asked_at = "2024-06-27T09:00:00.000Z"
+    event = queue_batch(
+        to_message(Rebuild(["2024-06-25"], asked_at)),
+        to_message(Forget(7, asked_at)),
+        json.dumps({"request": "unheard of"}),
+    )
+    return Case("validate", "requests", event, failures(3))
+
+
+# ── the steps of the state machine ────────────────────────────────────────────────────────────────────────────────
+
+KEY = "incoming/2024-06-25/{}.csv"
+DAY = "2024-06-25"
+GOOD = SourceOutcome(1, 1, {}, [DAY])
+BAD = SourceOutcome(4, 0, {"bad_user_id": 3}, [], "too_many_bad_rows")
+
+
+def _step(
+    function: str,
+    name: str,
+    answer: Answer,
+    before: Status,
+    after: Status,
+    outcome: SourceOutcome | None = None,
+) -> Case:
+    key = KEY.format(f"{function}-{name}")
+    outcomes = {key: outcome} if outcome else {}
+    event = step_input(batch_id(function, name))
+    return Case(function, name, event, answer, {key: STREAMS}, before, outcomes, {key: after})
+
+
+def _failure(name: str, before: Status, after: Status, failed: int, **told: str) -> Case:
+    key = KEY.format(f"record-failure-{name}")
+    event = status_change(batch_id("record_failure", name), **told)
+    return Case("record_failure", name, event, {"failed": failed}, {key: STREAMS}, before, {}, {key: after})
+
+
+CASES = [
+    _single(),
+    _mixed(),
+    _odd_keys(),
+    _requests(),
+    _step("claim", "waiting", {"left": 0, "has_work": True, "forgets": False}, Status.VALID, Status.RUNNING),
+    _step("claim", "nothing-left", {"left": 0, "has_work": False, "forgets": False}, Status.FAILED, Status.FAILED),
+    _step("settle", "published", {"left": 0}, Status.RUNNING, Status.PUBLISHED, GOOD),
+    _step("settle", "too-many-bad-rows", {"left": 0}, Status.RUNNING, Status.QUARANTINED, BAD),
+    _step("archive", "published", {"left": 0}, Status.PUBLISHED, Status.ARCHIVED, GOOD),
+    _step("archive", "again", {"left": 0}, Status.ARCHIVED, Status.ARCHIVED, GOOD),
+    _failure("failed", Status.RUNNING, Status.FAILED, 1, status="FAILED", error="States.TaskFailed", cause="no memory"),
+    _failure("timed-out", Status.RUNNING, Status.FAILED, 1, status="TIMED_OUT"),
+    _failure("aborted-before-claim", Status.VALID, Status.FAILED, 1, status="ABORTED"),
+    _failure("failed-after-publishing", Status.PUBLISHED, Status.PUBLISHED, 0, status="FAILED", error="States.Timeout"),
+]

@@ -1,0 +1,36 @@
+"""The functions' real handlers, in this process."""
+
+import importlib.util
+from typing import Any
+
+import pytest
+
+from tests.functions import Function
+
+
+class Context:
+    """What Lambda tells an invocation of itself."""
+
+    function_name = "function"
+    memory_limit_in_mb = 256
+    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:function"
+    aws_request_id = "00000000-0000-4000-8000-000000000000"
+
+    def __init__(self, timeout: int) -> None:
+        self._milliseconds = timeout * 1000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self._milliseconds
+
+
+def invoke(function: Function, environment: dict[str, str], event: dict[str, Any]) -> Any:
+    """A cold start and one invocation."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        spec = importlib.util.spec_from_file_location("app", function.handler_file)
+        assert spec
+        assert spec.loader
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.handler(event, Context(function.timeout))

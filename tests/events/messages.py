@@ -1,0 +1,112 @@
+"""Events in the shapes that AWS gives them."""
+
+import hashlib
+import json
+from typing import Any
+
+ACCOUNT, REGION = "123456789012", "us-east-1"
+LANDING, LAKE = "music-streams-landingbucket", "music-streams-lakebucket"  # as the local cloud names them
+ARRIVED_AT = "2024-06-26T08:00:05Z"
+EXECUTIONS = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:process-streams"
+
+
+def object_created(key: str, size: int, version_id: str | None) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html; the key stands raw, not URL-encoded."""
+    found = {
+        "key": key,
+        "size": size,
+        "etag": hashlib.md5(key.encode(), usedforsecurity=False).hexdigest(),
+        "sequencer": hashlib.sha256(key.encode()).hexdigest()[:18].upper(),
+    }
+    if version_id:
+        found["version-id"] = version_id
+    return {
+        "version": "0",
+        "id": _uuid(key),
+        "detail-type": "Object Created",
+        "source": "aws.s3",
+        "account": ACCOUNT,
+        "time": ARRIVED_AT,
+        "region": REGION,
+        "resources": [f"arn:aws:s3:::{LANDING}"],
+        "detail": {
+            "version": "0",
+            "bucket": {"name": LANDING},
+            "object": found,
+            "request-id": "C3D13FE58DE4C810",
+            "requester": ACCOUNT,
+            "source-ip-address": "192.0.2.10",
+            "reason": "PutObject",
+        },
+    }
+
+
+def queue_batch(*bodies: str) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html"""
+    return {"Records": [_record(number, body) for number, body in enumerate(bodies, start=1)]}
+
+
+def message_id(number: int) -> str:
+    """Of the n-th message of a batch, from 1."""
+    return f"00000000-0000-4000-8000-{number:012d}"
+
+
+def _record(number: int, body: str) -> dict[str, Any]:
+    return {
+        "messageId": message_id(number),
+        "receiptHandle": f"handle-{number}",
+        "body": body,
+        "attributes": {
+            "ApproximateReceiveCount": "1",
+            "SentTimestamp": "1719388805000",
+            "SenderId": "AIDAIENQZJOLO23YVJ4VO",
+            "ApproximateFirstReceiveTimestamp": "1719388806000",
+        },
+        "messageAttributes": {},
+        "md5OfBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
+        "eventSource": "aws:sqs",
+        "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:music-streams-ArrivalsQueue",
+        "awsRegion": REGION,
+    }
+
+
+def step_input(batch_id: str) -> dict[str, str]:
+    """What the state machine gives each of its functions."""
+    return {"manifest": manifest_uri(batch_id), "execution_arn": f"{EXECUTIONS}:{batch_id}-1"}
+
+
+def status_change(batch_id: str, status: str, error: str | None = None, cause: str | None = None) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html"""
+    return {
+        "version": "0",
+        "id": _uuid(batch_id),
+        "detail-type": "Step Functions Execution Status Change",
+        "source": "aws.states",
+        "account": ACCOUNT,
+        "time": "2024-06-26T08:20:00Z",
+        "region": REGION,
+        "resources": [f"{EXECUTIONS}:{batch_id}-1"],
+        "detail": {
+            "executionArn": f"{EXECUTIONS}:{batch_id}-1",
+            "stateMachineArn": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:process-streams",
+            "name": f"{batch_id}-1",
+            "status": status,
+            "startDate": 1719388860000,
+            "stopDate": 1719390000000,
+            "input": json.dumps({"manifest": manifest_uri(batch_id)}),
+            "output": None,
+            "inputDetails": {"included": True},
+            "outputDetails": None,
+            "error": error,
+            "cause": cause,
+        },
+    }
+
+
+def manifest_uri(batch_id: str) -> str:
+    return f"s3://{LAKE}/runs/{batch_id}/manifest.json"
+
+
+def _uuid(seed: str) -> str:
+    digits = hashlib.sha256(seed.encode()).hexdigest()
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:32]}"

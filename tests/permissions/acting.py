@@ -1,0 +1,45 @@
+"""While code acts in a role's name, each of its calls of AWS is held against the role's statements."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
+
+from tests.permissions.calls import Need, needs
+from tests.permissions.statements import allows
+
+
+@dataclass
+class Acts:
+    """What was asked of AWS in a role's name."""
+
+    granted: list[Need] = field(default_factory=list)
+    refused: list[Need] = field(default_factory=list)
+
+
+@contextmanager
+def acting(statements: list[dict[str, Any]], logical_ids: Mapping[str, str]) -> Iterator[Acts]:
+    """Refuse every call, in whatever thread, that the statements of a role do not allow, as AWS does.
+
+    Args:
+        statements: of the role.
+        logical_ids: by physical name or ARN, the resource's id in the template.
+    """
+    acts = Acts()
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]  # its stub shows the public part
+
+    def checked(client: Any, operation: str, params: dict[str, Any]) -> Any:
+        for need in needs(client.meta.service_model.service_name, operation, params, logical_ids.__getitem__):
+            if not allows(statements, need.action, need.resource, need.context):
+                acts.refused.append(need)
+                raise ClientError({"Error": {"Code": "AccessDenied", "Message": str(need)}}, operation)
+            acts.granted.append(need)
+        return call(client, operation, params)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", checked)
+        yield acts

@@ -1,0 +1,113 @@
+"""Which actions a call of the AWS SDK needs, on which resources: https://docs.aws.amazon.com/service-authorization/"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+Params = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Need:
+    """An action on a resource, with what conditions may ask of it."""
+
+    action: str
+    resource: str  # as tests/template.py reads ARNs
+    context: dict[str, list[str]] = field(default_factory=dict)
+
+
+def needs(service: str, operation: str, params: Params, logical: Callable[[str], str]) -> list[Need]:
+    """What one call needs.
+
+    Args:
+        service: as botocore names it.
+        operation: as botocore names it: ``GetObject``.
+        params: of the call.
+        logical: gives a resource's id in the template for its name or ARN.
+
+    Raises:
+        AssertionError: the call is not known here.
+    """
+    if service == "s3":
+        return list(_s3(operation, params, logical))
+    if service == "dynamodb":
+        return list(_dynamodb(operation, params, logical))
+    resource = _RESOURCES.get((service, operation))
+    if resource is None:
+        raise AssertionError(f"{service} {operation}: teach tests/permissions/calls.py what it needs")
+    return [Need(f"{_IAM_NAMES.get(service, service)}:{operation}", resource(params, logical))]
+
+
+_IAM_NAMES = {"stepfunctions": "states", "sfn": "states"}
+_RESOURCES: dict[tuple[str, str], Callable[[Params, Callable[[str], str]], str]] = {
+    ("sns", "Publish"): lambda p, logical: logical(p["TopicArn"]),
+    ("stepfunctions", "StartExecution"): lambda p, logical: logical(p["stateMachineArn"]),
+    ("stepfunctions", "DescribeExecution"): lambda p, _: "execution:" + p["executionArn"].split(":execution:")[1],
+    ("events", "PutEvents"): lambda _p, _: "event-bus/default",
+    ("glue", "GetJobRuns"): lambda p, logical: f"job/{logical(p['JobName'])}",
+    ("glue", "BatchStopJobRun"): lambda p, logical: f"job/{logical(p['JobName'])}",
+}
+
+_S3_OBJECT_ACTIONS = {
+    "GetObject": ("s3:GetObject",),
+    "HeadObject": ("s3:GetObject",),
+    "PutObject": ("s3:PutObject",),
+    "DeleteObject": ("s3:DeleteObject",),
+    "CopyObject": ("s3:PutObject", "s3:PutObjectTagging"),  # tags go along
+    "CreateMultipartUpload": ("s3:PutObject",),
+    "UploadPart": ("s3:PutObject",),
+    "UploadPartCopy": ("s3:PutObject",),
+    "CompleteMultipartUpload": ("s3:PutObject",),
+    "AbortMultipartUpload": ("s3:AbortMultipartUpload",),
+    "GetObjectTagging": ("s3:GetObjectTagging",),
+    "PutObjectTagging": ("s3:PutObjectTagging",),
+}
+_OF_A_VERSION = {
+    "s3:GetObject": "s3:GetObjectVersion",
+    "s3:DeleteObject": "s3:DeleteObjectVersion",
+    "s3:GetObjectTagging": "s3:GetObjectVersionTagging",
+}
+_S3_BUCKET_ACTIONS = {
+    "ListObjectsV2": "s3:ListBucket",
+    "ListObjects": "s3:ListBucket",
+    "HeadBucket": "s3:ListBucket",
+    "ListObjectVersions": "s3:ListBucketVersions",
+}
+
+
+def _s3(operation: str, params: Params, logical: Callable[[str], str]) -> Iterator[Need]:
+    bucket = logical(params["Bucket"])
+    if operation in _S3_BUCKET_ACTIONS:
+        context = {"s3:prefix": [params["Prefix"]]} if "Prefix" in params else {}
+        yield Need(_S3_BUCKET_ACTIONS[operation], bucket, context)
+        return
+    if operation == "DeleteObjects":
+        for each in params["Delete"]["Objects"]:
+            yield Need(_of_version("s3:DeleteObject", each), f"{bucket}/{each['Key']}")
+        return
+    if operation not in _S3_OBJECT_ACTIONS:
+        raise AssertionError(f"s3 {operation}: teach tests/permissions/calls.py what it needs")
+    for action in _S3_OBJECT_ACTIONS[operation]:
+        yield Need(_of_version(action, params), f"{bucket}/{params['Key']}")
+    if params.get("Tagging"):
+        yield Need("s3:PutObjectTagging", f"{bucket}/{params['Key']}")
+    if origin := params.get("CopySource"):
+        place = f"{logical(origin['Bucket'])}/{origin['Key']}"
+        yield Need(_of_version("s3:GetObject", origin), place)
+        if operation == "CopyObject":
+            yield Need(_of_version("s3:GetObjectTagging", origin), place)
+
+
+def _of_version(action: str, params: Params) -> str:
+    return _OF_A_VERSION.get(action, action) if params.get("VersionId") else action
+
+
+def _dynamodb(operation: str, params: Params, logical: Callable[[str], str]) -> Iterator[Need]:
+    if operation in {"BatchGetItem", "BatchWriteItem"}:
+        for table in params["RequestItems"]:
+            yield Need(f"dynamodb:{operation}", logical(table))
+        return
+    index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
+    item = params.get("Key") or params.get("Item") or {}
+    context = {"dynamodb:LeadingKeys": [str(value) for name, value in item.items() if name in {"source_id", "pk"}]}
+    yield Need(f"dynamodb:{operation}", logical(params["TableName"]) + index, context)

@@ -1,0 +1,82 @@
+"""The judge of permissions is strict: what no statement names is refused, and said."""
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from tests.permissions.acting import acting
+from tests.permissions.calls import Need, needs
+from tests.permissions.statements import allows
+
+RUNS = {"Fn::Sub": "${LakeBucket.Arn}/runs/*"}
+READ_RUNS = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": RUNS}
+LIST_RUNS = {
+    "Effect": "Allow",
+    "Action": "s3:ListBucket",
+    "Resource": {"Fn::GetAtt": ["LakeBucket", "Arn"]},
+    "Condition": {"StringLike": {"s3:prefix": "runs/*"}},
+}
+FENCES = {
+    "Effect": "Allow",
+    "Action": "dynamodb:UpdateItem",
+    "Resource": {"Fn::GetAtt": ["FilesTable", "Arn"]},
+    "Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "FENCE#*"}},
+}
+
+
+def logical(name: str) -> str:
+    return {"lake": "LakeBucket", "files": "FilesTable"}[name]
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "context", "expected"),
+    [
+        ("s3:GetObject", "LakeBucket/runs/a/b", {}, True),
+        ("s3:GetObject", "LakeBucket/warehouse/a", {}, False),
+        ("s3:GetObject", "LandingBucket/runs/a", {}, False),
+        ("s3:GetObjectVersion", "LakeBucket/runs/a", {}, False),
+        ("s3:ListBucket", "LakeBucket", {"s3:prefix": ["runs/a"]}, True),
+        ("s3:ListBucket", "LakeBucket", {"s3:prefix": ["warehouse/"]}, False),
+        ("s3:ListBucket", "LakeBucket", {}, False),
+        ("dynamodb:UpdateItem", "FilesTable", {"dynamodb:LeadingKeys": ["FENCE#2024-06-25"]}, True),
+        ("dynamodb:UpdateItem", "FilesTable", {"dynamodb:LeadingKeys": ["0123"]}, False),
+        ("dynamodb:UpdateItem", "FilesTable/index/by-status", {}, False),
+    ],
+)
+def test_only_what_a_statement_names_is_allowed(action, resource, context, expected):
+    assert allows([READ_RUNS, LIST_RUNS, FENCES], action, resource, context) is expected
+
+
+def test_a_copy_of_a_version_reads_it_with_its_tags_and_writes_both():
+    params = {"Bucket": "lake", "Key": "b", "CopySource": {"Bucket": "lake", "Key": "a", "VersionId": "v"}}
+    assert needs("s3", "CopyObject", params, logical) == [
+        Need("s3:PutObject", "LakeBucket/b"),
+        Need("s3:PutObjectTagging", "LakeBucket/b"),
+        Need("s3:GetObjectVersion", "LakeBucket/a"),
+        Need("s3:GetObjectVersionTagging", "LakeBucket/a"),
+    ]
+
+
+def test_a_query_of_an_index_asks_for_the_index():
+    [need] = needs("dynamodb", "Query", {"TableName": "files", "IndexName": "by-status"}, logical)
+    assert (need.action, need.resource) == ("dynamodb:Query", "FilesTable/index/by-status")
+
+
+def test_a_call_that_nobody_described_is_no_silent_pass():
+    with pytest.raises(AssertionError, match="teach"):
+        needs("s3", "RestoreObject", {"Bucket": "lake", "Key": "a"}, logical)
+
+
+@mock_aws
+def test_a_call_that_is_not_granted_is_refused_and_noted():
+    s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+    s3.create_bucket(Bucket="lake")
+    s3.put_object(Bucket="lake", Key="runs/a", Body=b"a")
+    with acting([READ_RUNS], {"lake": "LakeBucket"}) as acts:
+        assert s3.get_object(Bucket="lake", Key="runs/a")["Body"].read() == b"a"
+        with pytest.raises(ClientError, match="AccessDenied"):
+            s3.put_object(Bucket="lake", Key="runs/a", Body=b"b")
+    assert acts.granted == [Need("s3:GetObject", "LakeBucket/runs/a")]
+    assert acts.refused == [Need("s3:PutObject", "LakeBucket/runs/a")]
+    assert s3.get_object(Bucket="lake", Key="runs/a")["Body"].read() == b"a"
