@@ -60,6 +60,10 @@ $(GATE)/passed: template.yaml samconfig.toml $(STATE_MACHINES) $(wildcard checks
 test-all: lint library ## Everything, the slow tests too
 	$(BIN)/python -m pytest $(WORKERS)
 
+.PHONY: sam-local
+sam-local: setup $(TOOLS)/sam/ready ## sam build; every file of events/ to its function in a container (Linux on x86_64, as root)
+	$(BIN)/python -m pytest -m slow tests/sam
+
 .PHONY: lock
 lock: setup ## Compile the pinned, hashed requirements anew
 	for file in requirements/{uv,dev,sam,checkov} functions/requirements; do \

@@ -1,0 +1,31 @@
+"""The functions, built once."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.functions import ROOT
+
+SAM = ROOT / ".build" / "tools" / "sam" / "bin" / "sam"
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory) -> Path:
+    """The folder that `sam build` filled: template.yaml, and a folder a function."""
+    assert SAM.exists(), "run `make gate` once: it installs the SAM CLI"
+    folder = tmp_path_factory.mktemp("sam") / "build"
+    # make hands its own flags on to what runs below it
+    environment = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MFLAGS"}}
+    done = subprocess.run(
+        [SAM, "build", "--build-dir", folder, "--cache-dir", folder.with_name("cache")],
+        cwd=ROOT,
+        env=environment | {"SAM_CLI_TELEMETRY": "0"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return folder

@@ -1,0 +1,52 @@
+"""A container engine of the tests' own: found, or unpacked from Debian's packages without installing them."""
+
+import os
+import platform
+import shutil
+import subprocess
+
+from tests.functions import ROOT
+
+PACKAGES = ("docker.io", "containerd", "runc", "libdevmapper1.02.1")
+PROGRAMS = ("dockerd", "docker", "docker-proxy", "containerd", "containerd-shim-runc-v2", "runc")
+UNPACKED = ROOT / ".build" / "tools" / "docker"
+
+
+class NoEngine(Exception):
+    """No container engine can be started here; the message says why."""
+
+
+def engine_environment() -> dict[str, str]:
+    """PATH and library path with which the engine's programs are found. Raises NoEngine."""
+    if platform.system() != "Linux" or platform.machine() != "x86_64":
+        raise NoEngine(f"the functions are built for Linux on x86_64, this is {platform.system()} {platform.machine()}")
+    if os.geteuid() != 0:
+        raise NoEngine("a container engine of one's own needs root")
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    for program, package in {"unshare": "util-linux", "ip": "iproute2"}.items():
+        if shutil.which(program, path=path) is None:
+            raise NoEngine(f"`{program}` of {package} is missing")
+    if all(shutil.which(program, path=path) for program in PROGRAMS):
+        return {"PATH": path}
+    _unpack()
+    return {
+        "PATH": f"{UNPACKED}/usr/bin:{UNPACKED}/usr/sbin:{path}",
+        "LD_LIBRARY_PATH": f"{UNPACKED}/lib/x86_64-linux-gnu:{UNPACKED}/usr/lib/x86_64-linux-gnu",
+    }
+
+
+def _unpack() -> None:
+    if all(
+        (UNPACKED / folder / program).exists() for folder, program in (("usr/sbin", "dockerd"), ("usr/sbin", "runc"))
+    ):
+        return
+    if shutil.which("apt-get") is None:
+        raise NoEngine("dockerd is not installed, and there is no apt-get to fetch Debian's")
+    packages = UNPACKED / "packages"
+    packages.mkdir(parents=True, exist_ok=True)
+    for command in (["apt-get", "update", "-qq"], ["apt-get", "download", "-qq", *PACKAGES]):
+        done = subprocess.run(command, cwd=packages, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise NoEngine(f"{' '.join(command)}: {done.stderr.strip()}")
+    for package in packages.glob("*.deb"):
+        subprocess.run(["dpkg-deb", "--extract", package, UNPACKED], check=True)

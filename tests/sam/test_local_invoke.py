@@ -1,0 +1,51 @@
+"""`sam local invoke`, for real: every event file to its function in a container that reaches the local cloud."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.events.cases import CASES
+from tests.functions import ROOT
+from tests.sam.engine import NoEngine, engine_environment
+from tests.sam.image import make_root, python_for
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def answers(built: Path) -> dict[str, Any]:
+    """What each function answered, by event file, and where the sources stood then."""
+    try:
+        environment = engine_environment()
+    except NoEngine as reason:
+        pytest.skip(f"no `sam local invoke`: {reason}")
+    folder = built.parent
+    python = python_for("python3.12")
+    print(f"image from {python}")
+    make_root(folder / "root", python)
+    namespaces = ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    done = subprocess.run(
+        [*namespaces, sys.executable, "-m", "tests.sam.session", folder],
+        cwd=ROOT,
+        env={**os.environ, **environment, "SAM_CLI_TELEMETRY": "0"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout[-4000:]
+    return dict(json.loads((folder / "answers.json").read_text()))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.path)
+def test_the_function_answers_in_its_container(case, answers):
+    found = answers[case.path]
+    # The command succeeds even where the function raises: only its output tells.
+    assert json.loads(found["answer"]) == case.answer, found["log"]
+    assert found["statuses"] == case.after
