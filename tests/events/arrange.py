@@ -7,11 +7,11 @@ from music_streams import aws
 from music_streams.ledger import Status
 from music_streams.runs import Manifest, ManifestSource, RunFolder, Summary, write_manifest, write_summary
 from music_streams.sources import Source
-from tests.events.cases import DAY, Case, version_in_file
+from tests.events.cases import DAY, Case, Standing, source_in_file, version_in_file
 from tests.events.messages import ARRIVED_AT, EXECUTIONS, LAKE, LANDING
 
 HEADER = ["user_id", "track_id", "listen_time"]
-RUNS = {Status.RUNNING, Status.PUBLISHED, Status.ARCHIVED}
+HELD = {Status.RUNNING, Status.PUBLISHED, Status.ARCHIVED}  # by an execution
 
 
 class Scene:
@@ -23,8 +23,9 @@ class Scene:
         self._s3 = aws.client("s3")
         self._dynamodb = aws.dynamodb()
         self._sources = {key: self._upload(key, content) for key, content in case.objects.items()}
-        if case.status:
-            self._put_entries(case.status)
+        for key, standing in case.before.items():
+            self._put_entry(self._sources[key], standing)
+        if case.before:
             self._put_run()
 
     def event(self) -> dict[str, Any]:
@@ -32,6 +33,7 @@ class Scene:
         text = json.dumps(self._case.event)
         for key, source in self._sources.items():
             text = text.replace(version_in_file(key), source.version_id)
+            text = text.replace(source_in_file(key), source.source_id)
         return dict(json.loads(text))
 
     def statuses(self) -> dict[str, Status | None]:
@@ -42,29 +44,33 @@ class Scene:
         version_id = self._s3.put_object(Bucket=LANDING, Key=key, Body=content, Tagging="producer=test")["VersionId"]
         return Source(LANDING, key, version_id, len(content), ARRIVED_AT)
 
-    def _put_entries(self, status: Status) -> None:
+    def _put_entry(self, source: Source, standing: Standing) -> None:
         batch_id = self._case.batch_id
-        for source in self._sources.values():
-            item = {
-                "source_id": source.source_id,
-                "bucket": source.bucket,
-                "key": source.key,
-                "version_id": source.version_id,
-                "size": source.size,
-                "received_at": source.received_at,
-                "updated_at": source.received_at,
-                "status": status,
-                "batch_id": batch_id,
-                "attempt": 1,
-                "execution_arn": f"{EXECUTIONS}:{batch_id}-1" if status in RUNS else "",
-            }
-            self._dynamodb.put_item(TableName=self._table, Item=item)
+        kept_key = source.kept_key(standing.kept) if standing.kept else ""
+        if kept_key:
+            self._s3.copy_object(Bucket=source.bucket, Key=kept_key, CopySource=source.address)
+            self._s3.delete_object(**source.address)
+        item = {
+            "source_id": source.source_id,
+            "bucket": source.bucket,
+            "key": source.key,
+            "version_id": source.version_id,
+            "size": source.size,
+            "received_at": source.received_at,
+            "updated_at": source.received_at,
+            "status": standing.status,
+            "archive_key": kept_key,
+            "batch_id": batch_id,
+            "attempt": 1,
+            "execution_arn": f"{EXECUTIONS}:{batch_id}-1" if standing.status in HELD else "",
+        }
+        self._dynamodb.put_item(TableName=self._table, Item=item)
 
     def _put_run(self) -> None:
         batch_id = self._case.batch_id
         folder = RunFolder(LAKE, batch_id)
         listed = [
-            ManifestSource(each.source_id, "streams", f"{each.source_id}.csv", HEADER, ARRIVED_AT, each.size)
+            ManifestSource(each.source_id, each.kind, f"{each.source_id}.csv", HEADER, ARRIVED_AT, each.size)
             for each in self._sources.values()
         ]
         write_manifest(self._s3, folder, Manifest(batch_id, sorted(listed, key=lambda each: each.source_id)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from music_streams.ledger import Status
-from music_streams.requests import Forget, Rebuild, to_message
+from music_streams.requests import Action, Attempt, Forget, Rebuild, to_message
 from music_streams.runs import SourceOutcome
 from tests.events.messages import message_id, object_created, queue_batch, status_change, step_input
 
@@ -23,13 +23,25 @@ Answer = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Standing:
+    """Where a source stands before the event.
+
+    Attributes:
+        kept: ``archive`` or ``quarantine``, where it was moved there from where it had landed.
+    """
+
+    status: Status
+    kept: str = ""
+
+
+@dataclass(frozen=True)
 class Case:
     """An event file.
 
     Attributes:
         function: the handler's folder.
         objects: content by key in the landing bucket.
-        status: of every object in the ledger before; None where the ledger knows none of them.
+        before: of the objects that the ledger knows, by key; they are the run's.
         outcomes: what the run's transform made of the objects, by key; the run's folder has a summary then.
         after: where the sources stand, by key; None where the ledger has no item.
     """
@@ -39,7 +51,7 @@ class Case:
     event: dict[str, Any]
     answer: Answer
     objects: dict[str, bytes] = field(default_factory=dict)
-    status: Status | None = None
+    before: dict[str, Standing] = field(default_factory=dict)
     outcomes: dict[str, SourceOutcome] = field(default_factory=dict)
     after: dict[str, Status | None] = field(default_factory=dict)
 
@@ -61,6 +73,11 @@ def batch_id(function: str, name: str) -> str:
 def version_in_file(key: str) -> str:
     """What stands in the event file for the id of the object's version."""
     return hashlib.sha256(f"version of {key}".encode()).hexdigest()[:32]
+
+
+def source_in_file(key: str) -> str:
+    """What stands in the event file for the id of the source that landed under the key."""
+    return hashlib.sha256(f"source of {key}".encode()).hexdigest()[:32]
 
 
 # ── validate ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -141,10 +158,34 @@ def _requests() -> Case:
     return Case("validate", "requests", event, failures(3))
 
 
+def _attempts() -> Case:
+    """What operators may ask for about files: each finds its own where it lies, and makes another attempt of it."""
+    asked = {
+        "failed": (Standing(Status.FAILED), Action.REDRIVE, Status.VALID),
+        "abandoned": (Standing(Status.RUNNING), Action.REDRIVE, Status.VALID),
+        "unarchived": (Standing(Status.PUBLISHED), Action.REDRIVE, Status.ARCHIVED),
+        "archived": (Standing(Status.ARCHIVED, "archive"), Action.REPLAY, Status.VALID),
+        "quarantined": (Standing(Status.QUARANTINED, "quarantine"), Action.RELEASE, Status.VALID),
+        "unwanted": (Standing(Status.ARCHIVED, "archive"), Action.RETRACT, Status.VALID),
+    }
+    by_key = {f"incoming/attempts/{name}.csv": each for name, each in asked.items()}
+    messages = [to_message(Attempt(source_in_file(key), 1, action)) for key, (_, action, _) in by_key.items()]
+    return Case(
+        "validate",
+        "attempts",
+        queue_batch(*messages),
+        failures(),
+        dict.fromkeys(by_key, STREAMS),
+        {key: standing for key, (standing, _, _) in by_key.items()},
+        after={key: status for key, (_, _, status) in by_key.items()},
+    )
+
+
 # ── the steps of the state machine ────────────────────────────────────────────────────────────────────────────────
 
 KEY = "incoming/2024-06-25/{}.csv"
 DAY = "2024-06-25"
+ALL = {"left": 0}  # nothing is left to do
 GOOD = SourceOutcome(1, 1, {}, [DAY])
 BAD = SourceOutcome(4, 0, {"bad_user_id": 3}, [], "too_many_bad_rows")
 
@@ -153,20 +194,23 @@ def _step(
     function: str,
     name: str,
     answer: Answer,
-    before: Status,
+    before: Standing,
     after: Status,
     outcome: SourceOutcome | None = None,
+    key: str = "",
 ) -> Case:
-    key = KEY.format(f"{function}-{name}")
+    key = key or KEY.format(f"{function}-{name}")
     outcomes = {key: outcome} if outcome else {}
     event = step_input(batch_id(function, name))
-    return Case(function, name, event, answer, {key: STREAMS}, before, outcomes, {key: after})
+    return Case(function, name, event, answer, {key: STREAMS}, {key: before}, outcomes, {key: after})
 
 
 def _failure(name: str, before: Status, after: Status, failed: int, **told: str) -> Case:
     key = KEY.format(f"record-failure-{name}")
     event = status_change(batch_id("record_failure", name), **told)
-    return Case("record_failure", name, event, {"failed": failed}, {key: STREAMS}, before, {}, {key: after})
+    return Case(
+        "record_failure", name, event, {"failed": failed}, {key: STREAMS}, {key: Standing(before)}, {}, {key: after}
+    )
 
 
 CASES = [
@@ -174,12 +218,16 @@ CASES = [
     _mixed(),
     _odd_keys(),
     _requests(),
-    _step("claim", "waiting", {"left": 0, "has_work": True, "forgets": False}, Status.VALID, Status.RUNNING),
-    _step("claim", "nothing-left", {"left": 0, "has_work": False, "forgets": False}, Status.FAILED, Status.FAILED),
-    _step("settle", "published", {"left": 0}, Status.RUNNING, Status.PUBLISHED, GOOD),
-    _step("settle", "too-many-bad-rows", {"left": 0}, Status.RUNNING, Status.QUARANTINED, BAD),
-    _step("archive", "published", {"left": 0}, Status.PUBLISHED, Status.ARCHIVED, GOOD),
-    _step("archive", "again", {"left": 0}, Status.ARCHIVED, Status.ARCHIVED, GOOD),
+    _attempts(),
+    _step("claim", "waiting", {"left": 0, "has_work": True, "forgets": False}, Standing(Status.VALID), Status.RUNNING),
+    _step("claim", "none", {"left": 0, "has_work": False, "forgets": False}, Standing(Status.FAILED), Status.FAILED),
+    _step("settle", "published", ALL, Standing(Status.RUNNING), Status.PUBLISHED, GOOD),
+    _step("settle", "too-many-bad-rows", ALL, Standing(Status.RUNNING), Status.QUARANTINED, BAD),
+    _step("settle", "bad-when-replayed", ALL, Standing(Status.RUNNING, "archive"), Status.QUARANTINED, BAD),
+    _step("archive", "published", ALL, Standing(Status.PUBLISHED), Status.ARCHIVED),
+    _step("archive", "released", ALL, Standing(Status.PUBLISHED, "quarantine"), Status.ARCHIVED),
+    _step("archive", "reference", ALL, Standing(Status.PUBLISHED), Status.ARCHIVED, key="reference/users/archived.csv"),
+    _step("archive", "again", ALL, Standing(Status.ARCHIVED, "archive"), Status.ARCHIVED),
     _failure("failed", Status.RUNNING, Status.FAILED, 1, status="FAILED", error="States.TaskFailed", cause="no memory"),
     _failure("timed-out", Status.RUNNING, Status.FAILED, 1, status="TIMED_OUT"),
     _failure("aborted-before-claim", Status.VALID, Status.FAILED, 1, status="ABORTED"),

@@ -38,15 +38,21 @@ def needs(service: str, operation: str, params: Params, logical: Callable[[str],
     return [Need(f"{_IAM_NAMES.get(service, service)}:{operation}", resource(params, logical))]
 
 
-_IAM_NAMES = {"stepfunctions": "states", "sfn": "states"}
+_IAM_NAMES = {"stepfunctions": "states"}
 _RESOURCES: dict[tuple[str, str], Callable[[Params, Callable[[str], str]], str]] = {
     ("sns", "Publish"): lambda p, logical: logical(p["TopicArn"]),
     ("stepfunctions", "StartExecution"): lambda p, logical: logical(p["stateMachineArn"]),
-    ("stepfunctions", "DescribeExecution"): lambda p, _: "execution:" + p["executionArn"].split(":execution:")[1],
+    ("stepfunctions", "DescribeExecution"): lambda p, logical: _execution(p["executionArn"], logical),
     ("events", "PutEvents"): lambda _p, _: "event-bus/default",
     ("glue", "GetJobRuns"): lambda p, logical: f"job/{logical(p['JobName'])}",
     ("glue", "BatchStopJobRun"): lambda p, logical: f"job/{logical(p['JobName'])}",
 }
+
+
+def _execution(arn: str, logical: Callable[[str], str]) -> str:
+    machine, name = arn.replace(":execution:", ":stateMachine:").rsplit(":", 1)
+    return f"execution:{logical(machine)}:{name}"
+
 
 _S3_OBJECT_ACTIONS = {
     "GetObject": ("s3:GetObject",),

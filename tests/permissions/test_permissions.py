@@ -63,6 +63,13 @@ def test_a_query_of_an_index_asks_for_the_index():
     assert (need.action, need.resource) == ("dynamodb:Query", "FilesTable/index/by-status")
 
 
+def test_an_execution_belongs_to_its_machine():
+    arn = "arn:aws:states:us-east-1:123456789012:execution:machine:name"
+    machine = {"arn:aws:states:us-east-1:123456789012:stateMachine:machine": "ProcessStreams"}
+    [need] = needs("stepfunctions", "DescribeExecution", {"executionArn": arn}, machine.__getitem__)
+    assert (need.action, need.resource) == ("states:DescribeExecution", "execution:ProcessStreams:name")
+
+
 def test_a_call_that_nobody_described_is_no_silent_pass():
     with pytest.raises(AssertionError, match="teach"):
         needs("s3", "RestoreObject", {"Bucket": "lake", "Key": "a"}, logical)
