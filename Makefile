@@ -22,10 +22,8 @@ demo: setup ## The whole trip on this machine: sample files from S3 to metrics i
 	./music-streams up --fresh && ./music-streams demo
 
 .PHONY: test
-test: lint library ## Lint, types, template checks, unit and integration tests, the main end-to-end test
-	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
 test: lint library ## Lint, types, the gate, unit and integration tests, the main end-to-end test
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
 
 ##@ Work on it
 .PHONY: up

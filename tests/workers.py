@@ -16,6 +16,7 @@ GROUPS = {
     "tests/integration/transform/": "one Spark session",
     "tests/integration/consumers/test_contract.py": "one Spark session",
     "tests/integration/local/": "one cloud without a pipeline",
+    "tests/sam/": "functions built by SAM",
 }
 _ORDER = tuple(dict.fromkeys(GROUPS.values()))
 

@@ -5,10 +5,19 @@ from typing import Any
 
 from music_streams import aws
 from music_streams.ledger import Status
-from music_streams.runs import Manifest, ManifestSource, RunFolder, Summary, write_manifest, write_summary
+from music_streams.runs import (
+    Manifest,
+    ManifestSource,
+    RunFolder,
+    Summary,
+    write_claimed,
+    write_manifest,
+    write_result,
+    write_summary,
+)
 from music_streams.sources import Source
 from tests.events.cases import DAY, Case, Standing, source_in_file, version_in_file
-from tests.events.messages import ARRIVED_AT, EXECUTIONS, LAKE, LANDING
+from tests.events.messages import ARRIVED_AT, EXECUTIONS, LAKE, LANDING, RUN_ID
 
 HEADER = ["user_id", "track_id", "listen_time"]
 HELD = {Status.RUNNING, Status.PUBLISHED, Status.ARCHIVED}  # by an execution
@@ -73,11 +82,16 @@ class Scene:
             ManifestSource(each.source_id, each.kind, f"{each.source_id}.csv", HEADER, ARRIVED_AT, each.size)
             for each in self._sources.values()
         ]
-        write_manifest(self._s3, folder, Manifest(batch_id, sorted(listed, key=lambda each: each.source_id)))
-        if self._case.outcomes:
-            outcomes = {self._sources[key].source_id: outcome for key, outcome in self._case.outcomes.items()}
-            summary = Summary(batch_id, f"{batch_id}-1", 1, "lake", [DAY], "metrics/jr_1", outcomes)
-            write_summary(self._s3, folder, summary)
+        sources = sorted(listed, key=lambda each: each.source_id)
+        manifest = Manifest(batch_id, sources, forget=self._case.forget)
+        write_manifest(self._s3, folder, manifest)
+        if any(standing.status in HELD for standing in self._case.before.values()):
+            write_claimed(self._s3, folder, f"{batch_id}-1", manifest)
+        outcomes = {self._sources[key].source_id: outcome for key, outcome in self._case.outcomes.items()}
+        forgotten = manifest.source_ids if self._case.forget else []
+        summary = Summary(batch_id, f"{batch_id}-1", 1, "lake", [DAY], f"metrics/{RUN_ID}", outcomes, forgotten)
+        write_result(self._s3, folder, RUN_ID, summary)
+        write_summary(self._s3, folder, summary)
 
     def _status(self, key: str) -> Status | None:
         source = self._sources.get(key) or Source(LANDING, key, version_in_file(key), 0, ARRIVED_AT)

@@ -42,7 +42,8 @@ class Case:
         function: the handler's folder.
         objects: content by key in the landing bucket.
         before: of the objects that the ledger knows, by key; they are the run's.
-        outcomes: what the run's transform made of the objects, by key; the run's folder has a summary then.
+        outcomes: what the run's transform made of the objects, by key.
+        forget: users whom the run is to forget; all objects held rows of theirs.
         after: where the sources stand, by key; None where the ledger has no item.
     """
 
@@ -53,6 +54,7 @@ class Case:
     objects: dict[str, bytes] = field(default_factory=dict)
     before: dict[str, Standing] = field(default_factory=dict)
     outcomes: dict[str, SourceOutcome] = field(default_factory=dict)
+    forget: list[int] = field(default_factory=list)
     after: dict[str, Status | None] = field(default_factory=dict)
 
     @property
@@ -202,14 +204,29 @@ def _step(
     key = key or KEY.format(f"{function}-{name}")
     outcomes = {key: outcome} if outcome else {}
     event = step_input(batch_id(function, name))
-    return Case(function, name, event, answer, {key: STREAMS}, {key: before}, outcomes, {key: after})
+    return Case(function, name, event, answer, {key: STREAMS}, {key: before}, outcomes, after={key: after})
 
 
 def _failure(name: str, before: Status, after: Status, failed: int, **told: str) -> Case:
     key = KEY.format(f"record-failure-{name}")
     event = status_change(batch_id("record_failure", name), **told)
     return Case(
-        "record_failure", name, event, {"failed": failed}, {key: STREAMS}, {key: Standing(before)}, {}, {key: after}
+        "record_failure", name, event, {"failed": failed}, {key: STREAMS}, {key: Standing(before)}, after={key: after}
+    )
+
+
+def _erase() -> Case:
+    keys = {KEY.format(f"erase-{place}"): place for place in ("archive", "quarantine")}
+    statuses = {"archive": Status.ARCHIVED, "quarantine": Status.QUARANTINED}
+    return Case(
+        "erase",
+        "forgotten",
+        step_input(batch_id("erase", "forgotten")),
+        ALL,
+        dict.fromkeys(keys, STREAMS),
+        {key: Standing(statuses[place], place) for key, place in keys.items()},
+        forget=[7],
+        after={key: statuses[place] for key, place in keys.items()},
     )
 
 
@@ -228,6 +245,7 @@ CASES = [
     _step("archive", "released", ALL, Standing(Status.PUBLISHED, "quarantine"), Status.ARCHIVED),
     _step("archive", "reference", ALL, Standing(Status.PUBLISHED), Status.ARCHIVED, key="reference/users/archived.csv"),
     _step("archive", "again", ALL, Standing(Status.ARCHIVED, "archive"), Status.ARCHIVED),
+    _erase(),
     _failure("failed", Status.RUNNING, Status.FAILED, 1, status="FAILED", error="States.TaskFailed", cause="no memory"),
     _failure("timed-out", Status.RUNNING, Status.FAILED, 1, status="TIMED_OUT"),
     _failure("aborted-before-claim", Status.VALID, Status.FAILED, 1, status="ABORTED"),

@@ -7,6 +7,7 @@ from typing import Any
 ACCOUNT, REGION = "123456789012", "us-east-1"
 LANDING, LAKE = "music-streams-landingbucket", "music-streams-lakebucket"  # as the local cloud names them
 ARRIVED_AT = "2024-06-26T08:00:05Z"
+RUN_ID = "jr_0123456789abcdef"  # of the transform
 EXECUTIONS = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:process-streams"
 
 
@@ -71,8 +72,8 @@ def _record(number: int, body: str) -> dict[str, Any]:
 
 
 def step_input(batch_id: str) -> dict[str, str]:
-    """What the state machine gives each of its functions."""
-    return {"manifest": manifest_uri(batch_id), "execution_arn": f"{EXECUTIONS}:{batch_id}-1"}
+    """What the state machine gives its functions; more than some of them read."""
+    return {"manifest": manifest_uri(batch_id), "execution_arn": f"{EXECUTIONS}:{batch_id}-1", "run_id": RUN_ID}
 
 
 def status_change(batch_id: str, status: str, error: str | None = None, cause: str | None = None) -> dict[str, Any]:
