@@ -53,7 +53,7 @@ $(GATE)/passed: template.yaml samconfig.toml $(STATE_MACHINES) $(wildcard checks
 	$(BIN)/cfn-lint template.yaml $(GATE)/template.json
 	SAM_CLI_TELEMETRY=0 $(TOOLS)/sam/bin/sam validate --lint --template template.yaml --region us-east-1
 	$(TOOLS)/checkov/bin/checkov --config-file checks/checkov.yaml --file $(GATE)/template.json
-	$(TOOLS)/asl-validator/node_modules/.bin/asl-validator $(addprefix --yaml-path ,$(STATE_MACHINES))
+	PATH="$$PWD/$(TOOLS)/node/bin:$$PATH" $(TOOLS)/asl-validator/node_modules/.bin/asl-validator $(addprefix --yaml-path ,$(STATE_MACHINES))
 	touch $@
 
 .PHONY: test-all
@@ -65,13 +65,13 @@ sam-local: setup $(TOOLS)/sam/ready ## sam build; every file of events/ to its f
 	$(BIN)/python -m pytest -m slow tests/sam
 
 .PHONY: lock
-lock: setup ## Compile the pinned, hashed requirements anew
-	for file in requirements/{uv,dev,sam,checkov} functions/requirements; do \
+lock: setup $(TOOLS)/node/ready ## Compile the pinned, hashed requirements anew
+	for file in requirements/{uv,dev,sam,checkov,node} functions/requirements; do \
 	    $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	        $$file.in --output-file $$file.txt; \
 	done
 	# Without that option npm names in the lock the registry that each package came from.
-	npm install --silent --package-lock-only --omit-lockfile-registry-resolved --prefix requirements/asl-validator
+	PATH="$$PWD/$(TOOLS)/node/bin:$$PATH" npm install --silent --package-lock-only --omit-lockfile-registry-resolved --prefix requirements/asl-validator
 
 ##@ Deploy to AWS
 .PHONY: deploy
@@ -107,13 +107,11 @@ $(TOOLS)/%/ready: requirements/%.txt | $(READY)
 	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --require-hashes -r $<
 	touch $@
 
-$(TOOLS)/asl-validator/ready: requirements/asl-validator/package.json requirements/asl-validator/package-lock.json
-	command -v node npm >/dev/null || { \
-	    echo "asl-validator needs Node.js with npm: install it (Debian: apt-get install nodejs npm), then make again" >&2; \
-	    exit 1; }
+$(TOOLS)/asl-validator/ready: requirements/asl-validator/package.json requirements/asl-validator/package-lock.json \
+        $(TOOLS)/node/ready
 	mkdir -p $(@D)
-	cp $^ $(@D)
-	npm ci --silent --no-audit --no-fund --prefix $(@D)
+	cp requirements/asl-validator/package*.json $(@D)
+	PATH="$$PWD/$(TOOLS)/node/bin:$$PATH" npm ci --silent --no-audit --no-fund --prefix $(@D)
 	touch $@
 
 .PHONY: help

@@ -166,15 +166,17 @@ class Cloud:
         return running
 
     def go(self, running: Running, calls: int, fault: Fault | None = None) -> None:
-        """Let a program make some calls, and meet a fault at the next."""
-        running.process.go(calls, fault)
-        self._look_at(running)
+        """Let a program make some calls, and meet a fault at the next; nothing happens where another has ended it."""
+        if running in self.running:
+            running.process.go(calls, fault)
+            self._look_at(running)
 
     def kill(self, running: Running) -> None:
         """End a program where it stands."""
-        self.tell(f"  {running.name} is killed")
-        running.process.kill()
-        self._look_at(running)
+        if running in self.running:
+            self.tell(f"  {running.name} is killed")
+            running.process.kill()
+            self._look_at(running)
 
     def advance(self, seconds: float) -> None:
         """Let time pass: programs that run out of theirs die, messages that came back too often are dead letters."""

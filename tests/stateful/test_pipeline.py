@@ -79,7 +79,7 @@ class Pipeline(RuleBasedStateMachine):
     def put_reference(self, genres: dict[str, tuple[str, ...]], countries: dict[str, str], deliveries: int) -> None:
         self.world.put_reference(genres, countries, max(deliveries, self.is_calm))
 
-    @precondition(lambda self: self.world.entries())
+    @precondition(lambda self: any(entry.status is not Status.RETRACTED for entry in self.world.entries()))
     @rule(pick=PICKS, action=st.integers(0, 10), deliveries=st.integers(1, 3))
     def ask(self, pick: int, action: int, deliveries: int) -> None:
         entry = _pick(self.world.entries(), pick)
@@ -90,6 +90,7 @@ class Pipeline(RuleBasedStateMachine):
     def rebuild(self, days: list[str]) -> None:
         self.world.rebuild(days)
 
+    @precondition(lambda self: self.world.cloud.dynamodb.items("metrics"))
     @rule()
     def lose_the_metrics(self) -> None:
         self.world.lose_metrics()

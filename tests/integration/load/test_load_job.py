@@ -62,7 +62,7 @@ def write_run(s3, batch_id, version, days, files):
     for number, rows in enumerate(files):
         body = io.BytesIO()
         parquet.write_table(pa.Table.from_pylist(rows, SCHEMA), body)
-        s3.put_object(Bucket=LAKE, Key=folder.key(f"metrics/jr_1/part-{number}.parquet"), Body=body.getvalue())
+        s3.put_object(Bucket=LAKE, Key=folder.key(f"metrics/jr_1/part-{number:05}.parquet"), Body=body.getvalue())
     return folder.manifest_uri
 
 

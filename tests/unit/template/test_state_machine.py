@@ -87,12 +87,17 @@ def test_every_step_that_moves_sources_is_told_the_execution_that_they_are_held_
 
 def test_both_jobs_are_told_the_manifest_and_the_executions_name_by_which_their_runs_are_found():
     for name, task in JOBS.items():
-        assert task["Parameters"]["Arguments"] == {
-            "--manifest.$": "$.manifest",
-            "--execution.$": "$$.Execution.Name",
-        }, name
+        arguments = task["Parameters"]["Arguments"]
+        assert (arguments["--manifest.$"], arguments["--execution.$"]) == ("$.manifest", "$$.Execution.Name"), name
         assert task["Resource"].endswith(":startJobRun.sync"), name
-        assert task["ResultPath"] is None, name
+
+
+def test_what_follows_the_transform_goes_on_with_the_run_that_was_waited_for():
+    transform = TASKS["Transform streams"]
+    assert (transform["ResultSelector"], transform["ResultPath"]) == ({"run_id.$": "$.Id"}, "$.transform")
+    assert TASKS["Load metrics"]["Parameters"]["Arguments"]["--transform_run_id.$"] == "$.transform.run_id"
+    assert TASKS["Load metrics"]["ResultPath"] is None
+    assert TASKS["Settle sources"]["Parameters"]["Payload"]["run_id.$"] == "$.transform.run_id"
 
 
 def test_every_task_retries_by_named_errors_and_those_of_aws_with_jitter():
