@@ -10,6 +10,7 @@ from music_streams import objects
 from music_streams.aws import PARALLEL_CALLS
 from music_streams.errors import ObjectGone
 from music_streams.ledger import Entry, Ledger, Status
+from music_streams.removals import Removals
 from music_streams.runs import Manifest, ManifestSource, RunFolder, write_manifest
 from music_streams.sources import Treatment, batch_id_of, execution_name
 from music_streams.verdicts import Judgement
@@ -51,6 +52,12 @@ class Taken:
         return not self.entry.source.kind.is_reference and self.treatment is not Treatment.RETRACT
 
     @property
+    def follows(self) -> str:
+        """The name of the execution that failed over it; '' where none did."""
+        has_run = self.has_failed and self.entry.batch_id
+        return execution_name(self.entry.batch_id, self.entry.attempt) if has_run else ""
+
+    @property
     def listed(self) -> ManifestSource:
         """How the manifest lists it."""
         source = self.entry.source
@@ -62,9 +69,6 @@ class Taken:
             source.received_at,
             source.size,
             self.treatment,
-            follows=execution_name(self.entry.batch_id, self.entry.attempt)
-            if self.has_failed and self.entry.batch_id
-            else "",
         )
 
 
@@ -102,6 +106,9 @@ class Batches:
         attempt = max(taken.entry.attempt + (not taken.is_new) for taken in group)
         listed = sorted((taken.listed for taken in group), key=lambda each: each.source_id)
         write_manifest(self.s3, RunFolder(self.lake_bucket, batch_id), Manifest(batch_id, listed))
+        for failed in sorted({taken.follows for taken in group if taken.follows}):
+            # It may have removed rows of days that it did not come to recompute.
+            Removals(self.s3, self.lake_bucket).follow(execution_name(batch_id, attempt), failed)
         for taken in group:
             if not self._move(taken, batch_id, attempt):
                 log.warning("%s was moved by others: the run will drop it", taken.entry.source.uri)

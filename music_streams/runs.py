@@ -58,8 +58,6 @@ class ManifestSource:
         received_at: the stamp of its arrival, the yardstick for ``future_listen_time``.
         size: bytes as stored.
         treatment: a value of sources.Treatment.
-        follows: the name of the execution that made the attempt before, where that failed; '' else. It may have
-            removed rows of days that it did not come to recompute.
     """
 
     source_id: str
@@ -69,7 +67,6 @@ class ManifestSource:
     received_at: str
     size: int
     treatment: str = ""
-    follows: str = ""
 
 
 @dataclass(frozen=True)

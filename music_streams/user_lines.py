@@ -16,7 +16,7 @@ from music_streams import csv_line
 from music_streams.verdicts import MAX_LINE_BYTES
 
 _BOM = codecs.BOM_UTF8
-_CHUNK_BYTES = 2 * MAX_LINE_BYTES  # lines of a byte or two take the memory of fifty while they are looked at
+_CHUNK_BYTES = 64 * 1024  # lines of a byte take the memory of a hundred while they are looked at
 _OVERLAP = 64  # bytes, more than an id has: what two parts of a line are searched for together
 
 Piece = tuple[list[bytes], int | None]

@@ -10,13 +10,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from music_streams.errors import NoReferenceData
+from music_streams.removals import Removals, Removed
 from music_streams.runs import Manifest, RunFolder, SourceOutcome, Summary, read_claimed, write_result
 from music_streams.sources import Treatment
 from music_streams.transform.batch import SparkBatch
 from music_streams.transform.lake import IcebergLake
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Leaving
 from music_streams.transform.reference_data import ReferenceData
-from music_streams.transform.removals import Removals, Removed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -83,8 +83,6 @@ def process(
         NoReferenceData: there is no valid songs row at all; nothing was committed.
     """
     removals = Removals(s3, task.folder.bucket)
-    for failed in sorted({source.follows for source in manifest.sources if source.follows}):
-        removals.follow(task.execution, failed)
     outcomes = _judge(task, manifest, batch)
     if batch:
         _append(task, batch, lake, outcomes)

@@ -38,7 +38,7 @@ Step = Literal["claim", "transform", "load", "settle", "archive", "done"]
 _JOBS = {"transform": TRANSFORM_JOB, "load": LOAD_JOB}
 
 
-@dataclass
+@dataclass(eq=False)
 class Running:
     """A program that is not over: a function's invocation or a job's run."""
 
@@ -48,7 +48,7 @@ class Running:
     ended: Callable[["Running"], None]
 
 
-@dataclass
+@dataclass(eq=False)
 class Message:
     """A message in the arrivals queue."""
 
@@ -57,7 +57,7 @@ class Message:
     receives: int = 0
 
 
-@dataclass
+@dataclass(eq=False)
 class Execution:
     """An execution of the state machine.
 
@@ -83,7 +83,7 @@ class Execution:
         return str(json.loads(self.input)["manifest"])
 
 
-@dataclass
+@dataclass(eq=False)
 class FailureEvent:
     """A status-change event of an execution that did not succeed, on its way to record_failure."""
 
@@ -91,7 +91,7 @@ class FailureEvent:
     tries_left: int = FAILURE_EVENT_TRIES
 
 
-@dataclass
+@dataclass(eq=False)
 class JobRun:
     """A run of a Glue job."""
 
@@ -303,7 +303,7 @@ class Cloud:
         if error is None:
             if execution.step == "transform":
                 execution.transform_run = next(run.id for run in self.job_runs if run.running is running)
-            self._enter(execution, running.process.result or execution.step)
+            self._enter(execution, running.process.result)
         elif execution.tries_left and (execution.step in _JOBS or not isinstance(error, _NOT_RETRIED)):
             execution.tries_left -= 1
             self._run_step(execution)
@@ -327,7 +327,7 @@ class Cloud:
 
 @dataclass(frozen=True)
 class Programs:
-    """What the functions and jobs do; each step of the state machine answers the next step, '' to be entered again."""
+    """What the functions and jobs do; each step of the state machine answers which step is next."""
 
     validate: Callable[[Hands, list[str]], list[str]]
     claim: Callable[[Hands, Execution], str]

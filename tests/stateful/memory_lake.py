@@ -54,6 +54,7 @@ class Tables:
         self.tables = {LISTENS: Table(), REJECTED_ROWS: Table()}
         self.born: dict[str, int] = {}
         """At which version of listens each execution committed."""
+        self._tokens: set[object] = set()
 
     @property
     def uuid(self) -> str:
@@ -62,7 +63,11 @@ class Tables:
     def has_commit(self, table: str, execution: str) -> bool:
         return execution in self.tables[table].commits
 
-    def commit(self, table: str, rows: Rows, execution: str) -> None:
+    def commit(self, table: str, rows: Rows, execution: str, token: object) -> None:
+        """Append rows; who makes the call again, its answer lost, finds by its token that it had been made."""
+        if token in self._tokens:
+            return
+        self._tokens.add(token)
         held = self.tables[table]
         held.commit(held.rows + rows)
         held.commits.add(execution)
@@ -106,7 +111,7 @@ class MemoryLake:
 
     def append(self, table: str, rows: Rows, execution: str) -> None:
         if not self.tables.has_commit(table, execution):
-            self.tables.commit(table, rows, execution)
+            self.tables.commit(table, rows, execution, object())
 
     def find(self, leaving: Leaving) -> Found:
         listens, rejected = self.tables.find(LISTENS, leaving), self.tables.find(REJECTED_ROWS, leaving)

@@ -27,7 +27,7 @@ class Version:
         return f'"{hashlib.md5(self.content or b"", usedforsecurity=False).hexdigest()}"'
 
 
-class Body(io.BytesIO):
+class StreamedBody(io.BytesIO):
     """What get_object answers."""
 
     def iter_chunks(self, size: int) -> Iterator[bytes]:
@@ -76,7 +76,7 @@ class MemoryS3:
         if Range:
             first, last = map(int, Range.removeprefix("bytes=").split("-"))
             content = content[first : last + 1]
-        return {"Body": Body_(content)}
+        return {"Body": StreamedBody(content)}
 
     def head_object(self, *, Bucket: str, Key: str, VersionId: str = "", **_: Any) -> dict[str, Any]:
         found = self._get("HeadObject", Bucket, Key, VersionId)
@@ -156,9 +156,6 @@ class MemoryS3:
             code = "NoSuchVersion" if version_id else "NoSuchKey"
             raise ClientError({"Error": {"Code": code, "Message": f"{bucket}/{key}"}}, operation)
         return found
-
-
-Body_ = Body  # get_object's answer and put_object's argument have one name
 
 
 @dataclass(frozen=True)

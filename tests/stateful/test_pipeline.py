@@ -215,7 +215,7 @@ class OneAfterAnother:
 TestPipeline = Pipeline.TestCase
 TestPipeline.settings = settings(
     max_examples=int(os.environ.get("STATEFUL_EXAMPLES", "200")),
-    stateful_step_count=60,
+    stateful_step_count=100,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],  # to explain takes minutes here
     print_blob=True,

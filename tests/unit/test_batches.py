@@ -71,4 +71,4 @@ def test_the_staged_name_tells_spark_whether_it_is_gzip(is_gzip, suffix):
     ("status", "follows"), [(Status.FAILED, "batch-2"), (Status.ARCHIVED, ""), (Status.QUARANTINED, "")]
 )
 def test_a_further_attempt_follows_the_execution_that_failed(status, follows):
-    assert taken("a", status, 2).listed.follows == follows
+    assert taken("a", status, 2).follows == follows

@@ -32,7 +32,8 @@ class Lake:
     def rows(self, table: str) -> int:
         """How many rows the current snapshot has."""
         metadata = self.metadata(table)
-        current = [each for each in self.snapshots(table) if each["snapshot-id"] == metadata["current-snapshot-id"]]
+        current_id = metadata.get("current-snapshot-id")
+        current = [each for each in metadata.get("snapshots", []) if each["snapshot-id"] == current_id]
         return int(current[0]["summary"]["total-records"]) if current else 0
 
     def snapshots(self, table: str) -> list[dict[str, Any]]:

@@ -15,8 +15,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 @pytest.fixture(scope="module", autouse=True)
 def something(world) -> None:
-    """A file, where no other test has brought one."""
-    if not world.streams:
+    """Rows in the lake, where no other test has brought any."""
+    if not world.lake.rows(LISTENS):
         world.settle(world.put("rebuild.csv", sample.streams(1, CATALOGUE, world.new_day(), 100, dirty=0.1)))
 
 

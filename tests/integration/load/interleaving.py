@@ -26,7 +26,7 @@ class Fault(Enum):
     DIES_AFTER = "dies after"
     """The process dies, and the call took effect."""
     REFUSED = "is refused"
-    """AWS answers with an error, and goes on to after all retries of the client."""
+    """AWS answers with an error, also to all retries of the client."""
     UNANSWERED = "gets no answer from"
     """The call takes effect, and the client gives up waiting for an answer."""
     REPEATED = "repeats"

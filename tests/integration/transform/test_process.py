@@ -12,11 +12,11 @@ import pytest
 
 from music_streams.errors import LakeChanged, NoReferenceData
 from music_streams.load.items import read_rows
+from music_streams.removals import Removals
 from music_streams.runs import Manifest, ManifestSource, RunFolder, SourceOutcome, Summary, read_result
 from music_streams.sources import Treatment
 from music_streams.transform import job
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS
-from music_streams.transform.removals import Removals
 from tests.integration.transform.directory_s3 import DirectoryS3
 from tests.integration.transform.memory import Listen, MemoryBatch, MemoryLake, MemoryTables, Rejected
 
@@ -51,7 +51,7 @@ class Attempt:
     def manifest(self) -> Manifest:
         source_ids = sorted({*self.files, *self.treatments})
         sources = [
-            ManifestSource(each, "streams", f"{each}.csv", [], "", 1, self.treatments.get(each, ""), self.follows)
+            ManifestSource(each, "streams", f"{each}.csv", [], "", 1, self.treatments.get(each, ""))
             for each in source_ids
         ]
         return Manifest(self.batch, sources, self.days, self.forget)
@@ -69,6 +69,8 @@ class Pipeline:
     def run(self, attempt: Attempt, step: Callable[[str], None] = lambda _: None, **options: Any) -> Summary:
         """One try of the transform, and where it lives the load."""
         self.tries += 1
+        if attempt.follows:  # as validate notes it
+            Removals(self.s3, LAKE).follow(attempt.execution, attempt.follows)
         folder = RunFolder(LAKE, attempt.batch)
         task = job.TransformRun(
             folder,
