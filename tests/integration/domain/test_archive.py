@@ -146,6 +146,19 @@ def test_a_source_stays_until_its_copy_has_its_size_and_checksum(world, stored):
     assert world.content(world.entry(entry.source).archive_key) == GOOD
 
 
+def test_a_copy_of_another_size_is_none_though_its_checksum_is_the_same(world):
+    entry = standing(world, Status.PUBLISHED)
+    key = entry.source.kept_key("archive")
+
+    def head_object(**asked: Any) -> dict[str, Any]:
+        told: dict[str, Any] = world.s3.head_object(**asked)
+        return told | ({"ContentLength": told["ContentLength"] - 1} if asked["Key"] == key else {})
+
+    with pytest.raises(ArchiveMismatch):
+        archive_source(copying(world.s3, head_object=head_object), world.ledger, entry)
+    assert world.has(entry.source)
+
+
 def test_other_bytes_that_lie_where_the_copy_belongs_are_no_copy(world):
     entry = standing(world, Status.PUBLISHED)
     key = entry.source.kept_key("archive")
