@@ -161,6 +161,13 @@ class IntakeBatch:
         entry = self.intake.ledger.entry(request.source_id)
         if entry is None:
             raise BadEvent(f"the ledger knows no source {request.source_id}: a request names one that it has")
+        try:
+            return self._act(entry, request)
+        except ObjectGone as error:
+            log.warning("%s", error)
+            return Outcome.GONE
+
+    def _act(self, entry: Entry, request: Attempt) -> Outcome:
         if entry.attempt != request.attempt:
             self._resume(entry)
             return Outcome.DUPLICATE
@@ -172,17 +179,16 @@ class IntakeBatch:
             entry = self._released_by_the_dead(entry)
         if (request.action, entry.status) not in _RENEWED:
             return Outcome.DUPLICATE
+        if request.action is Action.RELEASE and entry.source.kind.is_reference:
+            log.warning("%s is reference data, which runs read where it lands: put it there again", entry.source.uri)
+            return Outcome.REFUSED
         return self._renew(entry, _TREATMENTS.get(request.action, entry.treatment))
 
     def _renew(self, entry: Entry, treatment: Treatment) -> Outcome:
         self._end_attempt_before(entry)
         taken = Taken(entry, treatment)
         if taken.treatment is not Treatment.RETRACT:
-            try:
-                taken = Taken(entry, treatment, self._judge(entry))
-            except ObjectGone as error:
-                log.warning("%s", error)
-                return Outcome.GONE
+            taken = Taken(entry, treatment, self._judge(entry))
         if taken.judgement.verdict:
             log.warning("%s is still %s: %s", entry.place.uri, taken.judgement.verdict, taken.judgement.detail)
             return Outcome.REFUSED

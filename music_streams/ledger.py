@@ -177,6 +177,7 @@ class Ledger:
     def renew(self, entry: Entry, batch_id: str, attempt: int, treatment: Treatment) -> bool:
         """FAILED, ARCHIVED or QUARANTINED → VALID for another attempt, unless the entry was moved since it was read."""
         at = clock.now()
+        is_at_rest = Attr("status").is_in([Status.FAILED, Status.ARCHIVED, Status.QUARANTINED])
         is_as_read = (
             Attr("status").eq(entry.status)
             & Attr("updated_at").eq(entry.updated_at)
@@ -188,7 +189,7 @@ class Ledger:
         return self._move(
             entry,
             Status.VALID,
-            is_as_read,
+            is_at_rest & is_as_read,
             at,
             batch_id=batch_id,
             attempt=attempt,

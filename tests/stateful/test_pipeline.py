@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from music_streams import clock, job_runs, slices
+from music_streams import clock
 from music_streams.ledger import Status
 from music_streams.requests import Action
 from tests.integration.load.interleaving import Fault
@@ -186,30 +186,6 @@ class Pipeline(RuleBasedStateMachine):
 
 def _pick(values: list[Any], pick: int) -> Any:
     return values[pick % len(values)]
-
-
-@pytest.fixture(autouse=True)
-def _one_call_at_a_time(monkeypatch):
-    """Pools of threads make one call after another, slices are small, and nobody sleeps."""
-    for module in [module for name, module in sys.modules.items() if name.startswith("music_streams")]:
-        if hasattr(module, "ThreadPoolExecutor"):
-            monkeypatch.setattr(module, "ThreadPoolExecutor", OneAfterAnother)
-    monkeypatch.setattr(slices, "SLICE", 2)
-    monkeypatch.setattr(job_runs, "_POLL_SECONDS", 0)
-
-
-class OneAfterAnother:
-    """In the place of ThreadPoolExecutor."""
-
-    def __init__(self, _workers: int) -> None: ...
-
-    def __enter__(self) -> "OneAfterAnother":
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def map(self, function: Any, values: Any) -> list[Any]:
-        return [function(value) for value in values]
 
 
 TestPipeline = Pipeline.TestCase

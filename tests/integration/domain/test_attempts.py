@@ -11,7 +11,7 @@ from music_streams.intake import Outcome
 from music_streams.ledger import Status
 from music_streams.repair import ask
 from music_streams.requests import Action, Attempt, Forget, Rebuild, to_message
-from music_streams.runs import RunFolder, read_manifest
+from music_streams.runs import RunFolder, read_claimed, read_manifest
 from music_streams.sources import Treatment, batch_id_of
 from tests.integration.domain.run import DAY, TOO_BAD, UNREADABLE, Run
 from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
@@ -166,6 +166,19 @@ def test_a_replayed_file_that_is_refused_this_time_moves_from_the_archive_to_qua
 
 
 # ── What does nothing ──
+
+
+def test_a_redrive_of_a_published_file_that_is_gone_is_done_with(world):
+    entry = standing(world, Status.PUBLISHED)
+    world.s3.delete_object(**entry.source.address)
+    assert take(world, request(entry, Action.REDRIVE)).outcomes == [Outcome.GONE]
+    assert world.status(entry.source) is Status.PUBLISHED
+
+
+def test_quarantined_reference_data_cannot_be_released_for_runs_read_them_where_they_land(world):
+    entry = standing(world, Status.QUARANTINED, key="reference/users/a.csv")
+    assert take(world, request(entry, Action.RELEASE)).outcomes == [Outcome.REFUSED]
+    assert world.status(entry.source) is Status.QUARANTINED
 
 
 @pytest.mark.parametrize("action", Action)
@@ -452,19 +465,14 @@ def test_of_two_operators_one_wins_and_what_runs_is_what_the_ledger_says(world, 
             break
         run = Run.holding(world, entry.source)
         assert run.attempt == 2
-        if run.claim().has_work:
-            [listed] = read_manifest(world.s3, run.folder).sources
-            assert listed.treatment == world.entry(entry.source).treatment, call
-            run.go()
-        else:  # the loser's manifest lies over the winner's: nothing of it runs, and a redrive begins anew
+        wanted = world.entry(entry.source).treatment
+        if not run.claim().has_work:
+            # The loser's manifest lies over the winner's: nothing of it runs, and a redrive begins anew.
             run.end()
-            wanted = world.entry(entry.source).treatment
             take(world, request(world.entry(entry.source), Action.REDRIVE), lease_seconds=ALWAYS_EXPIRED)
-            run = Run.holding(world, entry.source)
-            assert [listed.treatment for listed in read_manifest(world.s3, run.folder).sources] == [wanted], call
-            run.go()
-        is_retracted = world.entry(entry.source).treatment is Treatment.RETRACT
-        assert world.status(entry.source) is (Status.RETRACTED if is_retracted else Status.ARCHIVED)
+            run = Run.holding(world, entry.source).claimed()
+        [held] = read_claimed(world.s3, run.folder, run.name).sources
+        assert (held.treatment, world.entry(entry.source).treatment) == (wanted, wanted), call
     assert call > 4
 
 
@@ -479,10 +487,9 @@ def test_two_operators_with_other_selections_share_out_the_sources(world):
             break
         runs = {run.name: run for run in (Run.holding(world, entry.source) for entry in (shared, mine, theirs))}
         assert runs.keys() <= world.executions()
-        for run in runs.values():
-            run.go()
-        for entry in (shared, mine, theirs):
-            check(world, entry, Status.ARCHIVED, 2)
+        held = [source_id for run in runs.values() for source_id in run.claimed().claimed_ids]
+        assert sorted(held) == sorted(entry.source.source_id for entry in (shared, mine, theirs)), call
+        assert {world.status(entry.source) for entry in (shared, mine, theirs)} == {Status.RUNNING}
     assert call > 8
 
 
