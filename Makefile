@@ -62,7 +62,7 @@ test-all: lint library ## Everything, the slow tests too
 
 .PHONY: sam-local
 sam-local: setup $(TOOLS)/sam/ready ## sam build; every file of events/ to its function in a container (Linux on x86_64, as root)
-	$(BIN)/python -m pytest -m slow tests/sam
+	SAM_LOCAL=1 $(BIN)/python -m pytest -m slow tests/sam
 
 .PHONY: lock
 lock: setup $(TOOLS)/node/ready ## Compile the pinned, hashed requirements anew
