@@ -18,9 +18,9 @@ import psutil
 from rich.console import Console
 
 from music_streams import sample
+from music_streams.stack import Stack, find_stack
 from music_streams_cli import journey
 from music_streams_cli.journey import Journey
-from music_streams_cli.stack import Stack, find_stack
 
 DAY = date(2024, 6, 25)
 

@@ -13,9 +13,12 @@ MusicStreamsError
 ├── EventRefused           EventBridge did not take an event
 ├── QueueRefused           the arrivals queue did not take a message
 ├── LakeChanged            the lake table is not what the run expects (missing, or its snapshot vanished)
+├── NoPipeline             no deployed pipeline is found, or it does not let us in, or it does not answer
 ├── OutOfTime              (in intake) too little time is left to begin another file: its message comes again
 └── UnreadableMetrics      (in reader) no table, no permission, or an item of another shape
 """
+
+from __future__ import annotations
 
 
 class MusicStreamsError(Exception):
@@ -60,3 +63,17 @@ class QueueRefused(MusicStreamsError):
 
 class LakeChanged(MusicStreamsError):
     """The lake table is not what the run expects."""
+
+
+class NoPipeline(MusicStreamsError):
+    """There is no pipeline to speak to, or it does not let us in, or it does not answer.
+
+    Attributes:
+        details: further lines about it: where was looked.
+        next_steps: commands or acts that help, one a line.
+    """
+
+    def __init__(self, what: str, *, details: list[str] | None = None, next_steps: list[str] | None = None) -> None:
+        super().__init__(what)
+        self.details = details or []
+        self.next_steps = next_steps or []

@@ -10,7 +10,8 @@ from botocore.exceptions import (
 from typer.core import TyperGroup
 
 from music_streams.aws import error_code
-from music_streams.errors import MusicStreamsError
+from music_streams.errors import MusicStreamsError, NoPipeline
+from music_streams.stack import no_access
 from music_streams_cli import output
 from music_streams_cli.commands import (
     demo,
@@ -32,7 +33,6 @@ from music_streams_cli.commands import (
     up,
 )
 from music_streams_cli.errors import CommandError, NoCloud
-from music_streams_cli.stack import no_access
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
@@ -49,7 +49,9 @@ class _Commands(TyperGroup):
         except ClientError as error:
             raise _ended(_explained(error)) from error
         except BotoCoreError as error:
-            raise _ended(no_access(error, "the pipeline")) from error
+            raise _ended(_unreachable(no_access(error, "the pipeline"))) from error
+        except NoPipeline as error:
+            raise _ended(_unreachable(error)) from error
         except MusicStreamsError as error:
             raise _ended(NoCloud(str(error))) from error
         except KeyboardInterrupt as interrupt:
@@ -70,7 +72,11 @@ def _explained(error: ClientError) -> NoCloud:
             details=[str(error)],
             next_steps=["aws sts get-caller-identity     tells who you are; ask for the permission named above"],
         )
-    return no_access(error, f"{operation} of the pipeline")
+    return _unreachable(no_access(error, f"{operation} of the pipeline"))
+
+
+def _unreachable(error: NoPipeline) -> NoCloud:
+    return NoCloud(str(error), details=error.details, next_steps=error.next_steps)
 
 
 _EPILOG = """\b

@@ -9,11 +9,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from music_streams import arrivals, clock, requests
+from music_streams import arrivals, clock, formats, requests
 from music_streams.errors import BadEvent
 from music_streams.requests import Attempt, Rebuild
-from music_streams_cli import formats
-from music_streams_cli.stack import Stack
+from music_streams.stack import Stack
 
 _CHARACTERS_SHOWN = 80
 _MOST_AT_ONCE = 10  # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html

@@ -12,7 +12,7 @@ from music_streams import inventory
 from music_streams.aws import error_code
 from music_streams.ledger import Entry, Status
 from music_streams.sources import Source
-from music_streams_cli.stack import Stack
+from music_streams.stack import Stack
 
 STREAMS_PREFIX = "incoming/"
 OPEN = (Status.RECEIVED, Status.VALID, Status.RUNNING, Status.PUBLISHED)  # something is still to happen by itself

@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from music_streams import clock
+from music_streams import clock, formats
 from music_streams.ledger import Entry, Ledger, Status
 from music_streams.sources import Source
-from music_streams_cli import formats, output
+from music_streams.stack import Stack
+from music_streams_cli import output
 from music_streams_cli.errors import NoCloud, TimedOut
-from music_streams_cli.stack import Stack
 
 ENDED = frozenset({Status.ARCHIVED, Status.QUARANTINED, Status.FAILED, Status.RETRACTED})
 SETTLED = ENDED | {Status.PUBLISHED}  # the metrics stand: only the move to the archive may be left

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from local.errors import LocalCloudError
 from local.state import StateDir
+from music_streams.stack import state_folder
 from music_streams_cli.errors import NoCloud
-from music_streams_cli.stack import state_folder
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 TEMPLATE = CHECKOUT / "template.yaml"

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.table import Table
 
+from music_streams import formats
 from music_streams.reader import DayMetrics, DaySummary, MetricsReader, TopGenre, TopSong
-from music_streams_cli import formats, output
+from music_streams_cli import output
 
 _MEASURES = ("listens", "listeners", "hours")
 

@@ -14,9 +14,9 @@ from typing import Any
 import typer
 from rich.console import Console, RenderableType
 
+from music_streams.stack import Stack
 from music_streams_cli import options, output
 from music_streams_cli.errors import BadData, BadUsage
-from music_streams_cli.stack import Stack
 
 
 @dataclass(frozen=True)

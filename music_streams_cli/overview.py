@@ -7,13 +7,13 @@ from itertools import islice
 
 from boto3.dynamodb.conditions import Attr
 
-from music_streams import clock
+from music_streams import clock, formats
+from music_streams.health import Health, Waiting
 from music_streams.ledger import Entry, Status
 from music_streams.sources import Source
-from music_streams_cli import files, formats
-from music_streams_cli.health import Health, Waiting
+from music_streams.stack import Stack
+from music_streams_cli import files
 from music_streams_cli.journey import LANDED
-from music_streams_cli.stack import Stack
 
 _DAY = timedelta(days=1)
 _DEAD_LETTER_QUEUES = ("ArrivalsDeadLetterQueueUrl", "FailuresDeadLetterQueueUrl")

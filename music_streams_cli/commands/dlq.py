@@ -7,10 +7,11 @@ import typer
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from music_streams_cli import dead_letters, formats, options, output
+from music_streams import formats
+from music_streams.stack import Stack, find_stack
+from music_streams_cli import dead_letters, options, output
 from music_streams_cli.dead_letters import DeadLetter
 from music_streams_cli.operation import How, Operation, carry_out, operating
-from music_streams_cli.stack import Stack, find_stack
 
 _HELP = "Messages that could not be taken, and the way back for them."
 _EPILOG = options.examples("music-streams dlq list", "music-streams dlq redrive")

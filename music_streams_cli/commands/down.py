@@ -4,7 +4,8 @@ import typer
 
 from local import control
 from local.errors import LocalCloudError
-from music_streams_cli import formats, local_cloud, options, output
+from music_streams import formats
+from music_streams_cli import local_cloud, options, output
 
 
 def register(app: typer.Typer) -> None:

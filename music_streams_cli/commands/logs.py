@@ -12,11 +12,11 @@ import typer
 from rich.console import Console
 
 from local.log import LINE, concerns, follow
+from music_streams.history import glue_run_ids
+from music_streams.stack import Stack, find_stack
 from music_streams_cli import local_cloud, options, output
 from music_streams_cli.errors import BadUsage, CommandError, NoCloud
-from music_streams_cli.history import glue_run_ids
 from music_streams_cli.search import find_entries
-from music_streams_cli.stack import Stack, find_stack
 
 _EPILOG = options.examples(
     "music-streams logs --follow",

@@ -13,11 +13,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from music_streams import formats
 from music_streams.ledger import Status
 from music_streams.reader import CountryDay, DayMetrics, GenreDay, TopSong
-from music_streams_cli import formats, metric_tables, options, output
+from music_streams.stack import Stack, find_stack
+from music_streams_cli import metric_tables, options, output
 from music_streams_cli.errors import BadData, BadUsage
-from music_streams_cli.stack import Stack, find_stack
 
 _EPILOG = options.examples(
     "music-streams metrics day 2024-06-25",

@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from music_streams import objects
+from music_streams import formats, objects
 from music_streams.ledger import Entry, Status
 from music_streams.requests import Action
+from music_streams.stack import Stack, find_stack
 from music_streams.verdicts import Judgement, Verdict, judge
-from music_streams_cli import advice, files, formats, options, output, search
+from music_streams_cli import advice, files, options, output, search
 from music_streams_cli.moves import Left, Move, Moves, another_attempt
 from music_streams_cli.operation import How, carry_out, operating
-from music_streams_cli.stack import Stack, find_stack
 
 _HELP = "What was put aside and why, and how it gets out."
 _EPILOG = options.examples(

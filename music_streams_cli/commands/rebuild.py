@@ -5,16 +5,16 @@ from typing import Annotated
 
 import typer
 
-from music_streams import clock, repair
+from music_streams import clock, formats, repair
 from music_streams.ledger import Status
 from music_streams.requests import Rebuild
-from music_streams_cli import formats, options
+from music_streams.stack import Stack, find_stack
+from music_streams_cli import options
 from music_streams_cli.commands.replay import can_run_again, replays
 from music_streams_cli.errors import BadUsage
 from music_streams_cli.moves import Moves
 from music_streams_cli.operation import How, carry_out, operating
 from music_streams_cli.runs import Runs
-from music_streams_cli.stack import Stack, find_stack
 
 _EPILOG = options.examples(
     "music-streams rebuild --dry-run",

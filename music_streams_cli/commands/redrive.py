@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from music_streams import repair
+from music_streams import formats, repair
 from music_streams.ledger import Entry, Status
 from music_streams.repair import Repair, Repairs, Trouble
-from music_streams_cli import formats, options, search
+from music_streams.stack import Stack, find_stack
+from music_streams_cli import options, search
 from music_streams_cli.moves import Left, Move, Moves
 from music_streams_cli.operation import How, carry_out, operating
-from music_streams_cli.stack import Stack, find_stack
 
 _EPILOG = options.examples(
     "music-streams redrive --dry-run",

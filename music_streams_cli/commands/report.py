@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from music_streams_cli import formats, options, output
+from music_streams import formats
+from music_streams.stack import find_stack
+from music_streams_cli import options, output
 from music_streams_cli.errors import BadUsage
-from music_streams_cli.stack import find_stack
 
 _LATEST = "latest"
 _FIRST, _LAST = date(1970, 1, 1), date(9998, 12, 31)  # earlier are no listens, later days have none around them

@@ -2,13 +2,13 @@
 
 import typer
 
-from music_streams import objects
+from music_streams import formats, objects
 from music_streams.ledger import Entry, Status
 from music_streams.requests import Action
-from music_streams_cli import formats, options, search
+from music_streams.stack import Stack, find_stack
+from music_streams_cli import options, search
 from music_streams_cli.moves import Left, Move, Moves, another_attempt
 from music_streams_cli.operation import How, carry_out, operating
-from music_streams_cli.stack import Stack, find_stack
 
 _EPILOG = options.examples(
     "music-streams retract streams_2024-06-25.csv --dry-run",

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from music_streams import formats
 from music_streams import sample as generator
-from music_streams_cli import formats, options, output
+from music_streams_cli import options, output
 from music_streams_cli.errors import BadUsage
 
 _EPILOG = options.examples(

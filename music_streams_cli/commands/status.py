@@ -11,13 +11,13 @@ import typer
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 
-from music_streams import clock
+from music_streams import clock, formats
+from music_streams.health import Level
 from music_streams.ledger import Status
-from music_streams_cli import formats, journey, options, output, overview
+from music_streams.stack import Stack, find_stack
+from music_streams_cli import journey, options, output, overview
 from music_streams_cli.errors import BadUsage
-from music_streams_cli.health import Level
 from music_streams_cli.overview import Choice, Overview
-from music_streams_cli.stack import Stack, find_stack
 
 _EPILOG = options.examples(
     "music-streams status",

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from local.errors import LocalCloudError
+from music_streams.stack import find_stack
 from music_streams_cli import local_cloud, options, output
 from music_streams_cli.errors import NoCloud
-from music_streams_cli.stack import find_stack
 
 _EPILOG = options.examples(
     "music-streams up",

@@ -11,12 +11,12 @@ from typing import Any
 
 from boto3.dynamodb.conditions import Attr
 
-from music_streams import clock
+from music_streams import clock, formats
 from music_streams.ledger import Entry, Ledger, Status
 from music_streams.reader import CountryDay, DaySummary, GenreDay, MetricsReader
-from music_streams_cli import advice, files, formats
+from music_streams.stack import Stack
+from music_streams_cli import advice, files
 from music_streams_cli.errors import BadData
-from music_streams_cli.stack import Stack
 
 _TREND_DAYS = 14
 _TREND_BEFORE = 10  # of them where later days have listens too

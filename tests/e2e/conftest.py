@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import pytest
 
-from music_streams_cli.stack import Stack, find_stack
+from music_streams.stack import Stack, find_stack
 
 ROOT = Path(__file__).parents[2]
 Found = TypeVar("Found")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from music_streams import sample
-from music_streams_cli.health import Level
+from music_streams.health import Level
 from tests.e2e.conftest import ROOT, awaited
 
 DAY = date(2024, 10, 5)

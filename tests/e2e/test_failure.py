@@ -8,8 +8,8 @@ import pytest
 
 from music_streams import sample
 from music_streams.ledger import Entry, Status
+from music_streams.stack import Stack
 from music_streams_cli import journey
-from music_streams_cli.stack import Stack
 from tests.e2e.conftest import awaited
 
 CATALOGUE = sample.Catalogue.generate(5, songs=20, users=20)

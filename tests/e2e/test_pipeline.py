@@ -12,9 +12,9 @@ from rich.console import Console
 
 from music_streams import sample
 from music_streams.ledger import Entry, Status
+from music_streams.stack import Stack
 from music_streams_cli import journey
 from music_streams_cli.journey import Journey
-from music_streams_cli.stack import Stack
 from tests.e2e.conftest import reference_files, shared_data
 from tests.oracle import Batch, Outcome, Reference, StreamFile, differences, evaluate, scan_items
 

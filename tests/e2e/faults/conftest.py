@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from music_streams_cli.stack import Stack, find_stack
+from music_streams.stack import Stack, find_stack
 from tests.e2e.conftest import running_cloud
 from tests.e2e.faults.jobs import change_job
 from tests.e2e.faults.lake import Lake

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from music_streams_cli.stack import Stack
+from music_streams.stack import Stack
 
 _KEPT = (
     "Role",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from music_streams.aws import split_uri
-from music_streams_cli.stack import Stack
+from music_streams.stack import Stack
 
 DATABASE = "music_streams"
 LISTENS = "listens"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pyarrow.parquet
 
-from music_streams_cli.stack import Stack
+from music_streams.stack import Stack
 
 
 def traces_of(stack: Stack, user_id: int) -> list[str]:

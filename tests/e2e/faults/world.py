@@ -14,9 +14,9 @@ from music_streams.executions import Executions
 from music_streams.ledger import Entry, Status
 from music_streams.repair import Repairs
 from music_streams.requests import Action
+from music_streams.stack import Stack
 from music_streams_cli import journey
 from music_streams_cli.journey import ENDED, Journey
-from music_streams_cli.stack import Stack
 from tests.e2e.conftest import awaited
 from tests.e2e.faults.lake import LISTENS, REJECTED_ROWS, Lake
 from tests.oracle import Batch, Outcome, Reference, StreamFile, differences, evaluate, scan_items

@@ -13,8 +13,8 @@ from moto import mock_aws
 from typer.testing import CliRunner
 
 from music_streams.sources import Source, batch_id_of
+from music_streams.stack import Stack, find_stack
 from music_streams_cli.app import app
-from music_streams_cli.stack import Stack, find_stack
 
 Run = Callable[..., Any]
 ARRIVED = "2026-11-21T21:03:25.000Z"

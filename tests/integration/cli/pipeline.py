@@ -10,7 +10,7 @@ from music_streams import arrivals, clock, requests
 from music_streams.ledger import Entry
 from music_streams.requests import Action, Attempt, Forget, Rebuild
 from music_streams.runs import RunFolder, Summary, write_summary
-from music_streams_cli.stack import Stack
+from music_streams.stack import Stack
 from tests.integration.cli.conftest import put_entry
 
 COUNTS = {"rows_read": 10, "rows_accepted": 10, "rejected": {}, "days": ["2024-06-25"]}

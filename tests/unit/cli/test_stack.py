@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from music_streams_cli.errors import NoCloud
-from music_streams_cli.stack import find_stack
+from music_streams.errors import NoPipeline
+from music_streams.stack import find_stack
 
 OUTPUTS = {"LandingBucketName": "landing"}
 
@@ -43,7 +43,7 @@ def test_its_own_endpoint_in_the_environment_means_the_local_cloud_too(tmp_path,
 
 
 def test_nothing_found_lists_every_place_and_the_ways_out(tmp_path):
-    with pytest.raises(NoCloud) as raised:
+    with pytest.raises(NoPipeline) as raised:
         find_stack(environment={"LOCAL_CLOUD_STATE": str(tmp_path)})
     told = "\n".join([*raised.value.details, *raised.value.next_steps])
     for place in ("MUSIC_STREAMS_STACK", "AWS_ENDPOINT_URL", f"there is no {tmp_path}/stack.json", "music-streams up"):
@@ -53,14 +53,14 @@ def test_nothing_found_lists_every_place_and_the_ways_out(tmp_path):
 def test_a_cloud_that_has_stopped_is_told_as_such(tmp_path, endpoint):
     with socket.create_server(("127.0.0.1", 0)) as server:
         gone = f"http://127.0.0.1:{server.getsockname()[1]}"
-    with pytest.raises(NoCloud) as raised:
+    with pytest.raises(NoPipeline) as raised:
         find_stack(environment=record(tmp_path, gone))
     assert any(f"{gone}, where nothing answers" in line for line in raised.value.details)
 
 
 def test_a_half_written_record_is_no_crash(tmp_path):
     tmp_path.joinpath("stack.json").write_text('{"endpoint": "http')
-    with pytest.raises(NoCloud) as raised:
+    with pytest.raises(NoPipeline) as raised:
         find_stack(environment={"LOCAL_CLOUD_STATE": str(tmp_path)})
     assert any("cannot be read" in line for line in raised.value.details)
 
@@ -102,5 +102,5 @@ def test_settings_that_lead_nowhere_are_told_in_words(run, monkeypatch, settings
 def test_an_output_of_a_later_version_that_it_lacks(tmp_path, endpoint):
     stack = find_stack(environment=record(tmp_path, endpoint))
     assert stack.output("LandingBucketName") == "landing"
-    with pytest.raises(NoCloud, match="does not tell its ArrivalsQueueUrl: it was deployed from an earlier version"):
+    with pytest.raises(NoPipeline, match="does not tell its ArrivalsQueueUrl: it was deployed from an earlier version"):
         stack.output("ArrivalsQueueUrl")

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from music_streams.aws import error_code
-from music_streams_cli.stack import Stack
+from music_streams.stack import Stack
 
 
 @dataclass

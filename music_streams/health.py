@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from music_streams_cli import formats
+from music_streams import formats
 
 LATE_SECONDS = 900.0  # minutes are promised: a window of 1, a cold start of 2, a run of a few
 

@@ -15,10 +15,10 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from music_streams.aws import error_code
+from music_streams.errors import NoPipeline
 from music_streams.executions import Executions
 from music_streams.ledger import Ledger
 from music_streams.reader import MetricsReader
-from music_streams_cli.errors import NoCloud
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb.service_resource import Table
@@ -70,10 +70,10 @@ class Stack:
         """An output that stacks of earlier versions may lack.
 
         Raises:
-            NoCloud: this one lacks it.
+            NoPipeline: this one lacks it.
         """
         if name not in self.outputs:
-            raise NoCloud(
+            raise NoPipeline(
                 f"the {self.where} does not tell its {name}: it was deployed from an earlier version",
                 next_steps=["music-streams up     or deploy the template again"],
             )
@@ -137,7 +137,7 @@ def find_stack(stack_name: str | None = None, environment: Mapping[str, str] = o
     3. The local cloud whose state folder is LOCAL_CLOUD_STATE, else ``.local`` in the checkout.
 
     Raises:
-        NoCloud: there is none; it tells every place that was looked at.
+        NoPipeline: there is none; it tells every place that was looked at.
     """
     name = stack_name or environment.get("MUSIC_STREAMS_STACK")
     endpoint = environment.get("AWS_ENDPOINT_URL")
@@ -148,7 +148,7 @@ def find_stack(stack_name: str | None = None, environment: Mapping[str, str] = o
         return _deployed_stack(DEFAULT_STACK, endpoint)
     if local:
         return local
-    raise NoCloud(
+    raise NoPipeline(
         "no running pipeline was found",
         details=[
             "--stack-name, MUSIC_STREAMS_STACK   not set: no stack on AWS was named",
@@ -207,11 +207,11 @@ def _deployed_stack(name: str, endpoint: str | None) -> Stack:
     except BotoCoreError as error:
         raise no_access(error, place) from error
     except ValueError as error:  # what botocore says of an endpoint that is no URL
-        raise NoCloud(str(error), next_steps=["mend or unset AWS_ENDPOINT_URL"]) from error
+        raise NoPipeline(str(error), next_steps=["mend or unset AWS_ENDPOINT_URL"]) from error
     outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
     missing = [needed for needed in _NEEDED if needed not in outputs]
     if missing:
-        raise NoCloud(
+        raise NoPipeline(
             f"the stack {name} at {place} is no music-streams pipeline, or is not deployed to its end",
             details=[f"its outputs lack {', '.join(missing)}; its status is {found.get('StackStatus', 'unknown')}"],
             next_steps=["make deploy ARTIFACTS_BUCKET=…        deploy it", "or name another stack with --stack-name"],
@@ -219,9 +219,9 @@ def _deployed_stack(name: str, endpoint: str | None) -> Stack:
     return Stack(outputs, session, f"stack {name} in {session.region_name}")
 
 
-def _explained(error: ClientError, name: str, place: str) -> NoCloud:
+def _explained(error: ClientError, name: str, place: str) -> NoPipeline:
     if error_code(error) == "ValidationError":  # what CloudFormation says of a stack that it does not know
-        return NoCloud(
+        return NoPipeline(
             f"there is no stack {name} at {place}",
             details=["the name comes from --stack-name or MUSIC_STREAMS_STACK, else it is music-streams"],
             next_steps=[
@@ -233,14 +233,14 @@ def _explained(error: ClientError, name: str, place: str) -> NoCloud:
     return no_access(error, place)
 
 
-def no_access(error: Exception, place: str) -> NoCloud:
+def no_access(error: Exception, place: str) -> NoPipeline:
     """What to say of an error of botocore that tells of missing access or a missing answer."""
     if isinstance(error, NoRegionError):
-        return NoCloud(
+        return NoPipeline(
             "no region of AWS is set",
             next_steps=["export AWS_DEFAULT_REGION=eu-west-1     or set it in the AWS profile"],
         )
-    return NoCloud(
+    return NoPipeline(
         f"{place} did not let us in or did not answer",
         details=[str(error)],
         next_steps=[

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from music_streams_cli import formats
+from music_streams import formats
 
 
 @pytest.mark.parametrize(
