@@ -10,13 +10,13 @@ from typing import Any
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from music_streams import formats, objects, repair, requests
+from music_streams import files, formats, objects, repair, requests
 from music_streams.aws import PARALLEL_CALLS
 from music_streams.ledger import Entry
 from music_streams.requests import Action
 from music_streams.sources import Source
 from music_streams.stack import Stack
-from music_streams_cli import files, journey, output, results
+from music_streams_cli import journey, output, results
 from music_streams_cli.journey import Journey
 from music_streams_cli.operation import Operation, nothing_more
 

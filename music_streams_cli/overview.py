@@ -1,22 +1,17 @@
 """The files and the health of a pipeline, read at one moment."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 
 from boto3.dynamodb.conditions import Attr
 
-from music_streams import clock, formats
-from music_streams.health import Health, Waiting
+from music_streams import files, formats, health
+from music_streams.health import Health
 from music_streams.ledger import Entry, Status
 from music_streams.sources import Source
 from music_streams.stack import Stack
-from music_streams_cli import files
 from music_streams_cli.journey import LANDED
-
-_DAY = timedelta(days=1)
-_DEAD_LETTER_QUEUES = ("ArrivalsDeadLetterQueueUrl", "FailuresDeadLetterQueueUrl")
 
 
 @dataclass(frozen=True)
@@ -66,13 +61,7 @@ class Choice:
 def read(stack: Stack, choice: Choice) -> Overview:
     """Read the open and failed files whole, of the others as many as are asked for."""
     now = datetime.now(UTC)
-    pending = {status: list(stack.ledger.with_status(status)) for status in (*files.OPEN, Status.FAILED)}
-    known = {entry.source.source_id for entries in pending.values() for entry in entries}
-    landed = list(files.landed(stack, known))
-    health = _health(
-        stack, pending, [Waiting(source.key.rsplit("/", 1)[-1], source.received_at) for source in landed], now
-    )
-
+    found = health.read(stack, now)
     condition = Attr("days").contains(choice.day) if choice.day else None
     lines = [
         _line(entry)
@@ -81,30 +70,9 @@ def read(stack: Stack, choice: Choice) -> Overview:
         for entry in islice(stack.ledger.with_status(status, choice.since, condition), choice.limit + 1)
     ]
     if choice.wants(LANDED) and not choice.day:
-        lines += [_landed_line(source) for source in landed if source.received_at >= choice.since]
+        lines += [_landed_line(source) for source in found.landed if source.received_at >= choice.since]
     lines.sort(key=lambda line: (line.received_at, line.name), reverse=True)
-    return Overview(health, lines[: choice.limit], is_cut=len(lines) > choice.limit)
-
-
-def _health(stack: Stack, pending: dict[Status, list[Entry]], landed: Iterable[Waiting], now: datetime) -> Health:
-    waiting = [
-        Waiting(files.name_of(entry), entry.source.received_at) for status in files.OPEN for entry in pending[status]
-    ]
-    yesterday = clock.stamp(now - _DAY)
-    quarantined = sum(1 for _ in stack.ledger.with_status(Status.QUARANTINED, since=yesterday))
-    failed = [files.name_of(entry) for entry in pending[Status.FAILED]]
-    return Health([*waiting, *landed], failed, quarantined, _dead_letters(stack), now)
-
-
-def _dead_letters(stack: Stack) -> int | None:
-    """How many messages could not be taken; None where the stack does not tell its queues."""
-    urls = [stack.outputs[name] for name in _DEAD_LETTER_QUEUES if name in stack.outputs]
-    if not urls:
-        return None
-    name = "ApproximateNumberOfMessages"
-    sqs = stack.client("sqs")
-    answers = [sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name]) for url in urls]
-    return sum(int(answer["Attributes"][name]) for answer in answers)
+    return Overview(found.health, lines[: choice.limit], is_cut=len(lines) > choice.limit)
 
 
 def _line(entry: Entry) -> FileLine:

@@ -1,9 +1,10 @@
 """How files ended, as every command that waits for them says it."""
 
+from music_streams import advice
+from music_streams.files import reason_of
 from music_streams.ledger import Entry, Status
 from music_streams.stack import Stack
-from music_streams_cli import advice, journey, output
-from music_streams_cli.files import reason_of
+from music_streams_cli import journey, output
 
 TROUBLE = frozenset({Status.QUARANTINED, Status.FAILED})
 

@@ -6,13 +6,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from music_streams import history
+from music_streams import advice, files, history
 from music_streams.aws import error_code
 from music_streams.history import Execution
 from music_streams.ledger import Entry, Status
 from music_streams.runs import RunFolder, Summary, read_summary
 from music_streams.stack import Stack
-from music_streams_cli import advice, files
 
 _GONE = {"NoSuchKey", "NoSuchVersion", "404", "405", "MethodNotAllowed"}
 

@@ -5,12 +5,12 @@ from datetime import date
 import typer
 from rich.console import Console
 
-from music_streams import formats, sample
+from music_streams import advice, formats, sample
+from music_streams.files import reason_of
 from music_streams.ledger import Status
 from music_streams.stack import Stack, find_stack
-from music_streams_cli import advice, journey, metric_tables, options, output
+from music_streams_cli import journey, metric_tables, options, output
 from music_streams_cli.errors import BadData
-from music_streams_cli.files import reason_of
 from music_streams_cli.journey import Journey
 
 SEED = 20_240_914

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from music_streams import clock, formats
+from music_streams import clock, files, formats
 from music_streams.ledger import Entry, Status
 from music_streams.requests import Forget
 from music_streams.runs import Summary
 from music_streams.stack import Stack, find_stack
-from music_streams_cli import files, options
+from music_streams_cli import options
 from music_streams_cli.errors import BadUsage
 from music_streams_cli.operation import How, carry_out, operating
 from music_streams_cli.runs import Runs

@@ -12,10 +12,11 @@ import typer
 from rich.console import Console
 
 from local.log import LINE, concerns, follow
+from music_streams.errors import NoPipeline
 from music_streams.history import glue_run_ids
 from music_streams.stack import Stack, find_stack
 from music_streams_cli import local_cloud, options, output
-from music_streams_cli.errors import BadUsage, CommandError, NoCloud
+from music_streams_cli.errors import BadUsage, NoCloud
 from music_streams_cli.search import find_entries
 
 _EPILOG = options.examples(
@@ -70,7 +71,7 @@ def logs(
 def _stack() -> Stack | None:
     try:
         return find_stack(environment={"LOCAL_CLOUD_STATE": str(local_cloud.state().root)})
-    except CommandError:
+    except NoPipeline:
         return None  # stopped: its log can be read all the same
 
 

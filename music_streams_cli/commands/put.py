@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from music_streams import formats
+from music_streams.files import STREAMS_PREFIX, as_json
 from music_streams.sources import Kind
 from music_streams.stack import Stack, find_stack
 from music_streams_cli import journey, options, output, results
 from music_streams_cli.errors import BadData, BadUsage
-from music_streams_cli.files import STREAMS_PREFIX, as_json
 from music_streams_cli.journey import Journey
 
 _ONE_PUT_BYTES = 5 * 1024**3  # the most that S3 takes in one call

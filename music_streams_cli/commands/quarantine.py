@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from music_streams import formats, objects
+from music_streams import advice, files, formats, objects
 from music_streams.ledger import Entry, Status
 from music_streams.requests import Action
 from music_streams.stack import Stack, find_stack
 from music_streams.verdicts import Judgement, Verdict, judge
-from music_streams_cli import advice, files, options, output, search
+from music_streams_cli import options, output, search
 from music_streams_cli.moves import Left, Move, Moves, another_attempt
 from music_streams_cli.operation import How, carry_out, operating
 
@@ -93,7 +93,9 @@ def release(how: How, sources: options.Sources) -> None:
                 f"{entry.rows_read:,} rows read, {sum(entry.rejected.values()):,} rejected" if entry.rows_read else ""
             )
             moves.append(another_attempt(entry, Action.RELEASE, entry.reason, rows))
-    notes = ["the good rows of these files will count, however many are bad"]
+    notes = []
+    if any(move.why == Verdict.TOO_MANY_BAD_ROWS for move in moves):
+        notes.append("too_many_bad_rows: the good rows of a file will count, however many are bad")
     if any(move.why == Verdict.TOO_LARGE for move in moves):
         notes.append("too_large: a file stays where it is, unless MaxFileBytes was raised")
     carry_out(Moves("quarantine release", stack, moves, left, "nothing to release", notes), how)

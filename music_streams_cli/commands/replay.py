@@ -8,11 +8,11 @@ import typer
 from boto3.dynamodb.conditions import Attr
 
 from music_streams import repair
+from music_streams.advice import parked_rows
 from music_streams.ledger import Entry, Status
 from music_streams.requests import Action
 from music_streams.stack import Stack, find_stack
 from music_streams_cli import options, search
-from music_streams_cli.advice import parked_rows
 from music_streams_cli.errors import BadUsage
 from music_streams_cli.moves import Left, Moves, another_attempt, with_objects
 from music_streams_cli.operation import How, carry_out, operating

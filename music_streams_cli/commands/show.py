@@ -8,12 +8,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from music_streams import clock, formats
+from music_streams import clock, files, formats
 from music_streams.history import Execution
 from music_streams.ledger import Entry, Status
 from music_streams.sources import Treatment
 from music_streams.stack import Stack, find_stack
-from music_streams_cli import files, journey, options, output, search, story
+from music_streams_cli import journey, options, output, search, story
 from music_streams_cli.story import Story
 
 _EPILOG = options.examples(

@@ -11,11 +11,10 @@ from typing import Any
 
 from boto3.dynamodb.conditions import Attr
 
-from music_streams import clock, formats
+from music_streams import advice, clock, files, formats
 from music_streams.ledger import Entry, Ledger, Status
 from music_streams.reader import CountryDay, DaySummary, GenreDay, MetricsReader
 from music_streams.stack import Stack
-from music_streams_cli import advice, files
 from music_streams_cli.errors import BadData
 
 _TREND_DAYS = 14

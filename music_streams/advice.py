@@ -2,10 +2,10 @@
 
 import shlex
 
+from music_streams.files import OPEN, STREAMS_PREFIX
 from music_streams.ledger import Entry, Status
 from music_streams.repair import IDLE_SECONDS
 from music_streams.verdicts import Verdict
-from music_streams_cli.files import OPEN, STREAMS_PREFIX
 
 _PARKED = "unknown_track"
 _PUT_SONGS = "music-streams put SONGS.csv --reference songs"
@@ -51,6 +51,7 @@ def _put_again(entry: Entry) -> str:
 
 
 def _release(entry: Entry) -> list[str]:
-    if entry.reason != Verdict.TOO_MANY_BAD_ROWS:
-        return []
-    return [f"or count its good rows as they are: music-streams quarantine release {entry.source.source_id}"]
+    release = f"music-streams quarantine release {entry.source.source_id}"
+    if entry.reason == Verdict.TOO_MANY_BAD_ROWS:
+        return [f"or count its good rows as they are: {release}"]
+    return [f"or, once the cause is mended: {release}"] if entry.reason == Verdict.TOO_MANY_ATTEMPTS else []
