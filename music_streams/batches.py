@@ -49,7 +49,7 @@ class Taken:
     @property
     def is_staged(self) -> bool:
         """Whether Spark reads a copy of it."""
-        return not self.entry.source.kind.is_reference and self.treatment is not Treatment.RETRACT
+        return not self.entry.source.kind.is_reference and self.treatment.brings_rows
 
     @property
     def follows(self) -> str:

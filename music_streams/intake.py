@@ -30,7 +30,7 @@ from music_streams.quarantine import Quarantine
 from music_streams.requests import Action, Attempt, Forget, Rebuild
 from music_streams.runs import Manifest, RunFolder, write_manifest
 from music_streams.sources import Source, Treatment, execution_name
-from music_streams.verdicts import Judgement, judge
+from music_streams.verdicts import Judgement, Verdict, judge
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -43,9 +43,9 @@ _RENEWED = {
     (Action.RELEASE, Status.QUARANTINED),
     (Action.RETRACT, Status.ARCHIVED),
     (Action.RETRACT, Status.FAILED),
+    (Action.PUT_ASIDE, Status.FAILED),
 }
 """Which actions make a new attempt of a source, by where it stands."""
-_TREATMENTS = {Action.RELEASE: Treatment.ACCEPT_BAD_ROWS, Action.RETRACT: Treatment.RETRACT}
 
 
 class Outcome(StrEnum):
@@ -182,13 +182,15 @@ class IntakeBatch:
         if request.action is Action.RELEASE and entry.source.kind.is_reference:
             log.warning("%s is reference data, which runs read where it lands: put it there again", entry.source.uri)
             return Outcome.REFUSED
-        return self._renew(entry, _TREATMENTS.get(request.action, entry.treatment))
+        return self._renew(entry, _treatment(entry, request.action))
 
     def _renew(self, entry: Entry, treatment: Treatment) -> Outcome:
         self._end_attempt_before(entry)
         taken = Taken(entry, treatment)
-        if taken.treatment is not Treatment.RETRACT:
+        if treatment.brings_rows:
             taken = Taken(entry, treatment, self._judge(entry))
+        elif treatment is Treatment.PUT_ASIDE and not objects.exists(self.intake.s3, entry.place):
+            raise ObjectGone(f"{entry.place.uri} was deleted: there is nothing to put aside")
         if taken.judgement.verdict:
             log.warning("%s is still %s: %s", entry.place.uri, taken.judgement.verdict, taken.judgement.detail)
             return Outcome.REFUSED
@@ -249,3 +251,13 @@ class IntakeBatch:
 
     def _has_time(self) -> bool:
         return self.seconds_left() > self.intake.lease_seconds / 4
+
+
+def _treatment(entry: Entry, action: Action) -> Treatment:
+    """How the new attempt is to take a source: as the one before, unless it was decided otherwise."""
+    if action is Action.RELEASE:
+        has_bad_rows = entry.reason == Verdict.TOO_MANY_BAD_ROWS
+        return Treatment.ACCEPT_BAD_ROWS if has_bad_rows else Treatment.NORMAL
+    if action is Action.PUT_ASIDE and not entry.is_retracted:
+        return Treatment.PUT_ASIDE
+    return Treatment.RETRACT if action is Action.RETRACT else entry.treatment

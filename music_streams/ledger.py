@@ -36,7 +36,12 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """A source's item in the ledger. What a source has not come to yet is '' or 0; moments are stamps."""
+    """A source's item in the ledger. What a source has not come to yet is '' or 0; moments are stamps.
+
+    Attributes:
+        first_published_at: when its metrics stood for the first time; published_at is of the last attempt.
+        failures: attempts that failed since it was last published.
+    """
 
     source: Source
     status: Status
@@ -53,7 +58,9 @@ class Entry:
     validated_at: str = ""
     started_at: str = ""
     published_at: str = ""
+    first_published_at: str = ""
     archived_at: str = ""
+    failures: int = 0
     treatment: Treatment = Treatment.NORMAL
 
     @property
@@ -178,18 +185,13 @@ class Ledger:
         """FAILED, ARCHIVED or QUARANTINED → VALID for another attempt, unless the entry was moved since it was read."""
         at = clock.now()
         is_at_rest = Attr("status").is_in([Status.FAILED, Status.ARCHIVED, Status.QUARANTINED])
-        is_as_read = (
-            Attr("status").eq(entry.status)
-            & Attr("updated_at").eq(entry.updated_at)
-            & Attr("attempt").eq(entry.attempt)
-        )
         of_earlier_attempts = dict.fromkeys(
             ("execution_arn", "reason", "started_at", "published_at", "archived_at"), ""
         )
         return self._move(
             entry,
             Status.VALID,
-            is_at_rest & is_as_read,
+            is_at_rest & _is_as_read(entry),
             at,
             batch_id=batch_id,
             attempt=attempt,
@@ -209,9 +211,8 @@ class Ledger:
     def publish(self, entry: Entry, outcome: SourceOutcome) -> bool:
         """RUNNING → PUBLISHED with the counts, by the execution that runs the source."""
         at = clock.now()
-        return self._move(
-            entry, Status.PUBLISHED, _is_run(entry.execution_arn), at, published_at=at, **_counts(outcome)
-        )
+        told = {"published_at": at, "first_published_at": entry.first_published_at or at, "failures": 0}
+        return self._move(entry, Status.PUBLISHED, _is_run(entry.execution_arn), at, **told, **_counts(outcome))
 
     def archive(self, entry: Entry, archive_key: str) -> bool:
         """PUBLISHED → ARCHIVED, once the verified copy is the only one."""
@@ -226,7 +227,8 @@ class Ledger:
 
     def fail(self, entry: Entry, execution_arn: str, reason: str) -> bool:
         """RUNNING → FAILED, where it is that execution that runs the source."""
-        return self._move(entry, Status.FAILED, _is_run(execution_arn), clock.now(), reason=reason)
+        told = {"reason": reason, "failures": entry.failures + 1}
+        return self._move(entry, Status.FAILED, _is_run(execution_arn), clock.now(), **told)
 
     def _move(self, entry: Entry, to: Status, condition: ConditionBase, at: str, **attributes: object) -> bool:
         changes = {"status": to, "updated_at": at, **attributes}
@@ -248,6 +250,10 @@ class Ledger:
 
 def _is_claim(claimed: Entry) -> ConditionBase:
     return Attr("status").eq(Status.RECEIVED) & Attr("updated_at").eq(claimed.updated_at)
+
+
+def _is_as_read(entry: Entry) -> ConditionBase:
+    return Attr("status").eq(entry.status) & Attr("updated_at").eq(entry.updated_at) & Attr("attempt").eq(entry.attempt)
 
 
 def _is_run(execution_arn: str) -> ConditionBase:

@@ -22,6 +22,7 @@ _ADVICE = {
     Verdict.NOT_CSV: "mend the file at the place named and upload it again",
     Verdict.MISSING_COLUMNS: "write the header row with every column that its kind of file needs, names exact",
     Verdict.TOO_MANY_BAD_ROWS: "see the rejected counts; mend the producer, or raise MaxRejectedRatio; put it again",
+    Verdict.TOO_MANY_ATTEMPTS: "see why its runs failed (music-streams show); once mended, release it",
 }
 
 

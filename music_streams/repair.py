@@ -95,6 +95,12 @@ class Repairs:
             return None
         return Repair(source, Trouble.NOT_RECEIVED, arrivals.event_of(source))
 
+    def of_leftover(self, entry: Entry) -> Repair | None:
+        """What would remove a quarantined source from where it landed; None where that may be under way."""
+        if entry.status is not Status.QUARANTINED or not self._is_idle(entry.updated_at):
+            return None
+        return Repair(entry.source, Trouble.NOT_REMOVED, redrive_of(entry), entry)
+
     def is_gone(self, entry: Entry) -> bool:
         """Whether a source can go no further because its object was deleted by others; a retract needs none."""
         if entry.is_retracted:
@@ -128,10 +134,8 @@ class Repairs:
             entries = self.ledger.entries(source.source_id for source in some)
             for source in some:
                 entry = entries.get(source.source_id)
-                if entry is None and (repair := self.of_unknown(source)):
+                if repair := self.of_leftover(entry) if entry else self.of_unknown(source):
                     yield repair
-                elif entry and entry.status is Status.QUARANTINED and self._is_idle(entry.updated_at):
-                    yield Repair(source, Trouble.NOT_REMOVED, redrive_of(entry), entry)
 
     def _trouble(self, entry: Entry) -> Trouble | None:
         if entry.status is Status.FAILED:

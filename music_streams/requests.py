@@ -30,6 +30,8 @@ class Action(StrEnum):
     """A quarantined source runs, however many of its rows are bad."""
     RETRACT = "retract"
     """Its rows leave lake and metrics."""
+    PUT_ASIDE = "put_aside"
+    """A source that failed too often is quarantined."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from music_streams.aws import error_code, split_uri
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
+_UNREAD = {"retract", "put_aside"}  # values of sources.Treatment
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -92,12 +94,17 @@ class Manifest:
     @property
     def streams(self) -> list[ManifestSource]:
         """The sources whose staged files the transform reads."""
-        return [source for source in self.sources if source.kind == "streams" and source.treatment != "retract"]
+        return [source for source in self.sources if source.kind == "streams" and source.treatment not in _UNREAD]
 
     @property
     def retracted(self) -> list[ManifestSource]:
         """The sources whose rows leave the lake."""
         return [source for source in self.sources if source.treatment == "retract"]
+
+    @property
+    def put_aside(self) -> list[ManifestSource]:
+        """The sources that are refused unread."""
+        return [source for source in self.sources if source.treatment == "put_aside"]
 
     def only(self, source_ids: set[str]) -> Manifest:
         """The manifest without the sources that are not among `source_ids`."""

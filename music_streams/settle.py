@@ -96,5 +96,7 @@ class Settlement:
 def _detail(outcome: SourceOutcome) -> str:
     if outcome.verdict == Verdict.NOT_CSV:
         return "it passed validation, and Spark could not read it"
+    if outcome.verdict == Verdict.TOO_MANY_ATTEMPTS:
+        return "attempt after attempt failed over it, while other files went through"
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(outcome.rejected.items()))
     return f"of {outcome.rows_read} rows read these were rejected: {reasons}"

@@ -35,6 +35,13 @@ class Treatment(StrEnum):
     """Released from quarantine: MaxRejectedRatio does not apply to it."""
     RETRACT = "retract"
     """Taken as empty, so that its rows leave lake and metrics."""
+    PUT_ASIDE = "put_aside"
+    """Refused unread, because it failed too often: its rows leave lake and metrics, and it is quarantined."""
+
+    @property
+    def brings_rows(self) -> bool:
+        """Whether the source's file is read."""
+        return self not in {Treatment.RETRACT, Treatment.PUT_ASIDE}
 
 
 _PREFIXES = {"incoming/": Kind.STREAMS, "reference/songs/": Kind.SONGS, "reference/users/": Kind.USERS}

@@ -39,6 +39,7 @@ class Verdict(StrEnum):
     NOT_CSV = "not_csv"
     MISSING_COLUMNS = "missing_columns"
     TOO_MANY_BAD_ROWS = "too_many_bad_rows"
+    TOO_MANY_ATTEMPTS = "too_many_attempts"
 
 
 @dataclass(frozen=True)

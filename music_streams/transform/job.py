@@ -84,6 +84,8 @@ def process(
     """
     removals = Removals(s3, task.folder.bucket)
     outcomes = _judge(task, manifest, batch)
+    for source in manifest.put_aside:
+        outcomes[source.source_id] = SourceOutcome(0, 0, {}, [], "too_many_attempts")
     if batch:
         _append(task, batch, lake, outcomes)
     removed = _remove(removals, task, manifest, lake, outcomes)
@@ -143,7 +145,7 @@ def _remove(
     leaving = Leaving(
         task.execution,
         older=manifest.source_ids if task.is_repeat else [],
-        # None are there, unless another try of this run judged otherwise.
+        # Of most none are there; an attempt before, or another try of this run, may have judged otherwise.
         refused=[source_id for source_id, outcome in outcomes.items() if outcome.verdict],
         users=manifest.forget,
     )

@@ -11,7 +11,7 @@ from music_streams.intake import Outcome
 from music_streams.ledger import Status
 from music_streams.repair import ask
 from music_streams.requests import Action, Attempt, Forget, Rebuild, to_message
-from music_streams.runs import RunFolder, read_claimed, read_manifest
+from music_streams.runs import RunFolder, SourceOutcome, read_claimed, read_manifest
 from music_streams.sources import Treatment, batch_id_of
 from tests.integration.domain.run import DAY, TOO_BAD, UNREADABLE, Run
 from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
@@ -24,6 +24,7 @@ NEW_ATTEMPTS = {
     (Action.RELEASE, Status.QUARANTINED): Treatment.ACCEPT_BAD_ROWS,
     (Action.RETRACT, Status.ARCHIVED): Treatment.RETRACT,
     (Action.RETRACT, Status.FAILED): Treatment.RETRACT,
+    (Action.PUT_ASIDE, Status.FAILED): Treatment.PUT_ASIDE,
 }
 each_new_attempt = pytest.mark.parametrize(
     ("action", "status", "treatment"),
@@ -52,7 +53,7 @@ def test_another_attempt_runs_the_source_from_where_it_lies(world, action, statu
     [listed] = read_manifest(world.s3, run.folder).sources
     assert listed.treatment == treatment
     staged = world.content(run.folder.key(f"input/{listed.input}"), LAKE)
-    assert staged == (None if treatment is Treatment.RETRACT else GOOD)
+    assert staged == (GOOD if treatment.brings_rows else None)
     assert run.name in world.executions()
 
 
@@ -249,8 +250,15 @@ def test_a_file_that_still_cannot_be_processed_stays_where_it_is(world, status, 
     assert world.content(entry.archive_key) == b"\xff"
 
 
-@pytest.mark.parametrize(("action", "status"), [pair for pair in NEW_ATTEMPTS if pair[0] is not Action.RETRACT])
-@pytest.mark.parametrize("is_late", [False, True], ids=["before it is judged", "before it is staged"])
+@pytest.mark.parametrize(
+    ("action", "status", "is_late"),
+    [
+        (action, status, is_late)
+        for (action, status), treatment in NEW_ATTEMPTS.items()
+        for is_late in (False, True)
+        if treatment.brings_rows or (treatment is Treatment.PUT_ASIDE and not is_late)
+    ],
+)
 def test_a_file_that_is_gone_begins_no_attempt_and_its_request_does_not_come_back(world, action, status, is_late):
     entry, before = standing(world, status), world.executions()
     batch = world.intake().open_batch(plenty)
@@ -535,3 +543,59 @@ def test_two_orders_are_told_apart_by_when_they_were_asked(world):
     orders = [Rebuild([DAY], f"2026-11-21T21:03:2{n}.000Z") for n in range(2)]
     assert take(world, *map(to_message, orders)).outcomes == [Outcome.ORDERED] * 2
     assert len(world.executions() - before) == 2
+
+
+# ── Putting aside ──
+
+
+def test_a_file_that_failed_too_often_is_quarantined_unread_and_can_be_released(world):
+    entry = standing(world, Status.FAILED, content=b"\xff", failures=3)
+    assert take(world, request(entry, Action.PUT_ASIDE)).outcomes == [Outcome.RENEWED]
+    run = Run.holding(world, entry.source)
+    run.go(**{entry.source.source_id: SourceOutcome(0, 0, {}, [DAY], "too_many_attempts")})
+    aside = world.entry(entry.source)
+    assert (aside.status, aside.reason) == (Status.QUARANTINED, "too_many_attempts")
+    assert world.content(aside.archive_key) == b"\xff"
+    assert not world.has(entry.source)
+    assert take(world, request(aside, Action.RELEASE)).outcomes == [Outcome.REFUSED], "it is judged as any other"
+
+
+def test_what_was_put_aside_runs_as_any_other_once_it_is_released(world):
+    entry = standing(world, Status.QUARANTINED, reason="too_many_attempts", treatment=Treatment.PUT_ASIDE)
+    take(world, request(entry, Action.RELEASE))
+    assert world.entry(entry.source).treatment is Treatment.NORMAL
+
+
+def test_a_file_whose_retraction_failed_is_not_put_aside(world):
+    entry = standing(world, Status.FAILED, treatment=Treatment.RETRACT)
+    take(world, request(entry, Action.PUT_ASIDE))
+    assert world.entry(entry.source).treatment is Treatment.RETRACT
+
+
+# ── What the ledger remembers of attempts ──
+
+
+def test_failures_are_counted_until_the_file_is_published(world):
+    source = world.upload()
+    run = Run.of(world, source).claimed()
+    run.fail()
+    assert world.entry(source).failures == 1
+    take(world, request(world.entry(source), Action.REDRIVE))
+    again = Run.holding(world, source).claimed()
+    again.fail()
+    assert world.entry(source).failures == 2
+    take(world, request(world.entry(source), Action.REDRIVE))
+    Run.holding(world, source).go()
+    assert world.entry(source).failures == 0
+
+
+def test_the_moment_of_the_first_publication_outlives_replays(world):
+    source = world.upload()
+    Run.of(world, source).go()
+    first = world.entry(source)
+    assert first.first_published_at == first.published_at != ""
+    take(world, request(first, Action.REPLAY))
+    Run.holding(world, source).go()
+    second = world.entry(source)
+    assert second.published_at > first.published_at
+    assert second.first_published_at == first.first_published_at
