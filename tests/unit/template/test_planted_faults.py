@@ -184,7 +184,7 @@ FAULTS = [
     ),
     Fault(
         "queue by plain HTTP",
-        statement_of("FailuresDeadLetterQueuePolicy", "TlsOnly", Effect="Allow"),
+        statement_of("FailuresQueuePolicy", "TlsOnly", Effect="Allow"),
         queues.every_queue_speaks_tls_only,
         "FailuresDeadLetterQueue",
     ),

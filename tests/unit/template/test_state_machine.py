@@ -140,8 +140,8 @@ def test_every_failure_goes_the_one_way_of_the_status_change_rule(resources):
     assert not [name for name, state in STATES.items() if "Catch" in state]
     pattern = resources["FailedRunsRule"]["Properties"]["EventPattern"]
     assert pattern["detail"]["status"] == ["FAILED", "TIMED_OUT", "ABORTED"]
-    [target] = resources["FailedRunsRule"]["Properties"]["Targets"]
-    assert target["Arn"]["Fn::GetAtt"][0] == "RecordFailureFunction"
+    targets = [target["Arn"]["Fn::GetAtt"][0] for target in resources["FailedRunsRule"]["Properties"]["Targets"]]
+    assert targets == ["RecordFailureFunction", "FailedRunsQueue"]
 
 
 def test_every_substitution_is_given_and_used(source):

@@ -23,14 +23,16 @@ def failure_modes(template: Template) -> dict[Metric, str]:
     """What can go wrong with the resources of the template, and the metric that shows it.
 
     A failed Glue run, and a state that gives up, end their execution; what an event rule cannot deliver ends in a
-    dead-letter queue. So these need no metric of their own.
+    dead-letter queue. So these need no metric of their own. A queue that no function takes from is for listeners
+    outside the template, who may not be there.
     """
     modes: dict[Metric, str] = {}
     letters = dead_letter_queues(template)
+    taken = {target(each["EventSourceArn"]) for each in of_type(template, "AWS::Lambda::EventSourceMapping").values()}
     for queue in of_type(template, "AWS::SQS::Queue"):
         if queue in letters:
             modes[Metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", queue)] = "a message was given up"
-        else:
+        elif queue in taken:
             modes[Metric("AWS/SQS", "ApproximateAgeOfOldestMessage", queue)] = "messages wait and nobody takes them"
     for machine in of_type(template, "AWS::StepFunctions::StateMachine"):
         for name in ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"):
