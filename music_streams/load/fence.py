@@ -32,7 +32,8 @@ class Day:
     Attributes:
         day: YYYY-MM-DD.
         items: all items of the day.
-        lost: keys of TRACK items that the run removed: the fence does not list those.
+        lost: keys of items that are to go and that the fence does not list: of TRACK items that the run removed, and of
+            what a rebuild found that is none of the day's.
     """
 
     day: str
@@ -69,7 +70,7 @@ class Fence:
             outdated = dict(pool.map(self._raise_to_version, days))
             passed = [day for day in days if outdated[day.day] is not None]
             list(pool.map(self._put, [item for day in passed for item in day.items]))
-            # Lost tracks go whoever has the day: a newer run need not know of them, and its own items are newer.
+            # What is lost goes whoever has the day: a newer run need not know of it, and its own items are newer.
             outdated_keys = [key for day in days for key in (*day.lost, *(outdated[day.day] or ()))]
             list(pool.map(self._delete_outdated, outdated_keys))
             overtaken = dict(pool.map(self._is_overtaken, passed))

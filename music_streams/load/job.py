@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from boto3.dynamodb.conditions import Key
+
 from music_streams import clock
 from music_streams.load.fence import Fence
 from music_streams.load.items import Stamp, read_days
-from music_streams.runs import RunFolder, read_result
+from music_streams.runs import RunFolder, read_manifest, read_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -51,13 +53,29 @@ def run(
     stamp = Stamp(summary.version, summary.lake_uuid, summary.batch_id, clock.now())
     fence = Fence(dynamodb, files_table, metrics_table, stamp)
     published: list[str] = []
+    rebuilt = set(read_manifest(s3, folder).days)
     for days in _waves(read_days(s3, folder, summary, stamp)):
+        for day in days:
+            if day.day in rebuilt:
+                day.lost += _strangers(dynamodb, metrics_table, day)
         standing = fence.publish(days)
         published += standing
         items = sum(len(day.items) for day in days)
         told = f"{days[0].day} … {days[-1].day}: {items} items at version {stamp.version}"
         log.info("%s; %s of %s days published, a newer run has the others", told, len(standing), len(days))
     return published
+
+
+def _strangers(dynamodb: Any, metrics_table: str, day: Day) -> list[tuple[str, str]]:  # noqa: ANN401 - see aws.dynamodb
+    """Keys of items that stand and are none of the day's; the fence need not list them."""
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=metrics_table,
+        IndexName="by-day",
+        KeyConditionExpression=Key("day").eq(day.day),
+        ProjectionExpression="pk, sk",
+    )
+    standing = {(item["pk"], item["sk"]) for page in pages for item in page["Items"]}
+    return sorted(standing - day.listed)
 
 
 def _waves(days: Iterable[Day]) -> Iterator[list[Day]]:

@@ -63,13 +63,19 @@ class World:
         for bucket in (LANDING, LAKE):
             self.s3.create_bucket(Bucket=bucket)
         self.s3.put_bucket_versioning(Bucket=LANDING, VersioningConfiguration={"Status": "Enabled"})
-        for table, keys in {FILES: ["source_id"], METRICS: ["pk", "sk"]}.items():
+        for table, keys, index in (
+            (FILES, ["source_id"], ("by-status", ["status", "updated_at"])),
+            (METRICS, ["pk", "sk"], ("by-day", ["day", "pk"])),
+        ):
             self.dynamodb.create_table(
                 TableName=table,
                 BillingMode="PAY_PER_REQUEST",
-                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-                KeySchema=[
-                    {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+                AttributeDefinitions=[
+                    {"AttributeName": key, "AttributeType": "S"} for key in sorted({*keys, *index[1]})
+                ],
+                KeySchema=_key_schema(keys),
+                GlobalSecondaryIndexes=[
+                    {"IndexName": index[0], "KeySchema": _key_schema(index[1]), "Projection": {"ProjectionType": "ALL"}}
                 ],
             )
         self.topic_arn: str = self.sns.create_topic(Name="alerts")["TopicArn"]
@@ -256,3 +262,7 @@ class World:
             for client in clients:
                 client.meta.events.unregister("before-call", before, unique_id="crash-before")
                 client.meta.events.unregister("after-call", after, unique_id="crash-after")
+
+
+def _key_schema(keys: list[str]) -> list[dict[str, str]]:
+    return [{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)]

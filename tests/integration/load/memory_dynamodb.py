@@ -103,7 +103,7 @@ class MemoryDynamoDB:
 
 
 class _Pages:
-    """Every item of a table, or of its index by-status, in one page."""
+    """Every item of a table, or of its index by-status or by-day, in one page."""
 
     def __init__(self, dynamodb: MemoryDynamoDB, operation: str) -> None:
         assert operation in {"query", "scan"}
@@ -120,11 +120,11 @@ class _Pages:
         ScanIndexForward: bool = True,
         **_: Any,
     ) -> Iterator[dict[str, Any]]:
-        assert IndexName == "by-status"
+        partition, order = {"by-status": ("status", "updated_at"), "by-day": ("day", "pk")}[IndexName]
         items = self._dynamodb.items(TableName)
         if self._operation == "query":
-            indexed = [item for item in items if {"status", "updated_at"} <= item.keys()]
-            items = sorted(indexed, key=lambda item: item["updated_at"], reverse=not ScanIndexForward)
+            indexed = [item for item in items if {partition, order} <= item.keys()]
+            items = sorted(indexed, key=lambda item: item[order], reverse=not ScanIndexForward)
         conditions = [each for each in (KeyConditionExpression, FilterExpression) if each]
         yield {"Items": [_copied(item) for item in items if all(_holds(each, item) for each in conditions)]}
 

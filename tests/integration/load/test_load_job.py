@@ -16,7 +16,7 @@ from music_streams.load import job
 from music_streams.load.fence import Day, Fence
 from music_streams.load.items import UnorderedMetrics
 from music_streams.load.job import run
-from music_streams.runs import RunFolder, SourceOutcome, Summary, write_result
+from music_streams.runs import Manifest, RunFolder, SourceOutcome, Summary, write_manifest, write_result
 from tests.integration.domain.world import FILES, LAKE, METRICS
 from tests.integration.load.memory_dynamodb import MemoryDynamoDB
 from tests.integration.transform.directory_s3 import DirectoryS3
@@ -47,13 +47,14 @@ def row(pk, sk, day, **changes):
     return {"pk": pk, "sk": sk, "day": day, **metrics, "top_songs": None, "top_genres": None, **changes}
 
 
-def put_run(world, version, days, *files):
+def put_run(world, version, days, *files, rebuilds=()):
     """A run's folder with its summary, and its metrics in Parquet files; answers the manifest's URI."""
-    return write_run(world.s3, world.name("batch"), version, days, files)
+    return write_run(world.s3, world.name("batch"), version, days, files, rebuilds)
 
 
-def write_run(s3, batch_id, version, days, files):
+def write_run(s3, batch_id, version, days, files, rebuilds=()):
     folder = RunFolder(LAKE, batch_id)
+    write_manifest(s3, folder, Manifest(batch_id, [], list(rebuilds)))
     outcome = SourceOutcome(3, 3, {}, days)
     summary = Summary(folder.batch_id, "x-1", version, "uuid", days, "metrics/jr_1", {"s": outcome})
     write_result(s3, folder, "jr_1", summary)
@@ -102,6 +103,19 @@ def test_a_day_without_rows_left_is_emptied(world, keys):
     load(world, put_run(world, 1, [day], [row("GENRE#pop", f"DAY#{day}", day)]))
     assert load(world, put_run(world, 2, [day])) == [day]
     assert keys() == {}
+
+
+def test_a_rebuild_removes_items_of_its_days_that_no_fence_lists(world, keys):
+    day, other = "2024-07-02", "2024-07-03"
+    rows = [row("GENRE#pop", f"DAY#{each}", each) for each in (day, other)]
+    load(world, put_run(world, 1, [day, other], rows))
+    for each in (day, other):
+        for version in (1, 9):
+            item = {"pk": f"GENRE#stranger {version}", "sk": f"DAY#{each}", "day": each}
+            world.dynamodb.put_item(TableName=METRICS, Item={**item, "version": version, "lake_uuid": "uuid"})
+    load(world, put_run(world, 2, [day], rows[:1], rebuilds=[day]))
+    assert {pk for pk, sk in keys() if sk == f"DAY#{day}"} == {"GENRE#pop", "GENRE#stranger 9"}, "newer ones stay"
+    assert {pk for pk, sk in keys() if sk == f"DAY#{other}"} == {"GENRE#pop", "GENRE#stranger 1", "GENRE#stranger 9"}
 
 
 def test_a_late_run_publishes_only_the_days_that_no_newer_run_has(world, keys):
