@@ -10,6 +10,7 @@ MusicStreamsError
 ├── NoReferenceData        no valid songs row at all: a run can enrich nothing
 ├── RunIsOver              an execution that was recorded as failed was taken up again
 ├── JobRunsAlive           job runs of an execution that is over were told to stop and have not ended yet
+├── FailureNotRecorded     an execution is over, and its files are not FAILED yet: they will be in a moment
 ├── EventRefused           EventBridge did not take an event
 ├── QueueRefused           the arrivals queue did not take a message
 ├── LakeChanged            the lake table is not what the run expects (missing, or its snapshot vanished)
@@ -51,6 +52,10 @@ class RunIsOver(MusicStreamsError):
 
 class JobRunsAlive(MusicStreamsError):
     """Job runs of an execution that is over have not ended yet."""
+
+
+class FailureNotRecorded(MusicStreamsError):
+    """An execution is over, and its files are not FAILED yet."""
 
 
 class EventRefused(MusicStreamsError):

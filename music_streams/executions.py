@@ -55,6 +55,12 @@ class Executions:
                 return ""
             raise
 
+    def running(self) -> list[str]:
+        """The names of those that run."""
+        pages = self.step_functions.get_paginator("list_executions")
+        listed = pages.paginate(stateMachineArn=self.state_machine_arn, statusFilter="RUNNING")
+        return [each["name"] for page in listed for each in page["executions"]]
+
     def is_alive(self, arn: str) -> bool:
         """Whether it may still do something."""
         return self.status(arn) in ALIVE

@@ -8,11 +8,11 @@ from typing import Any
 
 from music_streams import clock, files, formats
 from music_streams.ledger import Status
+from music_streams.reconcile.records import TARGET_SECONDS
 from music_streams.reconcile.reports import Reports
 from music_streams.sources import Source
 from music_streams.stack import Stack
 
-LATE_SECONDS = 900.0  # minutes are promised: a window of 1, a cold start of 2, a run of a few
 _DAY = timedelta(days=1)
 _DEAD_LETTER_QUEUES = ("ArrivalsDeadLetterQueueUrl", "FailuresDeadLetterQueueUrl")
 
@@ -64,7 +64,7 @@ class Health:
     @property
     def is_late(self) -> bool:
         """Whether a file waits for longer than it should."""
-        return self.oldest is not None and formats.age(self.oldest.since, self.now) > LATE_SECONDS
+        return self.oldest is not None and formats.age(self.oldest.since, self.now) > TARGET_SECONDS
 
     @property
     def level(self) -> Level:
@@ -98,7 +98,7 @@ class Health:
         if self.oldest is None:
             return "no file waits"
         wait = formats.span(formats.age(self.oldest.since, self.now))
-        limit = f", longer than {formats.span(LATE_SECONDS)}" if self.is_late else ""
+        limit = f", longer than {formats.span(TARGET_SECONDS)}" if self.is_late else ""
         if len(self.waiting) == 1:
             return f"1 file waits for {wait} ({self.oldest.name}{limit})"
         return f"{len(self.waiting):,} files wait, the oldest for {wait} ({self.oldest.name}{limit})"

@@ -92,7 +92,7 @@ class Stack:
     @cached_property
     def ledger(self) -> Ledger:
         """The ledger of files."""
-        return Ledger(self.outputs["FilesTableName"], self._dynamodb.meta.client)
+        return Ledger(self.outputs["FilesTableName"], self.dynamodb)
 
     @cached_property
     def executions(self) -> Executions:
@@ -108,7 +108,12 @@ class Stack:
     @cached_property
     def reader(self) -> MetricsReader:
         """The metrics as typed values."""
-        return MetricsReader(self.outputs["MetricsTableName"], self._dynamodb.meta.client)
+        return MetricsReader(self.outputs["MetricsTableName"], self.dynamodb)
+
+    @property
+    def dynamodb(self) -> Any:  # noqa: ANN401 - as aws.dynamodb gives it
+        """A DynamoDB client that takes and gives plain values."""
+        return self._dynamodb.meta.client
 
     @cached_property
     def _dynamodb(self) -> Any:  # noqa: ANN401 - its stub type knows neither plain values nor condition objects

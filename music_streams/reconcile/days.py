@@ -1,0 +1,163 @@
+"""Days: whether the items that stand are what the lake says."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from music_streams.executions import Executions
+from music_streams.ledger import Entry, Status
+from music_streams.reconcile import drift
+from music_streams.reconcile.findings import DayFinding, DayState
+from music_streams.reconcile.lake import LakeReader, Listens
+from music_streams.reconcile.recount import Recount, recount
+from music_streams.sources import batch_and_attempt, execution_name
+
+_AT_REST = {Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED}
+_DAYS_AT_ONCE = 31
+_TOLD = 10  # differences of a day
+_KEYS_AT_ONCE = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What came of comparing.
+
+    Attributes:
+        days: every day that was compared, in order.
+        rows_by_source: how many listens the lake holds in these days, by source_id.
+    """
+
+    days: list[DayFinding] = field(default_factory=list)
+    rows_by_source: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Busy:
+    """What is at work, and may account for a difference.
+
+    Attributes:
+        executions: names of those that have sources which are not at their end.
+        days: of which such sources have had listens.
+        is_unknown: whether a run without sources is alive, as a rebuild is: its days only it knows.
+    """
+
+    executions: frozenset[str]
+    days: frozenset[str]
+    is_unknown: bool
+
+    def accounts_for(self, day: str, executions: Collection[str]) -> bool:
+        """Whether what is at work may be why a day differs, whose rows came by these executions."""
+        return self.is_unknown or day in self.days or not self.executions.isdisjoint(executions)
+
+
+@dataclass(frozen=True)
+class DayJudge:
+    """Compares days.
+
+    Attributes:
+        dynamodb: a client that takes and gives plain values (see aws.dynamodb).
+        track_metrics: whether TRACK items are published.
+    """
+
+    dynamodb: Any
+    metrics_table: str
+    files_table: str
+    lake: LakeReader
+    executions: Executions
+    track_metrics: bool
+
+    def compare(self, days: Iterable[str], entries: Iterable[Entry]) -> Compared:
+        """Hold the items of days against the lake.
+
+        Nothing stands still meanwhile: a day that seems to differ is read again, and a difference counts only if it
+        stays while nothing is at work that may account for it.
+
+        Args:
+            days: YYYY-MM-DD.
+            entries: of the ledger: all that are not at rest.
+        """
+        wanted = sorted(set(days))
+        found = Compared()
+        for start in range(0, len(wanted), _DAYS_AT_ONCE):
+            some = wanted[start : start + _DAYS_AT_ONCE]
+            counted, differing = self._look(some)
+            found.rows_by_source.update(
+                {s: found.rows_by_source.get(s, 0) + n for s, n in counted.rows_by_source.items()}
+            )
+            again = [day.day for day in differing if day.state is not DayState.OK]
+            if again:
+                # Who is at work is asked before the second look: what ends after it has published by then.
+                busy = self._busy(entries)
+                recounted, second = self._look(again)
+                settled = {day.day: _explained(day, busy, recounted) for day in second}
+                differing = [settled.get(day.day, day) for day in differing]
+            found.days.extend(differing)
+        return found
+
+    def _look(self, days: list[str]) -> tuple[Recount, list[DayFinding]]:
+        fences = self._fences(days)
+        listens = self.lake.listens()
+        snapshot = listens.snapshot if listens else None
+        if listens is None or snapshot is None:
+            nothing = Recount([], {}, {})
+            return nothing, [_of_lost_lake(day, fences.get(day)) for day in days]
+        counted = _counted(listens, days, track_metrics=self.track_metrics)
+        by_day: dict[str, list[dict[str, Any]]] = {day: [] for day in days}
+        for item in counted.items:
+            by_day[item.get("day") or item["track_day"]].append(item)
+        return counted, [
+            _of_lost_lake(day, fences[day])
+            if day in fences and fences[day]["lake_uuid"] != snapshot.uuid
+            else self._of_day(day, by_day[day], fences.get(day))
+            for day in days
+        ]
+
+    def _of_day(self, day: str, expected: list[dict[str, Any]], fence: dict[str, Any] | None) -> DayFinding:
+        found = drift.drift(self.dynamodb, self.metrics_table, day, expected)
+        version = int(fence["version"]) if fence else 0
+        if not found:
+            return DayFinding(day, DayState.OK, version=version)
+        told = [str(each) for each in found[:_TOLD]]
+        why = "its items are not what the lake says" if fence else "it was never published"
+        return DayFinding(day, DayState.METRIC_DRIFT, why, told, len(found), version)
+
+    def _fences(self, days: list[str]) -> dict[str, dict[str, Any]]:
+        """The fence items by day."""
+        keys = [{"source_id": f"FENCE#{day}"} for day in days]
+        found: dict[str, dict[str, Any]] = {}
+        while keys:
+            page, keys = keys[:_KEYS_AT_ONCE], keys[_KEYS_AT_ONCE:]
+            answer = self.dynamodb.batch_get_item(
+                RequestItems={self.files_table: {"Keys": page, "ConsistentRead": True}}
+            )
+            found |= {item["source_id"].partition("#")[2]: item for item in answer["Responses"][self.files_table]}
+            keys += answer.get("UnprocessedKeys", {}).get(self.files_table, {}).get("Keys", [])
+        return found
+
+    def _busy(self, entries: Iterable[Entry]) -> Busy:
+        moving = [entry for entry in entries if entry.status not in _AT_REST]
+        names = {execution_name(entry.batch_id, entry.attempt) for entry in moving if entry.batch_id}
+        with_sources = {batch_and_attempt(name)[0] for name in names}
+        alive = self.executions.running()
+        return Busy(
+            frozenset({*names, *alive}),
+            frozenset(day for entry in moving for day in entry.days),
+            is_unknown=any(batch_and_attempt(name)[0] not in with_sources for name in alive),
+        )
+
+
+def _counted(listens: Listens, days: list[str], *, track_metrics: bool) -> Recount:
+    return recount(listens.rows(days), track_metrics=track_metrics)
+
+
+def _explained(day: DayFinding, busy: Busy, counted: Recount) -> DayFinding:
+    if day.state is DayState.METRIC_DRIFT and busy.accounts_for(day.day, counted.executions.get(day.day, ())):
+        return DayFinding(day.day, DayState.IN_FLIGHT, "a run that has not ended is at it", version=day.version)
+    return day
+
+
+def _of_lost_lake(day: str, fence: dict[str, Any] | None) -> DayFinding:
+    if fence is None or not fence.get("keys"):
+        return DayFinding(day, DayState.OK)
+    why = "its items are of a lake that is gone: music-streams rebuild --from-archive"
+    return DayFinding(day, DayState.LAKE_LOST, why, version=int(fence["version"]))

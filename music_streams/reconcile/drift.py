@@ -1,0 +1,186 @@
+"""What stands in MetricsTable, held against what the lake says (docs/design.md, section 4)."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.conditions import Key
+
+from music_streams.aws import PARALLEL_CALLS
+from music_streams.reader import UnreadableMetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+Item = dict[str, Any]
+ItemKey = tuple[str, str]
+
+_OF_THE_RUN = frozenset({"version", "lake_uuid", "batch_id", "updated_at"})
+_BATCH_KEYS = 100  # the most that BatchGetItem takes
+_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds before keys that DynamoDB left unread are asked for again
+
+
+class What(StrEnum):
+    """How an item differs."""
+
+    MISSING = "missing"
+    """The lake accounts for it, and it does not stand."""
+    GHOST = "ghost"
+    """It stands, and no listen in the lake accounts for it."""
+    VALUE = "value"
+    """It stands, with another value of an attribute."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is not what the lake says.
+
+    Attributes:
+        pk, sk: of the item.
+        attribute: where the value lies, such as ``top_songs[0].listen_count``; '' where the whole item differs.
+        expected: what the lake says; None where there should be no such item or attribute.
+        found: what stands; None where nothing does.
+        version: of the item that stands; 0 where none does.
+    """
+
+    pk: str
+    sk: str
+    what: What
+    attribute: str = ""
+    expected: Any = None
+    found: Any = None
+    version: int = 0
+
+    @property
+    def key(self) -> ItemKey:
+        """Partition and sort key."""
+        return self.pk, self.sk
+
+    def __str__(self) -> str:
+        """A sentence for people."""
+        name = f"{self.pk} / {self.sk}"
+        if self.what is What.MISSING:
+            return f"{name} is missing: the lake has {self.expected['listen_count']} listens of it"
+        if self.what is What.GHOST:
+            return f"{name} is a ghost: the lake has no listen of it"
+        if self.expected is None:
+            return f"{name}: {self.attribute} is {_shown(self.found)}, the lake says nothing of it"
+        if self.found is None:
+            return f"{name}: {self.attribute} is missing, the lake says {_shown(self.expected)}"
+        return f"{name}: {self.attribute} is {_shown(self.found)}, the lake says {_shown(self.expected)}"
+
+
+def drift(dynamodb: Any, metrics_table: str, day: str, expected: list[Item]) -> list[Difference]:  # noqa: ANN401 - see aws.dynamodb
+    """What MetricsTable does not hold as the lake says, for certain: what is in question is read again, consistently.
+
+    TRACK items that should not be there are not found: the index by day does not list them.
+
+    Args:
+        dynamodb: a client that takes and gives plain Python values (see :func:`aws.dynamodb`).
+        metrics_table: the table's name.
+        day: YYYY-MM-DD.
+        expected: every item of the day, TRACK items if they are published (see :func:`recount.recount`).
+
+    Raises:
+        UnreadableMetrics: DynamoDB keeps leaving keys unread.
+    """
+    listed = standing(dynamodb, metrics_table, day)
+    suspected = {each.key for each in differences(expected, listed)}  # every TRACK item too
+    confirmed = standing_at(dynamodb, metrics_table, suspected)
+    return differences([item for item in expected if _key(item) in suspected], confirmed)
+
+
+def standing(dynamodb: Any, metrics_table: str, day: str) -> list[Item]:  # noqa: ANN401 - see aws.dynamodb
+    """The items of a day that the index by day lists: all but TRACK items.
+
+    An index lags behind its table: what it says is a suspicion (see :func:`drift`).
+    """
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=metrics_table, IndexName="by-day", KeyConditionExpression=Key("day").eq(day)
+    )
+    return [item for page in pages for item in page["Items"]]
+
+
+def standing_at(dynamodb: Any, metrics_table: str, keys: Iterable[ItemKey]) -> list[Item]:  # noqa: ANN401 - see aws.dynamodb
+    """The items of the given keys, read consistently; of a key that has none, none.
+
+    Raises:
+        UnreadableMetrics: DynamoDB keeps leaving keys unread.
+    """
+    wanted = [{"pk": pk, "sk": sk} for pk, sk in sorted(set(keys))]
+    batches = [wanted[start:][:_BATCH_KEYS] for start in range(0, len(wanted), _BATCH_KEYS)]
+    with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
+        return [
+            item for items in pool.map(lambda batch: _batch(dynamodb, metrics_table, batch), batches) for item in items
+        ]
+
+
+def differences(expected: Iterable[Item], standing: Iterable[Item]) -> list[Difference]:
+    """How the standing items of a day differ from the expected ones, by key; numbers compare by value.
+
+    What only tells which run wrote an item (version, lake_uuid, batch_id, updated_at) is no difference.
+    """
+    wanted = {_key(item): item for item in expected}
+    found = {_key(item): item for item in standing}
+    return [
+        difference
+        for key in sorted(wanted.keys() | found.keys())
+        for difference in _of_item(key, wanted.get(key), found.get(key))
+    ]
+
+
+def _of_item(key: ItemKey, expected: Item | None, found: Item | None) -> Iterator[Difference]:
+    version = int(found.get("version", 0)) if found else 0
+    if found is None:
+        yield Difference(*key, What.MISSING, expected=expected)
+    elif expected is None:
+        yield Difference(*key, What.GHOST, found=found, version=version)
+    else:
+        data = {name: value for name, value in found.items() if name not in _OF_THE_RUN}
+        for attribute, wanted, actual in _compared("", expected, data):
+            yield Difference(*key, What.VALUE, attribute, wanted, actual, version)
+
+
+def _compared(path: str, expected: Any, found: Any) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401 - any attribute
+    """Path, expected and found value of all that differs within two values."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        for name in sorted(expected.keys() | found.keys()):
+            yield from _compared(f"{path}.{name}".lstrip("."), expected.get(name), found.get(name))
+    elif isinstance(expected, list) and isinstance(found, list):
+        for place, (one, other) in enumerate(zip_longest(expected, found)):
+            yield from _compared(f"{path}[{place}]", one, other)
+    elif expected != found or isinstance(expected, bool) != isinstance(found, bool):  # to Python 1 is True
+        yield path, expected, found
+
+
+def _batch(dynamodb: Any, metrics_table: str, keys: list[dict[str, str]]) -> list[Item]:  # noqa: ANN401 - see aws.dynamodb
+    found: list[Item] = []
+    request: Mapping[str, Any] = {metrics_table: {"Keys": keys, "ConsistentRead": True}}
+    for pause in (*_PAUSES, None):
+        answer = dynamodb.batch_get_item(RequestItems=request)
+        found += answer["Responses"].get(metrics_table, [])
+        request = answer["UnprocessedKeys"]
+        if not request:
+            return found
+        if pause is not None:
+            time.sleep(pause)
+    raise UnreadableMetrics(f"table {metrics_table} is throttled: try again later")
+
+
+def _key(item: Mapping[str, Any]) -> ItemKey:
+    return item["pk"], item["sk"]
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 - any attribute
+    """The value without boto3's Decimal('…') around numbers."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {_shown(part)}" for name, part in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_shown, value)) + "]"
+    return str(value) if isinstance(value, (int, Decimal)) else repr(value)

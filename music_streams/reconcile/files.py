@@ -1,0 +1,196 @@
+"""Files: what S3, the ledger and Step Functions say of each, put together into one state."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from music_streams import arrivals, clock, inventory
+from music_streams.ledger import Entry, Ledger, Status
+from music_streams.reconcile.findings import FileFinding, State, Window
+from music_streams.repair import Repairs, Trouble
+from music_streams.sources import ID_DIGITS, Source
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+_ON_ITS_WAY = (Status.RECEIVED, Status.VALID, Status.RUNNING, Status.PUBLISHED, Status.FAILED)
+_AT_REST = (Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED)
+_KEPT = ("archive", "quarantine")
+_SOURCE_ID = re.compile(rf"[0-9a-f]{{{ID_DIGITS}}}")
+
+
+@dataclass
+class Evidence:
+    """All that is known of one source.
+
+    Attributes:
+        entry: what the ledger says.
+        landed: its object where it landed.
+        kept: under which of archive/ and quarantine/ something of it lies; the key of each.
+        is_listed: whether these prefixes were listed for the date of its arrival.
+    """
+
+    entry: Entry | None = None
+    landed: Source | None = None
+    kept: dict[str, str] = field(default_factory=dict)
+    is_listed: bool = False
+
+
+@dataclass(frozen=True)
+class Stock:
+    """Every source of a window, with what is known of it.
+
+    Attributes:
+        evidence: by source_id.
+    """
+
+    window: Window
+    evidence: dict[str, Evidence]
+
+    @property
+    def entries(self) -> list[Entry]:
+        """What the ledger says of them."""
+        return [each.entry for each in self.evidence.values() if each.entry]
+
+
+@dataclass(frozen=True)
+class FileTaker:
+    """Takes stock of files and judges what it finds.
+
+    Attributes:
+        repairs: tells what stands still, and what is gone.
+        late_seconds: from a file's arrival until its metrics should stand.
+    """
+
+    s3: "S3Client"
+    ledger: Ledger
+    repairs: Repairs
+    landing_bucket: str
+    late_seconds: float
+
+    def stock(self, window: Window) -> Stock:
+        """Bring together what S3 and the ledger know.
+
+        Reads what is on its way whole, and of what is at rest the dates of the window: the cost follows the change.
+        """
+        evidence: dict[str, Evidence] = defaultdict(Evidence)
+        for source in inventory.landed(self.s3, self.landing_bucket):
+            evidence[source.source_id].landed = source
+        for prefix in _KEPT:
+            for day in window.dates:
+                for source_id, key in self._kept(prefix, day):
+                    evidence[source_id].kept[prefix] = key
+        for entry in self._entries(window):
+            evidence[entry.source.source_id].entry = entry
+        unknown = [source_id for source_id, each in evidence.items() if each.entry is None]
+        for source_id, entry in self.ledger.entries(unknown).items():
+            evidence[source_id].entry = entry
+        for each in evidence.values():
+            each.is_listed = each.entry is not None and window.holds(each.entry.source.received_at)
+        return Stock(
+            window, {source_id: each for source_id, each in evidence.items() if self._is_asked_for(each, window)}
+        )
+
+    def judge(self, stock: Stock) -> Iterator[FileFinding]:
+        """The state of each file, in no order."""
+        for source_id, each in stock.evidence.items():
+            yield self._of_entry(each, each.entry, stock.window) if each.entry else self._of_unknown(source_id, each)
+
+    def _entries(self, window: Window) -> Iterable[Entry]:
+        begin = f"{window.first}T00:00:00.000Z"
+        moving = chain.from_iterable(self.ledger.with_status(status) for status in _ON_ITS_WAY)
+        # What arrived in the window cannot have moved last before it.
+        at_rest = chain.from_iterable(self.ledger.with_status(status, since=begin) for status in _AT_REST)
+        return chain(moving, (entry for entry in at_rest if window.holds(entry.source.received_at)))
+
+    def _kept(self, prefix: str, day: str) -> Iterator[tuple[str, str]]:
+        """source_id and key of what lies under archive/ or quarantine/ for a date of arrival."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.landing_bucket, Prefix=f"{prefix}/{day.replace('-', '/')}/"
+        )
+        for page in pages:
+            for found in page.get("Contents", []):
+                source_id, _, name = found["Key"].split("/", 4)[4].partition("/")
+                if name != "reason.json":
+                    yield source_id, found["Key"]
+
+    @staticmethod
+    def _is_asked_for(each: Evidence, window: Window) -> bool:
+        source = each.entry.source if each.entry else each.landed
+        if source is None:  # an orphan in archive/ or quarantine/: its true key nobody knows
+            return window.prefix == ""
+        is_at_rest = each.entry is not None and each.entry.status in _AT_REST
+        return source.key.startswith(window.prefix) and (not is_at_rest or window.holds(source.received_at))
+
+    def _of_unknown(self, source_id: str, each: Evidence) -> FileFinding:
+        if each.landed is None:
+            [key, *_] = each.kept.values()
+            what = "no entry of the ledger has that source_id" if _SOURCE_ID.fullmatch(source_id) else "no source_id"
+            return FileFinding(source_id, key, State.ORPHAN, f"lies in {' and '.join(each.kept)}/, {what}", "")
+        repair = self.repairs.of_unknown(each.landed)
+        why = repair.trouble if repair else "landed; its event is on its way"
+        return FileFinding(
+            source_id,
+            each.landed.key,
+            State.MISSING if repair else State.IN_FLIGHT,
+            why,
+            each.landed.received_at,
+            attempt=1,
+            message=arrivals.event_of(each.landed) if repair else "",
+        )
+
+    def _of_entry(self, each: Evidence, entry: Entry, window: Window) -> FileFinding:
+        if entry.reason == "object_gone" or self.repairs.is_gone(entry):
+            if not window.holds(entry.updated_at):  # told in its time; nothing can be done about it
+                return _finding(entry, State.OK, "")
+            state = State.FAILED if entry.status is Status.FAILED else State.ORPHAN
+            return _finding(entry, state, "its object was deleted by others; put it again")
+        if entry.status is Status.QUARANTINED and each.landed and not self.repairs.of_leftover(entry):
+            return _finding(entry, State.IN_FLIGHT, "on its way to quarantine/")
+        repair = self.repairs.of_leftover(entry) if each.landed else None
+        repair = repair or self.repairs.of(entry)
+        if repair:
+            state = State.FAILED if repair.trouble is Trouble.FAILED else State.STUCK
+            why = f"{repair.trouble}: {entry.reason}" if entry.reason else str(repair.trouble)
+            return _finding(entry, state, why, repair.message, repair.attempt)
+        if entry.status in _AT_REST:
+            return self._at_rest(each, entry)
+        return self._on_its_way(entry)
+
+    @staticmethod
+    def _at_rest(each: Evidence, entry: Entry) -> FileFinding:
+        keeps = "quarantine" if entry.status is Status.QUARANTINED else "archive"
+        is_lost = each.is_listed and keeps not in each.kept
+        # A retracted file that was deleted before its archiving needs no copy.
+        if is_lost and entry.status is not Status.RETRACTED:
+            return _finding(entry, State.ORPHAN, f"{entry.status}, and its copy in {keeps}/ is gone")
+        return _finding(entry, State.OK, "")
+
+    def _on_its_way(self, entry: Entry) -> FileFinding:
+        # Of a further attempt the time counts from where that began.
+        since = entry.source.received_at if entry.attempt == 1 else entry.validated_at
+        is_late = not entry.published_at and since < clock.seconds_before(clock.now(), self.late_seconds)
+        if is_late:
+            return _finding(entry, State.LATE, f"{entry.status}, and not published within {self.late_seconds:g} s")
+        return _finding(entry, State.IN_FLIGHT, str(entry.status))
+
+
+def _finding(entry: Entry, state: State, why: str, message: str = "", attempt: int = 0) -> FileFinding:
+    source = entry.source
+    return FileFinding(
+        source.source_id,
+        source.key,
+        state,
+        why,
+        source.received_at,
+        entry.updated_at,
+        entry.status,
+        entry.reason,
+        attempt or entry.attempt,
+        entry.failures,
+        message,
+        entry.days,
+    )

@@ -1,0 +1,110 @@
+"""The plan of a reconciliation: which repairs to ask for, no more than so many at once, the worst and oldest first.
+
+Carrying it out is sending its messages into the arrivals queue; sending one twice does no harm.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from music_streams import requests
+from music_streams.reconcile.findings import GAPS, DayState, FileFinding, Findings, State
+from music_streams.requests import Action, Attempt, Rebuild
+from music_streams.sources import kind_of
+
+MAX_FAILURES = 3
+"""A file over which so many attempts failed is put aside, where others went through meanwhile."""
+_DAYS_PER_RUN = 31
+
+
+class What(StrEnum):
+    """What a repair does."""
+
+    REDRIVE = "redrive"
+    REPLAY = "replay"
+    PUT_ASIDE = "put_aside"
+    REBUILD = "rebuild"
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One message to send, and how to tell that it was carried out.
+
+    Attributes:
+        name: of the file, or the days, for people.
+        source_id, attempt: whose end is awaited; '' and 0 of a rebuild.
+        batch_id: of a rebuild, the run's; else ''.
+    """
+
+    what: What
+    name: str
+    why: str
+    message: str
+    source_id: str = ""
+    attempt: int = 0
+    batch_id: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """For :meth:`from_json`, and for people."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, told: dict[str, Any]) -> "Repair":
+        """What :meth:`as_json` told."""
+        return cls(**{**told, "what": What(told["what"])})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do now.
+
+    Attributes:
+        left: how many repairs wait for another time, because of the cap.
+    """
+
+    repairs: list[Repair]
+    left: int = 0
+
+
+def plan(findings: Findings, at: str, max_repairs: int) -> Plan:
+    """The repairs of what was found.
+
+    Args:
+        findings: what was found.
+        at: a stamp that tells this plan's rebuilds from those of others.
+        max_repairs: how many to ask for at most; a rebuild of up to 31 days is one.
+    """
+    files = sorted(
+        (file for file in findings.gaps if file.message), key=lambda file: (GAPS.index(file.state), file.received_at)
+    )
+    repairs = [_of_file(file, findings.last_published_at) for file in files]
+    # A file's repair computes its days anew; before it, a rebuild would make its metrics disappear.
+    of_files = {day for file in files for day in file.days}
+    drifted = [day.day for day in findings.days if day.state is DayState.METRIC_DRIFT and day.day not in of_files]
+    slices = [drifted[start : start + _DAYS_PER_RUN] for start in range(0, len(drifted), _DAYS_PER_RUN)]
+    repairs += [_rebuild(days, at) for days in slices]
+    return Plan(repairs[:max_repairs], max(0, len(repairs) - max_repairs))
+
+
+def _of_file(file: FileFinding, last_published_at: str) -> Repair:
+    if _is_to_blame(file, last_published_at):
+        message = requests.to_message(Attempt(file.source_id, file.attempt - 1, Action.PUT_ASIDE))
+        why = f"{file.failures} attempts failed, and other files went through"
+        return Repair(What.PUT_ASIDE, file.name, why, message, file.source_id, file.attempt)
+    what = What.REPLAY if file.state is State.MISSING and file.status else What.REDRIVE
+    return Repair(what, file.name, file.why, file.message, file.source_id, file.attempt)
+
+
+def _is_to_blame(file: FileFinding, last_published_at: str) -> bool:
+    """Whether a file fails by itself: where nothing else was published since, the pipeline may be what is broken."""
+    is_streams = (kind := kind_of(file.key)) is not None and not kind.is_reference
+    has_failed_often = file.state is State.FAILED and file.failures >= MAX_FAILURES
+    return is_streams and has_failed_often and last_published_at > file.since
+
+
+def _rebuild(days: Sequence[str], at: str) -> Repair:
+    request = Rebuild(list(days), at)
+    name = days[0] if len(days) == 1 else f"{days[0]} … {days[-1]}"
+    why = "the items are not what the lake says"
+    return Repair(What.REBUILD, name, why, requests.to_message(request), batch_id=request.batch_id)

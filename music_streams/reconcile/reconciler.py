@@ -1,0 +1,191 @@
+"""One reconciliation from end to end: look, plan, ask, wait, look again, report.
+
+Each step is a call of its own, so that the command line makes them in one process, and Airflow in a task each.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+
+from music_streams import clock, requests
+from music_streams.alerts import Alerts
+from music_streams.errors import FailureNotRecorded
+from music_streams.ledger import Entry, Status
+from music_streams.reconcile import records
+from music_streams.reconcile.days import DayJudge
+from music_streams.reconcile.files import Evidence, FileTaker, Stock
+from music_streams.reconcile.findings import DayState, FileFinding, Findings, State, Window, counts_of
+from music_streams.reconcile.lake import LakeReader
+from music_streams.reconcile.plan import MAX_FAILURES, Plan, Repair, plan
+from music_streams.reconcile.records import TARGET_SECONDS, DayRecord
+from music_streams.reconcile.reports import Report, Reports
+from music_streams.reconcile.waiting import taker
+from music_streams.repair import IDLE_SECONDS, ask
+from music_streams.requests import Action
+from music_streams.runs import RunFolder, read_manifest
+from music_streams.sources import batch_and_attempt
+from music_streams.stack import Stack
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen at one moment.
+
+    Attributes:
+        records: the arrivals of each date of the window in numbers.
+    """
+
+    findings: Findings
+    records: list[DayRecord]
+
+
+@dataclass(frozen=True)
+class Reconciler:
+    """Reconciles a pipeline.
+
+    Attributes:
+        grace_seconds: what moved, or landed, less than that ago is on its way.
+        target_seconds: from a file's arrival until its metrics should stand.
+    """
+
+    stack: Stack
+    grace_seconds: float = IDLE_SECONDS
+    target_seconds: float = TARGET_SECONDS
+
+    def look(self, window: Window, days: Iterable[str] = ()) -> Look:
+        """Bring together what S3, the ledger, Step Functions, the lake and the metrics say.
+
+        Args:
+            window: which files.
+            days: days to compare besides those of which these files have had listens.
+        """
+        now = clock.now()
+        taker = self._taker()
+        stock = taker.stock(window)
+        files = list(taker.judge(stock))
+        entries = stock.entries
+        of_files = {day for entry in entries for day in entry.days}
+        compared = self._day_judge.compare({*of_files, *days}, self._all_moving(entries, window))
+        lost = {day.day for day in compared.days if day.state is DayState.LAKE_LOST}
+        without_rows = {
+            entry.source.source_id: entry for entry in entries if _lacks_rows(entry, compared.rows_by_source)
+        }
+        files = [
+            _without_rows(file, without_rows[file.source_id], lost) if file.source_id in without_rows else file
+            for file in files
+        ]
+        bad = sorted((file for file in files if file.state is not State.OK), key=lambda file: file.received_at)
+        findings = Findings(
+            window,
+            now,
+            counts_of(bad, len(files) - len(bad)),
+            bad,
+            compared.days,
+            max((entry.published_at for entry in entries), default=""),
+        )
+        made = (
+            [records.record(day, entries, self.target_seconds, now) for day in window.dates]
+            if not window.prefix
+            else []
+        )
+        return Look(findings, made)
+
+    def plan(self, findings: Findings, max_repairs: int) -> Plan:
+        """What to ask for."""
+        return plan(findings, clock.now(), max_repairs)
+
+    def ask(self, repairs: Sequence[Repair]) -> None:
+        """Put the repairs' messages into the arrivals queue; again does no harm.
+
+        Raises:
+            QueueRefused: some were not taken.
+        """
+        messages = [repair.message for repair in repairs]
+        requests.send(self.stack.client("sqs"), self.stack.output("ArrivalsQueueUrl"), messages)
+
+    def triage(self, execution_arn: str) -> Findings:
+        """The files that an execution held which did not succeed, and that may be tried again at once.
+
+        One that failed too often is left to the next reconciliation.
+
+        Raises:
+            FailureNotRecorded: the pipeline is about to move them to FAILED; a moment later it has.
+        """
+        batch_id, _ = batch_and_attempt(execution_arn)
+        source_ids = read_manifest(self.stack.s3, RunFolder(self.stack.lake_bucket, batch_id)).source_ids
+        held = [e for e in self.stack.ledger.entries(source_ids).values() if e.execution_arn == execution_arn]
+        if any(entry.status is Status.RUNNING for entry in held):
+            raise FailureNotRecorded(f"{execution_arn} is over, and its files are not FAILED yet: look again")
+        again = [entry for entry in held if entry.failures < MAX_FAILURES]
+        stock = Stock(Window.of_moving(), {entry.source.source_id: Evidence(entry) for entry in again})
+        files = [file for file in self._taker().judge(stock) if file.state is not State.OK]
+        return Findings(stock.window, clock.now(), counts_of(files, len(again) - len(files)), files, [])
+
+    def report(self, report: Report, made: Sequence[DayRecord]) -> str:
+        """Write a report, and alert the operators where something is wrong that was not in the one before.
+
+        Returns:
+            The report's URI.
+        """
+        reports = Reports(self.stack.s3, self.stack.lake_bucket)
+        before = reports.latest()
+        uri = reports.write(report, made)
+        known = _problems(before.findings) if before else set()
+        if news := [text for text in sorted(_problems(report.findings)) if text not in known]:
+            self._alert(report, news, uri)
+        return uri
+
+    def _alert(self, report: Report, news: list[str], uri: str) -> None:
+        alerts = Alerts(self.stack.client("sns"), self.stack.output("AlertsTopicArn"))
+        more = [f"and {len(news) - 50} more"] if len(news) > 50 else []
+        alerts.send(
+            f"music-streams: reconciliation: {report.findings.sentence}",
+            [*news[:50], *more, f"All of it: {uri}", "What to do: docs/operate.md, or music-streams reconcile"],
+        )
+
+    def _taker(self) -> FileTaker:
+        return taker(self.stack, self.grace_seconds, self.target_seconds)
+
+    @cached_property
+    def _day_judge(self) -> DayJudge:
+        stack = self.stack
+        return DayJudge(
+            stack.dynamodb,
+            stack.outputs["MetricsTableName"],
+            stack.outputs["FilesTableName"],
+            LakeReader.of(stack),
+            stack.executions,
+            track_metrics=stack.outputs.get("PublishTrackMetrics") == "true",
+        )
+
+    def _all_moving(self, entries: list[Entry], window: Window) -> list[Entry]:
+        """What is on its way, whatever its prefix: any of it may change a day."""
+        return entries if not window.prefix else self._taker().stock(Window.of_moving()).entries
+
+
+def window_of(day: str | None, prefix: str = "") -> Window:
+    """The window of one date of arrival, or of today and yesterday."""
+    today = datetime.now(UTC).date()
+    first, last = (day, day) if day else ((today - timedelta(days=1)).isoformat(), today.isoformat())
+    return Window(first, last, prefix)
+
+
+def _lacks_rows(entry: Entry, rows_by_source: dict[str, int]) -> bool:
+    """Whether the lake knows nothing of a source whose rows it should hold."""
+    is_counted = entry.status is Status.ARCHIVED and not entry.is_retracted and entry.rows_accepted > 0
+    return is_counted and rows_by_source.get(entry.source.source_id, 0) == 0
+
+
+def _without_rows(file: FileFinding, entry: Entry, lost_days: set[str]) -> FileFinding:
+    if file.state is not State.OK:
+        return file
+    missing = replace(file, state=State.MISSING, why="archived, but the lake has none of its rows", days=entry.days)
+    if lost_days.intersection(entry.days):
+        return missing  # with the whole lake: no repair of single files
+    return replace(missing, message=ask(entry, Action.REPLAY), attempt=entry.attempt + 1)
+
+
+def _problems(findings: Findings) -> set[str]:
+    files = {f"{file.state}: {file.key}: {file.why}" for file in findings.gaps}
+    return files | {f"{day.state}: {day.day}: {day.why}" for day in findings.bad_days}

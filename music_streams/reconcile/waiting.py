@@ -1,0 +1,39 @@
+"""What is still on its way. Apart from the rest, because who only waits need not read the lake."""
+
+from collections.abc import Sequence
+
+from music_streams.executions import ALIVE
+from music_streams.ledger import Entry, Status
+from music_streams.reconcile.files import FileTaker
+from music_streams.reconcile.findings import State, Window
+from music_streams.reconcile.plan import Repair
+from music_streams.reconcile.records import TARGET_SECONDS
+from music_streams.repair import Repairs
+from music_streams.stack import Stack
+
+_ENDED = {Status.ARCHIVED, Status.QUARANTINED, Status.FAILED, Status.RETRACTED}
+_MOVING = {State.IN_FLIGHT, State.LATE}
+
+
+def taker(stack: Stack, grace_seconds: float, target_seconds: float = TARGET_SECONDS) -> FileTaker:
+    """What takes stock of a pipeline's files."""
+    repairs = Repairs(stack.s3, stack.ledger, stack.executions, stack.landing_bucket, grace_seconds)
+    return FileTaker(stack.s3, stack.ledger, repairs, stack.landing_bucket, target_seconds)
+
+
+def in_flight(stack: Stack, prefix: str, grace_seconds: float) -> list[str]:
+    """The names of the files that are on their way by themselves: waiting may bring them to their end."""
+    files = taker(stack, grace_seconds)
+    return [file.name for file in files.judge(files.stock(Window.of_moving(prefix))) if file.state in _MOVING]
+
+
+def unsettled(stack: Stack, repairs: Sequence[Repair]) -> list[str]:
+    """The names of the repairs that have not come to their end, well or badly."""
+    entries = stack.ledger.entries(repair.source_id for repair in repairs if repair.source_id)
+    return [repair.name for repair in repairs if not _is_settled(stack, repair, entries.get(repair.source_id))]
+
+
+def _is_settled(stack: Stack, repair: Repair, entry: Entry | None) -> bool:
+    if repair.batch_id:
+        return stack.executions.status(stack.executions.arn(repair.batch_id, 1)) not in {"", *ALIVE}
+    return entry is not None and entry.attempt >= repair.attempt and entry.status in _ENDED
