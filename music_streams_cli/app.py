@@ -23,6 +23,7 @@ from music_streams_cli.commands import (
     put,
     quarantine,
     rebuild,
+    reconcile,
     redrive,
     replay,
     report,
@@ -111,7 +112,7 @@ def main() -> None:
 
 for command in (
     *(up, demo, put, status, show, metrics, report, logs, sample),
-    *(redrive, replay, retract, rebuild, forget, quarantine, dlq),
+    *(reconcile, redrive, replay, retract, rebuild, forget, quarantine, dlq),
     down,
 ):
     command.register(app)

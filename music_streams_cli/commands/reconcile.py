@@ -1,0 +1,64 @@
+"""`music-streams reconcile`: whether everything that arrived was published, and the metrics are what the lake says."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from music_streams.reconcile.findings import Window
+from music_streams.stack import find_stack
+from music_streams_cli import options, output
+from music_streams_cli.errors import BadUsage
+from music_streams_cli.operation import How, carry_out, operating
+
+_EPILOG = options.examples(
+    "music-streams reconcile --dry-run",
+    "music-streams reconcile --from 2024-06-01 --to 2024-06-30",
+    "music-streams reconcile --prefix incoming/radio/ --yes",
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("reconcile", short_help="Prove that nothing is missing, and repair what is.", epilog=_EPILOG)(reconcile)
+
+
+@operating()
+def reconcile(
+    how: How,
+    first: options.From = None,
+    last: options.To = None,
+    prefix: Annotated[
+        str, typer.Option(metavar="PREFIX", help="Only files whose key begins so.", show_default=False)
+    ] = "",
+    most: Annotated[int, typer.Option("--max", min=0, metavar="N", help="Repairs to ask for at most.")] = 50,
+    grace: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="What moved less than that ago is on its way.")
+    ] = 300,
+) -> None:
+    """Hold the buckets, the ledger, the executions, the lake and the metrics against each other, and repair gaps.
+
+    Looks at the files that arrived today and yesterday, or on the dates given, and at all that are not at their end.
+    Compared are the metrics of the days of which these files have had listens.
+
+    Exit code: 0 no gap is left; 1 some are; 2 wrong usage; 3 no pipeline; 4 time-out.
+    """
+    # It brings what reads the lake, which the other commands need not wait for.
+    from music_streams.reconcile.reconciler import Reconciler, window_of  # noqa: PLC0415
+    from music_streams_cli.reconciliation import Reconciliation  # noqa: PLC0415
+
+    stack = find_stack(how.stack_name)
+    reconciler = Reconciler(stack, grace_seconds=grace)
+    output.show(output.stderr(quiet=how.quiet), "looking …")
+    look = reconciler.look(_window(first, last, prefix) or window_of(None, prefix))
+    carry_out(Reconciliation(stack, reconciler, look, reconciler.plan(look.findings, most)), how)
+
+
+def _window(first: datetime | None, last: datetime | None, prefix: str) -> Window | None:
+    if not (first or last):
+        return None
+    if not (first and last):
+        raise BadUsage("--from and --to go together")
+    if first > last:
+        raise BadUsage(f"--from {first.date()} is after --to {last.date()}")
+    return Window(first.date().isoformat(), last.date().isoformat(), prefix)

@@ -1,0 +1,149 @@
+"""A reconciliation as the commands carry out operations: what was found is the plan, what is found again the result."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console, RenderableType
+
+from music_streams import clock, formats
+from music_streams.reconcile.findings import FileFinding, Findings, State
+from music_streams.reconcile.plan import Plan
+from music_streams.reconcile.reconciler import Look, Reconciler
+from music_streams.reconcile.reports import Report, run_name
+from music_streams.reconcile.waiting import unsettled
+from music_streams.stack import Stack
+from music_streams_cli import output
+from music_streams_cli.errors import TimedOut
+from music_streams_cli.operation import Operation
+
+_ROWS_SHOWN = 20
+_POLL_SECONDS = 1.0
+_BY = "command line"
+_STYLES = {State.LATE: "yellow", State.IN_FLIGHT: "cyan"}
+
+
+@dataclass
+class Reconciliation(Operation):
+    """Finds gaps and drift, asks for their repair, and finds out what is left.
+
+    Attributes:
+        before: what was found.
+        planned: what to ask for.
+    """
+
+    stack: Stack
+    reconciler: Reconciler
+    before: Look
+    planned: Plan
+    name: str = "reconcile"
+    _after: Look | None = field(default=None, init=False)
+    _report: str = field(default="", init=False)
+
+    @property
+    def amount(self) -> str:
+        """How many repairs."""
+        return formats.plural(len(self.planned.repairs), "repair") if self.planned.repairs else ""
+
+    def plan(self) -> list[RenderableType]:
+        """What was found, and what would be asked for."""
+        parts = _found(self.before.findings)
+        if self.planned.repairs:
+            table = output.table("repair", "of", "why", elastic="why")
+            for repair in self.planned.repairs[:_ROWS_SHOWN]:
+                table.add_row(repair.what.value, output.plain(repair.name), output.plain(repair.why))
+            more = len(self.planned.repairs) - _ROWS_SHOWN
+            parts += ["", table, *([f"and {more:,} more"] if more > 0 else [])]
+        if self.planned.left:
+            parts += ["", f"{self.planned.left:,} more repairs wait for another time: --max raises the cap"]
+        return parts
+
+    def plan_as_json(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {
+            "findings": self.before.findings.as_json(),
+            "repairs": [repair.as_json() for repair in self.planned.repairs],
+            "left": self.planned.left,
+        }
+
+    def send(self) -> None:
+        """Ask for the repairs."""
+        self.reconciler.ask(self.planned.repairs)
+
+    def follow(self, progress: Console, timeout_seconds: float) -> None:
+        """Until every repair has come to its end; then look again, and report."""
+        began = told = time.monotonic()
+        while waiting := unsettled(self.stack, self.planned.repairs):
+            now = time.monotonic()
+            if now - began > timeout_seconds:
+                raise TimedOut(
+                    f"{formats.plural(len(waiting), 'repair')} did not end in time; they go on without this command",
+                    details=waiting[:10],
+                    next_steps=["music-streams reconcile --dry-run     what is left"],
+                )
+            if now - told >= output.PROGRESS_SECONDS:
+                text = f"{now - began:6.1f} s  {formats.plural(len(waiting), 'repair')} under way"
+                output.show(progress, text)
+                told = now
+            time.sleep(_POLL_SECONDS)
+        before = self.before.findings
+        self._after = self.reconciler.look(before.window, [day.day for day in before.days])
+        report = Report(
+            run_name(before.looked_at),
+            _BY,
+            dry_run=False,
+            before=before,
+            after=self._after.findings,
+            repairs=self.planned.repairs,
+            left=self.planned.left,
+        )
+        self._report = self.reconciler.report(report, self._after.records)
+
+    def result(self) -> list[RenderableType]:
+        """What is left."""
+        return ["", *_found(self._last.findings), "", output.plain(f"report: {self._report}")]
+
+    def result_as_json(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {"findings": self._last.findings.as_json(), "report": self._report}
+
+    @property
+    def has_trouble(self) -> bool:
+        """Whether a gap or drift is left."""
+        return not self._last.findings.is_whole
+
+    @property
+    def _last(self) -> Look:
+        return self._after or self.before
+
+
+def _found(findings: Findings) -> list[RenderableType]:
+    """The sentence, the files with gaps and the days that differ."""
+    window = findings.window
+    style = "green" if findings.is_whole else "bold red"
+    dates = window.first if window.first == window.last else f"{window.first} to {window.last}"
+    at = clock.parse(findings.looked_at)
+    parts: list[RenderableType] = [
+        f"[{style}]{output.plain(findings.sentence)}[/]",
+        f"files that arrived {dates}, and all that are on their way; read at {at:%H:%M:%S} UTC",
+    ]
+    if findings.gaps:
+        parts += ["", _table(findings.gaps[:_ROWS_SHOWN])]
+        if len(findings.gaps) > _ROWS_SHOWN:
+            parts.append(f"and {len(findings.gaps) - _ROWS_SHOWN:,} more: --json lists them")
+    for day in findings.bad_days:
+        parts += ["", output.plain(f"{day.day} {day.state}: {day.why}")]
+        parts += [output.plain(f"  {text}") for text in day.differences]
+        if day.count > len(day.differences):
+            parts.append(f"  and {day.count - len(day.differences):,} more")
+    return parts
+
+
+def _table(files: list[FileFinding]) -> RenderableType:
+    table = output.table("file", "state", "why", "source_id", elastic="why")
+    for file in files:
+        style = _STYLES.get(file.state, "bold red")
+        table.add_row(
+            output.plain(file.name), f"[{style}]{file.state.value}[/]", output.plain(file.why), file.source_id[:8]
+        )
+    return table
