@@ -1,0 +1,81 @@
+"""In seconds after an execution did not succeed: its files are tried again, unless they failed too often already.
+
+Told by the pipeline's queue of failed runs. It repairs early; that nothing is left the scheduled reconciliation proves.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.sdk import Asset, AssetWatcher, dag, get_current_context, task
+from music_streams_airflow import repairs
+from music_streams_airflow.failed_runs import FailedRunsTrigger
+from music_streams_airflow.settled import UntilSettled
+
+FAILED_RUNS = Asset(
+    "music_streams_failed_runs", watchers=[AssetWatcher(name="failed_runs_queue", trigger=FailedRunsTrigger())]
+)
+
+
+@dag(
+    "on_execution_failed",
+    schedule=[FAILED_RUNS],
+    start_date=datetime(2024, 1, 1),
+    catchup=False,
+    max_active_runs=4,
+    dagrun_timeout=timedelta(hours=1),
+    doc_md=__doc__,
+    tags=["music-streams"],
+)
+def on_execution_failed() -> None:
+    """See the module."""
+
+    @task(retries=60, retry_delay=timedelta(seconds=10))
+    def triage() -> list[dict[str, Any]]:
+        """What to try again, once the pipeline has recorded the failure: until then its files are not FAILED."""
+        from music_streams import clock  # noqa: PLC0415
+        from music_streams.reconcile.plan import plan  # noqa: PLC0415
+        from music_streams.reconcile.reconciler import Reconciler  # noqa: PLC0415
+        from music_streams.stack import find_stack  # noqa: PLC0415
+
+        reconciler = Reconciler(find_stack(), grace_seconds=0)
+        events = [event for of_asset in get_current_context()["triggering_asset_events"].values() for event in of_asset]
+        arns = sorted({arn for event in events for arn in _executions(event.extra)})
+        return [
+            repair.as_json()
+            for arn in arns
+            for repair in plan(reconciler.triage(arn), clock.now(), max_repairs=1_000).repairs
+        ]
+
+    @task(map_index_template="{{ name }}", retries=3, retry_delay=timedelta(seconds=10))
+    def redrive(told: dict[str, Any]) -> None:
+        """Ask for one file to be tried again."""
+        get_current_context()["name"] = repairs.name(told)
+        repairs.ask([told])
+
+    @task
+    def verdict(asked: list[dict[str, Any]], waiting: list[str]) -> None:
+        """Red where a file did not come through."""
+        from music_streams.ledger import Status  # noqa: PLC0415
+        from music_streams.stack import find_stack  # noqa: PLC0415
+
+        entries = find_stack().ledger.entries(told["source_id"] for told in asked).values()
+        failed = [f"{entry.source.key}: {entry.reason}" for entry in entries if entry.status is Status.FAILED]
+        if failed or waiting:
+            raise AirflowFailException(f"not repaired: {'; '.join([*failed, *waiting][:10])}")
+
+    asked = triage()
+    waiting = UntilSettled(task_id="wait_for_files", repairs=asked, patience=timedelta(minutes=30), poll_interval=2.0)
+    redrive.expand(told=asked) >> waiting
+    verdict(asked, waiting.output)
+
+
+def _executions(told: dict[str, Any]) -> list[str]:
+    """The ARNs that the messages of an event name."""
+    import json  # noqa: PLC0415
+
+    payload = told.get("payload", told)
+    return [json.loads(message["Body"])["detail"]["executionArn"] for message in payload["message_batch"]]
+
+
+on_execution_failed()

@@ -1,0 +1,1 @@
+"""What music-streams adds to Airflow: a dashboard for its operators."""

@@ -1,0 +1,128 @@
+"""Waiting without holding a worker slot: for files on their way, for repairs, for a failure to be recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseSensorOperator
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from datetime import timedelta
+
+    from airflow.sdk import Context
+
+
+class SettledTrigger(BaseTrigger):
+    """Fires when nothing is waited for any more, or when patience is at its end.
+
+    The event is ``{"waiting": [names]}``: empty where all is settled.
+
+    Args:
+        repairs: repairs (reconcile.plan.Repair as JSON) whose end is awaited; None for the files that are on their way.
+        prefix: of the keys of these files.
+        grace_seconds: what moved less than that ago is on its way.
+        until: epoch seconds.
+        poll_seconds: between two looks.
+    """
+
+    def __init__(
+        self,
+        repairs: list[dict[str, Any]] | None,
+        prefix: str,
+        grace_seconds: float,
+        until: float,
+        poll_seconds: float,
+    ) -> None:
+        super().__init__()
+        self._repairs = repairs
+        self._prefix = prefix
+        self._grace_seconds = grace_seconds
+        self._until = until
+        self._poll_seconds = poll_seconds
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Where it is made anew from."""
+        return f"{__name__}.{type(self).__name__}", {
+            "repairs": self._repairs,
+            "prefix": self._prefix,
+            "grace_seconds": self._grace_seconds,
+            "until": self._until,
+            "poll_seconds": self._poll_seconds,
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look again and again."""
+        while waiting := await asyncio.to_thread(self._waiting):
+            self.log.info("waiting for %s: %s …", len(waiting), ", ".join(waiting[:3]))
+            if time.time() > self._until:
+                break
+            await asyncio.sleep(self._poll_seconds)
+        yield TriggerEvent({"waiting": waiting})
+
+    def _waiting(self) -> list[str]:
+        from music_streams.reconcile import waiting  # noqa: PLC0415 - Airflow imports this file in every process
+        from music_streams.reconcile.plan import Repair  # noqa: PLC0415
+        from music_streams.stack import find_stack  # noqa: PLC0415
+
+        stack = find_stack()
+        if self._repairs is None:
+            return waiting.in_flight(stack, self._prefix, self._grace_seconds)
+        return waiting.unsettled(stack, [Repair.from_json(told) for told in self._repairs])
+
+
+class UntilSettled(BaseSensorOperator):
+    """Waits, deferred from the start. Answers the names of what had not settled when patience was at its end.
+
+    Args:
+        repairs: as :class:`SettledTrigger` takes them.
+        prefix: likewise.
+        grace_seconds: likewise.
+        patience: how long to wait at most; what is not settled by then is found by whoever looks next.
+    """
+
+    template_fields: Sequence[str] = ("repairs", "prefix", "grace_seconds")
+
+    def __init__(
+        self,
+        *,
+        patience: timedelta,
+        repairs: Any = None,  # noqa: ANN401 - a list, or what a task will answer
+        prefix: str = "",
+        grace_seconds: Any = 300,  # noqa: ANN401 - a number, or a template that gives one
+        poll_interval: float = 5.0,
+        **options: Any,  # noqa: ANN401 - the operator's own
+    ) -> None:
+        super().__init__(poke_interval=poll_interval, **options)
+        self.repairs = repairs
+        self.prefix = prefix
+        self.grace_seconds = grace_seconds
+        self._patience = patience
+
+    def execute(self, context: Context) -> Any:  # noqa: ANN401, ARG002 - as Airflow has it
+        """Hand over to the triggerer."""
+        if self.repairs != []:
+            self._defer()
+        return []
+
+    def _defer(self) -> None:
+        self.defer(
+            trigger=SettledTrigger(
+                self.repairs,
+                self.prefix,
+                float(self.grace_seconds),
+                time.time() + self._patience.total_seconds(),
+                float(self.poke_interval),
+            ),
+            method_name="tell",
+        )
+
+    def tell(self, context: Context, event: dict[str, Any]) -> list[str]:  # noqa: ARG002 - as Airflow calls it
+        """What the trigger told."""
+        waiting: list[str] = event["waiting"]
+        if waiting:
+            self.log.warning("not settled in time: %s", ", ".join(waiting[:20]))
+        return waiting

@@ -1,0 +1,54 @@
+"""Run by the Python of an Airflow: loads the folder of DAGs as Airflow does and prints as JSON what it found."""
+
+import json
+import sys
+
+try:
+    from airflow.dag_processing.dagbag import DagBag
+except ImportError:  # Airflow 3.0
+    from airflow.models.dagbag import DagBag
+
+HEAVY = ("boto3", "duckdb", "jinja2.loaders", "pyarrow", "pyiceberg", "music_streams")
+
+
+def task(operator):
+    return {
+        "downstream": sorted(operator.downstream_task_ids),
+        "trigger_rule": str(getattr(operator.trigger_rule, "value", operator.trigger_rule)),
+        "is_mapped": operator.is_mapped,
+        "map_index_template": getattr(operator, "map_index_template", None)
+        or operator.partial_kwargs.get("map_index_template")
+        if operator.is_mapped
+        else None,
+    }
+
+
+def main(folder):
+    before = set(sys.modules)
+    bag = DagBag(folder)
+    imported = {name.split(".")[0] for name in set(sys.modules) - before} | set(sys.modules) - before
+    print(
+        json.dumps(
+            {
+                "errors": bag.import_errors,
+                "heavy": sorted(name for name in HEAVY if name in imported),
+                "dags": {
+                    dag.dag_id: {
+                        "params": {name: dag.params[name] for name in dag.params},
+                        "max_active_runs": dag.max_active_runs,
+                        "catchup": dag.catchup,
+                        "has_timeout": dag.dagrun_timeout is not None,
+                        "has_deadline": bool(getattr(dag, "deadline", None)),
+                        "doc": dag.doc_md,
+                        "schedule": str(getattr(dag, "schedule", "")),
+                        "tasks": {operator.task_id: task(operator) for operator in dag.tasks},
+                    }
+                    for dag in bag.dags.values()
+                },
+            },
+            default=str,
+        )
+    )
+
+
+main(sys.argv[1])
