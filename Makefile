@@ -13,6 +13,7 @@ WORKERS := -n logical --maxprocesses 4 -p tests.workers
 TOOLS := .build/tools
 GATE := .build/gate
 STATE_MACHINES := $(wildcard statemachine/*.asl.yaml)
+DASHBOARD_CHARTS := plugins/music_streams_airflow/dashboard/static/vendor/chart.umd.min.js
 
 ##@ The two commands
 .PHONY: demo
@@ -22,7 +23,7 @@ demo: setup ## The whole trip on this machine: sample files from S3 to metrics i
 	./music-streams up --fresh && ./music-streams demo
 
 .PHONY: test
-test: lint library ## Lint, types, the gate, unit and integration tests, the main end-to-end test
+test: lint library $(DASHBOARD_CHARTS) ## Lint, types, the gate, unit and integration tests, the main end-to-end test
 	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
 
 ##@ Work on it
@@ -30,8 +31,13 @@ test: lint library ## Lint, types, the gate, unit and integration tests, the mai
 up: setup ## Start the local cloud and deploy the pipeline to it (FRESH=1: start empty)
 	./music-streams up $(if $(FRESH),--fresh)
 
+.PHONY: airflow
+airflow: library $(TOOLS)/airflow/ready $(DASHBOARD_CHARTS) ## Start Airflow too, on http://127.0.0.1:8080 (AIRFLOW_PORT=another)
+	./music-streams up
+	$(BIN)/python -m local airflow --python $(TOOLS)/airflow/bin/python --dags dags --plugins plugins --pythonpath .
+
 .PHONY: down
-down: setup ## Stop the local cloud; no process stays behind
+down: setup ## Stop the local cloud, Airflow too; no process stays behind
 	./music-streams down
 
 .PHONY: logs
@@ -57,7 +63,7 @@ $(GATE)/passed: template.yaml samconfig.toml $(STATE_MACHINES) $(wildcard checks
 	touch $@
 
 .PHONY: test-all
-test-all: lint library ## Everything, the slow tests too
+test-all: lint library $(DASHBOARD_CHARTS) $(TOOLS)/airflow/ready $(TOOLS)/airflow-oldest/ready ## Everything, the slow tests too
 	$(BIN)/python -m pytest $(WORKERS)
 
 .PHONY: sam-local
@@ -66,12 +72,13 @@ sam-local: setup $(TOOLS)/sam/ready ## sam build; every file of events/ to its f
 
 .PHONY: lock
 lock: setup $(TOOLS)/node/ready ## Compile the pinned, hashed requirements anew
-	for file in requirements/{uv,dev,sam,checkov,node} functions/requirements; do \
+	for file in requirements/{uv,dev,sam,checkov,node,airflow,airflow-oldest} functions/requirements; do \
 	    $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	        $$file.in --output-file $$file.txt; \
 	done
 	# Without that option npm names in the lock the registry that each package came from.
 	PATH="$$PWD/$(TOOLS)/node/bin:$$PATH" npm install --silent --package-lock-only --omit-lockfile-registry-resolved --prefix requirements/asl-validator
+	PATH="$$PWD/$(TOOLS)/node/bin:$$PATH" npm install --silent --package-lock-only --omit-lockfile-registry-resolved --prefix requirements/dashboard
 
 ##@ Deploy to AWS
 .PHONY: deploy
@@ -112,6 +119,14 @@ $(TOOLS)/asl-validator/ready: requirements/asl-validator/package.json requiremen
 	mkdir -p $(@D)
 	cp requirements/asl-validator/package*.json $(@D)
 	PATH="$$PWD/$(TOOLS)/node/bin:$$PATH" npm ci --silent --no-audit --no-fund --prefix $(@D)
+	touch $@
+
+# The one file of Chart.js that the dashboard's pages draw with
+$(DASHBOARD_CHARTS): requirements/dashboard/package.json requirements/dashboard/package-lock.json $(TOOLS)/node/ready
+	mkdir -p $(TOOLS)/dashboard $(@D)
+	cp requirements/dashboard/package*.json $(TOOLS)/dashboard
+	PATH="$$PWD/$(TOOLS)/node/bin:$$PATH" npm ci --silent --no-audit --no-fund --ignore-scripts --prefix $(TOOLS)/dashboard
+	cp $(TOOLS)/dashboard/node_modules/chart.js/dist/chart.umd.min.js $@
 	touch $@
 
 .PHONY: help

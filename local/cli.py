@@ -1,4 +1,4 @@
-"""The command line: up, down, logs."""
+"""The command line: up, airflow, down, logs."""
 
 import os
 import sys
@@ -12,7 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.markup import escape
 
-from local import control
+from local import airflow, control
+from local.airflow_home import Launch
 from local.errors import LocalCloudError, TemplateError
 from local.log import LINE, concerns, follow
 from local.state import DEFAULT_STATE, StateDir
@@ -46,9 +47,24 @@ def up(
         bring_up(state, template, fresh=fresh, uploads=upload or [], port=port, report=report)
 
 
+@app.command("airflow")
+def start_airflow(
+    python: Annotated[Path, typer.Option(help="The interpreter of the environment that has Airflow.")],
+    dags: Annotated[Path, typer.Option(help="Folder of DAGs.")] = Path("dags"),
+    plugins: Annotated[Path, typer.Option(help="Folder of plug-ins.")] = Path("plugins"),
+    pythonpath: Annotated[Path, typer.Option(help="Folder of packages that DAGs and plug-ins import.")] = Path(),
+    port: Annotated[int, typer.Option(envvar="AIRFLOW_PORT", help="Port of the API and the user interface.")] = 8080,
+    state_dir: StateOption = DEFAULT_STATE,
+) -> None:
+    """Start Airflow beside the running cloud; `down` stops both."""
+    state = StateDir(state_dir)
+    with state.exclusively():
+        airflow.start(state, Launch(python, dags, plugins, pythonpath, port), report)
+
+
 @app.command()
 def down(state_dir: StateOption = DEFAULT_STATE) -> None:
-    """Stop the cloud and make sure that none of its processes survives."""
+    """Stop the cloud, Airflow too, and make sure that none of its processes survives."""
     state = StateDir(state_dir)
     with state.exclusively():
         ended = control.stop(state)

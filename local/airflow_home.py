@@ -1,0 +1,165 @@
+"""Where Airflow keeps its files within a cloud's state, and the environment that makes it run there.
+
+postgres/           its database            logs/             a log a process, and those of the tasks
+secrets.json        what is made once and never shown          passwords.json    of the one user
+airflow.json        where the running one answers
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.aws import CREDENTIALS
+from local.processes import MARKER
+from local.state import ServerRecord, StateDir, write_json
+
+HOST = "127.0.0.1"
+USER = "admin"
+PASSWORD = "admin"  # noqa: S105  of a server that only this machine reaches
+_PASSED_ON = ("HOME", "LANG", "PATH", "TMPDIR")
+
+
+@dataclass(frozen=True)
+class AirflowHome:
+    """The paths of one cloud's Airflow."""
+
+    state: StateDir
+
+    @property
+    def root(self) -> Path:
+        """All of it."""
+        return self.state.root.absolute() / "airflow"
+
+    @property
+    def database(self) -> Path:
+        """PostgreSQL's data."""
+        return self.root / "postgres"
+
+    @property
+    def migrated(self) -> Path:
+        """The version of Airflow that the database was last made for."""
+        return self.root / "migrated"
+
+    @property
+    def logs(self) -> Path:
+        """Logs of processes and of tasks."""
+        return self.root / "logs"
+
+    @property
+    def passwords_file(self) -> Path:
+        """For Airflow's user management."""
+        return self.root / "passwords.json"
+
+    @property
+    def record_file(self) -> Path:
+        """Where the running one answers."""
+        return self.root / "airflow.json"
+
+    def log(self, process: str) -> Path:
+        """What a process prints."""
+        return self.logs / f"{process}.log"
+
+    def prepare(self) -> "Secrets":
+        """Makes the folder and what does not change from start to start."""
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.logs.mkdir(exist_ok=True)
+        self.passwords_file.write_text(json.dumps({USER: PASSWORD}) + "\n")
+        return Secrets.of(self.root / "secrets.json")
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What the parts of Airflow prove themselves by to each other.
+
+    Attributes:
+        tokens: signs the tokens of the API; 128 characters, as Airflow asks for 64 bytes or more.
+        sessions: signs the sessions of browsers.
+        database: password of the database.
+    """
+
+    tokens: str
+    sessions: str
+    database: str
+
+    @classmethod
+    def of(cls, file: Path) -> "Secrets":
+        """Those of the file, which is made where it is missing, for no one else to read."""
+        if not file.is_file():  # a new secret would lock us out of the database, and browsers out of their sessions
+            write_json(file, {name: secrets.token_hex(64) for name in ("tokens", "sessions", "database")})
+        return cls(**json.loads(file.read_text()))
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What Airflow shall run.
+
+    Attributes:
+        python: the interpreter of the environment that Airflow is installed in.
+        dags: folder of the DAGs.
+        plugins: folder of the plug-ins.
+        pythonpath: folder of packages that DAGs and plug-ins import.
+        port: of the API and the user interface.
+    """
+
+    python: Path
+    dags: Path
+    plugins: Path
+    pythonpath: Path
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://{HOST}:{self.port}"
+
+
+def environment(
+    home: AirflowHome, launch: Launch, cloud: ServerRecord, proofs: Secrets, database_url: str
+) -> dict[str, str]:
+    """The whole environment of Airflow's processes and so of the tasks; nothing of the user's own settings is in it."""
+    settings = {
+        "API__HOST": HOST,
+        "API__PORT": str(launch.port),
+        "API__SECRET_KEY": proofs.sessions,
+        "API__WORKERS": "1",
+        "API_AUTH__JWT_SECRET": proofs.tokens,
+        "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "CORE__DAGS_FOLDER": str(launch.dags.absolute()),
+        "CORE__EXECUTION_API_SERVER_URL": f"{launch.url}/execution/",
+        "CORE__EXECUTOR": "LocalExecutor",
+        "CORE__LOAD_EXAMPLES": "False",
+        "CORE__PARALLELISM": "4",  # each takes 100 MB
+        "CORE__PLUGINS_FOLDER": str(launch.plugins.absolute()),
+        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home.passwords_file),
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "DAG_PROCESSOR__REFRESH_INTERVAL": "5",  # seconds until a new file is seen
+        "DATABASE__SQL_ALCHEMY_CONN": database_url,
+        "LOGGING__BASE_LOG_FOLDER": str(home.logs),
+        "LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(home.logs / "dag_processor"),
+        "USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+    return {
+        **_passed_on(os.environ),
+        **{f"AIRFLOW__{name}": value for name, value in settings.items()},
+        **CREDENTIALS,
+        "AIRFLOW_HOME": str(home.root),
+        "AIRFLOW_CONN_AWS_DEFAULT": "aws://",  # what the rest of this environment says
+        "AWS_DEFAULT_REGION": cloud.region,
+        "AWS_ENDPOINT_URL": cloud.endpoint,
+        "AWS_REGION": cloud.region,
+        "LOCAL_CLOUD_STATE": str(home.state.root.absolute()),
+        MARKER: home.state.marker,
+        "NO_COLOR": "1",
+        "NO_PROXY": "localhost,127.0.0.1",
+        "PYTHONPATH": str(launch.pythonpath.absolute()),
+        "PYTHONUNBUFFERED": "1",
+        # Without it, setproctitle writes over the environment as others see it, and `down` could not find the process.
+        "SPT_NOENV": "1",
+    }
+
+
+def _passed_on(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: environ[name] for name in _PASSED_ON if name in environ}

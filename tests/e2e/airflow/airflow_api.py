@@ -1,0 +1,88 @@
+"""A running Airflow, as tests drive it: over its REST API."""
+
+import json
+import time
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import quote
+
+from local.airflow_home import PASSWORD, USER
+
+_ENDED = {"success", "failed"}
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def send(method: str, url: str, body: object = None, token: str | None = None) -> Any:
+    """The JSON that a URL answers; None for an empty answer. Raises HTTPError."""
+    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    content = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, content, headers, method=method)  # noqa: S310  of this machine
+    with _opener.open(request, timeout=60) as answer:
+        text = answer.read()
+    return json.loads(text) if text else None
+
+
+@dataclass(frozen=True)
+class Airflow:
+    """Where it answers, and to whom."""
+
+    url: str
+    user: str = USER
+    password: str = PASSWORD
+
+    def token(self) -> str:
+        """What proves the user to the API."""
+        answer = send("POST", f"{self.url}/auth/token", {"username": self.user, "password": self.password})
+        return str(answer["access_token"])
+
+    def api(self, method: str, path: str, body: object = None) -> Any:
+        """An answer to the user, of a path below /api/v2/; a refusal fails with the words of the API."""
+        try:
+            return send(method, f"{self.url}/api/v2/{path}", body, self.token())
+        except HTTPError as error:
+            raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()}") from error
+
+    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
+        """Starts a run of a DAG, gives its id."""
+        run = self.api("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf or {}})
+        return str(run["dag_run_id"])
+
+    def wait(self, dag_id: str, run_id: str, seconds: float = 180) -> str:
+        """How a run ended: success or failed; the last state that was seen where it did not end in time."""
+        deadline = time.monotonic() + seconds
+        while (state := self._run(dag_id, run_id)["state"]) not in _ENDED and time.monotonic() < deadline:
+            time.sleep(0.3)
+        return str(state)
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """The task instances of a run."""
+        return list(self.api("GET", f"{_run_path(dag_id, run_id)}/taskInstances")["task_instances"])
+
+    def returned(self, dag_id: str, run_id: str, task_id: str) -> Any:
+        """What a task returned."""
+        return self.api("GET", f"{_run_path(dag_id, run_id)}/taskInstances/{task_id}/xcomEntries/return_value")["value"]
+
+    def story(self, dag_id: str, run_id: str) -> str:
+        """The state of each task, with the log of those that failed: for the message of an assertion."""
+        lines = [f"{dag_id} {run_id}: {self._run(dag_id, run_id)['state']}"]
+        for task in self.tasks(dag_id, run_id):
+            lines.append(f"  {task['task_id']}[{task['map_index']}]: {task['state']}")
+            if task["state"] in {"failed", "up_for_retry"}:
+                lines.extend(f"    {line}" for line in self._log(dag_id, run_id, task))
+        return "\n".join(lines)
+
+    def _run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        return dict(self.api("GET", _run_path(dag_id, run_id)))
+
+    def _log(self, dag_id: str, run_id: str, task: dict[str, Any]) -> list[str]:
+        place = f"taskInstances/{task['task_id']}/logs/{task['try_number']}?map_index={task['map_index']}"
+        content = self.api("GET", f"{_run_path(dag_id, run_id)}/{place}")["content"]
+        return [json.dumps(entry) for entry in content]
+
+
+def _run_path(dag_id: str, run_id: str) -> str:
+    return f"dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"

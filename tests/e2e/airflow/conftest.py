@@ -1,0 +1,59 @@
+"""One Airflow with the DAGs and plug-ins of this checkout, beside a cloud of its own."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.airflow.airflow_api import Airflow
+from tests.e2e.conftest import ROOT, running_cloud
+
+PYTHON = ROOT / ".build" / "tools" / "airflow" / "bin" / "python"
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start_airflow(
+    state: Path, port: int, dags: Path, plugins: Path, pythonpath: Path
+) -> subprocess.CompletedProcess[str]:
+    """`python -m local airflow` beside the running cloud of a state folder; the cloud's `down` ends it."""
+    options = {
+        "--state-dir": state,
+        "--python": PYTHON,
+        "--port": port,
+        "--dags": dags,
+        "--plugins": plugins,
+        "--pythonpath": pythonpath,
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "local", "airflow", *(f"{name}={value}" for name, value in options.items())],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="package")
+def airflow_cloud(tmp_path_factory) -> Iterator[Path]:
+    """The cloud that Airflow's tests share with no others; its state folder."""
+    with running_cloud(tmp_path_factory.mktemp("airflow")) as state:
+        yield state
+
+
+@pytest.fixture(scope="package")
+def airflow(airflow_cloud) -> Airflow:
+    """The Airflow that the tests share."""
+    port = free_port()
+    started = start_airflow(airflow_cloud, port, ROOT / "dags", ROOT / "plugins", ROOT)
+    assert started.returncode == 0, started.stdout + started.stderr
+    return Airflow(f"http://127.0.0.1:{port}")

@@ -1,0 +1,171 @@
+"""Airflow beside a cloud, from the first start to the end, with a DAG that has nothing to do with music."""
+
+import contextlib
+import stat
+import subprocess
+from urllib.error import HTTPError
+
+import psutil
+import pytest
+
+from local import airflow_database, processes
+from local.airflow_home import AirflowHome
+from local.state import StateDir
+from tests.e2e.airflow.airflow_api import Airflow, send
+from tests.e2e.airflow.conftest import PYTHON, free_port, start_airflow
+from tests.integration.local.clouds import STACK, Cloud, command, eventually
+
+pytestmark = pytest.mark.slow
+
+DAG = """
+import os
+from datetime import timedelta
+
+from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor
+from airflow.sdk import dag, task
+
+import greetings
+
+
+@dag(schedule=None, params={"bucket": "", "fail": False})
+def greet():
+    @task
+    def look(params):
+        if params["fail"]:
+            raise RuntimeError("as asked")
+        buckets = [bucket["Name"] for bucket in S3Hook().get_conn().list_buckets()["Buckets"]]
+        return {"greeting": greetings.HELLO, "buckets": buckets, "state": os.environ["LOCAL_CLOUD_STATE"]}
+
+    wait = S3KeySensor(
+        task_id="wait",
+        bucket_key="s3://{{ params.bucket }}/awaited",
+        deferrable=True,
+        poke_interval=1,
+        # The scheduler fails a task that is resumed before it has heard of the end of the process that deferred it.
+        retries=2,
+        retry_delay=timedelta(seconds=1),
+    )
+    wait >> look()
+
+
+greet()
+"""
+
+
+@pytest.fixture
+def root(tmp_path):
+    """The folder of a cloud that the test may start; nothing of it is left."""
+    yield tmp_path / "state"
+    result = command("down", "--state-dir", tmp_path / "state")
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Folders of DAGs, plug-ins and packages."""
+    dags, plugins, packages = (tmp_path / name for name in ("dags", "plugins", "packages"))
+    for folder in (dags, plugins, packages):
+        folder.mkdir()
+    (dags / "greet.py").write_text(DAG)
+    (packages / "greetings.py").write_text("HELLO = 'hello'\n")
+    return dags, plugins, packages
+
+
+def at_work_in(state: StateDir) -> list[psutil.Process]:
+    """The processes whose folder lies in the cloud's; those of PostgreSQL hide what marks them."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.cwd().startswith(f"{state.root}/"):
+                found.append(process)
+    return found
+
+
+@pytest.mark.timeout(1200)
+def test_the_life_of_an_airflow(root, folders):
+    cloud = Cloud.up(root, STACK)
+    port = free_port()
+    airflow, home = Airflow(f"http://127.0.0.1:{port}"), AirflowHome(cloud.state)
+
+    # It is started when every part is healthy and the DAG is there.
+    started = start_airflow(root, port, *folders)
+    assert started.returncode == 0, started.stdout + started.stderr
+    assert airflow.url in started.stdout
+    health = airflow.api("GET", "monitor/health")
+    assert {name: part["status"] for name, part in health.items()} == dict.fromkeys(
+        ("metadatabase", "scheduler", "triggerer", "dag_processor"), "healthy"
+    )
+    assert [dag["dag_id"] for dag in airflow.api("GET", "dags")["dags"]] == ["greet"]
+
+    # It answers to its user alone.
+    with pytest.raises(HTTPError, match="401"):
+        send("GET", f"{airflow.url}/api/v2/dags")
+    with pytest.raises(HTTPError, match="401"):
+        Airflow(airflow.url, password="guessed").token()
+
+    # Nothing of it can be reached from another machine.
+    listening = {
+        connection.laddr.ip
+        for process in at_work_in(cloud.state)
+        for connection in process.net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening == {"127.0.0.1"}
+    assert {stat.filemode(home.root.stat().st_mode), stat.filemode(home.database.stat().st_mode)} == {"drwx------"}
+
+    # Tasks and what waits without one see the cloud, and tasks the packages.
+    bucket = cloud.outputs["Landing"]
+    run = airflow.trigger("greet", {"bucket": bucket})
+    eventually(lambda: "deferred" in {task["state"] for task in airflow.tasks("greet", run)})
+    cloud.client("s3").put_object(Bucket=bucket, Key="awaited", Body=b"")
+    assert airflow.wait("greet", run) == "success", airflow.story("greet", run)
+    seen = airflow.returned("greet", run, "look")
+    assert (seen["greeting"], seen["state"]) == ("hello", str(root))
+    assert bucket in seen["buckets"]
+    failing = airflow.trigger("greet", {"bucket": bucket, "fail": True})
+    assert airflow.wait("greet", failing) == "failed"
+    assert "as asked" in airflow.story("greet", failing)
+
+    # A second start finds it.
+    again = start_airflow(root, port, *folders)
+    assert (again.returncode, again.stdout) == (0, f"airflow already runs: {airflow.url}\n")
+
+    # After a sudden end, a DAG that cannot be imported stops the start, the cloud runs on and no part of Airflow does.
+    processes.sweep(cloud.state.marker)
+    cloud = Cloud.up(root, STACK)
+    broken = folders[0] / "broken.py"
+    broken.write_text("import nothing_like_it  # for airflow: a dag\n")
+    refused = start_airflow(root, port, *folders)
+    assert refused.returncode == 1
+    assert "broken.py: ModuleNotFoundError: No module named 'nothing_like_it'" in refused.stderr
+    assert cloud.client("s3").list_buckets()["Buckets"]
+    assert [process for process in at_work_in(cloud.state) if process.cwd().startswith(f"{home.root}")] == []
+
+    # Mended, it starts with what it knew.
+    broken.unlink()
+    mended = start_airflow(root, port, *folders)
+    assert mended.returncode == 0, mended.stdout + mended.stderr
+    assert airflow.wait("greet", run) == "success"
+
+    # `down` leaves no process.
+    cloud.down()
+    assert processes.find(cloud.state.marker) == []
+    assert at_work_in(cloud.state) == []
+
+
+def test_a_killed_database_starts_again_though_its_number_is_anothers(root):
+    home = AirflowHome(StateDir(root))
+    password = home.prepare().database
+    airflow_database.start(home, PYTHON, password)
+    processes.sweep(home.state.marker)
+    eventually(lambda: at_work_in(home.state) == [])
+    user = home.database.stat().st_uid
+    with subprocess.Popen(["sleep", "60"], user=user) as other:
+        pid_file = home.database / "postmaster.pid"
+        pid_file.write_text("\n".join([str(other.pid), *pid_file.read_text().splitlines()[1:], ""]))
+        airflow_database.start(home, PYTHON, password)
+        airflow_database.stop(home)
+        assert other.poll() is None
+        other.kill()
+    assert at_work_in(home.state) == []

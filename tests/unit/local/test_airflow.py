@@ -1,0 +1,217 @@
+"""How Airflow is started: its settings, and what is left where it does not start."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import psutil
+import pytest
+
+from local import airflow, airflow_database, processes
+from local.airflow_api import what_ails
+from local.airflow_home import AirflowHome, Launch, environment
+from local.errors import AirflowError
+from local.state import ServerRecord, StateDir
+
+SERVER = ServerRecord(pid=1, started=0.0, endpoint="http://127.0.0.1:4566", region="eu-west-1")
+URL = "postgresql+psycopg2://127.0.0.1:1/postgres"
+
+# An Airflow whose scheduler ends and whose other servers run on.
+FAKE_AIRFLOW = """
+import sys, time
+
+if sys.argv[1] == "scheduler":
+    print("the reason why")
+    sys.exit(3)
+if sys.argv[1] not in {"db", "dags"}:
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def state(tmp_path):
+    return StateDir(tmp_path / "state")
+
+
+@pytest.fixture
+def cloud(state):
+    """A process that passes for the running server of a cloud."""
+    state.root.mkdir()
+    process = processes.start(
+        [sys.executable, "-c", "print('up', flush=True); import time; time.sleep(60)"],
+        env={},
+        marker=state.marker,
+        cwd=state.root,
+        output=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"up\n"
+    state.record_server(ServerRecord(process.pid, psutil.Process(process.pid).create_time(), "http://e", "r"))
+    yield process
+    processes.end_tree(process)
+    process.stdout.close()
+
+
+@pytest.fixture
+def launch(tmp_path):
+    """A launch of the fake Airflow."""
+    dags, plugins, packages = (tmp_path / name for name in ("dags", "plugins", "packages"))
+    for folder in (dags, plugins, packages):
+        folder.mkdir()
+    (packages / "airflow").mkdir()
+    (packages / "airflow" / "__main__.py").write_text(FAKE_AIRFLOW)
+    (packages / "apache_airflow-3.3.2.dist-info").mkdir()
+    (packages / "apache_airflow-3.3.2.dist-info" / "METADATA").write_text("Name: apache-airflow\nVersion: 3.3.2\n")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return Launch(Path(sys.executable), dags, plugins, packages, probe.getsockname()[1])
+
+
+def settings(state: StateDir, launch: Launch) -> dict[str, str]:
+    home = AirflowHome(state)
+    return environment(home, launch, SERVER, home.prepare(), URL)
+
+
+def test_airflow_listens_on_this_machine_only(state, launch):
+    made = settings(state, launch)
+    assert made["AIRFLOW__API__HOST"] == "127.0.0.1"
+    assert made["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == f"http://127.0.0.1:{launch.port}/execution/"
+
+
+def test_airflow_shows_the_given_dags_and_no_examples(state, launch):
+    made = settings(state, launch)
+    assert made["AIRFLOW__CORE__DAGS_FOLDER"] == str(launch.dags)
+    assert made["AIRFLOW__CORE__PLUGINS_FOLDER"] == str(launch.plugins)
+    assert made["AIRFLOW__CORE__LOAD_EXAMPLES"] == "False"
+    assert made["AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION"] == "False"
+
+
+def test_the_one_user_has_the_password_of_the_file(state, launch):
+    made = settings(state, launch)
+    assert made["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] == "admin:admin"
+    passwords = Path(made["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
+    assert json.loads(passwords.read_text()) == {"admin": "admin"}
+
+
+def test_tokens_are_signed_by_a_long_secret_that_outlives_a_start(state, launch, tmp_path):
+    made = settings(state, launch)
+    secret = made["AIRFLOW__API_AUTH__JWT_SECRET"]
+    assert len(secret.encode()) >= 64
+    assert settings(state, launch)["AIRFLOW__API_AUTH__JWT_SECRET"] == secret
+    assert settings(StateDir(tmp_path / "another"), launch)["AIRFLOW__API_AUTH__JWT_SECRET"] != secret
+
+
+def test_secrets_are_for_no_one_else_to_read(state):
+    home = AirflowHome(state)
+    home.prepare()
+    assert (home.root.stat().st_mode & 0o777, (home.root / "secrets.json").stat().st_mode & 0o777) == (0o700, 0o600)
+
+
+def test_tasks_find_the_cloud_and_the_packages(state, launch):
+    made = settings(state, launch)
+    assert (made["AWS_ENDPOINT_URL"], made["AWS_DEFAULT_REGION"]) == ("http://127.0.0.1:4566", "eu-west-1")
+    assert (made["AWS_ACCESS_KEY_ID"], made["AWS_SECRET_ACCESS_KEY"]) == ("local", "local")
+    assert (made["LOCAL_CLOUD_STATE"], made["PYTHONPATH"]) == (str(state.root), str(launch.pythonpath))
+    assert made[processes.MARKER] == state.marker
+
+
+def test_the_users_own_settings_do_not_reach_airflow(state, launch, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "mine")
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    made = settings(state, launch)
+    assert "AIRFLOW__CORE__FERNET_KEY" not in made
+    assert "AWS_PROFILE" not in made
+
+
+def test_paths_are_absolute_wherever_the_command_runs(launch, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    relative = Launch(launch.python, Path("dags"), Path("plugins"), Path("packages"), launch.port)
+    assert settings(StateDir(Path("state")), relative) == settings(StateDir(tmp_path / "state"), launch)
+
+
+def test_a_taken_port_is_one_line_with_the_way_out(state, cloud, launch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", launch.port))
+        taken.listen()
+        with pytest.raises(AirflowError) as raised:
+            airflow.start(state, launch, print)
+    assert str(raised.value) == f"port {launch.port} is taken: choose another with --port or AIRFLOW_PORT"
+    assert [process.pid for process in processes.find(state.marker)] == [cloud.pid]
+
+
+def test_without_a_cloud_it_says_how_to_start_one(state, launch):
+    with pytest.raises(AirflowError, match="start it with `python -m local up`"):
+        airflow.start(state, launch, print)
+
+
+def test_a_missing_folder_is_named(state, cloud, launch):
+    launch.plugins.rmdir()
+    with pytest.raises(AirflowError, match=f"no folder {launch.plugins}"):
+        airflow.start(state, launch, print)
+
+
+def test_an_environment_without_postgresql_is_named(state, cloud, launch):
+    with pytest.raises(AirflowError, match=f"{launch.python} has no PostgreSQL: ModuleNotFoundError"):
+        airflow.start(state, launch, print)
+
+
+def test_a_failed_start_tells_why_and_leaves_nothing_but_the_cloud(state, cloud, launch, monkeypatch):
+    monkeypatch.setattr(airflow_database, "start", lambda *_: URL)
+    with pytest.raises(AirflowError) as raised:
+        airflow.start(state, launch, print)
+    log = AirflowHome(state).log("scheduler")
+    assert str(raised.value) == f"scheduler ended with exit code 3: see {log}\n    the reason why"
+    assert [process.pid for process in processes.find(state.marker)] == [cloud.pid]
+    assert not AirflowHome(state).record_file.exists()
+
+
+@pytest.fixture
+def health():
+    """What a server answers when it is asked for its health, and the server's address."""
+    parts: dict[str, dict[str, str | None]] = {"metadatabase": {"status": "healthy"}}
+    for name in ("scheduler", "triggerer", "dag_processor"):
+        parts[name] = {"status": "healthy", f"latest_{name}_heartbeat": datetime.now(UTC).isoformat()}
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(parts).encode())
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield parts, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_all_parts_healthy(health):
+    _, url = health
+    assert what_ails(url, datetime.now(UTC) - timedelta(minutes=1)) is None
+
+
+def test_a_part_that_is_not_healthy_is_named(health):
+    parts, url = health
+    parts["dag_processor"]["status"] = None
+    assert what_ails(url, datetime.now(UTC) - timedelta(minutes=1)) == "dag-processor"
+    parts["metadatabase"]["status"] = "unhealthy"
+    assert what_ails(url, datetime.now(UTC) - timedelta(minutes=1)) == "postgres"
+
+
+def test_the_heartbeat_of_an_airflow_that_has_ended_is_none(health):
+    parts, url = health
+    began = datetime.now(UTC) - timedelta(seconds=10)
+    parts["triggerer"]["latest_triggerer_heartbeat"] = (began - timedelta(seconds=1)).isoformat()
+    assert what_ails(url, began) == "triggerer"
+
+
+def test_nothing_answers(launch):
+    with pytest.raises(OSError, match="refused"):
+        what_ails(launch.url, datetime.now(UTC))
