@@ -11,9 +11,11 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 # From the longest group to the shortest; those of other modules come last and fill what time is left.
 GROUPS = {
     "tests/e2e/faults/": "clouds to break",
+    "tests/e2e/airflow/": "Airflow",
     "tests/e2e/": "the pipeline on one cloud",
     "tests/differential/": "one Spark session",
     "tests/integration/transform/": "one Spark session",
+    "tests/integration/reconcile/test_lake.py": "one Spark session",
     "tests/integration/consumers/test_contract.py": "one Spark session",
     "tests/integration/local/": "one cloud without a pipeline",
     "tests/sam/": "functions built by SAM",

@@ -1,6 +1,6 @@
 """Days: whether the items that stand are what the lake says."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,7 +66,7 @@ class DayJudge:
     executions: Executions
     track_metrics: bool
 
-    def compare(self, days: Iterable[str], entries: Iterable[Entry]) -> Compared:
+    def compare(self, days: Iterable[str], entries: Sequence[Entry]) -> Compared:
         """Hold the items of days against the lake.
 
         Nothing stands still meanwhile: a day that seems to differ is read again, and a difference counts only if it
@@ -107,7 +107,7 @@ class DayJudge:
             by_day[item.get("day") or item["track_day"]].append(item)
         return counted, [
             _of_lost_lake(day, fences[day])
-            if day in fences and fences[day]["lake_uuid"] != snapshot.uuid
+            if _holds_items(fences.get(day)) and fences[day]["lake_uuid"] != snapshot.uuid
             else self._of_day(day, by_day[day], fences.get(day))
             for day in days
         ]
@@ -134,7 +134,7 @@ class DayJudge:
             keys += answer.get("UnprocessedKeys", {}).get(self.files_table, {}).get("Keys", [])
         return found
 
-    def _busy(self, entries: Iterable[Entry]) -> Busy:
+    def _busy(self, entries: Sequence[Entry]) -> Busy:
         moving = [entry for entry in entries if entry.status not in _AT_REST]
         names = {execution_name(entry.batch_id, entry.attempt) for entry in moving if entry.batch_id}
         with_sources = {batch_and_attempt(name)[0] for name in names}
@@ -156,8 +156,12 @@ def _explained(day: DayFinding, busy: Busy, counted: Recount) -> DayFinding:
     return day
 
 
+def _holds_items(fence: dict[str, Any] | None) -> bool:
+    return fence is not None and bool(fence.get("keys"))
+
+
 def _of_lost_lake(day: str, fence: dict[str, Any] | None) -> DayFinding:
-    if fence is None or not fence.get("keys"):
+    if fence is None or not _holds_items(fence):
         return DayFinding(day, DayState.OK)
     why = "its items are of a lake that is gone: music-streams rebuild --from-archive"
     return DayFinding(day, DayState.LAKE_LOST, why, version=int(fence["version"]))

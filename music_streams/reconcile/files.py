@@ -3,15 +3,16 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from music_streams import arrivals, clock, inventory
+from music_streams import arrivals, clock, inventory, objects
+from music_streams.archive import is_open
 from music_streams.ledger import Entry, Ledger, Status
-from music_streams.reconcile.findings import FileFinding, State, Window
+from music_streams.reconcile.findings import GAPS, FileFinding, State, Window
 from music_streams.repair import Repairs, Trouble
-from music_streams.sources import ID_DIGITS, Source
+from music_streams.sources import ID_DIGITS, Place, Source
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -37,6 +38,15 @@ class Evidence:
     landed: Source | None = None
     kept: dict[str, str] = field(default_factory=dict)
     is_listed: bool = False
+
+    @property
+    def is_at_its_end(self) -> bool:
+        """Whether nothing is left to do about it, as the ledger says and the bucket does not deny."""
+        entry = self.entry
+        if entry is None or is_open(entry):
+            return False
+        is_left_behind = entry.status is Status.QUARANTINED and self.landed is not None
+        return entry.status in _AT_REST and not is_left_behind
 
 
 @dataclass(frozen=True)
@@ -74,7 +84,8 @@ class FileTaker:
     def stock(self, window: Window) -> Stock:
         """Bring together what S3 and the ledger know.
 
-        Reads what is on its way whole, and of what is at rest the dates of the window: the cost follows the change.
+        Reads what is on its way whole, of the buckets the dates of the window, and of the ledger what is at rest and
+        moved since these began: for dates of today and yesterday the cost follows the change.
         """
         evidence: dict[str, Evidence] = defaultdict(Evidence)
         for source in inventory.landed(self.s3, self.landing_bucket):
@@ -85,7 +96,8 @@ class FileTaker:
                     evidence[source_id].kept[prefix] = key
         for entry in self._entries(window):
             evidence[entry.source.source_id].entry = entry
-        unknown = [source_id for source_id, each in evidence.items() if each.entry is None]
+        # Names under archive/ and quarantine/ may be anything; the table also holds the fences.
+        unknown = [name for name, each in evidence.items() if each.entry is None and _SOURCE_ID.fullmatch(name)]
         for source_id, entry in self.ledger.entries(unknown).items():
             evidence[source_id].entry = entry
         for each in evidence.values():
@@ -95,16 +107,28 @@ class FileTaker:
         )
 
     def judge(self, stock: Stock) -> Iterator[FileFinding]:
-        """The state of each file, in no order."""
-        for source_id, each in stock.evidence.items():
-            yield self._of_entry(each, each.entry, stock.window) if each.entry else self._of_unknown(source_id, each)
+        """The state of each file, in no order.
+
+        Nothing stands still meanwhile: what seems to be wrong counts only if the ledger still says the same of it.
+        """
+        found = {source_id: self._of(source_id, each, stock.window) for source_id, each in stock.evidence.items()}
+        suspected = [name for name, file in found.items() if file.state in GAPS and _SOURCE_ID.fullmatch(name)]
+        for source_id, entry in self.ledger.entries(suspected).items():
+            each = stock.evidence[source_id]
+            if entry != each.entry:
+                found[source_id] = self._of_entry(replace(each, entry=entry), entry, stock.window)
+        yield from found.values()
+
+    def _of(self, source_id: str, each: Evidence, window: Window) -> FileFinding:
+        return self._of_entry(each, each.entry, window) if each.entry else self._of_unknown(source_id, each)
 
     def _entries(self, window: Window) -> Iterable[Entry]:
         begin = f"{window.first}T00:00:00.000Z"
         moving = chain.from_iterable(self.ledger.with_status(status) for status in _ON_ITS_WAY)
         # What arrived in the window cannot have moved last before it.
         at_rest = chain.from_iterable(self.ledger.with_status(status, since=begin) for status in _AT_REST)
-        return chain(moving, (entry for entry in at_rest if window.holds(entry.source.received_at)))
+        # Half retracted is not at rest, whenever it arrived.
+        return chain(moving, (entry for entry in at_rest if window.holds(entry.source.received_at) or is_open(entry)))
 
     def _kept(self, prefix: str, day: str) -> Iterator[tuple[str, str]]:
         """source_id and key of what lies under archive/ or quarantine/ for a date of arrival."""
@@ -122,8 +146,7 @@ class FileTaker:
         source = each.entry.source if each.entry else each.landed
         if source is None:  # an orphan in archive/ or quarantine/: its true key nobody knows
             return window.prefix == ""
-        is_at_rest = each.entry is not None and each.entry.status in _AT_REST
-        return source.key.startswith(window.prefix) and (not is_at_rest or window.holds(source.received_at))
+        return source.key.startswith(window.prefix) and (not each.is_at_its_end or window.holds(source.received_at))
 
     def _of_unknown(self, source_id: str, each: Evidence) -> FileFinding:
         if each.landed is None:
@@ -156,23 +179,25 @@ class FileTaker:
             state = State.FAILED if repair.trouble is Trouble.FAILED else State.STUCK
             why = f"{repair.trouble}: {entry.reason}" if entry.reason else str(repair.trouble)
             return _finding(entry, state, why, repair.message, repair.attempt)
-        if entry.status in _AT_REST:
+        if entry.status in _AT_REST and not is_open(entry):
             return self._at_rest(each, entry)
         return self._on_its_way(entry)
 
-    @staticmethod
-    def _at_rest(each: Evidence, entry: Entry) -> FileFinding:
+    def _at_rest(self, each: Evidence, entry: Entry) -> FileFinding:
         keeps = "quarantine" if entry.status is Status.QUARANTINED else "archive"
-        is_lost = each.is_listed and keeps not in each.kept
         # A retracted file that was deleted before its archiving needs no copy.
-        if is_lost and entry.status is not Status.RETRACTED:
+        is_missed = each.is_listed and keeps not in each.kept and not entry.is_retracted
+        # It may have come there after the prefix was listed.
+        if is_missed and not objects.exists(self.s3, Place(entry.source.bucket, entry.archive_key, "")):
             return _finding(entry, State.ORPHAN, f"{entry.status}, and its copy in {keeps}/ is gone")
         return _finding(entry, State.OK, "")
 
     def _on_its_way(self, entry: Entry) -> FileFinding:
+        if is_open(entry):
+            return _finding(entry, State.IN_FLIGHT, "its metrics stand; on its way to its end")
         # Of a further attempt the time counts from where that began.
         since = entry.source.received_at if entry.attempt == 1 else entry.validated_at
-        is_late = not entry.published_at and since < clock.seconds_before(clock.now(), self.late_seconds)
+        is_late = since < clock.seconds_before(clock.now(), self.late_seconds)
         if is_late:
             return _finding(entry, State.LATE, f"{entry.status}, and not published within {self.late_seconds:g} s")
         return _finding(entry, State.IN_FLIGHT, str(entry.status))

@@ -20,7 +20,7 @@ from pyiceberg.io.pyarrow import expression_to_pyarrow
 
 from music_streams.aws import split_uri
 from music_streams.errors import LakeChanged
-from music_streams.transform.ports import LISTENS, Pinned
+from music_streams.transform.ports import DATABASE, LISTENS, Pinned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from music_streams.stack import Stack
 
-_DATABASE = "music_streams"
 _COLUMNS = pa.schema(
     {
         "user_id": pa.int64(),
@@ -104,7 +103,7 @@ class Listens:
             raise _cleaned() from error
         if any(task.delete_files for task in tasks):
             raise LakeChanged(
-                f"{_DATABASE}.{LISTENS} has delete files, which music-streams does not write: who else writes to the "
+                f"{DATABASE}.{LISTENS} has delete files, which music-streams does not write: who else writes to the "
                 "lake? Rewrite its data files (CALL system.rewrite_data_files) and count again"
             )
         return tasks
@@ -142,7 +141,7 @@ class LakeReader:
         """The table `listens` at its current snapshot; None where there is no such table yet."""
         catalog = GlueCatalog("lake", self.glue, **self.file_system, **_FILES)
         try:
-            table = catalog.load_table((_DATABASE, LISTENS))
+            table = catalog.load_table((DATABASE, LISTENS))
         except NoSuchTableError:
             return None
         current = table.current_snapshot()
@@ -153,7 +152,7 @@ class LakeReader:
 
 def _cleaned() -> LakeChanged:
     return LakeChanged(
-        f"files of a snapshot of {_DATABASE}.{LISTENS} are gone: the lake was cleaned while it was read; read it again"
+        f"files of a snapshot of {DATABASE}.{LISTENS} are gone: the lake was cleaned while it was read; read it again"
     )
 
 

@@ -114,8 +114,12 @@ class Reconciler:
         """
         batch_id, _ = batch_and_attempt(execution_arn)
         source_ids = read_manifest(self.stack.s3, RunFolder(self.stack.lake_bucket, batch_id)).source_ids
-        held = [e for e in self.stack.ledger.entries(source_ids).values() if e.execution_arn == execution_arn]
-        if any(entry.status is Status.RUNNING for entry in held):
+        entries = self.stack.ledger.entries(source_ids).values()
+        held = [entry for entry in entries if entry.execution_arn == execution_arn]
+        # It may have ended before it could claim.
+        unclaimed = [entry for entry in entries if entry.status is Status.VALID and not entry.execution_arn]
+        was_to_have = any(execution_arn == self.stack.executions.arn(e.batch_id, e.attempt) for e in unclaimed)
+        if was_to_have or any(entry.status is Status.RUNNING for entry in held):
             raise FailureNotRecorded(f"{execution_arn} is over, and its files are not FAILED yet: look again")
         again = [entry for entry in held if entry.failures < MAX_FAILURES]
         stock = Stock(Window.of_moving(), {entry.source.source_id: Evidence(entry) for entry in again})
@@ -130,11 +134,11 @@ class Reconciler:
         """
         reports = Reports(self.stack.s3, self.stack.lake_bucket)
         before = reports.latest()
-        uri = reports.write(report, made)
         known = _problems(before.findings) if before else set()
+        # First, because what the latest report tells is no news to a repeat.
         if news := [text for text in sorted(_problems(report.findings)) if text not in known]:
-            self._alert(report, news, uri)
-        return uri
+            self._alert(report, news, reports.uri(report))
+        return reports.write(report, made)
 
     def _alert(self, report: Report, news: list[str], uri: str) -> None:
         alerts = Alerts(self.stack.client("sns"), self.stack.output("AlertsTopicArn"))
@@ -187,5 +191,5 @@ def _without_rows(file: FileFinding, entry: Entry, lost_days: set[str]) -> FileF
 
 
 def _problems(findings: Findings) -> set[str]:
-    files = {f"{file.state}: {file.key}: {file.why}" for file in findings.gaps}
+    files = {f"{file.state}: {file.key} ({file.source_id[:8]}): {file.why}" for file in findings.gaps}
     return files | {f"{day.state}: {day.day}: {day.why}" for day in findings.bad_days}

@@ -98,7 +98,8 @@ def record(day: str, entries: Iterable[Entry], target_seconds: float, now: str) 
     """
     files = [e for e in entries if e.source.received_at[:10] == day and not e.source.kind.is_reference]
     promised = [entry for entry in files if entry.status not in _NOT_PROMISED]
-    seconds = [span for entry in promised if (span := between(entry.source.received_at, entry.first_published_at))]
+    spans = (between(entry.source.received_at, entry.first_published_at) for entry in promised)
+    seconds = [span for span in spans if span is not None]
     overdue = clock.seconds_before(now, target_seconds)
     late = sum(not entry.first_published_at and entry.source.received_at < overdue for entry in promised)
     aside = [entry.reason for entry in files if entry.status in {Status.QUARANTINED, Status.FAILED}]

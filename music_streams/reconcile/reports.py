@@ -98,10 +98,13 @@ class Reports:
         """
         for record in records:
             self._write(_day_key(record.day), record.as_json())
-        key = f"reports/reconcile/{report.run[:4]}-{report.run[4:6]}-{report.run[6:8]}/{report.run}.json"
-        self._write(key, report.as_json())
+        self._write(_key(report), report.as_json())
         self._write(_LATEST, report.as_json())
-        return f"s3://{self.bucket}/{key}"
+        return self.uri(report)
+
+    def uri(self, report: Report) -> str:
+        """Where a report lies, or will lie."""
+        return f"s3://{self.bucket}/{_key(report)}"
 
     def latest(self) -> Report | None:
         """The last report; None where there is none."""
@@ -141,6 +144,10 @@ class Reports:
 def run_name(stamp: str) -> str:
     """The name of a reconciliation that began at a moment: ``20261122T041500123Z``."""
     return "".join(character for character in stamp if character.isalnum())
+
+
+def _key(report: Report) -> str:
+    return f"reports/reconcile/{report.run[:4]}-{report.run[4:6]}-{report.run[6:8]}/{report.run}.json"
 
 
 def _day_key(day: str) -> str:

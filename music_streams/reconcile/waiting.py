@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from music_streams import objects
+from music_streams.archive import is_open
 from music_streams.executions import ALIVE
 from music_streams.ledger import Entry, Status
 from music_streams.reconcile.files import FileTaker
@@ -36,4 +38,7 @@ def unsettled(stack: Stack, repairs: Sequence[Repair]) -> list[str]:
 def _is_settled(stack: Stack, repair: Repair, entry: Entry | None) -> bool:
     if repair.batch_id:
         return stack.executions.status(stack.executions.arn(repair.batch_id, 1)) not in {"", *ALIVE}
-    return entry is not None and entry.attempt >= repair.attempt and entry.status in _ENDED
+    if entry is None or entry.attempt < repair.attempt or entry.status not in _ENDED or is_open(entry):
+        return False
+    # The ledger says QUARANTINED before the object leaves the place where it landed.
+    return entry.status is not Status.QUARANTINED or not objects.exists(stack.s3, entry.source)

@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 from music_streams.aws import error_code, split_uri
 from music_streams.errors import LakeChanged
 from music_streams.transform import metrics
-from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Found, Leaving, Pinned
+from music_streams.transform.ports import DATABASE, LISTENS, REJECTED_ROWS, Found, Leaving, Pinned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from types_boto3_glue import GlueClient
     from types_boto3_s3 import S3Client
 
-DATABASE = "music_streams"
 _CATALOG = "lake"  # as the template's --conf names it
 _COLUMNS = {
     LISTENS: """user_id BIGINT NOT NULL, track_id STRING NOT NULL, listened_at TIMESTAMP NOT NULL,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+DATABASE = "music_streams"
 LISTENS = "listens"
 REJECTED_ROWS = "rejected_rows"
 

@@ -20,8 +20,8 @@ from local.aws import ACCOUNT, Aws
 from local.moto_patches import jobs, objects
 from local.spark import environment_of_run, installed_spark, settings_of_run
 from local.spark_jars import ensure_jars
-from music_streams.transform.lake import DATABASE, IcebergLake
-from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Leaving
+from music_streams.transform.lake import IcebergLake
+from music_streams.transform.ports import DATABASE, LISTENS, REJECTED_ROWS, Leaving
 
 BUCKET, REGION = "lake", "us-east-1"
 WAREHOUSE = f"s3://{BUCKET}/warehouse"

@@ -1,0 +1,180 @@
+"""What is read of the lake without Spark, from tables that Spark wrote; run by test_lake.py, in this order."""
+
+import random
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+
+from music_streams.aws import split_uri
+from music_streams.errors import LakeChanged
+from music_streams.load.items import Stamp, item
+from music_streams.reconcile.drift import differences
+from music_streams.reconcile.lake import LakeReader, Listens
+from music_streams.reconcile.recount import recount
+from music_streams.stack import Stack
+from music_streams.transform import metrics
+from music_streams.transform.ports import LISTENS, Leaving
+from tests.integration.reconcile.contract import SCHEMA, Row, listen
+from tests.integration.transform.iceberg_cases import LISTENS_COLUMNS, Tables, aws, lake, spark
+
+__all__ = ["aws", "lake", "spark"]
+
+EVE, DAY, NEXT_DAY, LATER = "2024-06-24", "2024-06-25", "2024-06-26", "2024-07-01"
+
+
+@pytest.fixture(scope="session")
+def reader(aws) -> LakeReader:
+    session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=aws.region)
+    return LakeReader.of(Stack({}, session, "test", aws.endpoint))
+
+
+def append(lake: Tables, execution: str, rows: list[Row]) -> None:
+    values = [tuple({**row, "execution": execution}[name] for name in SCHEMA.names) for row in rows]
+    lake.append(LISTENS, lake.spark.createDataFrame(values, LISTENS_COLUMNS), execution)
+
+
+def read(listens: Listens, *days: str) -> list[Row]:
+    return [row for batch in listens.rows(days) for row in batch.to_pylist()]
+
+
+def users(listens: Listens, *days: str) -> list[int]:
+    return sorted(row["user_id"] for row in read(listens, *days))
+
+
+def test_a_lake_that_was_never_made_has_no_table(reader):
+    assert reader.listens() is None
+
+
+def test_a_table_that_nothing_was_committed_to_has_no_snapshot_and_no_rows(lake, reader):
+    lake.state(LISTENS)
+    listens = reader.listens()
+    assert (listens.snapshot, listens.files([DAY]), read(listens, DAY)) == (None, [], [])
+
+
+def test_the_rows_of_days_are_read_as_spark_wrote_them(lake, reader):
+    midnight = datetime.fromisoformat(DAY).replace(tzinfo=UTC)
+    rows = [
+        listen((midnight - timedelta(microseconds=1)).isoformat(), 1),
+        listen(midnight.isoformat(), 2, genres=["pop", "\U0001d11e"], track_name="", artists="é～"),
+        listen((midnight + timedelta(days=1, microseconds=-1)).isoformat(), 2**63 - 1, duration_ms=2**31 - 1),
+        listen((midnight + timedelta(days=1)).isoformat(), 4),
+        listen(f"{LATER} 00:00:00", 5),
+    ]
+    append(lake, "read-1", rows)
+    listens = reader.listens()
+    assert listens.snapshot == lake.pin()
+    found = sorted(read(listens, DAY), key=lambda row: row["user_id"])
+    assert found == [{**row, "execution": "read-1"} for row in rows[1:3]]
+    assert users(listens, EVE, NEXT_DAY, LATER) == [1, 4, 5]
+    assert users(listens) == []
+
+
+def test_only_the_files_of_the_days_are_read(lake, reader):
+    append(lake, "pruned-1", [listen(f"{DAY} 12:00:00", 6), listen(f"{NEXT_DAY} 12:00:00", 7)])
+    listens = reader.listens()
+    every = [day for day in (EVE, DAY, NEXT_DAY, LATER) for _ in listens.files([day])]
+    assert every == [EVE, DAY, DAY, NEXT_DAY, NEXT_DAY, LATER]
+    for days in ([DAY], [EVE, LATER], [DAY, NEXT_DAY]):
+        files = listens.files(days)
+        assert {file.rpartition("listened_at_day=")[2].partition("/")[0] for file in files} == set(days)
+
+
+def test_rows_of_other_days_in_the_same_file_are_left_out(lake, reader):
+    name = lake._name(LISTENS)
+    lake.spark.sql(f"ALTER TABLE {name} REPLACE PARTITION FIELD listened_at_day WITH months(listened_at)")
+    append(lake, "month-1", [listen("2023-05-01 23:59:59", 61), listen("2023-05-02 00:00:00", 62)])
+    lake.spark.sql(f"ALTER TABLE {name} REPLACE PARTITION FIELD listened_at_month WITH days(listened_at)")
+    listens = reader.listens()
+    assert listens.files(["2023-05-01"]) == listens.files(["2023-05-02"])
+    assert (users(listens, "2023-05-01"), users(listens, "2023-05-02")) == ([61], [62])
+
+
+def test_what_is_committed_later_changes_nothing_of_what_was_looked_at(lake, reader):
+    append(lake, "pinned-1", [listen("2023-01-01 10:00:00", user) for user in (71, 72)])
+    before = reader.listens()
+    lake.remove(Leaving("f-1", [], [], [71]))
+    append(lake, "pinned-2", [listen("2023-01-01 11:00:00", 73)])
+    after = reader.listens()
+    assert users(before, "2023-01-01") == [71, 72]
+    assert users(after, "2023-01-01") == [72, 73]
+    assert (after.snapshot.uuid, after.snapshot.version) == (before.snapshot.uuid, before.snapshot.version + 2)
+    assert after.snapshot == lake.pin()
+
+
+def test_a_lake_whose_snapshot_was_cleaned_away_says_so(lake, reader):
+    append(lake, "cleaned-1", [listen("2023-02-01 10:00:00", user) for user in (81, 82)])
+    before = reader.listens()
+    lake.remove(Leaving("f-1", [], [], [81]))
+    lake.expire()
+    for read_it in (before.files, lambda days: list(before.rows(days))):
+        with pytest.raises(LakeChanged, match="cleaned while it was read"):
+            read_it(["2023-02-01"])
+    assert users(reader.listens(), "2023-02-01") == [82]
+
+
+def test_a_lake_whose_files_are_cleaned_away_while_they_are_read_says_so(lake, reader):
+    append(lake, "vanished-1", [listen("2023-02-02 10:00:00", 83)])
+    listens = reader.listens()
+    (bucket, key), *_ = map(split_uri, listens.files(["2023-02-02"]))
+    content = lake.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    lake.s3.delete_object(Bucket=bucket, Key=key)
+    with pytest.raises(LakeChanged, match="cleaned while it was read"):
+        read(listens, "2023-02-02")
+    lake.s3.put_object(Bucket=bucket, Key=key, Body=content)
+    assert users(listens, "2023-02-02") == [83]
+
+
+def test_the_recount_of_many_listens_is_what_spark_computes(lake, reader):
+    rows = many_listens()
+    days = sorted({row["listened_at"].date().isoformat() for row in rows})
+    append(lake, "many-1", rows)
+    append(lake, "many-2", rows[::7])
+    listens = reader.listens()
+    found = recount(listens.rows(days), track_metrics=True)
+    frame = metrics.items(lake.listens_at(listens.snapshot.snapshot_id, days), track_metrics=True)
+    stamp = Stamp(listens.snapshot.version, listens.snapshot.uuid, "b", "")
+    computed = [item(row.asDict(recursive=True), stamp) for row in frame.collect()]
+    assert len(computed) > 500
+    assert [str(difference) for difference in differences(found.items, computed)] == []
+    assert found.rows_by_source == Counter(row["source_id"] for row in [*rows, *rows[::7]])
+    assert found.executions == {day: {"many-1", "many-2"} for day in days}
+
+
+def many_listens() -> list[Row]:
+    """Three days with copies of events by several sources and references, names of all kinds, and ties everywhere."""
+    chance = random.Random(4)
+    words = ["pop", "Zeit", "é", "e\u0301", "～", "\U0001d11e", "\U0001d11f", "a b", "#", "ß", "ſ", "日本", "\u200b"]
+    tracks = [f"{chance.choice('aZ9b')}{number}" for number in range(150)]
+    said = {
+        (version, source, track): {
+            "duration_ms": chance.choice([1, 2, 3, 199_999, 2**31 - 1]),
+            "track_name": chance.choice(["", *words]),
+            "artists": chance.choice(["", *words]),
+            "genres": sorted(set(chance.choices(words, k=3))),
+        }
+        for version in (1, 2)
+        for source in "abc"
+        for track in tracks
+    }
+    home = {(version, user): chance.choice(words) for version in (1, 2) for user in range(1, 60)}
+    rows = []
+    for _ in range(6000):
+        version, source = chance.choice((1, 2)), chance.choice("abc")
+        track, user = chance.choice(tracks), chance.randrange(1, 60)
+        at = datetime(2022, 3, 1, tzinfo=UTC) + timedelta(hours=chance.randrange(72), microseconds=chance.randrange(2))
+        told: dict[str, Any] = {**said[version, source, track], "user_country": home[version, user]}
+        rows.append(listen(at.isoformat(), user, track, **told, source_id=source * 32, reference_version=version))
+    return rows
+
+
+def test_delete_files_which_music_streams_does_not_write_are_refused(lake, reader):
+    append(lake, "merged-1", [listen("2023-03-01 10:00:00", user) for user in (91, 92)])
+    for mode in ("merge-on-read", "copy-on-write"):
+        lake.spark.sql(f"ALTER TABLE {lake._name(LISTENS)} SET TBLPROPERTIES ('write.delete.mode'='{mode}')")
+        if mode == "merge-on-read":
+            lake.remove(Leaving("f-1", [], [], [91]))
+    with pytest.raises(LakeChanged, match="has delete files"):
+        read(reader.listens(), "2023-03-01")

@@ -1,0 +1,118 @@
+"""A MetricsTable on moto, held against a recount. Each test has a day of its own."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from music_streams.reader import UnreadableMetrics
+from music_streams.reconcile import drift
+from music_streams.reconcile.drift import What
+from music_streams.reconcile.recount import recount
+from tests.integration.consumers.metrics_table import MetricsTable, metrics_table
+from tests.integration.reconcile.contract import batches, listen
+
+OF_THE_RUN = {"version": 7, "lake_uuid": "lake", "batch_id": "b" * 32, "updated_at": "2024-06-27T04:10:32.871Z"}
+
+
+@pytest.fixture(scope="module")
+def table() -> Iterator[MetricsTable]:
+    with metrics_table() as found:
+        yield found
+
+
+class Client:
+    """A DynamoDB client that knows of the latest writes only where it is asked to, or that leaves keys unread."""
+
+    def __init__(self, dynamodb: Any, *, index: list[dict[str, Any]] | None = None, reads: int = 100) -> None:
+        self._dynamodb = dynamodb
+        self._index = index
+        self._reads = reads
+
+    def get_paginator(self, operation: str) -> Any:
+        return self if self._index is not None else self._dynamodb.get_paginator(operation)
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        return [{"Items": self._index}]
+
+    def batch_get_item(self, RequestItems: Any) -> Any:  # noqa: N803 - as boto3 calls it
+        ((table, asked),) = RequestItems.items()
+        if self._index is not None and not asked.get("ConsistentRead"):
+            return {"Responses": {table: self._index}, "UnprocessedKeys": {}}
+        read, left = asked["Keys"][: self._reads], asked["Keys"][self._reads :]
+        if not read:
+            return {"Responses": {}, "UnprocessedKeys": RequestItems}
+        answer = self._dynamodb.batch_get_item(RequestItems={table: {**asked, "Keys": read}})
+        return {**answer, "UnprocessedKeys": {table: {**asked, "Keys": left}} if left else {}}
+
+
+def expected_of(day: str, tracks: int = 2) -> list[dict[str, Any]]:
+    rows = [listen(f"{day} 10:00:00", track=f"T{n}", genres=["pop", "jazz"]) for n in range(tracks)]
+    return recount(batches(rows), track_metrics=True).items
+
+
+def publish(table: MetricsTable, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    stamped = [{**item, **OF_THE_RUN} for item in items]
+    table.put(*stamped)
+    return stamped
+
+
+def found(table: MetricsTable, day: str, expected: list[dict[str, Any]], client: Any = None) -> list[tuple[str, str]]:
+    differences = drift.drift(client or table.dynamodb, table.name, day, expected)
+    return [(difference.pk, difference.attribute or difference.what) for difference in differences]
+
+
+def test_what_was_published_does_not_drift(table):
+    expected = expected_of("2025-01-01", tracks=150)  # more than DynamoDB gives at once
+    publish(table, expected)
+    assert found(table, "2025-01-01", expected) == []
+
+
+def test_missing_items_ghosts_and_other_values_are_found(table):
+    day = "2025-01-02"
+    expected = expected_of(day)
+    track = "TRACK#" + "T0".ljust(22, "0")
+    publish(table, [item for item in expected if item["pk"] != "GENRE#jazz"])
+    publish(table, [{**expected[0], "pk": "COUNTRY#Ghana"}])
+    for pk, sk in ((f"DAY#{day}", "SUMMARY"), (track, f"DAY#{day}")):
+        table.dynamodb.update_item(
+            TableName=table.name,
+            Key={"pk": pk, "sk": sk},
+            UpdateExpression="SET listen_count = :n",
+            ExpressionAttributeValues={":n": 9},
+        )
+    assert found(table, day, expected) == [
+        ("COUNTRY#Ghana", What.GHOST),
+        (f"DAY#{day}", "listen_count"),
+        ("GENRE#jazz", What.MISSING),
+        (track, "listen_count"),
+    ]
+
+
+def test_a_day_that_the_lake_lost_has_only_ghosts(table):
+    day = "2025-01-03"
+    publish(table, [item for item in expected_of(day) if not item["pk"].startswith("TRACK#")])
+    assert {what for _, what in found(table, day, [])} == {What.GHOST}
+
+
+def test_an_index_that_lags_behind_its_table_raises_no_alarm(table):
+    day = "2025-01-04"
+    expected = expected_of(day)
+    stamped = publish(table, expected)
+    late = [{**item, "listen_count": 0} for item in stamped if item["pk"] != "GENRE#pop"]
+    late += [{**stamped[0], "pk": "GENRE#deleted meanwhile"}]
+    client = Client(table.dynamodb, index=[item for item in late if not item["pk"].startswith("TRACK#")])
+    suspected = drift.differences(expected, drift.standing(client, table.name, day))
+    assert {difference.what for difference in suspected} == set(What)
+    assert found(table, day, expected, client) == []
+
+
+def test_keys_that_dynamodb_leaves_unread_are_asked_for_again(table, monkeypatch):
+    monkeypatch.setattr(drift, "_PAUSES", (0, 0, 0))
+    day = "2025-01-05"
+    expected = expected_of(day)
+    publish(table, expected)
+    keys = [(item["pk"], item["sk"]) for item in expected]
+    assert len(drift.standing_at(Client(table.dynamodb, reads=2), table.name, keys)) == len(keys) == 6
+    with pytest.raises(UnreadableMetrics, match="throttled"):
+        drift.standing_at(Client(table.dynamodb, reads=0), table.name, keys)

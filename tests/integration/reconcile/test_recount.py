@@ -1,0 +1,162 @@
+"""The recount in SQL, held against the contract's metrics a loop at a time."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from music_streams.reconcile.recount import recount
+from tests.integration.reconcile import contract
+from tests.integration.reconcile.contract import batches, listen
+
+TEXTS = [
+    "",
+    "a",
+    "Z",
+    "é",
+    "e\u0301",
+    "～",
+    "\U0001d11e",
+    "\U0001d11f",
+    "pop",
+    "pop#rock",
+    "ﬀ",
+    "a'b\"",
+    "\n",
+    "ß",
+    "İ",
+]
+NAMES = [text for text in TEXTS if text]
+TRACKS = ["A", "B", "a", "b"]
+USERS = [1, 2, 2**63 - 1]
+FIRST_DAY = datetime(2024, 6, 24, tzinfo=UTC)
+MOMENTS = [FIRST_DAY + timedelta(hours=12) * n for n in range(5)]
+MOMENTS += [FIRST_DAY + timedelta(days=1, microseconds=-1), FIRST_DAY - timedelta(microseconds=1)]
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> list[contract.Row]:
+    """Rows of `listens`: with one version of the reference data a source always says the same of a track or a user."""
+    song = st.fixed_dictionaries(
+        {
+            "duration_ms": st.sampled_from([1, 2, 3, 5, 7, 2**31 - 1]),
+            "track_name": st.sampled_from(TEXTS),
+            "artists": st.sampled_from(TEXTS),
+            "genres": st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True),
+        }
+    )
+    said_by = [(version, source) for version in (1, 2) for source in "ab"]
+    songs = draw(st.fixed_dictionaries({(by, track): song for by in said_by for track in TRACKS}))
+    countries = draw(
+        st.fixed_dictionaries({(by, user): st.sampled_from(NAMES[:4]) for by in said_by for user in USERS})
+    )
+    row = st.tuples(
+        st.sampled_from(MOMENTS),
+        st.sampled_from(USERS),
+        st.sampled_from(TRACKS),
+        st.sampled_from(said_by),
+        st.sampled_from(["x-1", "x-2"]),
+    )
+    return [
+        listen(
+            moment.isoformat(),
+            user,
+            track,
+            **songs[by, track],
+            user_country=countries[by, user],
+            source_id=by[1] * 32,
+            execution=execution,
+            reference_version=by[0],
+        )
+        for moment, user, track, by, execution in draw(st.lists(row, max_size=40))
+    ]
+
+
+def by_key(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(items, key=lambda item: (item["pk"], item["sk"]))
+
+
+def counted(*rows: contract.Row) -> dict[str, dict[str, Any]]:
+    """The items by partition key."""
+    return {item["pk"]: item for item in recount(batches(list(rows)), track_metrics=True).items}
+
+
+@settings(deadline=None)  # a database is made for each
+@given(rows=tables(), track_metrics=st.booleans())
+def test_every_item_is_what_the_contract_says_whatever_the_listens(rows, track_metrics):
+    found = recount(batches(rows), track_metrics=track_metrics)
+    assert by_key(found.items) == contract.items(rows, track_metrics=track_metrics)
+
+
+@settings(deadline=None, max_examples=20)
+@given(rows=tables())
+def test_the_order_of_the_rows_does_not_matter(rows):
+    assert recount(batches(rows[::-1]), track_metrics=True) == recount(batches(rows), track_metrics=True)
+
+
+def test_a_day_without_listens_has_no_items():
+    found = recount([], track_metrics=True)
+    assert (found.items, found.rows_by_source, found.executions) == ([], {}, {})
+
+
+def test_numbers_are_those_that_dynamodb_takes():
+    rows = [listen(f"2024-06-25 00:00:{n:02}", n, duration_ms=2 if n == 1 else 1) for n in range(1, 9)]
+    item = counted(*rows)["DAY#2024-06-25"]
+    assert (item["listen_count"], item["unique_listeners"], item["total_listening_time_ms"]) == (8, 8, 9)
+    assert str(item["avg_listening_time_per_user_ms"]) == "1.13"  # 1.125, half up
+    assert type(item["total_listening_time_ms"]) is type(item["top_genres"][0]["total_listening_time_ms"]) is int
+
+
+def test_an_item_has_the_attributes_of_its_kind_and_no_others():
+    measures = {"listen_count", "unique_listeners", "total_listening_time_ms", "avg_listening_time_per_user_ms"}
+    items = counted(listen("2024-06-25 10:00:00"))
+    assert {pk: item.keys() - measures - {"pk", "sk"} for pk, item in items.items()} == {
+        "GENRE#pop": {"day", "top_songs"},
+        "COUNTRY#DE": {"day", "top_songs"},
+        "DAY#2024-06-25": {"day", "top_genres"},
+        f"TRACK#{'T'.ljust(22, '0')}": {"track_day"},
+    }
+
+
+def test_of_as_many_listens_more_listeners_come_first():
+    often = [listen(f"2024-06-25 10:00:0{n}", 1, "A", genres=["by one"]) for n in range(2)]
+    by_two = [listen("2024-06-25 10:00:00", user, "B", genres=["by two"]) for user in (1, 2)]
+    items = counted(*often, *by_two)
+    assert [song["track_id"][0] for song in items["COUNTRY#DE"]["top_songs"]] == ["B", "A"]
+    assert [entry["genre"] for entry in items["DAY#2024-06-25"]["top_genres"]] == ["by two", "by one"]
+
+
+def test_text_is_ordered_by_code_point():
+    genres = ["\U0001d11f", "\U0001d11e", "～", "é", "a", "Z"]  # in UTF-16 the astral ones come before the ～
+    items = counted(listen("2024-06-25 10:00:00", genres=genres))
+    assert [entry["genre"] for entry in items["DAY#2024-06-25"]["top_genres"]] == genres[:0:-1]
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Los_Angeles"])
+def test_a_day_is_that_of_the_instant_in_utc_wherever_it_is_counted(zone, monkeypatch):
+    with monkeypatch.context() as environment:
+        environment.setenv("TZ", zone)
+        time.tzset()
+        items = counted(listen("2024-06-25 23:59:59.999999"), listen("2024-06-25 00:00:00"))
+    time.tzset()
+    assert items["DAY#2024-06-25"]["listen_count"] == 2
+
+
+def test_rows_are_counted_by_source_and_executions_by_day_copies_too():
+    a, b = "a" * 32, "b" * 32
+    found = recount(
+        batches(
+            [
+                listen("2024-06-25 10:00:00", source_id=a, execution="x-1"),
+                listen("2024-06-25 10:00:00", source_id=a, execution="x-2"),
+                listen("2024-06-26 10:00:00", source_id=a, execution="x-1"),
+                listen("2024-06-25 11:00:00", source_id=b, execution="y-1"),
+            ]
+        ),
+        track_metrics=False,
+    )
+    assert found.rows_by_source == {a: 3, b: 1}
+    assert found.executions == {"2024-06-25": {"x-1", "x-2", "y-1"}, "2024-06-26": {"x-1"}}

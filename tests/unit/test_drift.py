@@ -1,0 +1,121 @@
+"""Which differences between the lake's count and the standing items are told, and how."""
+
+import copy
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from music_streams.reconcile.drift import Difference, What, differences
+
+LAKE, DAY = "8d0c9c55-3f9e-4f0a-9d8e-8f6c1f4b2a10", "2024-06-25"
+NAME = f"GENRE#jazz / DAY#{DAY}"
+
+
+def song(rank: int, track: str, listens: Any) -> dict[str, Any]:
+    return {
+        "rank": rank,
+        "track_id": track.ljust(22, "0"),
+        "track_name": f"name of {track}",
+        "artists": "",
+        "listen_count": listens,
+        "unique_listeners": 2,
+        "total_listening_time_ms": 1000,
+    }
+
+
+EXPECTED: dict[str, Any] = {
+    "pk": "GENRE#jazz",
+    "sk": f"DAY#{DAY}",
+    "day": DAY,
+    "listen_count": 4,
+    "unique_listeners": 2,
+    "total_listening_time_ms": 2001,
+    "avg_listening_time_per_user_ms": Decimal("1000.50"),
+    "top_songs": [song(1, "A", 3), song(2, "B", 1)],
+}
+STANDING = {
+    **copy.deepcopy(EXPECTED),
+    "listen_count": Decimal(4),
+    "avg_listening_time_per_user_ms": Decimal("1000.5"),  # DynamoDB keeps no trailing zeros
+    "top_songs": [song(1, "A", Decimal(3)), song(2, "B", Decimal(1))],
+    "version": Decimal(7),
+    "lake_uuid": LAKE,
+    "batch_id": "b" * 32,
+    "updated_at": "2024-06-27T04:10:32.871Z",
+}
+
+
+def standing(**changes: Any) -> dict[str, Any]:
+    """The item that stands, with other attributes; None takes one away."""
+    item = {**copy.deepcopy(STANDING), **changes}
+    return {name: value for name, value in item.items() if value is not None}
+
+
+def sentences(*items: dict[str, Any]) -> list[str]:
+    return [str(difference) for difference in differences([EXPECTED], items)]
+
+
+def test_an_item_as_dynamodb_gives_it_back_does_not_differ():
+    assert sentences(STANDING) == []
+
+
+def test_which_run_or_lake_an_item_is_from_is_no_difference():
+    other = standing(version=Decimal(1), lake_uuid="another", batch_id="c" * 32, updated_at="")
+    assert sentences(other) == []
+    assert sentences(standing(version=None, lake_uuid=None, batch_id=None, updated_at=None)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"listen_count": Decimal(5)}, "listen_count is 5, the lake says 4"),
+        ({"unique_listeners": "2"}, "unique_listeners is '2', the lake says 2"),
+        ({"unique_listeners": None}, "unique_listeners is missing, the lake says 2"),
+        (
+            {"avg_listening_time_per_user_ms": Decimal("1000.51")},
+            "avg_listening_time_per_user_ms is 1000.51, the lake says 1000.50",
+        ),
+        ({"day": "2024-06-26"}, "day is '2024-06-26', the lake says '2024-06-25'"),
+        ({"top_genres": []}, "top_genres is [], the lake says nothing of it"),
+        (
+            {"top_songs": [song(1, "A", 3), song(2, "B", 2)]},
+            "top_songs[1].listen_count is 2, the lake says 1",
+        ),
+        (
+            {"top_songs": [song(1, "A", 3)]},
+            "top_songs[1] is missing, the lake says {rank: 2, track_id: 'B000000000000000000000', track_name: ",
+        ),
+        ({"top_songs": "none"}, f"top_songs is 'none', the lake says [{{rank: 1, track_id: 'A{'0' * 21}', "),
+    ],
+)
+def test_an_attribute_that_is_not_what_the_lake_says_is_told(changes, told):
+    (sentence,) = sentences(standing(**changes))
+    assert sentence.startswith(f"{NAME}: {told}")
+
+
+def test_a_truth_value_is_no_number():
+    ones = [{**EXPECTED, "listen_count": 1}]
+    (difference,) = differences(ones, [standing(listen_count=True)])
+    assert difference.attribute == "listen_count"
+
+
+def test_each_attribute_that_differs_is_told_with_the_version_that_stands():
+    found = differences([EXPECTED], [standing(listen_count=Decimal(5), unique_listeners=Decimal(1))])
+    assert found == [
+        Difference("GENRE#jazz", f"DAY#{DAY}", What.VALUE, "listen_count", 4, Decimal(5), 7),
+        Difference("GENRE#jazz", f"DAY#{DAY}", What.VALUE, "unique_listeners", 2, Decimal(1), 7),
+    ]
+
+
+def test_missing_items_and_ghosts_are_told_in_the_order_of_their_keys():
+    ghost = standing(pk="COUNTRY#Ghana")
+    found = differences([EXPECTED], [ghost])
+    assert [(difference.key, difference.what, difference.version) for difference in found] == [
+        (("COUNTRY#Ghana", f"DAY#{DAY}"), What.GHOST, 7),
+        (("GENRE#jazz", f"DAY#{DAY}"), What.MISSING, 0),
+    ]
+    assert [str(difference) for difference in found] == [
+        f"COUNTRY#Ghana / DAY#{DAY} is a ghost: the lake has no listen of it",
+        f"{NAME} is missing: the lake has 4 listens of it",
+    ]
