@@ -78,7 +78,7 @@ class Reconciliation(Operation):
             if now - began > timeout_seconds:
                 raise TimedOut(
                     f"{formats.plural(len(waiting), 'repair')} did not end in time; they go on without this command",
-                    details=waiting[:10],
+                    details=[repair.name for repair in waiting[:10]],
                     next_steps=["music-streams reconcile --dry-run     what is left"],
                 )
             if now - told >= output.PROGRESS_SECONDS:
@@ -144,6 +144,9 @@ def _table(files: list[FileFinding]) -> RenderableType:
     for file in files:
         style = _STYLES.get(file.state, "bold red")
         table.add_row(
-            output.plain(file.name), f"[{style}]{file.state.value}[/]", output.plain(file.why), file.source_id[:8]
+            output.plain(file.name),
+            f"[{style}]{file.state.value}[/]",
+            output.plain(file.why),
+            output.plain(file.source_id[:8]),
         )
     return table

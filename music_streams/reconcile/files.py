@@ -188,7 +188,7 @@ class FileTaker:
         # A retracted file that was deleted before its archiving needs no copy.
         is_missed = each.is_listed and keeps not in each.kept and not entry.is_retracted
         # It may have come there after the prefix was listed.
-        if is_missed and not objects.exists(self.s3, Place(entry.source.bucket, entry.archive_key, "")):
+        if is_missed and not objects.exists(self.s3, Place(entry.source.bucket, entry.source.kept_key(keeps), "")):
             return _finding(entry, State.ORPHAN, f"{entry.status}, and its copy in {keeps}/ is gone")
         return _finding(entry, State.OK, "")
 

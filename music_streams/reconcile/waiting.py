@@ -23,16 +23,17 @@ def taker(stack: Stack, grace_seconds: float, target_seconds: float = TARGET_SEC
     return FileTaker(stack.s3, stack.ledger, repairs, stack.landing_bucket, target_seconds)
 
 
-def in_flight(stack: Stack, prefix: str, grace_seconds: float) -> list[str]:
-    """The names of the files that are on their way by themselves: waiting may bring them to their end."""
+def in_flight(stack: Stack, prefix: str, grace_seconds: float) -> dict[str, str]:
+    """The files that are on their way by themselves, names by source_id: waiting may bring them to their end."""
     files = taker(stack, grace_seconds)
-    return [file.name for file in files.judge(files.stock(Window.of_moving(prefix))) if file.state in _MOVING]
+    found = files.judge(files.stock(Window.of_moving(prefix)))
+    return {file.source_id: file.name for file in found if file.state in _MOVING}
 
 
-def unsettled(stack: Stack, repairs: Sequence[Repair]) -> list[str]:
-    """The names of the repairs that have not come to their end, well or badly."""
+def unsettled(stack: Stack, repairs: Sequence[Repair]) -> list[Repair]:
+    """The repairs that have not come to their end, well or badly."""
     entries = stack.ledger.entries(repair.source_id for repair in repairs if repair.source_id)
-    return [repair.name for repair in repairs if not _is_settled(stack, repair, entries.get(repair.source_id))]
+    return [repair for repair in repairs if not _is_settled(stack, repair, entries.get(repair.source_id))]
 
 
 def _is_settled(stack: Stack, repair: Repair, entry: Entry | None) -> bool:

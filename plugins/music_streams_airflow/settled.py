@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator
@@ -11,7 +12,6 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
-    from datetime import timedelta
 
     from airflow.sdk import Context
 
@@ -55,15 +55,18 @@ class SettledTrigger(BaseTrigger):
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look again and again."""
-        while waiting := await asyncio.to_thread(self._waiting):
-            self.log.info("waiting for %s: %s …", len(waiting), ", ".join(waiting[:3]))
-            if time.time() > self._until:
-                break
+        """Look again and again. What sets out later is not waited for: where files keep coming, some always are."""
+        waiting = await asyncio.to_thread(self._look)
+        while waiting and time.time() < self._until:
+            names = list(waiting.values())
+            self.log.info("waiting for %s: %s …", len(names), ", ".join(names[:3]))
             await asyncio.sleep(self._poll_seconds)
-        yield TriggerEvent({"waiting": waiting})
+            found = await asyncio.to_thread(self._look)
+            waiting = {each: name for each, name in waiting.items() if each in found}
+        yield TriggerEvent({"waiting": list(waiting.values())})
 
-    def _waiting(self) -> list[str]:
+    def _look(self) -> dict[str, str]:
+        """Names of what is on its way, by what tells them apart."""
         from music_streams.reconcile import waiting  # noqa: PLC0415 - Airflow imports this file in every process
         from music_streams.reconcile.plan import Repair  # noqa: PLC0415
         from music_streams.stack import find_stack  # noqa: PLC0415
@@ -71,7 +74,8 @@ class SettledTrigger(BaseTrigger):
         stack = find_stack()
         if self._repairs is None:
             return waiting.in_flight(stack, self._prefix, self._grace_seconds)
-        return waiting.unsettled(stack, [Repair.from_json(told) for told in self._repairs])
+        repairs = [Repair.from_json(told) for told in self._repairs]
+        return {repair.message: repair.name for repair in waiting.unsettled(stack, repairs)}
 
 
 class UntilSettled(BaseSensorOperator):
@@ -96,7 +100,9 @@ class UntilSettled(BaseSensorOperator):
         poll_interval: float = 5.0,
         **options: Any,  # noqa: ANN401 - the operator's own
     ) -> None:
-        super().__init__(poke_interval=poll_interval, **options)
+        # The scheduler fails a task that is resumed before it has heard of the end of the process that deferred it.
+        tried_again = {"retries": 2, "retry_delay": timedelta(seconds=1)}
+        super().__init__(poke_interval=poll_interval, **{**tried_again, **options})
         self.repairs = repairs
         self.prefix = prefix
         self.grace_seconds = grace_seconds

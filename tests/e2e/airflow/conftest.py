@@ -1,5 +1,6 @@
 """One Airflow with the DAGs and plug-ins of this checkout, beside a cloud of its own."""
 
+import shutil
 import socket
 import subprocess
 import sys
@@ -51,9 +52,15 @@ def airflow_cloud(tmp_path_factory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="package")
-def airflow(airflow_cloud) -> Airflow:
-    """The Airflow that the tests share."""
+def airflow(airflow_cloud, tmp_path_factory) -> Airflow:
+    """The Airflow that the tests share. Its reconciler has no schedule: tests decide when it runs."""
     port = free_port()
-    started = start_airflow(airflow_cloud, port, ROOT / "dags", ROOT / "plugins", ROOT)
+    dags = tmp_path_factory.mktemp("airflow-dags") / "dags"
+    shutil.copytree(ROOT / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
+    reconciler = dags / "reconcile_streams.py"
+    scheduled = 'schedule="*/15 * * * *"'
+    assert reconciler.read_text().count(scheduled) == 1
+    reconciler.write_text(reconciler.read_text().replace(scheduled, "schedule=None"))
+    started = start_airflow(airflow_cloud, port, dags, ROOT / "plugins", ROOT)
     assert started.returncode == 0, started.stdout + started.stderr
     return Airflow(f"http://127.0.0.1:{port}")

@@ -175,6 +175,7 @@ AGAIN = Attempt(2, {A: [(1, "t", DAY), (2, "x", NEXT_DAY)]}, batch="again")
 REFUSED = Attempt(2, {A: [(1, "t", DAY), BAD, BAD]}, batch="refused")
 BROKEN = Attempt(2, {A: None, B: [(7, "t", DAY)]}, batch="broken")
 RETRACT = Attempt(2, treatments={A: Treatment.RETRACT}, batch="retract")
+PUT_ASIDE = Attempt(2, treatments={A: Treatment.PUT_ASIDE}, batch="put aside")
 FORGET = Attempt(1, forget=[7, 77], batch="forget")
 REBUILD = Attempt(1, days=[DAY, LATER, "2020-01-01"], batch="rebuild")
 ATTEMPTS = {
@@ -183,6 +184,7 @@ ATTEMPTS = {
     "refused": REFUSED,
     "broken": BROKEN,
     "retract": RETRACT,
+    "put aside": PUT_ASIDE,
     "forget": FORGET,
     "rebuild": REBUILD,
 }
@@ -256,6 +258,18 @@ def test_a_retracted_file_leaves_lake_and_metrics(make):
     assert A not in {row.source_id for table in pipeline.tables.rows.values() for row in table}
     assert pipeline.published == pipeline.fold
     assert not [key for key in pipeline.published if day_of(*key) == NEXT_DAY]
+
+
+def test_of_a_file_that_is_put_aside_nothing_stays_that_a_failed_attempt_had_committed(make):
+    pipeline = make()
+    summary = pipeline.run(PUT_ASIDE)
+    assert told(summary) == {
+        "days": [DAY, NEXT_DAY],
+        "sources": {A: SourceOutcome(0, 0, {}, [], "too_many_attempts")},
+        "forgotten": [],
+    }
+    assert A not in {row.source_id for table in pipeline.tables.rows.values() for row in table}
+    assert pipeline.published == pipeline.fold
 
 
 def test_a_forgotten_user_leaves_lake_snapshots_and_metrics(make):
