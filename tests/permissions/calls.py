@@ -35,12 +35,16 @@ def needs(service: str, operation: str, params: Params, logical: Callable[[str],
     resource = _RESOURCES.get((service, operation))
     if resource is None:
         raise AssertionError(f"{service} {operation}: teach tests/permissions/calls.py what it needs")
-    return [Need(f"{_IAM_NAMES.get(service, service)}:{operation}", resource(params, logical))]
+    action = _IAM_ACTIONS.get(operation, operation)
+    return [Need(f"{_IAM_NAMES.get(service, service)}:{action}", resource(params, logical))]
 
 
 _IAM_NAMES = {"stepfunctions": "states"}
+_IAM_ACTIONS = {"SendMessageBatch": "SendMessage"}
 _RESOURCES: dict[tuple[str, str], Callable[[Params, Callable[[str], str]], str]] = {
     ("sns", "Publish"): lambda p, logical: logical(p["TopicArn"]),
+    ("sqs", "SendMessageBatch"): lambda p, logical: logical(p["QueueUrl"]),
+    ("stepfunctions", "ListExecutions"): lambda p, logical: logical(p["stateMachineArn"]),
     ("stepfunctions", "StartExecution"): lambda p, logical: logical(p["stateMachineArn"]),
     ("stepfunctions", "DescribeExecution"): lambda p, logical: _execution(p["executionArn"], logical),
     ("events", "PutEvents"): lambda _p, _: "event-bus/default",

@@ -1,0 +1,87 @@
+"""A reconciliation calls only what OperatorPolicy and ReconcilerPolicy grant together."""
+
+from pathlib import Path
+
+import pytest
+
+from checks.translate import translated as translate
+from music_streams.ledger import Status
+from music_streams.reconcile import backfill, waiting
+from music_streams.reconcile.days import DayJudge
+from music_streams.reconcile.plan import plan
+from music_streams.reconcile.reconciler import Reconciler
+from music_streams.reconcile.reports import Report, Reports
+from tests.integration.domain.run import DAY, Run
+from tests.integration.domain.standing import standing
+from tests.integration.domain.world import FILES, LAKE, LANDING, METRICS
+from tests.integration.reconcile.conftest import world
+from tests.integration.reconcile.stage import WINDOW, MemoryLake, stack_of
+from tests.permissions.acting import acting
+
+__all__ = ["world"]
+
+ROOT = Path(__file__).parents[2]
+AT = "2026-11-22T00:00:00.000Z"
+
+
+@pytest.fixture(scope="module")
+def statements():
+    resources = translate(ROOT / "template.yaml")["Resources"]
+    return [
+        statement
+        for policy in ("OperatorPolicy", "ReconcilerPolicy")
+        for statement in resources[policy]["Properties"]["PolicyDocument"]["Statement"]
+    ]
+
+
+@pytest.fixture
+def stack(world):
+    return stack_of(world)
+
+
+@pytest.fixture
+def logical_ids(world, stack):
+    return {
+        LANDING: "LandingBucket",
+        LAKE: "LakeBucket",
+        FILES: "FilesTable",
+        METRICS: "MetricsTable",
+        world.state_machine_arn: "ProcessStreams",
+        world.topic_arn: "AlertsTopic",
+        stack.outputs["ArrivalsQueueUrl"]: "ArrivalsQueue",
+    }
+
+
+def test_a_reconciliation_from_look_to_report(world, stack, statements, logical_ids, monkeypatch):
+    source = world.upload()
+    Run.of(world, source).go()
+    standing(world, Status.FAILED, failures=1)
+    standing(world, Status.PUBLISHED)
+    world.upload()
+    world.dynamodb.put_item(TableName=METRICS, Item={"pk": "GENRE#ghost", "sk": f"DAY#{DAY}", "day": DAY})
+    reconciler = Reconciler(stack, grace_seconds=0)
+    judge = DayJudge(stack.dynamodb, METRICS, FILES, MemoryLake(), stack.executions, track_metrics=False)
+    monkeypatch.setitem(reconciler.__dict__, "_day_judge", judge)
+    with acting(statements, logical_ids) as acts:
+        look = reconciler.look(WINDOW, [DAY])
+        asked = plan(look.findings, AT, 50).repairs
+        reconciler.ask(asked)
+        waiting.unsettled(stack, asked)
+        waiting.in_flight(stack, "", 0)
+        backfill.replays(stack.ledger, DAY)
+        reconciler.report(
+            Report("20261122T000000000Z", "test", dry_run=False, before=look.findings, after=None), look.records
+        )
+        assert Reports(stack.s3, LAKE).latest()
+    assert asked
+    assert acts.refused == []
+    assert {need.action for need in acts.granted} >= {"sqs:SendMessage", "sns:Publish", "states:ListExecutions"}
+
+
+def test_a_triage(world, stack, statements, logical_ids):
+    run = Run.of(world, world.upload()).claimed()
+    run.fail()
+    with acting(statements, logical_ids) as acts:
+        found = Reconciler(stack, grace_seconds=0).triage(run.arn)
+    assert [file.state for file in found.files] == ["FAILED"]
+    assert acts.refused == []
