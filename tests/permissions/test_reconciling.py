@@ -1,6 +1,7 @@
 """A reconciliation calls only what OperatorPolicy and ReconcilerPolicy grant together."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,8 @@ def test_a_reconciliation_from_look_to_report(world, stack, statements, logical_
     world.upload()
     world.dynamodb.put_item(TableName=METRICS, Item={"pk": "GENRE#ghost", "sk": f"DAY#{DAY}", "day": DAY})
     reconciler = Reconciler(stack, grace_seconds=0)
-    judge = DayJudge(stack.dynamodb, METRICS, FILES, MemoryLake(), stack.executions, track_metrics=False)
+    lake: Any = MemoryLake()
+    judge = DayJudge(stack.dynamodb, METRICS, FILES, lake, stack.executions, track_metrics=False)
     monkeypatch.setitem(reconciler.__dict__, "_day_judge", judge)
     with acting(statements, logical_ids) as acts:
         look = reconciler.look(WINDOW, [DAY])
