@@ -1,21 +1,21 @@
 """One day per run: everything that brought listens of the day runs again, with new code and new reference data.
 
-Start it with Airflow's own backfill over a range of days, or trigger it by hand with the parameter `day`. The runs that
-the daily schedule makes are there because a backfill needs a schedule; they do nothing.
+Start it with Airflow's own backfill over a range of days, or trigger it by hand with the parameter `day`.
 """
 
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import Param, dag, get_current_context, task
 from music_streams_airflow import repairs
+from music_streams_airflow.days_on_request import DaysOnRequest
 from music_streams_airflow.settled import UntilSettled
 
 
 @dag(
     "backfill_streams",
-    schedule="@daily",
+    schedule=DaysOnRequest(),
     start_date=datetime(2020, 1, 1),
     catchup=False,
     max_active_runs=4,  # days side by side; a backfill may ask for fewer
@@ -43,8 +43,6 @@ def backfill_streams() -> None:
             return str(context["params"]["day"])
         if run.run_type == "backfill":
             return f"{run.logical_date:%Y-%m-%d}"
-        if run.run_type == "scheduled":
-            raise AirflowSkipException("a run of the schedule: only a backfill, or a run by hand, replays a day")
         raise AirflowFailException("which day? trigger it with the parameter day, as {'day': '2024-06-25'}")
 
     @task

@@ -91,7 +91,7 @@ def reconcile_streams() -> None:
         context = get_current_context()
         reconciler, drafts = _parts()
         is_dry = bool(context["params"]["dry_run"])
-        report, records = drafts.report(f"{DAG_ID}/{context['run_id']}", dry_run=is_dry, is_asked=bool(asked))
+        report, records = drafts.report(context["run_id"], dry_run=is_dry, is_asked=bool(asked))
         uri = reconciler.report(report, records)
         if not (report.is_whole or is_dry):
             raise AirflowFailException(f"{report.findings.sentence}: see {uri}, and docs/operate.md for what to do")

@@ -16,7 +16,7 @@ _POLL_SECONDS = 2
 _LONG_POLL_SECONDS = 10
 
 
-class FailedRunsTrigger(BaseEventTrigger):
+class FailedRunsTrigger(BaseEventTrigger):  # type: ignore[misc]  # Airflow has an environment of its own
     """Fires with messages of the pipeline's FailedRunsQueue.
 
     Which queue that is the triggerer finds out: where a DAG is parsed, nothing of AWS is asked.

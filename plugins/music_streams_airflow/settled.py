@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class SettledTrigger(BaseTrigger):
+class SettledTrigger(BaseTrigger):  # type: ignore[misc]  # Airflow has an environment of its own
     """Fires when nothing is waited for any more, or when patience is at its end.
 
     The event is ``{"waiting": [names]}``: empty where all is settled.
@@ -78,7 +78,7 @@ class SettledTrigger(BaseTrigger):
         return {repair.message: repair.name for repair in waiting.unsettled(stack, repairs)}
 
 
-class UntilSettled(BaseSensorOperator):
+class UntilSettled(BaseSensorOperator):  # type: ignore[misc]
     """Waits, deferred from the start. Answers the names of what had not settled when patience was at its end.
 
     Args:

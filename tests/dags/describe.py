@@ -2,6 +2,9 @@
 
 import json
 import sys
+from datetime import UTC, datetime
+
+from airflow.timetables.base import TimeRestriction
 
 try:
     from airflow.dag_processing.dagbag import DagBag
@@ -9,6 +12,19 @@ except ImportError:  # Airflow 3.0
     from airflow.models.dagbag import DagBag
 
 HEAVY = ("boto3", "duckdb", "jinja2.loaders", "pyarrow", "pyiceberg", "music_streams")
+
+
+def timetable(dag):
+    """What the scheduler would run next, and the days of a backfill from 29 June to 1 July 2024."""
+    first, last = (datetime(2024, month, day, tzinfo=UTC) for month, day in ((6, 29), (7, 1)))
+    days, info = [], None
+    asked = TimeRestriction(first, last, catchup=True)
+    while info := dag.timetable.next_dagrun_info(
+        last_automated_data_interval=info and info.data_interval, restriction=asked
+    ):
+        days.append(f"{info.logical_date:%Y-%m-%d}")
+    by_itself = TimeRestriction(first, None, catchup=False)
+    return [dag.timetable.next_dagrun_info(last_automated_data_interval=None, restriction=by_itself), days]
 
 
 def task(operator):
@@ -40,7 +56,7 @@ def main(folder):
                         "has_timeout": dag.dagrun_timeout is not None,
                         "has_deadline": bool(getattr(dag, "deadline", None)),
                         "doc": dag.doc_md,
-                        "schedule": str(getattr(dag, "schedule", "")),
+                        "timetable": timetable(dag) if dag.dag_id == "backfill_streams" else None,
                         "tasks": {operator.task_id: task(operator) for operator in dag.tasks},
                     }
                     for dag in bag.dags.values()

@@ -50,10 +50,10 @@ def test_every_dag_says_what_it_does_and_ends_in_time(found):
 
 def test_a_reconciliation_looks_before_and_after_it_repairs(found):
     tasks = found["dags"]["reconcile_streams"]["tasks"]
-    way, at = [], "wait_until_settled"
-    while at:
-        way.append(at)
-        at = next(iter(sorted(tasks[at]["downstream"], key=lambda name: name != "repair")), None)
+    way = ["wait_until_settled"]
+    while following := tasks[way[-1]]["downstream"]:
+        # Some also hand on what they answer to later ones.
+        way.append("repair" if "repair" in following else following[0])
     assert way == ["wait_until_settled", "take_stock", "plan", "repair", "wait_for_repairs", "verify", "verdict"]
 
 
@@ -86,6 +86,12 @@ def test_days_of_a_backfill_run_side_by_side_within_a_bound(found):
     dag = found["dags"]["backfill_streams"]
     assert 1 < dag["max_active_runs"] <= 8
     assert dag["params"] == {"day": None}
+
+
+def test_no_day_is_run_again_unless_somebody_asks(found):
+    next_by_itself, days_of_a_backfill = found["dags"]["backfill_streams"]["timetable"]
+    assert next_by_itself is None
+    assert days_of_a_backfill == ["2024-06-29", "2024-06-30", "2024-07-01"]
 
 
 def test_the_reconciler_itself_is_watched_where_airflow_can(found, request):

@@ -1,0 +1,151 @@
+"""Lists of files: those that a number counts."""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Annotated, Any, Literal
+
+from boto3.dynamodb.conditions import Attr, ConditionBase
+from pydantic import BaseModel, Field, field_validator
+
+from music_streams import files
+from music_streams.ledger import Entry, Status
+from music_streams.reconcile.findings import FileFinding, State
+from music_streams.reconcile.reports import Reports
+from music_streams.sources import Source
+from music_streams.stack import Stack
+
+LANDED = "LANDED"
+"""What stands for the status of a file that the ledger does not know yet."""
+PER_PAGE = 50
+_MAX_PAGE = 200
+
+
+class Choice(BaseModel):
+    """Which files are asked for; what is empty stands for all.
+
+    Attributes:
+        state: as the last reconciliation found them; then nothing else counts.
+        status: where they stand now, or LANDED.
+        reason: why they stand there, or a reason for which rows of theirs were rejected.
+        day: of their arrival (UTC), YYYY-MM-DD; then streams files alone are asked for, as a day's numbers count them.
+    """
+
+    state: State | None = None
+    status: list[Status | Literal["LANDED"]] = Field(default=[], max_length=9)
+    reason: Annotated[str, Field(max_length=1000)] = ""
+    day: Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\d)?$")] = ""
+    page: Annotated[int, Field(ge=1, le=_MAX_PAGE)] = 1
+
+    @field_validator("state", "status", mode="before")
+    @classmethod
+    def _all(cls, told: Any) -> Any:  # noqa: ANN401 - what a query holds
+        """``state=&status=`` asks for all."""
+        return [each for each in told if each] if isinstance(told, list) else told or None
+
+    @property
+    def title(self) -> str:
+        """What the list is of."""
+        what = [str(self.state)] if self.state else [*self.status]
+        parts = [f"Files {' or '.join(what)}" if what else "Files"]
+        if self.day and not self.state:
+            parts.append(f"that arrived on {self.day}")
+        if self.reason and not self.state:
+            parts.append(f"because of {self.reason}")
+        return " ".join(parts)
+
+    def query(self, page: int) -> dict[str, str | list[str]]:
+        """The parameters of another page of the list."""
+        told = self.model_dump(exclude_defaults=True, mode="json")
+        return {**told, "page": str(page)}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A file as a list shows it; numbers are None where nothing was read."""
+
+    source_id: str
+    key: str
+    status: str
+    reason: str
+    received_at: str
+    moved_at: str
+    rows_read: int | None = None
+    rows_accepted: int | None = None
+    rejected: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A page of a list; `has_more` tells whether another follows."""
+
+    lines: list[Line]
+    has_more: bool
+
+
+def read(stack: Stack, choice: Choice) -> Listing:
+    """The page that is asked for, the file that moved last first."""
+    first = (choice.page - 1) * PER_PAGE
+    found = list(islice(_lines(stack, choice), first, first + PER_PAGE + 1))
+    return Listing(found[:PER_PAGE], len(found) > PER_PAGE)
+
+
+def _lines(stack: Stack, choice: Choice) -> Iterator[Line]:
+    if choice.state:
+        report = Reports(stack.s3, stack.lake_bucket).latest()
+        found = report.findings.files if report else []
+        return map(
+            _of_finding, sorted((each for each in found if each.state is choice.state), key=_moved, reverse=True)
+        )
+    wanted = [status for status in Status if not choice.status or status in choice.status]
+    lists: list[Iterable[Line]] = [
+        map(_of_entry, stack.ledger.with_status(status, choice.day, _condition(choice))) for status in wanted
+    ]
+    if (not choice.status or LANDED in choice.status) and not choice.reason:
+        landed = (_of_source(source) for source in files.landed(stack) if source.received_at.startswith(choice.day))
+        lists.append(sorted(landed, key=lambda line: line.moved_at, reverse=True))
+    return heapq.merge(*lists, key=lambda line: line.moved_at, reverse=True)
+
+
+def _condition(choice: Choice) -> ConditionBase | None:
+    conditions: list[ConditionBase] = []
+    if choice.day:
+        conditions.append(Attr("received_at").begins_with(choice.day) & Attr("key").begins_with(files.STREAMS_PREFIX))
+    if choice.reason:
+        has_reason: ConditionBase = Attr("reason").eq(choice.reason)
+        if choice.reason.replace("_", "").isalnum():
+            has_reason |= Attr(f"rejected.{choice.reason}").exists()
+        conditions.append(has_reason)
+    if not conditions:
+        return None
+    return conditions[0] & conditions[1] if len(conditions) > 1 else conditions[0]
+
+
+def _moved(finding: FileFinding) -> str:
+    return finding.since or finding.received_at
+
+
+def _of_finding(finding: FileFinding) -> Line:
+    return Line(
+        finding.source_id, finding.key, finding.status or LANDED, finding.why, finding.received_at, _moved(finding)
+    )
+
+
+def _of_entry(entry: Entry) -> Line:
+    source, is_read = entry.source, bool(entry.rows_read or entry.published_at)
+    return Line(
+        source.source_id,
+        source.key,
+        entry.status,
+        entry.reason,
+        source.received_at,
+        entry.updated_at,
+        entry.rows_read if is_read else None,
+        entry.rows_accepted if is_read else None,
+        entry.rejected,
+    )
+
+
+def _of_source(source: Source) -> Line:
+    return Line(source.source_id, source.key, LANDED, "", source.received_at, source.received_at)

@@ -1,0 +1,38 @@
+"""The pipeline that the dashboard speaks to."""
+
+import time
+from collections.abc import Callable
+from threading import Lock
+
+from music_streams.stack import Stack
+
+_KEPT_SECONDS = 60
+
+
+class Pipeline:
+    """Finds the stack, and finds it anew after a while: a local cloud may have been started again elsewhere."""
+
+    def __init__(self, find: Callable[[], Stack]) -> None:
+        self._find = find
+        self._lock = Lock()
+        self._stack: Stack | None = None
+        self._found_at = 0.0
+
+    def stack(self) -> Stack:
+        """The stack.
+
+        Raises:
+            NoPipeline: there is none.
+        """
+        with self._lock:
+            if self._stack is None or time.monotonic() - self._found_at > _KEPT_SECONDS:
+                stack = self._find()
+                # Clients are made here, by one thread: botocore's sessions are not for several at once.
+                _ = stack.s3, stack.ledger, stack.executions, stack.reader
+                self._stack, self._found_at = stack, time.monotonic()
+            return self._stack
+
+    def forget(self) -> None:
+        """Find it anew at the next request: it did not answer."""
+        with self._lock:
+            self._stack = None

@@ -1,0 +1,144 @@
+"""Pages from templates."""
+
+import base64
+import hashlib
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from music_streams import clock, files, formats
+from music_streams.health import Health
+from music_streams.ledger import Status
+from music_streams.reconcile.records import TARGET_SECONDS
+from music_streams.stack import Stack
+from music_streams_airflow.dashboard import text
+from music_streams_airflow.dashboard.guard import Login
+from music_streams_airflow.dashboard.listing import LANDED
+
+_FOLDER = Path(__file__).parent / "templates"
+_COMMAND_LINE = "command line"
+
+
+def page(request: Request, name: str, stack: Stack, now: datetime, **content: object) -> HTMLResponse:
+    """A page about the pipeline."""
+    return _rendered(request, 200, name, where=stack.where, now=now, **content)
+
+
+def trouble(
+    request: Request,
+    status: int,
+    title: str,
+    what: str,
+    details: list[str] | None = None,
+    next_steps: list[str] | None = None,
+) -> HTMLResponse:
+    """A page that says why there is no other."""
+    return _rendered(
+        request, status, "trouble", title=title, what=what, details=details or [], next_steps=next_steps or []
+    )
+
+
+def refusal(request: Request, status: int, detail: str, login: Login) -> HTMLResponse:
+    """What somebody without a login sees; a page of its own, for style and script ask for a login too."""
+    style, script = ((_FOLDER / f"refused.{kind}").read_text() for kind in ("css", "js"))
+    allowed = f"default-src 'none'; style-src '{_digest(style)}'; base-uri 'none'; frame-ancestors 'self'"
+    if login.is_kept_by_page:
+        allowed += f"; script-src '{_digest(script)}'"
+    response = _rendered(
+        request,
+        status,
+        "refused",
+        detail=detail,
+        style=style,
+        script=script if login.is_kept_by_page else "",
+        address=request.url.path,
+    )
+    response.headers["Content-Security-Policy"] = allowed
+    return response
+
+
+def _rendered(request: Request, status: int, name: str, **content: object) -> HTMLResponse:
+    root: str = request.scope.get("root_path", "")
+    environment = _environment()
+    body = environment.get_template(f"{name}.html.j2").render(
+        root=root, airflow=root.removesuffix("/music-streams"), **content
+    )
+    return HTMLResponse(body, status)
+
+
+def _digest(content: str) -> str:
+    """How a content security policy names a text inside a page."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        visible=text.visible,
+        short=text.shortened,
+        file_name=text.name,
+        number=lambda count: f"{count:,}",
+        plural=formats.plural,
+        counts=formats.counts,
+        size=formats.size,
+        span=formats.span,
+        seconds=formats.seconds,
+        percent=lambda share: f"{100 * share:.1f} %",
+        moment=_moment,
+        value=_value,
+        query=_query,
+        step=text.step,
+        linked_sentence=_linked_sentence,
+        segment=lambda name: quote(name, safe=""),
+    )
+    environment.globals.update(
+        target_seconds=TARGET_SECONDS, age=formats.age, is_dag_run=lambda by: by != _COMMAND_LINE
+    )
+    return environment
+
+
+def _linked_sentence(health: Health, root: str) -> Markup:
+    """The sentence with a link from each number of files to their list."""
+    waiting = len(health.waiting)
+    lists = {
+        f"{formats.plural(len(health.failed), 'file')} failed": [Status.FAILED],
+        "1 file waits" if waiting == 1 else f"{waiting:,} files wait": [LANDED, *files.OPEN],
+        f"{health.quarantined:,} quarantined in 24 h": [Status.QUARANTINED],
+    }
+    level, _, rest = health.sentence.partition(":")
+    sentence = escape(text.visible(rest))
+    for phrase, statuses in lists.items():
+        link = Markup('<a href="{}/files?{}">{}</a>').format(root, _query({"status": statuses}), phrase)
+        sentence = sentence.replace(phrase, link, 1)
+    return Markup("<strong>{}:</strong> {}").format(level, sentence)
+
+
+def _moment(told: str | datetime) -> str:
+    """``2026-11-21 21:03:25``; all are UTC, which the page says once."""
+    moment = clock.parse(told) if isinstance(told, str) else told
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _value(number: float | None) -> str:
+    """A number of a chart's table."""
+    if number is None:
+        return "–"
+    return f"{number:,}" if isinstance(number, int) else f"{number:,.1f}"
+
+
+def _query(parameters: dict[str, Any]) -> str:
+    return urlencode(parameters, doseq=True)

@@ -1,0 +1,77 @@
+"""What `make package` makes for managed Airflow works by itself, on the oldest Airflow that the project supports."""
+
+import json
+import os
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from deploy.package import package
+from tests.dags.test_dags import PYTHONS, ROOT
+
+PYTHON = PYTHONS["airflow-oldest"]
+PLUGINS = """
+import json
+from airflow import plugins_manager
+plugins_manager.ensure_plugins_loaded()
+plugins_manager.initialize_fastapi_plugins()
+print(json.dumps({
+    "errors": plugins_manager.import_errors,
+    "apps": [app["url_prefix"] for app in plugins_manager.fastapi_apps],
+    "imported": sorted(__import__("sys").modules),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory) -> Path:
+    """The package as managed Airflow lays it out: dags/ and plugins/."""
+    if not PYTHON.exists():
+        pytest.skip(f"it is not installed: make {PYTHON.parents[1].relative_to(ROOT)}/ready")
+    folder = tmp_path_factory.mktemp("package")
+    built = folder / "airflow" / package("airflow", ROOT, folder)
+    zipfile.ZipFile(built / "plugins.zip").extractall(built / "plugins")
+    return built
+
+
+def answer(unpacked: Path, home: Path, *arguments: str | Path):
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ["HOME"],
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(unpacked / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    done = subprocess.run([PYTHON, *arguments], cwd=home, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def test_every_dag_loads(unpacked, tmp_path):
+    found = answer(unpacked, tmp_path, Path(__file__).with_name("describe.py"), unpacked / "dags")
+    assert found["errors"] == {}
+    assert set(found["dags"]) == {path.stem for path in (ROOT / "dags").glob("*.py")}
+
+
+def test_the_dashboard_is_mounted_and_nothing_else_is_taken_for_a_plugin(unpacked, tmp_path):
+    found = answer(unpacked, tmp_path, "-c", PLUGINS)
+    assert found["errors"] == {}
+    assert found["apps"] == ["/music-streams"]
+    assert not {"music_streams.ledger", "ledger"} & set(found["imported"])
+
+
+def test_the_package_imports_where_only_airflows_requirements_are(unpacked, tmp_path):
+    script = (
+        "import json, airflow.settings\n"
+        "from music_streams.reconcile import drafts, reconciler\n"
+        "from music_streams_airflow.dashboard import app\n"
+        "print(json.dumps([drafts.__file__, app.__file__]))"
+    )
+    for file in answer(
+        unpacked, tmp_path, "-c", f"import sys; sys.path.append({str(unpacked / 'plugins')!r})\n{script}"
+    ):
+        assert Path(file).is_relative_to(unpacked)

@@ -1,0 +1,181 @@
+"""What an operator does in Airflow's pages, in a browser: log in, look, reconcile, backfill three days.
+
+The pictures of docs/operate.md come from here: run with SCREENSHOTS=docs/images (docs/testing.md).
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
+
+from music_streams import sample
+from music_streams.stack import Stack, find_stack
+from tests.e2e.airflow.airflow_api import Airflow
+from tests.e2e.conftest import awaited
+from tests.e2e.faults.lake import Lake
+from tests.e2e.faults.world import CATALOGUE, SONGS, World
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")]
+
+PATIENCE = 420.0  # seconds for a run of a DAG on a busy machine
+# It runs as root in continuous integration, and is to speak to nobody but Airflow.
+_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESK: ViewportSize = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+FIRST = date(2023, 3, 6)
+DAYS = [FIRST + timedelta(days=n) for n in range(3)]
+
+
+@pytest.fixture(scope="module")
+def stack(airflow_cloud) -> Stack:
+    return find_stack(environment={"LOCAL_CLOUD_STATE": str(airflow_cloud)})
+
+
+@pytest.fixture(scope="module")
+def puts(stack, airflow) -> list[str]:
+    """The source_ids of a file a day, archived, and one that is in quarantine."""
+    world = World(stack, Lake(stack))
+    world.settle(
+        world.put_reference("songs", "made.csv", SONGS), world.put_reference("users", "made.csv", CATALOGUE.users)
+    )
+    files = [world.put(f"seen-{day}.csv", sample.streams(50 + n, CATALOGUE, day, 300)) for n, day in enumerate(DAYS)]
+    world.settle(*files, world.put("broken.csv", b"user_id,listen_time\n"))
+    return [file.source_id for file in files]
+
+
+@pytest.fixture(scope="module")
+def context(airflow: Airflow, tmp_path_factory) -> Iterator[Page]:
+    """A browser in which the operator has logged in."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_OPTIONS)
+        page = browser.new_page(viewport=DESK, base_url=airflow.url)
+        page.set_default_timeout(60_000)
+        yield page
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def page(context: Page, airflow: Airflow) -> Page:
+    context.goto("/")
+    expect(context).to_have_url(re.compile("/auth/login"))
+    picture(context, "login")
+    context.fill("input[name=username]", airflow.user)
+    context.fill("input[name=password]", airflow.password)
+    context.get_by_role("button", name="Sign in").click()
+    context.wait_for_url(f"{airflow.url}/")
+    return context
+
+
+def picture(page: Page, name: str) -> None:
+    """Kept where SCREENSHOTS says, for people to look at."""
+    folder = os.environ.get("SCREENSHOTS")
+    if folder:
+        page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def test_the_dashboard_is_in_the_navigation_and_begins_with_how_the_pipeline_is(page, puts):
+    asked = set[str]()
+    page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
+    page.goto("/")
+    page.get_by_role("link", name="Music streams").click()
+    frame = page.frame_locator("iframe")
+    expect(frame.get_by_role("heading", level=1)).to_be_visible()
+    expect(frame.locator("body")).to_contain_text(re.compile(r"(OK|WORKING|ATTENTION):"))
+    expect(frame.locator("body")).to_contain_text("1 quarantined in 24 h")
+    page.wait_for_timeout(500)  # charts draw themselves in
+    picture(page, "dashboard")
+    assert asked - {""} == {urlsplit(page.url).netloc}, "nothing comes from elsewhere"
+
+
+def test_a_number_leads_to_its_files_and_a_file_to_its_story(page, puts):
+    page.goto("/music-streams/")
+    page.get_by_role("link", name="1 quarantined in 24 h").click()
+    expect(page.locator("body")).to_contain_text("missing_columns")
+    page.goto(f"/music-streams/files/{puts[0]}")
+    expect(page.locator("body")).to_contain_text(f"seen-{DAYS[0]}.csv")
+    expect(page.locator("body")).to_contain_text(str(DAYS[0]))
+    picture(page, "file")
+
+
+def test_the_dashboard_can_be_read_on_a_phone(page, puts):
+    page.set_viewport_size(PHONE)
+    try:
+        for address in ("/music-streams/", "/music-streams/files", f"/music-streams/files/{puts[0]}"):
+            page.goto(address)
+            expect(page.get_by_role("heading", level=1)).to_be_visible()
+            width = page.evaluate("document.documentElement.scrollWidth")
+            assert width <= PHONE["width"], f"{address} is {width} px wide"
+        page.goto("/music-streams/")
+        picture(page, "dashboard-phone")
+    finally:
+        page.set_viewport_size(DESK)
+
+
+def test_the_button_reconciles_and_the_report_can_be_read(page, airflow, puts):
+    page.goto("/music-streams/")
+    page.get_by_role("button", name="Reconcile now").click()
+    link = page.locator("a[href*='/dags/reconcile_streams/runs/']").first
+    expect(link).to_be_visible()
+    run_id = airflow.api("GET", "dags/reconcile_streams/dagRuns?order_by=-id&limit=1")["dag_runs"][0]["dag_run_id"]
+    assert airflow.wait("reconcile_streams", run_id, PATIENCE) == "success", airflow.story("reconcile_streams", run_id)
+    page.goto("/music-streams/")
+    page.get_by_role("link", name=re.compile("ago")).first.click()
+    expect(page.locator("body")).to_contain_text("no gaps")
+    picture(page, "reconciliation")
+    page.goto(f"/dags/reconcile_streams/runs/{run_id}")
+    expect(page.get_by_text("wait_until_settled").first).to_be_visible()
+    picture(page, "grid")
+
+
+def test_a_backfill_of_three_days_by_hand(page, airflow, stack, puts):
+    page.goto("/dags/backfill_streams")
+    page.get_by_role("button", name="Trigger").click()
+    form = page.get_by_role("dialog").first
+    form.get_by_text("Backfill", exact=True).click()
+    for place, day in enumerate((DAYS[0], DAYS[-1])):
+        page.get_by_test_id("datetime-input").nth(place).click()
+        page.get_by_placeholder("YYYY/MM/DD").last.fill(f"{day:%Y/%m/%d}")
+        page.get_by_placeholder("HH:mm").last.fill("00:00")
+        page.keyboard.press("Escape")
+    page.locator("input[name=max_active_runs]").fill("3")
+    picture(page, "backfill")
+    page.get_by_role("button", name="Run Backfill").click()
+
+    def runs() -> list[str] | None:
+        listed = airflow.api("GET", "dags/backfill_streams/dagRuns?run_type=backfill&order_by=-id&limit=10")["dag_runs"]
+        ours = [run["dag_run_id"] for run in listed if run["logical_date"][:10] in {str(day) for day in DAYS}]
+        return ours if len(ours) == len(DAYS) else None
+
+    for run_id in awaited(runs, PATIENCE):
+        assert airflow.wait("backfill_streams", run_id, PATIENCE) == "success", airflow.story(
+            "backfill_streams", run_id
+        )
+    assert {entry.attempt for entry in stack.ledger.entries(puts).values()} == {2}
+    page.goto("/dags/backfill_streams")
+    expect(page.get_by_text("wait_for_files").first).to_be_visible()
+    picture(page, "backfilled")
+
+
+def test_without_a_login_nothing_of_the_dashboard_is_shown(context, airflow):
+    stranger = context.context.browser.new_context(base_url=airflow.url)
+    try:
+        for address in ("/music-streams/", "/music-streams/files", "/music-streams/static/dashboard.css"):
+            answer = stranger.request.get(address, max_redirects=0)
+            assert answer.status == 401, address
+    finally:
+        stranger.close()

@@ -1,0 +1,269 @@
+"""Each DAG on a real Airflow beside the local cloud: what goes wrong is found, repaired, proven and reported."""
+
+import contextlib
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from music_streams import clock, sample
+from music_streams.inventory import landed
+from music_streams.ledger import Status
+from music_streams.reconcile.findings import State
+from music_streams.reconcile.plan import What
+from music_streams.reconcile.reports import Report, Reports
+from music_streams.stack import Stack, find_stack
+from tests.e2e.airflow.airflow_api import Airflow
+from tests.e2e.conftest import awaited
+from tests.e2e.faults.jobs import change_job
+from tests.e2e.faults.lake import Lake
+from tests.e2e.faults.victims import TRANSFORM, Victims, kill
+from tests.e2e.faults.world import CATALOGUE, SONGS, World
+
+pytestmark = pytest.mark.slow
+
+PATIENCE = 420.0  # seconds for a run of a DAG on a busy machine
+NOW = {"grace_seconds": 0}
+
+
+@pytest.fixture(scope="module")
+def stack(airflow_cloud) -> Stack:
+    return find_stack(environment={"LOCAL_CLOUD_STATE": str(airflow_cloud)})
+
+
+@pytest.fixture(scope="module")
+def world(stack, airflow: Airflow) -> World:
+    """The pipeline with reference data."""
+    change_job(stack, "TransformJobName", {"--publish_track_metrics": "true"})
+    world = World(stack, Lake(stack))
+    world.settle(
+        world.put_reference("songs", "made.csv", SONGS), world.put_reference("users", "made.csv", CATALOGUE.users)
+    )
+    return world
+
+
+@pytest.fixture(scope="module")
+def victims(airflow_cloud) -> Victims:
+    return Victims(airflow_cloud)
+
+
+@pytest.fixture
+def no_triage(airflow) -> Iterator[None]:
+    """Failed executions wait for the reconciler."""
+    with paused(airflow, "on_execution_failed"):
+        yield
+
+
+@contextlib.contextmanager
+def paused(airflow: Airflow, dag_id: str) -> Iterator[None]:
+    airflow.api("PATCH", f"dags/{dag_id}", {"is_paused": True})
+    try:
+        yield
+    finally:
+        airflow.api("PATCH", f"dags/{dag_id}", {"is_paused": False})
+
+
+@contextlib.contextmanager
+def lost_events(stack: Stack) -> Iterator[None]:
+    """Events of arrivals reach nobody meanwhile."""
+    [rule] = [rule["Name"] for rule in stack.client("events").list_rules()["Rules"] if "ArrivalsRule" in rule["Name"]]
+    stack.client("events").disable_rule(Name=rule)
+    try:
+        yield
+    finally:
+        stack.client("events").enable_rule(Name=rule)
+
+
+def streams(day: date, seed: int, rows: int = 200) -> bytes:
+    return sample.streams(seed, CATALOGUE, day, rows)
+
+
+def reconcile(airflow: Airflow, stack: Stack, expected: str = "success", **params: Any) -> Report:
+    """The report of a run by hand."""
+    run_id = airflow.trigger("reconcile_streams", {**NOW, **params})
+    state = airflow.wait("reconcile_streams", run_id, PATIENCE)
+    assert state == expected, airflow.story("reconcile_streams", run_id)
+    report = Reports(stack.s3, stack.lake_bucket).latest()
+    assert report is not None
+    assert report.by == run_id
+    return report
+
+
+def found(report: Report, source_id: str) -> State:
+    """What the run found of a file before it repaired anything."""
+    return next(file.state for file in report.before.files if file.source_id == source_id)
+
+
+def test_a_file_whose_event_was_lost_is_brought_in(world, airflow, stack):
+    day = world.new_day()
+    with lost_events(stack):
+        put = world.put("lost.csv", streams(day, 1))
+        # On AWS nobody could tell that an event was sent; here none was.
+        assert stack.ledger.entry(put.source_id) is None
+        report = reconcile(airflow, stack)
+    assert found(report, put.source_id) is State.MISSING
+    assert [repair.source_id for repair in report.repairs] == [put.source_id]
+    assert report.is_whole
+    world.check_archived(put)
+    world.check_items()
+
+
+def test_a_file_that_validate_died_over_is_carried_on(world, airflow, stack):
+    with lost_events(stack):
+        put = world.put("died.csv", streams(world.new_day(), 2))
+    [source] = [each for each in landed(stack.s3, stack.landing_bucket) if each.source_id == put.source_id]
+    assert stack.ledger.receive(source, 300)
+    _age(stack, put.source_id)
+    report = reconcile(airflow, stack)
+    assert found(report, put.source_id) is State.STUCK
+    assert report.is_whole
+    world.check_archived(put)
+
+
+def test_wrong_missing_and_foreign_items_are_made_right(world, airflow, stack):
+    day = world.new_day()
+    world.settle(world.put("right.csv", streams(day, 3)))
+    genres = sorted(pk for pk, _ in world.of_day(day) if pk.startswith("GENRE#"))
+    key = {"pk": genres[0], "sk": f"DAY#{day}"}
+    stack.metrics.update_item(
+        Key=key, UpdateExpression="SET listen_count = :wrong", ExpressionAttributeValues={":wrong": 1_000_000}
+    )
+    stack.metrics.delete_item(Key={"pk": genres[1], "sk": f"DAY#{day}"})
+    stranger = stack.metrics.get_item(Key={"pk": genres[2], "sk": f"DAY#{day}"})["Item"]
+    stack.metrics.put_item(Item={**stranger, "pk": "GENRE#nobody plays it"})
+    report = reconcile(airflow, stack)
+    [drifted] = report.before.bad_days
+    assert (drifted.day, drifted.count) == (str(day), 3)
+    assert [repair.what for repair in report.repairs] == [What.REBUILD]
+    assert report.is_whole
+    world.check_items()
+
+
+def test_files_of_a_killed_run_are_tried_again_without_waiting_for_the_schedule(world, airflow, stack, victims):
+    put = world.put_alone("killed.csv", streams(world.new_day(), 4))
+    execution = world.execution_of(put)
+    for _ in range(2):  # the state machine tries the job twice
+        kill(victims.run(TRANSFORM, execution))
+    assert world.ended(execution) == "FAILED"
+    entry = world.come_to(put, Status.ARCHIVED, attempt=2)
+    assert entry.failures == 0
+    world.check_archived(put)
+    runs = airflow.api("GET", "dags/on_execution_failed/dagRuns?order_by=-id&limit=1")["dag_runs"]
+    assert airflow.wait("on_execution_failed", runs[0]["dag_run_id"], PATIENCE) == "success"
+
+
+def test_a_repair_that_fails_turns_the_run_red_and_the_next_one_mends_it(world, airflow, stack, no_triage):
+    ratio = _argument(stack, "--max_rejected_ratio")
+    change_job(stack, "TransformJobName", {"--max_rejected_ratio": "nonsense"})
+    try:
+        put = world.put("red.csv", streams(world.new_day(), 5))
+        world.come_to(put, Status.FAILED)
+        report = reconcile(airflow, stack, expected="failed")
+    finally:
+        change_job(stack, "TransformJobName", {"--max_rejected_ratio": ratio})
+    assert not report.is_whole
+    assert {file.source_id for file in report.findings.gaps} == {put.source_id}
+    assert stack.ledger.entry(put.source_id).failures == 2
+    assert reconcile(airflow, stack).is_whole
+    world.check_archived(put)
+
+
+def test_a_file_that_keeps_failing_while_others_go_through_is_put_aside(world, airflow, stack, no_triage):
+    ratio = _argument(stack, "--max_rejected_ratio")
+    change_job(stack, "TransformJobName", {"--max_rejected_ratio": "nonsense"})
+    try:
+        put = world.put("poison.csv", streams(world.new_day(), 6))
+        world.come_to(put, Status.FAILED)
+    finally:
+        change_job(stack, "TransformJobName", {"--max_rejected_ratio": ratio})
+    _set(stack, put.source_id, failures=3)
+    world.settle(world.put("sound.csv", streams(world.new_day(), 7)))
+    report = reconcile(airflow, stack)
+    assert [repair.what for repair in report.repairs] == [What.PUT_ASIDE]
+    assert report.is_whole
+    entry = world.entry(put)
+    assert (entry.status, entry.reason) == (Status.QUARANTINED, "too_many_attempts")
+    world.streams.pop(put.source_id)
+    world.check_items()
+
+
+def test_a_dry_run_only_reports(world, airflow, stack):
+    with lost_events(stack):
+        put = world.put("dry.csv", streams(world.new_day(), 8))
+        report = reconcile(airflow, stack, dry_run=True)
+        assert stack.ledger.entry(put.source_id) is None
+        assert (report.dry_run, report.is_whole, len(report.repairs)) == (True, False, 1)
+        reconcile(airflow, stack, expected="failed", redrive=False)
+        assert stack.ledger.entry(put.source_id) is None
+        assert reconcile(airflow, stack).is_whole
+
+
+def test_what_cannot_be_repaired_keeps_the_run_red(world, airflow, stack):
+    put = world.put("vanished.csv", streams(world.new_day(), 9))
+    [entry] = world.settle(put)
+    copy = {"Bucket": entry.source.bucket, "Key": entry.archive_key}
+    content = stack.s3.get_object(**copy)["Body"].read()
+    stack.s3.delete_object(**copy)
+    report = reconcile(airflow, stack, expected="failed")
+    assert found(report, put.source_id) is State.ORPHAN
+    assert report.repairs == []
+    stack.s3.put_object(**copy, Body=content)
+    assert reconcile(airflow, stack).is_whole
+
+
+def test_a_backfill_runs_the_files_of_each_day_again_side_by_side(world, airflow, stack):
+    first = world.new_day()
+    days = [first + timedelta(days=n) for n in range(3)]
+    puts = [world.put(f"backfilled-{day}.csv", streams(day, 10 + n)) for n, day in enumerate(days)]
+    world.settle(*puts)
+    airflow.api(
+        "POST",
+        "backfills",
+        {
+            "dag_id": "backfill_streams",
+            "from_date": f"{days[0]}T00:00:00Z",
+            "to_date": f"{days[-1]}T00:00:00Z",
+            "max_active_runs": 2,
+        },
+    )
+
+    def runs() -> list[dict[str, Any]] | None:
+        listed = airflow.api("GET", "dags/backfill_streams/dagRuns?run_type=backfill")["dag_runs"]
+        return listed if len(listed) == 3 else None
+
+    for run in awaited(runs, PATIENCE):
+        run_id = run["dag_run_id"]
+        assert airflow.wait("backfill_streams", run_id, PATIENCE) == "success", airflow.story(
+            "backfill_streams", run_id
+        )
+        assert " 1 files ran again" in airflow.returned("backfill_streams", run_id, "verify")
+    assert [entry.attempt for entry in world.settle(*puts, attempt=2)] == [2, 2, 2]
+    world.check_items()
+
+
+def test_a_backfill_by_hand_needs_a_day(airflow, world):
+    run_id = airflow.trigger("backfill_streams")
+    assert airflow.wait("backfill_streams", run_id, PATIENCE) == "failed"
+    assert "which day?" in airflow.story("backfill_streams", run_id)
+
+
+def _argument(stack: Stack, name: str) -> str:
+    job = stack.client("glue").get_job(JobName=stack.outputs["TransformJobName"])["Job"]
+    return str(job["DefaultArguments"][name])
+
+
+def _age(stack: Stack, source_id: str) -> None:
+    """An hour passes over a source."""
+    _set(stack, source_id, updated_at=clock.seconds_before(clock.now(), 3600))
+
+
+def _set(stack: Stack, source_id: str, **attributes: Any) -> None:
+    [(name, value)] = attributes.items()
+    stack.dynamodb.update_item(
+        TableName=stack.outputs["FilesTableName"],
+        Key={"source_id": source_id},
+        UpdateExpression="SET #name = :value",
+        ExpressionAttributeNames={"#name": name},
+        ExpressionAttributeValues={":value": value},
+    )
