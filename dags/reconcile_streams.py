@@ -5,12 +5,16 @@ them, looks again, and writes a report. Red where a gap is left. What each step 
 """
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import Param, dag, get_current_context, task
 from music_streams_airflow import overdue, repairs
 from music_streams_airflow.settled import UntilSettled
+
+if TYPE_CHECKING:
+    from music_streams.reconcile.drafts import Drafts
+    from music_streams.reconcile.reconciler import Reconciler
 
 DAG_ID = "reconcile_streams"
 
@@ -109,7 +113,8 @@ def reconcile_streams() -> None:
     repair.expand(told=planned) >> waited >> verify(planned) >> verdict(planned)
 
 
-def _parts() -> Any:  # noqa: ANN401 - a Reconciler and its Drafts, which are not imported where a DAG is parsed
+def _parts() -> "tuple[Reconciler, Drafts]":
+    """What the tasks work with, made where a task runs: where a DAG is parsed, none of it is imported."""
     from music_streams.reconcile.drafts import Drafts  # noqa: PLC0415
     from music_streams.reconcile.reconciler import Reconciler  # noqa: PLC0415
     from music_streams.stack import find_stack  # noqa: PLC0415
