@@ -1,0 +1,123 @@
+"""The dashboard over a pipeline on moto, asked for as a browser asks for it."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from fastapi import FastAPI, HTTPException
+from fastapi.testclient import TestClient
+from moto import mock_aws
+from music_streams_airflow.dashboard.app import create_app
+from music_streams_airflow.dashboard.guard import Login
+
+from music_streams import clock
+from music_streams.reconcile.reports import Reports
+from music_streams.sources import Source
+from music_streams.stack import Stack, find_stack
+from tests.dashboard.page import Page
+from tests.integration.cli.conftest import TEMPLATE, _create_table, put_entry
+
+NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
+TODAY = "2026-11-22"
+
+
+def ago(minutes: float) -> str:
+    """A stamp so many minutes before the present moment of the tests."""
+    return clock.stamp(NOW - timedelta(minutes=minutes))
+
+
+def anybody() -> str:
+    """Lets everybody in."""
+    return "operator"
+
+
+def nobody() -> None:
+    """Lets nobody in."""
+    raise HTTPException(401, "Not authenticated")
+
+
+@dataclass
+class Pipeline:
+    """A pipeline, and what is asked of AWS for its pages."""
+
+    stack: Stack
+    operations: list[str] = field(default_factory=list)
+
+    @property
+    def reports(self) -> Reports:
+        return Reports(self.stack.s3, self.stack.lake_bucket)
+
+    def land(self, key: str) -> Source:
+        """A file in the bucket of which the ledger knows nothing."""
+        version = self.stack.s3.put_object(Bucket="landing", Key=key, Body=b"rows")["VersionId"]
+        return Source("landing", key, version, 4, ago(1))
+
+    def put(self, key: str, status: str, arrived: str, **more: Any) -> Source:
+        """A file that the ledger knows."""
+        source = Source("landing", key, f"version of {key[-20:]}", 1_234, arrived)
+        put_entry(self.stack, source, **({"status": status, "updated_at": arrived} | more))
+        return source
+
+
+@dataclass
+class Browser:
+    """Asks for pages below /music-streams."""
+
+    client: TestClient
+
+    def get(self, address: str, status: int = 200) -> Page:
+        answer = self.client.get(address if address.startswith("/music-streams") else f"/music-streams{address}")
+        assert answer.status_code == status, f"{address}: {answer.status_code}\n{answer.text[:2000]}"
+        return Page(answer.text)
+
+
+@pytest.fixture
+def pipeline() -> Iterator[Pipeline]:
+    """An empty one."""
+    with pytest.MonkeyPatch.context() as environment, mock_aws():
+        for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
+            environment.delenv(name, raising=False)
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "eu-west-1",
+            "MUSIC_STREAMS_STACK": "streams-test",
+            "LOCAL_CLOUD_STATE": "/nonexistent",
+        }.items():
+            environment.setenv(name, value)
+        boto3.client("cloudformation").create_stack(StackName="streams-test", TemplateBody=json.dumps(TEMPLATE))
+        _create_table("files", {"source_id": "HASH"}, "by-status", {"status": "HASH", "updated_at": "RANGE"})
+        _create_table("metrics", {"pk": "HASH", "sk": "RANGE"}, "by-day", {"day": "HASH", "pk": "RANGE"})
+        found = Pipeline(find_stack())
+        versioning: Any = {"Status": "Enabled"}
+        found.stack.s3.put_bucket_versioning(Bucket="landing", VersioningConfiguration=versioning)
+        yield found
+
+
+@pytest.fixture
+def browse(pipeline) -> Callable[..., Browser]:
+    """Opens a browser: by default for a user who is logged in."""
+
+    def note(model: Any, **_: Any) -> None:
+        pipeline.operations.append(model.name)
+
+    def find() -> Stack:
+        stack = find_stack()
+        stack.session.events.register("before-call", note)
+        return stack
+
+    def opened(get_user: Callable[..., Any] = anybody, find_stack: Callable[[], Stack] = find) -> Browser:
+        outer = FastAPI()
+        outer.mount("/music-streams", create_app(Login(get_user), find_stack, lambda: NOW))
+        return Browser(TestClient(outer))
+
+    return opened
+
+
+@pytest.fixture
+def browser(browse) -> Browser:
+    return browse()

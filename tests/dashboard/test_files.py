@@ -1,0 +1,154 @@
+"""Lists of files, and the page of one."""
+
+import json
+import re
+
+import pytest
+
+from music_streams.reconcile.findings import Findings, Window
+from music_streams.reconcile.reports import Report
+from tests.dashboard.conftest import TODAY, ago
+
+HOSTILE = [
+    "incoming/<script>alert(1)<script>.csv",
+    'incoming/"onmouseover="alert(1)" x=\'.csv',
+    "incoming/\u202egnp.exe\u2066\x7f.csv",
+    "incoming/{{ 7 * 7 }}</title>.csv",
+    "incoming/" + "長" * 338 + ".csv",
+    "incoming/ .csv",
+]
+
+
+def test_pages_of_a_list_hold_every_file_once_the_last_moved_first(pipeline, browser):
+    sources = [pipeline.put(f"incoming/{n}.csv", "ARCHIVED" if n % 2 else "FAILED", ago(n)) for n in range(120)]
+    pages = [browser.get(f"/files?page={number}") for number in (1, 2, 3)]
+    assert [len(page.lines) for page in pages] == [50, 50, 20]
+    assert [line for page in pages for line in page.lines] == [
+        f"/music-streams/files/{source.source_id}" for source in sources
+    ]
+    assert "/music-streams/files?page=2" in pages[0].links
+    assert not any("page=4" in link for link in pages[2].links)
+
+
+def test_a_list_is_of_what_was_asked_for(pipeline, browser):
+    wanted = pipeline.put("incoming/a.csv", "FAILED", ago(10), reason="object_gone")
+    pipeline.put("incoming/b.csv", "FAILED", ago(10), reason="no_reference_data")
+    pipeline.put("incoming/c.csv", "ARCHIVED", ago(10))
+    earlier = pipeline.put("incoming/d.csv", "ARCHIVED", "2026-11-20T10:00:00.000Z", updated_at=ago(5))
+    rejected = pipeline.put("incoming/e.csv", "ARCHIVED", "2026-11-19T10:00:00.000Z", rejected={"duplicate": 2})
+    landed = pipeline.land("incoming/f.csv")
+
+    def listed(query):
+        return [line.rsplit("/", 1)[1] for line in browser.get(f"/files?{query}").lines]
+
+    assert listed("status=FAILED&reason=object_gone") == [wanted.source_id]
+    assert listed("status=LANDED") == [landed.source_id]
+    assert listed("day=2026-11-20") == [earlier.source_id]
+    assert listed("reason=duplicate") == [rejected.source_id]
+    assert listed("reason=%22%20OR%201") == []
+    assert len(listed("state=&status=&reason=&day=")) == 6
+    assert len(listed("status=FAILED&status=LANDED")) == 3
+
+
+def test_a_days_list_has_streams_files_alone(pipeline, browser):
+    pipeline.put("reference/songs/songs.csv", "ARCHIVED", ago(10))
+    assert browser.get(f"/files?day={TODAY}").lines == []
+
+
+@pytest.mark.parametrize(
+    "query", ["status=GONE", "state=nowhere", "day=today", "page=0", "page=1000", "reason=" + "x" * 1001]
+)
+def test_a_misspelt_address_is_told_so(browser, query):
+    assert "This address is misspelt" in browser.get(f"/files?{query}", status=422).text
+
+
+def test_a_list_of_nothing_leads_on(browser):
+    page = browser.get("/files?status=RETRACTED")
+    assert "There is no such file." in page.text
+    assert "/music-streams/files" in page.links
+
+
+@pytest.mark.parametrize("key", HOSTILE)
+@pytest.mark.parametrize("status", ["FAILED", "LANDED"])
+def test_hostile_names_are_shown_and_do_no_harm(pipeline, browser, key, status):
+    source = pipeline.land(key) if status == "LANDED" else pipeline.put(key, status, ago(30), reason=key)
+    if status == "FAILED":
+        findings = Findings(Window(TODAY, TODAY, key), ago(5), {"OK": 1}, [], [])
+        pipeline.reports.write(Report("20261122T140000000Z", key, False, findings, None))
+    own = f"/files/{source.source_id}"
+    for address in ("/", "/files", own):
+        page = browser.get(address)
+        scripts = [script for script in page.all("script") if "src" not in script]
+        assert all(script == {"type": "application/json"} for script in scripts)
+        assert not [name for _, told in page.tags for name in told if name.startswith("on") or name == "style"]
+        shown = page.text + "".join(told.get("title", "") for _, told in page.tags)
+        assert not {"\u202e", "\u2066", "\x7f"} & set(shown)
+        assert not re.search(r"\b49\b", shown)
+        assert all(link.startswith("/") for link in page.links)
+    button = browser.get(own).all("button")[0]
+    assert json.loads(button["data-conf"]) == {"prefix": key}
+
+
+def test_a_files_page_tells_its_way_in_order(pipeline, browser):
+    source = pipeline.put(
+        "incoming/good.csv",
+        "ARCHIVED",
+        ago(100),
+        validated_at=ago(99),
+        started_at=ago(98),
+        published_at=ago(95),
+        archived_at=ago(94),
+        archive_key="archive/2026/11/22/x/good.csv",
+        batch_id="b" * 32,
+        execution_arn=f"arn:aws:states:eu-west-1:123456789012:execution:process-streams:{'b' * 32}-1",
+        rows_read=100,
+        rows_accepted=97,
+        rejected={"duplicate": 3},
+        days=[f"2024-06-{day:02}" for day in range(1, 31)] + ["2024-07-01", "2024-07-02", "2024-07-03"],
+    )
+    page = browser.get(f"/files/{source.source_id}")
+    order = ["next", "object", "verdict", "attempts", "execution", "rows", "items", "place"]
+    assert page.sections == order
+    assert "read 100 = accepted 97 + rejected 3" in page.text
+    assert "3 duplicate" in page.text
+    assert "and 2 more" in page.text
+    assert page.text.count("DAY#") == 31, "each is a query"
+    assert "s3://landing/archive/2026/11/22/x/good.csv" in page.text
+    assert "not there" in page.text
+    assert page.all("button") == [], "a file at its end needs no redrive"
+
+
+def test_a_quarantined_files_page_tells_why_and_what_to_do(pipeline, browser):
+    source = pipeline.put(
+        "incoming/bad.csv", "QUARANTINED", ago(9), reason="missing_columns", archive_key="quarantine/x/bad.csv"
+    )
+    told = {
+        "verdict": "missing_columns",
+        "detail": "the header row lacks: track_id",
+        "what_to_do": "write the header row",
+    }
+    pipeline.stack.s3.put_object(Bucket="landing", Key="quarantine/x/reason.json", Body=json.dumps(told))
+    text = browser.get(f"/files/{source.source_id}").text
+    assert "the header row lacks: track_id" in text
+    assert "mend the file, then: music-streams put FILE --key bad.csv" in text
+
+
+def test_a_command_that_cannot_be_shown_as_it_is_is_not_shown(pipeline, browser):
+    source = pipeline.put("incoming/\u202ebad.csv", "QUARANTINED", ago(9), reason="missing_columns")
+    assert "music-streams put FILE" not in browser.get(f"/files/{source.source_id}").text
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "buttons"),
+    [("FAILED", "timed out", 1), ("FAILED", "object_gone", 0), ("RUNNING", "", 1), ("RETRACTED", "", 0)],
+)
+def test_a_redrive_is_offered_where_it_may_help(pipeline, browser, status, reason, buttons):
+    source = pipeline.put("incoming/a.csv", status, ago(9), reason=reason)
+    assert len(browser.get(f"/files/{source.source_id}").all("button")) == buttons
+
+
+@pytest.mark.parametrize(
+    ("source_id", "status"), [("0" * 32, 404), ("..%2f..%2fetc", 404), ("0" * 31, 422), ("G" * 32, 422)]
+)
+def test_an_unknown_file_is_told_so(browser, source_id, status):
+    browser.get(f"/files/{source_id}", status=status)

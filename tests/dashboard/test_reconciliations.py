@@ -1,0 +1,56 @@
+"""The page of one reconciliation, by its name or by the DAG run that made it."""
+
+from dataclasses import replace
+
+import pytest
+
+from music_streams.reconcile.findings import Findings
+from tests.dashboard.conftest import ago
+from tests.dashboard.test_first_page import WINDOW, report
+
+RUN_ID = "manual__2026-11-22T14:18:00+00:00"
+
+
+def test_it_tells_what_was_found_done_and_found_again(pipeline, browser):
+    after = Findings(WINDOW, ago(2), {"OK": 10}, [], [], ago(3))
+    pipeline.reports.write(report(after=after))
+    page = browser.get("/reconciliations/20261122T141800000Z")
+    assert page.sections == ["before", "repairs", "after"]
+    assert "no gaps, 10 OK" in page.text
+    assert "1 MISSING, 1 day METRIC_DRIFT, 9 OK" in page.text
+    assert "2 repairs" in page.text
+
+
+def test_a_dry_run_says_that_nothing_was_sent(pipeline, browser):
+    pipeline.reports.write(report(dry_run=True))
+    page = browser.get("/reconciliations/20261122T141800000Z")
+    assert "a dry run: nothing was sent" in page.text
+    assert "Would have been asked for" in page.text
+
+
+@pytest.mark.parametrize(("run", "status"), [("20261122T141800001Z", 404), ("20269922T141800000Z", 404), ("2026", 422)])
+def test_an_unknown_one_is_told_so(browser, run, status):
+    browser.get(f"/reconciliations/{run}", status=status)
+
+
+def test_airflows_tab_shows_the_report_of_its_run(pipeline, browser):
+    pipeline.reports.write(report(by=RUN_ID))
+    pipeline.reports.write(replace(report(5, by="another")))
+    page = browser.get(f"/runs?dag=reconcile_streams&run={RUN_ID.replace('+', '%2B')}")
+    assert "20261122T141800000Z" in page.text
+
+
+def test_airflows_tab_finds_a_run_whose_id_tells_no_date(pipeline, browser):
+    pipeline.reports.write(report(by="nightly"))
+    browser.get("/runs?dag=reconcile_streams&run=nightly")
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("dag=backfill_streams&run=x", "Only runs of reconcile_streams"),
+        ("dag=reconcile_streams&run=x", "has left no report"),
+    ],
+)
+def test_airflows_tab_says_why_there_is_nothing_to_show(browser, query, said):
+    assert said in browser.get(f"/runs?{query}", status=404).text
