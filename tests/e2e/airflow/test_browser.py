@@ -73,7 +73,6 @@ def context(airflow: Airflow, tmp_path_factory) -> Iterator[Page]:
 def page(context: Page, airflow: Airflow) -> Page:
     context.goto("/")
     expect(context).to_have_url(re.compile("/auth/login"))
-    picture(context, "login")
     context.fill("input[name=username]", airflow.user)
     context.fill("input[name=password]", airflow.password)
     context.get_by_role("button", name="Sign in").click()
@@ -136,7 +135,6 @@ def test_the_button_reconciles_and_the_report_can_be_read(page, airflow, puts):
     page.goto("/music-streams/")
     page.get_by_role("link", name=re.compile("ago")).first.click()
     expect(page.locator("body")).to_contain_text("no gaps")
-    picture(page, "reconciliation")
     page.goto(f"/dags/reconcile_streams/runs/{run_id}")
     expect(page.get_by_text("wait_until_settled").first).to_be_visible()
     picture(page, "grid")
@@ -168,7 +166,6 @@ def test_a_backfill_of_three_days_by_hand(page, airflow, stack, puts):
     assert {entry.attempt for entry in stack.ledger.entries(puts).values()} == {2}
     page.goto("/dags/backfill_streams")
     expect(page.get_by_text("wait_for_files").first).to_be_visible()
-    picture(page, "backfilled")
 
 
 def test_without_a_login_nothing_of_the_dashboard_is_shown(context, airflow):
