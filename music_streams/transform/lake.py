@@ -126,7 +126,8 @@ class IcebergLake:
     def append(self, table: str, rows: DataFrame, execution: str) -> None:
         """Commit rows, once for each execution."""
         if not self._has_committed(table, execution):
-            rows.writeTo(self._name(table)).option("snapshot-property.execution", execution).append()
+            whole = rows.select("*", *self._added_columns(table, rows))
+            whole.writeTo(self._name(table)).option("snapshot-property.execution", execution).append()
 
     def find(self, leaving: Leaving) -> Found:
         """What the tables hold of the leaving rows."""
@@ -196,6 +197,11 @@ class IcebergLake:
             return state.has_commit_of(execution)
         # Its snapshot may have expired; its rows tell as well.
         return not self._table(table).where(F.col("execution") == execution).isEmpty()
+
+    def _added_columns(self, table: str, rows: DataFrame) -> list[Column]:
+        """Nulls for the columns that the table's owner has added: Spark appends nothing that lacks a column."""
+        added = [field for field in self._table(table).schema if field.name not in rows.columns]
+        return [F.lit(None).cast(field.dataType).alias(field.name) for field in added]
 
     def _table(self, table: str) -> DataFrame:
         self._refresh(table)

@@ -112,6 +112,11 @@ def statement_of(policy: str, sid: str, **changes: Any) -> Change:
     return change
 
 
+def lifecycle_rule(bucket: str, rule: dict[str, Any]) -> Change:
+    """Add a rule to a bucket's lifecycle."""
+    return lambda r, _machine: r[bucket]["Properties"]["LifecycleConfiguration"]["Rules"].append(rule)
+
+
 def state(name: str, **changes: Any) -> Change:
     """Change a state of the machine."""
     return lambda _resources, machine: machine["States"][name].update(changes)
@@ -122,6 +127,8 @@ def machine(change: Callable[[dict[str, Any]], object]) -> Change:
 
 
 EXPIRE_ALL = {"Id": "tidy", "Status": "Enabled", "NoncurrentVersionExpiration": {"NoncurrentDays": 30}}
+EXPIRE_SONGS = {"Id": "tidy", "Status": "Enabled", "Prefix": "reference/songs/", "ExpirationInDays": 30}
+EXPIRE_EARLY = {"Id": "tidy", "Status": "Enabled", "Prefix": "inc", "ExpirationInDays": {"Ref": "ArchiveDays"}}
 EVERYBODY_READS = {"Sid": "Open", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}
 
 FAULTS = [
@@ -146,10 +153,28 @@ FAULTS = [
         "LandingBucket",
     ),
     Fault(
-        "a tidy-up rule reaches incoming/",
-        lambda r, _: r["LandingBucket"]["Properties"]["LifecycleConfiguration"]["Rules"].append(EXPIRE_ALL),
-        storage.nothing_expires_under_incoming,
-        "tidy",
+        "a tidy-up rule reaches everything",
+        lifecycle_rule("LandingBucket", EXPIRE_ALL),
+        storage.nothing_expires_where_files_land,
+        "tidy expires what lies anywhere",
+    ),
+    Fault(
+        "a tidy-up rule reaches incoming/, where a parameter says so",
+        lifecycle_rule("LandingBucket", {"Fn::If": ["ArchiveExpires", EXPIRE_EARLY, {"Ref": "AWS::NoValue"}]}),
+        storage.nothing_expires_where_files_land,
+        "tidy expires what lies under incoming/",
+    ),
+    Fault(
+        "a tidy-up rule reaches reference files",
+        lifecycle_rule("LandingBucket", EXPIRE_SONGS),
+        storage.nothing_expires_where_files_land,
+        "tidy expires what lies under reference/",
+    ),
+    Fault(
+        "expired files live on as versions",
+        drop("LandingBucket/LifecycleConfiguration/Rules/0/Fn::If/1/NoncurrentVersionExpiration"),
+        storage.what_expires_leaves_no_version_behind,
+        "expire-archive",
     ),
     Fault(
         "table that cannot be restored",

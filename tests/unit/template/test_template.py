@@ -2,6 +2,7 @@
 
 import pytest
 
+from deploy.package import package
 from tests.unit.template.conftest import ROOT, of_type
 
 OUTPUTS = {
@@ -40,20 +41,19 @@ def test_the_tables_have_the_keys_and_indexes_of_the_design(resources, table, ke
     assert [key["AttributeName"] for key in found["KeySchema"]] == index_keys
 
 
-def test_the_jobs_scripts_and_library_exist(source):
-    wheel = next((ROOT / ".build" / "library").glob("*.whl")).name
+def test_the_jobs_scripts_and_library_are_in_the_package(source, tmp_path):
+    version = package("jobs", ROOT, tmp_path)
+    place = "s3://${ArtifactsBucket}/jobs/${JobsVersion}/"
     for job in of_type(source["Resources"], "AWS::Glue::Job").values():
-        assert (ROOT / job["Command"]["ScriptLocation"]).is_file()
-        library = job["DefaultArguments"]["--extra-py-files"]["Fn::Sub"].rsplit("/", 1)[1]
-        assert library in {wheel, "music_streams.zip"}
+        for location in (job["Command"]["ScriptLocation"], job["DefaultArguments"]["--extra-py-files"]):
+            address = location["Fn::Sub"]
+            assert address.startswith(place)
+            assert (tmp_path / "jobs" / version / address.removeprefix(place)).is_file()
 
 
 def test_the_spark_job_runs_on_glue_5_1_and_the_loader_on_python_3_9(source):
     resources = source["Resources"]
     transform_job, load_job = resources["TransformJob"]["Properties"], resources["LoadJob"]["Properties"]
     assert transform_job["GlueVersion"] == "5.1"
-    assert load_job["Command"] == {
-        "Name": "pythonshell",
-        "PythonVersion": "3.9",
-        "ScriptLocation": "glue/load_metrics.py",
-    }
+    assert load_job["Command"]["Name"] == "pythonshell"
+    assert load_job["Command"]["PythonVersion"] == "3.9"

@@ -6,7 +6,7 @@ from typing import Any
 from tests.template import Template, of_type, refuses_plain_http
 
 BLOCKS = {"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"}
-INCOMING = "incoming/"
+LANDS = ("incoming/", "reference/")
 HOLDS_DATA = {"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::Glue::Database"}
 
 
@@ -40,12 +40,33 @@ def the_bucket_where_files_land_keeps_versions(template: Template) -> Iterator[s
             yield f"{name}: without versions a key that is used again erases what it held"
 
 
-def nothing_expires_under_incoming(template: Template) -> Iterator[str]:
+def nothing_expires_where_files_land(template: Template) -> Iterator[str]:
     for name, bucket in _landing_buckets(template).items():
-        for rule in bucket.get("LifecycleConfiguration", {}).get("Rules", []):
-            expires = any("Expiration" in key or "Expired" in key for key in rule)
-            if expires and _touches_incoming(rule) and rule["Status"] == "Enabled":
-                yield f"{name}: rule {rule.get('Id')} expires what lies under {INCOMING}"
+        for rule in _lifecycle_rules(bucket):
+            if not any("Expiration" in key or "Expired" in key for key in rule):
+                continue
+            if not rule.get("Prefix"):
+                yield f"{name}: rule {rule.get('Id')} expires what lies anywhere"
+            for prefix in LANDS:
+                if _touches(rule, prefix):
+                    yield f"{name}: rule {rule.get('Id')} expires what lies under {prefix}"
+
+
+def what_expires_leaves_no_version_behind(template: Template) -> Iterator[str]:
+    for name, bucket in of_type(template, "AWS::S3::Bucket").items():
+        if "VersioningConfiguration" not in bucket:
+            continue
+        for rule in _lifecycle_rules(bucket):
+            if "ExpirationInDays" in rule and "NoncurrentVersionExpiration" not in rule:
+                yield f"{name}: rule {rule.get('Id')} hides what expires, and keeps it for ever"
+
+
+def _lifecycle_rules(bucket: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The rules that may be on, whatever the parameters."""
+    for rule in bucket.get("LifecycleConfiguration", {}).get("Rules", []):
+        for each in rule["Fn::If"][1:] if "Fn::If" in rule else [rule]:
+            if each.get("Status") == "Enabled":  # AWS::NoValue has none
+                yield each
 
 
 def _landing_buckets(template: Template) -> dict[str, dict[str, Any]]:
@@ -56,9 +77,9 @@ def _landing_buckets(template: Template) -> dict[str, dict[str, Any]]:
     }
 
 
-def _touches_incoming(rule: dict[str, Any]) -> bool:
-    prefix = rule.get("Prefix", "")  # CloudFormation's rules know no Filter
-    return bool(prefix.startswith(INCOMING) or INCOMING.startswith(prefix))
+def _touches(rule: dict[str, Any], prefix: str) -> bool:
+    covered = rule.get("Prefix", "")  # CloudFormation's rules know no Filter
+    return bool(covered and (covered.startswith(prefix) or prefix.startswith(covered)))
 
 
 def every_table_is_encrypted_and_can_be_restored(template: Template) -> Iterator[str]:
