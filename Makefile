@@ -6,11 +6,11 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
     $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/ready
-LIBRARY := .build/library
-WHEEL := $(LIBRARY)/music_streams-0.1.0-py3-none-any.whl
+PACKAGE := .build/package
 # A worker for each core, but no more than there are long groups of tests (tests/workers.py)
 WORKERS := -n logical --maxprocesses 4 -p tests.workers
 TOOLS := .build/tools
+SAM := $(TOOLS)/sam/bin/sam
 GATE := .build/gate
 STATE_MACHINES := $(wildcard statemachine/*.asl.yaml)
 DASHBOARD_CHARTS := plugins/music_streams_airflow/dashboard/static/vendor/chart.umd.min.js
@@ -23,7 +23,7 @@ demo: setup ## The whole trip on this machine: sample files from S3 to metrics i
 	./music-streams up --fresh && ./music-streams demo
 
 .PHONY: test
-test: lint library $(DASHBOARD_CHARTS) ## Lint, types, the gate, unit and integration tests, the main end-to-end test
+test: lint package ## Lint, types, the gate, unit and integration tests, the main end-to-end test
 	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
 
 ##@ Work on it
@@ -32,7 +32,7 @@ up: setup ## Start the local cloud and deploy the pipeline to it (FRESH=1: start
 	./music-streams up $(if $(FRESH),--fresh)
 
 .PHONY: airflow
-airflow: library $(TOOLS)/airflow/ready $(DASHBOARD_CHARTS) ## Start Airflow too, on http://127.0.0.1:8080 (AIRFLOW_PORT=another)
+airflow: setup $(TOOLS)/airflow/ready $(DASHBOARD_CHARTS) ## Start Airflow too, on http://127.0.0.1:8080 (AIRFLOW_PORT=another)
 	./music-streams up
 	$(BIN)/python -m local airflow --python $(TOOLS)/airflow/bin/python --dags dags --plugins plugins --pythonpath .
 
@@ -57,13 +57,13 @@ $(GATE)/passed: template.yaml samconfig.toml $(STATE_MACHINES) $(wildcard checks
         $(TOOLS)/sam/ready $(TOOLS)/checkov/ready $(TOOLS)/asl-validator/ready | $(READY)
 	$(BIN)/python -m checks.translate template.yaml $(GATE)/template.json
 	$(BIN)/cfn-lint template.yaml $(GATE)/template.json
-	SAM_CLI_TELEMETRY=0 $(TOOLS)/sam/bin/sam validate --lint --template template.yaml --region us-east-1
+	SAM_CLI_TELEMETRY=0 $(SAM) validate --lint --template template.yaml --region us-east-1
 	$(TOOLS)/checkov/bin/checkov --config-file checks/checkov.yaml --file $(GATE)/template.json
 	PATH="$$PWD/$(TOOLS)/node/bin:$$PATH" $(TOOLS)/asl-validator/node_modules/.bin/asl-validator $(addprefix --yaml-path ,$(STATE_MACHINES))
 	touch $@
 
 .PHONY: test-all
-test-all: lint library $(DASHBOARD_CHARTS) $(TOOLS)/airflow/ready $(TOOLS)/airflow-oldest/ready ## Everything, the slow tests too
+test-all: lint package $(TOOLS)/airflow/ready $(TOOLS)/airflow-oldest/ready ## Everything, the slow tests too
 	$(BIN)/python -m pytest $(WORKERS)
 
 .PHONY: sam-local
@@ -81,12 +81,24 @@ lock: setup $(TOOLS)/node/ready ## Compile the pinned, hashed requirements anew
 	PATH="$$PWD/$(TOOLS)/node/bin:$$PATH" npm install --silent --package-lock-only --omit-lockfile-registry-resolved --prefix requirements/dashboard
 
 ##@ Deploy to AWS
+.PHONY: package
+package: jobs $(DASHBOARD_CHARTS) ## Package what AWS takes beside the template, in folders named by their content
+	$(BIN)/python -m deploy.package airflow $(PACKAGE)
+
 .PHONY: deploy
-deploy: library ## Deploy with the SAM CLI (ARTIFACTS_BUCKET=a bucket of yours)
+deploy: package $(TOOLS)/sam/ready ## Upload and deploy (ARTIFACTS_BUCKET=a bucket of yours; PARAMETERS, OPTIONS of sam deploy)
 	$(if $(ARTIFACTS_BUCKET),,$(error say which bucket takes the artifacts: make deploy ARTIFACTS_BUCKET=my-artifacts))
-	sam build
-	aws s3 cp --recursive $(LIBRARY) s3://$(ARTIFACTS_BUCKET)/library/
-	sam deploy --s3-bucket $(ARTIFACTS_BUCKET) --parameter-overrides ArtifactsBucket=$(ARTIFACTS_BUCKET)
+	for part in jobs airflow; do \
+	    version=$$(cat $(PACKAGE)/$$part/version) && \
+	    echo "Uploading $$part $$version ..." && \
+	    aws s3 sync --only-show-errors --size-only $(PACKAGE)/$$part/$$version s3://$(ARTIFACTS_BUCKET)/$$part/$$version \
+	    || exit 1; \
+	done
+	echo "Building the functions ..."
+	SAM_CLI_TELEMETRY=0 $(SAM) build
+	echo "Deploying the stack ..."
+	SAM_CLI_TELEMETRY=0 $(SAM) deploy --s3-bucket $(ARTIFACTS_BUCKET) --s3-prefix functions \
+	    --parameter-overrides ArtifactsBucket=$(ARTIFACTS_BUCKET) JobsVersion=$$(cat $(PACKAGE)/jobs/version) $(PARAMETERS) $(OPTIONS)
 
 ##@ Parts of the above
 .PHONY: setup
@@ -101,12 +113,9 @@ $(READY): requirements/uv.txt requirements/dev.txt
 	ln -sf ../../music-streams $(BIN)/music-streams
 	touch $@
 
-.PHONY: library
-library: $(WHEEL) ## Build the package that the two Glue jobs import
-
-$(WHEEL): pyproject.toml $(shell find music_streams -name '*.py' 2>/dev/null) | $(READY)
-	$(BIN)/uv build --quiet --wheel --out-dir $(LIBRARY)
-	cp $(WHEEL) $(LIBRARY)/music_streams.zip  # Spark takes .zip, Python Shell takes .whl: the same bytes
+.PHONY: jobs
+jobs: setup ## Package what the two Glue jobs run: their scripts and the library
+	$(BIN)/python -m deploy.package jobs $(PACKAGE)
 
 # Tools with environments of their own, made anew where their lock changed
 $(TOOLS)/%/ready: requirements/%.txt | $(READY)

@@ -30,7 +30,8 @@ class NamedArtifacts:
 
 def translated(template_path: Path) -> dict[str, Json]:
     """The CloudFormation template of a SAM template. Raises local.errors.TemplateError."""
-    template = read_template(template_path, read_settings(template_path.with_name("samconfig.toml")))
+    settings = read_settings(template_path.with_name("samconfig.toml")).with_parameters({"JobsVersion": "0" * 12})
+    template = read_template(template_path, settings)
     result = translate(with_artifacts(template, NamedArtifacts()), template.parameters, DEFAULT_REGION)
     for logical_id, resource in result["Resources"].items():
         if resource["Type"] == "AWS::StepFunctions::StateMachine":

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,11 +22,18 @@ Upload = tuple[Path, str, str]  # folder, bucket, prefix
 
 
 def bring_up(
-    state: StateDir, template_path: Path, *, fresh: bool, uploads: list[str], port: int, report: Report
+    state: StateDir,
+    template_path: Path,
+    *,
+    fresh: bool,
+    uploads: list[str],
+    parameters: Mapping[str, str],
+    port: int,
+    report: Report,
 ) -> None:
     """Starts the server unless it runs, deploys, and writes stack.json. Raises LocalCloudError."""
     began = time.monotonic()
-    settings = read_settings(template_path.parent / "samconfig.toml")
+    settings = read_settings(template_path.parent / "samconfig.toml").with_parameters(parameters)
     template = read_template(template_path, settings)
     folders = [_parse_upload(entry) for entry in uploads]
     if fresh:

@@ -16,6 +16,7 @@ from local import airflow, control
 from local.airflow_home import Launch
 from local.errors import LocalCloudError, TemplateError
 from local.log import LINE, concerns, follow
+from local.samconfig import parse_overrides
 from local.state import DEFAULT_STATE, StateDir
 
 app = typer.Typer(
@@ -36,6 +37,10 @@ def up(
         list[str] | None,
         typer.Option(help="DIR=s3://bucket/prefix: upload a folder before the deployment; repeatable."),
     ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=VALUE: a parameter of the template, over those of samconfig.toml; repeatable."),
+    ] = None,
     port: Annotated[int, typer.Option(help="Port of the endpoint; 0 takes a free one.")] = 0,
     state_dir: StateOption = DEFAULT_STATE,
 ) -> None:
@@ -44,7 +49,15 @@ def up(
     from local.bring_up import bring_up  # noqa: PLC0415  takes a second, which `down` and `logs` need not wait
 
     with state.exclusively():
-        bring_up(state, template, fresh=fresh, uploads=upload or [], port=port, report=report)
+        bring_up(
+            state,
+            template,
+            fresh=fresh,
+            uploads=upload or [],
+            parameters=parse_overrides(parameter or []),
+            port=port,
+            report=report,
+        )
 
 
 @app.command("airflow")

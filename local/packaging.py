@@ -73,12 +73,13 @@ def build_with_make(code: Path, logical_id: str, target: Path) -> None:
 
 
 def zip_folder(folder: Path) -> bytes:
-    """The folder's files as a zip that depends on their names, modes and bytes alone."""
+    """The folder's files as a zip that depends on their names and bytes, and on which are executable, alone."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for path in sorted(_files(folder)):
             entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH)
-            entry.external_attr = (path.stat().st_mode & 0o777) << 16
+            is_executable = path.stat().st_mode & 0o100
+            entry.external_attr = (0o755 if is_executable else 0o644) << 16  # whatever the umask of the checkout
             archive.writestr(entry, path.read_bytes())
     return buffer.getvalue()
 

@@ -4,7 +4,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from local.errors import TemplateError
@@ -22,6 +22,10 @@ class Settings:
     stack_name: str = DEFAULT_STACK_NAME
     region: str = DEFAULT_REGION
     parameters: dict[str, str] = field(default_factory=dict)
+
+    def with_parameters(self, given: Mapping[str, str]) -> "Settings":
+        """These settings with other values of some parameters."""
+        return replace(self, parameters={**self.parameters, **given})
 
 
 def read_settings(path: Path, environment: str = "local") -> Settings:

@@ -9,8 +9,8 @@ from music_streams_cli.errors import NoCloud
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 TEMPLATE = CHECKOUT / "template.yaml"
-LIBRARY = CHECKOUT / ".build" / "library"
-LIBRARY_PLACE = "s3://music-streams-artifacts/library"
+JOBS = CHECKOUT / ".build" / "package" / "jobs"
+JOBS_PLACE = "s3://music-streams-artifacts/jobs"
 
 
 def state() -> StateDir:

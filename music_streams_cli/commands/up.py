@@ -32,7 +32,7 @@ def up(
     """
     console = output.stderr(quiet=quiet)
     began = time.monotonic()
-    _build_library()
+    jobs = _package_jobs()
     state = local_cloud.state()
     from local.bring_up import bring_up  # noqa: PLC0415  takes a second, which the other commands need not wait
 
@@ -46,7 +46,8 @@ def up(
                 state,
                 local_cloud.TEMPLATE,
                 fresh=fresh,
-                uploads=[f"{local_cloud.LIBRARY}={local_cloud.LIBRARY_PLACE}"],
+                uploads=[f"{local_cloud.JOBS / jobs}={local_cloud.JOBS_PLACE}/{jobs}"],
+                parameters={"JobsVersion": jobs},
                 port=0,
                 report=tell,
             )
@@ -58,17 +59,18 @@ def up(
         _say_ready()
 
 
-def _build_library() -> None:
-    """The jobs' library, as the Makefile makes it."""
+def _package_jobs() -> str:
+    """Package what the Glue jobs run, as a deployment to AWS does; answers its version."""
     made = subprocess.run(
-        ["make", "--silent", "library"], cwd=local_cloud.CHECKOUT, capture_output=True, text=True, check=False
+        ["make", "--silent", "jobs"], cwd=local_cloud.CHECKOUT, capture_output=True, text=True, check=False
     )
     if made.returncode:
         raise NoCloud(
-            "the jobs' library could not be built",
+            "what the Glue jobs run could not be packaged",
             details=made.stderr.strip().splitlines()[-5:],
-            next_steps=["make library      shows the whole output"],
+            next_steps=["make jobs         shows the whole output"],
         )
+    return (local_cloud.JOBS / "version").read_text("utf-8").strip()
 
 
 def _say_ready() -> None:

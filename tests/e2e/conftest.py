@@ -3,7 +3,6 @@
 import contextlib
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,13 +34,12 @@ def shared_data() -> Path:
 @contextlib.contextmanager
 def running_cloud(state: Path) -> Iterator[Path]:
     """A local cloud with the pipeline deployed; gives its state folder."""
-    local = [sys.executable, "-m", "local"]
-    library = f"{ROOT / '.build' / 'library'}=s3://music-streams-artifacts/library"
+    commands, environment = ROOT / "music-streams", {**os.environ, "LOCAL_CLOUD_STATE": str(state)}
     try:
-        subprocess.run([*local, "up", "--state-dir", state, "--upload", library], cwd=ROOT, check=True)
+        subprocess.run([commands, "up"], env=environment, check=True)
         yield state
     finally:
-        subprocess.run([*local, "down", "--state-dir", state], cwd=ROOT, check=True)
+        subprocess.run([commands, "down"], env=environment, check=True)
 
 
 @pytest.fixture(scope="package")

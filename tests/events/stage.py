@@ -35,6 +35,7 @@ def stage_template() -> dict[str, Any]:
     return {
         "Transform": template["Transform"],
         "Parameters": template["Parameters"],
+        "Conditions": template["Conditions"],
         "Resources": resources,
         "Outputs": {name: {"Value": {"Ref": name}} for name in resources},
     }

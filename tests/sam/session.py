@@ -67,7 +67,7 @@ class Session:
         template = self.folder / "stage.yaml"
         template.write_text(json.dumps(stage_template()))
         (self.folder / "samconfig.toml").write_bytes((ROOT / "samconfig.toml").read_bytes())
-        self._cloud("up", "--template", template)
+        self._cloud("up", "--template", template, "--parameter", f"JobsVersion={'0' * 12}")
         return dict(json.loads((self.folder / "cloud" / "stack.json").read_text()))
 
     def _start_engine(self) -> "subprocess.Popen[bytes]":

@@ -26,6 +26,7 @@ TEMPLATE = {
         "Arrivals": {"Type": "AWS::SQS::Queue"},
         "DeadLetters": {"Type": "AWS::SQS::Queue"},
         "DeadFailures": {"Type": "AWS::SQS::Queue"},
+        "Alerts": {"Type": "AWS::SNS::Topic"},
     },
     "Outputs": {
         "LandingBucketName": {"Value": {"Ref": "Landing"}},
@@ -36,6 +37,7 @@ TEMPLATE = {
         "ArrivalsQueueUrl": {"Value": {"Ref": "Arrivals"}},
         "ArrivalsDeadLetterQueueUrl": {"Value": {"Ref": "DeadLetters"}},
         "FailuresDeadLetterQueueUrl": {"Value": {"Ref": "DeadFailures"}},
+        "AlertsTopicArn": {"Value": {"Ref": "Alerts"}},
         "RecordFailureFunctionName": {"Value": "record-failure"},
     },
 }

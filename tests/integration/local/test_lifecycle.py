@@ -90,6 +90,7 @@ def test_errors_are_one_line(root, tmp_path):
     for arguments, message in (
         (("up", "--template", tmp_path / "none.yaml"), "no template at"),
         (("up", "--template", STACK, "--upload", "somewhere"), "write DIR=s3://bucket/prefix"),
+        (("up", "--template", STACK, "--parameter", "Unheard=1"), "the template has no parameter Unheard"),
         (("logs",), "start the cloud with `python -m local up`"),
     ):
         result = command(*arguments, "--state-dir", root)

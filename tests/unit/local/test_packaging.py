@@ -17,6 +17,17 @@ def test_the_same_files_give_the_same_zip(tmp_path):
     assert zipfile.ZipFile(io.BytesIO(first)).namelist() == ["package/a.py"]
 
 
+def test_the_zip_tells_programs_from_other_files_whatever_the_umask(tmp_path):
+    for name, modes in (("one", (0o755, 0o644)), ("two", (0o700, 0o600))):
+        (tmp_path / name).mkdir()
+        for file, mode in zip(("program", "data"), modes, strict=True):
+            (tmp_path / name / file).touch(mode)
+    first, second = (zip_folder(tmp_path / name) for name in ("one", "two"))
+    assert first == second
+    packed = {entry.filename: entry.external_attr >> 16 for entry in zipfile.ZipFile(io.BytesIO(first)).infolist()}
+    assert packed == {"program": 0o755, "data": 0o644}
+
+
 def test_make_builds_into_the_artifacts_folder(tmp_path):
     (tmp_path / "Makefile").write_text("build-It:\n\techo content > $(ARTIFACTS_DIR)/app.py\n")
     (tmp_path / "out").mkdir()

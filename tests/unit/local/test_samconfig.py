@@ -39,6 +39,11 @@ def test_settings_of_the_local_environment(tmp_path):
     assert read_settings(file) == Settings("mine", "eu-west-1", {"A": "1"})
 
 
+def test_values_that_are_given_go_over_those_of_the_file():
+    given = Settings(parameters={"A": "1", "B": "2"}).with_parameters({"B": "3"})
+    assert given == Settings(parameters={"A": "1", "B": "3"})
+
+
 def test_defaults_without_a_file(tmp_path):
     assert read_settings(tmp_path / "samconfig.toml") == Settings("local", "us-east-1", {})
 

@@ -1,0 +1,1 @@
+"""What is deployed to AWS beside the template; see docs/deploy.md."""

@@ -1,0 +1,144 @@
+"""docs/deploy.md speaks of what there is: make targets, parameters, outputs, commands of AWS and our own."""
+
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import botocore.session
+import pytest
+from botocore import xform_name
+from samtranslator.yaml_helper import yaml_parse
+
+ROOT = Path(__file__).parents[2]
+DOC = (ROOT / "docs" / "deploy.md").read_text()
+TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
+BLOCKS = "".join(re.findall(r"^```sh\n(.*?)^```", DOC, re.MULTILINE | re.DOTALL)).replace("\\\n", "")
+MADE = re.findall(r"^make .+$", BLOCKS, re.MULTILINE)
+OF_AWS = sorted(set(re.findall(r"\baws (?!s3 )([a-z0-9]+) ([a-z-]+)(.*)", BLOCKS)))
+OF_THE_CLI = {"output", "query", "max-items", "notification-endpoint"}  # what the AWS CLI calls its own way
+SESSION = botocore.session.get_session()
+BARE = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
+FAKE = '#!/bin/sh\necho "{name} $*" >> "{record}"\n{then}\n'
+
+
+@pytest.fixture
+def deploy(tmp_path):
+    """`make deploy` with stand-ins for the AWS CLI and the SAM CLI; answers how it ended and what was called."""
+
+    def run(*variables: str, upload: str = "exit 0") -> tuple[subprocess.CompletedProcess[str], list[str]]:
+        record = tmp_path / "record"
+        record.touch()
+        for name, then in (("aws", upload), ("sam", "exit 0")):
+            (tmp_path / name).write_text(FAKE.format(name=name, record=record, then=then))
+            (tmp_path / name).chmod(0o755)
+        environment = {**BARE, "PATH": f"{tmp_path}:{BARE['PATH']}"}
+        command = ["make", "deploy", f"PACKAGE={tmp_path / 'package'}", f"SAM={tmp_path / 'sam'}", *variables]
+        ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        return ended, record.read_text().splitlines()
+
+    return run
+
+
+def test_a_deployment_uploads_then_builds_then_deploys_what_it_uploaded(deploy, tmp_path):
+    ended, called = deploy("ARTIFACTS_BUCKET=mine", "PARAMETERS=BatchSize=7", "OPTIONS=--no-execute-changeset")
+    assert ended.returncode == 0, ended.stderr
+    versions = {part: (tmp_path / "package" / part / "version").read_text().strip() for part in ("jobs", "airflow")}
+    sync = "aws s3 sync --only-show-errors --size-only"
+    uploads = [
+        f"{sync} {tmp_path}/package/{part}/{version} s3://mine/{part}/{version}" for part, version in versions.items()
+    ]
+    parameters = f"ArtifactsBucket=mine JobsVersion={versions['jobs']} BatchSize=7"
+    assert called == [
+        *uploads,
+        "sam build",
+        f"sam deploy --s3-bucket mine --s3-prefix functions --parameter-overrides {parameters} --no-execute-changeset",
+    ]
+    for step in ("packaged", "Uploading jobs", "Uploading airflow", "Building", "Deploying"):
+        assert step in ended.stdout
+
+
+def test_nothing_is_deployed_where_an_upload_failed(deploy):
+    ended, called = deploy("ARTIFACTS_BUCKET=mine", upload="exit 1")
+    assert ended.returncode != 0
+    assert [line.split()[0] for line in called] == ["aws"]
+
+
+def test_a_deployment_without_a_bucket_says_what_is_missing(deploy):
+    ended, called = deploy()
+    assert ended.returncode != 0
+    assert "make deploy ARTIFACTS_BUCKET=my-artifacts" in ended.stderr
+    assert called == []
+
+
+def test_make_knows_every_target_that_the_page_names():
+    targets = {line.split()[1] for line in MADE} | set(re.findall(r"`make ([a-z-]+)`", DOC))
+    assert {"deploy", "package"} <= targets
+    done = subprocess.run(
+        ["make", "--dry-run", *sorted(targets), "ARTIFACTS_BUCKET=mine"],
+        cwd=ROOT,
+        env=BARE,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_parameter_that_the_page_names_is_one_of_the_template_with_that_default():
+    named = re.findall(r"^\| ([A-Z]\w+) \| ([^|]+) \|", DOC, re.MULTILINE)
+    assert len(named) > 4
+    for name, default in named:
+        assert str(TEMPLATE["Parameters"][name]["Default"]) == default, name
+    for line in MADE:
+        for name in re.findall(r"(\w+)=\d", line):
+            assert name in TEMPLATE["Parameters"]
+
+
+def test_every_output_that_the_page_names_is_one_of_the_template():
+    named = set(re.findall(r"\$\(output (\w+)\)", BLOCKS)) | set(re.findall(r"\b[A-Z]\w+(?:Name|Arn|Url)\b", BLOCKS))
+    named -= {"QueueArn"}  # an attribute of a queue
+    assert {"AlertsTopicArn", "ReconcilerPolicyArn", "LakeBucketName"} <= named
+    assert named <= set(TEMPLATE["Outputs"])
+
+
+def test_what_stays_when_the_stack_goes_is_named_and_deleted():
+    retained = {name for name, each in TEMPLATE["Resources"].items() if each.get("DeletionPolicy") == "Retain"}
+    assert retained == {"LandingBucket", "LakeBucket", "MetricsTable", "FilesTable", "LakeDatabase"}
+    removal = DOC.split("## 7. Removal", 1)[1]
+    for words in ("bucket LANDING_BUCKET", "bucket LAKE_BUCKET", "table-name METRICS_TABLE", "table-name FILES_TABLE"):
+        assert f"--{words}" in removal
+    database = TEMPLATE["Resources"]["LakeDatabase"]["Properties"]["DatabaseInput"]["Name"]
+    assert f"delete-database --name {database}" in removal
+
+
+@pytest.mark.parametrize(("service", "command", "rest"), OF_AWS)
+def test_a_command_of_aws_is_an_operation_with_such_parameters(service, command, rest):
+    if command == "wait":
+        waiters = {xform_name(name, "-") for name in SESSION.get_waiter_model(service).waiter_names}
+        assert rest.split()[0] in waiters
+        return
+    model = SESSION.get_service_model(service.removesuffix("api"))
+    operations = {xform_name(name, "-"): name for name in model.operation_names}
+    assert command in operations
+    shape = model.operation_model(operations[command]).input_shape
+    known = {xform_name(name, "-") for name in shape.members} if shape else set()
+    given = {word.removeprefix("no-") for word in re.findall(r"--([a-z0-9-]+)", rest)}
+    # `--dag-s3-path` is DagS3Path, which is split in another place
+    assert {word.replace("-", "") for word in given - OF_THE_CLI} <= {word.replace("-", "") for word in known}
+
+
+def test_the_page_shows_commands_of_aws():
+    assert len(OF_AWS) > 12
+
+
+def test_every_link_leads_to_a_file():
+    for link in re.findall(r"\]\(([^)#]+)", DOC):
+        assert (ROOT / "docs" / link).is_file(), link
+
+
+def test_no_line_of_a_shell_block_is_broken():
+    done = subprocess.run(["bash", "-n"], input=BLOCKS, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert shlex.split(MADE[0])[:2] == ["make", "deploy"]

@@ -1,0 +1,142 @@
+"""What is uploaded to AWS: named by its content, the same from the same sources, nothing in it that is not meant."""
+
+import io
+import re
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+from uv import find_uv_bin
+
+from deploy.package import PARTS, package
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ("dags", "glue", "music_streams", "plugins", "requirements")
+NOT_MEANT = re.compile(
+    r"(^|/)(tests?|__pycache__|\.env|\.git|\.aws|node_modules)(/|$)|\.(pyc|pem|key)$|credentials|secret"
+)
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Path:
+    """A copy of what is packaged, its chart library left out: another checkout may not have it yet."""
+    copy = tmp_path / "checkout"
+    for name in SOURCES:
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "vendor"))
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> dict[str, Path]:
+    """The packages of this checkout, by part."""
+    target = tmp_path_factory.mktemp("package")
+    return {part: target / part / package(part, ROOT, target) for part in PARTS}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Content by path; that of zips and wheels too, as `plugins.zip/path`."""
+    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for name in [name for name in found if name.endswith((".zip", ".whl"))]:
+        with zipfile.ZipFile(io.BytesIO(found[name])) as archive:
+            found |= {f"{name}/{entry}": archive.read(entry) for entry in archive.namelist() if not entry.endswith("/")}
+    return found
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_same_sources_give_the_same_bytes_elsewhere_and_later(part, checkout, tmp_path):
+    later = shutil.copytree(checkout, tmp_path / "elsewhere")
+    for number, path in enumerate(path for path in later.rglob("*") if path.is_file()):
+        path.touch()  # another date than the original
+        path.chmod(0o600 if number % 2 else 0o644)  # another umask
+    for folder in ("dags", "glue", "music_streams/load", "plugins/music_streams_airflow"):
+        (later / folder / "__pycache__").mkdir()
+        (later / folder / "__pycache__" / "some.cpython-311.pyc").write_bytes(b"compiled")
+    versions = [package(part, tree, tmp_path / tree.name) for tree in (checkout, later)]
+    assert versions[0] == versions[1]
+    first, second = (contents(tmp_path / name / part / versions[0]) for name in (checkout.name, later.name))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("part", "source"),
+    [
+        ("jobs", "glue/load_metrics.py"),
+        ("jobs", "music_streams/load/job.py"),
+        ("jobs", "music_streams/schemas/metrics_item.schema.json"),
+        ("airflow", "dags/reconcile_streams.py"),
+        ("airflow", "plugins/music_streams_airflow/dashboard/static/dashboard.css"),
+        ("airflow", "music_streams/ledger.py"),
+        ("airflow", "requirements/airflow-oldest.in"),
+    ],
+)
+def test_another_source_is_another_version_beside_the_one_before(part, source, checkout, tmp_path):
+    target = tmp_path / "package"
+    before = package(part, checkout, target)
+    old = contents(target / part / before)
+    with (checkout / source).open("a") as file:
+        file.write("added\n")
+    after = package(part, checkout, target)
+    assert after != before
+    assert (target / part / "version").read_text() == f"{after}\n"
+    assert contents(target / part / before) == old
+
+
+def test_a_dag_changes_nothing_of_the_jobs(checkout, tmp_path):
+    before = package("jobs", checkout, tmp_path / "package")
+    (checkout / "dags" / "another.py").touch()
+    assert package("jobs", checkout, tmp_path / "package") == before
+
+
+def test_the_jobs_are_two_scripts_and_one_library_under_two_names(built):
+    folder = built["jobs"]
+    wheel = "music_streams-0.1.0-py3-none-any.whl"
+    names = {"load_metrics.py", "transform_streams.py", wheel, "music_streams.zip", "manifest.json"}
+    assert {path.name for path in folder.iterdir()} == names
+    assert (folder / wheel).read_bytes() == (folder / "music_streams.zip").read_bytes()
+    for script in ("load_metrics.py", "transform_streams.py"):
+        assert (folder / script).read_bytes() == (ROOT / "glue" / script).read_bytes()
+
+
+def test_the_library_installs_on_python_3_9_with_nothing_beside_it(built, tmp_path):
+    [wheel] = built["jobs"].glob("*.whl")
+    options = ("--quiet", "--offline", "--no-index", "--python-version", "3.9", "--target", tmp_path)
+    subprocess.run([find_uv_bin(), "pip", "install", *options, wheel], check=True)
+    assert (tmp_path / "music_streams" / "load" / "job.py").is_file()
+    assert [path.name for path in tmp_path.glob("*.dist-info")] == ["music_streams-0.1.0.dist-info"]
+
+
+def test_airflow_gets_dags_plugins_and_the_package_that_both_import(built):
+    found = set(contents(built["airflow"]))
+    for folder, place in (("dags", "dags"), ("plugins", "plugins.zip"), ("music_streams", "plugins.zip/music_streams")):
+        sources = {path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+        assert {f"{place}/{path.relative_to(ROOT / folder).as_posix()}" for path in sources} <= found
+    assert {path.name for path in built["airflow"].iterdir()} == {
+        "dags",
+        "plugins.zip",
+        "requirements.txt",
+        "manifest.json",
+    }
+
+
+def test_airflow_takes_none_of_the_package_for_a_plugin(built):
+    assert contents(built["airflow"])["plugins.zip/.airflowignore"].endswith(b"\n/music_streams/\n")
+
+
+def test_airflow_itself_is_constrained_but_not_required(built):
+    requirements = (built["airflow"] / "requirements.txt").read_text().splitlines()
+    constraints = (built["airflow"] / "dags" / "constraints.txt").read_text().splitlines()
+    assert requirements[0] == "--constraint /usr/local/airflow/dags/constraints.txt"
+    required = {re.split(r"[\[=]", line)[0] for line in requirements[1:]}
+    assert {"apache-airflow-providers-amazon", "boto3", "duckdb", "jinja2", "pyarrow", "pyiceberg"} == required
+    assert not [line for line in constraints if not re.match(r"^[\w.-]+==[\w.]+( ; .+)?$", line)]
+    assert required | {"apache-airflow"} <= {line.split("==")[0] for line in constraints}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_nothing_is_inside_that_is_not_meant(part, built):
+    found = contents(built[part])
+    assert len(found) > 5
+    assert [name for name in found if NOT_MEANT.search(name)] == []
