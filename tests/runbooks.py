@@ -1,0 +1,41 @@
+"""The runbooks of docs/operate.md, as tests read them."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+DOC = (Path(__file__).parents[1] / "docs" / "operate.md").read_text()
+
+
+@dataclass(frozen=True)
+class Runbook:
+    """One incident; each part is Markdown."""
+
+    symptom: str
+    meaning: str
+    look: str
+    act: str
+    proof: str
+
+
+def commands(part: str) -> list[str]:
+    """The commands of a shell block, or of the blocks of a part, without comments."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", part, re.MULTILINE | re.DOTALL) or [part]
+    lines = [line for block in blocks for line in re.sub(r"\\\n\s*", "", block).splitlines()]
+    # What is indented goes on with the command before.
+    return [line.split("  #")[0].strip() for line in lines if line.strip() and not line.startswith(" ")]
+
+
+def _runbooks() -> dict[str, Runbook]:
+    text = DOC.partition("\n## 5. Runbooks\n")[2].partition("\n## ")[0]
+    parts = r"\*\*Symptom\.\*\*(.*?)\*\*Meaning\.\*\*(.*?)\*\*Look\.\*\*(.*?)\*\*Act\.\*\*(.*?)\*\*Proof\.\*\*(.*)"
+    found = {}
+    for section in re.split(r"^### ", text, flags=re.MULTILINE)[1:]:
+        title, _, body = section.partition("\n")
+        match = re.fullmatch(rf"\s*{parts}", body, re.DOTALL)
+        assert match, f"the runbook {title!r} has not the five parts in their order"
+        found[title] = Runbook(*(part.strip() for part in match.groups()))
+    return found
+
+
+RUNBOOKS = _runbooks()

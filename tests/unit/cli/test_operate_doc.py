@@ -1,0 +1,204 @@
+"""docs/operate.md speaks of what there is, and of all of it: states, DAGs, alarms, alerts, commands."""
+
+import ast
+import json
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import botocore.session
+import pytest
+from botocore import xform_name
+
+from music_streams.reconcile.findings import DayState, State
+from music_streams.verdicts import Verdict
+from tests.runbooks import DOC, RUNBOOKS, commands
+
+ROOT = Path(__file__).parents[3]
+AIRFLOW = ROOT / ".build" / "tools" / "airflow" / "bin" / "python"
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", DOC, re.MULTILINE | re.DOTALL)
+WORDS = {"DAY": "2024-06-25", "USER": "4711"}  # what the parser of a command checks
+EXAMPLES = sorted({line for block in BLOCKS for line in commands(block)})
+OURS = [line.removeprefix("music-streams ") for line in EXAMPLES if line.startswith("music-streams ")]
+OF_AWS = [line for line in EXAMPLES if line.startswith("aws ")]
+OF_AIRFLOW = [line for line in EXAMPLES if line.startswith("airflow ")]
+HEADS = {"state", "parameter", "task"}
+DAGS = {path.stem: ast.parse(path.read_text()) for path in (ROOT / "dags").glob("*.py")}
+
+
+def section(title: str) -> str:
+    """What stands under a heading, up to the next of any level."""
+    [text] = re.findall(rf"^#+ {re.escape(title)}\n(.*?)(?=^#|\Z)", DOC, re.MULTILINE | re.DOTALL)
+    return str(text)
+
+
+def first_cells(text: str) -> list[str]:
+    """The first cell of each row of the tables, without the headings."""
+    return [cell.strip("` ") for cell in re.findall(r"^\| ([^|]+) \|", text, re.MULTILINE) if cell.strip() not in HEADS]
+
+
+def test_every_kind_of_command_is_shown():
+    assert len(OURS) > 20
+    assert OF_AWS
+    assert OF_AIRFLOW
+    assert {line.split()[0] for line in EXAMPLES} <= {"music-streams", "aws", "airflow", "curl", "TOKEN=$(curl"}
+
+
+@pytest.mark.parametrize("example", OURS)
+def test_a_command_fails_only_for_want_of_a_pipeline(run, example, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = [WORDS.get(word, word) for word in shlex.split(example)]
+    for name in words:
+        if name.endswith(".csv"):
+            Path(name).touch()
+    ended = run(*words)
+    assert ended.exit_code == 3, ended.stderr
+    assert "no running pipeline was found" in ended.stderr
+
+
+@pytest.mark.parametrize("example", OF_AWS)
+def test_a_command_of_aws_is_an_operation_with_such_parameters(example):
+    _, service, command, *rest = shlex.split(example)
+    model = botocore.session.get_session().get_service_model(service)
+    operations = {xform_name(name, "-"): name for name in model.operation_names}
+    assert command in operations
+    shape = model.operation_model(operations[command]).input_shape
+    known = {xform_name(name, "-") for name in shape.members} if shape else set()
+    assert {word.removeprefix("--") for word in rest if word.startswith("--")} <= known
+
+
+@pytest.mark.skipif(not AIRFLOW.exists(), reason="Airflow is not installed: make .build/tools/airflow/ready")
+def test_airflow_takes_its_commands_and_its_request(tmp_path):
+    [body] = [text for text in re.findall(r"-d '(\{.*?\})'", DOC, re.DOTALL) if "dag_id" in text]
+    script = (
+        "import json, shlex, sys\n"
+        "from airflow.api_fastapi.core_api.datamodels.backfills import BackfillPostBody\n"
+        "from airflow.cli.cli_parser import get_parser\n"
+        "body, *lines = json.load(sys.stdin)\n"
+        "BackfillPostBody.model_validate_json(body)\n"
+        "[get_parser().parse_args(shlex.split(line)[1:]) for line in lines]\n"
+    )
+    ended = subprocess.run(
+        [AIRFLOW, "-c", script],
+        input=json.dumps([body, *OF_AIRFLOW]),
+        env={"AIRFLOW_HOME": str(tmp_path), "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_airflow_is_given_dags_and_parameters_that_there_are():
+    for line in OF_AIRFLOW:
+        _, _, verb, *rest = shlex.split(line)
+        dag_id = rest[0] if verb == "trigger" else rest[rest.index("--dag-id") + 1]
+        told = json.loads(rest[rest.index("--conf") + 1]) if "--conf" in rest else {}
+        assert set(told) <= set(params(DAGS[dag_id]))
+
+
+@pytest.mark.parametrize(("of", "states"), [("Of a file", State), ("Of a day", DayState)])
+def test_every_state_and_no_other_has_its_row(of, states):
+    assert first_cells(section(of)) == [state.value for state in states]
+
+
+@pytest.mark.parametrize("dag_id", DAGS)
+def test_every_task_and_parameter_of_a_dag_and_no_other_has_its_row(dag_id):
+    told = first_cells(section(dag_id))
+    in_tables = [*params(DAGS[dag_id]), *tasks(DAGS[dag_id])]
+    if dag_id == "backfill_streams":  # its one parameter needs no table
+        in_tables.remove("day")
+        assert "The parameter `day`" in section(dag_id)
+    assert sorted(told) == sorted(in_tables)
+
+
+def params(dag: ast.Module) -> dict[str, object]:
+    """The parameters of a DAG with their defaults."""
+    found = [node.value for node in ast.walk(dag) if isinstance(node, ast.keyword) and node.arg == "params"]
+    return {
+        key.value: ast.literal_eval(value.args[0])
+        for each in found
+        if isinstance(each, ast.Dict)
+        for key, value in zip(each.keys, each.values, strict=True)
+        if isinstance(key, ast.Constant) and isinstance(key.value, str) and isinstance(value, ast.Call)
+    }
+
+
+def tasks(dag: ast.Module) -> Iterator[str]:
+    """The tasks of a DAG: functions that are decorated as such, and sensors by their task_id."""
+    for node in ast.walk(dag):
+        if isinstance(node, ast.FunctionDef) and any(
+            ast.unparse(each).split("(")[0] == "task" for each in node.decorator_list
+        ):
+            yield node.name
+        if isinstance(node, ast.keyword) and node.arg == "task_id":
+            yield ast.literal_eval(node.value)
+
+
+def test_defaults_of_parameters_are_those_of_the_dag():
+    shown = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", section("reconcile_streams"), re.MULTILINE))
+    words = {"None": "none", "True": "true", "False": "false", "": "''"}
+    for name, value in params(DAGS["reconcile_streams"]).items():
+        assert shown[name] == words.get(str(value), str(value)), name
+
+
+def test_every_alarm_is_quoted_with_its_words_and_no_other_is():
+    template = (ROOT / "template.yaml").read_text()
+    head = r"^  (\w+):\n    Type: AWS::CloudWatch::Alarm\n    Properties:\n      AlarmDescription: (.+)$"
+    alarms = dict(re.findall(head, template, re.MULTILINE))
+    page = " ".join(DOC.split())
+    assert set(re.findall(r"\b\w+Alarm\b", DOC)) == set(alarms)
+    for name, words in alarms.items():
+        assert re.search(rf'{name}: "{re.escape(words)}', page), name
+
+
+def test_every_subject_of_an_alert_is_quoted_and_no_other_is():
+    quoted = set(re.findall(r"`(music-streams: [^`]+)`", DOC))
+    patterns = set(subjects())
+    assert len(patterns) == 4
+    for subject in quoted:
+        assert any(re.fullmatch(pattern, subject) for pattern in patterns), subject
+    for pattern in patterns:
+        assert any(re.fullmatch(pattern, subject) for subject in quoted), pattern
+
+
+def subjects() -> Iterator[str]:
+    """The subjects of alerts in the code, as patterns."""
+    states = "|".join({*State, *DayState})
+    known = {
+        "verdict": "|".join(Verdict),
+        "detail['status']": "FAILED|TIMED_OUT|ABORTED",
+        "report.findings.sentence": rf"\d+ (days? )?({states}), \d+ OK",
+        "dag_id": "reconcile_streams",
+    }
+    for path in [*ROOT.glob("music_streams/**/*.py"), *ROOT.glob("plugins/**/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr) and ast.unparse(node)[2:].startswith("music-streams: "):
+                yield "".join(
+                    f"({known.get(ast.unparse(part.value), '.+')})"
+                    if isinstance(part, ast.FormattedValue)
+                    else re.escape(ast.literal_eval(part))
+                    for part in node.values
+                )
+
+
+def test_every_verdict_is_named():
+    assert [verdict for verdict in Verdict if verdict not in RUNBOOKS["A file was put aside"].symptom] == []
+
+
+def test_there_are_ten_runbooks_of_five_parts():
+    assert len(RUNBOOKS) == 10
+    for runbook in RUNBOOKS.values():
+        assert runbook.symptom
+        assert runbook.meaning
+        for part in (runbook.look, runbook.act, runbook.proof):
+            assert commands(part), runbook
+
+
+def test_every_link_within_the_page_leads_somewhere():
+    anchors = {
+        re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.+)$", DOC, re.MULTILINE)
+    }
+    assert set(re.findall(r"\]\(#([^)]+)\)", DOC)) <= anchors
