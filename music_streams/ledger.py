@@ -40,7 +40,7 @@ class Entry:
 
     Attributes:
         first_published_at: when its metrics stood for the first time; published_at is of the last attempt.
-        failures: attempts that failed since it was last published.
+        failures: attempts that failed since it was last published; failing_since is when the first of them did.
     """
 
     source: Source
@@ -61,6 +61,7 @@ class Entry:
     first_published_at: str = ""
     archived_at: str = ""
     failures: int = 0
+    failing_since: str = ""
     treatment: Treatment = Treatment.NORMAL
 
     @property
@@ -211,7 +212,12 @@ class Ledger:
     def publish(self, entry: Entry, outcome: SourceOutcome) -> bool:
         """RUNNING → PUBLISHED with the counts, by the execution that runs the source."""
         at = clock.now()
-        told = {"published_at": at, "first_published_at": entry.first_published_at or at, "failures": 0}
+        told = {
+            "published_at": at,
+            "first_published_at": entry.first_published_at or at,
+            "failures": 0,
+            "failing_since": "",
+        }
         return self._move(entry, Status.PUBLISHED, _is_run(entry.execution_arn), at, **told, **_counts(outcome))
 
     def archive(self, entry: Entry, archive_key: str) -> bool:
@@ -227,8 +233,9 @@ class Ledger:
 
     def fail(self, entry: Entry, execution_arn: str, reason: str) -> bool:
         """RUNNING → FAILED, where it is that execution that runs the source."""
-        told = {"reason": reason, "failures": entry.failures + 1}
-        return self._move(entry, Status.FAILED, _is_run(execution_arn), clock.now(), **told)
+        at = clock.now()
+        told = {"reason": reason, "failures": entry.failures + 1, "failing_since": entry.failing_since or at}
+        return self._move(entry, Status.FAILED, _is_run(execution_arn), at, **told)
 
     def _move(self, entry: Entry, to: Status, condition: ConditionBase, at: str, **attributes: object) -> bool:
         changes = {"status": to, "updated_at": at, **attributes}

@@ -18,6 +18,8 @@ from music_streams_cli.errors import TimedOut
 from music_streams_cli.operation import Operation
 
 _ROWS_SHOWN = 20
+_DAYS_SHOWN = 5
+_NAME_SHOWN = 32  # characters
 _POLL_SECONDS = 1.0
 _BY = "command line"
 _STYLES = {State.LATE: "yellow", State.IN_FLIGHT: "cyan"}
@@ -51,11 +53,13 @@ class Reconciliation(Operation):
         if self.planned.repairs:
             table = output.table("repair", "of", "why", elastic="why")
             for repair in self.planned.repairs[:_ROWS_SHOWN]:
-                table.add_row(repair.what.value, output.plain(repair.name), output.plain(repair.why))
+                table.add_row(repair.what.value, _short(repair.name), output.plain(repair.why))
             more = len(self.planned.repairs) - _ROWS_SHOWN
             parts += ["", table, *([f"and {more:,} more"] if more > 0 else [])]
         if self.planned.left:
-            parts += ["", f"{self.planned.left:,} more repairs wait for another time: --max raises the cap"]
+            left = formats.plural(self.planned.left, "more repair")
+            verb = "waits" if self.planned.left == 1 else "wait"
+            parts += ["", f"{left} {verb} for another time: --max raises the cap"]
         return parts
 
     def plan_as_json(self) -> dict[str, Any]:
@@ -122,20 +126,23 @@ def _found(findings: Findings) -> list[RenderableType]:
     window = findings.window
     style = "green" if findings.is_whole else "bold red"
     dates = window.first if window.first == window.last else f"{window.first} to {window.last}"
+    named = f" {output.plain(window.prefix)}…" if window.prefix else ""
     at = clock.parse(findings.looked_at)
     parts: list[RenderableType] = [
         f"[{style}]{output.plain(findings.sentence)}[/]",
-        f"files that arrived {dates}, and all that are on their way; read at {at:%H:%M:%S} UTC",
+        f"files{named} that arrived {dates}, and all that are on their way; read at {at:%H:%M:%S} UTC",
     ]
     if findings.gaps:
         parts += ["", _table(findings.gaps[:_ROWS_SHOWN])]
         if len(findings.gaps) > _ROWS_SHOWN:
             parts.append(f"and {len(findings.gaps) - _ROWS_SHOWN:,} more: --json lists them")
-    for day in findings.bad_days:
+    for day in findings.bad_days[:_DAYS_SHOWN]:
         parts += ["", output.plain(f"{day.day} {day.state}: {day.why}")]
         parts += [output.plain(f"  {text}") for text in day.differences]
         if day.count > len(day.differences):
             parts.append(f"  and {day.count - len(day.differences):,} more")
+    if len(findings.bad_days) > _DAYS_SHOWN:
+        parts += ["", f"and {len(findings.bad_days) - _DAYS_SHOWN:,} more days: --json lists them"]
     return parts
 
 
@@ -144,9 +151,14 @@ def _table(files: list[FileFinding]) -> RenderableType:
     for file in files:
         style = _STYLES.get(file.state, "bold red")
         table.add_row(
-            output.plain(file.name),
+            _short(file.name),
             f"[{style}]{file.state.value}[/]",
             output.plain(file.why),
             output.plain(file.source_id[:8]),
         )
     return table
+
+
+def _short(name: str) -> str:
+    """A name that leaves room for the other columns."""
+    return output.plain(formats.shortened(name, _NAME_SHOWN))

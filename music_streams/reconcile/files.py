@@ -1,8 +1,9 @@
 """Files: what S3, the ledger and Step Functions say of each, put together into one state."""
 
 import re
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -117,6 +118,9 @@ class FileTaker:
             each = stock.evidence[source_id]
             if entry != each.entry:
                 found[source_id] = self._of_entry(replace(each, entry=entry), entry, stock.window)
+        for entry in filter(_has_been_outlived_by(stock.entries), stock.entries):
+            source_id = entry.source.source_id
+            found[source_id] = replace(found[source_id], is_outlived=True)
         yield from found.values()
 
     def _of(self, source_id: str, each: Evidence, window: Window) -> FileFinding:
@@ -219,3 +223,14 @@ def _finding(entry: Entry, state: State, why: str, message: str = "", attempt: i
         message,
         entry.days,
     )
+
+
+def _has_been_outlived_by(entries: Iterable[Entry]) -> Callable[[Entry], bool]:
+    """Whether a streams file of these was published between a file's first failure and its last attempt."""
+    published = sorted(entry.published_at for entry in entries if not entry.source.kind.is_reference)
+
+    def is_outlived(entry: Entry) -> bool:
+        after = bisect_right(published, entry.failing_since)
+        return entry.failing_since != "" and after < len(published) and published[after] < entry.validated_at
+
+    return is_outlived

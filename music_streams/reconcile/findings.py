@@ -87,6 +87,7 @@ class FileFinding:
         failures: attempts that failed since it was last published.
         message: what to put into the arrivals queue to repair it; '' where nothing can or need be done.
         days: days whose metrics its repair computes anew, where they are known.
+        is_outlived: whether other files were published between its first failure and its last attempt.
     """
 
     source_id: str
@@ -101,6 +102,7 @@ class FileFinding:
     failures: int = 0
     message: str = ""
     days: list[str] = field(default_factory=list)
+    is_outlived: bool = False
 
     @property
     def name(self) -> str:
@@ -146,8 +148,9 @@ class Findings:
 
     @property
     def gaps(self) -> list[FileFinding]:
-        """The files that are not as they should be."""
-        return [file for file in self.files if file.state in GAPS]
+        """The files that are not as they should be, the worst first, and of these the oldest."""
+        bad = (file for file in self.files if file.state in GAPS)
+        return sorted(bad, key=lambda file: (GAPS.index(file.state), file.received_at))
 
     @property
     def bad_days(self) -> list[DayFinding]:
@@ -156,9 +159,8 @@ class Findings:
 
     @property
     def in_flight(self) -> int:
-        """How many files, and days, are on their way."""
-        moving = (State.IN_FLIGHT, State.LATE)
-        return sum(file.state in moving for file in self.files) + sum(
+        """How many files, and days, are on their way, and in time."""
+        return sum(file.state is State.IN_FLIGHT for file in self.files) + sum(
             day.state is DayState.IN_FLIGHT for day in self.days
         )
 

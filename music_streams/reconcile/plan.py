@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from music_streams import requests
-from music_streams.reconcile.findings import GAPS, DayState, FileFinding, Findings, State
+from music_streams.reconcile.findings import DayState, FileFinding, Findings, State
 from music_streams.requests import Action, Attempt, Rebuild
 from music_streams.sources import kind_of
 
@@ -75,10 +75,8 @@ def plan(findings: Findings, at: str, max_repairs: int) -> Plan:
         at: a stamp that tells this plan's rebuilds from those of others.
         max_repairs: how many to ask for at most; a rebuild of up to 31 days is one.
     """
-    files = sorted(
-        (file for file in findings.gaps if file.message), key=lambda file: (GAPS.index(file.state), file.received_at)
-    )
-    repairs = [_of_file(file, findings.last_published_at) for file in files]
+    files = [file for file in findings.gaps if file.message]
+    repairs = list(map(_of_file, files))
     # A file's repair computes its days anew; before it, a rebuild would make its metrics disappear.
     of_files = {day for file in files for day in file.days}
     drifted = [day.day for day in findings.days if day.state is DayState.METRIC_DRIFT and day.day not in of_files]
@@ -87,20 +85,20 @@ def plan(findings: Findings, at: str, max_repairs: int) -> Plan:
     return Plan(repairs[:max_repairs], max(0, len(repairs) - max_repairs))
 
 
-def _of_file(file: FileFinding, last_published_at: str) -> Repair:
-    if _is_to_blame(file, last_published_at):
+def _of_file(file: FileFinding) -> Repair:
+    if _is_to_blame(file):
         message = requests.to_message(Attempt(file.source_id, file.attempt - 1, Action.PUT_ASIDE))
-        why = f"{file.failures} attempts failed, and other files went through"
+        why = f"{file.failures} attempts failed, and meanwhile other files went through"
         return Repair(What.PUT_ASIDE, file.name, why, message, file.source_id, file.attempt)
     what = What.REPLAY if file.state is State.MISSING and file.status else What.REDRIVE
     return Repair(what, file.name, file.why, file.message, file.source_id, file.attempt)
 
 
-def _is_to_blame(file: FileFinding, last_published_at: str) -> bool:
-    """Whether a file fails by itself: where nothing else was published since, the pipeline may be what is broken."""
+def _is_to_blame(file: FileFinding) -> bool:
+    """Whether a file fails by itself: else the pipeline may be, or may have been, what is broken."""
     is_streams = (kind := kind_of(file.key)) is not None and not kind.is_reference
     has_failed_often = file.state is State.FAILED and file.failures >= MAX_FAILURES
-    return is_streams and has_failed_often and last_published_at > file.since
+    return is_streams and has_failed_often and file.is_outlived
 
 
 def _rebuild(days: Sequence[str], at: str) -> Repair:

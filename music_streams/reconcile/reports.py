@@ -98,17 +98,22 @@ class Reports:
         """
         for record in records:
             self._write(_day_key(record.day), record.as_json())
-        self._write(_key(report), report.as_json())
+        self._write(_key(report.run), report.as_json())
         self._write(_LATEST, report.as_json())
         return self.uri(report)
 
     def uri(self, report: Report) -> str:
         """Where a report lies, or will lie."""
-        return f"s3://{self.bucket}/{_key(report)}"
+        return f"s3://{self.bucket}/{_key(report.run)}"
 
     def latest(self) -> Report | None:
         """The last report; None where there is none."""
         told = self._read(_LATEST)
+        return Report.from_json(told) if told else None
+
+    def named(self, run: str) -> Report | None:
+        """The report of a name as :func:`run_name` makes it; None where there is none."""
+        told = self._read(_key(run))
         return Report.from_json(told) if told else None
 
     def of_dates(self, first: str, last: str) -> Iterator[Report]:
@@ -146,8 +151,8 @@ def run_name(stamp: str) -> str:
     return "".join(character for character in stamp if character.isalnum())
 
 
-def _key(report: Report) -> str:
-    return f"reports/reconcile/{report.run[:4]}-{report.run[4:6]}-{report.run[6:8]}/{report.run}.json"
+def _key(run: str) -> str:
+    return f"reports/reconcile/{run[:4]}-{run[4:6]}-{run[6:8]}/{run}.json"
 
 
 def _day_key(day: str) -> str:

@@ -47,10 +47,11 @@ def reconcile(
     from music_streams.reconcile.reconciler import Reconciler, window_of  # noqa: PLC0415
     from music_streams_cli.reconciliation import Reconciliation  # noqa: PLC0415
 
+    dates = _window(first, last, prefix)
     stack = find_stack(how.stack_name)
     reconciler = Reconciler(stack, grace_seconds=grace)
     output.show(output.stderr(quiet=how.quiet), "looking …")
-    look = reconciler.look(_window(first, last, prefix) or window_of(None, prefix))
+    look = reconciler.look(dates or window_of(None, prefix))
     carry_out(Reconciliation(stack, reconciler, look, reconciler.plan(look.findings, most)), how)
 
 

@@ -8,13 +8,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from music_streams import clock, files, formats
+from music_streams import clock, files, formats, story
 from music_streams.history import Execution
 from music_streams.ledger import Entry, Status
 from music_streams.sources import Treatment
 from music_streams.stack import Stack, find_stack
-from music_streams_cli import journey, options, output, search, story
-from music_streams_cli.story import Story
+from music_streams.story import Story
+from music_streams_cli import journey, options, output, search
 
 _EPILOG = options.examples(
     "music-streams show streams_2024-06-25.csv",
@@ -27,6 +27,7 @@ _ERROR_CHARACTERS = 400
 _TREATMENTS = {
     Treatment.ACCEPT_BAD_ROWS: "released from quarantine: its good rows count, however many are bad",
     Treatment.RETRACT: "retracted: its rows leave, or have left, lake and metrics",
+    Treatment.PUT_ASIDE: "put aside: attempt after attempt failed over it",
 }
 
 

@@ -75,6 +75,17 @@ def lost_events(stack: Stack) -> Iterator[None]:
         stack.client("events").enable_rule(Name=rule)
 
 
+@contextlib.contextmanager
+def broken_jobs(stack: Stack) -> Iterator[None]:
+    """No run of the transform succeeds meanwhile."""
+    ratio = _argument(stack, "--max_rejected_ratio")
+    change_job(stack, "TransformJobName", {"--max_rejected_ratio": "nonsense"})
+    try:
+        yield
+    finally:
+        change_job(stack, "TransformJobName", {"--max_rejected_ratio": ratio})
+
+
 def streams(day: date, seed: int, rows: int = 200) -> bytes:
     return sample.streams(seed, CATALOGUE, day, rows)
 
@@ -154,14 +165,10 @@ def test_files_of_a_killed_run_are_tried_again_without_waiting_for_the_schedule(
 
 
 def test_a_repair_that_fails_turns_the_run_red_and_the_next_one_mends_it(world, airflow, stack, no_triage):
-    ratio = _argument(stack, "--max_rejected_ratio")
-    change_job(stack, "TransformJobName", {"--max_rejected_ratio": "nonsense"})
-    try:
+    with broken_jobs(stack):
         put = world.put("red.csv", streams(world.new_day(), 5))
         world.come_to(put, Status.FAILED)
         report = reconcile(airflow, stack, expected="failed")
-    finally:
-        change_job(stack, "TransformJobName", {"--max_rejected_ratio": ratio})
     assert not report.is_whole
     assert {file.source_id for file in report.findings.gaps} == {put.source_id}
     assert stack.ledger.entry(put.source_id).failures == 2
@@ -170,15 +177,14 @@ def test_a_repair_that_fails_turns_the_run_red_and_the_next_one_mends_it(world, 
 
 
 def test_a_file_that_keeps_failing_while_others_go_through_is_put_aside(world, airflow, stack, no_triage):
-    ratio = _argument(stack, "--max_rejected_ratio")
-    change_job(stack, "TransformJobName", {"--max_rejected_ratio": "nonsense"})
-    try:
+    with broken_jobs(stack):
         put = world.put("poison.csv", streams(world.new_day(), 6))
         world.come_to(put, Status.FAILED)
-    finally:
-        change_job(stack, "TransformJobName", {"--max_rejected_ratio": ratio})
-    _set(stack, put.source_id, failures=3)
     world.settle(world.put("sound.csv", streams(world.new_day(), 7)))
+    with broken_jobs(stack):
+        world.redrive(put)
+        world.come_to(put, Status.FAILED, attempt=2)
+    _set(stack, put.source_id, failures=3)
     report = reconcile(airflow, stack)
     assert [repair.what for repair in report.repairs] == [What.PUT_ASIDE]
     assert report.is_whole
