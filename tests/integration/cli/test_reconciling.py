@@ -1,0 +1,306 @@
+"""`music-streams reconcile`, the pipeline's part and the lake played by the test."""
+
+import json
+import re
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from music_streams import clock, requests
+from music_streams.executions import Executions
+from music_streams.files import name_of
+from music_streams.ledger import Status
+from music_streams.reconcile.lake import LakeReader
+from music_streams.reconcile.reports import Reports
+from music_streams.requests import Attempt, Rebuild
+from music_streams.sources import Source
+from music_streams_cli import output, reconciliation
+from music_streams_cli.app import app
+from tests.integration.cli.conftest import MACHINE, put_entry
+from tests.integration.cli.pipeline import Pipeline
+from tests.integration.cli.test_operating import clear
+from tests.integration.reconcile.contract import Row, listen
+from tests.integration.reconcile.stage import MemoryLake
+from tests.unit.cli.golden import check
+
+ARRIVED = "2026-01-01T12:00:00.000Z"
+DATES = ("--from", "2026-01-01", "--to", "2026-01-01")
+DAY = "2024-06-25"  # of which the stack holds metrics that no lake has
+COUNTED = {"rows_read": 10, "rows_accepted": 10, "published_at": "2026-01-01T12:05:00.000Z"}
+POISON = {"failing_since": "2026-01-01T12:01:00.000Z", "validated_at": "2026-01-01T12:30:00.000Z", "failures": 3}
+FILES: dict[str, dict[str, Any]] = {
+    "good.csv": {"status": "ARCHIVED", **COUNTED, "days": [DAY]},
+    "no rows left.csv": {"status": "ARCHIVED", **COUNTED, "days": ["2024-01-01"]},
+    "no copy.csv": {"status": "ARCHIVED"},
+    "failed.csv": {"status": "FAILED", "reason": "FAILED: States.TaskFailed: the job ran out of memory", "failures": 1},
+    "poison.csv": {"status": "FAILED", "reason": "no_luck", **POISON, "attempt": 3},
+    "songs.csv": {"status": "FAILED", "reason": "no_luck", **POISON, "attempt": 3},
+    "stuck.csv": {"status": "RUNNING", "batch_id": "b" * 32, "execution_arn": MACHINE + ":over-1"},
+    "late.csv": {"status": "RUNNING", "batch_id": "b" * 32, "execution_arn": MACHINE + ":alive-1"},
+    "refused.csv": {"status": "QUARANTINED", "reason": "missing_columns"},
+    "retracted.csv": {"status": "RETRACTED", "treatment": "retract", "attempt": 2},
+}
+
+
+def source(name: str) -> Source:
+    folder = "reference/songs" if name == "songs.csv" else "incoming"
+    return Source("landing", f"{folder}/{name}", f"version-of-{name}", 1_234, ARRIVED)
+
+
+def stand(stack: Any, name: str, attributes: dict[str, Any]) -> Source:
+    """A file in the ledger, and its object where the ledger says."""
+    item, more = source(name), {"updated_at": ARRIVED, **attributes}
+    if more["status"] == "FAILED":
+        version = stack.s3.put_object(Bucket="landing", Key=item.key, Body=b"x")["VersionId"]
+        item = replace(item, version_id=version)
+    if folder := {"ARCHIVED": "archive", "QUARANTINED": "quarantine"}.get(more["status"]):
+        more["archive_key"] = item.kept_key(folder)
+        if name != "no copy.csv":
+            stack.s3.put_object(Bucket="landing", Key=more["archive_key"], Body=b"x")
+    put_entry(stack, item, **more)
+    return item
+
+
+@pytest.fixture
+def lake(stack, monkeypatch) -> MemoryLake:
+    made = MemoryLake([], uuid="lake")
+    monkeypatch.setattr(LakeReader, "of", lambda _: made)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def pipeline(stack, monkeypatch) -> Pipeline:
+    """Nothing stands anywhere."""
+    clear(stack)
+    for item in stack.metrics.scan()["Items"]:
+        stack.metrics.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
+    made = Pipeline(stack, statuses={MACHINE + ":alive-1": "RUNNING", MACHINE + ":over-1": "FAILED"})
+    monkeypatch.setattr(Executions, "status", lambda _, arn: made.statuses.get(arn, ""))
+    monkeypatch.setattr(Executions, "running", lambda _: [])
+    monkeypatch.setattr(reconciliation, "_POLL_SECONDS", 0.01)
+    return made
+
+
+@pytest.fixture
+def files(stack, pipeline) -> None:
+    """Files in every state, and metrics of a day that are not what the lake says."""
+    for name, attributes in FILES.items():
+        stand(stack, name, attributes)
+    stack.s3.put_object(Bucket="landing", Key=f"archive/2026/01/01/{'f' * 32}/nobody knows.csv", Body=b"x")
+    stack.s3.put_object(Bucket="landing", Key="archive/2026/01/01/[red]/[bold]x\n.csv", Body=b"x")
+    stack.metrics.put_item(Item={"pk": "GENRE#polka", "sk": f"DAY#{DAY}", "day": DAY, "listen_count": 1, "version": 7})
+    fence = {"source_id": f"FENCE#{DAY}", "version": 7, "lake_uuid": "lake", "keys": {"GENRE#polka"}}
+    stack.session.resource("dynamodb").Table("files").put_item(Item=fence)
+
+
+def rows_of(name: str) -> list[Row]:
+    return [listen(f"{DAY} 10:00:00", source_id=source(name).source_id, genres=[f"genre {n}" for n in range(12)])]
+
+
+@pytest.fixture
+def reconcile(pipeline, lake):
+    """Run the command while the pipeline works."""
+
+    def run_it(*args: str, typed: str | None = None, is_asleep: bool = False) -> Any:
+        with nullcontext() if is_asleep else pipeline.at_work():
+            return CliRunner().invoke(app, ["reconcile", *args], prog_name="music-streams", input=typed)
+
+    return run_it
+
+
+def steady(text: str) -> str:
+    text = re.sub(r"\d\d:\d\d:\d\d UTC", "HH:MM:SS UTC", text)
+    text = re.sub(r"[0-9a-f]{32}", "SOURCE_ID", text)
+    text = re.sub(r" [0-9a-f]{8}$", " ID", text, flags=re.MULTILINE)
+    text = re.sub(r"\d{8}T\d{9}Z", "RUN", re.sub(r"reconcile/\d{4}-\d\d-\d\d", "reconcile/DATE", text))
+    return re.sub(r"20(?!24|26-01-01)\d\d-\d\d-\d\dT[0-9:.]+Z", "NOW", text)
+
+
+def sent(stack: Any) -> list[str]:
+    """What waits in the arrivals queue."""
+    sqs, url, bodies = stack.client("sqs"), stack.output("ArrivalsQueueUrl"), []
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        bodies += [message["Body"] for message in messages]
+    return bodies
+
+
+def names(stack: Any) -> dict[str, str]:
+    """Of the files that the ledger knows, by source_id."""
+    entries = (entry for status in Status for entry in stack.ledger.with_status(status))
+    return {entry.source.source_id: name_of(entry) for entry in entries}
+
+
+def report(stack: Any) -> Any:
+    return Reports(stack.s3, "lake").latest()
+
+
+# ── What is found ──
+
+
+def test_gaps_drift_and_what_would_be_done_are_told_and_nothing_is_sent(reconcile, pipeline, files, lake, golden):
+    lake.listed = rows_of("good.csv")
+    ended = reconcile("--dry-run", *DATES)
+    assert ended.exit_code == 1
+    assert pipeline.asked == []
+    check(golden / "reconcile --dry-run.txt", steady(ended.stdout))
+
+
+def test_where_nothing_is_wrong_that_is_all_it_says(reconcile, stack, lake, golden):
+    stand(stack, "refused.csv", FILES["refused.csv"])
+    ended = reconcile(*DATES)
+    assert (ended.exit_code, ended.stderr) == (0, "looking …\n")
+    check(golden / "reconcile nothing to do.txt", steady(ended.stdout))
+
+
+def test_a_lake_that_is_gone_is_told_with_the_way_out(reconcile, files, lake, golden):
+    lake.has_table = False
+    ended = reconcile("--dry-run", *DATES, "--prefix", "incoming/g")
+    assert ended.exit_code == 1
+    check(golden / "reconcile lake lost.txt", steady(ended.stdout))
+
+
+def test_many_gaps_are_counted_and_the_first_are_shown(reconcile, stack, golden):
+    for n in range(30):
+        stand(stack, f"many {n:02}.csv", {"status": "RECEIVED"})
+    told = reconcile("--dry-run", *DATES, "--max", "25").stdout
+    assert told.count("validate died over it") == 40
+    assert "and 10 more: --json lists them" in told
+    assert "\nand 5 more\n" in told
+    assert "5 more repairs wait for another time: --max raises the cap" in told
+
+
+def test_a_long_name_leaves_room_for_the_rest(reconcile, stack, monkeypatch):
+    stand(stack, "a name that is long " * 5 + ".csv", {"status": "RECEIVED"})
+    monkeypatch.setattr(output, "_ENDLESS", 80)
+    assert "STUCK  received, but validate" in reconcile("--dry-run", *DATES).stdout
+
+
+@pytest.mark.parametrize(
+    ("most", "words"), [("29", "1 more repair waits for another time"), ("0", "30 more repairs wait for another time")]
+)
+def test_what_the_cap_leaves_is_told(reconcile, stack, most, words):
+    for n in range(30):
+        stand(stack, f"many {n:02}.csv", {"status": "RECEIVED"})
+    assert words in reconcile("--dry-run", *DATES, "--max", most).stdout
+
+
+def test_only_what_has_the_prefix_is_looked_at(reconcile, files):
+    told = json.loads(reconcile("--dry-run", "--json", *DATES, "--prefix", "incoming/st").stdout)
+    assert [file["key"] for file in told["plan"]["findings"]["files"]] == ["incoming/stuck.csv"]
+
+
+def test_without_dates_it_is_today_and_yesterday_and_what_is_not_at_its_end(reconcile, files):
+    told = json.loads(reconcile("--dry-run", "--json").stdout)["plan"]["findings"]
+    found = {file["name" if "name" in file else "key"].rsplit("/", 1)[-1] for file in told["files"]}
+    assert found == {"failed.csv", "late.csv", "poison.csv", "songs.csv", "stuck.csv"}
+    assert told["window"]["last"] == clock.now()[:10]
+
+
+def test_grace_is_what_is_left_alone(reconcile, stack):
+    stand(stack, "stuck.csv", {**FILES["stuck.csv"], "updated_at": clock.seconds_before(clock.now(), 60)})
+    sentences = [reconcile("--dry-run", *DATES, "--grace", grace).stdout.splitlines()[0] for grace in ("300", "10")]
+    assert ["STUCK" in sentence or "1 repair" in sentence for sentence in sentences] == [False, True]
+
+
+# ── What is done ──
+
+
+def test_what_it_repaired_is_told(reconcile, pipeline, stack, golden):
+    pipeline.ends["failed.csv"] = {"days": [], "rows_accepted": 0}
+    item = stand(stack, "failed.csv", FILES["failed.csv"])
+    stack.s3.put_object(Bucket="landing", Key=item.kept_key("archive"), Body=b"x")
+    ended = reconcile(*DATES)
+    assert ended.exit_code == 0, ended.stdout + ended.stderr
+    assert pipeline.asked == [("redrive", "failed.csv")]
+    check(golden / "reconcile.txt", steady(ended.stdout))
+    told = report(stack)
+    assert (told.by, told.dry_run, told.before.sentence, told.after.sentence) == (
+        "command line",
+        False,
+        "1 FAILED, 0 OK",
+        "no gaps, 1 OK",
+    )
+
+
+def test_what_is_left_is_exit_code_1(reconcile, pipeline, stack):
+    pipeline.ends["failed.csv"] = {"status": "FAILED", "reason": "no_luck"}
+    stand(stack, "failed.csv", FILES["failed.csv"])
+    ended = reconcile(*DATES)
+    assert ended.exit_code == 1
+    assert "1 FAILED, 0 OK" in ended.stdout
+    assert not report(stack).is_whole
+
+
+def test_what_it_asks_for(reconcile, files, lake, stack):
+    lake.listed = rows_of("good.csv")
+    reconcile(*DATES, "--no-wait", is_asleep=True)
+    asked = [requests.parse(body) for body in sent(stack)]
+    assert [request.days for request in asked if isinstance(request, Rebuild)] == [[DAY]]
+    by_source = {request.source_id: request.action for request in asked if isinstance(request, Attempt)}
+    known = names(stack)
+    assert {known[source_id]: action.value for source_id, action in by_source.items()} == {
+        "poison.csv": "put_aside",
+        "failed.csv": "redrive",
+        "songs.csv": "redrive",
+        "stuck.csv": "redrive",
+        "no rows left.csv": "replay",
+    }
+
+
+def test_without_waiting(reconcile, stack):
+    stand(stack, "stuck.csv", FILES["stuck.csv"])
+    ended = reconcile(*DATES, "--no-wait", is_asleep=True)
+    assert ended.stdout == "sent: reconcile 1 repair\n"
+    assert report(stack) is None or report(stack).by == "command line"
+
+
+def test_what_does_not_end_in_time_is_told_by_name(reconcile, stack):
+    stand(stack, "stuck.csv", FILES["stuck.csv"])
+    ended = reconcile(*DATES, "--timeout", "0.05", is_asleep=True)
+    assert ended.exit_code == 4
+    assert "1 repair did not end in time; they go on without this command" in ended.stderr
+    assert "stuck.csv" in ended.stderr
+    assert "next: music-streams reconcile --dry-run" in ended.stderr
+
+
+def test_on_a_terminal_it_asks(reconcile, pipeline, stack, monkeypatch):
+    monkeypatch.setattr(output, "is_interactive", lambda: True)
+    stand(stack, "stuck.csv", FILES["stuck.csv"])
+    declined = reconcile(*DATES, typed="n\n")
+    assert declined.exit_code == 1
+    assert "reconcile 1 repair? [y/N]" in declined.stderr
+    assert pipeline.asked == []
+
+
+def test_for_programs(reconcile, files, lake, golden):
+    lake.listed = rows_of("good.csv")
+    ended = reconcile("--dry-run", "--json", *DATES)
+    told = json.loads(ended.stdout)
+    assert (told["command"], told["dry_run"], told["sent"], told["result"]) == ("reconcile", True, False, None)
+    check(golden / "reconcile --json.txt", steady(ended.stdout))
+
+
+# ── Wrong usage ──
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("--from 2024-06-01", "--from and --to go together"),
+        ("--to 2024-06-01", "--from and --to go together"),
+        ("--from 2024-06-02 --to 2024-06-01", "--from 2024-06-02 is after --to 2024-06-01"),
+        ("--from yesterday --to 2024-06-01", "yesterday"),
+        ("--max -1", "--max"),
+        ("--grace -1", "--grace"),
+        ("--from 2024-06-01 --stack-name other", "--from and --to go together"),
+    ],
+)
+def test_wrong_usage_is_told_before_anything_is_looked_at(reconcile, command, words):
+    ended = reconcile(*command.split(), is_asleep=True)
+    assert ended.exit_code == 2
+    assert words in ended.stderr
+    assert "looking" not in ended.stderr
+    assert ended.stdout == ""

@@ -1,0 +1,39 @@
+"""AWS in the test's own process as the steps of the pipeline have it, emptied where a test asks for that."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.integration.domain.conftest import world
+from tests.integration.domain.world import FILES, LAKE, LANDING, METRICS, World
+
+__all__ = ["emptied", "empty", "world"]
+
+_KEYS = {FILES: ("source_id",), METRICS: ("pk", "sk")}
+
+
+@pytest.fixture
+def empty(world: World) -> Callable[[], None]:
+    """Leave no object, no item, no execution that runs, no alert."""
+
+    def empty_it() -> None:
+        for bucket in (LANDING, LAKE):
+            for page in world.s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+                for each in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+                    world.s3.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
+        for table, keys in _KEYS.items():
+            for page in world.dynamodb.get_paginator("scan").paginate(TableName=table):
+                for item in page["Items"]:
+                    world.dynamodb.delete_item(TableName=table, Key={key: item[key] for key in keys})
+        for name in world.state_machine.running():
+            world.end_execution(name)
+        world.sent_alerts()
+
+    return empty_it
+
+
+@pytest.fixture
+def emptied(world: World, empty: Callable[[], None]) -> World:
+    """A world without what other tests have left."""
+    empty()
+    return world

@@ -1,0 +1,161 @@
+"""Plans carried out: through validate's intake, with the run that it starts played to its end."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from music_streams import clock
+from music_streams.ledger import Status
+from music_streams.reconcile.findings import GAPS, FileFinding, Findings, State, counts_of
+from music_streams.reconcile.plan import MAX_FAILURES, Plan, What, plan
+from music_streams.runs import RunFolder, SourceOutcome
+from music_streams.sources import Treatment
+from tests.integration.domain.run import Run
+from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
+from tests.integration.domain.validate import take
+from tests.integration.domain.world import ALWAYS_EXPIRED, LAKE, World
+from tests.integration.reconcile.stage import EVER, delete, judged
+from tests.integration.reconcile.test_files import CASES
+
+ASIDE = SourceOutcome(0, 0, {}, [], "too_many_attempts")
+FIRST_FAILURE, BETWEEN, LAST_ATTEMPT = (f"2026-11-21T22:0{n}:00.000Z" for n in range(3))
+STREAK: dict[str, Any] = {"failing_since": FIRST_FAILURE, "validated_at": LAST_ATTEMPT}
+AT_ONCE: dict[str, Any] = {"grace": ALWAYS_EXPIRED}
+
+
+def planned(world: World, most: int = 1_000, **how: Any) -> tuple[dict[str, FileFinding], Plan]:
+    """What is found, and what to ask for."""
+    files = judged(world, EVER, **how)
+    bad = [file for file in files.values() if file.state is not State.OK]
+    published = max((entry.published_at for entry in entries(world)), default="")
+    findings = Findings(EVER, clock.now(), counts_of(bad, len(files) - len(bad)), bad, [], published)
+    return files, plan(findings, clock.now(), most)
+
+
+def entries(world: World) -> list[Any]:
+    return [entry for status in Status for entry in world.ledger.with_status(status)]
+
+
+def finish_runs(world: World, fails: frozenset[str] = frozenset()) -> None:
+    """Play every run that was started to its end; one that holds a source that `fails` fails, unless put aside."""
+    for name in world.state_machine.running():
+        batch_id, _, attempt = name.rpartition("-")
+        run = Run(world, RunFolder(LAKE, batch_id), int(attempt)).claimed()
+        held = [entry for entry in run.entries if entry.source.source_id in run.claimed_ids]
+        aside = {e.source.source_id: ASIDE for e in held if e.treatment is Treatment.PUT_ASIDE}
+        if any(e.source.source_id in fails and e.source.source_id not in aside for e in held):
+            run.end()
+            run.fail()
+        elif held:
+            run.go(**aside)
+        else:
+            run.end()
+
+
+WITH_MESSAGE = [case for case in CASES if case.asks]
+
+
+@pytest.mark.parametrize("case", WITH_MESSAGE, ids=[case.name for case in WITH_MESSAGE])
+def test_a_repair_brings_the_file_to_its_end(emptied, case):
+    world = emptied
+    source = case.make(world)
+    _, asked = planned(world, grace=case.grace)
+    [repair] = asked.repairs
+    assert (repair.source_id, repair.attempt, repair.what) == (source.source_id, case.asks, What.REDRIVE)
+    take(world, repair.message)
+    assert judged(world, EVER)[source.source_id].state in {State.OK, State.IN_FLIGHT}
+    finish_runs(world)
+    ended = judged(world, EVER, **AT_ONCE)[source.source_id]
+    assert (ended.state, ended.attempt) == (State.OK, case.asks)
+    assert planned(world, **AT_ONCE)[1] == Plan([])
+
+
+@pytest.mark.parametrize("case", WITH_MESSAGE, ids=[case.name for case in WITH_MESSAGE])
+def test_a_repair_that_is_asked_for_twice_is_made_once(emptied, case):
+    world = emptied
+    source = case.make(world)
+    [repair] = planned(world, grace=case.grace)[1].repairs
+    take(world, repair.message)
+    begun, before = world.entry(source), world.executions()
+    take(world, repair.message, repair.message)
+    assert (world.entry(source), world.executions()) == (begun, before)
+    finish_runs(world)
+    at_end = world.entry(source)
+    take(world, repair.message)
+    assert (world.entry(source), world.executions()) == (at_end, before)
+
+
+def test_a_file_that_was_put_aside_is_in_quarantine_and_whole(emptied):
+    world = emptied
+    source = standing(world, Status.FAILED, attempt=3, failures=MAX_FAILURES, **STREAK).source
+    standing(world, Status.ARCHIVED, published_at=BETWEEN)
+    [repair] = planned(world)[1].repairs
+    assert (repair.what, repair.attempt) == (What.PUT_ASIDE, 4)
+    take(world, repair.message)
+    take(world, repair.message)
+    finish_runs(world)
+    entry = world.entry(source)
+    assert (entry.status, entry.reason, entry.attempt) == (Status.QUARANTINED, "too_many_attempts", 4)
+    assert judged(world, EVER)[source.source_id].state is State.OK
+
+
+def gone(world: World) -> Any:
+    entry = standing(world, Status.FAILED)
+    delete(world, entry.source)
+    return entry
+
+
+MAKERS: dict[str, Any] = {
+    "healthy": lambda world: standing(world, Status.ARCHIVED, published_at=clock.now()),
+    "quarantined": lambda world: standing(world, Status.QUARANTINED),
+    "retracted": lambda world: standing(world, Status.RETRACTED, treatment=Treatment.RETRACT),
+    "lost": lambda world: world.upload(),
+    "received": lambda world: standing(world, Status.RECEIVED),
+    "valid": lambda world: standing(world, Status.VALID),
+    "running": lambda world: standing(world, Status.RUNNING),
+    "alive": lambda world: alive(world, Status.RUNNING),
+    "published": lambda world: standing(world, Status.PUBLISHED),
+    "failed": lambda world: standing(world, Status.FAILED, failures=1),
+    "poisoned": lambda world: standing(world, Status.FAILED, failures=1),
+    "half retracted": half_retracted,
+    "in place": quarantined_in_place,
+    "gone": gone,
+}
+AT_REST = {"healthy", "quarantined", "retracted"}
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(mix=st.lists(st.sampled_from(sorted(MAKERS)), min_size=1, max_size=8), cap=st.integers(1, 3))
+def test_plan_after_plan_leaves_no_gap_and_touches_nothing_that_is_healthy(world, empty, mix, cap):
+    empty()
+    made = [(name, MAKERS[name](world)) for name in ["healthy", *mix]]
+    sources = [(name, getattr(each, "source", each)) for name, each in made]
+    healthy = {source.source_id: world.entry(source) for name, source in sources if name in AT_REST}
+    poisoned = frozenset(source.source_id for name, source in sources if name == "poisoned")
+    rounds = 0
+    while (asked := planned(world, most=cap, **AT_ONCE)[1]).repairs:
+        assert len(asked.repairs) <= cap
+        take(world, *(repair.message for repair in asked.repairs), lease_seconds=ALWAYS_EXPIRED)
+        finish_runs(world, poisoned)
+        MAKERS["healthy"](world)  # others go through meanwhile
+        rounds += 1
+        assert rounds <= (MAX_FAILURES + 1) * len(sources), "it does not come to an end"
+    left = [file for file in judged(world, EVER, **AT_ONCE).values() if file.state in GAPS]
+    assert all(file.why == "its object was deleted by others; put it again" for file in left)
+    assert len(left) == mix.count("gone")
+    assert {source_id: world.ledger.entry(source_id) for source_id in healthy} == healthy
+    entries_at_end = [(name, world.entry(source)) for name, source in sources]
+    assert all(entry.attempt <= MAX_FAILURES + 1 for _, entry in entries_at_end)
+    assert {e.reason for name, e in entries_at_end if name == "poisoned"} <= {"too_many_attempts"}
+
+
+@pytest.mark.parametrize("published_at", [FIRST_FAILURE, LAST_ATTEMPT, ""])
+def test_unless_others_went_through_between_its_failures_a_file_is_tried_again(emptied, published_at):
+    world = emptied
+    source = standing(world, Status.FAILED, failures=MAX_FAILURES + 5, **STREAK).source
+    standing(world, Status.ARCHIVED, published_at=published_at)
+    standing(world, Status.ARCHIVED, key="reference/songs/s.csv", published_at=BETWEEN)
+    [repair] = planned(world)[1].repairs
+    assert (repair.source_id, repair.what) == (source.source_id, What.REDRIVE)

@@ -1,0 +1,466 @@
+"""What a reconciliation leaves behind: reports, alerts, drafts between its steps; and what is waited for."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from music_streams import clock, requests
+from music_streams.errors import FailureNotRecorded, QueueRefused
+from music_streams.ledger import Status
+from music_streams.reconcile import backfill, waiting
+from music_streams.reconcile.drafts import Drafts
+from music_streams.reconcile.findings import DayFinding, DayState, FileFinding, Findings, State, Window
+from music_streams.reconcile.plan import Plan, Repair, What
+from music_streams.reconcile.reconciler import Look, Reconciler, window_of
+from music_streams.reconcile.records import DayRecord
+from music_streams.reconcile.reports import Report, Reports, run_name
+from music_streams.repair import Trouble
+from music_streams.requests import Action, Attempt, Rebuild
+from music_streams.sources import Treatment
+from tests.integration.domain.run import Run
+from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
+from tests.integration.domain.validate import message, take
+from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LAKE, LANDING, World
+from tests.integration.reconcile.stage import delete, stack_of
+
+AT = "2026-11-22T04:15:00.123Z"
+DAY = "2024-06-25"
+
+
+@pytest.fixture
+def stack(emptied):
+    return stack_of(emptied)
+
+
+@pytest.fixture
+def reports(world, stack):
+    return Reports(world.s3, LAKE)
+
+
+def failed(name: str = "x.csv", **changes: Any) -> FileFinding:
+    key = f"incoming/{name}"
+    return replace(FileFinding(name.ljust(32, "0"), key, State.FAILED, "failed: no_luck", AT), **changes)
+
+
+def drifted(day: str = DAY) -> DayFinding:
+    return DayFinding(day, DayState.METRIC_DRIFT, "its items are not what the lake says", ["a difference"], 1, 7)
+
+
+def findings(*files: FileFinding, days: list[DayFinding] | None = None, at: str = AT) -> Findings:
+    return Findings(Window("2026-11-21", "2026-11-22"), at, {"OK": 0}, [*files], days or [])
+
+
+def report(*files: FileFinding, days: list[DayFinding] | None = None, at: str = AT, **changes: Any) -> Report:
+    made = Report(run_name(at), "a test", dry_run=False, before=findings(*files, days=days, at=at), after=None)
+    return replace(made, **changes)
+
+
+# ── Reports ──
+
+
+def test_before_the_first_there_is_none(reports):
+    assert (reports.latest(), list(reports.of_dates("2026-11-01", "2026-11-30"))) == (None, [])
+    assert reports.records("2026-11-01", "2026-11-30") == []
+
+
+def test_a_report_is_read_as_it_was_written(reports):
+    asked = [Repair(What.REDRIVE, "x.csv", "why", "message", "x" * 32, 2)]
+    written = report(failed(), days=[drifted()], after=findings(), repairs=asked, left=3)
+    assert reports.write(written) == "s3://lake/reports/reconcile/2026-11-22/20261122T041500123Z.json"
+    assert reports.latest() == written
+    assert list(reports.of_dates("2026-11-22", "2026-11-22")) == [written]
+
+
+def test_the_latest_is_the_last_one_written(reports):
+    for at in (AT, clock.seconds_before(AT, -60)):
+        reports.write(report(at=at))
+    assert reports.latest().run == "20261122T041600123Z"
+
+
+def test_reports_of_dates_come_newest_first(reports):
+    stamps = ["2026-11-20T23:59:59.999Z", "2026-11-21T00:00:00.000Z", "2026-11-21T10:00:00.000Z", AT]
+    for at in [stamps[2], stamps[0], stamps[3], stamps[1]]:
+        reports.write(report(at=at))
+    assert [each.run for each in reports.of_dates("2026-11-20", "2026-11-22")] == [run_name(at) for at in stamps[::-1]]
+    assert [each.run for each in reports.of_dates("2026-11-21", "2026-11-21")] == [
+        run_name(at) for at in stamps[2:0:-1]
+    ]
+
+
+def test_they_are_read_one_by_one_as_they_are_asked_for(reports, world):
+    for seconds in range(5):
+        reports.write(report(at=clock.seconds_before(AT, seconds)))
+    reads: list[str] = []
+    world.s3.meta.events.register("before-call.s3.GetObject", lambda **_: reads.append("x"), unique_id="reads")
+    try:
+        assert next(reports.of_dates("2026-11-22", "2026-11-22")).run == run_name(AT)
+    finally:
+        world.s3.meta.events.unregister("before-call.s3.GetObject", unique_id="reads")
+    assert len(reads) == 1
+
+
+def test_the_numbers_of_days_are_kept_by_day_and_written_over(reports):
+    first, second = DayRecord("2026-11-20", AT, 900), DayRecord("2026-11-22", AT, 900, arrivals=2)
+    reports.write(report(), [DayRecord("2026-11-22", AT, 900, arrivals=1), first])
+    reports.write(report(), [second])
+    assert reports.records("2026-11-19", "2026-11-22") == [first, second]
+
+
+def test_a_bucket_that_cannot_be_read_is_no_missing_report(world, stack):
+    with pytest.raises(ClientError):
+        Reports(world.s3, "no-such-bucket").latest()
+
+
+# ── Alerts ──
+
+
+def alerts(world: World, reconciler: Reconciler, told: Report) -> list[dict[str, str]]:
+    reconciler.report(told, [])
+    return world.sent_alerts()
+
+
+def test_what_is_wrong_is_told_to_the_operators(world, stack):
+    [alert] = alerts(world, Reconciler(stack), report(failed(), days=[drifted()]))
+    assert alert["Subject"] == "music-streams: reconciliation: 1 FAILED, 1 day METRIC_DRIFT, 0 OK"
+    assert alert["Message"].splitlines() == [
+        "FAILED: incoming/x.csv (x.csv000): failed: no_luck",
+        f"METRIC_DRIFT: {DAY}: its items are not what the lake says",
+        "All of it: s3://lake/reports/reconcile/2026-11-22/20261122T041500123Z.json",
+        "What to do: docs/operate.md, or music-streams reconcile",
+    ]
+
+
+def test_what_the_report_before_told_is_no_news(world, stack):
+    reconciler = Reconciler(stack)
+    assert len(alerts(world, reconciler, report(failed(), days=[drifted()]))) == 1
+    assert alerts(world, reconciler, report(failed(), days=[drifted()])) == []
+    [alert] = alerts(world, reconciler, report(failed(), failed("y.csv"), days=[drifted()]))
+    assert alert["Message"].splitlines()[0] == "FAILED: incoming/y.csv (y.csv000): failed: no_luck"
+    assert "x.csv" not in alert["Message"]
+
+
+def test_another_version_of_a_file_that_fails_as_the_first_is_news(world, stack):
+    reconciler = Reconciler(stack)
+    alerts(world, reconciler, report(failed()))
+    assert len(alerts(world, reconciler, report(failed(), failed(source_id="f" * 32)))) == 1
+
+
+def test_what_came_back_is_news(world, stack):
+    reconciler = Reconciler(stack)
+    assert [len(alerts(world, reconciler, each)) for each in (report(failed()), report(), report(failed()))] == [
+        1,
+        0,
+        1,
+    ]
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        report(),
+        report(failed(), after=findings()),
+        report(failed(state=State.IN_FLIGHT)),
+        report(days=[DayFinding(DAY, DayState.IN_FLIGHT)]),
+    ],
+    ids=["nothing", "repaired", "on its way", "day on its way"],
+)
+def test_where_nothing_is_wrong_in_the_end_nobody_is_alerted(world, stack, whole):
+    assert alerts(world, Reconciler(stack), whole) == []
+
+
+def test_of_many_the_first_are_told(world, stack):
+    [alert] = alerts(world, Reconciler(stack), report(*(failed(f"{n:02}.csv") for n in range(60))))
+    lines = alert["Message"].splitlines()
+    assert (len(lines), lines[50]) == (53, "and 10 more")
+
+
+def test_an_alert_that_could_not_be_sent_is_sent_by_a_repeat(world, stack, monkeypatch):
+    reconciler = Reconciler(stack)
+    with monkeypatch.context() as broken:
+        broken.setitem(stack.outputs, "AlertsTopicArn", stack.outputs["AlertsTopicArn"] + "-gone")
+        with pytest.raises(ClientError):
+            reconciler.report(report(failed()), [])
+    assert len(alerts(world, reconciler, report(failed()))) == 1
+    assert alerts(world, reconciler, report(failed())) == []
+
+
+# ── Drafts ──
+
+HOSTILE_RUNS = [
+    "manual__2026-11-22T04:15:00+00:00",
+    "../../warehouse/x",
+    "/",
+    "a" * 250,
+    "星空\n",
+    "..",
+    "",
+    "x/../../y",
+]
+
+
+@pytest.mark.parametrize("run_id", HOSTILE_RUNS)
+def test_drafts_lie_among_the_drafts_whatever_the_run_is_called(world, stack, run_id):
+    drafts = Drafts(world.s3, LAKE, run_id)
+    drafts.write_look("before", Look(findings(failed()), []))
+    drafts.write_plan(Plan([]))
+    keys = [found["Key"] for found in world.s3.list_objects_v2(Bucket=LAKE)["Contents"]]
+    folders = {key.rsplit("/", 1)[0] for key in keys}
+    assert {key.rsplit("/", 1)[1] for key in keys} == {"before.json", "plan.json"}
+    [folder] = folders
+    parent, _, name = folder.rpartition("/")
+    assert parent == "reports/drafts"
+    assert len(name) == 32
+    assert name.isalnum()
+
+
+def test_runs_do_not_read_each_others_drafts(world, stack):
+    for run in ("a", "b"):
+        Drafts(world.s3, LAKE, run).write_look("before", Look(findings(failed(run)), []))
+    assert [file.key for file in Drafts(world.s3, LAKE, "a").look("before").findings.files] == ["incoming/a"]
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_a_report_is_put_together_from_drafts(world, stack, is_asked):
+    drafts = Drafts(world.s3, LAKE, "run")
+    early, late = DayRecord("2026-11-22", AT, 900), DayRecord("2026-11-22", AT, 900, arrivals=1)
+    repairs = [Repair(What.REDRIVE, "x.csv", "why", "message", "x" * 32, 2)]
+    assert drafts.write_look("before", Look(findings(failed()), [early])) == "1 FAILED, 0 OK"
+    drafts.write_plan(Plan(repairs, 4))
+    if is_asked:
+        drafts.write_look("after", Look(findings(), [late]))
+    told, records = drafts.report("someone", dry_run=not is_asked, is_asked=is_asked)
+    after = findings() if is_asked else None
+    assert told == Report(run_name(AT), "someone", not is_asked, findings(failed()), after, repairs, 4)
+    assert records == [late if is_asked else early]
+
+
+def test_a_draft_that_is_written_again_is_the_last_one(world, stack):
+    drafts = Drafts(world.s3, LAKE, "run")
+    drafts.write_look("before", Look(findings(failed()), []))
+    drafts.write_look("before", Look(findings(), []))
+    assert drafts.look("before") == Look(findings(), [])
+
+
+# ── Asking ──
+
+
+def test_repairs_are_asked_for_in_the_arrivals_queue(world, stack):
+    told = [requests.to_message(Attempt(f"{n:032}", 1, Action.REDRIVE)) for n in range(23)]
+    Reconciler(stack).ask([Repair(What.REDRIVE, "x", "why", body) for body in told])
+    got: set[str] = set()
+    while received := world.sqs.receive_message(
+        QueueUrl=stack.output("ArrivalsQueueUrl"), MaxNumberOfMessages=10, VisibilityTimeout=60
+    ).get("Messages"):
+        got |= {each["Body"] for each in received}
+    world.sqs.purge_queue(QueueUrl=stack.output("ArrivalsQueueUrl"))
+    assert got == set(told)
+
+
+def test_a_queue_that_refuses_is_an_error(stack):
+    class Queue:
+        def send_message_batch(self, **_: Any) -> Any:
+            return {"Failed": [{"Id": "0", "Message": "too long"}]}
+
+    with pytest.raises(QueueRefused, match="too long"):
+        requests.send(Queue(), "url", ["x"])  # type: ignore[arg-type]  # all that it is asked
+
+
+# ── Waiting ──
+
+
+def awaited(entry: Any, attempt: int) -> Repair:
+    return Repair(What.REDRIVE, entry.source.key, "why", "message", entry.source.source_id, attempt)
+
+
+@pytest.mark.parametrize(
+    ("status", "is_settled"),
+    [(status, status in {"ARCHIVED", "QUARANTINED", "FAILED", "RETRACTED"}) for status in Status],
+)
+def test_a_repair_is_settled_when_its_attempt_has_ended_well_or_badly(world, stack, status, is_settled):
+    entry = standing(world, status, attempt=2)
+    repair = awaited(entry, 2)
+    assert waiting.unsettled(stack, [repair]) == ([] if is_settled else [repair])
+    of_earlier, of_next = awaited(entry, 1), awaited(entry, 3)
+    assert waiting.unsettled(stack, [of_earlier, of_next]) == ([of_next] if is_settled else [of_earlier, of_next])
+
+
+def test_a_repair_of_a_file_that_nobody_knows_is_not_settled(stack):
+    repair = Repair(What.REDRIVE, "x.csv", "why", "message", "f" * 32, 1)
+    assert waiting.unsettled(stack, [repair]) == [repair]
+    assert waiting.unsettled(stack, []) == []
+
+
+def test_half_retracted_and_half_quarantined_files_are_not_settled_until_they_are_whole(world, stack):
+    entries = [half_retracted(world), quarantined_in_place(world)]
+    asked = [awaited(entry, 1) for entry in entries]
+    assert waiting.unsettled(stack, asked) == asked
+    for entry in entries:
+        take(world, requests.to_message(Attempt(entry.source.source_id, 1, Action.REDRIVE)))
+    assert waiting.unsettled(stack, asked) == []
+
+
+def test_a_rebuild_is_settled_when_its_run_is_over(world, stack):
+    request = Rebuild([DAY], AT)
+    repair = Repair(What.REBUILD, DAY, "why", requests.to_message(request), batch_id=request.batch_id)
+    assert waiting.unsettled(stack, [repair]) == [repair]
+    take(world, repair.message)
+    assert waiting.unsettled(stack, [repair]) == [repair]
+    world.end_execution(f"{request.batch_id}-1")
+    assert waiting.unsettled(stack, [repair]) == []
+
+
+def test_who_waits_waits_for_what_moves_by_itself_and_for_nothing_else(world, stack):
+    moving = [alive(world, Status.RUNNING).source, standing(world, Status.RECEIVED, updated_at=clock.now()).source]
+    for status in (Status.FAILED, Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED, Status.VALID):
+        standing(world, status)
+    landed = world.upload(key="incoming/just landed.csv")
+    expected = {source.source_id: source.key.rsplit("/", 1)[1] for source in moving}
+    of_landed = {landed.source_id: "just_landed.csv"}
+    assert waiting.in_flight(stack, "", 300) == expected | of_landed
+    assert waiting.in_flight(stack, "incoming/just", 300) == of_landed
+    assert waiting.in_flight(stack, "incoming/just", ALWAYS_EXPIRED) == {}
+
+
+def test_who_waits_need_not_bring_what_reads_the_lake():
+    program = "import sys, music_streams.reconcile.waiting; print({'pyiceberg', 'duckdb', 'pyarrow'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+# ── Triage ──
+
+
+KEPT = {"batch_id", "execution_arn", "reason", "attempt", "updated_at"}
+
+
+def run_of_two(world: World) -> tuple[Run, Any, Any]:
+    sources = world.upload(), world.upload()
+    take(world, *map(message, sources))
+    return Run.holding(world, sources[0]), *sources
+
+
+def test_the_files_of_an_execution_that_failed_are_tried_again_at_once(world, stack):
+    run, *sources = run_of_two(world)
+    other = standing(world, Status.FAILED)
+    run.claimed().fail()
+    found = Reconciler(stack, grace_seconds=0).triage(run.arn)
+    assert {file.source_id for file in found.files} == {source.source_id for source in sources}
+    assert other.source.source_id not in {file.source_id for file in found.files}
+    asked = Reconciler(stack).plan(found, 10).repairs
+    assert {(repair.what, repair.attempt) for repair in asked} == {(What.REDRIVE, 2)}
+
+
+@pytest.mark.parametrize("is_claimed", [True, False], ids=["running", "not claimed yet"])
+def test_until_the_failure_is_recorded_there_is_nothing_to_try(world, stack, is_claimed):
+    run, *_ = run_of_two(world)
+    if is_claimed:
+        run.claim()
+    run.end()
+    with pytest.raises(FailureNotRecorded, match="look again"):
+        Reconciler(stack, grace_seconds=0).triage(run.arn)
+    run.fail()
+    assert len(Reconciler(stack, grace_seconds=0).triage(run.arn).files) == 2
+
+
+def test_what_failed_too_often_is_left_to_the_next_reconciliation(world, stack):
+    run, first, second = run_of_two(world)
+    run.claimed().fail()
+    world.put_entry(
+        first, **{k: v for k, v in world.item(first).items() if k in KEPT}, failures=3, status=Status.FAILED
+    )
+    found = Reconciler(stack, grace_seconds=0).triage(run.arn)
+    assert [file.source_id for file in found.files] == [second.source_id]
+
+
+def test_what_was_published_before_its_execution_failed_is_archived(world, stack):
+    run, first, _ = run_of_two(world)
+    run.claimed()
+    kept = {name: value for name, value in world.item(first).items() if name in KEPT}
+    world.put_entry(first, Status.PUBLISHED, **kept)
+    run.fail()
+    run.end()
+    found = {file.source_id: file for file in Reconciler(stack, grace_seconds=ALWAYS_EXPIRED).triage(run.arn).files}
+    assert found[first.source_id].why == Trouble.NOT_ARCHIVED
+
+
+# ── Backfill ──
+
+
+def replayed(world: World, day: str = DAY) -> list[str]:
+    return [repair.source_id for repair in backfill.replays(world.ledger, day)]
+
+
+def test_a_backfill_replays_the_archived_files_of_a_day_the_oldest_first(world, stack):
+    entries = [standing(world, Status.ARCHIVED, days=days) for days in ([DAY], ["2024-06-24", DAY], ["2024-06-24"])]
+    later = world.put_entry(
+        replace(world.upload(), received_at="2026-11-22T00:00:00.000Z"), Status.ARCHIVED, days=[DAY], attempt=4
+    )
+    found = backfill.replays(world.ledger, DAY)
+    assert {repair.source_id for repair in found} == {e.source.source_id for e in [*entries[:2], later]}
+    last = found[-1]
+    assert (last.what, last.source_id, last.attempt) == (What.REPLAY, later.source.source_id, 5)
+    assert requests.parse(last.message) == Attempt(later.source.source_id, 4, Action.REPLAY)
+    assert last.why == f"backfill of {DAY}"
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.ARCHIVED])
+def test_what_is_not_archived_is_not_replayed(world, stack, status):
+    standing(world, status, days=[DAY])
+    assert replayed(world) == []
+
+
+def test_neither_what_is_being_retracted_nor_reference_files(world, stack):
+    standing(world, Status.ARCHIVED, days=[DAY], treatment=Treatment.RETRACT)
+    world.put_entry(world.upload(GOOD, "reference/songs/songs.csv"), Status.ARCHIVED, days=[])
+    assert (replayed(world), replayed(world, "2026-11-21")) == ([], [])
+
+
+def test_a_file_whose_rows_were_all_rejected_is_replayed_with_the_day_on_which_it_arrived(world, stack):
+    entry = standing(world, Status.ARCHIVED, days=[])
+    assert replayed(world, "2026-11-21") == [entry.source.source_id]
+    assert (replayed(world, "2026-11-22"), replayed(world)) == ([], [])
+
+
+def test_a_replay_that_did_not_come_through_is_told(world, stack):
+    through, quarantined, not_begun = (standing(world, Status.ARCHIVED, days=[DAY]) for _ in range(3))
+    asked = backfill.replays(world.ledger, DAY)
+    world.put_entry(through.source, Status.ARCHIVED, attempt=2)
+    world.put_entry(quarantined.source, Status.QUARANTINED, attempt=2, reason="too_many_bad_rows")
+    bad = {entry.source.source_id for entry in backfill.failed(world.ledger, asked)}
+    assert bad == {quarantined.source.source_id, not_begun.source.source_id}
+
+
+# ── The window ──
+
+
+def test_the_window_is_one_date_or_today_and_yesterday():
+    assert window_of("2024-02-29", "incoming/radio/") == Window("2024-02-29", "2024-02-29", "incoming/radio/")
+    before = clock.now()[:10]
+    assert window_of(None).last in {before, clock.now()[:10]}
+    assert len(window_of(None).dates) == 2
+
+
+def test_numbers_of_the_dates_are_made_of_a_whole_window_only(world, stack):
+    standing(world, Status.ARCHIVED)
+    window = Window("2026-11-20", "2026-11-21")
+    assert [each.arrivals for each in Reconciler(stack).look(window).records] == [0, 1]
+    assert Reconciler(stack).look(replace(window, prefix="incoming/")).records == []
+
+
+def test_json_for_people_tells_the_sentence(reports, world):
+    uri = reports.write(report(failed()))
+    body = world.content(uri.partition("s3://lake/")[2], LAKE)
+    assert json.loads(body)["sentence"] == "1 FAILED, 0 OK"
+
+
+def test_a_file_whose_object_is_gone_is_told_without_a_repair(world, stack):
+    entry = standing(world, Status.FAILED)
+    delete(world, entry.source)
+    found = Reconciler(stack).look(Window("2026-11-21", "2026-11-21")).findings
+    assert [(file.state, file.message) for file in found.files] == [(State.FAILED, "")]
+    assert world.s3.list_objects_v2(Bucket=LANDING).get("KeyCount") == 0

@@ -1,0 +1,273 @@
+"""What to repair: the worst and oldest first, no more than so many, and nothing that could do harm."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from music_streams import requests
+from music_streams.reconcile.findings import (
+    GAPS,
+    DayFinding,
+    DayState,
+    FileFinding,
+    Findings,
+    State,
+    Window,
+    counts_of,
+)
+from music_streams.reconcile.plan import MAX_FAILURES, Plan, Repair, What, plan
+from music_streams.reconcile.records import DayRecord, Percentiles
+from music_streams.reconcile.reports import Report, run_name
+from music_streams.requests import Action, Attempt, Rebuild
+
+AT = "2026-11-22T04:15:00.123Z"
+FAILED_AT = "2026-11-22T04:00:00.000Z"
+
+
+def file(name: str, state: State = State.STUCK, **changes: Any) -> FileFinding:
+    at = f"2026-11-21T{changes.pop('hour', 12):02}:00:00.000Z"
+    made: dict[str, Any] = {
+        "why": "why",
+        "received_at": at,
+        "since": FAILED_AT,
+        "message": f"message of {name}",
+        "attempt": 2,
+    }
+    key = changes.pop("key", f"incoming/{name}")
+    return FileFinding(name.ljust(32, "0"), key, state, **(made | changes))
+
+
+def drifted(*days: str) -> list[DayFinding]:
+    return [DayFinding(day, DayState.METRIC_DRIFT, "why", ["a difference"], 1, 7) for day in days]
+
+
+def findings(*files: FileFinding, days: list[DayFinding] | None = None, published: str = "") -> Findings:
+    return Findings(Window("2026-11-21", "2026-11-22"), AT, counts_of(files, 0), [*files], days or [], published)
+
+
+def names(found: Plan) -> list[str]:
+    return [repair.name for repair in found.repairs]
+
+
+def requested(repair: Repair) -> Any:
+    return requests.parse(repair.message)
+
+
+# ── Which, and in which order ──
+
+
+def test_the_worst_come_first_and_of_these_the_oldest():
+    files = [file(f"{state} {hour}", state, hour=hour) for state in reversed(GAPS) for hour in (3, 1, 2)]
+    expected = [f"{state} {hour}".replace(" ", "_") for state in GAPS for hour in (1, 2, 3)]
+    assert names(plan(findings(*files), AT, 100)) == expected
+
+
+def test_what_has_no_message_needs_none():
+    assert plan(findings(file("x", State.ORPHAN, message="")), AT, 10) == Plan([])
+
+
+@pytest.mark.parametrize("state", [State.OK, State.IN_FLIGHT])
+def test_what_is_not_a_gap_is_left_alone(state):
+    assert plan(findings(file("x", state)), AT, 10) == Plan([])
+
+
+@pytest.mark.parametrize(("most", "asked", "left"), [(0, 0, 5), (4, 4, 1), (5, 5, 0), (6, 5, 0)])
+def test_no_more_than_the_cap_at_once_and_the_rest_is_told(most, asked, left):
+    found = plan(findings(*(file(f"{n}") for n in range(4)), days=drifted("2024-06-25")), AT, most)
+    assert (len(found.repairs), found.left) == (asked, left)
+
+
+def test_files_come_before_days():
+    found = plan(findings(file("x", State.STUCK), days=drifted("2024-06-25")), AT, 10)
+    assert [repair.what for repair in found.repairs] == [What.REDRIVE, What.REBUILD]
+
+
+def test_a_file_that_the_lake_does_not_know_is_replayed_and_one_that_nobody_knows_is_redriven():
+    known = file("known", State.MISSING, status="ARCHIVED", hour=1)
+    unknown = file("unknown", State.MISSING, hour=2)
+    found = plan(findings(known, unknown), AT, 10).repairs
+    assert [(repair.name, repair.what) for repair in found] == [("known", What.REPLAY), ("unknown", What.REDRIVE)]
+    assert [repair.message for repair in found] == ["message of known", "message of unknown"]
+
+
+def test_a_repair_tells_whose_end_is_awaited():
+    [repair] = plan(findings(file("x", attempt=3)), AT, 10).repairs
+    assert (repair.source_id, repair.attempt, repair.batch_id) == ("x".ljust(32, "0"), 3, "")
+
+
+# ── Putting aside ──
+
+
+def failing(name: str = "x.csv", **changes: Any) -> FileFinding:
+    return file(
+        name,
+        State.FAILED,
+        **({"failures": MAX_FAILURES, "is_outlived": True, "attempt": 4, "status": "FAILED"} | changes),
+    )
+
+
+def test_a_file_that_failed_often_while_others_went_through_is_put_aside():
+    [repair] = plan(findings(failing()), AT, 10).repairs
+    assert (repair.what, repair.attempt) == (What.PUT_ASIDE, 4)
+    assert requested(repair) == Attempt("x.csv".ljust(32, "0"), 3, Action.PUT_ASIDE)
+    assert repair.why == "3 attempts failed, and meanwhile other files went through"
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        failing(failures=MAX_FAILURES - 1),
+        failing(is_outlived=False),
+        failing(key="reference/songs/songs.csv"),
+        failing(key="reference/users/users.csv"),
+        file("x.csv", State.STUCK, failures=MAX_FAILURES, is_outlived=True),
+    ],
+    ids=["fewer failures", "nothing else went through", "songs", "users", "not failed"],
+)
+def test_otherwise_it_is_tried_again(one):
+    [repair] = plan(findings(one), AT, 10).repairs
+    assert (repair.what, repair.message) == (What.REDRIVE, one.message)
+
+
+# ── Days ──
+
+
+def test_drifted_days_are_rebuilt_31_at_a_time():
+    days = [f"2024-{month:02}-{day:02}" for month in (1, 2) for day in range(1, 29)]
+    found = plan(findings(days=drifted(*days)), AT, 10).repairs
+    asked = [requested(repair) for repair in found]
+    assert [len(request.days) for request in asked] == [31, 25]
+    assert [day for request in asked for day in request.days] == days
+    assert [repair.batch_id for repair in found] == [request.batch_id for request in asked]
+    assert [repair.name for repair in found] == ["2024-01-01 … 2024-02-03", "2024-02-04 … 2024-02-28"]
+    assert {request.requested_at for request in asked} == {AT}
+
+
+def test_31_days_are_one_run():
+    found = plan(findings(days=drifted(*(f"2024-01-{day:02}" for day in range(1, 32)))), AT, 10).repairs
+    assert [len(requested(repair).days) for repair in found] == [31]
+
+
+def test_a_day_that_a_files_repair_computes_anew_is_not_rebuilt_before_it():
+    missing = file("x", State.MISSING, status="ARCHIVED", days=["2024-06-24", "2024-06-25"])
+    found = plan(findings(missing, days=drifted("2024-06-25", "2024-06-26")), AT, 10).repairs
+    assert [requested(repair) for repair in found[1:]] == [Rebuild(["2024-06-26"], AT)]
+
+
+def test_nor_while_that_repair_waits_because_of_the_cap():
+    files = [file("a", State.MISSING), file("b", State.MISSING, days=["2024-06-25"], hour=13)]
+    found = plan(findings(*files, days=drifted("2024-06-25")), AT, 1)
+    assert (names(found), found.left) == (["a"], 1)
+
+
+@pytest.mark.parametrize("state", [DayState.OK, DayState.IN_FLIGHT, DayState.LAKE_LOST])
+def test_only_a_day_whose_lake_is_there_and_quiet_is_rebuilt(state):
+    assert plan(findings(days=[DayFinding("2024-06-25", state)]), AT, 10) == Plan([])
+
+
+# ── What is found, in words ──
+
+
+def test_the_sentence_tells_the_worst_first():
+    found = findings(
+        file("a", State.LATE),
+        file("b", State.ORPHAN),
+        file("c", State.ORPHAN),
+        file("d", State.IN_FLIGHT),
+        days=[*drifted("2024-06-25", "2024-06-26"), DayFinding("2024-06-27", DayState.LAKE_LOST)],
+    )
+    assert found.sentence == "2 ORPHAN, 1 LATE, 1 day LAKE_LOST, 2 days METRIC_DRIFT, 0 OK, 1 in flight"
+    assert not found.is_whole
+
+
+def test_what_is_on_its_way_is_no_gap():
+    found = findings(file("x", State.IN_FLIGHT), days=[DayFinding("2024-06-25", DayState.IN_FLIGHT)])
+    assert found.is_whole
+    assert found.sentence == "no gaps, 0 OK, 2 in flight"
+
+
+# ── Kept as JSON ──
+
+texts = st.text(max_size=8)
+numbers = st.integers(0, 10**6)
+moments = st.sampled_from(["", AT, FAILED_AT])
+seconds = st.floats(0, 1e9)
+day_names = st.dates().map(lambda day: day.isoformat())
+file_findings = st.builds(
+    FileFinding,
+    texts,
+    texts,
+    st.sampled_from(State),
+    texts,
+    moments,
+    moments,
+    texts,
+    texts,
+    numbers,
+    numbers,
+    texts,
+    st.lists(day_names, max_size=2),
+)
+day_findings = st.builds(
+    DayFinding, day_names, st.sampled_from(DayState), texts, st.lists(texts, max_size=2), numbers, numbers
+)
+all_findings = st.builds(
+    Findings,
+    st.builds(Window, day_names, day_names, texts),
+    moments,
+    st.dictionaries(st.sampled_from([state.value for state in State]), numbers),
+    st.lists(file_findings, max_size=3),
+    st.lists(day_findings, max_size=3),
+    moments,
+)
+repairs = st.builds(Repair, st.sampled_from(What), texts, texts, texts, texts, numbers, texts)
+percentiles = st.builds(Percentiles, seconds, seconds, seconds)
+hours = st.lists(numbers, min_size=24, max_size=24)
+counts = st.dictionaries(texts, numbers, max_size=2)
+day_records = st.builds(
+    DayRecord,
+    day_names,
+    moments,
+    seconds,
+    numbers,
+    hours,
+    hours,
+    counts,
+    counts,
+    numbers,
+    numbers,
+    counts,
+    numbers,
+    numbers,
+    st.none() | percentiles,
+    st.dictionaries(texts, percentiles, max_size=2),
+)
+reports = st.builds(
+    Report,
+    st.just(run_name(AT)),
+    texts,
+    st.booleans(),
+    all_findings,
+    st.none() | all_findings,
+    st.lists(repairs, max_size=2),
+    numbers,
+)
+
+
+@given(st.one_of(all_findings, repairs, reports, day_records))
+def test_whatever_is_kept_is_read_as_it_was(kept):
+    assert type(kept).from_json(json.loads(json.dumps(kept.as_json()))) == kept
+
+
+def test_a_report_tells_what_was_found_last():
+    before, after = findings(file("x")), findings()
+    told = Report(run_name(AT), "x", dry_run=False, before=before, after=after).as_json()
+    assert (told["is_whole"], told["sentence"]) == (True, "no gaps, 0 OK")
+    assert not Report(run_name(AT), "x", dry_run=True, before=before, after=None).is_whole
+
+
+def test_reports_are_named_so_that_they_sort_by_time():
+    assert run_name(AT) == "20261122T041500123Z"
