@@ -108,7 +108,6 @@ def test_a_number_leads_to_its_files_and_a_file_to_its_story(page, puts):
     page.goto(f"/music-streams/files/{puts[0]}")
     expect(page.locator("body")).to_contain_text(f"seen-{DAYS[0]}.csv")
     expect(page.locator("body")).to_contain_text(str(DAYS[0]))
-    picture(page, "file")
 
 
 def test_the_dashboard_can_be_read_on_a_phone(page, puts):
@@ -120,7 +119,6 @@ def test_the_dashboard_can_be_read_on_a_phone(page, puts):
             width = page.evaluate("document.documentElement.scrollWidth")
             assert width <= PHONE["width"], f"{address} is {width} px wide"
         page.goto("/music-streams/")
-        picture(page, "dashboard-phone")
     finally:
         page.set_viewport_size(DESK)
 
