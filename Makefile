@@ -23,7 +23,7 @@ demo: setup ## The whole trip on this machine: sample files from S3 to metrics i
 	./music-streams up --fresh && ./music-streams demo
 
 .PHONY: test
-test: lint package ## Lint, types, the gate, unit and integration tests, the main end-to-end test
+test: lint package $(TOOLS)/airflow/ready ## Lint, types, the gate, unit and integration tests, the main end-to-end test
 	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
 
 ##@ Work on it

@@ -118,7 +118,6 @@ def test_the_dashboard_can_be_read_on_a_phone(page, puts):
             expect(page.get_by_role("heading", level=1)).to_be_visible()
             width = page.evaluate("document.documentElement.scrollWidth")
             assert width <= PHONE["width"], f"{address} is {width} px wide"
-        page.goto("/music-streams/")
     finally:
         page.set_viewport_size(DESK)
 
