@@ -10,7 +10,7 @@ from music_streams.reconcile import drift
 from music_streams.reconcile.findings import DayFinding, DayState
 from music_streams.reconcile.lake import LakeReader, Listens
 from music_streams.reconcile.recount import Recount, recount
-from music_streams.sources import batch_and_attempt, execution_name
+from music_streams.sources import batch_and_attempt
 
 _AT_REST = {Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED}
 _DAYS_AT_ONCE = 31
@@ -24,11 +24,11 @@ class Compared:
 
     Attributes:
         days: every day that was compared, in order.
-        rows_by_source: how many listens the lake holds in these days, by source_id.
+        sources: by day, which source_ids the lake has listens of; no day that has none.
     """
 
     days: list[DayFinding] = field(default_factory=list)
-    rows_by_source: dict[str, int] = field(default_factory=dict)
+    sources: dict[str, set[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -36,18 +36,18 @@ class Busy:
     """What is at work, and may account for a difference.
 
     Attributes:
-        executions: names of those that have sources which are not at their end.
+        sources: source_ids of what is not at its end.
         days: of which such sources have had listens.
-        is_unknown: whether a run without sources is alive, as a rebuild is: its days only it knows.
+        is_unknown: whether a run is alive that has none of these, as a rebuild: its days only it knows.
     """
 
-    executions: frozenset[str]
+    sources: frozenset[str]
     days: frozenset[str]
     is_unknown: bool
 
-    def accounts_for(self, day: str, executions: Collection[str]) -> bool:
-        """Whether what is at work may be why a day differs, whose rows came by these executions."""
-        return self.is_unknown or day in self.days or not self.executions.isdisjoint(executions)
+    def accounts_for(self, day: str, sources: Collection[str]) -> bool:
+        """Whether what is at work may be why a day differs of which these sources have rows."""
+        return self.is_unknown or day in self.days or not self.sources.isdisjoint(sources)
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,7 @@ class DayJudge:
         for start in range(0, len(wanted), _DAYS_AT_ONCE):
             some = wanted[start : start + _DAYS_AT_ONCE]
             counted, differing = self._look(some)
-            found.rows_by_source.update(
-                {s: found.rows_by_source.get(s, 0) + n for s, n in counted.rows_by_source.items()}
-            )
+            found.sources.update(counted.sources)
             again = [day.day for day in differing if day.state is not DayState.OK]
             if again:
                 # Who is at work is asked before the second look: what ends after it has published by then.
@@ -99,7 +97,7 @@ class DayJudge:
         listens = self.lake.listens()
         snapshot = listens.snapshot if listens else None
         if listens is None or snapshot is None:
-            nothing = Recount([], {}, {})
+            nothing = Recount([], {})
             return nothing, [_of_lost_lake(day, fences.get(day)) for day in days]
         counted = _counted(listens, days, track_metrics=self.track_metrics)
         by_day: dict[str, list[dict[str, Any]]] = {day: [] for day in days}
@@ -136,13 +134,11 @@ class DayJudge:
 
     def _busy(self, entries: Sequence[Entry]) -> Busy:
         moving = [entry for entry in entries if entry.status not in _AT_REST]
-        names = {execution_name(entry.batch_id, entry.attempt) for entry in moving if entry.batch_id}
-        with_sources = {batch_and_attempt(name)[0] for name in names}
-        alive = self.executions.running()
+        known = {entry.batch_id for entry in moving}
         return Busy(
-            frozenset({*names, *alive}),
+            frozenset(entry.source.source_id for entry in moving),
             frozenset(day for entry in moving for day in entry.days),
-            is_unknown=any(batch_and_attempt(name)[0] not in with_sources for name in alive),
+            is_unknown=any(batch_and_attempt(name)[0] not in known for name in self.executions.running()),
         )
 
 
@@ -151,7 +147,7 @@ def _counted(listens: Listens, days: list[str], *, track_metrics: bool) -> Recou
 
 
 def _explained(day: DayFinding, busy: Busy, counted: Recount) -> DayFinding:
-    if day.state is DayState.METRIC_DRIFT and busy.accounts_for(day.day, counted.executions.get(day.day, ())):
+    if day.state is DayState.METRIC_DRIFT and busy.accounts_for(day.day, counted.sources.get(day.day, ())):
         return DayFinding(day.day, DayState.IN_FLIGHT, "a run that has not ended is at it", version=day.version)
     return day
 

@@ -138,11 +138,11 @@ class LakeReader:
         return cls(stack.client("glue"), settings)
 
     def listens(self) -> Listens | None:
-        """The table `listens` at its current snapshot; None where there is no such table yet."""
+        """The table `listens` at its current snapshot; None where there is none yet, or its files are lost."""
         catalog = GlueCatalog("lake", self.glue, **self.file_system, **_FILES)
         try:
             table = catalog.load_table((DATABASE, LISTENS))
-        except NoSuchTableError:
+        except (NoSuchTableError, FileNotFoundError):  # the catalog may outlive the files
             return None
         current = table.current_snapshot()
         if current is None:

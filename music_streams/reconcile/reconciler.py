@@ -68,9 +68,7 @@ class Reconciler:
         of_files = {day for entry in entries for day in entry.days}
         compared = self._day_judge.compare({*of_files, *days}, self._all_moving(entries, window))
         lost = {day.day for day in compared.days if day.state is DayState.LAKE_LOST}
-        without_rows = {
-            entry.source.source_id: entry for entry in entries if _lacks_rows(entry, compared.rows_by_source)
-        }
+        without_rows = {entry.source.source_id: entry for entry in entries if _lacks_rows(entry, compared.sources)}
         files = [
             _without_rows(file, without_rows[file.source_id], lost) if file.source_id in without_rows else file
             for file in files
@@ -175,16 +173,16 @@ def window_of(day: str | None, prefix: str = "") -> Window:
     return Window(first, last, prefix)
 
 
-def _lacks_rows(entry: Entry, rows_by_source: dict[str, int]) -> bool:
-    """Whether the lake knows nothing of a source whose rows it should hold."""
+def _lacks_rows(entry: Entry, sources: dict[str, set[str]]) -> bool:
+    """Whether the lake has no row of a source on a day of which it should hold some."""
     is_counted = entry.status is Status.ARCHIVED and not entry.is_retracted and entry.rows_accepted > 0
-    return is_counted and rows_by_source.get(entry.source.source_id, 0) == 0
+    return is_counted and any(entry.source.source_id not in sources.get(day, ()) for day in entry.days)
 
 
 def _without_rows(file: FileFinding, entry: Entry, lost_days: set[str]) -> FileFinding:
     if file.state is not State.OK:
         return file
-    missing = replace(file, state=State.MISSING, why="archived, but the lake has none of its rows", days=entry.days)
+    missing = replace(file, state=State.MISSING, why="archived, but the lake lacks rows of it", days=entry.days)
     if lost_days.intersection(entry.days):
         return missing  # with the whole lake: no repair of single files
     return replace(missing, message=ask(entry, Action.REPLAY), attempt=entry.attempt + 1)

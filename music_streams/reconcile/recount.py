@@ -25,14 +25,13 @@ MEMORY_LIMIT = "512MB"
 _LISTENS = """
 CREATE TABLE listens (
     user_id BIGINT, track_id VARCHAR, listened_at BIGINT, day DATE, duration_ms BIGINT, track_name VARCHAR,
-    artists VARCHAR, genres VARCHAR[], user_country VARCHAR, source_id VARCHAR, execution VARCHAR,
-    reference_version BIGINT
+    artists VARCHAR, genres VARCHAR[], user_country VARCHAR, source_id VARCHAR, reference_version BIGINT
 )
 """
 # The day comes by way of the instant's microseconds: a cast would take the machine's time zone.
 _ROW = """
 user_id, track_id, epoch_us(listened_at), make_timestamp(epoch_us(listened_at))::DATE, duration_ms, track_name,
-artists, genres, user_country, source_id, execution, reference_version
+artists, genres, user_country, source_id, reference_version
 """
 _ITEMS = """
 WITH
@@ -121,8 +120,7 @@ LEFT JOIN top_songs USING (kind, subject, day)
 LEFT JOIN top_genres USING (kind, subject, day)
 ORDER BY day, kind, subject
 """
-_SOURCES = "SELECT source_id, count(*) FROM listens GROUP BY source_id"
-_EXECUTIONS = "SELECT day::VARCHAR, list(DISTINCT execution) FROM listens GROUP BY day"
+_SOURCES = "SELECT day::VARCHAR, list(DISTINCT source_id) FROM listens GROUP BY day"
 
 
 @dataclass(frozen=True)
@@ -132,13 +130,11 @@ class Recount:
     Attributes:
         items: every item of these days as MetricsTable should hold it, without version, lake_uuid, batch_id and
             updated_at; by day, in an order that stays the same.
-        rows_by_source: how many rows the lake holds of each source_id in these days, copies of an event included.
-        executions: by day (YYYY-MM-DD), which executions committed its rows; no day that has none.
+        sources: by day (YYYY-MM-DD), which source_ids have rows of it; no day that has none.
     """
 
     items: list[dict[str, Any]]
-    rows_by_source: dict[str, int]
-    executions: dict[str, set[str]]
+    sources: dict[str, set[str]]
 
 
 def recount(rows: Iterable[pa.RecordBatch], *, track_metrics: bool) -> Recount:
@@ -158,8 +154,7 @@ def recount(rows: Iterable[pa.RecordBatch], *, track_metrics: bool) -> Recount:
         columns = [column for column, *_ in items.description]
         return Recount(
             items=[_item(dict(zip(columns, row, strict=True))) for row in items.fetchall()],
-            rows_by_source=dict(database.execute(_SOURCES).fetchall()),
-            executions={day: set(names) for day, names in database.execute(_EXECUTIONS).fetchall()},
+            sources={day: set(names) for day, names in database.execute(_SOURCES).fetchall()},
         )
 
 

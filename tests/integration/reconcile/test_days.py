@@ -131,7 +131,7 @@ def test_more_days_than_are_read_at_once_are_compared_all(world):
     compared = judge(world, MemoryLake(rows)).compare(days, [])
     assert [day.day for day in compared.days] == days
     assert [day.day for day in compared.days if day.state is DRIFT] == [days[0], days[-1]]
-    assert compared.rows_by_source == {"a" * 32: 56}
+    assert compared.sources == {day: {"a" * 32} for day in days}
 
 
 # ── A lake that is gone ──
@@ -195,7 +195,7 @@ def test_only_the_days_that_differ_are_looked_at_again(world):
 @pytest.mark.parametrize("status", [Status.VALID, Status.RUNNING, Status.FAILED, Status.PUBLISHED])
 def test_a_difference_that_a_run_with_sources_has_committed_is_on_its_way(world, status):
     entry = standing(world, status)
-    rows = [listen(f"{DAY} 10:00:00", execution=f"{entry.batch_id}-1")]
+    rows = [listen(f"{DAY} 10:00:00", source_id=entry.source.source_id, execution="of an earlier attempt-1")]
     found = day_of(world, MemoryLake(rows), entry)
     assert (found.state, found.why) == (MOVES, "a run that has not ended is at it")
     assert day_of(world, MemoryLake(rows)).state is DRIFT
@@ -214,7 +214,7 @@ def test_a_difference_on_a_day_that_a_source_on_its_way_had_listens_of_is_on_its
 @pytest.mark.parametrize("status", [Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED])
 def test_what_is_at_rest_accounts_for_nothing(world, status):
     entry = standing(world, status, days=[DAY])
-    rows = [listen(f"{DAY} 10:00:00", execution=f"{entry.batch_id}-1")]
+    rows = [listen(f"{DAY} 10:00:00", source_id=entry.source.source_id)]
     assert day_of(world, MemoryLake(rows), entry).state is DRIFT
 
 
@@ -284,9 +284,19 @@ def test_an_archived_file_of_whose_rows_the_lake_has_none_is_replayed(world, loo
     entry = archived(world)
     found = look(MemoryLake([]))
     [file] = found.files
-    assert (file.state, file.why, file.attempt) == (State.MISSING, "archived, but the lake has none of its rows", 2)
+    assert (file.state, file.why, file.attempt) == (State.MISSING, "archived, but the lake lacks rows of it", 2)
     assert requests.parse(file.message) == Attempt(entry.source.source_id, 1, Action.REPLAY)
     assert found.counts == {"OK": 0, "MISSING": 1}
+
+
+def test_a_day_that_lost_the_rows_of_a_file_is_mended_by_the_file_and_not_rebuilt_without_them(world, look):
+    entry = archived(world, days=[DAY, NEXT_DAY])
+    rows = [*rows_of(entry), listen(f"{NEXT_DAY} 10:00:00", source_id=entry.source.source_id)]
+    publish(world, rows, DAY, NEXT_DAY)
+    found = look(MemoryLake(rows_of(entry)))
+    assert [(file.state, file.days) for file in found.files] == [(State.MISSING, [DAY, NEXT_DAY])]
+    planned = Reconciler(stack_of(world)).plan(found, 10).repairs
+    assert [repair.what for repair in planned] == [What.REPLAY]
 
 
 def test_its_days_are_not_rebuilt_from_a_lake_that_lacks_them(world, look):

@@ -99,7 +99,7 @@ def test_the_order_of_the_rows_does_not_matter(rows):
 
 def test_a_day_without_listens_has_no_items():
     found = recount([], track_metrics=True)
-    assert (found.items, found.rows_by_source, found.executions) == ([], {}, {})
+    assert (found.items, found.sources) == ([], {})
 
 
 def test_numbers_are_those_that_dynamodb_takes():
@@ -145,18 +145,17 @@ def test_a_day_is_that_of_the_instant_in_utc_wherever_it_is_counted(zone, monkey
     assert items["DAY#2024-06-25"]["listen_count"] == 2
 
 
-def test_rows_are_counted_by_source_and_executions_by_day_copies_too():
+def test_the_sources_of_each_day_are_told():
     a, b = "a" * 32, "b" * 32
     found = recount(
         batches(
             [
-                listen("2024-06-25 10:00:00", source_id=a, execution="x-1"),
-                listen("2024-06-25 10:00:00", source_id=a, execution="x-2"),
-                listen("2024-06-26 10:00:00", source_id=a, execution="x-1"),
-                listen("2024-06-25 11:00:00", source_id=b, execution="y-1"),
+                listen("2024-06-25 10:00:00", source_id=a),
+                listen("2024-06-25 10:00:00", source_id=a),
+                listen("2024-06-26 10:00:00", source_id=a),
+                listen("2024-06-25 11:00:00", source_id=b),
             ]
         ),
         track_metrics=False,
     )
-    assert found.rows_by_source == {a: 3, b: 1}
-    assert found.executions == {"2024-06-25": {"x-1", "x-2", "y-1"}, "2024-06-26": {"x-1"}}
+    assert found.sources == {"2024-06-25": {a, b}, "2024-06-26": {a}}
