@@ -1,0 +1,40 @@
+"""Where a reconciliation is overdue, the operators hear of it."""
+
+import asyncio
+import json
+from datetime import timedelta
+
+import boto3
+import pytest
+from moto import mock_aws
+from music_streams_airflow import overdue
+
+from music_streams import stack
+from music_streams.stack import Stack
+
+
+@pytest.fixture
+def heard(monkeypatch):
+    """What came to a queue that listens to the alerts."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        session = boto3.Session(region_name="eu-west-1")
+        sqs, sns = session.client("sqs"), session.client("sns")
+        topic = sns.create_topic(Name="alerts")["TopicArn"]
+        queue = sqs.create_queue(QueueName="heard")["QueueUrl"]
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:eu-west-1:123456789012:heard")
+        monkeypatch.setattr(stack, "find_stack", lambda: Stack({"AlertsTopicArn": topic}, session, "stack of a test"))
+        yield lambda: [json.loads(each["Body"]) for each in sqs.receive_message(QueueUrl=queue).get("Messages", [])]
+
+
+def test_the_alert_names_the_dag_and_what_to_do(heard):
+    asyncio.run(overdue.alert("reconcile_streams", context={"what": "Airflow passes along"}))
+    [alert] = heard()
+    assert alert["Subject"] == "music-streams: reconcile_streams is overdue"
+    assert "music-streams reconcile does the same by hand" in alert["Message"]
+
+
+def test_an_airflow_without_deadlines_is_given_none():
+    assert overdue.deadline("reconcile_streams", timedelta(hours=1)) == {}, "Airflow is not installed here, as it was not before 3.1"
