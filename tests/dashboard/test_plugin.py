@@ -25,6 +25,9 @@ def read(tmp_path):
         airflow = tmp_path / "airflow"
         airflow.mkdir()
         (airflow / "__init__.py").touch()
+        (airflow / "timetables").mkdir()
+        (airflow / "timetables" / "__init__.py").touch()
+        (airflow / "timetables" / "trigger.py").write_text("class CronTriggerTimetable: ...")
         (airflow / "plugins_manager.py").write_text("class AirflowPlugin: ...")
         (airflow / "configuration.py").write_text(
             f"class conf:\n    def get(section, key, fallback): return {base_url!r}\n"

@@ -32,21 +32,6 @@ def never() -> bool:
     return False
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _by_status(world):
-    names = {"status": "HASH", "updated_at": "RANGE"}
-    index = {
-        "IndexName": "by-status",
-        "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind in names.items()],
-        "Projection": {"ProjectionType": "ALL"},
-    }
-    world.dynamodb.update_table(
-        TableName=FILES,
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("source_id", *names)],
-        GlobalSecondaryIndexUpdates=[{"Create": index}],
-    )
-
-
 @pytest.fixture(autouse=True)
 def _empty_ledger(world):
     clear_ledger(world)

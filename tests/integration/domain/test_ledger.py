@@ -175,7 +175,8 @@ def test_the_way_of_a_source_leaves_what_the_contract_lists(world):
     ledger.publish(world.entry(source), OUTCOME)
     ledger.archive(world.entry(source), "archive/x")
     item = world.item(source)
-    stamps = {item.pop(name) for name in ("validated_at", "started_at", "published_at", "archived_at", "updated_at")}
+    moments = ("validated_at", "started_at", "published_at", "first_published_at", "archived_at", "updated_at")
+    stamps = {item.pop(name) for name in moments}
     assert all(stamp > RECEIVED_AT for stamp in stamps)
     assert item == {
         "source_id": source.source_id,
@@ -193,6 +194,8 @@ def test_the_way_of_a_source_leaves_what_the_contract_lists(world):
         "rows_read": 10,
         "rows_accepted": 7,
         "rejected": {"bad_user_id": 1, "duplicate": 2},
+        "failures": 0,
+        "failing_since": "",
     }
 
 
