@@ -208,8 +208,8 @@ def test_a_file_that_fails_three_times_is_put_aside_and_released(operator):
     for attempt in range(1, MAX_FAILURES + 1):
         operator.fails(put, attempt)
         if attempt < MAX_FAILURES:
+            operator.archived(f"lucky-{attempt}.csv")
             well(operator(RUNBOOKS["Runs fail"].act, more=("--no-wait",)))
-    operator.archived("lucky.csv")
     repaired = well(operator(RUNBOOKS["Metrics are wrong, or lost"].act, only="reconcile"))
     entry = operator.comes_to(put)
     assert (entry.status, entry.reason) == (Status.QUARANTINED, "too_many_attempts"), repaired

@@ -22,7 +22,11 @@ from tests.e2e.faults.lake import Lake
 from tests.e2e.faults.world import CATALOGUE, SONGS, World
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+]
 
 PATIENCE = 420.0  # seconds for a run of a DAG on a busy machine
 # It runs as root in continuous integration, and is to speak to nobody but Airflow.
