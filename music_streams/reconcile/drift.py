@@ -46,7 +46,6 @@ class Difference:
         attribute: where the value lies, such as ``top_songs[0].listen_count``; '' where the whole item differs.
         expected: what the lake says; None where there should be no such item or attribute.
         found: what stands; None where nothing does.
-        version: of the item that stands; 0 where none does.
     """
 
     pk: str
@@ -55,7 +54,6 @@ class Difference:
     attribute: str = ""
     expected: Any = None
     found: Any = None
-    version: int = 0
 
     @property
     def key(self) -> ItemKey:
@@ -136,15 +134,14 @@ def differences(expected: Iterable[Item], standing: Iterable[Item]) -> list[Diff
 
 
 def _of_item(key: ItemKey, expected: Item | None, found: Item | None) -> Iterator[Difference]:
-    version = int(found.get("version", 0)) if found else 0
     if found is None:
         yield Difference(*key, What.MISSING, expected=expected)
     elif expected is None:
-        yield Difference(*key, What.GHOST, found=found, version=version)
+        yield Difference(*key, What.GHOST, found=found)
     else:
         data = {name: value for name, value in found.items() if name not in _OF_THE_RUN}
         for attribute, wanted, actual in _compared("", expected, data):
-            yield Difference(*key, What.VALUE, attribute, wanted, actual, version)
+            yield Difference(*key, What.VALUE, attribute, wanted, actual)
 
 
 def _compared(path: str, expected: Any, found: Any) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401 - any attribute

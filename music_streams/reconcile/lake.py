@@ -42,7 +42,6 @@ _COLUMNS = pa.schema(
         "genres": pa.list_(pa.string()),
         "user_country": pa.string(),
         "source_id": pa.string(),
-        "execution": pa.string(),
         "reference_version": pa.int64(),
     }
 )
