@@ -5,7 +5,8 @@ naming packages costs seconds in every run and listing them as spark.jars copies
 time until a session answers.
 
 Environment: JAVA_HOME; LOCAL_CLOUD_CACHE, the cache folder; LOCAL_CLOUD_JARS, a folder of jars to use as it is;
-LOCAL_CLOUD_MAVEN_REPOSITORIES, where to resolve from, comma-separated.
+LOCAL_CLOUD_MAVEN_REPOSITORIES, where to resolve from, comma-separated; LOCAL_CLOUD_WARM_UP, a script that does with
+Spark what the jobs do: the classes that it loads are those that the archive holds.
 """
 
 import hashlib
@@ -33,7 +34,6 @@ GLUE_CATALOG = "org.apache.iceberg.aws.glue.GlueCatalog"
 # Small jobs start often and end soon: quick to compile, light to collect.
 _JVM_OPTIONS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 _DRIVER_MEMORY = "1g"
-WARM_UP_JOB = Path(__file__).with_name("warm_up_job.py")
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,11 @@ def cache_folder() -> Path:
         return Path(chosen).expanduser().resolve()
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "local-cloud"
+
+
+def warm_up_job() -> Path:
+    """The script whose classes are archived."""
+    return Path(os.environ.get("LOCAL_CLOUD_WARM_UP") or Path(__file__).with_name("warm_up_job.py"))
 
 
 def java_home() -> Path:
@@ -99,7 +104,7 @@ def archive_files(home: Path, jars: tuple[Path, ...]) -> tuple[Path, Path]:
     """The archive of the JDK's classes and that of Spark's; both hold for exactly these files."""
     java = home / "lib" / "server" / "libjvm.so"
     identity = [str(home), *_stamps([java] if java.is_file() else [home / "release"]), *_JVM_OPTIONS]
-    spark = [*_stamps(sorted((spark_home() / "jars").glob("*.jar"))), *_stamps(list(jars)), WARM_UP_JOB.read_text()]
+    spark = [*_stamps(sorted((spark_home() / "jars").glob("*.jar"))), *_stamps(list(jars)), warm_up_job().read_text()]
     folder = cache_folder() / "classes"
     return folder / f"java-{_hash(*identity)}.jsa", folder / f"spark-{_hash(*identity, *spark)}.jsa"
 

@@ -19,17 +19,17 @@ from local.log import CloudLog
 from local.processes import MARKER
 from local.spark import (
     GLUE_CATALOG,
-    WARM_UP_JOB,
     Spark,
     archive_files,
     cache_folder,
     environment_of_run,
     installed_spark,
     settings_of_run,
+    warm_up_job,
 )
 from local.state import StateDir
 
-_WARM_UP_SERVER = Path(__file__).with_name("warm_up_server.py")
+_HERE = Path(__file__).resolve().parent
 _PATIENCE = 900  # seconds
 _CONF = {
     "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
@@ -106,7 +106,7 @@ def _warm_up(spark: Spark, folder: Path, options: list[str]) -> None:
     bare = Spark(spark.java_home, spark.jars, ())
     port_file = folder / "port"
     server = subprocess.Popen(
-        [sys.executable, str(_WARM_UP_SERVER), str(port_file)],
+        [sys.executable, str(_HERE / "warm_up_server.py"), str(port_file)],
         stdin=subprocess.PIPE,  # it ends when this process does
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -122,8 +122,8 @@ def _warm_up(spark: Spark, folder: Path, options: list[str]) -> None:
         env = environment_of_run(bare, settings, endpoint, "us-east-1", folder)
         inherited = {name: os.environ[name] for name in (MARKER, "PATH") if name in os.environ}
         subprocess.run(
-            [sys.executable, str(WARM_UP_JOB)],
-            env={**inherited, **env},
+            [sys.executable, str(_HERE / "spark_warm_up.py"), str(warm_up_job())],
+            env={**inherited, **env, "PYTHONPATH": str(_HERE.parent)},
             cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -10,6 +10,7 @@ from music_streams_cli.errors import NoCloud
 CHECKOUT = Path(__file__).resolve().parents[1]
 TEMPLATE = CHECKOUT / "template.yaml"
 JOBS = CHECKOUT / ".build" / "package" / "jobs"
+WARM_UP = Path(__file__).with_name("warm_up.py")
 JOBS_PLACE = "s3://music-streams-artifacts/jobs"
 
 

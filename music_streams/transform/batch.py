@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from py4j.protocol import Py4JJavaError
 
 from music_streams.runs import Manifest, ManifestSource, RunFolder
 from music_streams.transform import inputs, listens, rows
+from music_streams.transform.spread import gathered, spread
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row, SparkSession
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_BYTES_PER_PARTITION = 16 * 1024 * 1024
-_LEAST_PARTITIONS = 4
 _COLUMNS = ["user_id", "track_id", "listen_time"]
 _SOUND = ManifestSource("0" * 32, "streams", "sound.csv", _COLUMNS, "1970-01-01T00:00:00.000Z", 0)
 
@@ -43,9 +43,9 @@ class SparkBatch:
         self._reference = reference
         self._execution = execution
         self._unreadable: set[str] = set()
-        # What is kept for several uses is not re-partitioned by adaptive execution: a small batch must ask for few.
-        size = sum(source.size for source in manifest.streams)
-        spark.conf.set("spark.sql.shuffle.partitions", max(_LEAST_PARTITIONS, size // _BYTES_PER_PARTITION))
+        self._size = sum(source.size for source in manifest.streams)
+        self._spread = ExitStack()
+        self._spread.enter_context(spread(spark, self._size))
         self._rows = self._enriched()
 
     def counts(self) -> list[Row]:
@@ -80,15 +80,17 @@ class SparkBatch:
     def close(self) -> None:
         """Free the rows."""
         self._rows.unpersist()
-        self._spark.conf.unset("spark.sql.shuffle.partitions")
+        self._spread.close()
 
     def _enriched(self) -> DataFrame:
         read = [source for source in self._manifest.streams if source.source_id not in self._unreadable]
-        return listens.enrich(self._judged(read), self._reference.songs, self._reference.users).persist()
+        songs, users = (gathered(rows, self._size) for rows in (self._reference.songs, self._reference.users))
+        return listens.enrich(self._judged(read), songs, users).persist()
 
     def _judged(self, sources: list[ManifestSource]) -> DataFrame:
         manifest = Manifest(self._manifest.batch_id, sources)
-        return rows.judge(inputs.lines(self._spark, self._folder, manifest), inputs.sources(self._spark, manifest))
+        lines = gathered(inputs.lines(self._spark, self._folder, manifest), self._size)
+        return rows.judge(lines, gathered(inputs.sources(self._spark, manifest), self._size))
 
     def _search(self, sources: list[ManifestSource]) -> set[str]:
         """Those among the sources that cannot be read, each by itself.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from music_streams.runs import Manifest, RunFolder
 
 _MAX_COLUMNS = 65_537  # a line of at most 64 KiB cannot have more fields; Spark's own bound would fail the whole job
-_SOURCE_ID_IN_PATH = r"([0-9a-f]{32})\.csv(\.gz)?$"
+_ID_LENGTH = 32
 
 
 def lines(spark: SparkSession, folder: RunFolder, manifest: Manifest) -> DataFrame:
@@ -31,7 +31,7 @@ def lines(spark: SparkSession, folder: RunFolder, manifest: Manifest) -> DataFra
     position = F.struct(
         F.col("_metadata.file_block_start").alias("block"), F.monotonically_increasing_id().alias("line")
     )
-    source_id = F.regexp_extract("_metadata.file_path", _SOURCE_ID_IN_PATH, 1)
+    source_id = F.substring("_metadata.file_name", 1, _ID_LENGTH)
     paths = [folder.uri(f"input/{source.input}") for source in manifest.streams]
     return reader.csv(paths).select(source_id.alias("source_id"), position.alias("position"), "raw")
 

@@ -88,9 +88,8 @@ def process(
         outcomes[source.source_id] = SourceOutcome(0, 0, {}, [], "too_many_attempts")
     if batch:
         _append(task, batch, lake, outcomes)
-    removed = _remove(removals, task, manifest, lake, outcomes)
-    if batch:
         batch.close()
+    removed = _remove(removals, task, manifest, lake, outcomes)
     if manifest.forget:
         lake.expire()
     for source in manifest.retracted:

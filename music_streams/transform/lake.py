@@ -21,6 +21,7 @@ from music_streams.aws import error_code, split_uri
 from music_streams.errors import LakeChanged
 from music_streams.transform import metrics
 from music_streams.transform.ports import DATABASE, LISTENS, REJECTED_ROWS, Found, Leaving, Pinned
+from music_streams.transform.spread import gathered, spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,6 +47,8 @@ _PROPERTIES = {
 }
 # Bounds of these columns would name users in the lake's manifests, also after their rows are gone.
 _WITHOUT_BOUNDS = {LISTENS: "user_id", REJECTED_ROWS: "raw"}
+# Each task writes a file for each day it has rows of: sending rows to one task a day costs more than a few files do.
+_WRITTEN_WHERE_IT_IS = {"distribution-mode": "none", "fanout-enabled": "true"}
 _TRIES = 10
 _CONFLICT = "org.apache.iceberg.exceptions.ValidationException"
 _ITEMS_PER_FILE = 100_000  # the load holds a file's bytes in memory
@@ -127,7 +130,8 @@ class IcebergLake:
         """Commit rows, once for each execution."""
         if not self._has_committed(table, execution):
             whole = rows.select("*", *self._added_columns(table, rows))
-            whole.writeTo(self._name(table)).option("snapshot-property.execution", execution).append()
+            told = {"snapshot-property.execution": execution, **_WRITTEN_WHERE_IT_IS}
+            whole.writeTo(self._name(table)).options(**told).append()
 
     def find(self, leaving: Leaving) -> Found:
         """What the tables hold of the leaving rows."""
@@ -172,13 +176,18 @@ class IcebergLake:
     def write_metrics(self, pinned: Pinned, days: list[str], tracks: list[str] | None, uri: str) -> None:
         """Write the metrics of whole days, and rows without metrics for tracks that they have lost."""
         listens = self.listens_at(pinned.snapshot_id, days)
-        items = metrics.items(listens, track_metrics=tracks is not None)
-        if tracks:
-            removed = self.spark.read.parquet(*tracks).where(F.col("day").isin(days))
-            items = items.unionByName(metrics.lost_tracks(listens, removed), allowMissingColumns=True)
-        if len(days) > 1:  # who loads them holds one day at a time
-            items = items.sort("day")
-        items.write.option("maxRecordsPerFile", _ITEMS_PER_FILE).mode("overwrite").parquet(uri)
+        size = _estimated_bytes(listens)
+        with spread(self.spark, size):
+            rows = gathered(listens, size)
+            events = metrics.events(rows).persist()
+            items = metrics.items(events, metrics.names(rows), track_metrics=tracks is not None)
+            if tracks:
+                removed = gathered(self.spark.read.parquet(*tracks).where(F.col("day").isin(days)), size)
+                items = items.unionByName(metrics.lost_tracks(rows, removed), allowMissingColumns=True)
+            if len(days) > 1:  # who loads them holds one day at a time
+                items = items.sort("day")
+            items.write.option("maxRecordsPerFile", _ITEMS_PER_FILE).mode("overwrite").parquet(uri)
+            events.unpersist()
 
     def listens_at(self, snapshot_id: int, days: list[str]) -> DataFrame:
         """The listens of whole days as a snapshot has them."""
@@ -249,6 +258,11 @@ class IcebergLake:
 
     def _name(self, table: str) -> str:
         return f"{_CATALOG}.{DATABASE}.{table}"
+
+
+def _estimated_bytes(rows: DataFrame) -> int:
+    """What Spark's planner expects a table to have left after its filter: Iceberg tells it the files' sizes."""
+    return int(rows._jdf.queryExecution().optimizedPlan().stats().sizeInBytes())
 
 
 def _day() -> Column:

@@ -7,11 +7,12 @@ TOP_SONGS = 3
 TOP_GENRES = 5
 
 
-def items(listens: DataFrame, *, track_metrics: bool) -> DataFrame:
-    """Every metrics item of the days that the listens belong to.
+def items(events: DataFrame, names: DataFrame, *, track_metrics: bool) -> DataFrame:
+    """Every metrics item of the days that the events belong to.
 
     Args:
-        listens: the columns of the lake's `listens`, all rows of the days in question, copies of an event included.
+        events: as :func:`events` gives them; read twice, so better persisted.
+        names: as :func:`names` gives them, of the same listens.
         track_metrics: whether TRACK items are wanted.
 
     Returns:
@@ -19,11 +20,13 @@ def items(listens: DataFrame, *, track_metrics: bool) -> DataFrame:
         average listening time per user in 1/100 ms), top_songs (array of struct, null where the item has none),
         top_genres (likewise).
     """
-    plays = events(listens).transform(lambda df: _by_key(df, track_metrics=track_metrics))
-    totals = plays.groupBy("pk", "sk", "day").agg(*_measures())
+    keys = [*_genres_and_country(), _day_as_a_whole(), *([_track()] if track_metrics else [])]
     return (
-        totals.join(_top_songs(plays, names(listens)), ["pk", "sk", "day"], "left")
-        .join(_top_genres(totals), ["pk", "sk", "day"], "left")
+        _by_key(events, *keys)
+        .groupBy("pk", "sk", "day")
+        .agg(*_measures())
+        .join(_top_songs(_by_key(events, *_genres_and_country()), names), ["pk", "sk", "day"], "left")
+        .withColumn("top_genres", F.when(F.col("sk") == "SUMMARY", _top_genres()))
         .withColumn("avg_hundredths_ms", _average_hundredths())
     )
 
@@ -77,17 +80,27 @@ def _day() -> Column:
     return F.to_date("listened_at").cast("string").alias("day")
 
 
-def _by_key(events: DataFrame, *, track_metrics: bool) -> DataFrame:
-    """Repeat each event for every item that it counts in."""
-    day = F.concat(F.lit("DAY#"), "day")
-    keys = [
-        F.transform("genres", lambda genre: _key(F.concat(F.lit("GENRE#"), genre), day)),
-        F.array(_key(F.concat(F.lit("COUNTRY#"), "user_country"), day)),
-        F.array(_key(day, F.lit("SUMMARY"))),
-    ]
-    if track_metrics:
-        keys.append(F.array(_key(F.concat(F.lit("TRACK#"), "track_id"), day)))
-    return events.withColumn("key", F.explode(F.concat(*keys))).select("*", "key.pk", "key.sk").drop("key", "genres")
+def _by_key(events: DataFrame, *keys: Column) -> DataFrame:
+    """Repeat each event for every item that it counts in, by arrays of keys."""
+    keyed = events.withColumn("key", F.explode(F.concat(*keys)))
+    return keyed.select("user_id", "track_id", "day", "duration_ms", "key.pk", "key.sk")
+
+
+def _genres_and_country() -> list[Column]:
+    genres = F.transform("genres", lambda genre: _key(F.concat(F.lit("GENRE#"), genre), _sort_key()))
+    return [genres, F.array(_key(F.concat(F.lit("COUNTRY#"), "user_country"), _sort_key()))]
+
+
+def _day_as_a_whole() -> Column:
+    return F.array(_key(_sort_key(), F.lit("SUMMARY")))
+
+
+def _track() -> Column:
+    return F.array(_key(F.concat(F.lit("TRACK#"), "track_id"), _sort_key()))
+
+
+def _sort_key() -> Column:
+    return F.concat(F.lit("DAY#"), "day")
 
 
 def _key(pk: Column, sk: Column) -> Column:
@@ -109,53 +122,31 @@ def _average_hundredths() -> Column:
 
 def _top_songs(plays: DataFrame, names: DataFrame) -> DataFrame:
     """The first three tracks of each genre and country, as pk, sk, day, top_songs."""
-    tracks = (
-        plays.where(F.col("pk").startswith("GENRE#") | F.col("pk").startswith("COUNTRY#"))
-        .groupBy("pk", "sk", "day", "track_id")
-        .agg(*_measures())
-        .join(names, ["day", "track_id"])
-    )
     best_first = [F.desc("listen_count"), F.desc("unique_listeners"), F.asc("track_id")]
-    return _top(
-        tracks,
-        ["pk", "sk", "day"],
-        best_first,
-        TOP_SONGS,
-        "top_songs",
-        ["track_id", "track_name", "artists", "listen_count", "unique_listeners", "total_listening_time_ms"],
+    rank = F.row_number().over(Window.partitionBy("pk", "sk", "day").orderBy(*best_first))
+    columns = ["track_id", "track_name", "artists", "listen_count", "unique_listeners", "total_listening_time_ms"]
+    return (
+        plays.groupBy("pk", "sk", "day", "track_id")
+        .agg(*_measures())
+        .withColumn("rank", rank)
+        .where(F.col("rank") <= TOP_SONGS)
+        .join(names, ["day", "track_id"], "left")
+        .groupBy("pk", "sk", "day")
+        .agg(F.sort_array(F.collect_list(F.struct("rank", *columns))).alias("top_songs"))
     )
 
 
-def _top_genres(totals: DataFrame) -> DataFrame:
-    """The first five genres of each day's summary, as pk, sk, day, top_genres."""
-    genres = totals.where(F.col("pk").startswith("GENRE#")).select(
-        F.col("sk").alias("pk"),
-        F.lit("SUMMARY").alias("sk"),
-        "day",
+def _top_genres() -> Column:
+    """The first five genres of an item's day."""
+    is_genre = F.col("pk").startswith("GENRE#")
+    best_first = [F.desc("listen_count"), F.desc("unique_listeners"), F.asc("pk")]
+    rank = F.row_number().over(Window.partitionBy("day", is_genre).orderBy(*best_first))
+    genre = F.struct(
+        rank.alias("rank"),
         F.expr("substring(pk, length('GENRE#') + 1)").alias("genre"),
         "listen_count",
         "unique_listeners",
         "total_listening_time_ms",
     )
-    best_first = [F.desc("listen_count"), F.desc("unique_listeners"), F.asc("genre")]
-    return _top(
-        genres,
-        ["pk", "sk", "day"],
-        best_first,
-        TOP_GENRES,
-        "top_genres",
-        ["genre", "listen_count", "unique_listeners", "total_listening_time_ms"],
-    )
-
-
-def _top(
-    rows: DataFrame, group: list[str], best_first: list[Column], size: int, name: str, columns: list[str]
-) -> DataFrame:
-    """The first `size` rows of each group, as an array of structs that begin with their rank."""
-    rank = F.row_number().over(Window.partitionBy(*group).orderBy(*best_first))
-    return (
-        rows.withColumn("rank", rank)
-        .where(F.col("rank") <= size)
-        .groupBy(*group)
-        .agg(F.sort_array(F.collect_list(F.struct("rank", *columns))).alias(name))
-    )
+    first = F.when(is_genre & (rank <= TOP_GENRES), genre)
+    return F.sort_array(F.collect_list(first).over(Window.partitionBy("day")))

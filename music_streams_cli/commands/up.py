@@ -1,5 +1,6 @@
 """`music-streams up`: start the local cloud with the pipeline in it."""
 
+import os
 import subprocess
 import time
 from typing import Annotated
@@ -34,6 +35,7 @@ def up(
     began = time.monotonic()
     jobs = _package_jobs()
     state = local_cloud.state()
+    os.environ.setdefault("LOCAL_CLOUD_WARM_UP", str(local_cloud.WARM_UP))
     from local.bring_up import bring_up  # noqa: PLC0415  takes a second, which the other commands need not wait
 
     def tell(text: str) -> None:

@@ -13,12 +13,12 @@ from music_streams import reader
 from music_streams.ledger import Status
 from music_streams.load.items import item
 from music_streams.runs import SourceOutcome, Summary, write_result
-from music_streams.transform import metrics
 from tests.integration.consumers import contract
 from tests.integration.consumers.contract import EVENT, ITEM, KINDS, faults, of_kind
 from tests.integration.consumers.metrics_table import STAMP, items
 from tests.integration.domain.run import RUN_ID
 from tests.integration.domain.world import always
+from tests.integration.transform import computed
 
 TYPES = {
     "genre_day": reader.GenreDay,
@@ -72,7 +72,7 @@ def test_what_the_transform_computes_becomes_items_of_the_schema(spark):
         for n, track in enumerate(tracks)
         for user, country in ((1, "Germany"), (2, "unknown"))
     ]
-    rows = metrics.items(spark.createDataFrame(heard, LISTENS), track_metrics=True).collect()
+    rows = computed.items(spark.createDataFrame(heard, LISTENS), track_metrics=True).collect()
     made = [item(row.asDict(recursive=True), STAMP) for row in rows]
     assert {kind_of(found) for found in made} == set(KINDS)
     assert max(len(found.get("top_songs", [])) for found in made) == 3

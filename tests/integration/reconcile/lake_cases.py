@@ -14,9 +14,9 @@ from music_streams.reconcile.drift import differences
 from music_streams.reconcile.lake import LakeReader, Listens
 from music_streams.reconcile.recount import recount
 from music_streams.stack import Stack
-from music_streams.transform import metrics
 from music_streams.transform.ports import DATABASE, LISTENS, Leaving
 from tests.integration.reconcile.contract import SCHEMA, Row, listen
+from tests.integration.transform import computed
 from tests.integration.transform.iceberg_cases import LISTENS_COLUMNS, Tables, aws, lake, spark
 
 __all__ = ["aws", "lake", "spark"]
@@ -144,11 +144,11 @@ def test_the_recount_of_many_listens_is_what_spark_computes(lake, reader):
     append(lake, "many-2", rows[::7])
     listens = reader.listens()
     found = recount(listens.rows(days), track_metrics=True)
-    frame = metrics.items(lake.listens_at(listens.snapshot.snapshot_id, days), track_metrics=True)
+    frame = computed.items(lake.listens_at(listens.snapshot.snapshot_id, days), track_metrics=True)
     stamp = Stamp(listens.snapshot.version, listens.snapshot.uuid, "b", "")
-    computed = [item(row.asDict(recursive=True), stamp) for row in frame.collect()]
-    assert len(computed) > 500
-    assert [str(difference) for difference in differences(found.items, computed)] == []
+    items = [item(row.asDict(recursive=True), stamp) for row in frame.collect()]
+    assert len(items) > 500
+    assert [str(difference) for difference in differences(found.items, items)] == []
     assert found.sources == {
         day: {row["source_id"] for row in rows if row["listened_at"].date().isoformat() == day} for day in days
     }

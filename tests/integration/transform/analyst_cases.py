@@ -18,8 +18,8 @@ from music_streams.reconcile.drift import differences
 from music_streams.reconcile.lake import LakeReader
 from music_streams.reconcile.recount import recount
 from music_streams.stack import Stack
-from music_streams.transform import metrics
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS
+from tests.integration.transform import computed
 from tests.integration.transform.iceberg_cases import (
     DAY,
     LISTENS_COLUMNS,
@@ -128,7 +128,7 @@ def test_snapshots_tell_who_committed_them(analyst, filled):
 
 def test_events_are_those_that_the_metrics_count(analyst, filled):
     listens = filled.listens_at(filled.pin().snapshot_id, [DAY, NEXT_DAY])
-    items = metrics.items(listens, track_metrics=False).collect()
+    items = computed.items(listens, track_metrics=False).collect()
     days = [(row["day"], row["listen_count"], row["unique_listeners"], row["total_listening_time_ms"]) for row in items
             if row["sk"] == "SUMMARY"]  # fmt: skip
     genres = [(row["day"], row["pk"].removeprefix("GENRE#"), row["listen_count"], row["unique_listeners"])
@@ -193,8 +193,8 @@ def test_metrics_and_the_recount_do_not_look_at_it(replayed, aws):
     pinned, days = replayed.pin(), [EARLIER, LATER]
     assert listens
     assert listens.snapshot == pinned
-    computed = metrics.items(replayed.listens_at(pinned.snapshot_id, days), track_metrics=True).collect()
+    again = computed.items(replayed.listens_at(pinned.snapshot_id, days), track_metrics=True).collect()
     counted = recount(listens.rows(days), track_metrics=True).items
     stamp = Stamp(pinned.version, pinned.uuid, "b", "")
-    assert list(differences(counted, [item(row.asDict(recursive=True), stamp) for row in computed])) == []
-    assert {row["day"]: row["listen_count"] for row in computed if row["sk"] == "SUMMARY"} == {EARLIER: 2, LATER: 1}
+    assert list(differences(counted, [item(row.asDict(recursive=True), stamp) for row in again])) == []
+    assert {row["day"]: row["listen_count"] for row in again if row["sk"] == "SUMMARY"} == {EARLIER: 2, LATER: 1}

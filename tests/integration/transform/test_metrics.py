@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from music_streams.transform import metrics
+from tests.integration.transform import computed
 
 LISTENS = """user_id BIGINT, track_id STRING, listened_at TIMESTAMP, duration_ms BIGINT, track_name STRING,
     artists STRING, genres ARRAY<STRING>, user_country STRING, source_id STRING, execution STRING,
@@ -93,7 +94,7 @@ listen("2024-06-08", -1, 1, "T", genres=["eve"], user_country="eve")  # 2024-06-
 
 @pytest.fixture(scope="module")
 def items(spark):
-    frame = metrics.items(spark.createDataFrame(_rows, LISTENS), track_metrics=True)
+    frame = computed.items(spark.createDataFrame(_rows, LISTENS), track_metrics=True)
     return {(row["pk"], row["sk"]): row for row in frame.collect()}
 
 
@@ -233,7 +234,7 @@ def test_a_day_is_that_of_the_instant_in_utc(items):
 
 
 def test_tracks_have_items_only_where_they_are_wanted(spark):
-    frame = metrics.items(spark.createDataFrame(_rows[:4], LISTENS), track_metrics=False)
+    frame = computed.items(spark.createDataFrame(_rows[:4], LISTENS), track_metrics=False)
     assert {row["pk"].split("#")[0] for row in frame.select("pk").collect()} == {"GENRE", "COUNTRY", "DAY"}
 
 

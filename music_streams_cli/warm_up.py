@@ -1,0 +1,49 @@
+"""What the pipeline does with Spark, once, on an empty cloud: the local cloud archives the classes that it loads.
+
+It is run by its path, in the environment of a Glue job (see LOCAL_CLOUD_WARM_UP in local/spark.py).
+"""
+
+from datetime import date
+from decimal import Decimal
+
+from pyspark.sql import SparkSession
+
+from music_streams import aws, clock, sample
+from music_streams.runs import Manifest, ManifestSource, RunFolder, write_claimed
+from music_streams.transform.job import TransformRun, run
+from music_streams.transform.ports import DATABASE
+
+_CATALOG = "spark.sql.catalog.warm"  # the one that the local cloud sets up for a warm-up
+_LANDING, _LAKE = "warm-up-landing", "warm-up"
+_SOURCE = ManifestSource("0" * 32, "streams", f"{'0' * 32}.csv", list(sample.STREAM_COLUMNS), clock.now(), 0)
+
+
+def main() -> None:
+    """Transform a dirty file, and transform it again as a second attempt does."""
+    s3, glue = aws.client("s3"), aws.client("glue")
+    for bucket in (_LANDING, _LAKE):
+        s3.create_bucket(Bucket=bucket)
+    glue.create_database(DatabaseInput={"Name": DATABASE, "LocationUri": f"s3://{_LAKE}/warehouse"})
+    catalogue = sample.Catalogue.generate(1)
+    s3.put_object(Bucket=_LANDING, Key="reference/songs/songs.csv", Body=catalogue.songs)
+    s3.put_object(Bucket=_LANDING, Key="reference/users/users.csv", Body=catalogue.users)
+    folder = RunFolder(_LAKE, "b")
+    content = sample.streams(1, catalogue, date(2024, 6, 25), 500, dirty=0.1)
+    s3.put_object(Bucket=_LAKE, Key=folder.key(f"input/{_SOURCE.input}"), Body=content)
+    spark = SparkSession.builder.getOrCreate()
+    for name, value in spark.sparkContext.getConf().getAll():
+        if name.startswith(_CATALOG):
+            spark.conf.set(name.replace(_CATALOG, "spark.sql.catalog.lake"), value)
+    for execution in ("b-1", "b-2"):
+        write_claimed(s3, folder, execution, Manifest(folder.batch_id, [_SOURCE]))
+        run(
+            spark,
+            s3,
+            glue,
+            TransformRun(folder, execution, execution, _LANDING, Decimal(1), publish_track_metrics=False),
+        )
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main()

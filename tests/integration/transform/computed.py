@@ -1,0 +1,10 @@
+"""The metrics of listens, as a run computes them."""
+
+from pyspark.sql import DataFrame
+
+from music_streams.transform import metrics
+
+
+def items(listens: DataFrame, *, track_metrics: bool) -> DataFrame:
+    """The rows of :func:`metrics.items`."""
+    return metrics.items(metrics.events(listens), metrics.names(listens), track_metrics=track_metrics)
