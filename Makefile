@@ -68,7 +68,11 @@ test-all: lint package $(TOOLS)/airflow/ready $(TOOLS)/airflow-oldest/ready ## E
 
 .PHONY: sam-local
 sam-local: setup $(TOOLS)/sam/ready ## sam build; every file of events/ to its function in a container (Linux on x86_64, as root)
-	SAM_LOCAL=1 $(BIN)/python -m pytest -m slow tests/sam
+	$(BIN)/python -m pytest -m slow tests/sam
+
+.PHONY: bench
+bench: setup ## Measure time, CPU and memory on local clouds, an hour alone on the machine (PARTS="load validate": those)
+	$(BIN)/python -m benchmarks $(PARTS)
 
 .PHONY: lock
 lock: setup $(TOOLS)/node/ready ## Compile the pinned, hashed requirements anew

@@ -48,7 +48,7 @@ _PROPERTIES = {
 # Bounds of these columns would name users in the lake's manifests, also after their rows are gone.
 _WITHOUT_BOUNDS = {LISTENS: "user_id", REJECTED_ROWS: "raw"}
 # Each task writes a file for each day it has rows of: sending rows to one task a day costs more than a few files do.
-_WRITTEN_WHERE_IT_IS = {"distribution-mode": "none", "fanout-enabled": "true"}
+_WRITTEN_WHERE_IT_IS = {"distribution-mode": "none"}
 _TRIES = 10
 _CONFLICT = "org.apache.iceberg.exceptions.ValidationException"
 _ITEMS_PER_FILE = 100_000  # the load holds a file's bytes in memory

@@ -9,6 +9,8 @@ from tests.functions import ROOT
 
 PACKAGES = ("docker.io", "containerd", "runc", "libdevmapper1.02.1")
 PROGRAMS = ("dockerd", "docker", "docker-proxy", "containerd", "containerd-shim-runc-v2", "runc")
+NAMESPACES = ("unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child")
+"""In which the engine and all that it starts live, and end."""
 UNPACKED = ROOT / ".build" / "tools" / "docker"
 
 
@@ -26,6 +28,9 @@ def engine_environment() -> dict[str, str]:
     for program, package in {"unshare": "util-linux", "ip": "iproute2"}.items():
         if shutil.which(program, path=path) is None:
             raise NoEngine(f"`{program}` of {package} is missing")
+    probe = subprocess.run([*NAMESPACES, "true"], env={"PATH": path}, capture_output=True, text=True, check=False)
+    if probe.returncode != 0:
+        raise NoEngine(f"namespaces are not to be had: {probe.stderr.strip()}")
     if all(shutil.which(program, path=path) for program in PROGRAMS):
         return {"PATH": path}
     _unpack()

@@ -1,0 +1,35 @@
+"""`python -m benchmarks [PART …]`: measure, print one table, write benchmarks/results/<part>.json."""
+
+import sys
+from collections.abc import Callable
+
+from rich.console import Console
+
+from benchmarks import arrivals, burst, history, load, transform, validate
+from benchmarks.figures import Figure, show, write
+from benchmarks.measure import ROOT
+
+PARTS: dict[str, Callable[[], list[Figure]]] = {
+    module.PART: module.figures for module in (transform, history, arrivals, burst, load, validate)
+}
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def main(names: list[str]) -> None:
+    """Run the parts that are named, or all, one after another: nothing else should run meanwhile."""
+    console = Console()
+    unknown = sorted(set(names) - set(PARTS))
+    if unknown:
+        sys.exit(f"no part {', '.join(unknown)}: there are {', '.join(PARTS)}")
+    found: list[Figure] = []
+    for name in names or PARTS:
+        with console.status(f"measuring: {name}"):
+            figures = PARTS[name]()
+        write(figures, RESULTS / f"{name}.json")
+        found += figures
+    show(found, console)
+    console.print(f"all values: {RESULTS.relative_to(ROOT)}/")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

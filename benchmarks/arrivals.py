@@ -1,0 +1,50 @@
+"""From PUT to PUBLISHED on the running local cloud, one real-sized file after another, stage by stage."""
+
+import statistics
+from datetime import datetime
+
+from rich.console import Console
+
+from benchmarks.cloud import CATALOGUE, DAY, running_cloud
+from benchmarks.figures import Figure
+from music_streams import sample
+from music_streams.ledger import Entry
+from music_streams_cli import journey
+from music_streams_cli.journey import Journey
+
+PART = "arrivals"
+_TIMES = 10
+_ROWS = 11_346
+_STAGES = {
+    "event and validate": ("put_at", "validated_at"),
+    "wait and claim": ("validated_at", "started_at"),
+    "transform, load, settle": ("started_at", "published_at"),
+    "archive": ("published_at", "archived_at"),
+}
+
+
+def figures() -> list[Figure]:
+    """Put ten files, each when the one before has been archived."""
+    with running_cloud() as stack:
+        taken = []
+        for number in range(_TIMES + 1):
+            content = sample.streams(number, CATALOGUE, DAY, _ROWS)
+            put = journey.put(stack, f"incoming/arrival-{number}.csv", content)
+            journey.follow(stack.ledger, [put], Console(quiet=True), 600)
+            taken.append(_seconds(put, stack.ledger.entries([put.source_id])[put.source_id]))
+    taken = taken[1:]  # the first also parses the reference data
+    whole = [sum(seconds[stage] for stage in list(_STAGES)[:-1]) for seconds in taken]
+    twentieths = statistics.quantiles(whole, n=20, method="inclusive")
+    p50, p95 = twentieths[9], twentieths[18]
+    found = [
+        Figure(PART, f"{_ROWS:,} rows, PUT to PUBLISHED, p50", "s", [p50], "≤ 10"),
+        Figure(PART, f"{_ROWS:,} rows, PUT to PUBLISHED, p95", "s", [p95]),
+    ]
+    return found + [Figure(PART, f"  {stage}", "s", [seconds[stage] for seconds in taken]) for stage in _STAGES]
+
+
+def _seconds(put: Journey, entry: Entry) -> dict[str, float]:
+    moments = {"put_at": put.put_at}
+    for name in ("validated_at", "started_at", "published_at", "archived_at"):
+        moments[name] = datetime.fromisoformat(getattr(entry, name))
+    return {stage: (moments[end] - moments[begin]).total_seconds() for stage, (begin, end) in _STAGES.items()}

@@ -1,0 +1,126 @@
+"""A local cloud for a benchmark alone, and the pipeline's jobs as processes of their own beside it."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from benchmarks.measure import ROOT, Usage, measure
+from local.aws import CREDENTIALS
+from local.spark import environment_of_run, installed_spark, parse_conf, settings_of_run
+from music_streams import clock, sample
+from music_streams.runs import Manifest, ManifestSource, RunFolder, write_claimed, write_manifest
+from music_streams.stack import Stack, find_stack
+from music_streams_cli import local_cloud
+
+DAY = date(2024, 6, 25)
+CATALOGUE = sample.Catalogue.generate(1, songs=2_000, users=5_000)
+_REGION = "us-east-1"
+_KEPT = ROOT / ".build" / "benchmarks"  # what takes long to make
+
+
+@contextlib.contextmanager
+def running_cloud() -> Iterator[Stack]:
+    """A cloud that begins with the reference data and nothing else, stopped at the end."""
+    os.environ.setdefault("LOCAL_CLOUD_WARM_UP", str(local_cloud.WARM_UP))
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        environment = {**os.environ, "LOCAL_CLOUD_STATE": folder}
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        try:
+            subprocess.run([ROOT / "music-streams", "up"], env=environment, check=True, **quiet)  # type: ignore[call-overload]
+            stack = find_stack(environment={"LOCAL_CLOUD_STATE": folder})
+            for kind, content in (("songs", CATALOGUE.songs), ("users", CATALOGUE.users)):
+                stack.s3.put_object(Bucket=stack.landing_bucket, Key=f"reference/{kind}/all.csv", Body=content)
+            yield stack
+        finally:
+            subprocess.run([ROOT / "music-streams", "down"], env=environment, check=True, **quiet)  # type: ignore[call-overload]
+
+
+def streams(rows: int) -> bytes:
+    """A streams file of so many rows of :data:`DAY`, kept between runs."""
+    file = _KEPT / f"streams-{rows}.csv"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = file.with_suffix(".part")
+        unfinished.write_bytes(sample.streams(1, CATALOGUE, DAY, rows))
+        unfinished.rename(file)
+    return file.read_bytes()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch that is staged and claimed, as an execution's transform finds it."""
+
+    folder: RunFolder
+    execution: str
+
+
+def stage(stack: Stack, number: int, content: bytes) -> Batch:
+    """Stage one streams file as validate and claim would."""
+    batch_id = f"{number:032x}"
+    folder, execution = RunFolder(stack.lake_bucket, batch_id), f"{batch_id}-1"
+    header = list(sample.STREAM_COLUMNS)
+    source = ManifestSource(batch_id, "streams", f"{batch_id}.csv", header, clock.now(), len(content))
+    stack.s3.put_object(Bucket=folder.bucket, Key=folder.key(f"input/{source.input}"), Body=content)
+    manifest = Manifest(batch_id, [source])
+    write_manifest(stack.s3, folder, manifest)
+    write_claimed(stack.s3, folder, execution, manifest)
+    return Batch(folder, execution)
+
+
+def run_transform(stack: Stack, batch: Batch, run_id: str, **changed: str) -> Usage:
+    """Run transform-streams over a batch, by the job's own arguments but for those that are changed.
+
+    Raises:
+        subprocess.CalledProcessError: it failed.
+    """
+    job = stack.client("glue").get_job(JobName=stack.outputs["TransformJobName"])["Job"]
+    given = {**job["DefaultArguments"], **{f"--{name}": value for name, value in changed.items()}}
+    names = ("--landing_bucket", "--max_rejected_ratio", "--publish_track_metrics")
+    arguments = {
+        "--manifest": batch.folder.manifest_uri,
+        "--execution": batch.execution,
+        "--JOB_RUN_ID": run_id,
+        **{name: given[name] for name in names},
+    }
+    return run_spark(stack, ROOT / "glue" / "transform_streams.py", arguments)
+
+
+def run_spark(stack: Stack, script: Path, arguments: dict[str, str]) -> Usage:
+    """Run a script as the local cloud runs a Glue Spark job."""
+    job = stack.client("glue").get_job(JobName=stack.outputs["TransformJobName"])["Job"]
+    with tempfile.TemporaryDirectory(prefix="run-") as folder:
+        scratch, spark, endpoint = Path(folder), installed_spark(), str(stack.endpoint)
+        settings = settings_of_run(spark, parse_conf(job["DefaultArguments"]["--conf"]), endpoint, _REGION, scratch)
+        environment = environment_of_run(spark, settings, endpoint, _REGION, scratch)
+        return _run(script, arguments, environment, scratch)
+
+
+def run_load(stack: Stack, batch: Batch, transform_run_id: str) -> Usage:
+    """Run load-metrics over what a transform has made."""
+    arguments = {
+        "--manifest": batch.folder.manifest_uri,
+        "--transform_run_id": transform_run_id,
+        "--files_table": stack.outputs["FilesTableName"],
+        "--metrics_table": stack.outputs["MetricsTableName"],
+    }
+    environment = {**CREDENTIALS, "AWS_ENDPOINT_URL": str(stack.endpoint), "AWS_DEFAULT_REGION": _REGION}
+    with tempfile.TemporaryDirectory(prefix="run-") as folder:
+        return _run(ROOT / "glue" / "load_metrics.py", arguments, environment, Path(folder))
+
+
+def _run(script: Path, arguments: dict[str, str], environment: dict[str, str], folder: Path) -> Usage:
+    given = {
+        "HOME": str(folder),
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "TMPDIR": str(folder),
+        "TZ": "UTC",
+    }
+    command = [sys.executable, str(script), *(part for pair in arguments.items() for part in pair)]
+    return measure(command, {**environment, **given}, folder)

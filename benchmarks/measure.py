@@ -1,0 +1,108 @@
+"""What a command takes, with every process that it starts: `python -m benchmarks.measure COMMAND …`.
+
+The JVM of a Spark job outlives the Python process that started it, and is nobody's child then. So each command is
+measured by a process of its own that adopts such orphans and waits for all of them (Linux, PR_SET_CHILD_SUBREAPER).
+"""
+
+import ctypes
+import json
+import os
+import resource
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[1]
+_SET_CHILD_SUBREAPER = 36  # prctl(2)
+_OUTPUT = "benchmark output"
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a command took.
+
+    Attributes:
+        wall: seconds until its last process ended.
+        cpu: seconds of all its processes, user and system.
+        peak_mb: the greatest resident memory of all its processes together, in 10^6 bytes, looked at 20 times a second.
+    """
+
+    wall: float
+    cpu: float
+    peak_mb: float
+
+
+def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> Usage:
+    """Run a command to its end.
+
+    Args:
+        command: the program and its arguments.
+        environment: all its variables.
+        folder: where it runs; its output goes into a file there.
+
+    Raises:
+        subprocess.CalledProcessError: it failed; what it printed last is in `output`.
+    """
+    log = folder / _OUTPUT
+    result = folder / "usage.json"
+    inner = [sys.executable, "-m", "benchmarks.measure", str(result), json.dumps(dict(environment)), *command]
+    with log.open("wb") as output:
+        done = subprocess.run(
+            inner, cwd=ROOT, env={**os.environ, "RUN_IN": str(folder)}, stdout=output, stderr=output, check=False
+        )
+    if done.returncode:
+        raise subprocess.CalledProcessError(done.returncode, list(command), log.read_text(errors="replace")[-3000:])
+    return Usage(**json.loads(result.read_text()))
+
+
+class _Peak(threading.Thread):
+    """Watches the memory of all descendants."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.bytes = 0
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        here = psutil.Process()
+        while not self.ended.wait(0.05):
+            total = 0
+            for process in here.children(recursive=True):
+                try:
+                    total += process.memory_info().rss
+                except psutil.NoSuchProcess:
+                    continue
+            self.bytes = max(self.bytes, total)
+
+
+def _run(environment: dict[str, str], command: list[str]) -> tuple[int, Usage]:
+    ctypes.CDLL(None, use_errno=True).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    peak = _Peak()
+    peak.start()
+    began = time.monotonic()
+    child = os.posix_spawnp(command[0], command, environment)
+    code = 0
+    while True:
+        try:
+            pid, status = os.wait()
+        except ChildProcessError:
+            break
+        if pid == child:
+            code = os.waitstatus_to_exitcode(status)
+    wall = time.monotonic() - began
+    peak.ended.set()
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return code, Usage(wall, used.ru_utime + used.ru_stime, peak.bytes / 1e6)
+
+
+if __name__ == "__main__":
+    os.chdir(os.environ["RUN_IN"])
+    code, usage = _run(json.loads(sys.argv[2]), sys.argv[3:])
+    Path(sys.argv[1]).write_text(json.dumps(asdict(usage)))
+    sys.exit(code)

@@ -1,0 +1,94 @@
+"""validate: its cold start, and the judgement of a real-sized file, a large one, and hostile ones."""
+
+import os
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmarks.cloud import running_cloud, streams
+from benchmarks.figures import Figure, of_usages
+from benchmarks.measure import ROOT, measure
+from local.aws import CREDENTIALS
+from music_streams.stack import Stack
+from music_streams.verdicts import judge
+
+PART = "validate"
+_STARTS = 10
+_HEADER = b"user_id,track_id,listen_time\n"
+_ROW = b"26213,4dBa8T7oDV9WvGr7kVS4Ez,2024-06-25 17:43:13\n"
+_MIB = 1024 * 1024
+_BLOCK = _ROW * (_MIB // len(_ROW))
+
+
+def _rows() -> Iterator[bytes]:
+    yield _HEADER
+    for _ in range(1024 * _MIB // len(_BLOCK) - 1):
+        yield _BLOCK
+
+
+def _one_line() -> Iterator[bytes]:
+    yield _HEADER
+    for _ in range(1000):
+        yield b"x" * 1_000_000
+
+
+def _blank_lines() -> Iterator[bytes]:
+    for _ in range(1024):
+        yield b"\n" * _MIB
+
+
+def _gzipped(content: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
+    packer = zlib.compressobj(wbits=31)
+    for chunk in content():
+        yield packer.compress(chunk)
+    yield packer.flush()
+
+
+CASES: dict[str, Callable[[], Iterator[bytes]]] = {
+    "1 GiB of rows": _rows,
+    "1 GiB of rows, gzip": lambda: _gzipped(_rows),
+    "a line of 1 GB": _one_line,
+    "1 GiB of blank lines, gzip": lambda: _gzipped(_blank_lines),
+}
+
+
+def figures() -> list[Figure]:
+    """Start the function's process; judge each case in a process of its own."""
+    found = []
+    with running_cloud() as stack, tempfile.TemporaryDirectory(prefix="validate-") as folder:
+        starts = [
+            measure([sys.executable, "-c", "import app"], _environment(stack), Path(folder)) for _ in range(_STARTS)
+        ]
+        found.append(Figure(PART, "cold start", "ms", [1000 * usage.wall for usage in starts], "≤ 600"))
+        found.append(Figure(PART, "a file of 11,346 rows", "ms", [_milliseconds(streams(11_346)) for _ in range(20)]))
+        for case in CASES:
+            command = [sys.executable, "-m", "benchmarks.validate", case]
+            found += of_usages(PART, case, [measure(command, {**os.environ, "PYTHONPATH": str(ROOT)}, Path(folder))])
+    return found
+
+
+def _environment(stack: Stack) -> dict[str, str]:
+    """What the process of the deployed function is given."""
+    functions = stack.client("lambda").list_functions()["Functions"]
+    [variables] = [each["Environment"]["Variables"] for each in functions if "Validate" in each["FunctionName"]]
+    code = f"{ROOT / 'functions' / 'validate'}{os.pathsep}{ROOT}"
+    return {
+        **CREDENTIALS,
+        **variables,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": code,
+    }
+
+
+def _milliseconds(content: bytes) -> float:
+    began = time.perf_counter()
+    judge("incoming/a.csv", iter([content]), 1024 * _MIB)
+    return 1000 * (time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    judge("incoming/big.csv", CASES[sys.argv[1]](), 2 * 1024 * _MIB)
