@@ -97,5 +97,6 @@ def forget(state: StateDir) -> None:
     """Removes what a stopped cloud has kept, so that the next begins empty. The lock stays."""
     for path in (AirflowHome(state).root, state.functions, state.glue, state.runtime, state.scratch):
         shutil.rmtree(path, ignore_errors=True)
-    for path in (state.log_file, state.server_output, state.resources_file, state.stack_file, state.server_file):
+    files = (state.log_file, state.calls_file, state.server_output, state.resources_file, state.stack_file)
+    for path in (*files, state.server_file):
         path.unlink(missing_ok=True)

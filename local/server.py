@@ -14,6 +14,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from local.aws import CREDENTIALS, Aws
+from local.callers import Callers
 from local.errors import ServerError
 from local.hosting import Cloud
 from local.log import CloudLog
@@ -57,7 +58,7 @@ def serve(state: StateDir, port: int, region: str) -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    web = _web_server(listener)
+    web = _web_server(listener, state.calls_file)
     threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True).start()
     process = psutil.Process()
     state.record_server(ServerRecord(process.pid, process.create_time(), endpoint, region))
@@ -72,9 +73,9 @@ def serve(state: StateDir, port: int, region: str) -> None:
     os._exit(0)  # threads of moto and of pools may still wait for what will not come
 
 
-def _web_server(listener: socket.socket) -> Json:
+def _web_server(listener: socket.socket, calls: Path) -> Json:
     MotoRequestHandler.disable_nagle_algorithm = True
-    application = DomainDispatcherApplication(create_backend_app)
+    application = Callers(DomainDispatcherApplication(create_backend_app), calls)
     return make_server(
         HOST,
         listener.getsockname()[1],

@@ -139,6 +139,7 @@ def settings_of_run(
     scratch: Path,
     *,
     extra_options: list[str] | None = None,
+    credentials: Mapping[str, str] = CREDENTIALS,
 ) -> dict[str, str]:
     """Spark's settings for a run: this machine's defaults, the job's own, and the way to the local cloud."""
     log_settings = scratch / "log4j2.properties"
@@ -168,8 +169,8 @@ def settings_of_run(
         "spark.driver.extraJavaOptions": " ".join([conf.get("spark.driver.extraJavaOptions", ""), *options]).strip(),
         "spark.hadoop.hadoop.tmp.dir": str(scratch / "hadoop"),
         "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
-        f"{s3a}.access.key": CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        f"{s3a}.secret.key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        f"{s3a}.access.key": credentials["AWS_ACCESS_KEY_ID"],
+        f"{s3a}.secret.key": credentials["AWS_SECRET_ACCESS_KEY"],
         f"{s3a}.aws.credentials.provider": "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
         f"{s3a}.connection.ssl.enabled": "false",
         f"{s3a}.endpoint": endpoint,
@@ -183,20 +184,25 @@ def settings_of_run(
             f"{prefix}.glue.endpoint": endpoint,
             f"{prefix}.s3.endpoint": endpoint,
             f"{prefix}.s3.path-style-access": "true",
-            f"{prefix}.s3.access-key-id": CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            f"{prefix}.s3.secret-access-key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            f"{prefix}.s3.access-key-id": credentials["AWS_ACCESS_KEY_ID"],
+            f"{prefix}.s3.secret-access-key": credentials["AWS_SECRET_ACCESS_KEY"],
         }
     return {**here, **conf, **cloud}
 
 
 def environment_of_run(
-    spark: Spark, settings: Mapping[str, str], endpoint: str, region: str, scratch: Path
+    spark: Spark,
+    settings: Mapping[str, str],
+    endpoint: str,
+    region: str,
+    scratch: Path,
+    credentials: Mapping[str, str] = CREDENTIALS,
 ) -> dict[str, str]:
     """The environment variables by which a plain SparkSession.builder.getOrCreate() gets the settings."""
     properties = scratch / "spark.properties"
     write_properties(properties, settings)
     return {
-        **CREDENTIALS,
+        **credentials,
         "AWS_DEFAULT_REGION": region,
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": region,

@@ -3,6 +3,7 @@
 stack.json      endpoint, region and outputs of the deployed template, for every other program
 server.json     the running server: process, when it started, endpoint
 cloud.log       the one log            server.out    what the server printed, empty as a rule
+calls.jsonl     what job runs asked of AWS, each kind of request once
 glue/<job>/     a log per job run      functions/    unpacked artifacts
     runtime/        what functions need not bring       scratch/      working folders of processes
 """
@@ -75,6 +76,11 @@ class StateDir:
     def log_file(self) -> Path:
         """The one log."""
         return self.root / "cloud.log"
+
+    @property
+    def calls_file(self) -> Path:
+        """What the runs of jobs asked of AWS."""
+        return self.root / "calls.jsonl"
 
     @property
     def server_output(self) -> Path:

@@ -10,13 +10,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from checks.translate import translated
+from local.state import StateDir
 from music_streams import sample
 from music_streams.ledger import Entry, Status
 from music_streams.stack import Stack
+from music_streams.transform.ports import DATABASE
 from music_streams_cli import journey
 from music_streams_cli.journey import Journey
-from tests.e2e.conftest import reference_files, shared_data
+from tests.e2e.conftest import ROOT, reference_files, shared_data
 from tests.oracle import Batch, Outcome, Reference, StreamFile, differences, evaluate, scan_items
+from tests.permissions.recorded import asked, refusals
 
 DAY = date(2024, 3, 4)
 # A time near midnight with a zone may fall on the day beside: scenarios lie further apart than that.
@@ -202,3 +206,15 @@ def test_real_input_gives_the_items_of_the_independent_computation(world):
     world.settle()
     assert world.entry(put).rows_accepted == 11_346
     assert differences(world.expected().items, world.items()) == []
+
+
+def test_the_jobs_ask_for_nothing_that_their_roles_do_not_grant(world, cloud):
+    outputs = world.stack.outputs
+    names = ("LandingBucket", "LakeBucket", "FilesTable", "MetricsTable", "TransformJob", "LoadJob")
+    logical_ids = {outputs[f"{name}Name"]: name for name in names} | {DATABASE: "LakeDatabase"}
+    found = asked(StateDir(cloud), logical_ids)
+    template = translated(ROOT / "template.yaml")
+    for job, role, also in (("TransformJob", "TransformRole", "glue"), ("LoadJob", "LoadRole", "dynamodb")):
+        needed = found[outputs[f"{job}Name"]]
+        assert {need.action.partition(":")[0] for need in needed} == {"s3", also}
+        assert refusals(template, role, needed) == []

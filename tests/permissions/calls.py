@@ -32,6 +32,8 @@ def needs(service: str, operation: str, params: Params, logical: Callable[[str],
         return list(_s3(operation, params, logical))
     if service == "dynamodb":
         return list(_dynamodb(operation, params, logical))
+    if service == "glue" and operation in _CATALOGUE_OPERATIONS:
+        return list(_glue_catalogue(operation, params, logical))
     resource = _RESOURCES.get((service, operation))
     if resource is None:
         raise AssertionError(f"{service} {operation}: teach tests/permissions/calls.py what it needs")
@@ -51,6 +53,18 @@ _RESOURCES: dict[tuple[str, str], Callable[[Params, Callable[[str], str]], str]]
     ("glue", "GetJobRuns"): lambda p, logical: f"job/{logical(p['JobName'])}",
     ("glue", "BatchStopJobRun"): lambda p, logical: f"job/{logical(p['JobName'])}",
 }
+
+
+_CATALOGUE_OPERATIONS = {"GetDatabase", "GetTable", "CreateTable", "UpdateTable"}
+
+
+def _glue_catalogue(operation: str, params: Params, logical: Callable[[str], str]) -> Iterator[Need]:
+    database = logical(params.get("DatabaseName") or params["Name"])
+    table = params.get("TableInput", {}).get("Name") or params["Name"]
+    yield Need(f"glue:{operation}", "catalog")
+    yield Need(f"glue:{operation}", f"database/{database}")
+    if operation != "GetDatabase":
+        yield Need(f"glue:{operation}", f"table/{database}/{table}")
 
 
 def _execution(arn: str, logical: Callable[[str], str]) -> str:
@@ -82,6 +96,8 @@ _S3_BUCKET_ACTIONS = {
     "ListObjects": "s3:ListBucket",
     "HeadBucket": "s3:ListBucket",
     "ListObjectVersions": "s3:ListBucketVersions",
+    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
+    "GetBucketLocation": "s3:GetBucketLocation",
 }
 
 

@@ -1,0 +1,78 @@
+"""What job runs ask of the cloud is noted, once, and passed on unchanged."""
+
+import io
+import json
+
+import pytest
+
+from local.callers import Callers, credentials_of
+
+JOB = credentials_of("count")["AWS_ACCESS_KEY_ID"]
+DELETE = b"<Delete><Object><Key>a&amp;b</Key></Object></Delete>"
+
+
+def request(method: str, uri: str, service: str = "s3", key: str = JOB, body: bytes = b"", **headers: str) -> dict:
+    return {
+        "REQUEST_METHOD": method,
+        "RAW_URI": uri,
+        "QUERY_STRING": uri.partition("?")[2],
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": io.BytesIO(body),
+        "HTTP_AUTHORIZATION": f"AWS4-HMAC-SHA256 Credential={key}/20240625/us-east-1/{service}/aws4_request, Signature=0",
+        **headers,
+    }
+
+
+def noted(tmp_path, *requests: dict) -> list[tuple[str, str, str, dict]]:
+    bodies = []
+
+    def application(environ, _start_response):
+        bodies.append(environ["wsgi.input"].read())
+        return []
+
+    expected = [request["wsgi.input"].getvalue() for request in requests]
+    callers = Callers(application, tmp_path / "calls")
+    for each in requests:
+        callers(each, lambda *_: None)
+    assert bodies == expected
+    lines = (tmp_path / "calls").read_text().splitlines() if (tmp_path / "calls").exists() else []
+    told = [json.loads(line) for line in lines]
+    return [(each["job"], each["service"], each["operation"], each["parameters"]) for each in told]
+
+
+@pytest.mark.parametrize(
+    ("asked", "operation", "parameters"),
+    [
+        (request("GET", "/lake/a%20b/c"), "GetObject", {"Bucket": "lake", "Key": "a b/c"}),
+        (request("HEAD", "/lake/"), "HeadBucket", {"Bucket": "lake"}),
+        (request("GET", "/lake?list-type=2&prefix=x%2F"), "ListObjectsV2", {"Bucket": "lake", "Prefix": "x/"}),
+        (request("POST", "/lake/a?uploads"), "CreateMultipartUpload", {"Bucket": "lake", "Key": "a"}),
+        (request("PUT", "/lake/a?partNumber=1&uploadId=u"), "UploadPart", {"Bucket": "lake", "Key": "a"}),
+        (
+            request("PUT", "/lake/a", HTTP_X_AMZ_COPY_SOURCE="/land/b"),
+            "CopyObject",
+            {"Bucket": "lake", "Key": "a", "CopySource": {"Bucket": "land", "Key": "b"}},
+        ),
+        (
+            request("POST", "/lake/?delete", body=DELETE),
+            "DeleteObjects",
+            {"Bucket": "lake", "Delete": {"Objects": [{"Key": "a&b"}]}},
+        ),
+    ],
+)
+def test_requests_of_s3_are_named_as_the_sdk_does(tmp_path, asked, operation, parameters):
+    assert noted(tmp_path, asked) == [("count", "s3", operation, parameters)]
+
+
+def test_a_json_service_names_its_operation_itself(tmp_path):
+    asked = request("POST", "/", "glue", body=b'{"Name": "t"}', HTTP_X_AMZ_TARGET="AWSGlue.GetTable")
+    assert noted(tmp_path, asked) == [("count", "glue", "GetTable", {"Name": "t"})]
+
+
+def test_each_kind_of_request_is_noted_once(tmp_path):
+    assert len(noted(tmp_path, request("GET", "/lake/a"), request("GET", "/lake/a"), request("GET", "/lake/b"))) == 2
+
+
+def test_only_runs_of_jobs_are_noted(tmp_path):
+    unsigned = {**request("GET", "/lake/a"), "HTTP_AUTHORIZATION": ""}
+    assert noted(tmp_path, request("GET", "/lake/a", key="local"), unsigned) == []
