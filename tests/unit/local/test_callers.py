@@ -18,7 +18,7 @@ def request(method: str, uri: str, service: str = "s3", key: str = JOB, body: by
         "QUERY_STRING": uri.partition("?")[2],
         "CONTENT_LENGTH": str(len(body)),
         "wsgi.input": io.BytesIO(body),
-        "HTTP_AUTHORIZATION": f"AWS4-HMAC-SHA256 Credential={key}/20240625/us-east-1/{service}/aws4_request, Signature=0",
+        "HTTP_AUTHORIZATION": f"AWS4-HMAC-SHA256 Credential={key}/20240625/us-east-1/{service}/aws4_request",
         **headers,
     }
 
