@@ -1,17 +1,13 @@
 """Glue Spark job transform-streams: the entry point. What it does is in music_streams.transform."""
 
-import logging
 from argparse import ArgumentParser
 from decimal import Decimal
 
 from pyspark.sql import SparkSession
 
-from music_streams import aws
+from music_streams import aws, logs
 from music_streams.runs import RunFolder
 from music_streams.transform.job import TransformRun, run
-
-logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
-logging.getLogger("music_streams").setLevel(logging.INFO)
 
 parser = ArgumentParser(allow_abbrev=False)
 parser.add_argument("--manifest", required=True, help="URI of the batch's manifest")
@@ -22,6 +18,7 @@ parser.add_argument("--publish_track_metrics", required=True, choices=["true", "
 parser.add_argument("--JOB_RUN_ID", required=True, help="given by Glue")
 arguments, _given_by_glue = parser.parse_known_args()
 
+logs.write_job_lines("transform-streams", arguments.execution)
 spark = (
     SparkSession.builder.appName("transform-streams")
     .config("spark.sql.ansi.enabled", "false")

@@ -111,7 +111,9 @@ class Batches:
             Removals(self.s3, self.lake_bucket).follow(execution_name(batch_id, attempt), failed)
         for taken in group:
             if not self._move(taken, batch_id, attempt):
-                log.warning("%s was moved by others: the run will drop it", taken.entry.source.uri)
+                source = taken.entry.source
+                told = "%s was moved by others: the run will drop it"
+                log.warning(told, source.uri, extra={"source_id": source.source_id, "batch_id": batch_id})
         return {(batch_id, attempt)}
 
     def _move(self, taken: Taken, batch_id: str, attempt: int) -> bool:
@@ -131,7 +133,7 @@ class Batches:
                 try:
                     objects.copy(self.s3, taken.entry.place, folder.bucket, folder.key(f"input/{taken.listed.input}"))
                 except ObjectGone as error:
-                    log.warning("%s", error)
+                    log.warning("%s", error, extra={"source_id": taken.entry.source.source_id})
                     if taken.is_new:
                         self.ledger.lose(taken.entry)
                     return False

@@ -134,15 +134,16 @@ class Erasure:
             return None
         lines = UserLines(users, judge(entry.source.key, objects.chunks(self.s3, place), sys.maxsize).header)
         content = Unpacked(objects.chunks(self.s3, place))
+        about = _about(entry)
         found = lines.find(content)
         if not found.lines:
             return place
         if content.is_damaged:
-            log.warning("%s is damaged gzip and holds what is to be forgotten: it is deleted", place.uri)
+            log.warning("%s is damaged gzip and holds what is to be forgotten: it is deleted", place.uri, extra=about)
             return None
         plain = Unpacked(objects.chunks(self.s3, place))
         self._replace(place, content.pack(lines.without(found, plain)))
-        log.info("%s lines taken out of %s", found.lines, place.uri)
+        log.info("%s lines taken out of %s", found.lines, place.uri, extra=about)
         return None
 
     def _replace(self, place: Place, content: Iterator[bytes]) -> None:
@@ -252,4 +253,9 @@ def _slices(entries: list[Entry]) -> Iterator[list[Entry]]:
 
 
 def _warn(entry: Entry) -> None:
-    log.warning("%s is on its way (%s): forget again when it has come to rest", entry.source.uri, entry.status)
+    told = "%s is on its way (%s): forget again when it has come to rest"
+    log.warning(told, entry.source.uri, entry.status, extra=_about(entry))
+
+
+def _about(entry: Entry) -> dict[str, str]:
+    return {"source_id": entry.source.source_id}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from music_streams.aws import error_code
+from music_streams.logs import of_execution
 from music_streams.runs import RunFolder
 from music_streams.sources import execution_name
 
@@ -44,7 +45,7 @@ class Executions:
         except ClientError as error:
             if error_code(error) != "ExecutionAlreadyExists":
                 raise
-            log.info("execution %s has ended already", name)
+            log.info("execution %s has ended already", name, extra=of_execution(name))
 
     def status(self, arn: str) -> str:
         """RUNNING, SUCCEEDED and so on; '' where it was never started, or ended over 90 days ago."""

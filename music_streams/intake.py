@@ -123,7 +123,10 @@ class IntakeBatch:
             return Outcome.IGNORED
         if self.seconds_left() < self.intake.lease_seconds / 4:
             raise OutOfTime(f"no time is left for {source.uri if source else request}")
-        return self._attempt(request) if request else self._arrive(source)  # type: ignore[arg-type]  # one of them is there
+        outcome = self._attempt(request) if request else self._arrive(source)  # type: ignore[arg-type]  # one of them is there
+        about = request.source_id if request else source.source_id  # type: ignore[union-attr]  # as above
+        log.info("message taken: %s", outcome, extra={"source_id": about, "outcome": outcome.value})
+        return outcome
 
     def launch(self) -> None:
         """Bring the sources that were taken to VALID in batches, and start the executions.
@@ -151,7 +154,7 @@ class IntakeBatch:
                 self.intake.quarantine.take(claimed, judgement.verdict, judgement.detail)
                 return Outcome.QUARANTINED
         except ObjectGone as error:
-            log.warning("%s", error)
+            log.warning("%s", error, extra=_about(claimed))
             self.intake.ledger.lose(claimed)
             return Outcome.GONE
         self._taken[claimed.source.source_id] = Taken(claimed, judgement=judgement)
@@ -164,7 +167,7 @@ class IntakeBatch:
         try:
             return self._act(entry, request)
         except ObjectGone as error:
-            log.warning("%s", error)
+            log.warning("%s", error, extra=_about(entry))
             return Outcome.GONE
 
     def _act(self, entry: Entry, request: Attempt) -> Outcome:
@@ -180,7 +183,8 @@ class IntakeBatch:
         if (request.action, entry.status) not in _RENEWED:
             return Outcome.DUPLICATE
         if request.action is Action.RELEASE and entry.source.kind.is_reference:
-            log.warning("%s is reference data, which runs read where it lands: put it there again", entry.source.uri)
+            told = "%s is reference data, which runs read where it lands: put it there again"
+            log.warning(told, entry.source.uri, extra=_about(entry))
             return Outcome.REFUSED
         return self._renew(entry, _treatment(entry, request.action))
 
@@ -192,7 +196,8 @@ class IntakeBatch:
         elif treatment is Treatment.PUT_ASIDE and not objects.exists(self.intake.s3, entry.place):
             raise ObjectGone(f"{entry.place.uri} was deleted: there is nothing to put aside")
         if taken.judgement.verdict:
-            log.warning("%s is still %s: %s", entry.place.uri, taken.judgement.verdict, taken.judgement.detail)
+            verdict = taken.judgement.verdict
+            log.warning("%s is still %s: %s", entry.place.uri, verdict, taken.judgement.detail, extra=_about(entry))
             return Outcome.REFUSED
         self._taken[entry.source.source_id] = taken
         return Outcome.RENEWED
@@ -243,6 +248,7 @@ class IntakeBatch:
         manifest = Manifest(request.batch_id, [], days, forget)
         write_manifest(self.intake.s3, RunFolder(self.intake.lake_bucket, request.batch_id), manifest)
         self._to_start.add((request.batch_id, 1))
+        log.info("a run was asked for", extra={"batch_id": request.batch_id, "outcome": Outcome.ORDERED.value})
         return Outcome.ORDERED
 
     def _judge(self, entry: Entry) -> Judgement:
@@ -251,6 +257,11 @@ class IntakeBatch:
 
     def _has_time(self) -> bool:
         return self.seconds_left() > self.intake.lease_seconds / 4
+
+
+def _about(entry: Entry) -> dict[str, str]:
+    """The keys of lines about a source."""
+    return {"source_id": entry.source.source_id}
 
 
 def _treatment(entry: Entry, action: Action) -> Treatment:

@@ -4,6 +4,7 @@ Statuses and edges: docs/design.md, section 5. A write whose condition fails cha
 somebody else moved the source first, and the caller's work on it is void or was done already.
 """
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
@@ -15,8 +16,12 @@ from botocore.exceptions import ClientError
 
 from music_streams import aws, clock
 from music_streams.aws import error_code
+from music_streams.formats import between
 from music_streams.runs import SourceOutcome
 from music_streams.sources import Place, Source, Treatment, batch_and_attempt
+from music_streams.telemetry import Metric, Telemetry
+
+log = logging.getLogger(__name__)
 
 _BATCH_GET_LIMIT = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 
@@ -32,6 +37,11 @@ class Status(StrEnum):
     QUARANTINED = "QUARANTINED"
     FAILED = "FAILED"
     RETRACTED = "RETRACTED"
+
+    @property
+    def metric(self) -> Metric:
+        """What counts the files that come to it."""
+        return Metric(f"Files{self.title()}")
 
 
 @dataclass(frozen=True)
@@ -77,17 +87,23 @@ class Entry:
         """Whether its rows are to leave, or have left, lake and metrics."""
         return self.treatment is Treatment.RETRACT
 
+    @property
+    def waiting_since(self) -> str:
+        """The stamp from which its metrics are waited for: its arrival, or where its further attempt began."""
+        return self.source.received_at if self.attempt == 1 else self.validated_at
+
     def is_older_than(self, seconds: float) -> bool:
         """Whether its last move was longer ago than that."""
         return self.updated_at < clock.seconds_before(clock.now(), seconds)
 
 
 class Ledger:
-    """Reads and moves entries of FilesTable."""
+    """Reads and moves entries of FilesTable. Each move that took place is a line of the log and is told as metrics."""
 
-    def __init__(self, table: str, dynamodb: Any = None) -> None:  # noqa: ANN401 - as aws.dynamodb gives it
+    def __init__(self, table: str, dynamodb: Any = None, telemetry: Telemetry | None = None) -> None:  # noqa: ANN401 - as aws.dynamodb gives it
         self._dynamodb = dynamodb or aws.dynamodb()
         self._table = table
+        self._telemetry = telemetry or Telemetry()
 
     def entry(self, source_id: str) -> Entry | None:
         """The entry of a source, read consistently; None where there is none."""
@@ -105,7 +121,9 @@ class Ledger:
             keys += answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
         return found
 
-    def with_status(self, status: Status, since: str = "", condition: ConditionBase | None = None) -> Iterator[Entry]:
+    def with_status(
+        self, status: Status, since: str = "", condition: ConditionBase | None = None, *, oldest_first: bool = False
+    ) -> Iterator[Entry]:
         """The entries of a status, the last moved first, page by page as they are asked for.
 
         They come from an index, which may lag the entries by a moment.
@@ -114,13 +132,14 @@ class Ledger:
             status: where they stand.
             since: a stamp; entries that moved last before it are left out.
             condition: what else must hold of their attributes.
+            oldest_first: give the last moved last.
         """
         moved_in_time = Key("updated_at").gte(since) if since else None
         has_status = Key("status").eq(status)
         query = {
             "IndexName": "by-status",
             "KeyConditionExpression": has_status & moved_in_time if moved_in_time else has_status,
-            "ScanIndexForward": False,
+            "ScanIndexForward": oldest_first,
         }
         yield from self._pages("query", query, condition)
 
@@ -158,12 +177,21 @@ class Ledger:
             "updated_at": at,
         }
         try:
-            self._dynamodb.put_item(TableName=self._table, Item=item, ConditionExpression=is_new | lease_has_expired)
+            answer = self._dynamodb.put_item(
+                TableName=self._table,
+                Item=item,
+                ConditionExpression=is_new | lease_has_expired,
+                ReturnValues="ALL_OLD",
+            )
         except ClientError as error:
             if error_code(error) == "ConditionalCheckFailedException":
                 return None
             raise
-        return _entry(item)
+        entry = _entry(item)
+        _log(entry, Status.RECEIVED)
+        if "Attributes" not in answer:  # else it is taken over
+            self._telemetry.tell(Status.RECEIVED.metric)
+        return entry
 
     def validate(self, claimed: Entry, batch_id: str) -> bool:
         """RECEIVED → VALID, as a member of a batch whose manifest is written."""
@@ -218,7 +246,10 @@ class Ledger:
             "failures": 0,
             "failing_since": "",
         }
-        return self._move(entry, Status.PUBLISHED, _is_run(entry.execution_arn), at, **told, **_counts(outcome))
+        is_moved = self._move(entry, Status.PUBLISHED, _is_run(entry.execution_arn), at, **told, **_counts(outcome))
+        if is_moved:
+            self._tell_publication(entry, outcome, at)
+        return is_moved
 
     def archive(self, entry: Entry, archive_key: str) -> bool:
         """PUBLISHED → ARCHIVED, once the verified copy is the only one."""
@@ -252,7 +283,29 @@ class Ledger:
             if error_code(error) == "ConditionalCheckFailedException":
                 return False
             raise
+        _log(entry, to, **attributes)
+        self._telemetry.tell(to.metric)
         return True
+
+    def _tell_publication(self, entry: Entry, outcome: SourceOutcome, at: str) -> None:
+        self._telemetry.tell(Metric.ROWS_ACCEPTED, outcome.rows_accepted)
+        self._telemetry.tell(Metric.ROWS_REJECTED, sum(outcome.rejected.values()))
+        is_promised = not (entry.first_published_at or entry.source.kind.is_reference)
+        waited = between(entry.source.received_at, at)
+        if is_promised and waited is not None:
+            self._telemetry.tell(Metric.TIME_TO_PUBLISHED, max(0.0, waited))  # S3 and we have clocks of our own
+
+
+def _log(entry: Entry, to: Status, **attributes: object) -> None:
+    """One line a move: all of a file's way can be read by its source_id."""
+    known = {
+        "source_id": entry.source.source_id,
+        "status": to.value,
+        "attempt": attributes.get("attempt", entry.attempt),
+        "batch_id": attributes.get("batch_id", entry.batch_id),
+        "reason": attributes.get("reason"),
+    }
+    log.info("%s: %s", to, entry.source.uri, extra={name: value for name, value in known.items() if value})
 
 
 def _is_claim(claimed: Entry) -> ConditionBase:

@@ -149,6 +149,19 @@ class Summary:
     forgotten: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class LoadReport:
+    """What came of publishing a run's metrics; a load that is repeated tells of its own try, and that is what stands.
+
+    Attributes:
+        items_written: items of days that stand at the run's version. All are written anew: they carry the version.
+        items_refused: items of days that a newer run has.
+    """
+
+    items_written: int
+    items_refused: int
+
+
 def write_manifest(s3: S3Client, folder: RunFolder, manifest: Manifest) -> None:
     """Write the manifest into the run's folder."""
     _write(s3, folder, "manifest.json", asdict(manifest))
@@ -186,6 +199,17 @@ def read_result(s3: S3Client, folder: RunFolder, run_id: str) -> Summary:
     return _summary(_read(s3, folder, f"metrics/{run_id}/summary.json"))
 
 
+def write_load_report(s3: S3Client, folder: RunFolder, run_id: str, report: LoadReport) -> None:
+    """Write what the load made of the metrics of a run of the transform."""
+    _write(s3, folder, f"metrics/{run_id}/load.json", asdict(report))
+
+
+def find_load_report(s3: S3Client, folder: RunFolder, run_id: str) -> LoadReport | None:
+    """Read what the load made of them; None where it told nothing."""
+    found = _find(s3, folder, f"metrics/{run_id}/load.json")
+    return LoadReport(**found) if found else None
+
+
 def write_summary(s3: S3Client, folder: RunFolder, summary: Summary) -> None:
     """Write the summary of the run that was published into the run's folder."""
     _write(s3, folder, "summary.json", asdict(summary))
@@ -194,6 +218,12 @@ def write_summary(s3: S3Client, folder: RunFolder, summary: Summary) -> None:
 def read_summary(s3: S3Client, folder: RunFolder) -> Summary:
     """Read the summary of a run that was published."""
     return _summary(_read(s3, folder, "summary.json"))
+
+
+def find_summary(s3: S3Client, folder: RunFolder) -> Summary | None:
+    """Read the summary of a run; None where none was published yet."""
+    found = _find(s3, folder, "summary.json")
+    return _summary(found) if found else None
 
 
 def _manifest(raw: dict[str, Any]) -> Manifest:
@@ -215,3 +245,12 @@ def _write(s3: S3Client, folder: RunFolder, name: str, content: object, **condit
 def _read(s3: S3Client, folder: RunFolder, name: str) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(s3.get_object(Bucket=folder.bucket, Key=folder.key(name))["Body"].read())
     return content
+
+
+def _find(s3: S3Client, folder: RunFolder, name: str) -> dict[str, Any] | None:
+    """As _read; None where there is nothing."""
+    # Looked for in the list: who may only list runs/ hears 403, not 404, of an object that is not there.
+    key = folder.key(name)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=folder.bucket, Prefix=key)
+    is_there = any(found["Key"] == key for page in pages for found in page.get("Contents", []))
+    return _read(s3, folder, name) if is_there else None

@@ -6,15 +6,25 @@ that stand.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from music_streams.claim import held_entries
 from music_streams.errors import EventRefused, RunIsOver
 from music_streams.ledger import Entry, Ledger, Status
 from music_streams.quarantine import Quarantine
-from music_streams.runs import RunFolder, SourceOutcome, Summary, read_result, write_summary
+from music_streams.runs import (
+    LoadReport,
+    RunFolder,
+    SourceOutcome,
+    Summary,
+    find_load_report,
+    find_summary,
+    read_result,
+    write_summary,
+)
 from music_streams.slices import work_off
+from music_streams.telemetry import Metric, Telemetry
 from music_streams.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -34,6 +44,7 @@ class Settlement:
     events: "EventBridgeClient"
     ledger: Ledger
     quarantine: Quarantine
+    telemetry: Telemetry = field(default_factory=Telemetry)
 
     def settle(self, manifest_uri: str, execution_arn: str, run_id: str, has_time: Callable[[], bool]) -> int:
         """Move each source RUNNING → PUBLISHED, or → QUARANTINED where the run could not accept it; then announce.
@@ -62,7 +73,11 @@ class Settlement:
             for entry in entries:
                 if entry.status is Status.QUARANTINED:
                     self.quarantine.finish(entry)
+            report = find_load_report(self.s3, folder, run_id)
+            is_repeat = find_summary(self.s3, folder) == summary
             write_summary(self.s3, folder, summary)
+            if not is_repeat:
+                self._tell(summary, report)
             self._announce(summary)
         return left
 
@@ -71,6 +86,17 @@ class Settlement:
             self.quarantine.take(entry, Verdict(outcome.verdict), _detail(outcome), outcome)
         else:
             self.ledger.publish(entry, outcome)
+
+    def _tell(self, summary: Summary, report: LoadReport | None) -> None:
+        """Tell of the run as a whole. A file that was put aside is counted as such, not by its rows."""
+        kept = [outcome for outcome in summary.sources.values() if not outcome.verdict]
+        rows_read = sum(outcome.rows_read for outcome in kept)
+        if rows_read:
+            rejected = sum(sum(outcome.rejected.values()) for outcome in kept)
+            self.telemetry.tell(Metric.REJECTED_ROW_RATIO, rejected / rows_read)
+        if report:  # of a load that began before an update there is none
+            self.telemetry.tell(Metric.ITEMS_WRITTEN, report.items_written)
+            self.telemetry.tell(Metric.ITEMS_REFUSED, report.items_refused)
 
     def _announce(self, summary: Summary) -> None:
         """Send `MetricsPublished`: batch_id, version, days, sources, rows_accepted; several where the days are many."""

@@ -4,13 +4,14 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from aws_lambda_powertools import Logger
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from music_streams import aws, settings
+from music_streams import aws, logs, settings
 from music_streams.archive import archive_sources
 from music_streams.ledger import Ledger
 from music_streams.slices import has_time
+from music_streams.telemetry import Telemetry
 
 
 @dataclass(frozen=True)
@@ -21,14 +22,20 @@ class Settings:
 
 
 env = settings.read(Settings, os.environ)
-logger = Logger()
+logger = Logger(use_rfc3339=True)
+logs.write_by(logger.registered_handler)
+metrics = Metrics()
+telemetry = Telemetry()
 s3 = aws.client("s3")
-ledger = Ledger(env.files_table)
+ledger = Ledger(env.files_table, telemetry=telemetry)
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, str], context: LambdaContext) -> dict[str, Any]:
     """``{manifest, execution_arn}`` → ``{left}``."""
-    left = archive_sources(s3, ledger, event["manifest"], event["execution_arn"], has_time(context))
-    logger.info("sources archived", left=left, manifest=event["manifest"])
+    about = logs.of_execution(event["execution_arn"])
+    logger.append_keys(**about)
+    with telemetry.sent_by(metrics, **about):
+        left = archive_sources(s3, ledger, event["manifest"], event["execution_arn"], has_time(context))
+    logger.info("sources archived", left=left)
     return {"left": left}

@@ -4,15 +4,16 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from aws_lambda_powertools import Logger
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from music_streams import aws, settings
+from music_streams import aws, logs, settings
 from music_streams.alerts import Alerts
 from music_streams.failure import FailurePath
 from music_streams.job_runs import JobRuns
 from music_streams.ledger import Ledger
 from music_streams.slices import has_time
+from music_streams.telemetry import Telemetry
 
 
 @dataclass(frozen=True)
@@ -26,18 +27,24 @@ class Settings:
 
 
 env = settings.read(Settings, os.environ)
-logger = Logger()
+logger = Logger(use_rfc3339=True)
+logs.write_by(logger.registered_handler)
+metrics = Metrics()
+telemetry = Telemetry()
 failure_path = FailurePath(
     s3=aws.client("s3"),
-    ledger=Ledger(env.files_table),
+    ledger=Ledger(env.files_table, telemetry=telemetry),
     alerts=Alerts(aws.client("sns"), env.alerts_topic_arn),
     job_runs=JobRuns(aws.client("glue"), (env.transform_job, env.load_job)),
 )
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """A "Step Functions Execution Status Change" event → ``{failed}``."""
-    failed = failure_path.record(event["detail"], has_time(context))
-    logger.error("execution failed", failed=failed, execution=event["detail"]["name"])
+    about = logs.of_execution(event["detail"]["name"])
+    logger.append_keys(**about)
+    with telemetry.sent_by(metrics, **about):
+        failed = failure_path.record(event["detail"], has_time(context))
+    logger.error("execution failed", failed=failed)
     return {"failed": failed}

@@ -4,15 +4,16 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from aws_lambda_powertools import Logger
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from music_streams import aws, settings
+from music_streams import aws, logs, settings
 from music_streams.alerts import Alerts
 from music_streams.ledger import Ledger
 from music_streams.quarantine import Quarantine
 from music_streams.settle import Settlement
 from music_streams.slices import has_time
+from music_streams.telemetry import Telemetry
 
 
 @dataclass(frozen=True)
@@ -24,16 +25,22 @@ class Settings:
 
 
 env = settings.read(Settings, os.environ)
-logger = Logger()
+logger = Logger(use_rfc3339=True)
+logs.write_by(logger.registered_handler)
+metrics = Metrics()
+telemetry = Telemetry()
 s3 = aws.client("s3")
-ledger = Ledger(env.files_table)
+ledger = Ledger(env.files_table, telemetry=telemetry)
 quarantine = Quarantine(s3, ledger, Alerts(aws.client("sns"), env.alerts_topic_arn))
-settlement = Settlement(s3, aws.client("events"), ledger, quarantine)
+settlement = Settlement(s3, aws.client("events"), ledger, quarantine, telemetry)
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, str], context: LambdaContext) -> dict[str, Any]:
     """``{manifest, execution_arn, run_id}`` → ``{left}``."""
-    left = settlement.settle(event["manifest"], event["execution_arn"], event["run_id"], has_time(context))
-    logger.info("sources settled", left=left, manifest=event["manifest"])
+    about = logs.of_execution(event["execution_arn"])
+    logger.append_keys(**about)
+    with telemetry.sent_by(metrics, **about):
+        left = settlement.settle(event["manifest"], event["execution_arn"], event["run_id"], has_time(context))
+    logger.info("sources settled", left=left)
     return {"left": left}

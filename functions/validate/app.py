@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from music_streams import aws, settings
+from music_streams import aws, logs, settings
 from music_streams.alerts import Alerts
 from music_streams.executions import Executions
 from music_streams.intake import Intake
 from music_streams.job_runs import JobRuns
 from music_streams.ledger import Ledger
 from music_streams.quarantine import Quarantine
+from music_streams.telemetry import Telemetry
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,12 @@ class Settings:
 
 
 env = settings.read(Settings, os.environ)
-logger = Logger()
+logger = Logger(use_rfc3339=True)
+logs.write_by(logger.registered_handler)
 metrics = Metrics()
+telemetry = Telemetry()
 s3 = aws.client("s3")
-ledger = Ledger(env.files_table)
+ledger = Ledger(env.files_table, telemetry=telemetry)
 intake = Intake(
     s3=s3,
     executions=Executions(aws.client("stepfunctions"), env.state_machine_arn),
@@ -50,23 +52,22 @@ intake = Intake(
 )
 
 
-@logger.inject_lambda_context
-@metrics.log_metrics
+@logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take each message, then launch once. Messages that could not be taken go back to the queue alone."""
     batch = intake.open_batch(lambda: context.get_remaining_time_in_millis() / 1000)
 
     def take(record: SQSRecord) -> None:
-        outcome = batch.take(record.body)
-        logger.info("message taken", outcome=outcome, message_id=record.message_id)
-        metrics.add_metric(name=f"Files{outcome.title()}", unit=MetricUnit.Count, value=1)
+        with logger.append_context_keys(message_id=record.message_id):
+            batch.take(record.body)
 
     processor = BatchProcessor(
         event_type=EventType.SQS,
         raise_on_entire_batch_failure=False,
         logger=logger,  # type: ignore[arg-type]  # its own Logger is meant: so its documentation has it
     )
-    with processor(records=event["Records"], handler=take):
-        processor.process()
-    batch.launch()
+    with telemetry.sent_by(metrics):
+        with processor(records=event["Records"], handler=take):
+            processor.process()
+        batch.launch()
     return dict(processor.response())

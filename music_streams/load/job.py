@@ -10,7 +10,7 @@ from boto3.dynamodb.conditions import Key
 from music_streams import clock
 from music_streams.load.fence import Fence
 from music_streams.load.items import Stamp, read_days
-from music_streams.runs import RunFolder, read_manifest, read_result
+from music_streams.runs import LoadReport, RunFolder, read_manifest, read_result, write_load_report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,10 +49,12 @@ def run(
     summary = read_result(s3, folder, transform_run_id)
     if not summary.days:
         log.info("no day changed")
+        write_load_report(s3, folder, transform_run_id, LoadReport(0, 0))
         return []
     stamp = Stamp(summary.version, summary.lake_uuid, summary.batch_id, clock.now())
     fence = Fence(dynamodb, files_table, metrics_table, stamp)
     published: list[str] = []
+    written = refused = 0
     rebuilt = set(read_manifest(s3, folder).days)
     for days in _waves(read_days(s3, folder, summary, stamp)):
         for day in days:
@@ -61,8 +63,12 @@ def run(
         standing = fence.publish(days)
         published += standing
         items = sum(len(day.items) for day in days)
+        stood = set(standing)
+        written += sum(len(day.items) for day in days if day.day in stood)
+        refused += sum(len(day.items) for day in days if day.day not in stood)
         told = f"{days[0].day} … {days[-1].day}: {items} items at version {stamp.version}"
         log.info("%s; %s of %s days published, a newer run has the others", told, len(standing), len(days))
+    write_load_report(s3, folder, transform_run_id, LoadReport(written, refused))
     return published
 
 

@@ -199,9 +199,7 @@ class FileTaker:
     def _on_its_way(self, entry: Entry) -> FileFinding:
         if is_open(entry):
             return _finding(entry, State.IN_FLIGHT, "its metrics stand; on its way to its end")
-        # Of a further attempt the time counts from where that began.
-        since = entry.source.received_at if entry.attempt == 1 else entry.validated_at
-        is_late = since < clock.seconds_before(clock.now(), self.late_seconds)
+        is_late = entry.waiting_since < clock.seconds_before(clock.now(), self.late_seconds)
         if is_late:
             return _finding(entry, State.LATE, f"{entry.status}, and not published within {self.late_seconds:g} s")
         return _finding(entry, State.IN_FLIGHT, str(entry.status))

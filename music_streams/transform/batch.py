@@ -56,7 +56,8 @@ class SparkBatch:
             self._unreadable = self._search(self._manifest.streams)
             if not self._unreadable:
                 raise
-            log.warning("left out, because Spark cannot read them: %s", ", ".join(sorted(self._unreadable)))
+            for source_id in sorted(self._unreadable):
+                log.warning("left out, because Spark cannot read it: %s", source_id, extra={"source_id": source_id})
         self._rows.unpersist()
         self._rows = self._enriched()
         return listens.counts(self._rows).collect()

@@ -47,11 +47,17 @@ class MemoryDynamoDB:
         return {"Responses": found, "UnprocessedKeys": {}}
 
     def put_item(
-        self, *, TableName: str, Item: Item, ConditionExpression: ConditionBase | None = None
+        self,
+        *,
+        TableName: str,
+        Item: Item,
+        ConditionExpression: ConditionBase | None = None,
+        ReturnValues: str = "NONE",
     ) -> dict[str, Any]:
         self._check("PutItem", TableName, Item, ConditionExpression)
+        before = self._items[TableName].get(self._key(TableName, Item))
         self._write(TableName, self._key(TableName, Item), _copied(Item))
-        return {}
+        return {"Attributes": _copied(before)} if before and ReturnValues == "ALL_OLD" else {}
 
     def delete_item(
         self, *, TableName: str, Key: Item, ConditionExpression: ConditionBase | None = None

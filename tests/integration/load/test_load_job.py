@@ -12,14 +12,27 @@ import pytest
 from botocore.exceptions import ClientError
 from pyarrow import parquet
 
+from checks.translate import translated
 from music_streams.load import job
 from music_streams.load.fence import Day, Fence
 from music_streams.load.items import UnorderedMetrics
 from music_streams.load.job import run
-from music_streams.runs import Manifest, RunFolder, SourceOutcome, Summary, write_manifest, write_result
+from music_streams.runs import (
+    LoadReport,
+    Manifest,
+    RunFolder,
+    SourceOutcome,
+    Summary,
+    find_load_report,
+    write_manifest,
+    write_result,
+)
+from tests.functions import ROOT
 from tests.integration.domain.world import FILES, LAKE, METRICS
 from tests.integration.load.memory_dynamodb import MemoryDynamoDB
 from tests.integration.transform.directory_s3 import DirectoryS3
+from tests.permissions.acting import acting
+from tests.template import role_statements
 
 SONG = {
     "rank": 1,
@@ -126,9 +139,46 @@ def test_a_late_run_publishes_only_the_days_that_no_newer_run_has(world, keys):
     assert set(keys()) == {("GENRE#new", f"DAY#{shared}"), ("GENRE#old", f"DAY#{own}")}
 
 
+def report_of(world, manifest_uri):
+    return find_load_report(world.s3, RunFolder.of_manifest(manifest_uri), "jr_1")
+
+
+def test_the_report_tells_what_stands_and_what_a_newer_run_has(world, keys):
+    shared, own = "2024-08-03", "2024-08-04"
+    rows = [row(f"GENRE#{genre}", f"DAY#{day}", day) for day in (shared, own) for genre in ("a", "b")]
+    old = put_run(world, 4, [shared, own], rows)
+    load(world, put_run(world, 5, [shared], rows[:1]))
+    for _ in range(2):
+        load(world, old)
+        assert report_of(world, old) == LoadReport(items_written=2, items_refused=2), "also of a load that is repeated"
+
+
+def test_a_load_that_is_repeated_after_a_newer_run_reports_what_stands_then(world, keys):
+    day = "2024-08-05"
+    rows = [row("GENRE#a", f"DAY#{day}", day)]
+    old = put_run(world, 4, [day], rows)
+    load(world, old)
+    assert report_of(world, old) == LoadReport(1, 0)
+    load(world, put_run(world, 5, [day], rows))
+    load(world, old)
+    assert report_of(world, old) == LoadReport(0, 1)
+
+
+def test_the_load_makes_no_call_that_its_role_does_not_grant(world, keys):
+    days = ["2024-08-06", "2024-08-07"]
+    uri = put_run(world, 4, days, [row("GENRE#a", f"DAY#{day}", day) for day in days], rebuilds=days[:1])
+    statements = role_statements(translated(ROOT / "template.yaml"), "LoadRole")
+    with acting(statements, {LAKE: "LakeBucket", FILES: "FilesTable", METRICS: "MetricsTable"}) as acts:
+        load(world, uri)
+    assert acts.refused == []
+    assert {need.action for need in acts.granted} >= {"s3:PutObject", "dynamodb:PutItem", "dynamodb:UpdateItem"}
+
+
 def test_a_run_that_changed_no_day_loads_nothing(world, keys):
-    assert load(world, put_run(world, 0, [])) == []
+    uri = put_run(world, 0, [])
+    assert load(world, uri) == []
     assert keys() == {}
+    assert report_of(world, uri) == LoadReport(0, 0)
 
 
 def test_lost_tracks_go_with_the_day_and_stay_away(world, keys):

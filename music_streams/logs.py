@@ -1,0 +1,64 @@
+"""Log lines as JSON objects with the keys by which one follows a file or a run: source_id, batch_id, execution.
+
+Modules of the package log with the standard library and name what a line is about in `extra`. In a function Powertools
+writes their lines beside its own; a Glue job has no Powertools, so :class:`JsonLines` writes the same keys there.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import datetime
+
+from music_streams import clock
+
+_PACKAGE = logging.getLogger("music_streams")
+_OF_EVERY_RECORD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+
+
+class JsonLines(logging.Formatter):
+    """Writes a record as Powertools' Logger does: level, location, message, timestamp, service, then what is known.
+
+    Attributes:
+        keys: what every line carries.
+    """
+
+    def __init__(self, **keys: str) -> None:
+        super().__init__()
+        self.keys = keys
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, whatever the message holds."""
+        moment = datetime.fromtimestamp(record.created, clock.UTC)
+        line = {
+            "level": record.levelname,
+            "location": f"{record.funcName}:{record.lineno}",
+            "message": record.getMessage(),
+            "timestamp": moment.isoformat(timespec="milliseconds"),
+            **self.keys,
+            **{name: value for name, value in vars(record).items() if name not in _OF_EVERY_RECORD},
+        }
+        if record.exc_info and record.exc_info[0]:
+            line["exception_name"] = record.exc_info[0].__name__
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def write_by(handler: logging.Handler) -> None:
+    """Let a handler, and no other, write the lines of the package."""
+    _PACKAGE.handlers = [handler]
+    _PACKAGE.setLevel(logging.INFO)
+    _PACKAGE.propagate = False
+
+
+def write_job_lines(service: str, execution: str) -> None:
+    """Write the lines of the package to stderr, with the service, the execution and its batch on each."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines(service=service, **of_execution(execution)))
+    write_by(handler)
+
+
+def of_execution(name_or_arn: str) -> dict[str, str]:
+    """The keys of lines about an execution: batch_id and execution."""
+    execution = name_or_arn.rsplit(":", 1)[-1]
+    return {"batch_id": execution.rpartition("-")[0], "execution": execution}

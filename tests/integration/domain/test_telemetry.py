@@ -1,0 +1,192 @@
+"""What is counted is what was done: each move of a file once, whoever repeats it; a run once."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from music_streams import backlog
+from music_streams.archive import archive_sources
+from music_streams.ledger import Ledger, Status
+from music_streams.runs import LoadReport, SourceOutcome, write_load_report
+from music_streams.settle import Settlement
+from music_streams.telemetry import Metric, Telemetry
+from tests.integration.domain.run import ACCEPTED, RUN_ID, TOO_BAD, Run
+from tests.integration.domain.world import ALWAYS_EXPIRED, FILES, World, always
+
+NOW = "2024-06-25T12:00:00.000Z"
+
+
+class Heard(Telemetry):
+    """Remembers what was told."""
+
+    def of(self, metric: Metric) -> list[float]:
+        return [value for told, value in self._told if told is metric]
+
+    @property
+    def by_metric(self) -> dict[Metric, list[float]]:
+        return {metric: self.of(metric) for metric in Metric if self.of(metric)}
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
+
+
+@pytest.fixture
+def ledger(world, heard) -> Ledger:
+    """The ledger of a function that is listened to."""
+    return Ledger(FILES, telemetry=heard)
+
+
+@pytest.fixture
+def settlement(world: World, ledger: Ledger, heard: Heard) -> Settlement:
+    return replace(
+        world.settlement, ledger=ledger, quarantine=replace(world.quarantine, ledger=ledger), telemetry=heard
+    )
+
+
+def settle(settlement: Settlement, run: Run) -> int:
+    return settlement.settle(run.folder.manifest_uri, run.arn, RUN_ID, always)
+
+
+def run_of(world: World, *outcomes: SourceOutcome) -> Run:
+    """A run whose jobs are done, of a file for each outcome."""
+    sources = [world.upload() for _ in outcomes]
+    run = Run.of(world, *sources).claimed()
+    run.finish_jobs({source.source_id: outcome for source, outcome in zip(sources, outcomes, strict=True)})
+    write_load_report(world.s3, run.folder, RUN_ID, LoadReport(items_written=40, items_refused=3))
+    return run
+
+
+def test_a_file_is_received_once_however_often_its_event_comes_or_its_claim_expires(world, ledger, heard):
+    source = world.upload()
+    ledger.receive(source, 300)
+    ledger.receive(source, 300)
+    assert ledger.receive(source, ALWAYS_EXPIRED)
+    assert heard.by_metric == {Metric.FILES_RECEIVED: [1]}
+
+
+def test_a_move_that_somebody_else_made_first_is_not_counted(world, ledger, heard):
+    run = run_of(world, ACCEPTED)
+    [entry] = run.entries
+    assert [ledger.publish(entry, ACCEPTED) for _ in range(2)] == [True, False]
+    assert heard.of(Metric.FILES_PUBLISHED) == [1]
+    assert (heard.of(Metric.ROWS_ACCEPTED), heard.of(Metric.ROWS_REJECTED)) == ([8], [2])
+
+
+def test_a_settled_run_tells_its_files_rows_and_items_once_though_it_is_settled_twice(world, settlement, heard):
+    run = run_of(world, ACCEPTED, replace(ACCEPTED, rows_accepted=4, rejected={"duplicate": 6}), TOO_BAD)
+    assert [settle(settlement, run) for _ in range(2)] == [0, 0]
+    told = heard.by_metric
+    assert all(seconds > 0 for seconds in told.pop(Metric.TIME_TO_PUBLISHED))
+    assert sorted(told.pop(Metric.ROWS_ACCEPTED)) == [4, 8]
+    assert sorted(told.pop(Metric.ROWS_REJECTED)) == [2, 6]
+    assert told == {
+        Metric.FILES_PUBLISHED: [1, 1],
+        Metric.FILES_QUARANTINED: [1],
+        Metric.REJECTED_ROW_RATIO: [0.4],
+        Metric.ITEMS_WRITTEN: [40],
+        Metric.ITEMS_REFUSED: [3],
+    }
+
+
+def test_the_time_to_publication_is_that_of_the_first_and_of_streams_only(world, ledger, heard):
+    again, songs = world.upload(), world.upload(key=f"reference/songs/{world.name('songs')}.csv")
+    for source, stamp in ((again, NOW), (songs, "")):
+        held = {"execution_arn": world.execution_arn("b-2"), "batch_id": "b", "first_published_at": stamp}
+        ledger.publish(world.put_entry(source, Status.RUNNING, **held), ACCEPTED)
+    assert heard.of(Metric.FILES_PUBLISHED) == [1, 1]
+    assert heard.of(Metric.TIME_TO_PUBLISHED) == []
+
+
+def test_a_run_that_read_no_row_has_no_ratio(world, settlement, heard):
+    settle(settlement, run_of(world, SourceOutcome(0, 0, {}, [])))
+    assert heard.of(Metric.REJECTED_ROW_RATIO) == []
+
+
+def test_a_run_whose_load_began_before_an_update_is_settled_without_its_report(world, settlement, heard):
+    run = Run.of(world, world.upload()).claimed()
+    run.finish_jobs()
+    assert settle(settlement, run) == 0
+    assert heard.of(Metric.REJECTED_ROW_RATIO) == [0.2]
+    assert heard.of(Metric.ITEMS_WRITTEN) == []
+
+
+def test_archived_files_are_counted_by_who_archives_them(world, ledger, heard):
+    run = run_of(world, ACCEPTED)
+    run.settle()
+    for _ in range(2):
+        archive_sources(world.s3, ledger, run.folder.manifest_uri, run.arn, always)
+    assert heard.by_metric == {Metric.FILES_ARCHIVED: [1]}
+
+
+def test_every_move_is_a_line_with_the_file_and_its_batch(world, ledger, caplog):
+    caplog.set_level("INFO", "music_streams")
+    source = world.upload()
+    claimed = ledger.receive(source, 300)
+    assert claimed
+    ledger.validate(claimed, "batch")
+    ledger.run(world.entry(source), world.execution_arn("batch-1"))
+    ledger.fail(world.entry(source), world.execution_arn("batch-1"), "no memory")
+    lines = [record for record in caplog.records if getattr(record, "source_id", "") == source.source_id]
+    found: list[Any] = [(line.status, getattr(line, "batch_id", ""), getattr(line, "reason", "")) for line in lines]
+    assert found == [
+        ("RECEIVED", "", ""),
+        ("VALID", "batch", ""),
+        ("RUNNING", "batch", ""),
+        ("FAILED", "batch", "no memory"),
+    ]
+
+
+class TestBacklog:
+    """The gauges, over a ledger with nothing else in it."""
+
+    @pytest.fixture(autouse=True)
+    def _empty(self, world) -> None:
+        for item in world.dynamodb.scan(TableName=FILES)["Items"]:
+            world.dynamodb.delete_item(TableName=FILES, Key={"source_id": item["source_id"]})
+
+    def test_where_nothing_waits_every_gauge_says_so(self, ledger, heard):
+        found = backlog.look(ledger)
+        found.tell(heard, NOW)
+        assert (found.oldest, found.waiting) == (None, 0)
+        assert heard.by_metric == {metric: [0] for metric in Metric if metric.startswith(("Waiting", "Oldest"))}
+
+    def test_files_are_counted_where_they_stand(self, world, ledger, heard):
+        for number, status in enumerate(Status):
+            for _ in range(number):
+                world.put_entry(world.upload(), status)
+        found = backlog.look(ledger)
+        found.tell(heard, NOW)
+        assert found.standing == {status: list(Status).index(status) for status in found.standing}
+        assert heard.of(Metric.WAITING_FAILED) == [list(Status).index(Status.FAILED)]
+
+    def test_the_oldest_is_the_one_that_arrived_first_whatever_moved_last(self, world, ledger):
+        early, late = world.upload(), world.upload()
+        early = replace(early, received_at="2024-06-25T11:40:00.000Z")
+        late = replace(late, received_at="2024-06-25T11:50:00.000Z")
+        world.put_entry(early, Status.RUNNING, updated_at="2024-06-25T11:59:00.000Z")
+        world.put_entry(late, Status.RUNNING, updated_at="2024-06-25T11:51:00.000Z")
+        assert backlog.look(ledger).age(NOW) == 20 * 60
+
+    def test_a_further_attempt_waits_since_it_began(self, world, ledger):
+        world.put_entry(world.upload(), Status.VALID, attempt=2, validated_at="2024-06-25T11:59:00.000Z")
+        assert backlog.look(ledger).age(NOW) == 60
+
+    @pytest.mark.parametrize("status", [Status.PUBLISHED, Status.FAILED, Status.ARCHIVED, Status.QUARANTINED])
+    def test_what_needs_no_metrics_or_has_them_does_not_wait_for_them(self, world, ledger, status):
+        world.put_entry(world.upload(), status)
+        assert backlog.look(ledger).age(NOW) == 0
+
+    def test_a_clock_ahead_of_ours_makes_no_file_younger_than_nothing(self, world, ledger):
+        world.put_entry(replace(world.upload(), received_at="2024-06-25T12:00:01.000Z"), Status.VALID)
+        assert backlog.look(ledger).age(NOW) == 0
+
+    def test_a_look_ends_where_too_many_wait_and_has_seen_the_longest(self, world, ledger, monkeypatch):
+        monkeypatch.setattr(backlog, "MOST_READ", 2)
+        for minute in ("58", "57", "59"):
+            stamp = f"2024-06-25T11:{minute}:00.000Z"
+            world.put_entry(replace(world.upload(), received_at=stamp), Status.VALID, updated_at=stamp)
+        found = backlog.look(ledger)
+        assert (found.waiting, found.age(NOW)) == (2, 180)

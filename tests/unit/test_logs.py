@@ -1,0 +1,74 @@
+"""Lines of the log are JSON with the keys to follow a file or a run by, whoever writes them."""
+
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from music_streams import logs
+
+EXECUTION = "3f" * 16 + "-2"
+
+
+@pytest.fixture(autouse=True)
+def package() -> Iterator[logging.Logger]:
+    """The package's logger, as it was before afterwards."""
+    logger = logging.getLogger("music_streams")
+    before = list(logger.handlers), logger.level, logger.propagate
+    yield logger
+    logger.handlers, logger.level, logger.propagate = before
+
+
+@pytest.fixture
+def output(monkeypatch) -> io.StringIO:
+    """What a job writes to stderr."""
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    logs.write_job_lines("transform-streams", EXECUTION)
+    return stream
+
+
+def test_a_line_of_a_job_has_what_a_function_s_has_and_its_run(output):
+    logging.getLogger("music_streams.transform.job").info("%s rows", 3, extra={"source_id": "s"})
+    [line] = map(json.loads, output.getvalue().splitlines())
+    assert line.pop("location").startswith("test_a_line_of_a_job")
+    assert line.pop("timestamp").endswith("+00:00")
+    assert line == {
+        "level": "INFO",
+        "message": "3 rows",
+        "service": "transform-streams",
+        "batch_id": "3f" * 16,
+        "execution": EXECUTION,
+        "source_id": "s",
+    }
+
+
+def test_a_message_of_many_lines_and_its_traceback_are_one_line(output):
+    try:
+        raise ValueError("broken\nin two")
+    except ValueError as error:
+        logging.getLogger("music_streams.load.job").exception("%s", error)
+    [line] = map(json.loads, output.getvalue().splitlines())
+    assert line["message"] == "broken\nin two"
+    assert line["exception_name"] == "ValueError"
+    assert "Traceback" in line["exception"]
+
+
+def test_lines_of_other_packages_are_left_to_them(output):
+    logging.getLogger("py4j").warning("not ours")
+    assert output.getvalue() == ""
+
+
+def test_a_handler_that_comes_later_writes_alone(output):
+    other = io.StringIO()
+    logs.write_by(logging.StreamHandler(other))
+    logging.getLogger("music_streams.ledger").info("moved")
+    assert (output.getvalue(), other.getvalue()) == ("", "moved\n")
+
+
+@pytest.mark.parametrize("prefix", ["", "arn:aws:states:us-east-1:123456789012:execution:process-streams:"])
+def test_an_execution_tells_its_batch(prefix):
+    assert logs.of_execution(prefix + EXECUTION) == {"batch_id": "3f" * 16, "execution": EXECUTION}
