@@ -1,4 +1,4 @@
-"""EventBridge rules."""
+"""EventBridge rules. Those with a schedule are recorded, and never due: nothing here starts by the clock."""
 
 import json
 
@@ -27,20 +27,21 @@ _FILTERS = {
 
 @resource_type(
     "AWS::Events::Rule",
-    honoured={"Description", "EventPattern", "Name", "State", "Targets"},
+    honoured={"Description", "EventPattern", "Name", "ScheduleExpression", "State", "Targets"},
     inert={"RoleArn": NO_PERMISSIONS, "Tags": NO_BILLING},
 )
 def rule(stack: Stack, resource: Resource) -> Physical:
-    """A rule of the default bus on a pattern; its targets become exactly those of the template."""
+    """A rule of the default bus on a pattern or a schedule; its targets become exactly those of the template."""
     name = stack.physical_name(resource, "Name")
     pattern = resource.properties.get("EventPattern")
-    if pattern is None:
-        raise resource.refuse("a rule without EventPattern")
-    _check_pattern(resource, pattern)
+    when = resource.chosen("ScheduleExpression")
+    if bool(pattern) == bool(when):
+        raise resource.refuse("a rule without EventPattern or ScheduleExpression, or with both")
+    if pattern:
+        _check_pattern(resource, pattern)
+        when = {"EventPattern": json.dumps(pattern)}
     targets = [_checked_target(resource, target) for target in resource.properties.get("Targets", [])]
-    created = stack.call(
-        "events", "put_rule", Name=name, EventPattern=json.dumps(pattern), **resource.chosen("Description", "State")
-    )
+    created = stack.call("events", "put_rule", Name=name, **when, **resource.chosen("Description", "State"))
     wanted = {target["Id"] for target in targets}
     present = stack.call("events", "list_targets_by_rule", Rule=name)["Targets"]
     if outdated := [target["Id"] for target in present if target["Id"] not in wanted]:

@@ -6,11 +6,13 @@ from typing import Any
 from music_streams import aws
 from music_streams.ledger import Status
 from music_streams.runs import (
+    LoadReport,
     Manifest,
     ManifestSource,
     RunFolder,
     Summary,
     write_claimed,
+    write_load_report,
     write_manifest,
     write_result,
     write_summary,
@@ -68,6 +70,7 @@ class Scene:
             "received_at": source.received_at,
             "updated_at": source.received_at,
             "status": standing.status,
+            "treatment": standing.treatment,
             "archive_key": kept_key,
             "batch_id": batch_id,
             "attempt": 1,
@@ -91,7 +94,9 @@ class Scene:
         forgotten = manifest.source_ids if self._case.forget else []
         summary = Summary(batch_id, f"{batch_id}-1", 1, "lake", [DAY], f"metrics/{RUN_ID}", outcomes, forgotten)
         write_result(self._s3, folder, RUN_ID, summary)
-        write_summary(self._s3, folder, summary)
+        write_load_report(self._s3, folder, RUN_ID, LoadReport(items_written=4, items_refused=0))
+        if self._case.function == "erase":  # which comes after settle
+            write_summary(self._s3, folder, summary)
 
     def _status(self, key: str) -> Status | None:
         source = self._sources.get(key) or Source(LANDING, key, version_in_file(key), 0, ARRIVED_AT)

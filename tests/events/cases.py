@@ -13,7 +13,8 @@ from typing import Any
 from music_streams.ledger import Status
 from music_streams.requests import Action, Attempt, Forget, Rebuild, to_message
 from music_streams.runs import SourceOutcome
-from tests.events.messages import message_id, object_created, queue_batch, status_change, step_input
+from music_streams.sources import Treatment
+from tests.events.messages import message_id, object_created, queue_batch, scheduled, status_change, step_input
 
 STREAMS = b"user_id,track_id,listen_time\n7,4dBa8T7oDV9WvGr7kVS4Ez,2024-06-25 17:43:13\n"
 SONGS = b"track_id,track_name,artists,duration_ms,track_genre\n4dBa8T7oDV9WvGr7kVS4Ez,Song,Band,200000,pop\n"
@@ -32,6 +33,7 @@ class Standing:
 
     status: Status
     kept: str = ""
+    treatment: Treatment = Treatment.NORMAL
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Case:
     function: str
     name: str
     event: dict[str, Any]
-    answer: Answer
+    answer: Answer | None
     objects: dict[str, bytes] = field(default_factory=dict)
     before: dict[str, Standing] = field(default_factory=dict)
     outcomes: dict[str, SourceOutcome] = field(default_factory=dict)
@@ -168,6 +170,7 @@ def _attempts() -> Case:
         "unarchived": (Standing(Status.PUBLISHED), Action.REDRIVE, Status.ARCHIVED),
         "archived": (Standing(Status.ARCHIVED, "archive"), Action.REPLAY, Status.VALID),
         "quarantined": (Standing(Status.QUARANTINED, "quarantine"), Action.RELEASE, Status.VALID),
+        "unfinished": (Standing(Status.PUBLISHED, treatment=Treatment.RETRACT), Action.REDRIVE, Status.RETRACTED),
         "unwanted": (Standing(Status.ARCHIVED, "archive"), Action.RETRACT, Status.VALID),
     }
     by_key = {f"incoming/attempts/{name}.csv": each for name, each in asked.items()}
@@ -230,6 +233,13 @@ def _erase() -> Case:
     )
 
 
+def _measure() -> Case:
+    key = KEY.format("measure-backlog")
+    event = scheduled("music-streams-MeasureFunctionEveryFiveMinutes")
+    before = Standing(Status.RUNNING)
+    return Case("measure", "backlog", event, None, {key: STREAMS}, {key: before}, after={key: Status.RUNNING})
+
+
 CASES = [
     _single(),
     _mixed(),
@@ -244,8 +254,10 @@ CASES = [
     _step("archive", "published", ALL, Standing(Status.PUBLISHED), Status.ARCHIVED),
     _step("archive", "released", ALL, Standing(Status.PUBLISHED, "quarantine"), Status.ARCHIVED),
     _step("archive", "reference", ALL, Standing(Status.PUBLISHED), Status.ARCHIVED, key="reference/users/archived.csv"),
+    _step("archive", "retracted", ALL, Standing(Status.PUBLISHED, treatment=Treatment.RETRACT), Status.RETRACTED),
     _step("archive", "again", ALL, Standing(Status.ARCHIVED, "archive"), Status.ARCHIVED),
     _erase(),
+    _measure(),
     _failure("failed", Status.RUNNING, Status.FAILED, 1, status="FAILED", error="States.TaskFailed", cause="no memory"),
     _failure("timed-out", Status.RUNNING, Status.FAILED, 1, status="TIMED_OUT"),
     _failure("aborted-before-claim", Status.VALID, Status.FAILED, 1, status="ABORTED"),

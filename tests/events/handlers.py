@@ -1,6 +1,9 @@
 """The functions' real handlers, in this process."""
 
 import importlib.util
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -25,7 +28,7 @@ class Context:
 
 def invoke(function: Function, environment: dict[str, str], event: dict[str, Any]) -> Any:
     """A cold start and one invocation."""
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, _logging_of_its_own(environment["POWERTOOLS_SERVICE_NAME"]):
         for name, value in environment.items():
             patch.setenv(name, value)
         spec = importlib.util.spec_from_file_location("app", function.handler_file)
@@ -34,3 +37,15 @@ def invoke(function: Function, environment: dict[str, str], event: dict[str, Any
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module.handler(event, Context(function.timeout))
+
+
+@contextmanager
+def _logging_of_its_own(service: str) -> Iterator[None]:
+    """What a cold start sets up for its process is taken back: other tests look at the package's lines too."""
+    package = logging.getLogger("music_streams")
+    before = list(package.handlers), package.level, package.propagate
+    try:
+        yield
+    finally:
+        package.handlers, package.level, package.propagate = before
+        logging.Logger.manager.loggerDict.pop(service, None)  # else the next start takes it for set up

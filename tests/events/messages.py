@@ -104,6 +104,21 @@ def status_change(batch_id: str, status: str, error: str | None = None, cause: s
     }
 
 
+def scheduled(rule: str) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-events.html"""
+    return {
+        "version": "0",
+        "id": _uuid(rule),
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": ACCOUNT,
+        "time": "2024-06-26T08:25:00Z",
+        "region": REGION,
+        "resources": [f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{rule}"],
+        "detail": {},
+    }
+
+
 def manifest_uri(batch_id: str) -> str:
     return f"s3://{LAKE}/runs/{batch_id}/manifest.json"
 

@@ -26,7 +26,12 @@ def deploy(resource_type: str, properties: dict[str, Any], **attributes: Any) ->
         ("AWS::SQS::Queue", {"FifoQueue": True}, "property FifoQueue"),
         ("AWS::S3::Bucket", {"ReplicationConfiguration": {}}, "property ReplicationConfiguration"),
         ("AWS::DynamoDB::Table", {"StreamSpecification": {}}, "property StreamSpecification"),
-        ("AWS::Events::Rule", {"ScheduleExpression": "rate(1 minute)"}, "property ScheduleExpression"),
+        (
+            "AWS::Events::Rule",
+            {"ScheduleExpression": "rate(1 minute)", "EventPattern": {"source": ["s"]}},
+            "or with both",
+        ),
+        ("AWS::Events::Rule", {"Targets": []}, "without EventPattern or ScheduleExpression"),
         ("AWS::Events::Rule", {"EventPattern": {"a": [{"sounds-like": "b"}]}}, "the filter sounds-like"),
         (
             "AWS::Events::Rule",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tests.template import Template, of_type, target
-from tests.unit.template.rules.queues import failure_destinations, rule_targets
+from tests.unit.template.rules.queues import by_the_clock, failure_destinations, rule_targets
 
 OLDEST_PYTHON = (3, 12)
 
@@ -51,5 +51,5 @@ def functions_called_by_events_have_a_destination_for_failures(template: Templat
     functions, destinations = of_type(template, "AWS::Lambda::Function"), failure_destinations(template)
     for rule, each in rule_targets(template):
         function = target(each["Arn"])
-        if function in functions and function not in destinations:
+        if function in functions and function not in destinations and rule not in by_the_clock(template):
             yield f"{function}: an event of {rule} that it cannot take is lost"
