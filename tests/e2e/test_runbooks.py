@@ -164,7 +164,7 @@ def without_songs(newcomer) -> Entry:
     assert failed.reason == "no_reference_data"
     name = failed.execution_arn.rpartition(":")[2]
     newcomer.hears(runbook, "music-streams: execution EXECUTION FAILED", EXECUTION=name)
-    assert "early.csv" in well(newcomer(runbook.look))
+    assert "early.csv" in well(newcomer(runbook.look, FILE="early.csv"))
     well(newcomer(runbook.act, **{"SONGS.csv": "first.csv"}))
     assert "early.csv" not in well(newcomer(runbook.proof))
     return newcomer.comes_to(put, Status.ARCHIVED)
@@ -184,7 +184,7 @@ def test_rows_whose_songs_came_late_are_counted(operator):
     runbook = RUNBOOKS["Songs are missing, or came late"]
     put = operator.put("parked.csv", listens(LATER))
     assert operator.comes_to(put, Status.ARCHIVED).rejected == {"unknown_track": ROWS}
-    assert "parked.csv" in well(operator(runbook.look))
+    assert "parked.csv" in well(operator(runbook.look, FILE="parked.csv"))
     well(operator(runbook.act, **{"SONGS.csv": "later.csv"}))
     assert "parked.csv" not in well(operator(runbook.proof))
     assert operator.comes_to(put, attempt=2).rows_accepted == ROWS

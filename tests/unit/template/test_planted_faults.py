@@ -319,6 +319,42 @@ FAULTS = [
         "FailuresDeadLetterQueue",
     ),
     Fault(
+        "files late in silence",
+        remove("LateFilesAlarm"),
+        alarms.every_failure_mode_has_an_alarm,
+        "measure: no alarm on music-streams OldestFileAge",
+    ),
+    Fault(
+        "no arrivals in silence",
+        remove("NoArrivalsAlarm"),
+        alarms.every_failure_mode_has_an_alarm,
+        "validate: no alarm on music-streams FilesReceived",
+    ),
+    Fault(
+        "rows rejected in silence",
+        drop("RejectedRowsAlarm/Metrics/1"),
+        alarms.every_failure_mode_has_an_alarm,
+        "settle: no alarm on music-streams RowsRejected",
+    ),
+    Fault(
+        "runs in vain in silence",
+        drop("RefusedItemsAlarm/Metrics/1"),
+        alarms.every_failure_mode_has_an_alarm,
+        "settle: no alarm on music-streams ItemsRefused",
+    ),
+    Fault(
+        "alarm that takes silence for health",
+        put("LateFilesAlarm/TreatMissingData", "notBreaching"),
+        alarms.alarms_on_what_is_measured_by_the_clock_ring_when_that_ends,
+        "LateFilesAlarm",
+    ),
+    Fault(
+        "alarm on a metric that nobody tells",
+        put("NoArrivalsAlarm/Dimensions/0/Value", "settle"),
+        alarms.every_alarm_on_a_metric_of_our_own_names_one_that_is_told,
+        "NoArrivalsAlarm: settle tells no FilesReceived",
+    ),
+    Fault(
         "alarm that rings nowhere",
         drop("ArrivalsDeadLettersAlarm/AlarmActions"),
         alarms.every_alarm_reaches_the_operators,

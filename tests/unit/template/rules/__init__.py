@@ -14,6 +14,8 @@ RULES: list[Rule] = [
     access.every_program_has_a_role_of_its_own,
     access.roles_take_no_policy_of_aws_but_for_logs,
     alarms.every_failure_mode_has_an_alarm,
+    alarms.alarms_on_what_is_measured_by_the_clock_ring_when_that_ends,
+    alarms.every_alarm_on_a_metric_of_our_own_names_one_that_is_told,
     alarms.every_alarm_reaches_the_operators,
     alarms.topics_of_alarms_have_a_key_that_alarms_may_use,
     compute.every_function_has_a_time_out_and_a_supported_python,

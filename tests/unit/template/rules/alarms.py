@@ -4,15 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tests.telemetry import told
 from tests.template import Template, as_list, of_type, resource_statements, target
-from tests.unit.template.rules.queues import dead_letter_queues
+from tests.unit.template.rules.queues import by_the_clock, dead_letter_queues, rule_targets
 
+OWN = "music-streams"
 CLOUDWATCH = {"Service": "cloudwatch.amazonaws.com"}
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric of one resource."""
+    """A metric of one resource; one of our own, of the service that tells it."""
 
     namespace: str
     name: str
@@ -40,7 +42,16 @@ def failure_modes(template: Template) -> dict[Metric, str]:
     for function in of_type(template, "AWS::Lambda::Function"):
         modes[Metric("AWS/Lambda", "Errors", function)] = "the function raises, or runs out of time or memory"
         modes[Metric("AWS/Lambda", "Throttles", function)] = "the function may not start"
-    return modes
+    return modes | SILENT
+
+
+SILENT = {
+    Metric(OWN, "OldestFileAge", "measure"): "files wait, whatever for",
+    Metric(OWN, "FilesReceived", "validate"): "no file comes any more",
+    Metric(OWN, "RowsRejected", "settle"): "files count, and hardly a row of them does",
+    Metric(OWN, "ItemsRefused", "settle"): "runs succeed and publish nothing",
+}
+"""What goes wrong while everything works, and the metric of our own that shows it."""
 
 
 def every_failure_mode_has_an_alarm(template: Template) -> Iterator[str]:
@@ -48,6 +59,25 @@ def every_failure_mode_has_an_alarm(template: Template) -> Iterator[str]:
     for metric, what in failure_modes(template).items():
         if metric not in watched:
             yield f"{metric.resource}: no alarm on {metric.namespace} {metric.name}: {what}"
+
+
+def alarms_on_what_is_measured_by_the_clock_ring_when_that_ends(template: Template) -> Iterator[str]:
+    """A gauge that nobody reads any more looks like one that stands still."""
+    functions = of_type(template, "AWS::Lambda::Function")
+    gauging = {target(each["Arn"]) for rule, each in rule_targets(template) if rule in by_the_clock(template)}
+    services = {functions[name]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] for name in gauging}
+    for name, alarm in _alarms(template).items():
+        is_gauge = any(metric.namespace == OWN and metric.resource in services for metric in _metrics(alarm))
+        if is_gauge and alarm.get("TreatMissingData") != "breaching":
+            yield f"{name}: is silent where nothing is measured"
+
+
+def every_alarm_on_a_metric_of_our_own_names_one_that_is_told(template: Template) -> Iterator[str]:
+    """CloudWatch takes any name, and the alarm then waits for ever."""
+    for name, alarm in _alarms(template).items():
+        for metric in _metrics(alarm):
+            if metric.namespace == OWN and (metric.name, metric.resource) not in told():
+                yield f"{name}: {metric.resource} tells no {metric.name}"
 
 
 def every_alarm_reaches_the_operators(template: Template) -> Iterator[str]:

@@ -1,0 +1,88 @@
+"""What the domain tells is sent by the function that it works in, with what it is about."""
+
+import pytest
+
+from checks.translate import translated
+from music_streams.ledger import Status
+from music_streams.reconcile.records import TARGET_SECONDS
+from music_streams.telemetry import Metric, Telemetry, Unit
+from tests.functions import ROOT
+from tests.telemetry import PAGE, table
+from tests.template import Template, of_type
+
+
+@pytest.fixture(scope="module")
+def template() -> Template:
+    return translated(ROOT / "template.yaml")
+
+
+class Sender:
+    """As Powertools' Metrics."""
+
+    def __init__(self) -> None:
+        self.values: list[tuple[str, str, float]] = []
+        self.about: dict[str, str] = {}
+        self.flushes = 0
+
+    def add_metric(self, name: str, unit: str, value: float) -> None:
+        self.values.append((name, unit, value))
+
+    def add_metadata(self, key: str, value: str) -> None:
+        self.about[key] = value
+
+    def flush_metrics(self) -> None:
+        self.flushes += 1
+
+
+def test_what_is_told_is_sent_once_with_its_unit_and_ids_and_counts_are_added_up():
+    telemetry, sender = Telemetry(), Sender()
+    with telemetry.sent_by(sender, batch_id="b"):
+        telemetry.tell(Metric.FILES_VALID)
+        telemetry.tell(Metric.TIME_TO_PUBLISHED, 3.5)
+        telemetry.tell(Metric.FILES_VALID)
+        telemetry.tell(Metric.TIME_TO_PUBLISHED, 4.5)
+    with telemetry.sent_by(sender):
+        pass
+    times = [("TimeToPublished", "Seconds", seconds) for seconds in (3.5, 4.5)]
+    assert sender.values == [*times, ("FilesValid", "Count", 2)]
+    assert (sender.about, sender.flushes) == ({"batch_id": "b"}, 1)
+
+
+def test_what_was_done_before_an_error_is_sent():
+    telemetry, sender = Telemetry(), Sender()
+
+    def fail() -> None:
+        telemetry.tell(Metric.FILES_VALID)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError), telemetry.sent_by(sender):
+        fail()
+    assert sender.values == [("FilesValid", "Count", 1)]
+
+
+def test_what_an_invocation_told_that_was_cut_off_is_not_sent_by_the_next():
+    telemetry, sender = Telemetry(), Sender()
+    telemetry.tell(Metric.FILES_VALID)
+    with telemetry.sent_by(sender):
+        pass
+    assert sender.values == []
+
+
+def test_every_status_has_a_metric_that_counts_who_comes_to_it():
+    assert {status.metric.value for status in Status} == {f"Files{status.title()}" for status in Status}
+
+
+def test_the_page_has_a_row_for_every_metric_with_its_unit():
+    assert {(each.metric, each.unit) for each in table()} == {(metric.value, metric.unit) for metric in Metric}
+    assert {metric.unit for metric in Metric} == set(Unit)
+
+
+def test_the_page_names_every_alarm_and_no_other(template):
+    section = PAGE.split("## 2. Alarms")[1].split("## 3.")[0]
+    named = {name for name in section.replace(",", " ").split() if name.endswith("Alarm")}
+    assert named == set(of_type(template, "AWS::CloudWatch::Alarm"))
+
+
+def test_the_alarm_and_the_promise_are_of_the_same_time(template):
+    alarm = of_type(template, "AWS::CloudWatch::Alarm")["LateFilesAlarm"]
+    assert (alarm["MetricName"], alarm["Threshold"]) == ("OldestFileAge", TARGET_SECONDS)
