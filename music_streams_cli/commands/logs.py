@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -27,6 +27,7 @@ _EPILOG = options.examples(
 )
 _RUN_CHANGE = re.compile(r"^(?P<run>jr_[0-9a-f]+) (?P<state>[A-Z]+)")
 _ENVELOPE = {"level", "location", "message", "timestamp", "service", "cold_start", "xray_trace_id"}
+_IN_THE_MESSAGE = {"status", "outcome"}
 
 
 def register(app: typer.Typer) -> None:
@@ -50,7 +51,8 @@ def logs(
 ) -> None:
     """Show the log of all parts of the local cloud in one stream.
 
-    With --file or --batch: the lines that name it, and the log of its job runs (of runs side by side, both).
+    With --file or --batch: the lines that name it, and the log of its job runs. Of runs side by side, what Spark and
+    Python say in both.
     """
     path = local_cloud.state().log_file
     if not path.is_file():
@@ -107,9 +109,10 @@ class About:
         change = _RUN_CHANGE.match(text) if part.startswith("glue/") else None
         if change:
             return self._covers_run(change["run"], change["state"], part)
-        if part.startswith("glue/"):
-            return part in self._job_of_open_run.values()
-        return any(term in text for term in self._terms)
+        is_told_by_name = any(term in text for term in self._terms)
+        if part.startswith("glue/") and not _names_a_batch(text):
+            return is_told_by_name or part in self._job_of_open_run.values()
+        return is_told_by_name
 
     def _covers_run(self, run: str, state: str, part: str) -> bool:
         if state == "RUNNING" and run not in self._runs:
@@ -121,6 +124,20 @@ class About:
         else:
             self._job_of_open_run.pop(run, None)
         return True
+
+
+def _names_a_batch(text: str) -> bool:
+    """Whether a line says itself which run it is of."""
+    return "batch_id" in _record(text)
+
+
+def _record(text: str) -> dict[str, Any]:
+    """A structured line; {} where it is none."""
+    try:
+        record = json.loads(text) if text.startswith("{") else {}
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def _print(console: Console, line: str) -> None:
@@ -138,20 +155,23 @@ def _print(console: Console, line: str) -> None:
 
 def readable(text: str) -> str:
     """A structured line as words: level, message, and what else it tells."""
-    if not text.startswith("{"):
-        return text
-    try:
-        record = json.loads(text)
-    except ValueError:
+    record = _record(text)
+    if not record:
         return text
     if "_aws" in record:
         names = [each["Name"] for group in record["_aws"]["CloudWatchMetrics"] for each in group["Metrics"]]
-        return "metrics " + _pairs((name, record.get(name)) for name in names)
-    rest = ((k, v) for k, v in record.items() if k not in _ENVELOPE and not k.startswith("function_"))
+        return "metrics " + _pairs((name, _values(record.get(name, []))) for name in names)
+    told = _ENVELOPE | _IN_THE_MESSAGE | ({"batch_id"} if "execution" in record else set())  # which begins with it
+    rest = ((k, v) for k, v in record.items() if k not in told and not k.startswith("function_"))
     return f"{record.get('level', '')} {record.get('message', '')} {_pairs(rest)}".strip()
 
 
 def _pairs(items: Iterable[tuple[str, object]]) -> str:
-    return " ".join(
-        f"{name}={value[0] if isinstance(value, list) and len(value) == 1 else value}" for name, value in items
-    )
+    return " ".join(f"{name}={value}" for name, value in items)
+
+
+def _values(of_metric: list[float]) -> str:
+    """The value, or of several how many and from where to where."""
+    if len(of_metric) > 1:
+        return f"{min(of_metric):g}…{max(of_metric):g} ({len(of_metric)} values)"
+    return "".join(f"{value:g}" for value in of_metric)

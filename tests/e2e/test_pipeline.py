@@ -3,14 +3,19 @@
 Each scenario has a day of its own, so that all share one cloud and the runs of one wave.
 """
 
+import json
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from boto3.dynamodb.conditions import Attr
 from rich.console import Console
 
 from checks.translate import translated
+from local.log import LINE
 from local.state import StateDir
 from music_streams import sample
 from music_streams.ledger import Entry, Status
@@ -18,7 +23,7 @@ from music_streams.stack import Stack
 from music_streams.transform.ports import DATABASE
 from music_streams_cli import journey
 from music_streams_cli.journey import Journey
-from tests.e2e.conftest import ROOT, reference_files, shared_data
+from tests.e2e.conftest import ROOT, awaited, reference_files, shared_data
 from tests.oracle import Batch, Outcome, Reference, StreamFile, differences, evaluate, scan_items
 from tests.permissions.recorded import asked, refusals
 
@@ -194,6 +199,45 @@ def test_incoming_is_empty_at_the_end_and_every_file_is_kept(world):
         for put, content in wave.files:
             kept = world.stack.s3.get_object(Bucket=bucket, Key=world.entry(put).archive_key)["Body"].read()
             assert kept == content, put.name
+
+
+def structured(log: Path) -> list[dict[str, Any]]:
+    """The lines of the local cloud's log that are JSON, those of functions and jobs."""
+    texts = (match["text"] for match in map(LINE.match, log.read_text().splitlines()) if match)
+    return [json.loads(text) for text in texts if text.startswith("{")]
+
+
+def test_a_file_is_followed_through_functions_and_jobs_by_its_ids(world, cloud):
+    [put] = [put for put, _ in world.waves[0].files if put.name == "late.csv.gz"]
+    lines = [line for line in structured(cloud / "cloud.log") if "_aws" not in line]
+    way = [line for line in lines if line.get("source_id") == put.source_id and "status" in line]
+    assert [(line["status"], line["service"]) for line in way] == [
+        ("RECEIVED", "validate"),
+        ("VALID", "validate"),
+        ("RUNNING", "claim"),
+        ("PUBLISHED", "settle"),
+        ("ARCHIVED", "archive"),
+    ]
+    [batch_id] = {line["batch_id"] for line in way[1:]}
+    of_run = dict.fromkeys(line["service"] for line in lines if line.get("batch_id") == batch_id)
+    assert list(of_run) == ["validate", "claim", "transform-streams", "load-metrics", "settle", "archive"]
+
+
+def test_the_metrics_add_up_to_the_moves_of_the_ledger(world, cloud):
+    def add_up() -> Counter[str] | None:
+        """What was told, as soon as the functions that moved the last files have ended."""
+        lines = structured(cloud / "cloud.log")
+        moves = Counter(f"Files{line['status'].title()}" for line in lines if "status" in line)
+        told = Counter[str]()
+        for line in lines:
+            for group in line["_aws"]["CloudWatchMetrics"] if "_aws" in line else ():
+                told.update({each["Name"]: sum(line[each["Name"]]) for each in group["Metrics"]})
+        return told if moves == {name: told[name] for name in moves} else None
+
+    told = awaited(add_up, 30)
+    assert told["FilesReceived"] == len(list(world.stack.ledger.search(Attr("source_id").exists())))
+    assert told["FilesPublished"] >= len(world.waves[0].files) - 2
+    assert told["ItemsWritten"] >= len(world.items())
 
 
 @pytest.mark.skipif(not shared_data().is_dir(), reason=f"real input is not there: {shared_data()}")

@@ -14,15 +14,35 @@ LOG = f"""\
 
 
 def test_a_structured_line_is_told_in_words():
-    line = json.dumps({"level": "INFO", "message": "file taken", "timestamp": "now", "outcome": "valid"})
-    assert readable(line) == "INFO file taken outcome=valid"
+    line = json.dumps(
+        {"level": "INFO", "message": "file taken: valid", "outcome": "valid", "timestamp": "now", "left": 0}
+    )
+    assert readable(line) == "INFO file taken: valid left=0"
     assert readable("plain text") == "plain text"
     assert readable('{"broken') == '{"broken'
 
 
 def test_metrics_are_told_by_name():
     groups = {"CloudWatchMetrics": [{"Metrics": [{"Name": "FilesValid"}]}]}
-    assert readable(json.dumps({"_aws": groups, "FilesValid": [3.0]})) == "metrics FilesValid=3.0"
+    assert readable(json.dumps({"_aws": groups, "FilesValid": [3.0]})) == "metrics FilesValid=3"
+    assert readable(json.dumps({"_aws": groups, "FilesValid": [3.5, 1.0]})) == "metrics FilesValid=1…3.5 (2 values)"
+
+
+def test_an_execution_is_not_told_twice():
+    line = json.dumps({"level": "INFO", "message": "done", "batch_id": "b", "execution": "b-1", "left": 0})
+    assert readable(line) == "INFO done execution=b-1 left=0"
+
+
+def test_of_jobs_side_by_side_a_line_that_names_its_batch_is_of_that_one_only():
+    def line(batch_id: str, job: str = "transform-streams") -> str:
+        return f"2026-11-21T21:00:03.000Z glue/{job} " + json.dumps({"message": "m", "batch_id": batch_id})
+
+    about = About(SOURCE, None)
+    about._runs.add("jr_aa")
+    assert about.covers("2026-11-21T21:00:02.000Z glue/transform-streams jr_aa RUNNING")
+    assert [about.covers(line(batch)) for batch in (SOURCE, "4a" * 16)] == [True, False]
+    assert about.covers("2026-11-21T21:00:03.000Z glue/transform-streams a line of Spark's")
+    assert not about.covers("2026-11-21T21:00:03.000Z glue/load-metrics a line of another job")
 
 
 def test_only_lines_that_name_it_where_the_cloud_has_stopped():
