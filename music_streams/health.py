@@ -131,7 +131,7 @@ def read(stack: Stack, now: datetime) -> Look:
     known = {entry.source.source_id for entries in pending.values() for entry in entries}
     landed = list(files.landed(stack, known))
     waiting = [
-        *(Waiting(files.name_of(entry), entry.source.received_at) for each in files.OPEN for entry in pending[each]),
+        *(Waiting(files.name_of(entry), entry.waiting_since) for each in files.OPEN for entry in pending[each]),
         *(Waiting(source.key.rsplit("/", 1)[-1], source.received_at) for source in landed),
     ]
     failed = [files.name_of(entry) for entry in pending[Status.FAILED]]

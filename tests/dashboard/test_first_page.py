@@ -84,6 +84,11 @@ def test_the_sentence_is_that_of_the_command_line(busy, browser):
     )
 
 
+def test_a_file_that_runs_again_waits_since_then_whenever_it_arrived(pipeline, browser):
+    pipeline.put("incoming/again.csv", "RUNNING", ago(9_000), attempt=2, validated_at=ago(3))
+    assert "WORKING: 1 file waits for 3 min (again.csv)" in " ".join(browser.get("/").text.split())
+
+
 def test_the_oldest_waiting_file_stands_against_the_promise(busy, browser):
     meter = browser.get("/").all("meter")[0]
     assert (float(meter["value"]), float(meter["max"])) == (2_400, 900)
