@@ -240,6 +240,12 @@ def test_the_metrics_add_up_to_the_moves_of_the_ledger(world, cloud):
     assert told["ItemsWritten"] >= len(world.items())
 
 
+def test_the_gauges_say_that_nothing_waits_when_all_have_ended(world, cloud):
+    world.stack.client("lambda").invoke(FunctionName="music-streams-MeasureFunction", Payload=b"{}")
+    told = [line for line in structured(cloud / "cloud.log") if line.get("service") == "measure" and "_aws" in line]
+    assert (told[-1]["OldestFileAge"], told[-1]["WaitingRunning"]) == ([0.0], [0.0])
+
+
 @pytest.mark.skipif(not shared_data().is_dir(), reason=f"real input is not there: {shared_data()}")
 def test_real_input_gives_the_items_of_the_independent_computation(world):
     songs, users, streams = (
