@@ -59,6 +59,13 @@ def days(values: Sequence[str]) -> str:
     return f"{values[0]} … {values[-1]} ({len(values)} days)"
 
 
+def dollars(millionths: int) -> str:
+    """Millionths of a US dollar: ``$0.000151``, ``$0.0151``, ``$12.30``."""
+    value = millionths / 1_000_000
+    digits = 6 if value < 0.01 else 4 if value < 1 else 2
+    return f"${value:,.{digits}f}"
+
+
 def hours(milliseconds: int) -> str:
     """Listening time in hours."""
     return f"{milliseconds / 3_600_000:,.1f}"

@@ -51,6 +51,8 @@ class Entry:
     Attributes:
         first_published_at: when its metrics stood for the first time; published_at is of the last attempt.
         failures: attempts that failed since it was last published; failing_since is when the first of them did.
+        cost_micro_usd: its share of what the last attempt cost that was settled, in millionths of a US dollar;
+            total_cost_micro_usd of all attempts that were settled, replays and all.
     """
 
     source: Source
@@ -73,6 +75,8 @@ class Entry:
     failures: int = 0
     failing_since: str = ""
     treatment: Treatment = Treatment.NORMAL
+    cost_micro_usd: int = 0
+    total_cost_micro_usd: int = 0
 
     @property
     def place(self) -> Place:
@@ -198,12 +202,26 @@ class Ledger:
         at = clock.now()
         return self._move(claimed, Status.VALID, _is_claim(claimed), at, batch_id=batch_id, validated_at=at)
 
-    def quarantine(self, entry: Entry, reason: str, kept_key: str, outcome: SourceOutcome | None = None) -> bool:
-        """RECEIVED → QUARANTINED by validate, or RUNNING → QUARANTINED with the counts after a run."""
+    def quarantine(
+        self,
+        entry: Entry,
+        reason: str,
+        kept_key: str,
+        outcome: SourceOutcome | None = None,
+        cost: int | None = None,
+    ) -> bool:
+        """RECEIVED → QUARANTINED by validate, or RUNNING → QUARANTINED with counts and cost after a run."""
         condition = _is_claim(entry) if entry.status is Status.RECEIVED else _is_run(entry.execution_arn)
         counts = _counts(outcome) if outcome else {}
         return self._move(
-            entry, Status.QUARANTINED, condition, clock.now(), reason=reason, archive_key=kept_key, **counts
+            entry,
+            Status.QUARANTINED,
+            condition,
+            clock.now(),
+            reason=reason,
+            archive_key=kept_key,
+            **counts,
+            **_costs(entry, cost),
         )
 
     def lose(self, claimed: Entry) -> bool:
@@ -237,16 +255,18 @@ class Ledger:
         condition = Attr("status").eq(Status.VALID) & is_its_batch
         return self._move(entry, Status.RUNNING, condition, at, execution_arn=execution_arn, started_at=at)
 
-    def publish(self, entry: Entry, outcome: SourceOutcome) -> bool:
-        """RUNNING → PUBLISHED with the counts, by the execution that runs the source."""
+    def publish(self, entry: Entry, outcome: SourceOutcome, cost: int | None = None) -> bool:
+        """RUNNING → PUBLISHED with counts and cost, by the execution that runs the source."""
         at = clock.now()
         told = {
             "published_at": at,
             "first_published_at": entry.first_published_at or at,
             "failures": 0,
             "failing_since": "",
+            **_counts(outcome),
+            **_costs(entry, cost),
         }
-        is_moved = self._move(entry, Status.PUBLISHED, _is_run(entry.execution_arn), at, **told, **_counts(outcome))
+        is_moved = self._move(entry, Status.PUBLISHED, _is_run(entry.execution_arn), at, **told)
         if is_moved:
             self._tell_publication(entry, outcome, at)
         return is_moved
@@ -327,6 +347,13 @@ def _counts(outcome: SourceOutcome) -> dict[str, object]:
         "rows_accepted": outcome.rows_accepted,
         "rejected": outcome.rejected,
     }
+
+
+def _costs(entry: Entry, cost: int | None) -> dict[str, object]:
+    """Nobody else can have added to the total: what is RUNNING for an execution is settled by it, and once."""
+    if cost is None:
+        return {}
+    return {"cost_micro_usd": cost, "total_cost_micro_usd": entry.total_cost_micro_usd + cost}
 
 
 def _entry(item: dict[str, Any]) -> Entry:

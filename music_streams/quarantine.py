@@ -34,8 +34,17 @@ class Quarantine:
     ledger: Ledger
     alerts: Alerts
 
-    def take(self, entry: Entry, verdict: Verdict, detail: str, outcome: SourceOutcome | None = None) -> None:
+    def take(
+        self,
+        entry: Entry,
+        verdict: Verdict,
+        detail: str,
+        outcome: SourceOutcome | None = None,
+        cost: int | None = None,
+    ) -> None:
         """Keep a copy and its reason, record it in the ledger, alert, and remove the object from where it lay.
+
+        `outcome` and `cost` are of the run that refused it; validate has none.
 
         In this order a crash at any point leaves the file in one place at least, and a repeat completes the rest.
         """
@@ -57,7 +66,7 @@ class Quarantine:
             Body=json.dumps(reason, ensure_ascii=False, indent=1).encode(),
             ContentType="application/json",
         )
-        if self.ledger.quarantine(entry, verdict, key, outcome):
+        if self.ledger.quarantine(entry, verdict, key, outcome, cost):
             self._announce(entry, verdict, detail)
             self._remove(entry.place, key)
 

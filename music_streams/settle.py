@@ -5,11 +5,12 @@ that stand.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from music_streams.claim import held_entries
+from music_streams.cost.run import costs_by_source
 from music_streams.errors import EventRefused, RunIsOver
 from music_streams.ledger import Entry, Ledger, Status
 from music_streams.quarantine import Quarantine
@@ -20,6 +21,7 @@ from music_streams.runs import (
     Summary,
     find_load_report,
     find_summary,
+    read_claimed,
     read_result,
     write_summary,
 )
@@ -46,7 +48,14 @@ class Settlement:
     quarantine: Quarantine
     telemetry: Telemetry = field(default_factory=Telemetry)
 
-    def settle(self, manifest_uri: str, execution_arn: str, run_id: str, has_time: Callable[[], bool]) -> int:
+    def settle(
+        self,
+        manifest_uri: str,
+        execution_arn: str,
+        run_id: str,
+        has_time: Callable[[], bool],
+        job_runs: Sequence[Mapping[str, Any]] = (),
+    ) -> int:
         """Move each source RUNNING → PUBLISHED, or → QUARANTINED where the run could not accept it; then announce.
 
         Args:
@@ -54,6 +63,7 @@ class Settlement:
             execution_arn: the execution that holds the sources.
             run_id: the transform's job run whose metrics were loaded.
             has_time: whether there is time for another slice.
+            job_runs: both jobs' runs as Glue describes them; where they are not told, nothing is said of costs.
 
         Raises:
             RunIsOver: the execution had been recorded as failed before it was taken up again.
@@ -68,7 +78,13 @@ class Settlement:
         if any(entry.status is Status.FAILED for entry in entries):
             raise RunIsOver(f"{execution_arn} was recorded as failed and cannot go on: redrive its inputs")
         running = [entry for entry in entries if entry.status is Status.RUNNING]
-        left = work_off(running, lambda entry: self._settle(entry, summary.sources[entry.source.source_id]), has_time)
+        costs = self._costs(folder, summary, job_runs)
+
+        def settle(entry: Entry) -> None:
+            source_id = entry.source.source_id
+            self._settle(entry, summary.sources[source_id], costs.get(source_id))
+
+        left = work_off(running, settle, has_time)
         if left == 0:
             for entry in entries:
                 if entry.status is Status.QUARANTINED:
@@ -81,11 +97,17 @@ class Settlement:
             self._announce(summary)
         return left
 
-    def _settle(self, entry: Entry, outcome: SourceOutcome) -> None:
+    def _settle(self, entry: Entry, outcome: SourceOutcome, cost: int | None) -> None:
         if outcome.verdict:
-            self.quarantine.take(entry, Verdict(outcome.verdict), _detail(outcome), outcome)
+            self.quarantine.take(entry, Verdict(outcome.verdict), _detail(outcome), outcome, cost)
         else:
-            self.ledger.publish(entry, outcome)
+            self.ledger.publish(entry, outcome, cost)
+
+    def _costs(self, folder: RunFolder, summary: Summary, job_runs: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+        """The same whenever it is asked: a repeat of this step finds the same job runs and the same sources."""
+        if not job_runs:
+            return {}
+        return costs_by_source(job_runs, read_claimed(self.s3, folder, summary.execution), summary)
 
     def _tell(self, summary: Summary, report: LoadReport | None) -> None:
         """Tell of the run as a whole. A file that was put aside is counted as such, not by its rows."""

@@ -14,6 +14,7 @@ from music_streams.errors import MusicStreamsError, NoPipeline
 from music_streams.stack import no_access
 from music_streams_cli import output
 from music_streams_cli.commands import (
+    cost,
     demo,
     dlq,
     down,
@@ -111,7 +112,7 @@ def main() -> None:
 
 
 for command in (
-    *(up, demo, put, status, show, metrics, report, logs, sample),
+    *(up, demo, put, status, show, metrics, report, cost, logs, sample),
     *(reconcile, redrive, replay, retract, rebuild, forget, quarantine, dlq),
     down,
 ):

@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from music_streams import aws, logs, settings
 from music_streams.claim import claim_sources
 from music_streams.ledger import Ledger
+from music_streams.sizing import Bounds
 from music_streams.slices import has_time
 from music_streams.telemetry import Telemetry
 
@@ -19,6 +20,8 @@ class Settings:
     """The function's environment."""
 
     files_table: str
+    transform_least_workers: int
+    transform_most_workers: int
 
 
 env = settings.read(Settings, os.environ)
@@ -28,14 +31,15 @@ metrics = Metrics()
 telemetry = Telemetry()
 s3 = aws.client("s3")
 ledger = Ledger(env.files_table, telemetry=telemetry)
+bounds = Bounds(env.transform_least_workers, env.transform_most_workers)
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, str], context: LambdaContext) -> dict[str, Any]:
-    """``{manifest, execution_arn}`` → ``{left, has_work, forgets}``."""
+    """``{manifest, execution_arn}`` → ``{left, has_work, forgets, workers, shuffle_partitions}``."""
     about = logs.of_execution(event["execution_arn"])
     logger.append_keys(**about)
     with telemetry.sent_by(metrics, **about):
-        claim = asdict(claim_sources(s3, ledger, event["manifest"], event["execution_arn"], has_time(context)))
+        claim = asdict(claim_sources(s3, ledger, event["manifest"], event["execution_arn"], has_time(context), bounds))
     logger.info("sources claimed", **claim)
     return claim

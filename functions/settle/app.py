@@ -36,11 +36,15 @@ settlement = Settlement(s3, aws.client("events"), ledger, quarantine, telemetry)
 
 
 @logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, str], context: LambdaContext) -> dict[str, Any]:
-    """``{manifest, execution_arn, run_id}`` → ``{left}``."""
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """``{manifest, execution_arn, run_id, transform_run, load_run}`` → ``{left}``."""
     about = logs.of_execution(event["execution_arn"])
     logger.append_keys(**about)
+    # An execution that began before an update may be of a definition that did not tell of its job runs yet.
+    job_runs = [event[name] for name in ("transform_run", "load_run") if name in event]
     with telemetry.sent_by(metrics, **about):
-        left = settlement.settle(event["manifest"], event["execution_arn"], event["run_id"], has_time(context))
+        left = settlement.settle(
+            event["manifest"], event["execution_arn"], event["run_id"], has_time(context), job_runs
+        )
     logger.info("sources settled", left=left)
     return {"left": left}

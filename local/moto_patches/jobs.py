@@ -15,6 +15,7 @@ from local.moto_patches.locking import under_lock
 
 CATALOG = threading.RLock()
 JOB_RUNS = threading.RLock()
+_DPUS = {"G.025X": 0.25, "G.1X": 1.0, "G.2X": 2.0, "G.4X": 4.0, "G.8X": 8.0}  # of a worker
 
 
 def update_jobs() -> None:
@@ -62,8 +63,16 @@ class ProcessJobRun(models.FakeJobRun):  # type: ignore[misc]  # moto is untyped
             "ExecutionTime": max(0, int((end - self.started_on).total_seconds())),
             "GlueVersion": self.glue_version,
             "LogGroupName": self.log_group,
+            "MaxCapacity": self._capacity,
         }
         return {name: value for name, value in described.items() if value is not None}
+
+    @property
+    def _capacity(self) -> float | None:
+        """DPUs: as given, else those of the workers, as Glue tells them."""
+        if self.number_of_workers and self.worker_type in _DPUS:
+            return float(self.number_of_workers) * _DPUS[self.worker_type]
+        return float(self.max_capacity) if self.max_capacity else None
 
 
 def run_jobs(hooks: Hooks) -> None:

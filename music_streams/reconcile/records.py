@@ -51,6 +51,7 @@ class DayRecord:
         met: those of them that kept it.
         to_published: over the published ones.
         stages: over those that came through at their first attempt, by STAGES.
+        cost_micro_usd: of all their runs that were settled, in millionths of a US dollar.
     """
 
     day: str
@@ -68,6 +69,7 @@ class DayRecord:
     met: int = 0
     to_published: Percentiles | None = None
     stages: dict[str, Percentiles] = field(default_factory=dict)
+    cost_micro_usd: int = 0
 
     @property
     def attainment(self) -> float | None:
@@ -122,6 +124,7 @@ def record(day: str, entries: Iterable[Entry], target_seconds: float, now: str) 
         met=sum(span <= target_seconds for span in seconds),
         to_published=Percentiles.of(seconds),
         stages=_stages(files),
+        cost_micro_usd=sum(entry.total_cost_micro_usd for entry in files),
     )
 
 

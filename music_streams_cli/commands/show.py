@@ -81,6 +81,8 @@ def _tell_batch(stack: Stack, entries: list[Entry], *, as_json: bool) -> None:
     console = output.stdout()
     output.show(console, f"[bold]batch {told.entry.batch_id}[/]  {formats.plural(len(entries), 'file')}", "")
     output.show(console, _batch_table(entries))
+    if whole := sum(entry.cost_micro_usd for entry in entries):
+        output.show(console, f"  cost  {formats.dollars(whole)} by AWS's prices")
     if told.execution:
         _show_execution(console, told.execution)
     _show_result(console, told)
@@ -119,6 +121,7 @@ def _show_file(console: Console, told: Story) -> None:
                 *([("attempt", str(entry.attempt))] if entry.attempt > 1 else []),
                 *([("treatment", _TREATMENTS[entry.treatment])] if entry.treatment else []),
                 *_rows(entry),
+                *_cost(entry),
             ]
         ),
     )
@@ -153,6 +156,16 @@ def _rows(entry: Entry) -> list[tuple[str, str]]:
     if rejected:
         facts.append(("rejected", formats.counts(entry.rejected)))
     return [*facts, ("days", formats.days(entry.days) or "none")]
+
+
+def _cost(entry: Entry) -> list[tuple[str, str]]:
+    """Its share of what its run cost, and of all its runs where there were several."""
+    if not entry.total_cost_micro_usd:
+        return []
+    told = f"{formats.dollars(entry.cost_micro_usd)}, its share of the run by AWS's prices"
+    if entry.total_cost_micro_usd != entry.cost_micro_usd:
+        told += f"; {formats.dollars(entry.total_cost_micro_usd)} with earlier runs"
+    return [("cost", told)]
 
 
 def _show_moves(console: Console, entry: Entry) -> None:

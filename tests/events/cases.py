@@ -191,6 +191,7 @@ def _attempts() -> Case:
 KEY = "incoming/2024-06-25/{}.csv"
 DAY = "2024-06-25"
 ALL = {"left": 0}  # nothing is left to do
+CLAIMED = {**ALL, "forgets": False, "workers": 2, "shuffle_partitions": "4"}
 GOOD = SourceOutcome(1, 1, {}, [DAY])
 BAD = SourceOutcome(4, 0, {"bad_user_id": 3}, [], "too_many_bad_rows")
 
@@ -246,8 +247,8 @@ CASES = [
     _odd_keys(),
     _requests(),
     _attempts(),
-    _step("claim", "waiting", {"left": 0, "has_work": True, "forgets": False}, Standing(Status.VALID), Status.RUNNING),
-    _step("claim", "none", {"left": 0, "has_work": False, "forgets": False}, Standing(Status.FAILED), Status.FAILED),
+    _step("claim", "waiting", {**CLAIMED, "has_work": True}, Standing(Status.VALID), Status.RUNNING),
+    _step("claim", "none", {**CLAIMED, "has_work": False}, Standing(Status.FAILED), Status.FAILED),
     _step("settle", "published", ALL, Standing(Status.RUNNING), Status.PUBLISHED, GOOD),
     _step("settle", "too-many-bad-rows", ALL, Standing(Status.RUNNING), Status.QUARANTINED, BAD),
     _step("settle", "bad-when-replayed", ALL, Standing(Status.RUNNING, "archive"), Status.QUARANTINED, BAD),

@@ -71,9 +71,20 @@ def _record(number: int, body: str) -> dict[str, Any]:
     }
 
 
-def step_input(batch_id: str) -> dict[str, str]:
+def step_input(batch_id: str) -> dict[str, Any]:
     """What the state machine gives its functions; more than some of them read."""
-    return {"manifest": manifest_uri(batch_id), "execution_arn": f"{EXECUTIONS}:{batch_id}-1", "run_id": RUN_ID}
+    return {
+        "manifest": manifest_uri(batch_id),
+        "execution_arn": f"{EXECUTIONS}:{batch_id}-1",
+        "run_id": RUN_ID,
+        "transform_run": {**job_run("transform-streams", RUN_ID, 74, 2.0), "DPUSeconds": 131.0},
+        "load_run": job_run("load-metrics", "jr_fedcba9876543210", 21, 0.0625),
+    }
+
+
+def job_run(job: str, run_id: str, seconds: int, capacity: float) -> dict[str, Any]:
+    """What Step Functions has of a run that succeeded; DPUSeconds is told only where workers come and go."""
+    return {"Id": run_id, "JobName": job, "JobRunState": "SUCCEEDED", "ExecutionTime": seconds, "MaxCapacity": capacity}
 
 
 def status_change(batch_id: str, status: str, error: str | None = None, cause: str | None = None) -> dict[str, Any]:

@@ -95,6 +95,7 @@ def _environment() -> Environment:
         plural=formats.plural,
         counts=formats.counts,
         size=formats.size,
+        dollars=formats.dollars,
         span=formats.span,
         seconds=formats.seconds,
         percent=lambda share: f"{100 * share:.1f} %",

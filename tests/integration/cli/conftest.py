@@ -99,6 +99,8 @@ ENTRIES: dict[str, dict[str, Any]] = {
         "published_at": "2026-11-21T21:04:30.000Z",
         "archived_at": "2026-11-21T21:04:31.000Z",
         "archive_key": source("good.csv").kept_key("archive"),
+        "cost_micro_usd": 15_123,
+        "total_cost_micro_usd": 45_678,
     },
     "refused.csv": {
         "status": "QUARANTINED",

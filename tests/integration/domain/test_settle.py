@@ -127,6 +127,69 @@ def test_a_run_that_was_recorded_as_failed_settles_nothing(world):
     assert world.sent_events() == []
 
 
+TRANSFORM = {"ExecutionTime": 90, "MaxCapacity": 2.0}
+LOAD = {"ExecutionTime": 20, "MaxCapacity": 0.0625}
+
+
+def settle_with_costs(run, *job_runs):
+    world = run.world
+    return world.settlement.settle(run.folder.manifest_uri, run.arn, RUN_ID, always, job_runs or (TRANSFORM, LOAD))
+
+
+def costs(world, *sources):
+    return [(e.cost_micro_usd, e.total_cost_micro_usd) for e in map(world.entry, sources)]
+
+
+def test_every_source_of_a_run_is_told_its_share_of_the_cost_whatever_became_of_it(world):
+    run = Run(world)
+    settle_with_costs(run)
+    [(good, _), (bad, _)] = costs(world, run.good, run.bad)
+    billed = 90 * 2 + 60 * 0.0625  # DPU-seconds: a minute at least
+    assert good + bad > billed / 3_600 * 0.44 * 1_000_000
+    assert abs(good - bad) <= 1, "they are of the same size"
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
+def test_a_settlement_that_died_and_is_repeated_adds_no_cost_twice(world, is_done):
+    whole = Run(world)
+    settle_with_costs(whole)
+    expected = costs(world, whole.good, whole.bad)
+    for call in itertools.count(1):
+        run = Run(world)
+        try:
+            with world.crash_at(call, is_done=is_done):
+                settle_with_costs(run)
+            break
+        except Crash:
+            settle_with_costs(run)
+            settle_with_costs(run)
+        assert sum(cost for cost, _ in costs(world, run.good, run.bad)) == sum(cost for cost, _ in expected), call
+        assert all(cost == total for cost, total in costs(world, run.good, run.bad)), call
+
+
+def test_a_later_run_has_its_own_cost_and_adds_it_to_the_total(world):
+    run = Run(world)
+    settle_with_costs(run)
+    [(first, _)] = costs(world, run.good)
+    again = world.execution_arn(f"{run.folder.batch_id}-2")
+    kept = {"first_published_at": world.entry(run.good).first_published_at, "total_cost_micro_usd": first}
+    world.batch(run.good, status=Status.RUNNING, execution_arn=again, attempt=2, **kept)
+    folder = world.batch(run.good, status=Status.RUNNING, execution_arn=again, attempt=2, **kept)
+    alone = replace(run.summary, execution=f"{run.folder.batch_id}-2", sources={run.good.source_id: ACCEPTED})
+    write_result(world.s3, folder, RUN_ID, alone)
+    world.settlement.settle(folder.manifest_uri, again, RUN_ID, always, (TRANSFORM, LOAD))
+    [(second, total)] = costs(world, run.good)
+    assert second > first, "it was alone"
+    assert total == first + second
+
+
+def test_a_job_run_that_does_not_tell_what_is_billed_keeps_nothing_from_being_published(world):
+    run = Run(world)
+    assert settle_with_costs(run, {"ExecutionTime": 90}, LOAD) == 0
+    assert world.status(run.good) is Status.PUBLISHED
+    assert "cost_micro_usd" not in world.item(run.good)
+
+
 def days_from(first: date, count: int) -> list[str]:
     return [str(first + timedelta(days=n)) for n in range(count)]
 

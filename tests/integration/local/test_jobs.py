@@ -28,6 +28,21 @@ def test_a_run_that_succeeds(cloud):
     assert f"{run_id} SUCCEEDED" in cloud.state.log_file.read_text()
 
 
+def test_a_run_tells_what_aws_would_bill_by(cloud):
+    run_id = cloud.run_job("Shell")
+    run = cloud.ended_run("Shell", run_id)
+    assert run["MaxCapacity"] == 0.0625
+    assert run["ExecutionTime"] == int((run["CompletedOn"] - run["StartedOn"]).total_seconds())
+
+
+def test_a_run_may_be_given_workers_of_its_own(cloud):
+    started = cloud.client("glue").start_job_run(
+        JobName=cloud.outputs["Shell"], WorkerType="G.1X", NumberOfWorkers=3, Arguments={"--mode": "succeed"}
+    )
+    run = cloud.ended_run("Shell", started["JobRunId"])
+    assert (run["NumberOfWorkers"], run["WorkerType"], run["MaxCapacity"]) == (3, "G.1X", 3.0)
+
+
 def test_a_run_that_fails_says_why(cloud):
     run = cloud.ended_run("Shell", cloud.run_job("Shell", mode="fail"))
     assert run["JobRunState"] == "FAILED"

@@ -94,10 +94,27 @@ def test_both_jobs_are_told_the_manifest_and_the_executions_name_by_which_their_
 
 def test_what_follows_the_transform_goes_on_with_the_run_that_was_waited_for():
     transform = TASKS["Transform streams"]
-    assert (transform["ResultSelector"], transform["ResultPath"]) == ({"run_id.$": "$.Id"}, "$.transform")
-    assert TASKS["Load metrics"]["Parameters"]["Arguments"]["--transform_run_id.$"] == "$.transform.run_id"
-    assert TASKS["Load metrics"]["ResultPath"] is None
-    assert TASKS["Settle sources"]["Parameters"]["Payload"]["run_id.$"] == "$.transform.run_id"
+    assert (transform["ResultSelector"], transform["ResultPath"]) == ({"run.$": "$"}, "$.transform")
+    assert TASKS["Load metrics"]["Parameters"]["Arguments"]["--transform_run_id.$"] == "$.transform.run.Id"
+    assert TASKS["Settle sources"]["Parameters"]["Payload"]["run_id.$"] == "$.transform.run.Id"
+
+
+def test_settling_is_given_both_job_runs_whole_since_what_is_billed_is_not_told_of_each():
+    load = TASKS["Load metrics"]
+    assert (load["ResultSelector"], load["ResultPath"]) == ({"run.$": "$"}, "$.load")
+    payload = TASKS["Settle sources"]["Parameters"]["Payload"]
+    assert (payload["transform_run.$"], payload["load_run.$"]) == ("$.transform.run", "$.load.run")
+
+
+def test_the_spark_run_is_as_large_as_the_claim_says():
+    claimed = TASKS["Claim sources"]["ResultSelector"]
+    assert {claimed["workers.$"], claimed["shuffle_partitions.$"]} == {
+        "$.Payload.workers",
+        "$.Payload.shuffle_partitions",
+    }
+    transform = TASKS["Transform streams"]["Parameters"]
+    assert (transform["WorkerType"], transform["NumberOfWorkers.$"]) == ("G.1X", "$.claim.workers")
+    assert transform["Arguments"]["--shuffle_partitions.$"] == "$.claim.shuffle_partitions"
 
 
 def test_every_task_retries_by_named_errors_and_those_of_aws_with_jitter():

@@ -1,0 +1,354 @@
+"""What of the pipeline AWS bills: calls counted, seconds and sizes measured; writes music_streams/cost/measured.toml.
+
+    .venv/bin/python -m benchmarks.units calls      # in this process, on moto: exact, the same everywhere
+    make up FRESH=1
+    .venv/bin/python -m benchmarks.units seconds    # on the running local cloud: of this machine
+
+``calls`` runs the functions' own code over one file and over several, counts what it asks of AWS, and so tells
+what a run asks and what each of its files adds. ``seconds`` sends files of several sizes through and fits what
+a job run takes: with nothing to do, for each row that it reads, for each row of the days that it recomputes.
+"""
+
+import argparse
+import json
+import math
+import os
+import statistics
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import yaml
+from boto3.dynamodb.conditions import Key
+from botocore.client import BaseClient
+from moto import mock_aws
+from rich.console import Console
+from samtranslator.yaml_helper import yaml_parse
+
+from music_streams import aws, history, sample
+from music_streams.archive import archive_sources
+from music_streams.claim import claim_sources
+from music_streams.cost import measured
+from music_streams.executions import Executions
+from music_streams.intake import Intake
+from music_streams.job_runs import JobRuns
+from music_streams.ledger import Ledger, Status
+from music_streams.load.fence import Day, Fence
+from music_streams.load.items import Stamp
+from music_streams.runs import RunFolder, SourceOutcome, Summary, read_claimed, write_result
+from music_streams.settle import Settlement
+from music_streams.stack import Stack, find_stack
+from music_streams_cli import journey
+
+ROOT = Path(__file__).parents[1]
+LANDING, LAKE, FILES, METRICS = "landing", "lake", "files", "metrics"
+RUN_ID = "jr_1"
+DAY = "2024-06-25"
+CONTENT = b"user_id,track_id,listen_time\n7,4dBa8T7oDV9WvGr7kVS4Ez,2024-06-25 17:43:13\n"
+"""A file; the number of calls does not go by its size."""
+
+_S3_WRITES = {"PutObject", "CopyObject", "ListObjectsV2", "ListObjectVersions"}
+_S3_READS = {"GetObject", "HeadObject"}
+_FREE = {"DeleteObject"}
+_OTHER = {"StartExecution": "free", "PutEvents": "events"}
+
+
+class Calls:
+    """Counts what clients ask of AWS, in the units that it bills."""
+
+    def __init__(self) -> None:
+        self.units: dict[str, int] = {}
+        self.calls = 0
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count within the block, in whatever thread."""
+        call = BaseClient._make_api_call  # type: ignore[attr-defined]  # its stub shows the public part
+
+        def noted(client: Any, operation: str, params: dict[str, Any]) -> Any:  # noqa: ANN401 - as botocore has it
+            self._note(client.meta.service_model.service_name, operation, params)
+            return call(client, operation, params)
+
+        with patch.object(BaseClient, "_make_api_call", noted):
+            yield
+
+    def _note(self, service: str, operation: str, params: dict[str, Any]) -> None:
+        self.calls += 1
+        if service == "s3":
+            unit = "s3_writes" if operation in _S3_WRITES else "s3_reads" if operation in _S3_READS else "free"
+            if unit == "free" and operation not in _FREE:
+                raise AssertionError(f"s3 {operation}: say in benchmarks/units.py how it is billed")
+            self._add(unit, 1)
+        elif service == "dynamodb":
+            self._add(*_dynamodb(operation, params))
+        else:
+            self._add(_OTHER[operation], 1)
+
+    def _add(self, unit: str, count: int) -> None:
+        if unit != "free":
+            self.units[unit] = self.units.get(unit, 0) + count
+
+
+def _dynamodb(operation: str, params: dict[str, Any]) -> tuple[str, int]:
+    """The units of a call, of items up to 1 KB; by-status is rewritten by every move: an index key changes."""
+    if operation == "PutItem":
+        return "write_units", 2  # the item, and its place in the index
+    if operation == "UpdateItem":
+        if str(params["Key"]["source_id"]).startswith("FENCE#"):
+            return "fences", 1  # they list a day's keys, and are large
+        return "write_units", 3  # the item; its old place in the index, and its new one
+    if operation == "BatchGetItem":
+        return "read_units", sum(len(asked["Keys"]) for asked in params["RequestItems"].values())
+    if operation == "GetItem":
+        return "read_units", 1
+    raise AssertionError(f"dynamodb {operation}: say in benchmarks/units.py how it is billed")
+
+
+class Pipeline:
+    """The functions' code on moto, as far as it asks anything of AWS."""
+
+    def __init__(self) -> None:
+        self.s3 = aws.client("s3")
+        self.dynamodb = aws.dynamodb()
+        for bucket in (LANDING, LAKE):
+            self.s3.create_bucket(Bucket=bucket)
+        self.s3.put_bucket_versioning(Bucket=LANDING, VersioningConfiguration={"Status": "Enabled"})
+        _create_table(self.dynamodb, FILES, ["source_id"], "by-status", ["status", "updated_at"])
+        _create_table(self.dynamodb, METRICS, ["pk", "sk"], "by-day", ["day", "pk"])
+        machine = json.dumps({"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}}})
+        states = aws.client("stepfunctions")
+        role = "arn:aws:iam::123456789012:role/states"
+        arn = states.create_state_machine(name="process", definition=machine, roleArn=role)["stateMachineArn"]
+        self.ledger = Ledger(FILES)
+        nobody: Any = None
+        self.executions = Executions(states, arn)
+        self.intake = Intake(
+            s3=self.s3,
+            executions=self.executions,
+            job_runs=JobRuns(nobody, ()),
+            ledger=self.ledger,
+            quarantine=nobody,
+            lake_bucket=LAKE,
+            lease_seconds=300,
+            max_file_bytes=1024**3,
+        )
+        self.settlement = Settlement(self.s3, aws.client("events"), self.ledger, nobody)
+
+    def run(self, files: int) -> dict[str, Calls]:
+        """Take so many files through; what each function asked of AWS."""
+        steps: dict[str, Calls] = {}
+        bodies = [self._arrival(f"incoming/{files}/{number}.csv") for number in range(files)]
+
+        def did(step: str, act: Callable[[], object]) -> None:
+            steps[step] = Calls()
+            with steps[step].counted():
+                act()
+
+        did("validate", lambda: self._validate(bodies))
+        [entry, *_] = self.ledger.with_status(Status.VALID)
+        folder, arn = RunFolder(LAKE, entry.batch_id), self.executions.arn(entry.batch_id, 1)
+        manifest = folder.manifest_uri
+        did("claim", lambda: claim_sources(self.s3, self.ledger, manifest, arn, _always))
+        name = f"{folder.batch_id}-1"
+        outcomes = {each: SourceOutcome(1, 1, {}, [DAY]) for each in read_claimed(self.s3, folder, name).source_ids}
+        summary = Summary(folder.batch_id, name, 1, "lake", [DAY], f"metrics/{RUN_ID}", outcomes)
+        write_result(self.s3, folder, RUN_ID, summary)
+        runs = [{"ExecutionTime": 60, "MaxCapacity": 2.0}, {"ExecutionTime": 20, "MaxCapacity": 0.0625}]
+        did("settle", lambda: self.settlement.settle(manifest, arn, RUN_ID, _always, runs))
+        did("archive", lambda: archive_sources(self.s3, self.ledger, manifest, arn, _always))
+        return steps
+
+    def load(self, days: int) -> Calls:
+        """Publish so many days without items: what the fence alone asks for."""
+        calls = Calls()
+        stamp = Stamp(days, "lake", "batch", "2026-11-22T00:00:00.000Z")
+        fence = Fence(self.dynamodb, FILES, METRICS, stamp)
+        with calls.counted():
+            fence.publish([Day(str(date(2024, 1, 1) + timedelta(days=number))) for number in range(days)])
+        return calls
+
+    def _validate(self, bodies: list[str]) -> None:
+        batch = self.intake.open_batch(lambda: 300.0)
+        for body in bodies:
+            batch.take(body)
+        batch.launch()
+
+    def _arrival(self, key: str) -> str:
+        version = self.s3.put_object(Bucket=LANDING, Key=key, Body=CONTENT)["VersionId"]
+        put = {"bucket": {"name": LANDING}, "object": {"key": key, "size": len(CONTENT), "version-id": version}}
+        told = {"source": "aws.s3", "detail-type": "Object Created", "time": "2024-06-26T08:00:00Z", "detail": put}
+        return json.dumps(told)
+
+
+def _always() -> bool:
+    return True
+
+
+def _create_table(
+    dynamodb: Any,  # noqa: ANN401 - see aws.dynamodb
+    name: str,
+    keys: list[str],
+    index: str,
+    index_keys: list[str],
+) -> None:
+    def schema(of: list[str]) -> list[dict[str, str]]:
+        return [{"AttributeName": key, "KeyType": kind} for key, kind in zip(of, ("HASH", "RANGE"), strict=False)]
+
+    dynamodb.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in {*keys, *index_keys}],
+        KeySchema=schema(keys),
+        GlobalSecondaryIndexes=[
+            {"IndexName": index, "KeySchema": schema(index_keys), "Projection": {"ProjectionType": "ALL"}}
+        ],
+    )
+
+
+def count_calls() -> dict[str, dict[str, int]]:
+    """By function what a run asks of AWS, and (``<function>_file``) what each file adds; ``calls`` is of all kinds."""
+    few, many = 1, 5
+    with mock_aws():
+        pipeline = Pipeline()
+        of_few, of_many = pipeline.run(few), pipeline.run(many)
+        fence_few, fence_many = pipeline.load(few), pipeline.load(many)
+    of_few["load"], of_many["load"] = fence_few, fence_many
+    found: dict[str, dict[str, int]] = {}
+    for step, calls in of_few.items():
+        told, more = _told(calls), _told(of_many[step])
+        each = {unit: (more[unit] - told.get(unit, 0)) // (many - few) for unit in more}
+        found[step] = {unit: count for unit in told if (count := told[unit] - few * each[unit])}
+        found[f"{step}_{'day' if step == 'load' else 'file'}"] = {unit: count for unit, count in each.items() if count}
+    return found
+
+
+def _told(calls: Calls) -> dict[str, int]:
+    return {**dict(sorted(calls.units.items())), "calls": calls.calls}
+
+
+ROWS = 1_000_000
+SMALL_ROWS = 1_000
+TRIES = 3
+
+
+@contextmanager
+def _timed(stack: Stack, name: str, content: bytes) -> Iterator[dict[str, float]]:
+    """Send a file through; the seconds of each of its job runs, by job."""
+    seconds: dict[str, float] = {}
+    file = journey.put(stack, f"incoming/units/{name}.csv", content)
+    journey.follow(stack.ledger, [file], Console(quiet=True), 1800)
+    entry = stack.ledger.entry(file.source_id)
+    execution = history.execution(stack, entry.execution_arn) if entry else None
+    for run in execution.glue_runs if execution else ():
+        seconds[run.job] = run.seconds or 0.0
+    print(f"{name:>10}: " + ", ".join(f"{job} {took:.1f} s" for job, took in seconds.items()))
+    yield seconds
+
+
+def _seconds(stack: Stack, name: str, content: bytes) -> tuple[float, float]:
+    """What the transform and the load of a file took."""
+    with _timed(stack, name, content) as seconds:
+        return seconds[stack.outputs["TransformJobName"]], seconds[stack.outputs["LoadJobName"]]
+
+
+def measure_seconds() -> dict[str, float]:
+    """What job runs take on the running local cloud, and how large a day's items and fence are."""
+    stack = find_stack()
+    catalogue = sample.Catalogue.generate(1, songs=2_000, users=5_000)
+    for kind, content in (("songs", catalogue.songs), ("users", catalogue.users)):
+        stack.s3.put_object(Bucket=stack.landing_bucket, Key=f"reference/{kind}/units.csv", Body=content)
+    big_day, seeds = date(2024, 6, 25), iter(range(1, 1_000))
+
+    def small(day: date) -> bytes:
+        return sample.streams(next(seeds), catalogue, day, SMALL_ROWS)
+
+    _seconds(stack, "warm-up", small(date(2024, 1, 1)))
+    alone = [_seconds(stack, f"alone-{n}", small(date(2024, 2, 1 + n))) for n in range(TRIES)]
+    big = sample.streams(next(seeds), catalogue, big_day, ROWS)
+    read, _ = _seconds(stack, "big", big)
+    beside = [_seconds(stack, f"beside-{n}", small(big_day)) for n in range(TRIES)]
+    fixed, load = (statistics.median(times) for times in zip(*alone, strict=True))
+    recompute = statistics.median(transform for transform, _ in beside)
+    key = Key("day").eq(str(big_day))
+    raw = stack.metrics.query(IndexName="by-day", KeyConditionExpression=key)["Items"]
+    fence_key: Any = {"source_id": f"FENCE#{big_day}"}
+    fence = stack.dynamodb.get_item(TableName=stack.outputs["FilesTableName"], Key=fence_key)["Item"]
+    return {
+        "transform_fixed": round(fixed, 1),
+        "transform_per_million_rows_read": round(read - recompute, 1),
+        "transform_per_million_rows_recomputed": round(recompute - fixed, 1),
+        "load_fixed": round(load, 1),
+        "bytes_per_row": round(len(big) / ROWS, 1),
+        "items_per_day": len(raw),
+        "write_units_per_item": round(statistics.mean(2 * _kilobytes(each) for each in raw), 2),
+        "write_units_per_fence": _kilobytes(fence),
+    }
+
+
+def _kilobytes(value: dict[str, Any]) -> int:
+    """Write units of an item: its size in KB, begun ones too."""
+    return math.ceil(_size(value) / 1024)
+
+
+def _size(value: object) -> int:
+    """Bytes, as https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html says."""
+    if isinstance(value, dict):
+        return 3 + sum(len(name.encode()) + 1 + _size(each) for name, each in value.items())
+    if isinstance(value, list | set):
+        return 3 + sum(1 + _size(each) for each in value)
+    if isinstance(value, str):
+        return len(value.encode())
+    return len(str(value)) // 2 + 2  # a number
+
+
+def count_template() -> dict[str, int]:
+    """What the template and the state machine say: transitions of a run that goes straight through, alarms, keys."""
+    states = yaml.safe_load((ROOT / "statemachine" / "process_streams.asl.yaml").read_text("utf-8"))
+    transitions, name = 1, states["StartAt"]  # the start is one too
+    while name:
+        transitions += 1
+        state = states["States"][name]
+        name = state.get("Next") or state.get("Default")
+    resources = yaml_parse((ROOT / "template.yaml").read_text("utf-8"))["Resources"].values()
+    alarms = [each["Properties"] for each in resources if each["Type"] == "AWS::CloudWatch::Alarm"]
+    return {
+        "transitions": transitions,
+        "alarm_metrics": sum(sum("MetricStat" in m for m in each.get("Metrics", [])) or 1 for each in alarms),
+        "keys": sum(each["Type"] == "AWS::KMS::Key" for each in resources),
+    }
+
+
+def as_toml(content: dict[str, dict[str, Any]]) -> str:
+    """The file: sections of numbers."""
+    lines = [
+        "# Written by benchmarks/units.py: calls and template are exact, seconds are of the machine that measured them."
+    ]
+    for section, values in content.items():
+        lines += ["", f"[{section}]"]
+        for name, value in values.items():
+            pairs = ", ".join(f"{unit} = {count}" for unit, count in value.items()) if isinstance(value, dict) else ""
+            lines.append(f"{name} = {{ {pairs} }}" if isinstance(value, dict) else f"{name} = {value}")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure one part, keep the other, write the file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=["calls", "seconds"])
+    part = parser.parse_args().part
+    known = tomllib.loads(measured.FILE.read_text("utf-8")) if measured.FILE.exists() else {}
+    if part == "calls":
+        os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+        known |= {"calls": count_calls(), "template": count_template()}
+    else:
+        known["seconds"] = measure_seconds()
+    measured.FILE.write_text(as_toml(known), "utf-8")
+    print(f"written: {measured.FILE}")
+
+
+if __name__ == "__main__":
+    main()

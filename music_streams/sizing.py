@@ -1,0 +1,55 @@
+"""How large a Spark run should be, from what it is to read (docs/decisions/020-a-run-is-sized-by-its-manifest.md).
+
+Workers are a ceiling: with auto scaling Glue takes fewer where a run has no use for them, and bills what it took.
+"""
+
+import math
+from dataclasses import dataclass
+
+from music_streams.runs import Manifest
+
+BYTES_PER_SECOND = 10 * 1024 * 1024
+"""What one executor gets through of a streams file, uncompressed; benchmarks/units.py measures it."""
+FIXED_SECONDS = 30
+"""What a run takes with nothing to read: Spark's start, reference data, commits."""
+BYTES_PER_PARTITION = 16 * 1024 * 1024
+GZIP_RATIO = 3
+"""Bytes of a streams file for one of its gzip."""
+_CORES = 4  # of a G.1X worker
+_LEAST_PARTITIONS = 4
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Least and most workers of a run, its driver among them: parameters of the template."""
+
+    least: int = 2
+    most: int = 10
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a run is started with: workers of G.1X at most, the driver among them, and shuffle partitions."""
+
+    workers: int
+    shuffle_partitions: int
+
+
+def input_bytes(manifest: Manifest) -> int:
+    """The bytes that Spark reads of a manifest's staged files, uncompressed; those of gzip are an estimate."""
+    return sum(source.size * (GZIP_RATIO if source.input.endswith(".gz") else 1) for source in manifest.streams)
+
+
+def size_of(manifest: Manifest, bounds: Bounds) -> Size:
+    """The size of the run that takes a manifest.
+
+    Executors that share the work end sooner and keep the driver for less time, but each is paid for the fixed part too:
+    cheapest are √(work of one executor / fixed part). What is to be recomputed or forgotten no manifest can
+    tell the bytes of: such a run may have all workers.
+    """
+    read = input_bytes(manifest)
+    of_history = bool(manifest.days or manifest.forget)
+    executors = round(math.sqrt(read / BYTES_PER_SECOND / FIXED_SECONDS))
+    workers = bounds.most if of_history else min(max(1 + executors, bounds.least), bounds.most)
+    partitions = max(_LEAST_PARTITIONS, math.ceil(read / BYTES_PER_PARTITION), (workers - 1) * _CORES)
+    return Size(workers, partitions)

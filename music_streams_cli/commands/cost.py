@@ -1,0 +1,154 @@
+"""`music-streams cost`: what a workload costs in a month on AWS."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from music_streams.cost import model, prices
+from music_streams.cost.model import Month, Workload
+from music_streams.cost.prices import Prices
+from music_streams.cost.units import Unit, Units
+from music_streams_cli import options, output
+
+_EPILOG = options.examples(
+    "music-streams cost",
+    "music-streams cost --files-per-day 10000 --rows-per-file 1000 --window 300",
+    "music-streams cost --files-per-day 200 --days-touched 3 --prices eu-central-1.toml --json",
+)
+_SHOWN_AS = {
+    Unit.GLUE_DPU_SECONDS: ("DPU-hours", 3_600),
+    Unit.STATE_TRANSITIONS: ("transitions", 1),
+    Unit.LAMBDA_REQUESTS: ("invocations", 1),
+    Unit.LAMBDA_GB_SECONDS: ("GB-seconds", 1),
+    Unit.WRITE_UNITS: ("write units", 1),
+    Unit.READ_UNITS: ("read units", 1),
+    Unit.S3_WRITES: ("writes", 1),
+    Unit.S3_READS: ("reads", 1),
+    Unit.QUEUE_REQUESTS: ("queue requests", 1),
+    Unit.EVENTS: ("events", 1),
+    Unit.LOG_BYTES: ("GB", 1_000_000_000),
+    Unit.ALARM_METRICS: ("alarm metrics", 1),
+    Unit.KEYS: ("key", 1),
+    Unit.AIRFLOW_HOURS: ("hours", 1),
+}
+_TRANSFORM_CONCURRENCY = 5  # as the template has it by default
+_DEFAULT = Workload()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("cost", short_help="What a workload costs in a month on AWS.", epilog=_EPILOG)(cost)
+
+
+def cost(
+    files_per_day: Annotated[
+        int, typer.Option(min=1, max=10_000_000, metavar="N", help="Streams files that arrive a day.")
+    ] = _DEFAULT.files_per_day,
+    rows_per_file: Annotated[
+        int, typer.Option(min=1, max=100_000_000, metavar="N", help="Rows of a file.")
+    ] = _DEFAULT.rows_per_file,
+    days_touched: Annotated[
+        int, typer.Option(min=1, max=400, metavar="N", help="Days on which the rows of a run lie.")
+    ] = _DEFAULT.days_touched,
+    window: Annotated[
+        int, typer.Option(min=1, max=300, metavar="SECONDS", help="The template's BatchWindowSeconds.")
+    ] = _DEFAULT.window_seconds,
+    batch_size: Annotated[
+        int, typer.Option(min=2, max=1_000, metavar="N", help="The template's BatchSize.")
+    ] = _DEFAULT.batch_size,
+    most_workers: Annotated[
+        int, typer.Option(min=2, max=100, metavar="N", help="The template's TransformMostWorkers.")
+    ] = _DEFAULT.most_workers,
+    price_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--prices",
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Prices of your own, as music_streams/cost/prices.toml has the public ones.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Price a month: this pipeline beside a design that polls every five minutes and starts two jobs for each file.
+
+    It asks nothing of AWS. What is counted, measured and assumed, and what neither design is charged for here:
+    docs/cost.md.
+    """
+    workload = Workload(files_per_day, rows_per_file, days_touched, window, batch_size, most_workers)
+    asked = prices.with_own(price_file) if price_file else prices.public()
+    ours, polling = model.ours(workload), model.polling(workload)
+    if as_json:
+        output.show_json(
+            {"prices": {"region": asked.region, "as_of": asked.as_of}}
+            | {"ours": _as_json(ours, asked), "polling": _as_json(polling, asked)}
+        )
+        return
+    _show(workload, asked, ours, polling)
+
+
+def _show(workload: Workload, asked: Prices, ours: Month, polling: Month) -> None:
+    console = output.stdout()
+    output.show(
+        console,
+        f"{workload.files_per_day:,} files a day of {workload.rows_per_file:,} rows, a run touches "
+        f"{workload.days_touched} {'day' if workload.days_touched == 1 else 'days'}; a month of {model.DAYS} days, "
+        f"{asked.region}, prices as of {asked.as_of}",
+        "",
+    )
+    table = output.table("service", "ours", "$", "polling", "$ ", right=("$", "$ "), elastic="ours")
+    for service in dict.fromkeys((*ours.units, *polling.units)):
+        cells = [service]
+        for month in (ours, polling):
+            units = month.units.get(service, {})
+            cells += [_amounts(units), f"{asked.cost(units):,.2f}"] if units else ["", ""]
+        table.add_row(*cells)
+    table.add_row(
+        "[bold]a month[/]", "", f"[bold]{ours.cost(asked):,.2f}[/]", "", f"[bold]{polling.cost(asked):,.2f}[/]"
+    )
+    output.show(console, table, "")
+    facts = []
+    for name, month in (("ours", ours), ("polling", polling)):
+        facts.append((name, f"{month.runs:,} runs; metrics {month.seconds_to_metrics:.0f} s after arrival on average"))
+    output.show(console, output.facts(facts, indent=0))
+    if ours.runs_at_once > _TRANSFORM_CONCURRENCY:
+        output.show(
+            console,
+            f"next: {ours.runs_at_once:.1f} Spark runs at once on average, and TransformConcurrency is "
+            f"{_TRANSFORM_CONCURRENCY} by default: runs would pile up; a longer window, larger batches, or raise it",
+        )
+
+
+def _amounts(units: Units) -> str:
+    told = []
+    for unit, amount in units.items():
+        name, per = _SHOWN_AS[unit]
+        told.append(f"{_short(amount / per)} {name}")
+    return ", ".join(told)
+
+
+def _short(amount: Decimal) -> str:
+    for suffix, size in ((" M", 1_000_000), (" k", 10_000)):
+        if amount >= size:
+            return f"{amount / (1_000_000 if suffix == ' M' else 1_000):,.1f}{suffix}"
+    return f"{amount:,.1f}" if amount < 10 and amount != amount.to_integral_value() else f"{amount:,.0f}"
+
+
+def _as_json(month: Month, asked: Prices) -> dict[str, Any]:
+    return {
+        "usd": float(round(month.cost(asked), 2)),
+        "runs": month.runs,
+        "seconds_to_metrics": float(round(month.seconds_to_metrics, 1)),
+        "spark_runs_at_once": float(round(month.runs_at_once, 3)),
+        "services": {
+            service: {
+                "usd": float(round(asked.cost(units), 4)),
+                "units": {unit.value: float(round(amount, 3)) for unit, amount in units.items()},
+            }
+            for service, units in month.units.items()
+        },
+    }

@@ -1,0 +1,3 @@
+from tests.unit.template.conftest import resources, translated
+
+__all__ = ["resources", "translated"]
