@@ -16,6 +16,7 @@ MusicStreamsError
 ├── LakeChanged            the lake table is not what the run expects (missing, or its snapshot vanished)
 ├── NoPipeline             no deployed pipeline is found, or it does not let us in, or it does not answer
 ├── OutOfTime              (in intake) too little time is left to begin another file: its message comes again
+├── BadPrices              (in cost.prices) a file of prices cannot be read, or names what is not billed
 └── UnreadableMetrics      (in reader) no table, no permission, or an item of another shape
 """
 

@@ -8,14 +8,15 @@ import typer
 
 from music_streams.cost import model, prices
 from music_streams.cost.model import Month, Workload
-from music_streams.cost.prices import Prices
+from music_streams.cost.prices import BadPrices, Prices
 from music_streams.cost.units import Unit, Units
 from music_streams_cli import options, output
+from music_streams_cli.errors import BadUsage
 
 _EPILOG = options.examples(
     "music-streams cost",
     "music-streams cost --files-per-day 10000 --rows-per-file 1000 --window 300",
-    "music-streams cost --files-per-day 200 --days-touched 3 --prices eu-central-1.toml --json",
+    "music-streams cost --days-touched 3 --prices own.toml --json",
 )
 _SHOWN_AS = {
     Unit.GLUE_DPU_SECONDS: ("DPU-hours", 3_600),
@@ -80,7 +81,10 @@ def cost(
     docs/cost.md.
     """
     workload = Workload(files_per_day, rows_per_file, days_touched, window, batch_size, most_workers)
-    asked = prices.with_own(price_file) if price_file else prices.public()
+    try:
+        asked = prices.with_own(price_file) if price_file else prices.public()
+    except BadPrices as error:
+        raise BadUsage(str(error)) from error
     ours, polling = model.ours(workload), model.polling(workload)
     if as_json:
         output.show_json(

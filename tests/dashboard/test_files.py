@@ -105,12 +105,16 @@ def test_a_files_page_tells_its_way_in_order(pipeline, browser):
         rows_accepted=97,
         rejected={"duplicate": 3},
         days=[f"2024-06-{day:02}" for day in range(1, 31)] + ["2024-07-01", "2024-07-02", "2024-07-03"],
+        cost_micro_usd=15_123,
+        total_cost_micro_usd=45_678,
     )
     page = browser.get(f"/files/{source.source_id}")
     order = ["next", "object", "verdict", "attempts", "execution", "rows", "items", "place"]
     assert page.sections == order
     assert "read 100 = accepted 97 + rejected 3" in page.text
     assert "3 duplicate" in page.text
+    assert "$0.0151" in page.text
+    assert "$0.0457 with earlier runs" in page.text
     assert "and 2 more" in page.text
     assert page.text.count("DAY#") == 31, "each is a query"
     assert "s3://landing/archive/2026/11/22/x/good.csv" in page.text

@@ -254,3 +254,10 @@ def test_days_of_the_chart_end_today(pipeline, browser):
     pipeline.put("incoming/a.csv", "RUNNING", ago(1))
     labels = browser.get("/").charts["arrivals"]["labels"]
     assert labels == [(NOW - timedelta(days=13 - n)).date().isoformat() for n in range(14)]
+
+
+def test_todays_files_tell_what_their_runs_cost(pipeline, browser):
+    assert "by AWS’s prices" not in browser.get("/").text
+    for n in range(2):
+        pipeline.put(f"incoming/{n}.csv", "ARCHIVED", ago(30), cost_micro_usd=15_000, total_cost_micro_usd=30_000)
+    assert "$0.0600 for their runs" in browser.get("/").text

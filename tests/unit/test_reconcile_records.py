@@ -153,3 +153,16 @@ def test_where_they_stand_and_why_is_counted():
 )
 def test_only_streams_files_of_the_day_count(other):
     assert of(other) == of()
+
+
+def test_the_cost_of_a_day_is_that_of_all_runs_of_its_files():
+    assert (
+        of(entry(total_cost_micro_usd=40_000, cost_micro_usd=15_000), entry(total_cost_micro_usd=2)).cost_micro_usd
+        == 40_002
+    )
+
+
+def test_a_record_of_before_costs_were_kept_can_be_read():
+    told = of(entry()).as_json()
+    del told["cost_micro_usd"]
+    assert DayRecord.from_json(told).cost_micro_usd == 0

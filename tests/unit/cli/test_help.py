@@ -4,7 +4,7 @@ import pytest
 
 from tests.unit.cli.golden import check
 
-READING = ("put", "status", "show", "report", "logs", "sample", "metrics")
+READING = ("put", "status", "show", "report", "cost", "logs", "sample", "metrics")
 OPERATING = ("reconcile", "redrive", "replay", "retract", "rebuild", "forget", "quarantine", "dlq")
 COMMANDS = ("", "up", "demo", *READING, *OPERATING, "down")
 METRICS = tuple(f"metrics {name}" for name in ("genre", "country", "range", "day", "genres", "songs"))

@@ -1,0 +1,67 @@
+"""The price of a workload: it needs no pipeline and no account."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from music_streams_cli.app import app
+from tests.integration.cli.conftest import golden
+from tests.unit.cli.golden import check
+
+__all__ = ["golden"]
+
+
+@pytest.fixture
+def run(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "MUSIC_STREAMS_STACK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LOCAL_CLOUD_STATE", "/nonexistent")
+    return lambda *args: CliRunner().invoke(app, [str(arg) for arg in args], prog_name="music-streams")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cost",
+        "cost --files-per-day 10000 --rows-per-file 100 --window 300",
+        "cost --files-per-day 100000 --window 1",
+    ],
+)
+def test_a_month_of_both_designs(run, golden, command):
+    ended = run(*command.split())
+    assert ended.exit_code == 0, ended.stderr
+    check(golden / f"{command}.txt", ended.stdout)
+
+
+def test_programs_are_told_the_same(run):
+    told = json.loads(run("cost", "--json").stdout)
+    for name in ("ours", "polling"):
+        services = told[name]["services"].values()
+        assert told[name]["usd"] == pytest.approx(sum(service["usd"] for service in services), abs=0.01)
+    assert told["ours"]["usd"] < told["polling"]["usd"]
+    assert f"{told['ours']['usd']:,.2f}" in run("cost").stdout
+
+
+def test_prices_of_ones_own_count(run, tmp_path):
+    own = tmp_path / "own.toml"
+    own.write_text('region = "mars"\n[price.glue_dpu_seconds]\nusd = "0.88"\nper = 3600\n')
+    dear, usual = (json.loads(run("cost", "--json", *more).stdout)["ours"] for more in (["--prices", own], []))
+    for job in ("Glue Spark", "Glue Python Shell"):
+        assert dear["services"][job]["usd"] == pytest.approx(2 * usual["services"][job]["usd"], abs=0.001)
+    assert dear["services"]["Lambda"] == usual["services"]["Lambda"]
+    assert "mars" in run("cost", "--prices", own).stdout
+
+
+def test_a_file_that_is_no_table_of_prices_is_refused(run, tmp_path):
+    own = tmp_path / "own.toml"
+    own.write_text("[price.postage]")
+    ended = run("cost", "--prices", own)
+    assert ended.exit_code == 2
+    assert "postage" in ended.stderr
+    assert ended.stdout == ""
+
+
+@pytest.mark.parametrize("options", ["--files-per-day 0", "--window 301", "--batch-size 1", "--prices none.toml"])
+def test_what_cannot_be_is_wrong_usage(run, options):
+    assert run("cost", *options.split()).exit_code == 2
