@@ -15,7 +15,8 @@ FIXED_SECONDS = 30
 BYTES_PER_PARTITION = 16 * 1024 * 1024
 GZIP_RATIO = 3
 """Bytes of a streams file for one of its gzip."""
-_CORES = 4  # of a G.1X worker
+CORES = 4
+"""Of a G.1X worker."""
 _LEAST_PARTITIONS = 4
 
 
@@ -51,5 +52,5 @@ def size_of(manifest: Manifest, bounds: Bounds) -> Size:
     of_history = bool(manifest.days or manifest.forget)
     executors = round(math.sqrt(read / BYTES_PER_SECOND / FIXED_SECONDS))
     workers = bounds.most if of_history else min(max(1 + executors, bounds.least), bounds.most)
-    partitions = max(_LEAST_PARTITIONS, math.ceil(read / BYTES_PER_PARTITION), (workers - 1) * _CORES)
+    partitions = max(_LEAST_PARTITIONS, math.ceil(read / BYTES_PER_PARTITION), (workers - 1) * CORES)
     return Size(workers, partitions)

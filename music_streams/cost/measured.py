@@ -18,16 +18,16 @@ class Seconds:
 
     Attributes:
         transform_fixed, load_fixed: seconds with next to nothing to do.
-        transform_per_million_rows_read: seconds for rows of new files: judged, enriched, committed.
-        transform_per_million_rows_recomputed: seconds for rows of the touched days: read again, aggregated.
+        cpu_per_million_rows_read: CPU seconds for rows of new files: judged, enriched, committed.
+        cpu_per_million_rows_recomputed: CPU seconds for rows of the touched days: read again, aggregated.
         bytes_per_row: of a streams file.
         items_per_day: items of MetricsTable that a day has.
         write_units_per_item, write_units_per_fence: of such an item with its index, of a day's fence.
     """
 
     transform_fixed: Decimal
-    transform_per_million_rows_read: Decimal
-    transform_per_million_rows_recomputed: Decimal
+    cpu_per_million_rows_read: Decimal
+    cpu_per_million_rows_recomputed: Decimal
     load_fixed: Decimal
     bytes_per_row: Decimal
     items_per_day: Decimal

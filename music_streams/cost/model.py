@@ -14,7 +14,7 @@ from music_streams.cost.prices import Prices
 from music_streams.cost.run import billed_dpu_seconds, units_around_the_jobs
 from music_streams.cost.units import Unit, Units, times
 from music_streams.runs import Manifest, ManifestSource
-from music_streams.sizing import Bounds, size_of
+from music_streams.sizing import CORES, Bounds, size_of
 
 DAYS = 30
 POLL_SECONDS = 300
@@ -88,12 +88,13 @@ class Run:
 
     @property
     def transform_seconds(self) -> Decimal:
-        """One executor is taken to do what the machine did where it was measured."""
+        """All cores of the executors are taken to be at work, each as fast as the one where it was measured."""
         took = measured.read().seconds
         rows = self.files * self.workload.rows_per_file
-        work = rows * took.transform_per_million_rows_read
-        work += self.workload.rows_recomputed * took.transform_per_million_rows_recomputed
-        return assumed.SPARK_START_SECONDS + took.transform_fixed + work / _MILLION / (self.workers - 1)
+        work = rows * took.cpu_per_million_rows_read
+        work += self.workload.rows_recomputed * took.cpu_per_million_rows_recomputed
+        cores = (self.workers - 1) * CORES
+        return assumed.SPARK_START_SECONDS + took.transform_fixed + work / _MILLION / cores
 
     @property
     def load_seconds(self) -> Decimal:

@@ -1,0 +1,154 @@
+"""The tables and charts of docs/cost.md, made by the model: ``python -m benchmarks.cost_page`` writes them anew.
+
+They lie between ``<!-- NAME -->`` and ``<!-- end of NAME -->``; the text around them is written by hand.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from music_streams.cost import assumed, measured, model, prices
+from music_streams.cost.model import Month, Workload
+
+PAGE = Path(__file__).parents[1] / "docs" / "cost.md"
+WINDOWS = (1, 10, 30, 60, 120, 300)
+ROWS = 1_000
+RATES = (100, 1_000, 10_000)
+WORKLOADS = (
+    Workload(files_per_day=10, rows_per_file=10_000),
+    Workload(files_per_day=100, rows_per_file=10_000),
+    Workload(files_per_day=1_000, rows_per_file=1_000),
+    Workload(files_per_day=1_000, rows_per_file=10_000),
+    Workload(files_per_day=1_000, rows_per_file=1_000, days_touched=7),
+    Workload(files_per_day=10_000, rows_per_file=1_000),
+    Workload(files_per_day=10_000, rows_per_file=1_000, window_seconds=300),
+)
+
+
+def designs() -> str:
+    """Both designs, by workload."""
+    rows = []
+    for workload in WORKLOADS:
+        ours, polling = model.ours(workload), model.polling(workload)
+        told = f"{workload.files_per_day:,} × {workload.rows_per_file:,}"
+        of_jobs = polling.cost(prices.public()) - prices.public().cost(polling.units["managed Airflow"])
+        rows.append(
+            [
+                told,
+                f"{workload.days_touched}",
+                f"{workload.window_seconds} s",
+                f"{ours.runs:,}",
+                f"{_dollars(ours):,.0f}",
+                f"{polling.runs:,}",
+                f"{of_jobs:,.0f}",
+                f"{_dollars(polling):,.0f}",
+                f"{_dollars(polling) / _dollars(ours):.1f}",
+            ]
+        )
+    return _table(
+        ["files a day × rows", "days", "window", "runs", "$", "runs", "$ without Airflow", "$", "times ours"], rows
+    )
+
+
+def parts() -> str:
+    """What the default workload's money goes for."""
+    month = model.ours(Workload())
+    whole = _dollars(month)
+    rows = [
+        [service, f"{(cost := float(prices.public().cost(units))):,.2f}", f"{100 * cost / whole:.1f}"]
+        for service, units in month.units.items()
+    ]
+    return _table(["service", "$ a month", "%"], rows)
+
+
+def dial() -> str:
+    """Money and latency by window, for each rate of arrivals."""
+    rows = []
+    for window in WINDOWS:
+        cells = [f"{window} s"]
+        for rate in RATES:
+            month = _month(rate, window)
+            cells += [f"{_dollars(month):,.0f}", f"{month.seconds_to_metrics:.0f}"]
+        rows.append(cells)
+    heads = [head for rate in RATES for head in (f"$ at {rate:,} files a day", "seconds to metrics")]
+    return _table(["window", *heads], rows)
+
+
+def charts() -> str:
+    """Money by latency, a chart for each rate: their scales are a hundred times apart."""
+    return "\n\n".join(_chart(rate) for rate in RATES)
+
+
+def assumptions() -> str:
+    """What was assumed."""
+    known = measured.read().seconds
+    rows = [
+        ["a Spark run before its script begins", f"{assumed.SPARK_START_SECONDS} s, billed in whole", "assumed"],
+        ["a Python Shell run before its script begins", f"{assumed.SHELL_START_SECONDS} s", "assumed"],
+        ["a Spark run with next to nothing to do", f"{known.transform_fixed} s", "measured"],
+        ["1 million rows read, judged, committed", f"{known.cpu_per_million_rows_read} s of CPU", "measured"],
+        ["1 million rows of touched days recomputed", f"{known.cpu_per_million_rows_recomputed} s of CPU", "measured"],
+        ["items of a day", f"{known.items_per_day}, {known.write_units_per_item} write units each", "measured"],
+        ["a day's fence", f"{known.write_units_per_fence} write units", "measured"],
+        ["a call of AWS from a function", f"{assumed.CALL_SECONDS} s", "assumed"],
+        ["what validate judges", f"{assumed.BYTES_JUDGED_PER_SECOND / 1_000_000} MB/s", "assumed"],
+        ["S3 requests of a Spark run", f"{assumed.SPARK_S3_WRITES} writes, {assumed.SPARK_S3_READS} reads", "assumed"],
+        ["logs of a Spark run", f"{assumed.LOG_BYTES_OF_SPARK / 1_000_000:.0f} MB", "assumed"],
+        ["requests of an idle queue", f"{assumed.IDLE_QUEUE_REQUESTS:,} a month", "assumed"],
+    ]
+    return _table(["what", "how much", ""], rows)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {each.__name__: each for each in (designs, parts, dial, charts, assumptions)}
+
+
+def made(page: str) -> str:
+    """The page with its blocks made anew."""
+    for name, make in BLOCKS.items():
+        begin, end = f"<!-- {name} -->\n\n", f"\n\n<!-- end of {name} -->"
+        before, found, rest = page.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not (found and closed):
+            raise SystemExit(f"{PAGE} has no block between {begin.strip()} and {end.strip()}")
+        page = before + begin + make() + end + after
+    return page
+
+
+def _month(rate: int, window: int) -> Month:
+    return model.ours(Workload(files_per_day=rate, rows_per_file=ROWS, window_seconds=window))
+
+
+def _chart(rate: int) -> str:
+    months = [_month(rate, window) for window in WINDOWS]
+    seconds = ", ".join(f'"{month.seconds_to_metrics:.0f}"' for month in months)
+    dollars = ", ".join(f"{_dollars(month):.0f}" for month in months)
+    top = max(_dollars(month) for month in months)
+    return "\n".join(
+        [
+            "```mermaid",
+            "xychart-beta",
+            f'    title "{rate:,} files a day: window of {", ".join(map(str, WINDOWS))} s"',
+            f'    x-axis "seconds from arrival to metrics, on average" [{seconds}]',
+            f'    y-axis "US dollars a month" 0 --> {top * 1.1:.0f}',
+            f"    line [{dollars}]",
+            "```",
+        ]
+    )
+
+
+def _dollars(month: Month) -> float:
+    return float(month.cost(prices.public()))
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] + ["---:"] * (len(heads) - 1), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(made(PAGE.read_text("utf-8")), "utf-8")
+    print(f"written: {PAGE}")
+
+
+if __name__ == "__main__":
+    main()
