@@ -1,15 +1,16 @@
-"""The tables and charts of docs/cost.md, made by the model: ``python -m benchmarks.cost_page`` writes them anew.
+"""The tables and charts of docs/cost.md and scale.md, by the model: ``python -m benchmarks.cost_page`` writes them.
 
 They lie between ``<!-- NAME -->`` and ``<!-- end of NAME -->``; the text around them is written by hand.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from music_streams.cost import assumed, measured, model, prices
 from music_streams.cost.model import Month, Workload
 
-PAGE = Path(__file__).parents[1] / "docs" / "cost.md"
+DOCS = Path(__file__).parents[1] / "docs"
 WINDOWS = (1, 10, 30, 60, 120, 300)
 ROWS = 1_000
 RATES = (100, 1_000, 10_000)
@@ -98,17 +99,45 @@ def assumptions() -> str:
     return _table(["what", "how much", ""], rows)
 
 
-BLOCKS: dict[str, Callable[[], str]] = {each.__name__: each for each in (designs, parts, dial, charts, assumptions)}
+def sizes() -> str:
+    """From ten thousand events a day to a billion."""
+    rows = []
+    for files, size, window in ((10, 1_000, 60), (100, 10_000, 60), (1_000, 100_000, 60), (10_000, 100_000, 300)):
+        workload = Workload(files_per_day=files, rows_per_file=size, window_seconds=window, batch_size=1_000)
+        small, large = model.ours(workload), model.ours(replace(workload, least_workers=10))
+        rows.append(
+            [
+                f"{files * size:,}",
+                f"{files:,} × {size:,}",
+                f"{window} s",
+                f"{small.runs / model.DAYS:,.0f}",
+                f"{workload.rows_recomputed:,}",
+                f"{small.spark_seconds / 60:,.1f} min",
+                f"{large.spark_seconds / 60:,.1f} min",
+                f"{large.runs_at_once:,.1f}",
+                f"{_dollars(large):,.0f}",
+            ]
+        )
+    heads = ["events a day", "files × rows", "window", "runs a day", "rows recomputed by a run"]
+    return _table([*heads, "a run, 2 workers", "a run, 10", "runs at once, 10 workers", "$ a month, 10 workers"], rows)
 
 
-def made(page: str) -> str:
-    """The page with its blocks made anew."""
-    for name, make in BLOCKS.items():
+PAGES: dict[str, tuple[Callable[[], str], ...]] = {
+    "cost.md": (designs, parts, dial, charts, assumptions),
+    "scale.md": (sizes,),
+}
+
+
+def made(name_of_page: str) -> str:
+    """A page with its blocks made anew."""
+    page = (DOCS / name_of_page).read_text("utf-8")
+    for make in PAGES[name_of_page]:
+        name = make.__name__
         begin, end = f"<!-- {name} -->\n\n", f"\n\n<!-- end of {name} -->"
         before, found, rest = page.partition(begin)
         _, closed, after = rest.partition(end)
         if not (found and closed):
-            raise SystemExit(f"{PAGE} has no block between {begin.strip()} and {end.strip()}")
+            raise SystemExit(f"docs/{name_of_page} has no block between {begin.strip()} and {end.strip()}")
         page = before + begin + make() + end + after
     return page
 
@@ -145,9 +174,10 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def main() -> None:
-    """Write the page."""
-    PAGE.write_text(made(PAGE.read_text("utf-8")), "utf-8")
-    print(f"written: {PAGE}")
+    """Write the pages."""
+    for name in PAGES:
+        (DOCS / name).write_text(made(name), "utf-8")
+        print(f"written: docs/{name}")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class Workload:
     Attributes:
         days_touched: different days on which the rows of a run lie.
         window_seconds, batch_size: BatchWindowSeconds and BatchSize.
-        most_workers: TransformMostWorkers.
+        least_workers, most_workers: TransformLeastWorkers and TransformMostWorkers.
     """
 
     files_per_day: int = 1_000
@@ -40,6 +40,7 @@ class Workload:
     days_touched: int = 1
     window_seconds: int = 60
     batch_size: int = 100
+    least_workers: int = 2
     most_workers: int = 10
 
     @property
@@ -84,7 +85,7 @@ class Run:
     def workers(self) -> int:
         """As the claim would have it."""
         file = ManifestSource("", "streams", "", [], "", self._bytes)
-        return size_of(Manifest("", [file]), Bounds(most=self.workload.most_workers)).workers
+        return size_of(Manifest("", [file]), Bounds(self.workload.least_workers, self.workload.most_workers)).workers
 
     @property
     def transform_seconds(self) -> Decimal:
@@ -127,12 +128,14 @@ class Month:
     Attributes:
         runs: of the Spark job.
         seconds_to_metrics: from a file's arrival until its metrics stand, on average, where no run waits for another.
+        spark_seconds: of a run of the Spark job.
         runs_at_once: of the Spark job, on average.
         units: by service.
     """
 
     runs: int
     seconds_to_metrics: Decimal
+    spark_seconds: Decimal
     runs_at_once: Decimal
     units: Mapping[str, Units]
 
@@ -178,4 +181,5 @@ def polling(workload: Workload) -> Month:
 
 def _month(run: Run, runs: Decimal, wait: Decimal, units: dict[str, Units]) -> Month:
     at_once = runs * run.transform_seconds / (DAYS * _SECONDS_A_DAY)
-    return Month(round(runs), wait + run.transform_seconds + run.load_seconds, at_once, units)
+    seconds_to_metrics = wait + run.transform_seconds + run.load_seconds
+    return Month(round(runs), seconds_to_metrics, run.transform_seconds, at_once, units)

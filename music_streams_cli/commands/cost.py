@@ -35,6 +35,7 @@ _SHOWN_AS = {
     Unit.AIRFLOW_HOURS: ("hours", 1),
 }
 _TRANSFORM_CONCURRENCY = 5  # as the template has it by default
+_TIME_OUT_SECONDS = 3_600  # of the Spark job
 _DEFAULT = Workload()
 
 
@@ -59,6 +60,9 @@ def cost(
     batch_size: Annotated[
         int, typer.Option(min=2, max=1_000, metavar="N", help="The template's BatchSize.")
     ] = _DEFAULT.batch_size,
+    least_workers: Annotated[
+        int, typer.Option(min=2, max=100, metavar="N", help="The template's TransformLeastWorkers.")
+    ] = _DEFAULT.least_workers,
     most_workers: Annotated[
         int, typer.Option(min=2, max=100, metavar="N", help="The template's TransformMostWorkers.")
     ] = _DEFAULT.most_workers,
@@ -80,7 +84,7 @@ def cost(
     It asks nothing of AWS. What is counted, measured and assumed, and what neither design is charged for here:
     docs/cost.md.
     """
-    workload = Workload(files_per_day, rows_per_file, days_touched, window, batch_size, most_workers)
+    workload = Workload(files_per_day, rows_per_file, days_touched, window, batch_size, least_workers, most_workers)
     try:
         asked = prices.with_own(price_file) if price_file else prices.public()
     except BadPrices as error:
@@ -119,11 +123,18 @@ def _show(workload: Workload, asked: Prices, ours: Month, polling: Month) -> Non
     for name, month in (("ours", ours), ("polling", polling)):
         facts.append((name, f"{month.runs:,} runs; metrics {month.seconds_to_metrics:.0f} s after arrival on average"))
     output.show(console, output.facts(facts, indent=0))
+    if ours.spark_seconds > _TIME_OUT_SECONDS:
+        output.show(
+            console,
+            f"next: a Spark run would take {ours.spark_seconds / 60:,.0f} minutes, and is ended after "
+            f"{_TIME_OUT_SECONDS // 60}: raise TransformLeastWorkers; see docs/scale.md",
+        )
     if ours.runs_at_once > _TRANSFORM_CONCURRENCY:
         output.show(
             console,
             f"next: {ours.runs_at_once:.1f} Spark runs at once on average, and TransformConcurrency is "
-            f"{_TRANSFORM_CONCURRENCY} by default: runs would pile up; a longer window, larger batches, or raise it",
+            f"{_TRANSFORM_CONCURRENCY} by default: runs would pile up; a longer window, larger batches, more workers, "
+            "or raise it",
         )
 
 
@@ -147,6 +158,7 @@ def _as_json(month: Month, asked: Prices) -> dict[str, Any]:
         "usd": float(round(month.cost(asked), 2)),
         "runs": month.runs,
         "seconds_to_metrics": float(round(month.seconds_to_metrics, 1)),
+        "spark_seconds": float(round(month.spark_seconds, 1)),
         "spark_runs_at_once": float(round(month.runs_at_once, 3)),
         "services": {
             service: {

@@ -21,10 +21,10 @@ def source(size, *, name="a.csv", kind="streams", treatment=""):
         ([1_000], Size(2, 4)),
         ([64 * MIB], Size(2, 4)),
         ([65 * MIB], Size(2, 5)),  # another partition of 16 MiB
-        ([256 * MIB], Size(2, 16)),
-        ([GIB], Size(3, 64)),
-        ([64 * MIB] * 100, Size(6, 400)),
-        ([10 * GIB], Size(7, 640)),
+        ([256 * MIB], Size(3, 16)),
+        ([64 * MIB] * 4, Size(3, 16)),
+        ([GIB], Size(5, 64)),
+        ([4 * GIB], Size(9, 256)),
         ([100 * GIB], Size(10, 6_400)),  # the most
     ],
 )

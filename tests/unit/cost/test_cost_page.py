@@ -1,8 +1,11 @@
-"""docs/cost.md has what the model says."""
+"""docs/cost.md and docs/scale.md have what the model says."""
+
+import pytest
 
 from benchmarks import cost_page
 
 
-def test_the_pages_tables_and_charts_are_the_models():
-    page = cost_page.PAGE.read_text("utf-8")
-    assert cost_page.made(page) == page, "run `python -m benchmarks.cost_page`, and read what stands around them"
+@pytest.mark.parametrize("page", cost_page.PAGES)
+def test_the_tables_and_charts_of_a_page_are_the_models(page):
+    text = (cost_page.DOCS / page).read_text("utf-8")
+    assert cost_page.made(page) == text, "run `python -m benchmarks.cost_page`, and read what stands around them"

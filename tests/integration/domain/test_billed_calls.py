@@ -1,4 +1,4 @@
-"""measured.toml has what the functions, the state machine and the template are today."""
+"""What the functions, the state machine and the template are billed for is what music_streams/cost/measured.toml says."""
 
 import tomllib
 
