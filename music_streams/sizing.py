@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from music_streams.runs import Manifest
 
 BYTES_PER_SECOND = 2 * 1024 * 1024
-"""What one executor gets through of streams files, uncompressed: judged, committed, and their own rows aggregated. It is
+"""What one executor gets through of streams files, uncompressed: judged, committed, their own rows aggregated. It is
 somewhat more than benchmarks/units.py measures, on a machine whose Java does not optimise for long runs."""
 FIXED_SECONDS = 30
 """What a run takes with nothing to read: Spark's start, reference data, commits."""

@@ -17,7 +17,7 @@ from rich.console import Console
 from checks.translate import translated
 from local.log import LINE
 from local.state import StateDir
-from music_streams import sample
+from music_streams import history, sample
 from music_streams.ledger import Entry, Status
 from music_streams.stack import Stack
 from music_streams.transform.ports import DATABASE
@@ -189,6 +189,20 @@ def test_a_re_used_key_with_other_rows_loses_nothing(world):
     assert len({put.source_id for put in again}) == 2
     assert [entry.status for entry in entries] == [Status.ARCHIVED, Status.ARCHIVED]
     assert sum(entry.rows_accepted for entry in entries) == 500
+
+
+def test_every_file_is_told_its_share_of_what_its_run_cost(world):
+    ours = {entry.execution_arn for wave in world.waves for put, _ in wave.files if (entry := world.entry(put))} - {""}
+    shares = list(world.stack.ledger.with_status(Status.ARCHIVED))  # reference files came with them
+    glue = world.stack.client("glue")
+    for arn in ours:
+        execution = history.execution(world.stack, arn)
+        assert execution
+        runs = [glue.get_job_run(JobName=run.job, RunId=run.run_id)["JobRun"] for run in execution.glue_runs]
+        billed = sum(max(60, run["ExecutionTime"]) * run["MaxCapacity"] for run in runs)
+        of_run = [entry.cost_micro_usd for entry in shares if entry.execution_arn == arn]
+        assert 1 < sum(of_run) / (billed / 3_600 * 0.44 * 1_000_000) < 1.2
+        assert all(of_run)
 
 
 def test_incoming_is_empty_at_the_end_and_every_file_is_kept(world):

@@ -1,4 +1,4 @@
-"""What the functions, the state machine and the template are billed for is what music_streams/cost/measured.toml says."""
+"""What functions, state machine and template are billed for is what music_streams/cost/measured.toml says."""
 
 import tomllib
 

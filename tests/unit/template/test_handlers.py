@@ -52,6 +52,22 @@ def test_the_handler_imports_and_runs_on_its_runtime(function, translated):
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.parametrize("function", all_functions(), ids=lambda function: function.folder)
+def test_the_artifact_has_every_module_that_the_handler_imports_and_the_tables_that_they_read(function, tmp_path):
+    command = [
+        "make",
+        "-C",
+        str(ROOT / "functions"),
+        f"build-{function.logical_id}",
+        "UV=true",
+        f"ARTIFACTS_DIR={tmp_path}",
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    _, *modules = import_handler(function)
+    tables = map(str, (ROOT / "music_streams").rglob("*.toml"))
+    assert not [file for file in (*modules, *tables) if not (tmp_path / Path(file).relative_to(ROOT)).is_file()]
+
+
 def test_no_handler_lies_idle():
     folders = {path.parent.name for path in (ROOT / "functions").glob("*/app.py")}
     assert folders == {function.folder for function in all_functions()}
