@@ -26,7 +26,7 @@ from music_streams.transform.spread import gathered, spread
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, Row, SparkSession
     from types_boto3_glue import GlueClient
     from types_boto3_s3 import S3Client
 
@@ -35,9 +35,10 @@ _COLUMNS = {
     LISTENS: """user_id BIGINT NOT NULL, track_id STRING NOT NULL, listened_at TIMESTAMP NOT NULL,
         duration_ms BIGINT NOT NULL, track_name STRING, artists STRING, genres ARRAY<STRING>, user_country STRING,
         source_id STRING NOT NULL, execution STRING NOT NULL, reference_version BIGINT NOT NULL""",
-    REJECTED_ROWS: "raw STRING, reason STRING NOT NULL, source_id STRING NOT NULL, execution STRING NOT NULL",
+    REJECTED_ROWS: """raw STRING, reason STRING NOT NULL, source_id STRING NOT NULL, execution STRING NOT NULL,
+        received_at TIMESTAMP NOT NULL""",
 }
-_PARTITIONS = {LISTENS: "PARTITIONED BY (days(listened_at))", REJECTED_ROWS: ""}
+_PARTITIONS = {LISTENS: "days(listened_at)", REJECTED_ROWS: "days(received_at)"}
 _PROPERTIES = {
     "format-version": "2",
     "commit.retry.num-retries": "20",  # runs commit side by side
@@ -51,6 +52,7 @@ _WITHOUT_BOUNDS = {LISTENS: "user_id", REJECTED_ROWS: "raw"}
 _WRITTEN_WHERE_IT_IS = {"distribution-mode": "none"}
 _TRIES = 10
 _CONFLICT = "org.apache.iceberg.exceptions.ValidationException"
+EXECUTIONS_END = timedelta(days=1)  # the state machine's time-out, and a job's that outlives it: 9 hours
 _ITEMS_PER_FILE = 100_000  # the load holds a file's bytes in memory
 
 
@@ -91,11 +93,27 @@ class TableState:
         """When the current snapshot was committed, in epoch milliseconds."""
         return next(int(s["timestamp-ms"]) for s in self._snapshots if s["snapshot-id"] == self.snapshot_id)
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether every snapshot that led to those listed is itself listed: none has expired."""
+    def lists_all_since(self, moment: datetime) -> bool:
+        """Whether every snapshot that was committed since then is listed: the oldest expire first."""
         listed = {snapshot["snapshot-id"] for snapshot in self._snapshots}
-        return all(snapshot.get("parent-snapshot-id", -1) in {*listed, -1, None} for snapshot in self._snapshots)
+        is_whole = all(snapshot.get("parent-snapshot-id", -1) in {*listed, -1, None} for snapshot in self._snapshots)
+        return is_whole or self.last_moment_before(moment) is not None
+
+    def last_moment_before(self, moment: datetime) -> datetime | None:
+        """When the snapshot was committed that was the current one at a moment; None where that is not listed."""
+        moments = [datetime.fromtimestamp(int(each["timestamp-ms"]) / 1000, UTC) for each in self._snapshots]
+        return max((each for each in moments if each <= moment), default=None)
+
+    @property
+    def snapshots(self) -> int:
+        """How many are listed."""
+        return len(self._snapshots)
+
+    def total(self, name: str) -> int:
+        """A total of the current snapshot's summary, as `data-files`; 0 where there is no snapshot."""
+        current = self.metadata.get("current-snapshot-id")
+        [summary] = [each["summary"] for each in self._snapshots if each["snapshot-id"] == current] or [{}]
+        return int(summary.get(f"total-{name}", 0))
 
     def has_commit_of(self, execution: str) -> bool:
         """Whether a listed snapshot is the append of an execution."""
@@ -125,6 +143,10 @@ class IcebergLake:
             raise LakeChanged(f"table {DATABASE}.{table} was just created and is not in the catalog; who deletes it?")
         bucket, key = split_uri(location)
         return TableState(json.loads(self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()))
+
+    def exists(self, table: str) -> bool:
+        """Whether a run has created the table."""
+        return self._metadata_location(table) is not None
 
     def append(self, table: str, rows: DataFrame, execution: str) -> None:
         """Commit rows, once for each execution."""
@@ -156,6 +178,17 @@ class IcebergLake:
         for table in (REJECTED_ROWS, LISTENS):
             self._delete(table, _was_found(table, leaving, found))
 
+    def delete_rejected_before(self, midnight: datetime) -> int:
+        """Delete the rejected rows of files that arrived before a UTC midnight; answers how many there were.
+
+        They fill whole partitions, so no file is read or written for it. Where there are none nothing is committed.
+        """
+        condition = f"received_at < {timestamp(midnight)}"
+        found = self._table(REJECTED_ROWS).where(condition).count()
+        if found:
+            self._delete(REJECTED_ROWS, condition)
+        return found
+
     def expire(self) -> None:
         """Let snapshots and files go that the current snapshot does not need.
 
@@ -165,8 +198,27 @@ class IcebergLake:
         for table in (LISTENS, REJECTED_ROWS):
             state = self.state(table)
             if state.has_snapshot:
-                self._call("expire_snapshots", table, datetime.fromtimestamp(state.moment / 1000, UTC))
-            self._call("remove_orphan_files", table, yesterday)
+                moment = datetime.fromtimestamp(state.moment / 1000, UTC)
+                self.call("expire_snapshots", table, older_than=timestamp(moment))
+            self.call("remove_orphan_files", table, older_than=timestamp(yesterday))
+
+    def call(self, procedure: str, table: str, **arguments: str) -> list[Row]:
+        """Call a procedure of Iceberg, its arguments as SQL has them."""
+        self._refresh(table)
+        told = "".join(f", {name} => {value}" for name, value in arguments.items())
+        return self.spark.sql(f"CALL {_CATALOG}.system.{procedure}(table => '{DATABASE}.{table}'{told})").collect()
+
+    def small_files(self, table: str, size: int, fewest: int) -> int:
+        """How many data files are smaller than so many bytes, in partitions that have so many of them or more."""
+        self._refresh(table)
+        files = self.spark.table(f"{self._name(table)}.files").where(f"content = 0 AND file_size_in_bytes < {size}")
+        crowded = files.groupBy("partition").count().where(F.col("count") >= fewest)
+        return int(crowded.agg(F.coalesce(F.sum("count"), F.lit(0))).collect()[0][0])
+
+    def manifests(self, table: str) -> list[int]:
+        """The bytes of each manifest of the current snapshot."""
+        self._refresh(table)
+        return [row["length"] for row in self.spark.table(f"{self._name(table)}.manifests").collect()]
 
     def pin(self) -> Pinned:
         """The current snapshot of `listens`."""
@@ -202,9 +254,9 @@ class IcebergLake:
 
     def _has_committed(self, table: str, execution: str) -> bool:
         state = self.state(table)
-        if state.has_commit_of(execution) or state.is_whole:
+        if state.has_commit_of(execution) or state.lists_all_since(datetime.now(UTC) - EXECUTIONS_END):
             return state.has_commit_of(execution)
-        # Its snapshot may have expired; its rows tell as well.
+        # A `forget` may have let its snapshot expire; its rows tell as well.
         return not self._table(table).where(F.col("execution") == execution).isEmpty()
 
     def _added_columns(self, table: str, rows: DataFrame) -> list[Column]:
@@ -228,12 +280,8 @@ class IcebergLake:
                 return
             except Py4JJavaError as error:
                 # Another run rewrote one of the files meanwhile. Begun anew, the statement sees the new ones.
-                if not tries_left or _CONFLICT not in str(error.java_exception.toString()):
+                if not tries_left or not is_conflict(error):
                     raise
-
-    def _call(self, procedure: str, table: str, older_than: datetime) -> None:
-        moment = f"TIMESTAMP '{older_than:%Y-%m-%d %H:%M:%S.%f}'"  # the session's zone is UTC
-        self.spark.sql(f"CALL {_CATALOG}.system.{procedure}(table => '{DATABASE}.{table}', older_than => {moment})")
 
     def _metadata_location(self, table: str) -> str | None:
         try:
@@ -250,7 +298,7 @@ class IcebergLake:
         try:
             self.spark.sql(
                 f"CREATE TABLE IF NOT EXISTS {self._name(table)} ({_COLUMNS[table]}) USING iceberg "
-                f"{_PARTITIONS[table]} TBLPROPERTIES ({properties})"
+                f"PARTITIONED BY ({_PARTITIONS[table]}) TBLPROPERTIES ({properties})"
             )
         except AnalysisException:
             if self._metadata_location(table) is None:  # else another run created it in the same moment
@@ -263,6 +311,16 @@ class IcebergLake:
 def _estimated_bytes(rows: DataFrame) -> int:
     """What Spark's planner expects a table to have left after its filter: Iceberg tells it the files' sizes."""
     return int(rows._jdf.queryExecution().optimizedPlan().stats().sizeInBytes())
+
+
+def is_conflict(error: Py4JJavaError) -> bool:
+    """Whether Iceberg refused a commit because others have changed the same files since it was planned."""
+    return _CONFLICT in str(error.java_exception.toString())
+
+
+def timestamp(moment: datetime) -> str:
+    """A SQL literal; the session's zone is UTC."""
+    return f"TIMESTAMP '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"
 
 
 def _day() -> Column:

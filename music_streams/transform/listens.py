@@ -51,5 +51,5 @@ def accepted(rows: DataFrame, source_ids: list[str], execution: str, reference_v
 def rejected(rows: DataFrame, source_ids: list[str], execution: str) -> DataFrame:
     """The rows of the lake's `rejected_rows` that the given sources bring."""
     return rows.where(F.col("reason").isNotNull() & F.col("source_id").isin(source_ids)).select(
-        "raw", "reason", "source_id", F.lit(execution).alias("execution")
+        "raw", "reason", "source_id", F.lit(execution).alias("execution"), "received_at"
     )

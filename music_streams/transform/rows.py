@@ -43,7 +43,8 @@ def judge(lines: DataFrame, sources: DataFrame) -> DataFrame:
         sources: columns of :data:`SOURCES`.
 
     Returns:
-        source_id, position, raw, user_id (bigint), track_id, listened_at (timestamp), reason (null: good so far).
+        source_id, received_at, position, raw, user_id (bigint), track_id, listened_at (timestamp), reason (null: good
+        so far).
         Whether its track is known, and so whether it is parked, is for :func:`listens.enrich` to say. The header,
         which is the first line of each source, is left out.
     """
@@ -68,7 +69,7 @@ def judge(lines: DataFrame, sources: DataFrame) -> DataFrame:
         & F.col("time_text").eqNullSafe("listen_time")
     )
     reasoned = typed.withColumn("reason", _reason()).withColumn("is_like_header", is_like_header)
-    return reasoned.drop("received_at", "is_malformed", "user_text", "time_text").transform(_mark_repeats)
+    return reasoned.drop("is_malformed", "user_text", "time_text").transform(_mark_repeats)
 
 
 def fields(line: Column) -> Column:

@@ -61,11 +61,12 @@ SECOND = [
     listen(1, LANTERN, "2024-06-25 10:00:00", B, ["folk", "jazz"], 1),
     listen(3, LANTERN, "2024-06-25 12:00:00", B, ["jazz", "pop"], 1),
 ]
+ARRIVAL = datetime(2024, 6, 26, 0, 5, tzinfo=UTC)
 REJECTED = [
-    ("x,y,z", "bad_user_id", A, "aaaa-1"),
-    ("1,t,2024-06-25 10:00:00", "unknown_track", A, "aaaa-1"),
-    ("2,t,2024-06-25 10:00:00", "unknown_track", A, "aaaa-1"),
-    ("1,t,2024-06-25 11:00:00", "unknown_track", B, "bbbb-1"),
+    ("x,y,z", "bad_user_id", A, "aaaa-1", ARRIVAL),
+    ("1,t,2024-06-25 10:00:00", "unknown_track", A, "aaaa-1", ARRIVAL),
+    ("2,t,2024-06-25 10:00:00", "unknown_track", A, "aaaa-1", ARRIVAL),
+    ("1,t,2024-06-25 11:00:00", "unknown_track", B, "bbbb-1", ARRIVAL),
 ]
 
 

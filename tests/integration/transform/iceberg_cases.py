@@ -36,7 +36,7 @@ SETTINGS_OF_TEMPLATE = {
 LISTENS_COLUMNS = """user_id BIGINT, track_id STRING, listened_at TIMESTAMP, duration_ms BIGINT, track_name STRING,
     artists STRING, genres ARRAY<STRING>, user_country STRING, source_id STRING, execution STRING,
     reference_version BIGINT"""
-REJECTED_COLUMNS = "raw STRING, reason STRING, source_id STRING, execution STRING"
+REJECTED_COLUMNS = "raw STRING, reason STRING, source_id STRING, execution STRING, received_at TIMESTAMP"
 DAY, NEXT_DAY, LATER = "2024-06-25", "2024-06-26", "2024-07-01"
 TRACK = "T" * 22
 
@@ -84,9 +84,9 @@ class Tables(IcebergLake):
         ]
         self.append(LISTENS, self.spark.createDataFrame(values, LISTENS_COLUMNS), execution)
 
-    def rejected(self, execution: str, *rows: tuple[str, str]) -> None:
-        """Append rejected rows: source, raw text."""
-        values = [(raw, "bad_user_id", source, execution) for source, raw in rows]
+    def rejected(self, execution: str, *rows: tuple[str, str], received: str = DAY) -> None:
+        """Append rejected rows of files that arrived on a day: source, raw text."""
+        values = [(raw, "bad_user_id", source, execution, _midnight(received)) for source, raw in rows]
         self.append(REJECTED_ROWS, self.spark.createDataFrame(values, REJECTED_COLUMNS), execution)
 
     def elsewhere(self) -> "Tables":
@@ -116,7 +116,7 @@ class Tables(IcebergLake):
         for key in self.files():
             body = self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
             for row in pyarrow.parquet.read_table(io.BytesIO(body)).to_pylist():
-                counter[row.get("user_id") or row["raw"]] += 1
+                counter[row.get("user_id") or row.get("raw")] += 1
         return counter
 
 

@@ -54,25 +54,46 @@ def test_a_commit_is_found_by_its_execution(execution, is_there):
     assert TableState(METADATA).has_commit_of(execution) is is_there
 
 
-def test_a_table_is_whole_until_a_snapshot_expires():
-    assert TableState(METADATA).is_whole
-    expired = METADATA | {"snapshots": METADATA["snapshots"][1:]}
-    assert not TableState(expired).is_whole
+def at(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def test_every_snapshot_is_listed_until_one_expires_and_then_those_since_the_oldest():
+    assert TableState(METADATA).lists_all_since(at(0))
+    expired = TableState(METADATA | {"snapshots": METADATA["snapshots"][1:]})
+    assert [expired.lists_all_since(at(moment)) for moment in (1999, 2000, 9999)] == [False, True, True]
+
+
+@pytest.mark.parametrize(("moment", "found"), [(999, None), (1000, 1000), (2999, 2000), (3000, 3000), (9999, 3000)])
+def test_the_snapshot_that_was_current_at_a_moment_is_told_by_its_own(moment, found):
+    assert TableState(METADATA).last_moment_before(at(moment)) == (found and at(found))
 
 
 @pytest.mark.parametrize("current", [{}, {"current-snapshot-id": -1}, {"current-snapshot-id": None}])
 def test_a_table_without_a_snapshot_is_told(current):
     state = TableState({"table-uuid": "x", **current})
     assert not state.has_commit_of("a-1")
-    assert state.is_whole
+    assert (state.lists_all_since(at(0)), state.snapshots, state.total("data-files")) == (True, 0, 0)
     with pytest.raises(LakeChanged, match="no snapshot"):
         _ = state.snapshot_id
+
+
+@pytest.mark.parametrize(("hours", "asks_rows"), [(1, True), (25, False)])
+def test_rows_are_asked_for_a_commit_only_where_its_snapshot_may_have_expired(spark, hours, asks_rows):
+    """An execution is over in a day: of a list whose oldest snapshot is older nothing of it can be missing."""
+    oldest = datetime.now(UTC).timestamp() * 1000 - hours * 3_600_000
+    listed = {"snapshot-id": 30, "parent-snapshot-id": 20, "timestamp-ms": int(oldest), "summary": {}}
+    session = Tables(spark.createDataFrame([], "execution STRING"))
+    catalog = Catalog("s3://lake/listens/metadata/00002.json", {"current-snapshot-id": 30, "snapshots": [listed]})
+    assert not lake(session, catalog)._has_committed(LISTENS, "b-1")
+    assert ("table" in session.asked) is asks_rows
 
 
 class Catalog:
     """A Glue catalog with one table or none, and the S3 that holds its metadata file."""
 
-    def __init__(self, location: str | None) -> None:
+    def __init__(self, location: str | None, metadata: dict[str, Any] = METADATA) -> None:
+        self._metadata = metadata
         self._location = location
         self.reads: list[str] = []
 
@@ -83,7 +104,7 @@ class Catalog:
 
     def get_object(self, **where: str) -> dict[str, Any]:
         self.reads.append(f"s3://{where['Bucket']}/{where['Key']}")
-        return {"Body": io.BytesIO(json.dumps(METADATA).encode())}
+        return {"Body": io.BytesIO(json.dumps(self._metadata).encode())}
 
 
 class Tables:

@@ -7,10 +7,11 @@ import pytest
 from music_streams.transform import listens
 
 JUDGED = """source_id STRING, position STRUCT<block: BIGINT, line: BIGINT>, raw STRING, user_id BIGINT, track_id STRING,
-    listened_at TIMESTAMP, reason STRING"""
+    listened_at TIMESTAMP, reason STRING, received_at TIMESTAMP"""
 SONGS = "track_id STRING, track_name STRING, artists STRING, duration_ms BIGINT, genres ARRAY<STRING>"
 AT = datetime(2024, 6, 25, 23, 59, 59, 999999, tzinfo=UTC)
 NEXT_DAY = datetime(2024, 6, 26, tzinfo=UTC)
+ARRIVAL = datetime(2024, 6, 26, 1, tzinfo=UTC)
 
 ROWS = [  # source, raw, user, track, instant, reason before -> reason after
     ("a", "good", 1, "known", AT, None, None),
@@ -29,7 +30,7 @@ ROWS = [  # source, raw, user, track, instant, reason before -> reason after
 
 @pytest.fixture(scope="module")
 def enriched(spark):
-    values = [(source, (0, n), *rest[:-1]) for n, (source, *rest) in enumerate(ROWS)]
+    values = [(source, (0, n), *rest[:-1], ARRIVAL) for n, (source, *rest) in enumerate(ROWS)]
     songs = spark.createDataFrame([("known", "name", "artists", 1000, ["pop", "rock"])], SONGS)
     users = spark.createDataFrame([(1, "DE")], "user_id BIGINT, user_country STRING")
     return listens.enrich(spark.createDataFrame(values, JUDGED), songs, users).persist()
@@ -51,9 +52,10 @@ def test_accepted_rows_have_all_columns_of_the_lake(enriched):
     assert frozen == {(1000, "name", "artists", ("pop", "rock"), "a", "batch-1", 2**40)}
 
 
-def test_rejected_rows_keep_their_text_and_reason(enriched):
+def test_rejected_rows_keep_their_text_their_reason_and_the_arrival_of_their_file(enriched):
     rows = listens.rejected(enriched, ["b"], "batch-1").collect()
-    assert [tuple(row) for row in rows] == [("other unknown", "unknown_track", "b", "batch-1")]
+    arrival = ARRIVAL.replace(tzinfo=None)  # as Spark gives it, in the session's zone
+    assert [tuple(row) for row in rows] == [("other unknown", "unknown_track", "b", "batch-1", arrival)]
 
 
 def test_every_row_is_counted_once(enriched):
