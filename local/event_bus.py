@@ -1,4 +1,4 @@
-"""EventBridge: the events of S3 and Step Functions in AWS's shape, and their way to the targets of rules."""
+"""EventBridge: the events of S3, Step Functions and Glue in AWS's shape, and their way to the targets of rules."""
 
 import json
 import re
@@ -134,6 +134,20 @@ class EventBus:
             "cause": execution.cause,
         }
         self.publish("aws.states", "Step Functions Execution Status Change", [execution.execution_arn], detail)
+
+    def job_run_ended(self, run: Moto) -> None:
+        """A job run is over.
+
+        https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-glue.html
+        """
+        detail = {
+            "jobName": run.job_name,
+            "severity": "INFO" if run.status == "SUCCEEDED" else "ERROR",
+            "state": run.status,
+            "jobRunId": run.job_run_id,
+            "message": run.error_message or f"Job run {run.status.lower()}",
+        }
+        self.publish("aws.glue", "Glue Job State Change", [], detail)
 
     def _send(self, arn: str, text: str) -> None:
         service = arn.split(":")[2]

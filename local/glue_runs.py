@@ -7,7 +7,7 @@ import sys
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -32,7 +32,11 @@ _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(:|$)")
 class GlueRuns:
     """Starts and stops runs; each has a thread."""
 
-    def __init__(self, folder: Path, scratch: Path, aws: Aws, marker: str, log: CloudLog) -> None:
+    def __init__(
+        self, folder: Path, scratch: Path, aws: Aws, marker: str, log: CloudLog, ended: Callable[[Moto], None]
+    ) -> None:
+        """`ended` is called with moto's run once that is over."""
+        self._ended = ended
         self._folder = folder
         self._scratch = scratch
         self._aws = aws
@@ -51,6 +55,7 @@ class GlueRuns:
             run.follow()
             with self._lock:
                 self._runs.pop(moto_run.job_run_id, None)
+            self._ended(moto_run)
 
         threading.Thread(target=follow, daemon=True, name=f"glue-{job.name}").start()
 

@@ -25,7 +25,7 @@ class Cloud:
         self._workers = Workers(state.functions, state.runtime, state.scratch, aws.endpoint, state.marker, log)
         self._functions = LambdaService(self._workers, aws, ACCOUNT, log)
         self._bus = EventBus(self._functions, aws, ACCOUNT, log)
-        self._runs = GlueRuns(state.glue, state.scratch, aws, state.marker, log)
+        self._runs = GlueRuns(state.glue, state.scratch, aws, state.marker, log, self._bus.job_run_ended)
         moto_patches.apply(self)
         self._sources = EventSources(self._functions, ACCOUNT, aws.region, log)
 

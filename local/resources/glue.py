@@ -1,4 +1,4 @@
-"""Glue jobs and databases."""
+"""Glue jobs, triggers and databases."""
 
 from local.loose_types import Json
 from local.resources.base import (
@@ -96,4 +96,21 @@ def database(stack: Stack, resource: Resource) -> Physical:
         stack.call("glue", "update_database", Name=name, DatabaseInput=definition)
     else:
         stack.call("glue", "create_database", DatabaseInput=definition)
+    return Physical(name)
+
+
+@resource_type(
+    "AWS::Glue::Trigger",
+    honoured={"Actions", "Description", "Name", "Schedule", "StartOnCreation", "Type"},
+    inert={"Tags": NO_BILLING},
+)
+def trigger(stack: Stack, resource: Resource) -> Physical:
+    """A trigger by the clock: recorded, and nobody starts its jobs here but who starts a run of them."""
+    if resource.properties["Type"] != "SCHEDULED":
+        raise resource.refuse(f"Type {resource.properties['Type']}: only SCHEDULED, which is recorded and never fires")
+    name = stack.physical_name(resource, "Name", 255)
+    definition = resource.chosen("Actions", "Description", "Schedule", "StartOnCreation", "Type")
+    if stack.exists("glue", "get_trigger", "EntityNotFoundException", Name=name):
+        stack.call("glue", "delete_trigger", Name=name)
+    stack.call("glue", "create_trigger", Name=name, **definition)
     return Physical(name)

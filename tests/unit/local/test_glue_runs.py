@@ -60,7 +60,13 @@ class Store(Aws):
 
 
 @pytest.fixture
-def start(tmp_path):
+def told() -> list[SimpleNamespace]:
+    """The runs of which was told that they are over."""
+    return []
+
+
+@pytest.fixture
+def start(tmp_path, told):
     """Starts a run of a script; what still runs in the end is killed."""
     (tmp_path / "scratch").mkdir()
     log = CloudLog(tmp_path / "log")
@@ -75,7 +81,7 @@ def start(tmp_path):
         run = SimpleNamespace(
             job_run_id="jr_1", arguments={}, timeout=timeout, status="STARTING", started_on=datetime(2026, 1, 1)
         )
-        runs = GlueRuns(tmp_path / "glue", tmp_path / "scratch", Store(script), str(tmp_path), log)
+        runs = GlueRuns(tmp_path / "glue", tmp_path / "scratch", Store(script), str(tmp_path), log, told.append)
         runs.start(job, run)
         started.append((runs, run))
         return runs, run
@@ -99,6 +105,13 @@ def test_a_run_that_takes_too_long_times_out(start):
     wait_for(lambda: run.status == "TIMEOUT")
     assert run.error_message == "Job run exceeded its timeout of 0.01 minutes"
     assert run.completed_on is not None
+
+
+@pytest.mark.parametrize(("script", "state"), [("", "SUCCEEDED"), ("raise SystemExit(1)", "FAILED")])
+def test_the_end_of_a_run_is_told_once_its_state_is_known(start, told, script, state):
+    start(script)
+    wait_for(lambda: told)
+    assert [run.status for run in told] == [state]
 
 
 def test_closing_kills_what_runs(start):

@@ -74,6 +74,8 @@ def deploy(resource_type: str, properties: dict[str, Any], **attributes: Any) ->
         ("AWS::Glue::Job", {**JOB, "Connections": {}}, "property Connections"),
         ("AWS::Glue::Job", {**JOB, "DefaultArguments": {"--extra-jars": "s3://b/k"}}, "--extra-jars"),
         ("AWS::Glue::Job", {**JOB, "DefaultArguments": {"--datalake-formats": "hudi"}}, "hudi"),
+        ("AWS::Glue::Trigger", {"Type": "ON_DEMAND", "Actions": []}, "Type ON_DEMAND"),
+        ("AWS::Glue::Trigger", {"Type": "SCHEDULED", "WorkflowName": "w"}, "property WorkflowName"),
         ("AWS::SNS::Topic", {"FifoTopic": True}, "property FifoTopic"),
     ],
 )
