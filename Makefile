@@ -118,7 +118,7 @@ $(READY): requirements/uv.txt requirements/dev.txt
 	touch $@
 
 .PHONY: jobs
-jobs: setup ## Package what the two Glue jobs run: their scripts and the library
+jobs: setup ## Package what the Glue jobs run: their scripts and the library
 	$(BIN)/python -m deploy.package jobs $(PACKAGE)
 
 # Tools with environments of their own, made anew where their lock changed

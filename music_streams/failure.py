@@ -72,6 +72,22 @@ class FailurePath:
         )
         return len(failed)
 
+    def tell_of_job(self, detail: dict[str, Any]) -> None:
+        """Alert of a run of a job that no execution waits for: no file depends on it, and its next run does its work.
+
+        Args:
+            detail: the `detail` of a "Glue Job State Change" event: jobName, jobRunId, state, message.
+        """
+        self.alerts.send(
+            f"music-streams: {detail['jobName']} {detail['state']}",
+            [
+                f"Run {detail['jobRunId']} of {detail['jobName']} ended {detail['state']}.",
+                f"Reason: {str(detail.get('message') or detail['state'])[:_MAX_REASON]}",
+                "Files and metrics go on without it; the lake grows until it succeeds.",
+                "Once the cause is mended: music-streams maintain",
+            ],
+        )
+
 
 def fail_source(ledger: Ledger, entry: Entry, execution_arn: str, reason: str) -> None:
     """Move a source to FAILED where the execution, which is over, has it or was to have it."""

@@ -1,4 +1,4 @@
-"""record_failure: an execution ended FAILED, TIMED_OUT or ABORTED."""
+"""record_failure: an execution ended FAILED, TIMED_OUT or ABORTED, or a run of maintain-lake FAILED or TIMEOUT."""
 
 import os
 from dataclasses import dataclass
@@ -41,7 +41,11 @@ failure_path = FailurePath(
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """A "Step Functions Execution Status Change" event → ``{failed}``."""
+    """A "Step Functions Execution Status Change" event, or a "Glue Job State Change" → ``{failed}``, sources."""
+    if event["detail-type"] == "Glue Job State Change":
+        failure_path.tell_of_job(event["detail"])
+        logger.error("job run failed", job=event["detail"]["jobName"], run=event["detail"]["jobRunId"])
+        return {"failed": 0}
     about = logs.of_execution(event["detail"]["name"])
     logger.append_keys(**about)
     with telemetry.sent_by(metrics, **about):

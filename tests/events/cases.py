@@ -14,7 +14,15 @@ from music_streams.ledger import Status
 from music_streams.requests import Action, Attempt, Forget, Rebuild, to_message
 from music_streams.runs import SourceOutcome
 from music_streams.sources import Treatment
-from tests.events.messages import message_id, object_created, queue_batch, scheduled, status_change, step_input
+from tests.events.messages import (
+    job_state_change,
+    message_id,
+    object_created,
+    queue_batch,
+    scheduled,
+    status_change,
+    step_input,
+)
 
 STREAMS = b"user_id,track_id,listen_time\n7,4dBa8T7oDV9WvGr7kVS4Ez,2024-06-25 17:43:13\n"
 SONGS = b"track_id,track_name,artists,duration_ms,track_genre\n4dBa8T7oDV9WvGr7kVS4Ez,Song,Band,200000,pop\n"
@@ -219,6 +227,11 @@ def _failure(name: str, before: Status, after: Status, failed: int, **told: str)
     )
 
 
+def _maintenance() -> Case:
+    event = job_state_change("maintain-lake", "FAILED", "CommitFailedException: cannot commit")
+    return Case("record_failure", "maintenance", event, {"failed": 0})
+
+
 def _erase() -> Case:
     keys = {KEY.format(f"erase-{place}"): place for place in ("archive", "quarantine")}
     statuses = {"archive": Status.ARCHIVED, "quarantine": Status.QUARANTINED}
@@ -263,4 +276,5 @@ CASES = [
     _failure("timed-out", Status.RUNNING, Status.FAILED, 1, status="TIMED_OUT"),
     _failure("aborted-before-claim", Status.VALID, Status.FAILED, 1, status="ABORTED"),
     _failure("failed-after-publishing", Status.PUBLISHED, Status.PUBLISHED, 0, status="FAILED", error="States.Timeout"),
+    _maintenance(),
 ]

@@ -130,6 +130,21 @@ def scheduled(rule: str) -> dict[str, Any]:
     }
 
 
+def job_state_change(job: str, state: str, message: str) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-glue.html"""
+    return {
+        "version": "0",
+        "id": _uuid(job),
+        "detail-type": "Glue Job State Change",
+        "source": "aws.glue",
+        "account": ACCOUNT,
+        "time": "2024-06-30T03:04:05Z",
+        "region": REGION,
+        "resources": [],
+        "detail": {"jobName": job, "severity": "ERROR", "state": state, "jobRunId": RUN_ID, "message": message},
+    }
+
+
 def manifest_uri(batch_id: str) -> str:
     return f"s3://{LAKE}/runs/{batch_id}/manifest.json"
 

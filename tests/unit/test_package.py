@@ -90,10 +90,10 @@ def test_a_dag_changes_nothing_of_the_jobs(checkout, tmp_path):
     assert package("jobs", checkout, tmp_path / "package") == before
 
 
-def test_the_jobs_are_two_scripts_and_one_library_under_two_names(built):
+def test_the_jobs_are_three_scripts_and_one_library_under_two_names(built):
     folder = built["jobs"]
     wheel = "music_streams-0.1.0-py3-none-any.whl"
-    names = {"load_metrics.py", "transform_streams.py", wheel, "music_streams.zip", "manifest.json"}
+    names = {"load_metrics.py", "maintain_lake.py", "transform_streams.py", wheel, "music_streams.zip", "manifest.json"}
     assert {path.name for path in folder.iterdir()} == names
     assert (folder / wheel).read_bytes() == (folder / "music_streams.zip").read_bytes()
     for script in ("load_metrics.py", "transform_streams.py"):

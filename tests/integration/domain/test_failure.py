@@ -262,3 +262,20 @@ def test_an_alert_about_thousands_of_inputs_is_short(world):
     record(world, ended(world, folder))
     [alert] = world.sent_alerts()
     assert "and 10 more" in alert["Message"]
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({"message": "ValueError: no such bucket"}, "ValueError: no such bucket"),
+        ({}, "FAILED"),
+        ({"message": ""}, "FAILED"),
+    ],
+)
+def test_a_job_run_that_no_execution_waits_for_is_alerted_of(world, told, reason):
+    world.sent_alerts()
+    world.failure_path.tell_of_job({"jobName": "maintain-lake", "jobRunId": "jr_1", "state": "FAILED", **told})
+    (alert,) = world.sent_alerts()
+    assert alert["Subject"] == "music-streams: maintain-lake FAILED"
+    assert f"Reason: {reason}" in alert["Message"].split("\n")
+    assert "music-streams maintain" in alert["Message"]

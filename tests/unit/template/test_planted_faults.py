@@ -300,6 +300,18 @@ FAULTS = [
         "LoadJob",
     ),
     Fault(
+        "maintenance that never begins",
+        drop("MaintainTrigger/StartOnCreation"),
+        compute.every_job_that_no_machine_waits_for_runs_by_the_clock_and_alone,
+        "MaintainJob: nothing starts it",
+    ),
+    Fault(
+        "two maintenances at once",
+        put("MaintainJob/ExecutionProperty/MaxConcurrentRuns", 2),
+        compute.every_job_that_no_machine_waits_for_runs_by_the_clock_and_alone,
+        "MaintainJob: two runs",
+    ),
+    Fault(
         "logs kept for ever",
         drop("FunctionLogs/RetentionInDays"),
         compute.every_log_group_forgets_and_every_function_has_one,
@@ -353,6 +365,12 @@ FAULTS = [
         put("NoArrivalsAlarm/Dimensions/0/Value", "settle"),
         alarms.every_alarm_on_a_metric_of_our_own_names_one_that_is_told,
         "NoArrivalsAlarm: settle tells no FilesReceived",
+    ),
+    Fault(
+        "failed maintenance in silence",
+        put("FailedMaintenanceRule/EventPattern/detail/state", ["FAILED"]),
+        alarms.every_job_that_no_machine_waits_for_has_a_rule_on_its_failures,
+        "MaintainJob",
     ),
     Fault(
         "alarm that rings nowhere",

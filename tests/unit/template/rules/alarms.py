@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.telemetry import told
 from tests.template import Template, as_list, of_type, resource_statements, target
+from tests.unit.template.rules.compute import of_machines
 from tests.unit.template.rules.queues import by_the_clock, dead_letter_queues, rule_targets
 
 OWN = "music-streams"
@@ -24,9 +25,9 @@ class Metric:
 def failure_modes(template: Template) -> dict[Metric, str]:
     """What can go wrong with the resources of the template, and the metric that shows it.
 
-    A failed Glue run, and a state that gives up, end their execution; what an event rule cannot deliver ends in a
-    dead-letter queue. So these need no metric of their own. A queue that no function takes from is for listeners
-    outside the template, who may not be there.
+    A Glue run that a machine waits for, and a state that gives up, end their execution when they fail; what an event
+    rule cannot deliver ends in a dead-letter queue. So these need no metric of their own. A queue that no function
+    takes from is for listeners outside the template, who may not be there.
     """
     modes: dict[Metric, str] = {}
     letters = dead_letter_queues(template)
@@ -78,6 +79,19 @@ def every_alarm_on_a_metric_of_our_own_names_one_that_is_told(template: Template
         for metric in _metrics(alarm):
             if metric.namespace == OWN and (metric.name, metric.resource) not in told():
                 yield f"{name}: {metric.resource} tells no {metric.name}"
+
+
+def every_job_that_no_machine_waits_for_has_a_rule_on_its_failures(template: Template) -> Iterator[str]:
+    """Nobody hears of its failed runs otherwise."""
+    heard_of = {
+        target(job)
+        for rule in of_type(template, "AWS::Events::Rule").values()
+        if rule.get("EventPattern", {}).get("detail-type") == ["Glue Job State Change"]
+        and set(rule["EventPattern"]["detail"]["state"]) >= {"FAILED", "TIMEOUT"}
+        for job in rule["EventPattern"]["detail"]["jobName"]
+    }
+    for job in of_type(template, "AWS::Glue::Job").keys() - of_machines(template) - heard_of:
+        yield f"{job}: no rule on its failed runs"
 
 
 def every_alarm_reaches_the_operators(template: Template) -> Iterator[str]:

@@ -36,6 +36,30 @@ def every_job_has_a_time_out_and_leaves_retries_to_the_machine(template: Templat
             yield f"{name}: one run at a time only"
 
 
+def every_job_that_no_machine_waits_for_runs_by_the_clock_and_alone(template: Template) -> Iterator[str]:
+    waited_for = of_machines(template)
+    started = {
+        target(action["JobName"])
+        for trigger in of_type(template, "AWS::Glue::Trigger").values()
+        if trigger["Type"] == "SCHEDULED" and trigger.get("StartOnCreation") is True
+        for action in trigger["Actions"]
+    }
+    for name, job in of_type(template, "AWS::Glue::Job").items():
+        if name not in waited_for and name not in started:
+            yield f"{name}: nothing starts it"
+        if name not in waited_for and job.get("ExecutionProperty", {}).get("MaxConcurrentRuns") != 1:
+            yield f"{name}: two runs at once would do the same work"
+
+
+def of_machines(template: Template) -> set[str]:
+    """What state machines call and wait for, functions and jobs."""
+    return {
+        target(value)
+        for machine in of_type(template, "AWS::StepFunctions::StateMachine").values()
+        for value in machine["DefinitionSubstitutions"].values()
+    }
+
+
 def every_log_group_forgets_and_every_function_has_one(template: Template) -> Iterator[str]:
     groups = of_type(template, "AWS::Logs::LogGroup")
     for name, group in groups.items():

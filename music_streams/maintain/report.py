@@ -1,0 +1,73 @@
+"""What a run of the upkeep did: ``reports/maintenance/<job run>.json`` in the lake bucket."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a table consists of at one moment.
+
+    Attributes:
+        data_files: of the current snapshot.
+        data_bytes: of these files.
+        manifests: of the current snapshot, the lists of its files.
+        snapshots: those that can be read.
+    """
+
+    data_files: int
+    data_bytes: int
+    manifests: int
+    snapshots: int
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """The upkeep of one table.
+
+    Attributes:
+        rows_removed: rejected rows whose time was over.
+        orphans_removed: files that no snapshot referred to.
+        left: what was left as it was, because runs were changing it; the next upkeep sees to it.
+    """
+
+    table: str
+    before: Size
+    after: Size
+    rows_removed: int
+    orphans_removed: int
+    left: list[str]
+
+
+@dataclass(frozen=True)
+class Report:
+    """One run of the upkeep."""
+
+    run_id: str
+    tables: list[TableReport]
+
+
+def write(s3: S3Client, bucket: str, report: Report) -> None:
+    """Keep a report in the lake bucket."""
+    content = json.dumps(asdict(report), indent=1).encode()
+    s3.put_object(Bucket=bucket, Key=_key(report.run_id), Body=content, ContentType="application/json")
+
+
+def read(s3: S3Client, bucket: str, run_id: str) -> Report:
+    """The report of a job run that succeeded."""
+    content: dict[str, Any] = json.loads(s3.get_object(Bucket=bucket, Key=_key(run_id))["Body"].read())
+    tables = [
+        TableReport(**{**each, "before": Size(**each["before"]), "after": Size(**each["after"])})
+        for each in content["tables"]
+    ]
+    return Report(content["run_id"], tables)
+
+
+def _key(run_id: str) -> str:
+    return f"reports/maintenance/{run_id}.json"

@@ -1,0 +1,412 @@
+"""What the upkeep promises, beside runs that commit and readers that read; run by test_upkeep.py.
+
+What happens in the middle of a step happens there for sure: the catalogue does it when the step's commit reaches it.
+"""
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import boto3
+import pytest
+from moto.glue.responses import GlueResponse
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+from moto.s3.models import s3_backends
+
+from checks.translate import translated
+from local.aws import ACCOUNT
+from music_streams.maintain import job, report
+from music_streams.maintain.upkeep import KEPT, Upkeep
+from music_streams.reconcile.lake import LakeReader, Listens
+from music_streams.stack import Stack
+from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Leaving
+from tests.integration.transform.iceberg_cases import (
+    BUCKET,
+    TRACK,
+    Tables,
+    aws,
+    lake,
+    older,
+    sources,
+    spark,
+)
+from tests.permissions.calls import Need
+from tests.permissions.statements import allows
+from tests.template import as_list, role_statements
+
+__all__ = ["aws", "lake", "sources", "spark"]
+
+ROOT = Path(__file__).parents[3]
+FEW, MANY = 4, 5  # small files of a day that are left, and that become one
+
+
+@pytest.fixture
+def day(days=iter(range(1, 1000))) -> str:  # noqa: B008 - one for all
+    """A day that no other test has, with the one before it."""
+    return str((datetime(2010, 1, 1, tzinfo=UTC) + timedelta(days=2 * next(days))).date())
+
+
+@contextmanager
+def at_the_commit(happens: Callable[[], object]) -> Iterator[None]:
+    """Let something happen once, when the next commit reaches the catalogue: all is written, and does not count yet."""
+    update, pending = GlueResponse.update_table, [happens]
+
+    def update_table(self):
+        if pending:
+            pending.pop()()
+        return update(self)
+
+    GlueResponse.update_table = update_table
+    try:
+        yield
+    finally:
+        GlueResponse.update_table = update
+    assert not pending, "nothing was committed"
+
+
+@contextmanager
+def requests_of_programs() -> Iterator[list[Need]]:
+    """What programs ask of AWS, Spark's JVM among them, as rights to S3 objects, buckets and Glue tables."""
+    serve, asked = DomainDispatcherApplication.__call__, list[Need]()
+
+    def noting(self, environ, start_response):
+        asked.extend(needs_of(environ))
+        return serve(self, environ, start_response)
+
+    DomainDispatcherApplication.__call__ = noting
+    try:
+        yield asked
+    finally:
+        DomainDispatcherApplication.__call__ = serve
+
+
+def needs_of(environ: dict[str, Any]) -> Iterator[Need]:
+    """Of one HTTP request; buckets stand in the path here."""
+    if target := environ.get("HTTP_X_AMZ_TARGET"):
+        yield Need(f"glue:{target.rpartition('.')[2]}", f"table/LakeDatabase/{LISTENS}")
+        return
+    method, query = environ["REQUEST_METHOD"], parse_qs(environ["QUERY_STRING"], keep_blank_values=True)
+    key = environ["PATH_INFO"].removeprefix(f"/{BUCKET}").lstrip("/")
+    if "delete" in query:
+        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        environ["wsgi.input"] = io.BytesIO(body)
+        for name in re.findall(rb"<Key>(.*?)</Key>", body):
+            yield Need("s3:DeleteObject", f"LakeBucket/{name.decode()}")
+    elif key:
+        action = {"GET": "GetObject", "HEAD": "GetObject", "DELETE": "DeleteObject"}.get(method, "PutObject")
+        yield Need(f"s3:{action}", f"LakeBucket/{key}")
+    else:
+        yield Need("s3:ListBucket", "LakeBucket", {"s3:prefix": query.get("prefix", [])})
+
+
+def upkeep(lake: Tables, now: datetime | None = None) -> Upkeep:
+    for table in (LISTENS, REJECTED_ROWS):
+        lake.state(table)
+    return Upkeep(lake, now or datetime.now(UTC))
+
+
+def when_all_has_aged(lake: Tables) -> None:
+    """The steps but for orphans: Iceberg knows how young these are, whatever it is told."""
+    upkeep(lake).compact(LISTENS)
+    upkeep(lake).merge_manifests(LISTENS)
+    upkeep(lake, datetime.now(UTC) + KEPT).expire(LISTENS)
+
+
+def fill(lake: Tables, day: str, source: str, execution: str, files: int = MANY) -> None:
+    """Append a listen of a day by each of some users, who are numbered, each in a file of its own."""
+    rows = lake.spark.range(0, files, 1, files).selectExpr(
+        "1000 + id AS user_id",
+        f"'{TRACK}' AS track_id",
+        f"TIMESTAMP '{day} 10:00:00' AS listened_at",
+        "1L AS duration_ms",
+        "'n' AS track_name",
+        "'a' AS artists",
+        "array('pop') AS genres",
+        "'DE' AS user_country",
+        f"'{source}' AS source_id",
+        f"'{execution}' AS execution",
+        "1L AS reference_version",
+    )
+    lake.state(LISTENS)
+    writer = rows.writeTo(lake._name(LISTENS)).option("snapshot-property.execution", execution)
+    writer.option("distribution-mode", "none").append()
+    assert files_of(lake, day) >= files
+
+
+def users_of(lake: Tables, *source_ids: str) -> list[str]:
+    return [user for _, _, user in lake.rows(LISTENS, *source_ids)]
+
+
+def files_of(lake: Tables, day: str) -> int:
+    lake._refresh(LISTENS)
+    files = lake.spark.table(f"{lake._name(LISTENS)}.files")
+    return files.where(f"partition.listened_at_day = DATE '{day}'").count()
+
+
+def location(lake: Tables, table: str) -> str | None:
+    """Of the metadata file: every commit makes another."""
+    return lake._metadata_location(table)
+
+
+def reader(lake: Tables) -> Listens:
+    """The lake as a reconciliation reads it."""
+    session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name="us-east-1")
+    listens = LakeReader.of(Stack({}, session, "test", lake.s3.meta.endpoint_url)).listens()
+    assert listens
+    return listens
+
+
+def users(listens: Listens, day: str) -> list[int]:
+    return sorted(row["user_id"] for batch in listens.rows([day]) for row in batch.to_pylist())
+
+
+def test_where_there_are_no_tables_there_is_nothing_to_do(lake):
+    done = job.run(lake, lake.s3, BUCKET, "jr_none", 1, datetime.now(UTC))
+    assert done.tables == []
+    assert not lake.exists(LISTENS)
+
+
+def test_small_files_of_a_day_become_one_and_a_few_stay(lake, sources, day):
+    a, b, *_ = sources
+    eve = str((datetime.fromisoformat(day) - timedelta(days=1)).date())
+    fill(lake, day, a, "many-1")
+    fill(lake, eve, b, "few-1", FEW)
+    rows, pinned = lake.rows(LISTENS, a, b), lake.pin()
+    assert upkeep(lake).compact(LISTENS) == []
+    assert (files_of(lake, day), files_of(lake, eve)) == (1, FEW)
+    assert lake.rows(LISTENS, a, b) == rows
+    assert lake.pin().version > pinned.version  # what is published afterwards is newer
+
+
+def test_where_nothing_is_to_be_done_nothing_is_committed(lake, sources, day):
+    a, *_ = sources
+    fill(lake, day, a, "idle-1")
+    lake.rejected("idle-1", (a, "bad"), received=day)
+    upkeep(lake).of(LISTENS, 0)
+    upkeep(lake).of(REJECTED_ROWS, 0)
+    before = location(lake, LISTENS), location(lake, REJECTED_ROWS)
+    again = upkeep(lake).of(LISTENS, 0)
+    assert again.before == again.after
+    upkeep(lake).of(REJECTED_ROWS, 7 * 365 * 10)
+    assert (location(lake, LISTENS), location(lake, REJECTED_ROWS)) == before
+
+
+def test_text_of_rejected_rows_leaves_by_the_arrival_of_its_file(lake, sources):
+    a, b, *_ = sources
+    now = datetime(2001, 3, 31, 13, tzinfo=UTC)  # so early that no other test's rows are older
+    lake.rejected("text-1", (a, "old"), received="2001-02-28")
+    lake.rejected("text-2", (b, "young"), received="2001-03-01")
+    assert upkeep(lake, now).of(REJECTED_ROWS, 0).rows_removed == 0
+    removed = upkeep(lake, now).of(REJECTED_ROWS, 30)
+    assert removed.rows_removed == 1
+    assert lake.rows(REJECTED_ROWS, a, b) == [(b, "text-2", "young")]
+    [summary] = [
+        each["summary"]
+        for each in lake.state(REJECTED_ROWS).metadata["snapshots"]
+        if each["snapshot-id"] == lake.state(REJECTED_ROWS).snapshot_id
+    ]
+    assert (summary["operation"], summary.get("added-data-files")) == ("delete", None)  # no file was written for it
+
+
+def test_small_manifests_become_few(lake, sources, day):
+    a, *_ = sources
+    for number in range(MANY):
+        lake.listens(f"manifest{number}-1", (a, number, day))
+    assert upkeep(lake).merge_manifests(LISTENS) == []
+    assert len(lake.manifests(LISTENS)) == 1
+    assert len(lake.rows(LISTENS, a)) == MANY
+
+
+def moments(lake: Tables) -> list[datetime]:
+    """When the listed snapshots were committed, in order."""
+    stamps = sorted(int(each["timestamp-ms"]) for each in lake.state(LISTENS).metadata["snapshots"])
+    return [datetime.fromtimestamp(stamp / 1000, UTC) for stamp in stamps]
+
+
+def test_every_state_of_the_time_that_is_kept_can_be_read_and_no_older_one(lake, sources, day):
+    a, *_ = sources
+    for number in range(3):
+        lake.listens(f"kept{number}-1", (a, number, day))
+    *_, last_but_one, last = moments(lake)
+    upkeep(lake, last - timedelta(milliseconds=1) + KEPT).expire(LISTENS)
+    assert moments(lake) == [last_but_one, last]  # the one that was current when the time began, and all since
+    upkeep(lake, last_but_one - timedelta(milliseconds=1) + KEPT).expire(LISTENS)
+    assert moments(lake) == [last_but_one, last]
+    upkeep(lake, last + 2 * KEPT).expire(LISTENS)
+    assert moments(lake) == [last]
+    assert len(lake.rows(LISTENS, a)) == 3
+
+
+def test_rows_that_left_the_table_are_in_no_file_once_their_snapshots_have_expired(lake, sources, day):
+    a, *_ = sources
+    fill(lake, day, a, "left-1")
+    lake.listens("left-2", (a, 424242, day))
+    lake.remove(Leaving("f-1", [], [], [424242]))
+    upkeep(lake).of(LISTENS, 0)
+    assert lake.in_files()[424242] == 1
+    when_all_has_aged(lake)
+    in_files = lake.in_files()
+    assert (in_files[424242], [in_files[1000 + number] > 0 for number in range(MANY)]) == (0, [True] * MANY)
+
+
+def test_a_run_knows_its_commit_after_files_were_rewritten_and_snapshots_expired(lake, sources, day):
+    a, *_ = sources
+    fill(lake, day, a, "known-1")
+    when_all_has_aged(lake)
+    assert not lake.state(LISTENS).has_commit_of("known-1")
+    lake.listens("known-1", (a, 1, day))
+    assert len(lake.rows(LISTENS, a)) == MANY
+
+
+def test_a_replay_after_the_upkeep_replaces_what_was_rewritten(lake, sources, day):
+    a, b, *_ = sources
+    fill(lake, day, a, "replay-1")
+    lake.listens("other-1", (b, 1, day))
+    when_all_has_aged(lake)
+    lake.listens("replay-2", (a, 1, day))
+    lake.remove(older("replay-2", a))
+    assert lake.rows(LISTENS, a, b) == [(a, "replay-2", "1"), (b, "other-1", "1")]
+
+
+def test_who_has_pinned_a_snapshot_reads_it_to_the_end(lake, sources, day):
+    a, *_ = sources
+    fill(lake, day, a, "pinned-1")
+    pinned, listens = lake.pin(), reader(lake)
+    upkeep(lake).of(LISTENS, 0)
+    lake.remove(Leaving("pinned-2", [], [a], []))
+    assert files_of(lake, day) == 0
+    assert lake.listens_at(pinned.snapshot_id, [day]).count() == MANY
+    assert users(listens, day) == [1000 + number for number in range(MANY)]
+
+
+def test_files_that_nobody_committed_go_when_nobody_can_be_about_to(lake, sources, day):
+    a, *_ = sources
+    fill(lake, day, a, "orphans-1", 1)
+    keys = s3_backends[ACCOUNT]["aws"].get_bucket(BUCKET).keys
+    some = lake.files()[0]
+    for name, age in (("old", KEPT + timedelta(hours=1)), ("new", KEPT - timedelta(hours=1))):
+        left = some.replace(".parquet", f"-{name}.parquet")
+        lake.s3.copy_object(Bucket=BUCKET, Key=left, CopySource=f"{BUCKET}/{some}")
+        keys[left].last_modified = datetime.now(UTC).replace(tzinfo=None) - age
+    tables = [upkeep(lake).of(table, 0) for table in (LISTENS, REJECTED_ROWS)]
+    assert sum(each.orphans_removed for each in tables) == 1
+    assert {name for name in ("old", "new") if any(key.endswith(f"-{name}.parquet") for key in lake.files())} == {"new"}
+    lake.s3.delete_object(Bucket=BUCKET, Key=some.replace(".parquet", "-new.parquet"))
+
+
+def test_delete_files_of_others_are_merged_in(lake, sources, day):
+    a, *_ = sources
+    lake.listens("merge-1", (a, 1, day), (a, 2, day))
+    name = lake._name(LISTENS)
+    lake.spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ('write.delete.mode'='merge-on-read')")
+    lake.spark.sql(f"DELETE FROM {name} WHERE source_id = '{a}' AND user_id = 2")  # noqa: S608
+    lake.spark.sql(f"ALTER TABLE {name} UNSET TBLPROPERTIES ('write.delete.mode')")
+    assert lake.state(LISTENS).total("delete-files") == 1
+    upkeep(lake).compact(LISTENS)
+    assert users(reader(lake), day) == [1]
+
+
+# ── Beside runs ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_a_run_appends_and_deletes_while_files_are_rewritten_stands(lake, sources, day):
+    a, b, *_ = sources
+    upkeep(lake).compact(LISTENS)
+    fill(lake, day, a, "busy-1")
+    lake.listens("again-1", (b, 9, day))
+    own = lake.elsewhere()
+
+    def replay() -> None:
+        own.listens("again-2", (b, 10, day))
+        own.remove(older("again-2", b))
+        own.remove(Leaving("busy-2", [], [], [1000]))
+
+    with at_the_commit(replay):
+        left = upkeep(lake).compact(LISTENS)
+    expected = [*(str(1000 + number) for number in range(1, MANY)), "10"]
+    assert users_of(lake, a, b) == expected
+    assert left == [f"{MANY} data files"]
+    assert files_of(lake, day) == MANY  # those of the older copy and of user 1000 are gone, the new copy's has come
+
+    assert upkeep(lake).compact(LISTENS) == []
+    assert files_of(lake, day) == 1
+    assert users_of(lake, a, b) == expected
+
+
+def test_a_run_that_only_appends_hinders_nothing(lake, sources, day):
+    a, b, *_ = sources
+    fill(lake, day, a, "smooth-1")
+    with at_the_commit(lambda: lake.elsewhere().listens("beside-1", (b, 1, day))):
+        assert upkeep(lake).compact(LISTENS) == []
+    assert files_of(lake, day) == 2
+    assert len(lake.rows(LISTENS, a, b)) == MANY + 1
+
+
+def test_a_run_whose_files_are_rewritten_before_it_deletes_begins_anew(lake, sources, day):
+    a, b, *_ = sources
+    fill(lake, day, a, "first-1")
+    lake.listens("second-2", (a, 1, day), (b, 2, day))
+    with at_the_commit(lambda: upkeep(lake.elsewhere()).of(LISTENS, 0)):
+        lake.remove(older("second-2", a))
+    assert lake.rows(LISTENS, a, b) == [(a, "second-2", "1"), (b, "second-2", "2")]
+
+
+def test_manifests_that_a_run_replaces_meanwhile_are_left(lake, sources, day):
+    a, *_ = sources
+    for number in range(MANY):
+        lake.listens(f"lists{number}-1", (a, number, day))
+    with at_the_commit(lambda: lake.elsewhere().remove(Leaving("lists-2", [], [a], []))):
+        [left] = upkeep(lake).merge_manifests(LISTENS)
+    assert left.endswith(" manifests")
+    assert lake.rows(LISTENS, a) == []
+
+
+def test_a_user_who_is_forgotten_while_files_are_rewritten_is_in_no_file(lake, sources, day):
+    a, *_ = sources
+    fill(lake, day, a, "forgotten-1", MANY - 1)
+    lake.listens("forgotten-2", (a, 565656, day), (a, 1, day))
+    own, forget = lake.elsewhere(), Leaving("f-1", [], [], [565656])
+
+    def forgotten() -> None:
+        own.remove(forget)
+        own.expire()
+
+    with at_the_commit(forgotten):
+        upkeep(lake).of(LISTENS, 0)
+    assert lake.in_files()[565656] == 0
+    assert len(lake.rows(LISTENS, a)) == MANY
+
+
+def test_its_role_may_do_all_of_it_and_no_more(lake, sources, day):
+    a, *_ = sources
+    granted = role_statements(translated(ROOT / "template.yaml"), "MaintainRole")
+    fill(lake, day, a, "role-1")
+    lake.rejected("role-1", (a, "bad"), received="2001-01-01")
+    with requests_of_programs() as asked:
+        job.run(lake, lake.s3, BUCKET, "jr_role", 365, datetime.now(UTC))
+        upkeep(lake, datetime.now(UTC) + KEPT).expire(LISTENS)
+    refused = {need.action for need in asked if not allows(granted, need.action, need.resource, need.context)}
+    assert not refused, [need for need in asked if need.action in refused][:5]
+    used = {need.action for need in asked}
+    spare = {"s3:AbortMultipartUpload", "glue:GetDatabase", "logs:CreateLogGroup", "logs:CreateLogStream"}
+    told = {action for statement in granted for action in as_list(statement["Action"])}
+    assert told - used <= {*spare, "logs:PutLogEvents"}
+
+
+def test_a_run_reports_what_it_did(lake, sources, day):
+    a, *_ = sources
+    fill(lake, day, a, "report-1")
+    lake.listens("report-2", (a, 1, day))
+    done = job.run(lake, lake.s3, BUCKET, "jr_1", 0, datetime.now(UTC))
+    rejected, listens = done.tables
+    assert (rejected.table, listens.table) == (REJECTED_ROWS, LISTENS)
+    assert listens.before.data_files - listens.after.data_files >= MANY
+    assert listens.before.data_bytes > listens.after.data_bytes > 0
+    assert listens.after.snapshots > listens.before.snapshots
+    assert (listens.rows_removed, listens.orphans_removed, listens.left) == (0, 0, [])
+    assert report.read(lake.s3, BUCKET, "jr_1") == done
