@@ -20,6 +20,7 @@ from music_streams_cli.commands import (
     down,
     forget,
     logs,
+    maintain,
     metrics,
     put,
     quarantine,
@@ -113,7 +114,7 @@ def main() -> None:
 
 for command in (
     *(up, demo, put, status, show, metrics, report, cost, logs, sample),
-    *(reconcile, redrive, replay, retract, rebuild, forget, quarantine, dlq),
+    *(reconcile, redrive, replay, retract, rebuild, forget, quarantine, dlq, maintain),
     down,
 ):
     command.register(app)

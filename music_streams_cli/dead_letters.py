@@ -126,7 +126,9 @@ def _failure(body: str) -> tuple[str, str]:
     try:
         content = json.loads(body)
         event = content.get("requestPayload", content)
-        about = f"execution {event['detail']['name']} {event['detail']['status']}"
+        detail = event["detail"]
+        is_job = "jobName" in detail
+        about = f"{detail['jobName']} {detail['state']}" if is_job else f"execution {detail['name']} {detail['status']}"
     except (ValueError, KeyError, TypeError, AttributeError):
         return formats.shortened(body, _CHARACTERS_SHOWN), ""
     return about, json.dumps(event)

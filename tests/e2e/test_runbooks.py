@@ -337,6 +337,18 @@ def test_a_wrong_file_leaves_and_a_user_is_forgotten(operator):
     assert items(operator.stack) != before
 
 
+def test_maintenance_that_failed_is_done_by_hand(operator):
+    runbook = RUNBOOKS["Maintenance fails"]
+    operator.archived("maintained.csv")
+    glue, job = operator.stack.client("glue"), operator.stack.outputs["MaintainJobName"]
+    glue.start_job_run(JobName=job, Arguments={"--rejected_rows_days": "many"})
+    operator.hears(runbook, "music-streams: maintain-lake FAILED")
+    assert "listens" in well(operator(runbook.act))
+    [quiet] = [line for line in well(operator(runbook.proof)).splitlines() if line.startswith("listens")]
+    for before, after in re.findall(r"([\d,]+) → ([\d,]+)", quiet):
+        assert before == after
+
+
 def test_without_airflow_a_reconciliation_by_hand_repairs_and_reports(operator):
     runbook = RUNBOOKS["The reconciler is overdue"]
     put = operator.put("unwatched.csv", listens())

@@ -39,6 +39,7 @@ TEMPLATE = {
         "FailuresDeadLetterQueueUrl": {"Value": {"Ref": "DeadFailures"}},
         "AlertsTopicArn": {"Value": {"Ref": "Alerts"}},
         "RecordFailureFunctionName": {"Value": "record-failure"},
+        "MaintainJobName": {"Value": "maintain-lake"},
     },
 }
 

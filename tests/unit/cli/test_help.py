@@ -5,7 +5,7 @@ import pytest
 from tests.unit.cli.golden import check
 
 READING = ("put", "status", "show", "report", "cost", "logs", "sample", "metrics")
-OPERATING = ("reconcile", "redrive", "replay", "retract", "rebuild", "forget", "quarantine", "dlq")
+OPERATING = ("reconcile", "redrive", "replay", "retract", "rebuild", "forget", "quarantine", "dlq", "maintain")
 COMMANDS = ("", "up", "demo", *READING, *OPERATING, "down")
 METRICS = tuple(f"metrics {name}" for name in ("genre", "country", "range", "day", "genres", "songs"))
 OF_GROUPS = (*METRICS, "quarantine list", "quarantine release", "dlq list", "dlq redrive")

@@ -1,0 +1,126 @@
+"""`music-streams maintain`, the job's part played by the test."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from music_streams.maintain import report
+from music_streams.maintain.report import Report, Size, TableReport
+from music_streams.stack import Stack
+from music_streams_cli import maintenance
+from tests.unit.cli.golden import check
+
+TABLES = [
+    TableReport("rejected_rows", Size(12, 40_000, 12, 13), Size(3, 12_000, 1, 9), 1_234, 0, []),
+    TableReport("listens", Size(1_250, 52_000_000, 101, 1_251), Size(65, 41_000_000, 2, 402), 0, 3, ["5 data files"]),
+]
+
+
+class Glue:
+    """One job, whose runs go through some states, the last for good."""
+
+    class exceptions:  # noqa: N801 - as clients of boto3 have it
+        ClientError = ClientError
+
+    def __init__(self, *states: str, error: str = "", refused: str = "") -> None:
+        self._states = list(states)
+        self._error = error
+        self._refused = refused
+        self.started: list[dict[str, Any]] = []
+
+    def start_job_run(self, **asked: Any) -> dict[str, str]:
+        if self._refused:
+            raise ClientError({"Error": {"Code": self._refused, "Message": "no"}}, "StartJobRun")
+        self.started.append(asked)
+        return {"JobRunId": "jr_1"}
+
+    def get_job_run(self, JobName: str, RunId: str) -> dict[str, Any]:  # noqa: N803 - as boto3 has it
+        assert (JobName, RunId) == ("maintain-lake", "jr_1")
+        state = self._states.pop(0) if len(self._states) > 1 else self._states[0]
+        told = {"ErrorMessage": self._error} if self._error and state not in {"STARTING", "RUNNING"} else {}
+        return {"JobRun": {"JobRunState": state, **told}}
+
+
+@pytest.fixture
+def glue(stack, monkeypatch) -> Callable[[Glue], Glue]:
+    """Put a job in the place of the stack's."""
+    monkeypatch.setattr(maintenance, "_POLL_SECONDS", 0.01)
+    client = Stack.client
+
+    def use(job: Glue) -> Glue:
+        monkeypatch.setattr(Stack, "client", lambda self, name: job if name == "glue" else client(self, name))
+        return job
+
+    report.write(stack.s3, stack.lake_bucket, Report("jr_1", TABLES))
+    return use
+
+
+def test_both_tables_are_shown_before_and_after(run, glue, golden):
+    job = glue(Glue("STARTING", "RUNNING", "SUCCEEDED"))
+    ended = run("maintain")
+    assert ended.exit_code == 0, ended.stderr
+    assert job.started == [{"JobName": "maintain-lake"}]
+    check(golden / "maintain.txt", ended.stdout)
+
+
+def test_the_same_for_programs(run, glue):
+    glue(Glue("SUCCEEDED"))
+    result = json.loads(run("maintain", "--json").stdout)["result"]
+    assert (result["run"], result["state"]) == ("jr_1", "SUCCEEDED")
+    listens = result["tables"][1]
+    assert (listens["before"]["data_files"], listens["after"]["snapshots"], listens["left"]) == (
+        1250,
+        402,
+        ["5 data files"],
+    )
+
+
+def test_a_lake_without_tables_is_told(run, stack, glue):
+    glue(Glue("SUCCEEDED"))
+    report.write(stack.s3, stack.lake_bucket, Report("jr_1", []))
+    assert "no tables yet" in run("maintain").stdout
+
+
+def test_a_run_that_fails_says_why_and_what_to_do(run, glue):
+    glue(Glue("RUNNING", "FAILED", error="CommitFailedException: cannot commit"))
+    ended = run("maintain")
+    assert ended.exit_code == 1
+    assert "FAILED jr_1: CommitFailedException: cannot commit" in ended.stdout
+    assert "aws glue get-job-run --job-name maintain-lake --run-id jr_1" in ended.stdout
+
+
+def test_a_second_run_at_once_is_refused_with_words(run, glue):
+    glue(Glue("RUNNING", refused="ConcurrentRunsExceededException"))
+    ended = run("maintain")
+    assert ended.exit_code == 1
+    assert "being maintained already" in ended.stderr
+
+
+def test_a_run_that_may_not_be_started_names_the_permission(run, glue):
+    glue(Glue("RUNNING", refused="AccessDeniedException"))
+    ended = run("maintain")
+    assert ended.exit_code == 3
+    assert "do not allow StartJobRun" in ended.stderr
+
+
+def test_a_run_that_takes_long_goes_on_alone(run, glue):
+    glue(Glue("RUNNING"))
+    ended = run("maintain", "--timeout", "0")
+    assert ended.exit_code == 4
+    assert "goes on without this command" in ended.stderr
+
+
+def test_without_waiting_it_is_only_started(run, glue):
+    job = glue(Glue("RUNNING"))
+    assert run("maintain", "--no-wait").stdout == "sent: maintain the lake\n"
+    assert job.started
+
+
+def test_a_report_is_read_as_it_was_written(stack):
+    written = Report("jr_2", [replace(TABLES[0], left=["a", "b"])])
+    report.write(stack.s3, stack.lake_bucket, written)
+    assert report.read(stack.s3, stack.lake_bucket, "jr_2") == written
