@@ -1,0 +1,87 @@
+"""The lake is maintained while files arrive, run again and leave."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from music_streams import sample
+from music_streams.ledger import Status
+from music_streams.maintain import report
+from music_streams.maintain.report import TableReport
+from music_streams.requests import Action
+from music_streams_cli.journey import Journey
+from tests.e2e.conftest import awaited
+from tests.e2e.faults.lake import LISTENS, REJECTED_ROWS
+from tests.e2e.faults.world import CATALOGUE, World
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+ENOUGH = 5  # small files of a day, to be merged
+
+
+def start(world: World) -> str:
+    job = world.stack.outputs["MaintainJobName"]
+    return str(world.stack.client("glue").start_job_run(JobName=job)["JobRunId"])
+
+
+def look(world: World, run_id: str) -> dict[str, Any]:
+    job = world.stack.outputs["MaintainJobName"]
+    run: dict[str, Any] = world.stack.client("glue").get_job_run(JobName=job, RunId=run_id)["JobRun"]
+    return run
+
+
+def ended(world: World, run_id: str) -> dict[str, Any]:
+    def find() -> dict[str, Any] | None:
+        run = look(world, run_id)
+        return run if run["JobRunState"] not in {"STARTING", "RUNNING"} else None
+
+    return awaited(find, 900)
+
+
+def maintained(world: World) -> dict[str, TableReport]:
+    """Maintain the lake; what was done, by table."""
+    run_id = start(world)
+    assert ended(world, run_id)["JobRunState"] == "SUCCEEDED"
+    return {each.table: each for each in report.read(world.stack.s3, world.stack.lake_bucket, run_id).tables}
+
+
+def committed(world: World, since: datetime, until: datetime) -> int:
+    """How many commits of runs came in that time."""
+    moments = [each["timestamp-ms"] for each in world.lake.snapshots(LISTENS) if "execution" in each["summary"]]
+    return sum(since.timestamp() * 1000 < moment < until.timestamp() * 1000 for moment in moments)
+
+
+def test_what_comes_and_goes_while_the_lake_is_maintained_is_counted_once(world):
+    day = world.new_day()
+    files = [sample.streams(n, CATALOGUE, day, 400, dirty=0.05) for n in range(30)]
+    early = [world.put_alone(f"maintained/{n}.csv", files.pop()) for n in range(ENOUGH)]
+    world.settle(*early)
+
+    first = start(world)
+    again, withdrawn, *_ = early
+    world.ask(again, Action.REPLAY)
+    world.ask(withdrawn, Action.RETRACT)
+    late: list[Journey] = []
+    while look(world, first)["JobRunState"] in {"STARTING", "RUNNING"} and files:
+        late.append(world.put_alone(f"maintained/late/{len(late)}.csv", files.pop()))
+    run = ended(world, first)
+    assert run["JobRunState"] == "SUCCEEDED", run
+    assert committed(world, run["StartedOn"], run["CompletedOn"]) > 0
+    world.come_to(again, Status.ARCHIVED, attempt=2)
+    world.come_to(withdrawn, Status.RETRACTED, attempt=2)
+    world.settle(*late)
+    del world.streams[withdrawn.source_id]
+    world.check()
+    world.check_archived(again, *early[2:], *late)
+
+    assert all(not each.left for each in maintained(world).values())
+    world.check()
+    quiet = maintained(world)
+    assert {*quiet} == {LISTENS, REJECTED_ROWS}
+    assert [each.before for each in quiet.values()] == [each.after for each in quiet.values()]
+
+    # What was merged is replaced like anything.
+    world.ask(again, Action.REPLAY)
+    world.come_to(again, Status.ARCHIVED, attempt=3)
+    world.check()
