@@ -27,6 +27,7 @@ from music_streams.stack import Stack
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Leaving
 from tests.integration.transform.iceberg_cases import (
     BUCKET,
+    REJECTED_COLUMNS,
     TRACK,
     Tables,
     aws,
@@ -199,12 +200,13 @@ def test_where_nothing_is_to_be_done_nothing_is_committed(lake, sources, day):
 def test_text_of_rejected_rows_leaves_by_the_arrival_of_its_file(lake, sources):
     a, b, *_ = sources
     now = datetime(2001, 3, 31, 13, tzinfo=UTC)  # so early that no other test's rows are older
-    lake.rejected("text-1", (a, "old"), received="2001-02-28")
-    lake.rejected("text-2", (b, "young"), received="2001-03-01")
+    last_moment, midnight = datetime(2001, 2, 28, 23, 59, 59, tzinfo=UTC), datetime(2001, 3, 1, tzinfo=UTC)
+    rows = [("old", "bad_user_id", a, "text-1", last_moment), ("young", "bad_user_id", b, "text-1", midnight)]
+    lake.append(REJECTED_ROWS, lake.spark.createDataFrame(rows, REJECTED_COLUMNS), "text-1")
     assert upkeep(lake, now).of(REJECTED_ROWS, 0).rows_removed == 0
     removed = upkeep(lake, now).of(REJECTED_ROWS, 30)
     assert removed.rows_removed == 1
-    assert lake.rows(REJECTED_ROWS, a, b) == [(b, "text-2", "young")]
+    assert lake.rows(REJECTED_ROWS, a, b) == [(b, "text-1", "young")]
     [summary] = [
         each["summary"]
         for each in lake.state(REJECTED_ROWS).metadata["snapshots"]
