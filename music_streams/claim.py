@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from music_streams.ledger import Entry, Ledger, Status
 from music_streams.runs import Manifest, RunFolder, read_claimed, read_manifest, write_claimed
-from music_streams.sizing import Bounds, size_of
+from music_streams.sizing import Bounds, workers_for
 from music_streams.slices import work_off
 from music_streams.sources import batch_and_attempt, execution_name
 
@@ -23,14 +23,12 @@ class Claim:
         has_work: whether the run holds a source, or is to recompute or forget something.
         forgets: whether lines are to leave the kept files.
         workers: how many the transform's run is started with.
-        shuffle_partitions: what the run is told as an argument, and those are text.
     """
 
     left: int
     has_work: bool
     forgets: bool
     workers: int = 0
-    shuffle_partitions: str = ""
 
 
 def claim_sources(
@@ -59,13 +57,11 @@ def claim_sources(
         return Claim(left, has_work=True, forgets=False)
     held = manifest.only({entry.source.source_id for entry in _of(execution_arn, ledger, manifest)})
     write_claimed(s3, folder, execution_name(*batch_and_attempt(execution_arn)), held)
-    size = size_of(held, bounds)
     return Claim(
         0,
         has_work=bool(held.sources or held.days or held.forget),
         forgets=bool(held.forget),
-        workers=size.workers,
-        shuffle_partitions=str(size.shuffle_partitions),
+        workers=workers_for(held, bounds),
     )
 
 

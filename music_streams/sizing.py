@@ -13,12 +13,12 @@ BYTES_PER_SECOND = 2 * 1024 * 1024
 somewhat more than benchmarks/units.py measures, on a machine whose Java does not optimise for long runs."""
 FIXED_SECONDS = 30
 """What a run takes with nothing to read: Spark's start, reference data, commits."""
-BYTES_PER_PARTITION = 16 * 1024 * 1024
 GZIP_RATIO = 3
 """Bytes of a streams file for one of its gzip."""
 CORES = 4
 """Of a G.1X worker."""
-_LEAST_PARTITIONS = 4
+SMALL = 32 * 1024 * 1024
+"""Bytes that one task gets through sooner than several could be told about them."""
 
 
 @dataclass(frozen=True)
@@ -29,21 +29,13 @@ class Bounds:
     most: int = 10
 
 
-@dataclass(frozen=True)
-class Size:
-    """What a run is started with: workers of G.1X at most, the driver among them, and shuffle partitions."""
-
-    workers: int
-    shuffle_partitions: int
-
-
 def input_bytes(manifest: Manifest) -> int:
     """The bytes that Spark reads of a manifest's staged files, uncompressed; those of gzip are an estimate."""
     return sum(source.size * (GZIP_RATIO if source.input.endswith(".gz") else 1) for source in manifest.streams)
 
 
-def size_of(manifest: Manifest, bounds: Bounds) -> Size:
-    """The size of the run that takes a manifest.
+def workers_for(manifest: Manifest, bounds: Bounds) -> int:
+    """How many workers of G.1X, the driver among them, the run that takes a manifest may have.
 
     Executors that share the work end sooner and keep the driver for less time, but each is paid for the fixed part too:
     cheapest are √(work of one executor / fixed part). What is to be recomputed or forgotten no manifest can
@@ -52,6 +44,4 @@ def size_of(manifest: Manifest, bounds: Bounds) -> Size:
     read = input_bytes(manifest)
     of_history = bool(manifest.days or manifest.forget)
     executors = round(math.sqrt(read / BYTES_PER_SECOND / FIXED_SECONDS))
-    workers = bounds.most if of_history else min(max(1 + executors, bounds.least), bounds.most)
-    partitions = max(_LEAST_PARTITIONS, math.ceil(read / BYTES_PER_PARTITION), (workers - 1) * CORES)
-    return Size(workers, partitions)
+    return bounds.most if of_history else min(max(1 + executors, bounds.least), bounds.most)

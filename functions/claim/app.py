@@ -36,7 +36,7 @@ bounds = Bounds(env.transform_least_workers, env.transform_most_workers)
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, str], context: LambdaContext) -> dict[str, Any]:
-    """``{manifest, execution_arn}`` → ``{left, has_work, forgets, workers, shuffle_partitions}``."""
+    """``{manifest, execution_arn}`` → ``{left, has_work, forgets, workers}``."""
     about = logs.of_execution(event["execution_arn"])
     logger.append_keys(**about)
     with telemetry.sent_by(metrics, **about):

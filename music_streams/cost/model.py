@@ -14,7 +14,7 @@ from music_streams.cost.prices import Prices
 from music_streams.cost.run import billed_dpu_seconds, units_around_the_jobs
 from music_streams.cost.units import Unit, Units, times
 from music_streams.runs import Manifest, ManifestSource
-from music_streams.sizing import CORES, Bounds, size_of
+from music_streams.sizing import CORES, SMALL, Bounds, workers_for
 
 DAYS = 30
 POLL_SECONDS = 300
@@ -85,16 +85,16 @@ class Run:
     def workers(self) -> int:
         """As the claim would have it."""
         file = ManifestSource("", "streams", "", [], "", self._bytes)
-        return size_of(Manifest("", [file]), Bounds(self.workload.least_workers, self.workload.most_workers)).workers
+        return workers_for(Manifest("", [file]), Bounds(self.workload.least_workers, self.workload.most_workers))
 
     @property
     def transform_seconds(self) -> Decimal:
-        """All cores of the executors are taken to be at work, each as fast as the one where it was measured."""
+        """A small run has one core at work, others all of the executors', each as fast as the one that was measured."""
         took = measured.read().seconds
         rows = self.files * self.workload.rows_per_file
         work = rows * took.cpu_per_million_rows_read
         work += self.workload.rows_recomputed * took.cpu_per_million_rows_recomputed
-        cores = (self.workers - 1) * CORES
+        cores = 1 if self._bytes <= SMALL else (self.workers - 1) * CORES
         return assumed.SPARK_START_SECONDS + took.transform_fixed + work / _MILLION / cores
 
     @property

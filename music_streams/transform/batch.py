@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from py4j.protocol import Py4JJavaError
 
 from music_streams.runs import Manifest, ManifestSource, RunFolder
+from music_streams.sizing import input_bytes
 from music_streams.transform import inputs, listens, rows
 from music_streams.transform.spread import gathered, spread
 
@@ -43,7 +44,7 @@ class SparkBatch:
         self._reference = reference
         self._execution = execution
         self._unreadable: set[str] = set()
-        self._size = sum(source.size for source in manifest.streams)
+        self._size = input_bytes(manifest)
         self._spread = ExitStack()
         self._spread.enter_context(spread(spark, self._size))
         self._rows = self._enriched()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from music_streams.sizing import SMALL
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pyspark.sql import DataFrame, SparkSession
 
-SMALL = 32 * 1024 * 1024
-"""Bytes of input that one task gets through sooner than several could be told about it."""
 _BYTES_PER_PARTITION = 16 * 1024 * 1024
 _AS_ONE_TASK = {
     "spark.sql.shuffle.partitions": "1",

@@ -199,7 +199,7 @@ def _attempts() -> Case:
 KEY = "incoming/2024-06-25/{}.csv"
 DAY = "2024-06-25"
 ALL = {"left": 0}  # nothing is left to do
-CLAIMED = {**ALL, "forgets": False, "workers": 2, "shuffle_partitions": "4"}
+CLAIMED = {**ALL, "forgets": False, "workers": 2}
 GOOD = SourceOutcome(1, 1, {}, [DAY])
 BAD = SourceOutcome(4, 0, {"bad_user_id": 3}, [], "too_many_bad_rows")
 

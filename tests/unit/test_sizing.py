@@ -3,7 +3,7 @@
 import pytest
 
 from music_streams.runs import Manifest, ManifestSource
-from music_streams.sizing import Bounds, Size, input_bytes, size_of
+from music_streams.sizing import Bounds, input_bytes, workers_for
 from music_streams.sources import Treatment
 
 MIB, GIB = 1024**2, 1024**3
@@ -17,42 +17,36 @@ def source(size, *, name="a.csv", kind="streams", treatment=""):
 @pytest.mark.parametrize(
     ("sizes", "expected"),
     [
-        ([], Size(2, 4)),
-        ([1_000], Size(2, 4)),
-        ([64 * MIB], Size(2, 4)),
-        ([65 * MIB], Size(2, 5)),  # another partition of 16 MiB
-        ([256 * MIB], Size(3, 16)),
-        ([64 * MIB] * 4, Size(3, 16)),
-        ([GIB], Size(5, 64)),
-        ([4 * GIB], Size(9, 256)),
-        ([100 * GIB], Size(10, 6_400)),  # the most
+        ([], 2),
+        ([1_000], 2),
+        ([64 * MIB], 2),
+        ([256 * MIB], 3),
+        ([64 * MIB] * 4, 3),
+        ([GIB], 5),
+        ([4 * GIB], 9),
+        ([100 * GIB], 10),  # the most
     ],
 )
-def test_workers_and_partitions_grow_with_the_bytes(sizes, expected):
-    assert size_of(Manifest("batch", [source(size) for size in sizes]), BOUNDS) == expected
+def test_workers_grow_with_the_bytes(sizes, expected):
+    assert workers_for(Manifest("batch", [source(size) for size in sizes]), BOUNDS) == expected
 
 
 def test_more_bytes_never_make_a_smaller_run():
-    found = [size_of(Manifest("batch", [source(2**power)]), BOUNDS) for power in range(45)]
-    assert [size.workers for size in found] == sorted(size.workers for size in found)
-    assert [size.shuffle_partitions for size in found] == sorted(size.shuffle_partitions for size in found)
+    found = [workers_for(Manifest("batch", [source(2**power)]), BOUNDS) for power in range(45)]
+    assert found == sorted(found)
 
 
 @pytest.mark.parametrize("given", [{"days": ["2024-06-25"]}, {"forget": [7]}])
 def test_what_works_on_history_may_have_all_workers(given):
-    assert size_of(Manifest("batch", [], **given), BOUNDS).workers == 10
-
-
-def test_every_core_of_the_workers_has_a_partition():
-    assert size_of(Manifest("batch", [], days=["2024-06-25"]), BOUNDS).shuffle_partitions >= 9 * 4
+    assert workers_for(Manifest("batch", [], **given), BOUNDS) == 10
 
 
 def test_large_days_ask_for_more_at_least():
-    assert size_of(Manifest("batch", [source(1)]), Bounds(least=5, most=10)) == Size(5, 16)
+    assert workers_for(Manifest("batch", [source(1)]), Bounds(least=5, most=10)) == 5
 
 
 def test_the_most_goes_before_the_least():
-    assert size_of(Manifest("batch", [source(1)]), Bounds(least=5, most=3)).workers == 3
+    assert workers_for(Manifest("batch", [source(1)]), Bounds(least=5, most=3)) == 3
 
 
 def test_gzip_is_larger_than_it_looks():

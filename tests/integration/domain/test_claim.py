@@ -15,9 +15,7 @@ def claim(world, folder, attempt=1):
     return claim_sources(world.s3, world.ledger, folder.manifest_uri, arn, always)
 
 
-HAS_WORK, HAS_NONE = (
-    Claim(0, has_work=has_work, forgets=False, workers=2, shuffle_partitions="4") for has_work in (True, False)
-)
+HAS_WORK, HAS_NONE = (Claim(0, has_work=has_work, forgets=False, workers=2) for has_work in (True, False))
 
 
 def held(world, folder, attempt=1):

@@ -108,13 +108,9 @@ def test_settling_is_given_both_job_runs_whole_since_what_is_billed_is_not_told_
 
 def test_the_spark_run_is_as_large_as_the_claim_says():
     claimed = TASKS["Claim sources"]["ResultSelector"]
-    assert {claimed["workers.$"], claimed["shuffle_partitions.$"]} == {
-        "$.Payload.workers",
-        "$.Payload.shuffle_partitions",
-    }
+    assert claimed["workers.$"] == "$.Payload.workers"
     transform = TASKS["Transform streams"]["Parameters"]
     assert (transform["WorkerType"], transform["NumberOfWorkers.$"]) == ("G.1X", "$.claim.workers")
-    assert transform["Arguments"]["--shuffle_partitions.$"] == "$.claim.shuffle_partitions"
 
 
 def test_every_task_retries_by_named_errors_and_those_of_aws_with_jitter():
