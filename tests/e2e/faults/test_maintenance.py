@@ -54,7 +54,7 @@ def committed(world: World, since: datetime, until: datetime) -> int:
 
 def test_what_comes_and_goes_while_the_lake_is_maintained_is_counted_once(world):
     day = world.new_day()
-    files = [sample.streams(n, CATALOGUE, day, 400, dirty=0.05) for n in range(30)]
+    files = [sample.streams(n, CATALOGUE, day, 400, dirty=0.05) for n in range(ENOUGH + 4)]
     early = [world.put_alone(f"maintained/{n}.csv", files.pop()) for n in range(ENOUGH)]
     world.settle(*early)
 
@@ -63,14 +63,14 @@ def test_what_comes_and_goes_while_the_lake_is_maintained_is_counted_once(world)
     world.ask(again, Action.REPLAY)
     world.ask(withdrawn, Action.RETRACT)
     late: list[Journey] = []
-    while look(world, first)["JobRunState"] in {"STARTING", "RUNNING"} and files:
+    while files and look(world, first)["JobRunState"] in {"STARTING", "RUNNING"}:
         late.append(world.put_alone(f"maintained/late/{len(late)}.csv", files.pop()))
     run = ended(world, first)
     assert run["JobRunState"] == "SUCCEEDED", run
     assert committed(world, run["StartedOn"], run["CompletedOn"]) > 0
     world.come_to(again, Status.ARCHIVED, attempt=2)
     world.come_to(withdrawn, Status.RETRACTED, attempt=2)
-    world.settle(*late)
+    world.settle(*late, seconds=900)
     del world.streams[withdrawn.source_id]
     world.check()
     world.check_archived(again, *early[2:], *late)
