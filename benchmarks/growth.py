@@ -1,0 +1,286 @@
+"""The lake after many arrivals: what a run waits for, with and without the maintenance of the lake.
+
+    .venv/bin/python -m benchmarks.growth --every 250
+    .venv/bin/python -m benchmarks.growth --every 0
+
+Made up are the arrivals: a file of one day's listens each, a day of 20 of them, committed by Iceberg's own library,
+25 snapshots at once, to the table that the transform made. Real are the steps that are measured, those of the transform
+on a warm Spark session: its append, its pin, its read of the touched day, planning included, and a replay's search for
+older copies with their deletion. The next maintenance is always due when the lake is measured: its worst moment.
+They run on this machine, on an S3 that answers at once: their ratio tells of growth, their seconds nothing of AWS.
+
+Prints what it measures, and writes benchmarks/results/growth-*.json.
+"""
+
+import argparse
+import io
+import json
+import logging
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet
+from moto.server import ThreadedMotoServer
+from pyiceberg.catalog.glue import GlueCatalog
+from pyiceberg.io.pyarrow import schema_to_pyarrow
+from pyspark.sql import SparkSession
+
+from local.aws import CREDENTIALS, Aws
+from local.moto_patches import jobs, objects
+from local.spark import environment_of_run, installed_spark, settings_of_run
+from local.spark_jars import ensure_jars
+from music_streams.maintain.upkeep import KEPT, Upkeep
+from music_streams.transform.lake import IcebergLake
+from music_streams.transform.ports import DATABASE, LISTENS, Leaving
+
+BUCKET, REGION = "lake", "us-east-1"
+RESULTS = Path(__file__).parent / "results"
+ARRIVALS_A_DAY, ROWS = 20, 500
+AT_ONCE = 25
+FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
+STEPS = ("append", "pin", "read of the day", "replay")
+_CATALOG = "spark.sql.catalog.lake"
+_SETTINGS = {
+    "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+    _CATALOG: "org.apache.iceberg.spark.SparkCatalog",
+    f"{_CATALOG}.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
+    f"{_CATALOG}.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+    f"{_CATALOG}.warehouse": f"s3://{BUCKET}/warehouse",
+    "spark.sql.shuffle.partitions": "4",
+}
+
+
+@dataclass(frozen=True)
+class Point:
+    """What was measured at one size of the lake.
+
+    Attributes:
+        seconds: of each step, in each repetition.
+        metadata_bytes: of the metadata file that every run reads.
+        maintenance_seconds: of the last maintenance; None where there was none.
+    """
+
+    arrivals: int
+    is_maintained: bool
+    seconds: dict[str, list[float]]
+    data_files: int
+    manifests: int
+    snapshots: int
+    metadata_bytes: int
+    maintenance_seconds: float | None
+
+
+@dataclass
+class Growing:
+    """A lake to which files arrive.
+
+    Attributes:
+        schema: of the made-up files.
+        every: arrivals from one maintenance to the next; 0: none.
+    """
+
+    lake: IcebergLake
+    schema: pa.Schema
+    every: int
+    arrivals: int = 0
+    maintenance_seconds: float | None = None
+    _executions: int = 0
+
+    def grow(self, arrivals: int) -> None:
+        """Let files arrive until there are so many; the next maintenance comes just after that, when it is due."""
+        while self.arrivals < arrivals:
+            if self.every and self.arrivals and self.arrivals % self.every == 0:
+                self.maintenance_seconds = _timed(self._maintain)
+            until_due = self.every - self.arrivals % self.every if self.every else AT_ONCE
+            self._arrive(min(AT_ONCE, until_due, arrivals - self.arrivals))
+
+    def measure(self, repetitions: int) -> Point:
+        """Take the transform's steps some times; the first time is thrown away, it warms up."""
+        seconds: dict[str, list[float]] = {name: [] for name in STEPS}
+        for number in range(repetitions + 1):
+            for name, took in self._run():
+                if number:
+                    seconds[name].append(took)
+        state = self.lake.state(LISTENS)
+        return Point(
+            self.arrivals,
+            bool(self.every),
+            seconds,
+            state.total("data-files"),
+            len(self.lake.manifests(LISTENS)),
+            state.snapshots,
+            len(json.dumps(state.metadata)),
+            self.maintenance_seconds,
+        )
+
+    def _run(self) -> Iterator[tuple[str, float]]:
+        """One run over a file of the newest day, and another attempt at it."""
+        day = self._day(self.arrivals)
+        self._executions += 1
+        source, first, again = (f"{self._executions:032x}", *(f"run{self._executions}-{n}" for n in (1, 2)))
+        yield "append", _timed(lambda: self.lake.append(LISTENS, self._rows(day, source, first), first))
+        yield "pin", _timed(self.lake.pin)
+        listens = self.lake.listens_at(self.lake.pin().snapshot_id, [f"{day:%Y-%m-%d}"])
+        yield "read of the day", _timed(lambda: listens.write.format("noop").mode("overwrite").save())
+        self.lake.append(LISTENS, self._rows(day, source, again), again)
+        leaving = Leaving(again, [source], [], [])
+        yield "replay", _timed(lambda: self.lake.delete(leaving, self.lake.find(leaving)))
+
+    def _rows(self, day: datetime, source: str, execution: str) -> Any:  # noqa: ANN401 - a DataFrame
+        return self.lake.spark.range(0, ROWS, 1, 1).selectExpr(
+            "1 + id AS user_id",
+            "'0123456789abcdefghijkl' AS track_id",
+            f"TIMESTAMP '{day:%Y-%m-%d} 12:00:00' AS listened_at",
+            "200000L AS duration_ms",
+            "'name' AS track_name",
+            "'artists' AS artists",
+            "array('pop', 'rock') AS genres",
+            "'DE' AS user_country",
+            f"'{source}' AS source_id",
+            f"'{execution}' AS execution",
+            "1L AS reference_version",
+        )
+
+    def _arrive(self, count: int) -> None:
+        """Commit files, a snapshot each."""
+        java: Any = self.lake.spark._jvm
+        table = java.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(
+            self.lake.spark._jsparkSession, f"lake.{DATABASE}.{LISTENS}"
+        )
+        transaction = table.newTransaction()
+        for _ in range(count):
+            day = f"listened_at_day={self._day(self.arrivals):%Y-%m-%d}"
+            content = self._file()
+            key = f"warehouse/{DATABASE}.db/{LISTENS}/data/{day}/arrival-{self.arrivals}.parquet"
+            self.lake.s3.put_object(Bucket=BUCKET, Key=key, Body=content)
+            file = java.org.apache.iceberg.DataFiles.builder(table.spec()).withPath(f"s3://{BUCKET}/{key}")
+            file = file.withFormat("PARQUET").withPartitionPath(day).withRecordCount(ROWS)
+            append = transaction.newAppend().appendFile(file.withFileSizeInBytes(len(content)).build())
+            append.set("execution", f"arrival{self.arrivals}-1")
+            append.commit()
+            self.arrivals += 1
+        transaction.commitTransaction()
+
+    def _file(self) -> bytes:
+        day, number = self._day(self.arrivals), self.arrivals
+        moments = [day + timedelta(seconds=number % ARRIVALS_A_DAY, milliseconds=n) for n in range(ROWS)]
+        columns = {
+            "user_id": range(1, ROWS + 1),
+            "track_id": ["0123456789abcdefghijkl"] * ROWS,
+            "listened_at": moments,
+            "duration_ms": [200_000] * ROWS,
+            "track_name": ["name"] * ROWS,
+            "artists": ["artists"] * ROWS,
+            "genres": [["pop", "rock"]] * ROWS,
+            "user_country": ["DE"] * ROWS,
+            "source_id": [f"{number:032x}"[::-1]] * ROWS,
+            "execution": [f"arrival{number}-1"] * ROWS,
+            "reference_version": [1] * ROWS,
+        }
+        content = io.BytesIO()
+        pyarrow.parquet.write_table(pa.table(columns, schema=self.schema), content, compression="zstd")
+        return content.getvalue()
+
+    def _maintain(self) -> None:
+        """The job's steps, as if arrivals were spread over a week: the snapshots of three days of seven stay."""
+        moments = sorted(int(each["timestamp-ms"]) for each in self.lake.state(LISTENS).metadata["snapshots"])
+        oldest = moments[max(0, len(moments) - self.every * 3 // 7)]
+        upkeep = Upkeep(self.lake, datetime.fromtimestamp(oldest / 1000, UTC) + KEPT)
+        upkeep.compact(LISTENS)
+        upkeep.merge_manifests(LISTENS)
+        upkeep.expire(LISTENS)
+
+    @staticmethod
+    def _day(arrival: int) -> datetime:
+        return FIRST_DAY + timedelta(days=arrival // ARRIVALS_A_DAY)
+
+
+def _timed(step: Callable[[], object]) -> float:
+    began = time.monotonic()
+    step()
+    return time.monotonic() - began
+
+
+@contextmanager
+def cloud() -> Iterator[tuple[SparkSession, Aws]]:
+    """S3 and Glue on a server in this process, and a session as the transform job has it."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    jobs.check_table_versions()
+    objects.lock_objects()
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    aws = Aws(f"http://127.0.0.1:{port}", REGION)
+    aws.client("s3").create_bucket(Bucket=BUCKET)
+    ensure_jars(print)
+    with tempfile.TemporaryDirectory() as scratch:
+        found = installed_spark()
+        settings = settings_of_run(found, _SETTINGS, aws.endpoint, REGION, Path(scratch))
+        os.environ.update(environment_of_run(found, settings, aws.endpoint, REGION, Path(scratch)), **CREDENTIALS)
+        spark = SparkSession.builder.getOrCreate()
+        spark.sparkContext.setLogLevel("OFF")
+        yield spark, aws
+        spark.stop()
+    server.stop()
+
+
+def lake_of(spark: SparkSession, aws: Aws, every: int) -> Growing:
+    """An empty lake."""
+    glue: Any = aws.client("glue")
+    glue.create_database(DatabaseInput={"Name": DATABASE})
+    lake = IcebergLake(spark.newSession(), glue, aws.client("s3"))
+    lake.state(LISTENS)
+    endpoint = {"s3.endpoint": aws.endpoint, "s3.region": REGION}
+    schema = GlueCatalog("lake", glue, **endpoint).load_table((DATABASE, LISTENS)).schema()
+    return Growing(lake, schema_to_pyarrow(schema), every)
+
+
+def show(points: list[Point], first: Point) -> None:
+    """What the lake consists of, then medians, least and greatest, and the ratio to the first point."""
+    for point in points:
+        print(
+            f"{point.arrivals:,} arrivals, maintained: {point.is_maintained}; {point.data_files:,} files, "
+            f"{point.snapshots:,} states, {point.manifests:,} manifests, "
+            f"{point.metadata_bytes / 1000:,.0f} kB of metadata"
+        )
+        for name in STEPS:
+            took, median = point.seconds[name], statistics.median(point.seconds[name])
+            ratio = median / statistics.median(first.seconds[name])
+            print(f"  {name:<16} {median:6.2f} s ({min(took):.2f} to {max(took):.2f}), {ratio:.1f}x", flush=True)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--at", type=int, nargs="+", default=[10, 500, 1_000, 2_000], help="arrivals to measure at")
+    parser.add_argument("--every", type=int, default=250, help="arrivals from one maintenance to the next; 0: none")
+    parser.add_argument("--repetitions", type=int, default=5)
+    arguments = parser.parse_args()
+    points: list[Point] = []
+    with cloud() as (spark, aws):
+        growing = lake_of(spark, aws, arguments.every)
+        for arrivals in arguments.at:
+            growing.grow(arrivals)
+            points.append(growing.measure(arguments.repetitions))
+            show(points[-1:], points[0])
+    told = [
+        {**asdict(point), "seconds": {name: [round(s, 3) for s in took] for name, took in point.seconds.items()}}
+        for point in points
+    ]
+    RESULTS.mkdir(exist_ok=True)
+    place = RESULTS / f"growth-{'every-' + str(arguments.every) if arguments.every else 'never'}.json"
+    place.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    print(f"written: {place}")
+
+
+if __name__ == "__main__":
+    main()

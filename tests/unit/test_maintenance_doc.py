@@ -1,0 +1,48 @@
+"""Maintenance keeps what others may still need: its times against theirs, and docs/maintenance.md against both."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+from samtranslator.yaml_helper import yaml_parse
+
+from music_streams.job_runs import _LONGEST_RUN
+from music_streams.maintain import upkeep
+from music_streams.transform.lake import EXECUTIONS_END
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "maintenance.md").read_text()
+TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
+MACHINE = yaml_parse((ROOT / "statemachine" / "process_streams.asl.yaml").read_text())
+
+
+def timeout_of(job: str) -> timedelta:
+    return timedelta(minutes=TEMPLATE["Resources"][job]["Properties"]["Timeout"])
+
+
+def test_an_execution_and_what_outlives_it_are_over_before_a_commit_is_no_longer_looked_for_in_the_list():
+    longest = timedelta(seconds=MACHINE["TimeoutSeconds"]) + timeout_of("TransformJob")
+    assert longest == timedelta(hours=9)
+    assert longest < EXECUTIONS_END < upkeep.KEPT
+
+
+def test_no_reader_holds_a_snapshot_for_as_long_as_it_can_be_read():
+    dags = "".join(path.read_text() for path in (ROOT / "dags").glob("*.py"))
+    longest = [timedelta(**{unit: int(n)}) for unit, n in re.findall(r"dagrun_timeout=timedelta\((\w+)=(\d+)\)", dags)]
+    assert len(longest) == 3
+    assert max(*longest, timeout_of("TransformJob"), timeout_of("MaintainJob"), _LONGEST_RUN) < upkeep.KEPT / 2
+
+
+def test_the_page_tells_the_times_that_hold():
+    defaults = {name: str(each.get("Default")) for name, each in TEMPLATE["Parameters"].items()}
+    assert f"`{defaults['MaintenanceSchedule']}`" in PAGE
+    assert timedelta(days=3) == upkeep.KEPT
+    assert "3 days" in PAGE
+    assert f"{timeout_of('MaintainJob').total_seconds() / 3600:.0f} hours" in PAGE
+    assert "five" in PAGE
+    assert upkeep._FEWEST == 5
+
+
+def test_every_link_leads_to_a_file():
+    for link in re.findall(r"\]\(([^)#]+)", PAGE):
+        assert (ROOT / "docs" / link).exists(), link
