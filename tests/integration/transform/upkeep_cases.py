@@ -54,7 +54,7 @@ def day(days=iter(range(1, 1000))) -> str:  # noqa: B008 - one for all
 
 @contextmanager
 def at_the_commit(happens: Callable[[], object]) -> Iterator[None]:
-    """Let something happen once, when the next commit to `listens` reaches the catalogue: all is written, and does not count yet."""
+    """Let something happen once, when the next commit to `listens` reaches the catalogue: written, and not counting."""
     update, pending = GlueResponse.update_table, [happens]
 
     def update_table(self):
