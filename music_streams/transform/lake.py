@@ -49,7 +49,7 @@ _PROPERTIES = {
 # Bounds of these columns would name users in the lake's manifests, also after their rows are gone.
 _WITHOUT_BOUNDS = {LISTENS: "user_id", REJECTED_ROWS: "raw"}
 # Each task writes a file for each day it has rows of: sending rows to one task a day costs more than a few files do.
-_WRITTEN_WHERE_IT_IS = {"distribution-mode": "none"}
+_WRITTEN_WHERE_IT_IS = {"distribution-mode": "none", "fanout-enabled": "false"}
 _TRIES = 10
 _CONFLICT = "org.apache.iceberg.exceptions.ValidationException"
 EXECUTIONS_END = timedelta(days=1)  # the state machine's time-out, and a job's that outlives it: 9 hours

@@ -5,6 +5,8 @@ from pyspark.sql import functions as F
 
 TOP_SONGS = 3
 TOP_GENRES = 5
+_GENRE, _COUNTRY, _SUMMARY, _TRACK = range(4)
+_ITEM = ("kind", "subject", "day")
 
 
 def items(events: DataFrame, names: DataFrame, *, track_metrics: bool) -> DataFrame:
@@ -20,14 +22,17 @@ def items(events: DataFrame, names: DataFrame, *, track_metrics: bool) -> DataFr
         average listening time per user in 1/100 ms), top_songs (array of struct, null where the item has none),
         top_genres (likewise).
     """
-    keys = [*_genres_and_country(), _day_as_a_whole(), *([_track()] if track_metrics else [])]
+    subjects = [*_genres_and_country(), F.array(F.lit("")), *([F.array("track_id")] if track_metrics else [])]
     return (
-        _by_key(events, *keys)
-        .groupBy("pk", "sk", "day")
+        _by_subject(events, *subjects)
+        .groupBy(*_ITEM)
         .agg(*_measures())
-        .join(_top_songs(_by_key(events, *_genres_and_country()), names), ["pk", "sk", "day"], "left")
-        .withColumn("top_genres", F.when(F.col("sk") == "SUMMARY", _top_genres()))
+        .join(_top_songs(_by_subject(events, *_genres_and_country()), names), [*_ITEM], "left")
+        .withColumn("top_genres", F.when(F.col("kind") == _SUMMARY, _top_genres()))
         .withColumn("avg_hundredths_ms", _average_hundredths())
+        .withColumn("day", F.col("day").cast("string"))
+        .select(_pk(), _sk(), "*")
+        .drop("kind", "subject")
     )
 
 
@@ -41,14 +46,15 @@ def lost_tracks(listens: DataFrame, removed: DataFrame) -> DataFrame:
     Returns:
         pk, sk, day.
     """
-    left = listens.select("track_id", _day()).distinct()
-    key = _key(F.concat(F.lit("TRACK#"), "track_id"), F.concat(F.lit("DAY#"), "day"))
+    left = listens.select("track_id", _day().cast("string").alias("day")).distinct()
     lost = removed.distinct().join(left, ["track_id", "day"], "left_anti")
-    return lost.select(key.alias("key"), "day").select("key.*", "day")
+    return lost.select(
+        F.concat(F.lit("TRACK#"), "track_id").alias("pk"), F.concat(F.lit("DAY#"), "day").alias("sk"), "day"
+    )
 
 
 def events(listens: DataFrame) -> DataFrame:
-    """One row an event: user_id, track_id, day, duration_ms, genres, user_country.
+    """One row an event: user_id, track_id, day (date), duration_ms, genres, user_country.
 
     Among the copies of an event the greatest reference_version wins, then the smallest source_id.
     """
@@ -61,7 +67,7 @@ def events(listens: DataFrame) -> DataFrame:
 
 
 def names(listens: DataFrame) -> DataFrame:
-    """One row a track and day: day, track_id, track_name, artists; of several names the same precedence decides."""
+    """One row a track and day: day (date), track_id, track_name, artists; the same precedence decides."""
     # Few of the rows differ in these columns: what is sorted to find the first is small.
     written = listens.select(_day(), "track_id", *_precedence(), "track_name", "artists").distinct()
     first = F.min(F.struct("age", "source_id", "track_name", "artists"))
@@ -77,34 +83,41 @@ def _precedence() -> list[Column]:
 
 
 def _day() -> Column:
-    return F.to_date("listened_at").cast("string").alias("day")
+    return F.to_date("listened_at").alias("day")
 
 
-def _by_key(events: DataFrame, *keys: Column) -> DataFrame:
-    """Repeat each event for every item that it counts in, by arrays of keys."""
-    keyed = events.withColumn("key", F.explode(F.concat(*keys)))
-    return keyed.select("user_id", "track_id", "day", "duration_ms", "key.pk", "key.sk")
+def _by_subject(events: DataFrame, *subjects: Column) -> DataFrame:
+    """Repeat each event for every item that it counts in: user_id, track_id, day, duration_ms, kind, subject.
+
+    Args:
+        events: as :func:`events` gives them.
+        subjects: arrays: first the genres, then one of one element for each kind that follows, in order.
+    """
+    # Keys are written when items are few: what is grouped and sent round are a number and a name.
+    repeated = events.select(
+        "user_id", "track_id", "day", "duration_ms", F.size("genres").alias("genres"), F.posexplode(F.concat(*subjects))
+    )
+    kind = F.greatest(F.col("pos") - F.col("genres") + 1, F.lit(_GENRE)).alias("kind")
+    return repeated.select("user_id", "track_id", "day", "duration_ms", kind, F.col("col").alias("subject"))
 
 
 def _genres_and_country() -> list[Column]:
-    genres = F.transform("genres", lambda genre: _key(F.concat(F.lit("GENRE#"), genre), _sort_key()))
-    return [genres, F.array(_key(F.concat(F.lit("COUNTRY#"), "user_country"), _sort_key()))]
+    return [F.col("genres"), F.array("user_country")]
 
 
-def _day_as_a_whole() -> Column:
-    return F.array(_key(_sort_key(), F.lit("SUMMARY")))
+def _pk() -> Column:
+    kind, subject = F.col("kind"), F.col("subject")
+    genre_or_country = F.when(kind == _GENRE, F.lit("GENRE#")).otherwise(F.lit("COUNTRY#"))
+    return (
+        F.when(kind == _SUMMARY, F.concat(F.lit("DAY#"), "day"))
+        .when(kind == _TRACK, F.concat(F.lit("TRACK#"), subject))
+        .otherwise(F.concat(genre_or_country, subject))
+        .alias("pk")
+    )
 
 
-def _track() -> Column:
-    return F.array(_key(F.concat(F.lit("TRACK#"), "track_id"), _sort_key()))
-
-
-def _sort_key() -> Column:
-    return F.concat(F.lit("DAY#"), "day")
-
-
-def _key(pk: Column, sk: Column) -> Column:
-    return F.struct(pk.alias("pk"), sk.alias("sk"))
+def _sk() -> Column:
+    return F.when(F.col("kind") == _SUMMARY, "SUMMARY").otherwise(F.concat(F.lit("DAY#"), "day")).alias("sk")
 
 
 def _measures() -> list[Column]:
@@ -121,32 +134,27 @@ def _average_hundredths() -> Column:
 
 
 def _top_songs(plays: DataFrame, names: DataFrame) -> DataFrame:
-    """The first three tracks of each genre and country, as pk, sk, day, top_songs."""
+    """The first three tracks of each genre and country, as kind, subject, day, top_songs."""
     best_first = [F.desc("listen_count"), F.desc("unique_listeners"), F.asc("track_id")]
-    rank = F.row_number().over(Window.partitionBy("pk", "sk", "day").orderBy(*best_first))
+    rank = F.row_number().over(Window.partitionBy(*_ITEM).orderBy(*best_first))
     columns = ["track_id", "track_name", "artists", "listen_count", "unique_listeners", "total_listening_time_ms"]
     return (
-        plays.groupBy("pk", "sk", "day", "track_id")
+        plays.groupBy(*_ITEM, "track_id")
         .agg(*_measures())
         .withColumn("rank", rank)
         .where(F.col("rank") <= TOP_SONGS)
         .join(names, ["day", "track_id"], "left")
-        .groupBy("pk", "sk", "day")
+        .groupBy(*_ITEM)
         .agg(F.sort_array(F.collect_list(F.struct("rank", *columns))).alias("top_songs"))
     )
 
 
 def _top_genres() -> Column:
     """The first five genres of an item's day."""
-    is_genre = F.col("pk").startswith("GENRE#")
-    best_first = [F.desc("listen_count"), F.desc("unique_listeners"), F.asc("pk")]
+    is_genre = F.col("kind") == _GENRE
+    best_first = [F.desc("listen_count"), F.desc("unique_listeners"), F.asc("subject")]
     rank = F.row_number().over(Window.partitionBy("day", is_genre).orderBy(*best_first))
-    genre = F.struct(
-        rank.alias("rank"),
-        F.expr("substring(pk, length('GENRE#') + 1)").alias("genre"),
-        "listen_count",
-        "unique_listeners",
-        "total_listening_time_ms",
-    )
+    measures = ["listen_count", "unique_listeners", "total_listening_time_ms"]
+    genre = F.struct(rank.alias("rank"), F.col("subject").alias("genre"), *measures)
     first = F.when(is_genre & (rank <= TOP_GENRES), genre)
     return F.sort_array(F.collect_list(first).over(Window.partitionBy("day")))

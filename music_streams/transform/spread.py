@@ -18,18 +18,29 @@ _AS_ONE_TASK = {
     # In one partition every join and grouping has its rows at hand: nothing is to be sent round, or planned anew.
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.autoBroadcastJoinThreshold": "-1",
-    # Compiling code for some thousand rows takes longer than they do.
+}
+_TINY = 4 * 1024 * 1024
+_UNCOMPILED = {  # compiling code for some thousand rows takes longer than they do
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
 
 
+def _as_many(size: int, cores: int) -> dict[str, str]:
+    return {
+        # What is kept for several uses is not re-partitioned by adaptive execution: its partitions are set before.
+        "spark.sql.shuffle.partitions": str(max(size // _BYTES_PER_PARTITION, cores)),
+        # It is kept for seconds: finding out how to press it takes longer than reading it.
+        "spark.sql.inMemoryColumnarStorage.compressed": "false",
+    }
+
+
 @contextmanager
 def spread(spark: SparkSession, size: int) -> Iterator[None]:
     """Plan what is persisted, collected or written in the block for an input of `size` bytes."""
-    # What is kept for several uses is not re-partitioned by adaptive execution: its partitions are set before.
-    partitions = max(size // _BYTES_PER_PARTITION, spark.sparkContext.defaultParallelism)
-    settings = _AS_ONE_TASK if size <= SMALL else {"spark.sql.shuffle.partitions": str(partitions)}
+    settings = _AS_ONE_TASK if size <= SMALL else _as_many(size, spark.sparkContext.defaultParallelism)
+    if size <= _TINY:
+        settings = {**settings, **_UNCOMPILED}
     before = {name: spark.conf.get(name, None) for name in settings}
     for name, value in settings.items():
         spark.conf.set(name, value)

@@ -32,7 +32,8 @@ def reader(aws) -> LakeReader:
 
 def append(lake: Tables, execution: str, rows: list[Row]) -> None:
     values = [tuple({**row, "execution": execution}[name] for name in SCHEMA.names) for row in rows]
-    lake.append(LISTENS, lake.spark.createDataFrame(values, LISTENS_COLUMNS), execution)
+    in_one_file_a_day = lake.spark.createDataFrame(values, LISTENS_COLUMNS).coalesce(1)
+    lake.append(LISTENS, in_one_file_a_day, execution)
 
 
 def read(listens: Listens, *days: str) -> list[Row]:
