@@ -1,0 +1,87 @@
+"""However a computation is spread, it comes to the same."""
+
+from datetime import date
+
+import pytest
+from pyspark.sql import functions as F
+
+from music_streams import sample
+from music_streams.runs import Manifest, ManifestSource
+from music_streams.transform import inputs, listens, reference, rows
+from music_streams.transform.spread import gathered, spread
+from tests.integration.transform import computed
+
+MIB = 1024 * 1024
+TINY, SMALL, LARGE = MIB, 20 * MIB, 200 * MIB
+CATALOGUE = sample.Catalogue.generate(71, songs=40, users=60)
+SOURCES = [
+    ManifestSource(f"{n:032x}", "streams", f"{n:032x}.csv", list(sample.STREAM_COLUMNS), "2024-06-27T00:00:00.000Z", 0)
+    for n in range(3)
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Staged files with bad rows, two of them alike, and reference data."""
+    place = tmp_path_factory.mktemp("spread")
+    (place / "input").mkdir()
+    for seed, source in zip((1, 1, 2), SOURCES, strict=True):
+        content = sample.streams(seed, CATALOGUE, date(2024, 6, 25), 1_500, dirty=0.1)
+        (place / "input" / source.input).write_bytes(content)
+    (place / "songs.csv").write_bytes(CATALOGUE.songs)
+    (place / "users.csv").write_bytes(CATALOGUE.users)
+
+    class Folder:
+        def uri(self, name: str) -> str:
+            return str(place / name)
+
+    return Folder()
+
+
+def outcome(spark, folder, size):
+    """The counts of the files, and the metrics of what they bring to the lake, in an order of their own."""
+    manifest = Manifest("b", SOURCES)
+    read = {
+        name: spark.read.csv(folder.uri(f"{name}.csv"), header=True, multiLine=True, quote='"', escape='"')
+        for name in ("songs", "users")
+    }
+    with spread(spark, size):
+        songs = gathered(reference.songs(read["songs"].select(*reference.SONG_COLUMNS)), size)
+        users = gathered(reference.users(read["users"].select(*reference.USER_COLUMNS)), size)
+        lines = gathered(inputs.lines(spark, folder, manifest), size)
+        judged = rows.judge(lines, gathered(inputs.sources(spark, manifest), size))
+        batch = listens.enrich(judged, songs, users).persist()
+        counts = sorted(map(str, listens.counts(batch).collect()))
+        accepted = listens.accepted(batch, [source.source_id for source in SOURCES], "b-1", 1)
+        items = computed.items(accepted, track_metrics=True).orderBy("pk", "sk").collect()
+        batch.unpersist()
+    return counts, items
+
+
+def test_one_task_and_many_come_to_the_same(spark, folder):
+    tiny, small, large = (outcome(spark, folder, size) for size in (TINY, SMALL, LARGE))
+    assert len(tiny[1]) > 50
+    assert small == tiny
+    assert large == tiny
+
+
+@pytest.mark.parametrize(("size", "tasks"), [(TINY, 1), (SMALL, 1), (LARGE, 12)])
+def test_what_is_small_is_one_task_and_what_is_large_as_many_as_its_bytes_ask_for(spark, size, tasks):
+    with spread(spark, size):
+        keyed = gathered(spark.range(100, numPartitions=4), size).groupBy((F.col("id") % 10).alias("key")).count()
+        assert keyed.persist().rdd.getNumPartitions() == tasks
+        keyed.unpersist()
+
+
+def test_the_sessions_settings_come_back_also_after_an_error(spark):
+    names = ("spark.sql.shuffle.partitions", "spark.sql.adaptive.enabled", "spark.sql.codegen.wholeStage")
+
+    def fail() -> None:
+        with spread(spark, TINY):
+            assert [spark.conf.get(name) for name in names] == ["1", "false", "false"]
+            raise ZeroDivisionError
+
+    before = [spark.conf.get(name) for name in names]
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert [spark.conf.get(name) for name in names] == before == ["2", "true", "true"]
