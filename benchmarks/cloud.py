@@ -105,6 +105,7 @@ def run_load(stack: Stack, batch: Batch, transform_run_id: str) -> Usage:
     """Run load-metrics over what a transform has made."""
     arguments = {
         "--manifest": batch.folder.manifest_uri,
+        "--execution": batch.execution,
         "--transform_run_id": transform_run_id,
         "--files_table": stack.outputs["FilesTableName"],
         "--metrics_table": stack.outputs["MetricsTableName"],

@@ -13,7 +13,7 @@ parser.add_argument("--files_table", required=True)
 parser.add_argument("--metrics_table", required=True)
 arguments, _given_by_glue = parser.parse_known_args()
 
-logs.write_job_lines("load-metrics", arguments.execution)
+logs.write_job_lines("load-metrics", **logs.of_execution(arguments.execution))
 run(
     aws.client("s3"),
     aws.dynamodb(),

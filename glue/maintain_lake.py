@@ -1,17 +1,13 @@
 """Glue Spark job maintain-lake: the entry point. What it does is in music_streams.maintain."""
 
-import logging
 from argparse import ArgumentParser
 from datetime import UTC, datetime
 
 from pyspark.sql import SparkSession
 
-from music_streams import aws
+from music_streams import aws, logs
 from music_streams.maintain.job import run
 from music_streams.transform.lake import IcebergLake
-
-logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
-logging.getLogger("music_streams").setLevel(logging.INFO)
 
 parser = ArgumentParser(allow_abbrev=False)
 parser.add_argument("--lake_bucket", required=True, help="where the report goes")
@@ -19,6 +15,7 @@ parser.add_argument("--rejected_rows_days", required=True, type=int, help="0: th
 parser.add_argument("--JOB_RUN_ID", required=True, help="given by Glue")
 arguments, _given_by_glue = parser.parse_known_args()
 
+logs.write_job_lines("maintain-lake", run=arguments.JOB_RUN_ID)
 spark = SparkSession.builder.appName("maintain-lake").config("spark.sql.session.timeZone", "UTC").getOrCreate()
 spark.sparkContext.setLogLevel("ERROR")
 s3 = aws.client("s3")

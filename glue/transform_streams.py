@@ -18,7 +18,7 @@ parser.add_argument("--publish_track_metrics", required=True, choices=["true", "
 parser.add_argument("--JOB_RUN_ID", required=True, help="given by Glue")
 arguments, _given_by_glue = parser.parse_known_args()
 
-logs.write_job_lines("transform-streams", arguments.execution)
+logs.write_job_lines("transform-streams", **logs.of_execution(arguments.execution))
 spark = (
     SparkSession.builder.appName("transform-streams")
     .config("spark.sql.ansi.enabled", "false")

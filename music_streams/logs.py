@@ -51,10 +51,10 @@ def write_by(handler: logging.Handler) -> None:
     _PACKAGE.propagate = False
 
 
-def write_job_lines(service: str, execution: str) -> None:
-    """Write the lines of the package to stderr, with the service, the execution and its batch on each."""
+def write_job_lines(service: str, **about: str) -> None:
+    """Write the lines of the package to stderr, with the service and what the run is about on each."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines(service=service, **of_execution(execution)))
+    handler.setFormatter(JsonLines(service=service, **about))
     write_by(handler)
 
 

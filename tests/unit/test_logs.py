@@ -27,7 +27,7 @@ def output(monkeypatch) -> io.StringIO:
     """What a job writes to stderr."""
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    logs.write_job_lines("transform-streams", EXECUTION)
+    logs.write_job_lines("transform-streams", **logs.of_execution(EXECUTION))
     return stream
 
 
