@@ -9,6 +9,10 @@ import pytest
 from hypothesis import settings
 from pyspark.sql import SparkSession
 
+from music_streams_cli.local_cloud import WARM_UP
+
+# The archive of classes that the pipeline's cloud makes serves every cloud and Spark session of the tests.
+os.environ.setdefault("LOCAL_CLOUD_WARM_UP", str(WARM_UP))
 settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("searching", derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))

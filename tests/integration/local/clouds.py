@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[2]
 STACK = HERE / "stack" / "template.yaml"
 SPARK_STACK = HERE / "spark_stack" / "template.yaml"
-PATIENCE = 60  # seconds: how long a condition may take on a slow machine
+PATIENCE = 240  # seconds, on a busy machine
 
 T = TypeVar("T")
 
