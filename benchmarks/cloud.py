@@ -30,15 +30,18 @@ def running_cloud() -> Iterator[Stack]:
     os.environ.setdefault("LOCAL_CLOUD_WARM_UP", str(local_cloud.WARM_UP))
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         environment = {**os.environ, "LOCAL_CLOUD_STATE": folder}
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+        def run(command: str) -> None:
+            subprocess.run([ROOT / "music-streams", command], env=environment, check=True, capture_output=True)
+
         try:
-            subprocess.run([ROOT / "music-streams", "up"], env=environment, check=True, **quiet)  # type: ignore[call-overload]
+            run("up")
             stack = find_stack(environment={"LOCAL_CLOUD_STATE": folder})
             for kind, content in (("songs", CATALOGUE.songs), ("users", CATALOGUE.users)):
                 stack.s3.put_object(Bucket=stack.landing_bucket, Key=f"reference/{kind}/all.csv", Body=content)
             yield stack
         finally:
-            subprocess.run([ROOT / "music-streams", "down"], env=environment, check=True, **quiet)  # type: ignore[call-overload]
+            run("down")
 
 
 def streams(rows: int) -> bytes:
