@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import subprocess
+from pathlib import Path
 
 from tests.functions import ROOT
 
@@ -38,6 +39,15 @@ def engine_environment() -> dict[str, str]:
         "PATH": f"{UNPACKED}/usr/bin:{UNPACKED}/usr/sbin:{path}",
         "LD_LIBRARY_PATH": f"{UNPACKED}/lib/x86_64-linux-gnu:{UNPACKED}/usr/lib/x86_64-linux-gnu",
     }
+
+
+def remove_cgroups(name: str) -> None:
+    """Remove the control groups of a session whose namespaces have ended: an engine leaves some, of each hierarchy."""
+    hierarchies = Path("/sys/fs/cgroup")
+    for top in [*hierarchies.glob(name), *hierarchies.glob(f"*/{name}")]:
+        for group in sorted((path for path in top.rglob("*") if path.is_dir()), reverse=True):
+            group.rmdir()
+        top.rmdir()
 
 
 def _unpack() -> None:

@@ -1,8 +1,8 @@
 """One session of `sam local invoke`: a local cloud, an engine, an image, and every event to its function.
 
 Runs in namespaces of its own (``unshare --net --pid --mount``), so that network, processes and mounts end with it:
-``python -m tests.sam.session FOLDER``. FOLDER holds ``build/`` of `sam build` and ``root/`` of the image; the answers
-are left in ``answers.json``.
+``python -m tests.sam.session FOLDER CGROUP``. FOLDER holds ``build/`` of `sam build` and ``root/`` of the image; the
+answers are left in ``answers.json``. Containers live in control groups below CGROUP, which outlives the session.
 """
 
 import json
@@ -27,13 +27,6 @@ from tests.sam.image import SETTINGS
 
 BRIDGE = "172.17.0.1"  # where the engine's default network meets the machine
 NO_ROUTING = ("--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false")
-CGROUP = f"music-streams-{os.getpid()}"
-
-
-def remove_cgroups(name: str) -> None:
-    """An engine leaves its containers' parent behind, in every hierarchy."""
-    for group in [*Path("/sys/fs/cgroup").glob(name), *Path("/sys/fs/cgroup").glob(f"*/{name}")]:
-        group.rmdir()
 
 
 @dataclass(frozen=True)
@@ -41,6 +34,7 @@ class Session:
     """Folders and the environment of what is started."""
 
     folder: Path
+    cgroup: str
 
     def run(self) -> None:
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
@@ -56,7 +50,6 @@ class Session:
             engine.terminate()
             engine.wait(60)
             self._cloud("down")
-            remove_cgroups(CGROUP)
         (self.folder / "answers.json").write_text(json.dumps(answers, indent=1))
 
     def _cloud(self, *arguments: str | Path) -> None:
@@ -90,7 +83,7 @@ class Session:
                     os.environ["DOCKER_HOST"],
                     *folders,
                     "--cgroup-parent",
-                    f"/{CGROUP}",
+                    f"/{self.cgroup}",
                     *NO_ROUTING,
                 ],
                 stdin=subprocess.DEVNULL,
@@ -151,4 +144,4 @@ class Session:
 
 
 if __name__ == "__main__":
-    Session(Path(sys.argv[1]).resolve()).run()
+    Session(Path(sys.argv[1]).resolve(), sys.argv[2]).run()

@@ -11,7 +11,7 @@ import pytest
 
 from tests.events.cases import CASES
 from tests.functions import ROOT
-from tests.sam.engine import NAMESPACES, NoEngine, engine_environment
+from tests.sam.engine import NAMESPACES, NoEngine, engine_environment, remove_cgroups
 from tests.sam.image import make_root, python_for
 
 pytestmark = pytest.mark.slow
@@ -28,15 +28,19 @@ def answers(built: Path) -> dict[str, Any]:
     python = python_for("python3.12")
     print(f"image from {python}")
     make_root(folder / "root", python)
-    done = subprocess.run(
-        [*NAMESPACES, sys.executable, "-m", "tests.sam.session", folder],
-        cwd=ROOT,
-        env={**os.environ, **environment, "SAM_CLI_TELEMETRY": "0"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    cgroup = f"music-streams-{os.getpid()}"
+    try:
+        done = subprocess.run(
+            [*NAMESPACES, sys.executable, "-m", "tests.sam.session", folder, cgroup],
+            cwd=ROOT,
+            env={**os.environ, **environment, "SAM_CLI_TELEMETRY": "0"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    finally:
+        remove_cgroups(cgroup)
     print(done.stdout)
     assert done.returncode == 0, done.stdout[-4000:]
     return dict(json.loads((folder / "answers.json").read_text()))

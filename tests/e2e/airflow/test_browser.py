@@ -29,6 +29,7 @@ pytestmark = [
 ]
 
 PATIENCE = 420.0  # seconds for a run of a DAG on a busy machine
+PAGE_PATIENCE = 60_000.0  # milliseconds for what a page shows once it has its data
 # It runs as root in continuous integration, and is to speak to nobody but Airflow.
 _OPTIONS = [
     "--no-sandbox",
@@ -68,7 +69,8 @@ def context(airflow: Airflow, tmp_path_factory) -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_OPTIONS)
         page = browser.new_page(viewport=DESK, base_url=airflow.url)
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(PAGE_PATIENCE)
+        expect.set_options(PAGE_PATIENCE)
         yield page
         browser.close()
 
