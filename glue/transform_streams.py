@@ -23,6 +23,8 @@ spark = (
     SparkSession.builder.appName("transform-streams")
     .config("spark.sql.ansi.enabled", "false")
     .config("spark.sql.session.timeZone", "UTC")
+    # Listeners are told the plan of each query as text: the full one takes longer to write than a small query to run
+    .config("spark.sql.ui.explainMode", "simple")
     .getOrCreate()
 )
 spark.sparkContext.setLogLevel("ERROR")  # Spark warns of every header that is not the schema: they never are

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _BYTES_PER_PARTITION = 16 * 1024 * 1024
+# What is persisted is kept for seconds: finding out how to press it takes longer than reading it.
+_UNCOMPRESSED = {"spark.sql.inMemoryColumnarStorage.compressed": "false"}
 _AS_ONE_TASK = {
     "spark.sql.shuffle.partitions": "1",
     # In one partition every join and grouping has its rows at hand: nothing is to be sent round, or planned anew.
@@ -30,8 +32,6 @@ def _as_many(size: int, cores: int) -> dict[str, str]:
     return {
         # What is kept for several uses is not re-partitioned by adaptive execution: its partitions are set before.
         "spark.sql.shuffle.partitions": str(max(size // _BYTES_PER_PARTITION, cores)),
-        # It is kept for seconds: finding out how to press it takes longer than reading it.
-        "spark.sql.inMemoryColumnarStorage.compressed": "false",
     }
 
 
@@ -39,8 +39,7 @@ def _as_many(size: int, cores: int) -> dict[str, str]:
 def spread(spark: SparkSession, size: int) -> Iterator[None]:
     """Plan what is persisted, collected or written in the block for an input of `size` bytes."""
     settings = _AS_ONE_TASK if size <= SMALL else _as_many(size, spark.sparkContext.defaultParallelism)
-    if size <= _TINY:
-        settings = {**settings, **_UNCOMPILED}
+    settings = {**_UNCOMPRESSED, **settings, **(_UNCOMPILED if size <= _TINY else {})}
     before = {name: spark.conf.get(name, None) for name in settings}
     for name, value in settings.items():
         spark.conf.set(name, value)
