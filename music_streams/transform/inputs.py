@@ -15,25 +15,23 @@ if TYPE_CHECKING:
 
     from music_streams.runs import Manifest, RunFolder
 
-_MAX_COLUMNS = 65_537  # a line of at most 64 KiB cannot have more fields; Spark's own bound would fail the whole job
+_NOT_BLANK = r"[^\x00-\x20]"
 _ID_LENGTH = 32
 
 
 def lines(spark: SparkSession, folder: RunFolder, manifest: Manifest) -> DataFrame:
     """The lines of the staged files, blank ones left out: columns of :data:`rows.LINES`."""
-    # Spark's CSV reader leaves out a byte order mark and blank lines, and takes every line end. With NUL as separator
-    # and quote, which no accepted file holds, it gives each line whole: the fields are ours to find, by the header of
-    # each file, where the reader would apply one header's order to all of them. The header is a line like any: the
-    # reader would look for it in the first block of a file alone, and blank lines may fill that.
-    reader = spark.read.schema("raw STRING").options(
-        sep="\0", quote="", escape="\0", nullValue="\0", emptyValue="", maxColumns=_MAX_COLUMNS
-    )
+    # The text reader leaves out a byte order mark and takes every line end. Fields are found later, by each file's own
+    # header, which is a line like any: blank ones may fill the first block of a file, where a reader would look for it.
+    line = F.col("value")
+    is_blank = (line < "!") & ~line.rlike(_NOT_BLANK)  # nearly all begin with a character past the space
     position = F.struct(
         F.col("_metadata.file_block_start").alias("block"), F.monotonically_increasing_id().alias("line")
     )
     source_id = F.substring("_metadata.file_name", 1, _ID_LENGTH)
     paths = [folder.uri(f"input/{source.input}") for source in manifest.streams]
-    return reader.csv(paths).select(source_id.alias("source_id"), position.alias("position"), "raw")
+    read = spark.read.text(paths).where(~is_blank)
+    return read.select(source_id.alias("source_id"), position.alias("position"), line.alias("raw"))
 
 
 def sources(spark: SparkSession, manifest: Manifest) -> DataFrame:
