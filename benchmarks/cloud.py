@@ -15,6 +15,7 @@ from local.aws import CREDENTIALS
 from local.spark import environment_of_run, installed_spark, parse_conf, settings_of_run
 from music_streams import clock, sample
 from music_streams.runs import Manifest, ManifestSource, RunFolder, write_claimed, write_manifest
+from music_streams.sizing import Bounds, workers_for
 from music_streams.stack import Stack, find_stack
 from music_streams_cli import local_cloud
 
@@ -61,6 +62,7 @@ class Batch:
 
     folder: RunFolder
     execution: str
+    workers: int
 
 
 def stage(stack: Stack, number: int, content: bytes) -> Batch:
@@ -73,7 +75,7 @@ def stage(stack: Stack, number: int, content: bytes) -> Batch:
     manifest = Manifest(batch_id, [source])
     write_manifest(stack.s3, folder, manifest)
     write_claimed(stack.s3, folder, execution, manifest)
-    return Batch(folder, execution)
+    return Batch(folder, execution, workers_for(manifest, Bounds()))
 
 
 def run_transform(stack: Stack, batch: Batch, run_id: str, **changed: str) -> Usage:
@@ -91,15 +93,16 @@ def run_transform(stack: Stack, batch: Batch, run_id: str, **changed: str) -> Us
         "--JOB_RUN_ID": run_id,
         **{name: given[name] for name in names},
     }
-    return run_spark(stack, ROOT / "glue" / "transform_streams.py", arguments)
+    return run_spark(stack, ROOT / "glue" / "transform_streams.py", arguments, batch.workers)
 
 
-def run_spark(stack: Stack, script: Path, arguments: dict[str, str]) -> Usage:
-    """Run a script as the local cloud runs a Glue Spark job."""
+def run_spark(stack: Stack, script: Path, arguments: dict[str, str], workers: int = 2) -> Usage:
+    """Run a script as the local cloud runs a Glue Spark job of so many workers."""
     job = stack.client("glue").get_job(JobName=stack.outputs["TransformJobName"])["Job"]
     with tempfile.TemporaryDirectory(prefix="run-") as folder:
         scratch, spark, endpoint = Path(folder), installed_spark(), str(stack.endpoint)
-        settings = settings_of_run(spark, parse_conf(job["DefaultArguments"]["--conf"]), endpoint, _REGION, scratch)
+        conf = parse_conf(job["DefaultArguments"]["--conf"])
+        settings = settings_of_run(spark, conf, endpoint, _REGION, scratch, workers=workers)
         environment = environment_of_run(spark, settings, endpoint, _REGION, scratch)
         return _run(script, arguments, environment, scratch)
 

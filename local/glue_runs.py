@@ -182,7 +182,9 @@ class _Run:
             spark = installed_spark()
             conf = parse_conf(arguments.get("--conf", ""))
             place = (self._aws.endpoint, self._aws.region, scratch)
-            settings = settings_of_run(spark, conf, *place, credentials=credentials)
+            settings = settings_of_run(
+                spark, conf, *place, workers=self._run.number_of_workers or 1, credentials=credentials
+            )
             env |= environment_of_run(spark, settings, *place, credentials)
         identity = {"--JOB_NAME": self._job.name, "--JOB_RUN_ID": self._run.job_run_id}
         return [sys.executable, str(script), *as_argv({**arguments, **identity})], env

@@ -31,8 +31,10 @@ COORDINATES = (
 )
 GLUE_CATALOG = "org.apache.iceberg.aws.glue.GlueCatalog"
 
-# Small jobs start often and end soon: quick to compile, light to collect.
-_JVM_OPTIONS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+_JVM_OPTIONS = ("-XX:+UseSerialGC",)
+# Runs of few workers start often and end soon: what they would save by optimised code is less than it takes to make it.
+_FEW_WORKERS = 2
+_QUICKLY_COMPILED = "-XX:TieredStopAtLevel=1"
 _DRIVER_MEMORY = "1g"
 
 
@@ -138,14 +140,27 @@ def settings_of_run(
     region: str,
     scratch: Path,
     *,
+    workers: int = _FEW_WORKERS,
     extra_options: list[str] | None = None,
     credentials: Mapping[str, str] = CREDENTIALS,
 ) -> dict[str, str]:
-    """Spark's settings for a run: this machine's defaults, the job's own, and the way to the local cloud."""
+    """Spark's settings for a run: this machine's defaults, the job's own, and the way to the local cloud.
+
+    Args:
+        spark: where Spark is.
+        conf: the job's settings.
+        endpoint: of the local cloud.
+        region: its region.
+        scratch: the run's folder.
+        workers: how many the run was given. All run as one JVM here, yet tell how long it will be.
+        extra_options: for the JVM.
+        credentials: with which the run calls the local cloud.
+    """
     log_settings = scratch / "log4j2.properties"
     log_settings.write_text(_LOG4J)
     options = [
         *_JVM_OPTIONS,
+        *([_QUICKLY_COMPILED] if workers <= _FEW_WORKERS else []),
         *spark.sharing_options,
         *(extra_options or []),
         "-Duser.timezone=UTC",
@@ -209,7 +224,7 @@ def environment_of_run(
         **java_environment(spark.java_home, properties),
         "SPARK_LOCAL_DIRS": str(scratch),
         # The launcher is a JVM of its own: it only prints the command line of the real one.
-        "SPARK_LAUNCHER_OPTS": " ".join([*_JVM_OPTIONS, *_launcher_sharing(spark)]),
+        "SPARK_LAUNCHER_OPTS": " ".join([*_JVM_OPTIONS, _QUICKLY_COMPILED, *_launcher_sharing(spark)]),
     }
 
 

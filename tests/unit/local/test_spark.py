@@ -52,6 +52,13 @@ def test_a_run_gets_the_jobs_settings_and_the_way_to_the_cloud(spark, tmp_path):
     assert settings["spark.driver.extraJavaOptions"].startswith("-Dmine=1 ")
 
 
+@pytest.mark.parametrize(("workers", "is_quickly_compiled"), [(1, True), (2, True), (3, False)])
+def test_only_runs_of_few_workers_do_without_optimised_code(workers, is_quickly_compiled, spark, tmp_path):
+    settings = settings_of_run(spark, {}, ENDPOINT, "eu-west-1", tmp_path, workers=workers)
+    options = settings["spark.driver.extraJavaOptions"].split()
+    assert ("-XX:TieredStopAtLevel=1" in options) == is_quickly_compiled
+
+
 def test_java_options_come_from_the_archive_if_there_is_one(spark, tmp_path):
     assert spark.sharing_options == ()
     archived = Spark(spark.java_home, spark.jars, (tmp_path / "base.jsa", tmp_path / "spark.jsa"))
