@@ -87,7 +87,7 @@ class SparkBatch:
     def _enriched(self) -> DataFrame:
         read = [source for source in self._manifest.streams if source.source_id not in self._unreadable]
         songs, users = (gathered(rows, self._size) for rows in (self._reference.songs, self._reference.users))
-        return listens.enrich(self._judged(read), songs, users).persist()
+        return listens.enrich(self._judged(read), songs, users).transform(listens.lean).persist()
 
     def _judged(self, sources: list[ManifestSource]) -> DataFrame:
         manifest = Manifest(self._manifest.batch_id, sources)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_FEW_DAYS = 16
 NOT_MALFORMED = {"duplicate", "unknown_track"}  # reasons that do not speak against the file
 
 
@@ -132,9 +133,11 @@ def _append(task: TransformRun, batch: Batch[RowsT], lake: Lake[RowsT], outcomes
     """Commit the accepted sources' rows, rejected ones first."""
     kept = [source_id for source_id, outcome in outcomes.items() if outcome.verdict is None]
     if any(outcomes[source_id].rejected for source_id in kept):
-        lake.append(REJECTED_ROWS, batch.rejected(kept), task.execution)
+        # They are filed by the day of arrival: a batch is of one or two.
+        lake.append(REJECTED_ROWS, batch.rejected(kept), task.execution, few_days=True)
     if any(outcomes[source_id].rows_accepted for source_id in kept):
-        lake.append(LISTENS, batch.accepted(kept), task.execution)
+        days = {day for source_id in kept for day in outcomes[source_id].days}
+        lake.append(LISTENS, batch.accepted(kept), task.execution, few_days=len(days) <= _FEW_DAYS)
 
 
 def _remove(

@@ -48,8 +48,6 @@ _PROPERTIES = {
 }
 # Bounds of these columns would name users in the lake's manifests, also after their rows are gone.
 _WITHOUT_BOUNDS = {LISTENS: "user_id", REJECTED_ROWS: "raw"}
-# Each task writes a file for each day it has rows of: sending rows to one task a day costs more than a few files do.
-_WRITTEN_WHERE_IT_IS = {"distribution-mode": "none", "fanout-enabled": "false"}
 _TRIES = 10
 _CONFLICT = "org.apache.iceberg.exceptions.ValidationException"
 EXECUTIONS_END = timedelta(days=1)  # the state machine's time-out, and a job's that outlives it: 9 hours
@@ -148,11 +146,17 @@ class IcebergLake:
         """Whether a run has created the table."""
         return self._metadata_location(table) is not None
 
-    def append(self, table: str, rows: DataFrame, execution: str) -> None:
-        """Commit rows, once for each execution."""
+    def append(self, table: str, rows: DataFrame, execution: str, *, few_days: bool = False) -> None:
+        """Commit rows, once for each execution; those of few days without sorting them first."""
         if not self._has_committed(table, execution):
             whole = rows.select("*", *self._added_columns(table, rows))
-            told = {"snapshot-property.execution": execution, **_WRITTEN_WHERE_IT_IS}
+            # Each task writes a file for each day it has rows of: sending rows to one task a day costs more than a few
+            # files do.
+            told = {
+                "snapshot-property.execution": execution,
+                "distribution-mode": "none",
+                "fanout-enabled": str(few_days).lower(),
+            }
             whole.writeTo(self._name(table)).options(**told).append()
 
     def find(self, leaving: Leaving) -> Found:

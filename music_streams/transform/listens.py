@@ -17,12 +17,18 @@ def enrich(rows: DataFrame, songs: DataFrame, users: DataFrame) -> DataFrame:
     Returns:
         The rows with duration_ms, track_name, artists, genres, user_country, and the final reason (null: accepted).
     """
-    return (
-        rows.join(songs, "track_id", "left")
-        .join(users, "user_id", "left")
-        .withColumn("user_country", F.coalesce("user_country", F.lit(UNKNOWN_COUNTRY)))
-        .withColumn("reason", F.coalesce("reason", F.when(F.col("genres").isNull(), "unknown_track")))
+    known = rows.join(songs, "track_id", "left").join(users, "user_id", "left")
+    return known.withColumns(
+        {
+            "user_country": F.coalesce("user_country", F.lit(UNKNOWN_COUNTRY)),
+            "reason": F.coalesce("reason", F.when(F.col("genres").isNull(), "unknown_track")),
+        }
     )
+
+
+def lean(rows: DataFrame) -> DataFrame:
+    """Enriched rows without what nobody asks for any more: positions, and the text of accepted rows."""
+    return rows.drop("position").withColumn("raw", F.when(F.col("reason").isNotNull(), F.col("raw")))
 
 
 def counts(rows: DataFrame) -> DataFrame:

@@ -94,8 +94,15 @@ class Pinned:
 class Lake(Protocol[Rows_contra]):
     """The lake's two tables."""
 
-    def append(self, table: str, rows: Rows_contra, execution: str) -> None:
-        """Commit rows at once; where the execution has committed already nothing happens."""
+    def append(self, table: str, rows: Rows_contra, execution: str, *, few_days: bool) -> None:
+        """Commit rows at once; where the execution has committed already nothing happens.
+
+        Args:
+            table: which of the two.
+            rows: all its columns.
+            execution: whose run it is.
+            few_days: whether the rows are known to be of so few days that a file of each can be open at once.
+        """
 
     def find(self, leaving: Leaving) -> Found:
         """What the tables hold of the leaving rows."""

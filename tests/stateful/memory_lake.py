@@ -109,7 +109,7 @@ class MemoryLake:
     tables: Any
     s3: Any
 
-    def append(self, table: str, rows: Rows, execution: str) -> None:
+    def append(self, table: str, rows: Rows, execution: str, *, few_days: bool) -> None:  # noqa: ARG002 - the port's
         if not self.tables.has_commit(table, execution):
             self.tables.commit(table, rows, execution, object())
 

@@ -116,7 +116,7 @@ class MemoryLake:
         self._tables = tables
         self._step = step
 
-    def append(self, table: str, rows: list[Row], execution: str) -> None:
+    def append(self, table: str, rows: list[Row], execution: str, *, few_days: bool) -> None:  # noqa: ARG002 - the port's
         if execution in self._tables.commits[table]:
             return
         self._step(f"before append to {table}")

@@ -34,7 +34,7 @@ class SparkLake:
     def __init__(self) -> None:
         self.rows: dict[str, list[Any]] = {LISTENS: [], REJECTED_ROWS: []}
 
-    def append(self, table: str, rows: Any, execution: str) -> None:
+    def append(self, table: str, rows: Any, execution: str, *, few_days: bool) -> None:  # noqa: ARG002 - the port's
         self.rows[table] = rows.collect()
         assert {row["execution"] for row in self.rows[table]} == {execution}
 

@@ -50,7 +50,7 @@ def outcome(spark, folder, size):
         users = gathered(reference.users(read["users"].select(*reference.USER_COLUMNS)), size)
         lines = gathered(inputs.lines(spark, folder, manifest), size)
         judged = rows.judge(lines, gathered(inputs.sources(spark, manifest), size))
-        batch = listens.enrich(judged, songs, users).persist()
+        batch = listens.enrich(judged, songs, users).transform(listens.lean).persist()
         counts = sorted(map(str, listens.counts(batch).collect()))
         accepted = listens.accepted(batch, [source.source_id for source in SOURCES], "b-1", 1)
         items = computed.items(accepted, track_metrics=True).orderBy("pk", "sk").collect()
