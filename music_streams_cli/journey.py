@@ -31,6 +31,7 @@ STYLES: Mapping[str, str] = {
 LANDED = "LANDED"  # in the bucket; the ledger does not know it yet
 ASKED = "ASKED"  # another attempt was asked for and has not begun
 _POLL_SECONDS = 0.3
+_ENTRIES_A_SECOND = 500  # at most so many are read: a thousand files need their pipeline more than our questions
 _ROWS_SHOWN = 20
 _LINES_PER_FILE_UP_TO = 12  # files; more would flood a log
 
@@ -131,7 +132,7 @@ def _poll(
             if journey.entry and _stand(before) != _stand(journey.entry):
                 changed.append(journey)
         show(changed)
-        time.sleep(_POLL_SECONDS)
+        time.sleep(max(_POLL_SECONDS, len(waiting) / _ENTRIES_A_SECOND))
 
 
 def _waits(journey: Journey) -> str:
