@@ -17,6 +17,7 @@ def apply(hooks: Hooks) -> None:
     objects.accept_newlines_in_keys()
     objects.send_object_events(hooks)
     queues.lock_queues()
+    queues.look_up_retention()
     queues.leave_delivery_to_pollers()
     deliveries.deliver_events(hooks)
     deliveries.invoke_functions(hooks)

@@ -2,6 +2,7 @@
 
 import functools
 import threading
+import time
 
 from moto.sqs.models import Queue, SQSBackend
 
@@ -42,6 +43,16 @@ def lock_queues() -> None:
     SQSBackend.receive_message = receive_message
     under_lock(Queue, ("delete_message",), QUEUES)
     under_lock(SQSBackend, ("change_message_visibility", "purge_queue"), QUEUES)
+
+
+def look_up_retention() -> None:
+    """For each message that moto gives out it counts those of the whole queue, only to learn how long they are kept."""
+
+    def is_kept(self: Moto, queue_name: str, message: Moto) -> bool:
+        kept_until = self.get_queue(queue_name).message_retention_period + message.sent_timestamp / 1000
+        return bool(kept_until > time.time())
+
+    SQSBackend.is_message_valid_based_on_retention_period = is_kept
 
 
 def leave_delivery_to_pollers() -> None:

@@ -149,6 +149,15 @@ def test_a_message_sent_while_another_is_deleted_is_lost(queue):
     assert queue._messages == []
 
 
+def test_all_messages_are_counted_to_look_up_how_long_one_is_kept(queue, monkeypatch):
+    counted = []
+    monkeypatch.setattr(Queue, "messages", property(lambda self: counted.append(self) or []))
+    message = Message("1", "body")
+    message.mark_sent()
+    sqs_backends[ACCOUNT][REGION].is_message_valid_based_on_retention_period("q", message)
+    assert counted
+
+
 def test_many_messages_are_deleted_at_once(queue):
     messages = [Message(str(number), "") for number in range(3)]
     for message in messages:
