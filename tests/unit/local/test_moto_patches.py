@@ -150,8 +150,13 @@ def test_a_message_sent_while_another_is_deleted_is_lost(queue):
 
 
 def test_all_messages_are_counted_to_look_up_how_long_one_is_kept(queue, monkeypatch):
-    counted = []
-    monkeypatch.setattr(Queue, "messages", property(lambda self: counted.append(self) or []))
+    counted: list[Queue] = []
+
+    def messages(self: Queue) -> list[Message]:
+        counted.append(self)
+        return []
+
+    monkeypatch.setattr(Queue, "messages", property(messages))
     message = Message("1", "body")
     message.mark_sent()
     sqs_backends[ACCOUNT][REGION].is_message_valid_based_on_retention_period("q", message)
