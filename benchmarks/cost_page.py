@@ -3,14 +3,13 @@
 They lie between ``<!-- NAME -->`` and ``<!-- end of NAME -->``; the text around them is written by hand.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
+from benchmarks.blocks import DOCS, table, with_blocks
 from music_streams.cost import assumed, measured, model, prices
 from music_streams.cost.model import Month, Workload
 
-DOCS = Path(__file__).parents[1] / "docs"
 WINDOWS = (1, 10, 30, 60, 120, 300)
 ROWS = 1_000
 RATES = (100, 1_000, 10_000)
@@ -45,7 +44,7 @@ def designs() -> str:
                 f"{_dollars(polling) / _dollars(ours):.1f}",
             ]
         )
-    return _table(
+    return table(
         ["files a day × rows", "days", "window", "runs", "$", "runs", "$ without Airflow", "$", "times ours"], rows
     )
 
@@ -58,7 +57,7 @@ def parts() -> str:
         [service, f"{(cost := float(prices.public().cost(units))):,.2f}", f"{100 * cost / whole:.1f}"]
         for service, units in month.units.items()
     ]
-    return _table(["service", "$ a month", "%"], rows)
+    return table(["service", "$ a month", "%"], rows)
 
 
 def dial() -> str:
@@ -71,7 +70,7 @@ def dial() -> str:
             cells += [f"{_dollars(month):,.0f}", f"{month.seconds_to_metrics:.0f}"]
         rows.append(cells)
     heads = [head for rate in RATES for head in (f"$ at {rate:,} files a day", "seconds to metrics")]
-    return _table(["window", *heads], rows)
+    return table(["window", *heads], rows)
 
 
 def charts() -> str:
@@ -96,7 +95,7 @@ def assumptions() -> str:
         ["logs of a Spark run", f"{assumed.LOG_BYTES_OF_SPARK / 1_000_000:.0f} MB", "assumed"],
         ["requests of an idle queue", f"{assumed.IDLE_QUEUE_REQUESTS:,} a month", "assumed"],
     ]
-    return _table(["what", "how much", ""], rows)
+    return table(["what", "how much", ""], rows)
 
 
 def sizes() -> str:
@@ -119,7 +118,7 @@ def sizes() -> str:
             ]
         )
     heads = ["events a day", "files × rows", "window", "runs a day", "rows recomputed by a run"]
-    return _table(
+    return table(
         [*heads, "a run, sized by its bytes", "a run, 10 workers", "runs at once, 10 workers", "$ a month, 10 workers"],
         rows,
     )
@@ -133,16 +132,7 @@ PAGES: dict[str, tuple[Callable[[], str], ...]] = {
 
 def made(name_of_page: str) -> str:
     """A page with its blocks made anew."""
-    page = (DOCS / name_of_page).read_text("utf-8")
-    for make in PAGES[name_of_page]:
-        name = make.__name__
-        begin, end = f"<!-- {name} -->\n\n", f"\n\n<!-- end of {name} -->"
-        before, found, rest = page.partition(begin)
-        _, closed, after = rest.partition(end)
-        if not (found and closed):
-            raise SystemExit(f"docs/{name_of_page} has no block between {begin.strip()} and {end.strip()}")
-        page = before + begin + make() + end + after
-    return page
+    return with_blocks(name_of_page, *PAGES[name_of_page])
 
 
 def _month(rate: int, window: int) -> Month:
@@ -169,11 +159,6 @@ def _chart(rate: int) -> str:
 
 def _dollars(month: Month) -> float:
     return float(month.cost(prices.public()))
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---"] + ["---:"] * (len(heads) - 1), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def main() -> None:

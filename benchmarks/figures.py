@@ -81,3 +81,9 @@ def write(figures: Iterable[Figure], file: Path) -> None:
     told = {"machine": machine, "figures": [{**asdict(figure), "median": figure.median} for figure in figures]}
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n")
+
+
+def read(file: Path) -> list[Figure]:
+    """What :func:`write` has written."""
+    told = json.loads(file.read_text("utf-8"))["figures"]
+    return [Figure(**{name: value for name, value in each.items() if name != "median"}) for each in told]
