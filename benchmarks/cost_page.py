@@ -1,7 +1,4 @@
-"""The tables and charts of docs/cost.md and scale.md, by the model: ``python -m benchmarks.cost_page`` writes them.
-
-They lie between ``<!-- NAME -->`` and ``<!-- end of NAME -->``; the text around them is written by hand.
-"""
+"""The tables and charts of docs/cost.md and scale.md, by the model: ``python -m benchmarks.cost_page`` writes them."""
 
 from collections.abc import Callable
 from dataclasses import replace

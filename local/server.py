@@ -1,6 +1,5 @@
 """The one process of a cloud: `python -m local.server STATE_DIR PORT REGION`, started by `up`."""
 
-import functools
 import logging
 import os
 import signal
@@ -76,7 +75,7 @@ def serve(state: StateDir, port: int, region: str) -> None:
 
 def _web_server(listener: socket.socket, calls: Path) -> Json:
     MotoRequestHandler.disable_nagle_algorithm = True
-    application = Callers(_Dispatcher(create_backend_app), calls)
+    application = Callers(DomainDispatcherApplication(create_backend_app), calls)
     return make_server(
         HOST,
         listener.getsockname()[1],
@@ -85,14 +84,6 @@ def _web_server(listener: socket.socket, calls: Path) -> Json:
         request_handler=MotoRequestHandler,
         fd=listener.fileno(),
     )
-
-
-class _Dispatcher(DomainDispatcherApplication):  # type: ignore[misc]  # moto brings no types for it
-    """Remembers the service of each host: moto lists its folder and tries its patterns again for each request."""
-
-    def __init__(self, create_app: Callable[..., Json]) -> None:
-        super().__init__(create_app)
-        self.get_backend_for_host = functools.lru_cache(maxsize=256)(super().get_backend_for_host)
 
 
 class _ToCloudLog(logging.Handler):

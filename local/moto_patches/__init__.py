@@ -4,7 +4,7 @@ Each patch is a function whose docstring names its reason; `apply` calls them al
 guard test per patch fails when a new moto makes it needless or moves what it replaces.
 """
 
-from local.moto_patches import deliveries, jobs, objects, queues, state_machines
+from local.moto_patches import deliveries, hosts, jobs, objects, queues, state_machines
 from local.moto_patches.hooks import Hooks
 
 __all__ = ["Hooks", "apply"]
@@ -12,6 +12,7 @@ __all__ = ["Hooks", "apply"]
 
 def apply(hooks: Hooks) -> None:
     """Mends moto in this process."""
+    hosts.remember_services()
     objects.lock_objects()
     objects.check_copy_preconditions()
     objects.accept_newlines_in_keys()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_FEW_DAYS = 16
+_FEW_DAYS = 16  # a task holds a file of each open, some MB each
 NOT_MALFORMED = {"duplicate", "unknown_track"}  # reasons that do not speak against the file
 
 
@@ -88,7 +88,7 @@ def process(
     for source in manifest.put_aside:
         outcomes[source.source_id] = SourceOutcome(0, 0, {}, [], "too_many_attempts")
     if batch:
-        _append(task, batch, lake, outcomes)
+        _append(task, manifest, batch, lake, outcomes)
         batch.close()
     removed = _remove(removals, task, manifest, lake, outcomes)
     if manifest.forget:
@@ -129,12 +129,19 @@ def _judge(task: TransformRun, manifest: Manifest, batch: Batch[RowsT] | None) -
     return outcomes
 
 
-def _append(task: TransformRun, batch: Batch[RowsT], lake: Lake[RowsT], outcomes: dict[str, SourceOutcome]) -> None:
+def _append(
+    task: TransformRun,
+    manifest: Manifest,
+    batch: Batch[RowsT],
+    lake: Lake[RowsT],
+    outcomes: dict[str, SourceOutcome],
+) -> None:
     """Commit the accepted sources' rows, rejected ones first."""
     kept = [source_id for source_id, outcome in outcomes.items() if outcome.verdict is None]
     if any(outcomes[source_id].rejected for source_id in kept):
-        # They are filed by the day of arrival: a batch is of one or two.
-        lake.append(REJECTED_ROWS, batch.rejected(kept), task.execution, few_days=True)
+        # They are filed by the day of arrival. New files came today; those of a rebuild, at any time.
+        arrivals = {source.received_at[:10] for source in manifest.streams}
+        lake.append(REJECTED_ROWS, batch.rejected(kept), task.execution, few_days=len(arrivals) <= _FEW_DAYS)
     if any(outcomes[source_id].rows_accepted for source_id in kept):
         days = {day for source_id in kept for day in outcomes[source_id].days}
         lake.append(LISTENS, batch.accepted(kept), task.execution, few_days=len(days) <= _FEW_DAYS)

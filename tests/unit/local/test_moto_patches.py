@@ -14,12 +14,13 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
+from moto import backends, mock_aws
 from moto.awslambda.models import LambdaFunction
 from moto.core.config import default_user_config
 from moto.events.models import Rule
 from moto.glue.responses import GlueResponse
 from moto.moto_server.utilities import RegexConverter
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.s3 import notifications
 from moto.s3.models import S3Backend, s3_backends
 from moto.sqs.models import Message, Queue, sqs_backends
@@ -147,6 +148,20 @@ def test_a_message_sent_while_another_is_deleted_is_lost(queue):
     queue._messages = Interrupted([first], then=lambda: queue.add_message(second))
     queue.delete_message("handle")
     assert queue._messages == []
+
+
+def test_the_service_of_a_host_is_looked_for_again_and_again(monkeypatch):
+    looks: list[int] = []
+
+    def look() -> list[str]:
+        looks.append(1)
+        return []
+
+    monkeypatch.setattr(backends, "list_of_moto_modules", look)
+    dispatcher = DomainDispatcherApplication(create_backend_app)
+    for _ in range(2):
+        assert dispatcher.get_backend_for_host("sqs.us-east-1.amazonaws.com") == "sqs"
+    assert len(looks) == 2
 
 
 def test_all_messages_are_counted_to_look_up_how_long_one_is_kept(queue, monkeypatch):
