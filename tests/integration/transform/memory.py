@@ -91,6 +91,8 @@ class MemoryTables:
 
     rows: dict[str, list[Row]] = field(default_factory=lambda: {LISTENS: [], REJECTED_ROWS: []})
     commits: dict[str, set[str]] = field(default_factory=lambda: {LISTENS: set(), REJECTED_ROWS: set()})
+    of_few_days: dict[str, bool] = field(default_factory=dict)
+    """What the last append to each table was told of its rows."""
     snapshots: list[list[Row]] = field(default_factory=list)
     """The listens of each snapshot; the version is how many there are. One that has expired is empty."""
     uuid: str = "uuid"
@@ -116,11 +118,12 @@ class MemoryLake:
         self._tables = tables
         self._step = step
 
-    def append(self, table: str, rows: list[Row], execution: str, *, few_days: bool) -> None:  # noqa: ARG002 - the port's
+    def append(self, table: str, rows: list[Row], execution: str, *, few_days: bool) -> None:
         if execution in self._tables.commits[table]:
             return
         self._step(f"before append to {table}")
         self._tables.commits[table].add(execution)
+        self._tables.of_few_days[table] = few_days
         self._tables.commit(table, [*self._tables.rows[table], *rows])
         self._step(f"after append to {table}")
 

@@ -38,6 +38,7 @@ class Attempt:
     number: int
     files: dict[str, Rows] = field(default_factory=dict)
     treatments: dict[str, str] = field(default_factory=dict)
+    arrivals: dict[str, str] = field(default_factory=dict)
     days: list[str] = field(default_factory=list)
     forget: list[int] = field(default_factory=list)
     follows: str = ""
@@ -51,7 +52,9 @@ class Attempt:
     def manifest(self) -> Manifest:
         source_ids = sorted({*self.files, *self.treatments})
         sources = [
-            ManifestSource(each, "streams", f"{each}.csv", [], "", 1, self.treatments.get(each, ""))
+            ManifestSource(
+                each, "streams", f"{each}.csv", [], self.arrivals.get(each, ""), 1, self.treatments.get(each, "")
+            )
             for each in source_ids
         ]
         return Manifest(self.batch, sources, self.days, self.forget)
@@ -429,3 +432,13 @@ def test_the_days_of_another_failed_source_are_not_computed_again(make):
     assert ("DAY#2024-07-01", "SUMMARY") in pipeline.published
     pipeline.run(Attempt(3, treatments={B: Treatment.RETRACT}, follows="both-2", batch="other"))
     assert pipeline.published == {}
+
+
+@pytest.mark.parametrize(("arrivals", "days"), [(16, 16), (17, 1), (1, 17)])
+def test_a_file_of_each_day_is_open_at_once_only_where_they_are_few(tmp_path, arrivals, days):
+    pipeline = Pipeline(DirectoryS3(tmp_path))
+    names = [f"{number:032x}" for number in range(17)]
+    good = {name: [(1, "t", f"2024-06-{1 + number % days:02}")] * 4 for number, name in enumerate(names)}
+    received = {name: f"2024-07-{1 + number % arrivals:02}T00:00:00.000Z" for number, name in enumerate(names)}
+    pipeline.run(Attempt(1, {name: [*rows, BAD] for name, rows in good.items()}, arrivals=received))
+    assert pipeline.tables.of_few_days == {REJECTED_ROWS: arrivals <= 16, LISTENS: days <= 16}
