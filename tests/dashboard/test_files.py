@@ -1,7 +1,6 @@
 """Lists of files, and the page of one."""
 
 import json
-import re
 
 import pytest
 
@@ -13,7 +12,7 @@ HOSTILE = [
     "incoming/<script>alert(1)<script>.csv",
     'incoming/"onmouseover="alert(1)" x=\'.csv',
     "incoming/\u202egnp.exe\u2066\x7f.csv",
-    "incoming/{{ 7 * 7 }}</title>.csv",
+    "incoming/{{ 7331 * 7331 }}</title>.csv",
     "incoming/" + "長" * 338 + ".csv",
     "incoming/ .csv",
 ]
@@ -83,7 +82,7 @@ def test_hostile_names_are_shown_and_do_no_harm(pipeline, browser, key, status):
         assert not [name for _, told in page.tags for name in told if name.startswith("on") or name == "style"]
         shown = page.text + "".join(told.get("title", "") for _, told in page.tags)
         assert not {"\u202e", "\u2066", "\x7f"} & set(shown)
-        assert not re.search(r"\b49\b", shown)
+        assert str(7331 * 7331) not in shown, "a name was taken for a template"
         assert all(link.startswith("/") for link in page.links)
     button = browser.get(own).all("button")[0]
     assert json.loads(button["data-conf"]) == {"prefix": key}
