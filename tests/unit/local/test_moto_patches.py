@@ -3,6 +3,7 @@
 Then delete the patch. That the patched behaviour is right is shown by the tests on a running cloud.
 """
 
+import gc
 import inspect
 import json
 import threading
@@ -22,7 +23,7 @@ from moto.glue.responses import GlueResponse
 from moto.moto_server.utilities import RegexConverter
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.s3 import notifications
-from moto.s3.models import S3Backend, s3_backends
+from moto.s3.models import FakeDeleteMarker, FakeKey, S3Backend, s3_backends
 from moto.sqs.models import Message, Queue, sqs_backends
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service,
@@ -34,7 +35,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resou
 from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 
-from local.moto_patches.objects import OBJECTS
+from local.moto_patches.objects import OBJECTS, list_versions_without_content
 from local.moto_patches.queues import QUEUES, delete_messages
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -93,6 +94,36 @@ def test_two_writers_of_a_key_lose_a_version_without_the_lock(aws):
 
 def test_two_writers_of_a_key_keep_both_with_it(aws):
     assert versions_after_two_writers(OBJECTS) == 2
+
+
+@pytest.mark.parametrize("is_mended", [False, True])
+def test_to_list_the_versions_of_a_key_all_objects_are_copied_with_their_content(aws, monkeypatch, is_mended):
+    for kind in (FakeKey, FakeDeleteMarker):
+        monkeypatch.setattr(kind, "__deepcopy__", None, raising=False)
+        monkeypatch.delattr(kind, "__deepcopy__")
+    if is_mended:
+        list_versions_without_content()
+    copied: list[bytes] = []
+    restore = FakeKey.__setstate__
+
+    def restored(key: FakeKey, state: dict[str, Any]) -> None:
+        copied.append(state["value"])
+        restore(key, state)
+
+    monkeypatch.setattr(FakeKey, "__setstate__", restored)
+    s3 = client("s3")
+    s3.create_bucket(Bucket="bucket")
+    s3.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
+    for content in (b"earlier", b"later"):
+        s3.put_object(Bucket="bucket", Key="key", Body=content)
+    s3.put_object(Bucket="bucket", Key="another", Body=b"")
+    s3.delete_object(Bucket="bucket", Key="another")
+    for _ in range(2):
+        listed = s3.list_object_versions(Bucket="bucket", Prefix="key")
+        assert [(each["Size"], each["IsLatest"]) for each in listed["Versions"]] == [(5, True), (7, False)]
+        gc.collect()
+        assert s3.get_object(Bucket="bucket", Key="key")["Body"].read() == b"later"
+    assert copied == [] if is_mended else set(copied) == {b"earlier", b"later", b""}
 
 
 def test_copy_ignores_its_precondition(aws):
