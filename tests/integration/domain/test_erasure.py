@@ -33,14 +33,16 @@ def never() -> bool:
 
 
 @pytest.fixture(autouse=True)
-def _empty_ledger(world):
-    clear_ledger(world)
+def _anew(world):
+    forget_everything(world)
 
 
-def clear_ledger(world):
-    """Every quarantined file of the ledger would be looked at again."""
+def forget_everything(world):
+    """Every quarantined file of the ledger and every folder of a run would be looked at again."""
     for item in world.dynamodb.scan(TableName=FILES)["Items"]:
         world.dynamodb.delete_item(TableName=FILES, Key={"source_id": item["source_id"]})
+    for found in world.s3.list_objects_v2(Bucket=LAKE, Prefix="runs/").get("Contents", []):
+        world.s3.delete_object(Bucket=LAKE, Key=found["Key"])
 
 
 def put(world, key: str, content: bytes, **described: Any) -> str:
@@ -301,7 +303,7 @@ AT_REST = {
 @pytest.mark.parametrize(("status", "stored", "cleared"), AT_REST.values(), ids=AT_REST)
 def test_erasing_may_die_anywhere_and_be_repeated(world, status, stored, cleared, is_done):
     for call in itertools.count(1):
-        clear_ledger(world)
+        forget_everything(world)
         source = kept(world, stored or FILE, status, updated_at=IN_YEARS)
         put(world, source.kept_key("archive"), stored or FILE)
         put(world, source.kept_key("quarantine"), stored or FILE)
@@ -327,7 +329,7 @@ def test_erasing_may_die_anywhere_and_be_repeated(world, status, stored, cleared
 
 def test_what_is_made_of_a_source_meanwhile_is_never_deleted(world):
     for call in itertools.count(1):
-        clear_ledger(world)
+        forget_everything(world)
         source = kept(world, status=Status.QUARANTINED)
         key = source.kept_key("archive")
         put(world, key, FILE)  # left over
