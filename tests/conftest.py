@@ -1,6 +1,7 @@
 """What several kinds of tests share: the same examples each time, and a Spark session as the transform job has it."""
 
 import functools
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,13 @@ botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("searching", derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage seldom, and not among the modules: moto and Spark make many objects and few cycles."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.fixture(scope="session")

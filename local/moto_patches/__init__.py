@@ -4,7 +4,7 @@ Each patch is a function whose docstring names its reason; `apply` calls them al
 guard test per patch fails when a new moto makes it needless or moves what it replaces.
 """
 
-from local.moto_patches import deliveries, hosts, jobs, objects, queues, state_machines
+from local.moto_patches import deliveries, hosts, jobs, objects, queues, state_machines, tables
 from local.moto_patches.hooks import Hooks
 
 __all__ = ["Hooks", "apply"]
@@ -18,6 +18,7 @@ def apply(hooks: Hooks) -> None:
     objects.check_copy_preconditions()
     objects.accept_newlines_in_keys()
     objects.send_object_events(hooks)
+    tables.answer_values_by_their_type()
     queues.lock_queues()
     queues.look_up_retention()
     queues.leave_delivery_to_pollers()

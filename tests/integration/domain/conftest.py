@@ -8,13 +8,20 @@ import pytest
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
-from local.moto_patches import objects
+from local.moto_patches import objects, tables
 from music_streams import job_runs
 from tests.integration.domain.world import World
 
 
+@pytest.fixture(scope="session")
+def _quick_moto() -> None:
+    """Without what makes moto slow; right it is without patches too, where nothing runs at once."""
+    objects.list_versions_without_content()
+    tables.answer_values_by_their_type()
+
+
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
+def world(_quick_moto) -> Iterator[World]:
     """One for the tests of a module: each works on keys and days of its own."""
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("AWS_ENDPOINT_URL", raising=False)
@@ -27,7 +34,6 @@ def world() -> Iterator[World]:
             environment.setenv(name, value)
         environment.setattr(job_runs, "_POLL_SECONDS", 0)
         environment.setattr(BotocoreStubber, "__call__", _one_at_a_time(BotocoreStubber.__call__))
-        objects.list_versions_without_content()
         with mock_aws():
             yield World()
 

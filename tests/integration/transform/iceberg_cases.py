@@ -32,6 +32,9 @@ SETTINGS_OF_TEMPLATE = {
     "spark.sql.catalog.lake.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
     "spark.sql.catalog.lake.warehouse": WAREHOUSE,
     "spark.sql.shuffle.partitions": "1",
+    # As the job does with inputs as small as these (music_streams/transform/spread.py)
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
 LISTENS_COLUMNS = """user_id BIGINT, track_id STRING, listened_at TIMESTAMP, duration_ms BIGINT, track_name STRING,
     artists STRING, genres ARRAY<STRING>, user_country STRING, source_id STRING, execution STRING,

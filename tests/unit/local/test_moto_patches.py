@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from moto import backends, mock_aws
 from moto.awslambda.models import LambdaFunction
 from moto.core.config import default_user_config
+from moto.core.serialize import AttributePickerContext, XFormedAttributePicker
 from moto.events.models import Rule
 from moto.glue.responses import GlueResponse
 from moto.moto_server.utilities import RegexConverter
@@ -37,6 +38,7 @@ from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommu
 
 from local.moto_patches.objects import OBJECTS, list_versions_without_content
 from local.moto_patches.queues import QUEUES, delete_messages
+from local.moto_patches.tables import answer_values_by_their_type
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"
@@ -124,6 +126,34 @@ def test_to_list_the_versions_of_a_key_all_objects_are_copied_with_their_content
         gc.collect()
         assert s3.get_object(Bucket="bucket", Key="key")["Body"].read() == b"later"
     assert copied == [] if is_mended else set(copied) == {b"earlier", b"later", b""}
+
+
+@pytest.mark.parametrize("is_mended", [False, True])
+def test_every_type_under_all_its_names_is_looked_for_in_a_value(aws, monkeypatch, is_mended):
+    monkeypatch.setattr(XFormedAttributePicker, "__call__", inspect.unwrap(XFormedAttributePicker.__call__))
+    if is_mended:
+        answer_values_by_their_type()
+    looked_for: list[str] = []
+    names = XFormedAttributePicker.get_possible_keys
+
+    def possible_keys(picker: XFormedAttributePicker, context: AttributePickerContext) -> Iterator[str]:
+        for name in names(picker, context):
+            looked_for.append(name)
+            yield name
+
+    monkeypatch.setattr(XFormedAttributePicker, "get_possible_keys", possible_keys)
+    dynamodb = client("dynamodb")
+    dynamodb.create_table(
+        TableName="t",
+        KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    item = {"k": {"S": "a"}, "m": {"M": {"S": {"N": "1"}, "l": {"L": [{"NULL": True}, {"BS": [b"b"]}]}}}}
+    dynamodb.put_item(TableName="t", Item=item)
+    looked_for.clear()
+    assert dynamodb.get_item(TableName="t", Key={"k": {"S": "a"}})["Item"] == item
+    assert ("SS" in looked_for) is not is_mended
 
 
 def test_copy_ignores_its_precondition(aws):

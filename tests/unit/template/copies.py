@@ -1,11 +1,13 @@
 """Copies of template and state machine with something changed in them, and what the tools of the gate say of each."""
 
+import functools
 import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,8 +48,7 @@ class Copy:
 def make_copy(folder: Path, change: Change) -> Copy:
     """The project's template and state machine with a change."""
     copy = Copy(folder)
-    template = yaml_parse((ROOT / "template.yaml").read_text())
-    machine = yaml.safe_load((ROOT / MACHINE).read_text())
+    template, machine = deepcopy(_originals())
     change(template["Resources"], machine)
     copy.machine.parent.mkdir(parents=True)
     copy.machine.write_text(yaml.safe_dump(machine, sort_keys=False))
@@ -55,6 +56,12 @@ def make_copy(folder: Path, change: Change) -> Copy:
     for name in ("samconfig.toml", "functions", "glue"):
         (folder / name).symlink_to(ROOT / name)
     return copy
+
+
+@functools.cache
+def _originals() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The template and the state machine as they are; to read them takes longer than to check them."""
+    return yaml_parse((ROOT / "template.yaml").read_text()), yaml.safe_load((ROOT / MACHINE).read_text())
 
 
 def translate_copy(copy: Copy) -> dict[str, Any]:
