@@ -1,5 +1,6 @@
 """AWS in the test's own process: moto, with the buckets and tables of the template and nothing else."""
 
+import functools
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -13,16 +14,17 @@ from music_streams import job_runs
 from tests.integration.domain.world import World
 
 
-@pytest.fixture(scope="session")
-def _quick_moto() -> None:
-    """Without what makes moto slow; right it is without patches too, where nothing runs at once."""
+@functools.cache
+def _mend_moto() -> None:
+    """Once in a process, of what makes moto slow; right it is without patches too, where nothing runs at once."""
     objects.list_versions_without_content()
     tables.answer_values_by_their_type()
 
 
 @pytest.fixture(scope="module")
-def world(_quick_moto) -> Iterator[World]:
+def world() -> Iterator[World]:
     """One for the tests of a module: each works on keys and days of its own."""
+    _mend_moto()
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("AWS_ENDPOINT_URL", raising=False)
         environment.delenv("AWS_PROFILE", raising=False)
