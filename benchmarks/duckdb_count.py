@@ -22,17 +22,17 @@ users AS (
     SELECT user_id, min(user_country) AS user_country
     FROM read_csv('{0}/users.csv', all_varchar = true) GROUP BY user_id
 )
-SELECT try_cast(user_id AS BIGINT) AS user_id, track_id, try_cast(listen_time AS TIMESTAMPTZ) AS listened_at,
+SELECT try_cast(user_id AS BIGINT) AS user_id, track_id, try_cast(listen_time AS TIMESTAMP) AS listened_at,
        duration_ms, track_name, artists, genres, coalesce(user_country, 'unknown') AS user_country,
        'one' AS source_id, 1::BIGINT AS reference_version
 FROM read_streams JOIN songs USING (track_id) LEFT JOIN users USING (user_id)
-WHERE try_cast(user_id AS BIGINT) > 0 AND try_cast(listen_time AS TIMESTAMPTZ) IS NOT NULL
+WHERE try_cast(user_id AS BIGINT) > 0 AND try_cast(listen_time AS TIMESTAMP) IS NOT NULL
 """
 
 
 def main(folder: Path) -> None:
     """Count, and say how many items came of it."""
-    database = duckdb.connect(config={"TimeZone": "UTC"})
+    database = duckdb.connect()
     items = recount(database.sql(_LISTENS.format(folder)).to_arrow_reader(100_000), track_metrics=False).items
     print(len(items), "items")
 

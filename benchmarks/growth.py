@@ -4,9 +4,10 @@
     .venv/bin/python -m benchmarks.growth --every 0
 
 Made up are the arrivals: a file of one day's listens each, a day of 20 of them, committed by Iceberg's own library,
-25 snapshots at once, to the table that the transform made. Real are the steps that are measured, those of the transform
-on a warm Spark session: its append, its pin, its read of the touched day, planning included, and a replay's search for
-older copies with their deletion. The next maintenance is always due when the lake is measured: its worst moment.
+25 snapshots at once, to the table that the transform made; weeks of them pass in minutes. Real are the steps that are
+measured, those of the transform on a warm Spark session: its append, its pin, its read of the touched day, planning
+included, and a replay's search for older copies with their deletion. The next maintenance is always due when the lake
+is measured: its worst moment.
 They run on this machine, on an S3 that answers at once: their ratio tells of growth, their seconds nothing of AWS.
 
 Prints what it measures, and writes benchmarks/results/growth-*.json.
@@ -39,6 +40,7 @@ from local.moto_patches import jobs, objects
 from local.spark import environment_of_run, installed_spark, settings_of_run
 from local.spark_jars import ensure_jars
 from music_streams.maintain.upkeep import KEPT, Upkeep
+from music_streams.transform import lake as lakes
 from music_streams.transform.lake import IcebergLake
 from music_streams.transform.ports import DATABASE, LISTENS, Leaving
 
@@ -216,6 +218,7 @@ def cloud() -> Iterator[tuple[SparkSession, Aws]]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     jobs.check_table_versions()
     objects.lock_objects()
+    objects.list_versions_without_content()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()
@@ -266,6 +269,8 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=5)
     arguments = parser.parse_args()
     points: list[Point] = []
+    # Weeks pass in minutes here, so what an execution may last is squeezed like them.
+    lakes.EXECUTIONS_END = timedelta(seconds=1)
     with cloud() as (spark, aws):
         growing = lake_of(spark, aws, arguments.every)
         for arrivals in arguments.at:

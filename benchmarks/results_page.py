@@ -10,6 +10,33 @@ PAGE = "performance.md"
 _RESULTS = ROOT / "benchmarks" / "results"
 
 
+def transform() -> str:
+    """The transform as a whole process, beside others on the same files."""
+    found = read(_RESULTS / "transform.json")
+    cpu = {figure.case: figure.median for figure in found if figure.unit == "CPU s"}
+    largest = max(cpu, key=lambda case: (int(case.split()[0].replace(",", "")), cpu[case])).partition(" rows")[0]
+    others = {"music-streams": f"{largest} rows"} | {
+        other: f"{largest} rows, {other}" for other in ("plain Spark", "DuckDB alone")
+    }
+    heights = {name: cpu[case] for name, case in others.items()}
+    return "\n\n".join([_table(found), bars(f"{largest} rows", "CPU seconds", heights)])
+
+
+def history() -> str:
+    """One arrival on little and on much history."""
+    return _table(read(_RESULTS / "history.json"))
+
+
+def load() -> str:
+    """The loading of items."""
+    return _table(read(_RESULTS / "load.json"))
+
+
+def validate() -> str:
+    """The function that looks at each file first."""
+    return _table(read(_RESULTS / "validate.json"))
+
+
 def arrivals() -> str:
     """From PUT to PUBLISHED, and by stages."""
     found = read(_RESULTS / "arrivals.json")
@@ -24,7 +51,7 @@ def burst() -> str:
 
 def made() -> str:
     """The page with its blocks made anew."""
-    return with_blocks(PAGE, arrivals, burst)
+    return with_blocks(PAGE, transform, history, arrivals, burst, load, validate)
 
 
 def _table(found: Iterable[Figure]) -> str:
