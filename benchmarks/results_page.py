@@ -1,12 +1,13 @@
-"""The tables and charts of docs/performance.md, from benchmarks/results/: ``python -m benchmarks.results_page``."""
+"""Tables and charts of docs/ from benchmarks/results/: ``python -m benchmarks.results_page``."""
 
-from collections.abc import Iterable
+import json
+import statistics
+from collections.abc import Callable, Iterable
 
 from benchmarks.blocks import DOCS, bars, table, with_blocks
 from benchmarks.figures import Figure, read
 from benchmarks.measure import ROOT
 
-PAGE = "performance.md"
 _RESULTS = ROOT / "benchmarks" / "results"
 
 
@@ -49,20 +50,47 @@ def burst() -> str:
     return _table(read(_RESULTS / "burst.json"))
 
 
-def made() -> str:
-    """The page with its blocks made anew."""
-    return with_blocks(PAGE, transform, history, arrivals, burst, load, validate)
+def growth() -> str:
+    """The lake after many arrivals, maintained."""
+    points = json.loads((_RESULTS / "growth-every-250.json").read_text("utf-8"))
+    medians = [{step: statistics.median(took) for step, took in point["seconds"].items()} for point in points]
+    steps = list(medians[0])
+    rows = [
+        [f"{point['arrivals']:,}", f"{point['data_files']:,}", f"{point['snapshots']:,}"]
+        + [f"{point['metadata_bytes'] / 1000:,.0f} kB"]
+        + [f"{of_point[step]:.2f} s, {of_point[step] / medians[0][step]:.1f}×" for step in steps]
+        for point, of_point in zip(points, medians, strict=True)
+    ]
+    every_run = {row[0]: sum(of_point[step] for step in steps[:3]) for row, of_point in zip(rows, medians, strict=True)}
+    heads = ["arrivals", "data files", "states", "metadata file", *steps]
+    return "\n\n".join([table(heads, rows), bars(f"{', '.join(steps[:3])}, by arrivals", "seconds", every_run)])
+
+
+PAGES: dict[str, tuple[Callable[[], str], ...]] = {
+    "performance.md": (transform, history, arrivals, burst, load, validate),
+    "maintenance.md": (growth,),
+}
+"""The pages with results, and the blocks of each."""
+
+
+def made(page: str) -> str:
+    """A page with its blocks made anew."""
+    return with_blocks(page, *PAGES[page])
 
 
 def _table(found: Iterable[Figure]) -> str:
     rows = []
     for figure in found:
-        low, high = min(figure.values), max(figure.values)
-        spread = f"{low:,.1f} … {high:,.1f}" if len(figure.values) > 1 else ""
-        rows.append([figure.case.strip(), figure.unit, f"{figure.median:,.1f}", spread, figure.target])
+        digits = ".2f" if figure.unit == "×" else ",.1f"
+        least, median, greatest = (
+            format(value, digits) for value in (min(figure.values), figure.median, max(figure.values))
+        )
+        spread = f"{least} … {greatest}" if len(figure.values) > 1 else ""
+        rows.append([figure.case.strip(), figure.unit, median, spread, figure.target])
     return table(["what", "unit", "median", "from … to", "target"], rows)
 
 
 if __name__ == "__main__":
-    (DOCS / PAGE).write_text(made(), "utf-8")
-    print(f"written: docs/{PAGE}")
+    for page in PAGES:
+        (DOCS / page).write_text(made(page), "utf-8")
+        print(f"written: docs/{page}")
