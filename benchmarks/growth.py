@@ -218,7 +218,6 @@ def cloud() -> Iterator[tuple[SparkSession, Aws]]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     jobs.check_table_versions()
     objects.lock_objects()
-    objects.list_versions_without_content()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()
