@@ -86,7 +86,13 @@ def run_transform(stack: Stack, batch: Batch, run_id: str, **changed: str) -> Us
     """
     job = stack.client("glue").get_job(JobName=stack.outputs["TransformJobName"])["Job"]
     given = {**job["DefaultArguments"], **{f"--{name}": value for name, value in changed.items()}}
-    names = ("--landing_bucket", "--max_rejected_ratio", "--publish_track_metrics")
+    names = (
+        "--landing_bucket",
+        "--files_table",
+        "--max_rejected_ratio",
+        "--max_days_per_file",
+        "--publish_track_metrics",
+    )
     arguments = {
         "--manifest": batch.folder.manifest_uri,
         "--execution": batch.execution,

@@ -136,7 +136,9 @@ class Pipeline:
             job_runs=JobRuns(nobody, ()),
             ledger=self.ledger,
             quarantine=nobody,
+            landing_bucket=LANDING,
             lake_bucket=LAKE,
+            timeout_seconds=300,
             lease_seconds=300,
             max_file_bytes=1024**3,
         )

@@ -6,6 +6,7 @@ from decimal import Decimal
 from pyspark.sql import SparkSession
 
 from music_streams import aws, logs
+from music_streams.ledger import Ledger
 from music_streams.runs import RunFolder
 from music_streams.transform.job import TransformRun, run
 
@@ -13,7 +14,9 @@ parser = ArgumentParser(allow_abbrev=False)
 parser.add_argument("--manifest", required=True, help="URI of the batch's manifest")
 parser.add_argument("--execution", required=True, help="name of the state machine's execution")
 parser.add_argument("--landing_bucket", required=True, help="where reference/ lies")
+parser.add_argument("--files_table", required=True, help="the ledger, which tells which reference files were accepted")
 parser.add_argument("--max_rejected_ratio", required=True, type=Decimal)
+parser.add_argument("--max_days_per_file", required=True, type=int)
 parser.add_argument("--publish_track_metrics", required=True, choices=["true", "false"])
 parser.add_argument("--JOB_RUN_ID", required=True, help="given by Glue")
 arguments, _given_by_glue = parser.parse_known_args()
@@ -32,12 +35,14 @@ run(
     spark,
     aws.client("s3"),
     aws.client("glue"),
+    Ledger(arguments.files_table).accepted,
     TransformRun(
         folder=RunFolder.of_manifest(arguments.manifest),
         execution=arguments.execution,
         run_id=arguments.JOB_RUN_ID,
         landing_bucket=arguments.landing_bucket,
         max_rejected_ratio=arguments.max_rejected_ratio,
+        max_days_per_file=arguments.max_days_per_file,
         publish_track_metrics=arguments.publish_track_metrics == "true",
     ),
 )

@@ -3,7 +3,7 @@
 import shlex
 
 from music_streams.files import OPEN, STREAMS_PREFIX
-from music_streams.ledger import Entry, Status
+from music_streams.ledger import OBJECT_GONE, UNREADABLE, Entry, Status
 from music_streams.repair import IDLE_SECONDS
 from music_streams.verdicts import Verdict
 
@@ -23,8 +23,13 @@ def next_steps(entry: Entry, *, is_local: bool) -> list[str]:
         return [_put_again(entry), *_release(entry)]
     if entry.status is Status.FAILED and entry.reason == "no_reference_data":
         return [f"bring a songs file: {_PUT_SONGS}; then music-streams redrive {source_id}"]
-    if entry.status is Status.FAILED and entry.reason == "object_gone":
+    if entry.status is Status.FAILED and entry.reason == OBJECT_GONE:
         return ["upload it again: music-streams put FILE; it was deleted before it was read"]
+    if entry.status is Status.FAILED and entry.reason == UNREADABLE:
+        return [
+            "S3 does not give its bytes (archived, or under a key of its own): upload it again as STANDARD, no key",
+            f"or, once S3 gives them: music-streams redrive {source_id}",
+        ]
     if entry.status is Status.FAILED:
         history = f"aws stepfunctions get-execution-history --execution-arn {entry.execution_arn}"
         return [
@@ -52,6 +57,8 @@ def _put_again(entry: Entry) -> str:
 
 def _release(entry: Entry) -> list[str]:
     release = f"music-streams quarantine release {entry.source.source_id}"
+    if entry.reason == Verdict.TOO_MANY_DAYS:
+        return [f"or, where its listen_time column is right: {release}"]
     if entry.reason == Verdict.TOO_MANY_BAD_ROWS:
         return [f"or count its good rows as they are: {release}"]
     return [f"or, once the cause is mended: {release}"] if entry.reason == Verdict.TOO_MANY_ATTEMPTS else []

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from music_streams import objects
 from music_streams.aws import PARALLEL_CALLS
-from music_streams.errors import ObjectGone
-from music_streams.ledger import Entry, Ledger, Status
+from music_streams.errors import ObjectGone, Unreadable
+from music_streams.ledger import OBJECT_GONE, UNREADABLE, Entry, Ledger, Status
 from music_streams.removals import Removals
 from music_streams.runs import Manifest, ManifestSource, RunFolder, write_manifest
 from music_streams.sources import Treatment, batch_id_of, execution_name
@@ -124,7 +124,8 @@ class Batches:
     def _staged(self, group: list[Taken]) -> list[Taken]:
         """Copy the files to where Spark reads them: it sees neither versions nor all names.
 
-        A version that was deleted in the meantime is lost; the others make a smaller batch, with a folder of its own.
+        A version that was deleted, or cannot be read, in the meantime is lost; the others make a smaller batch, with a
+        folder of its own.
         """
         folder = RunFolder(self.lake_bucket, batch_id_of(taken.entry.source.source_id for taken in group))
 
@@ -132,10 +133,10 @@ class Batches:
             if taken.is_staged:
                 try:
                     objects.copy(self.s3, taken.entry.place, folder.bucket, folder.key(f"input/{taken.listed.input}"))
-                except ObjectGone as error:
+                except (ObjectGone, Unreadable) as error:
                     log.warning("%s", error, extra={"source_id": taken.entry.source.source_id})
                     if taken.is_new:
-                        self.ledger.lose(taken.entry)
+                        self.ledger.lose(taken.entry, OBJECT_GONE if isinstance(error, ObjectGone) else UNREADABLE)
                     return False
             return True
 

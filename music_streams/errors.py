@@ -6,6 +6,7 @@ MusicStreamsError
 ├── BadEvent               a queue message that is no S3 object-created event of a versioned bucket
 ├── BadSetting             an environment variable is missing or has an impossible value
 ├── ObjectGone             the object version was deleted before it was read
+├── Unreadable             the object is there, and S3 gives its bytes to nobody here
 ├── ArchiveMismatch        a copy in the archive is not what was read: the original stays
 ├── NoReferenceData        no valid songs row at all: a run can enrich nothing
 ├── RunIsOver              an execution that was recorded as failed was taken up again
@@ -37,6 +38,10 @@ class BadSetting(MusicStreamsError):
 
 class ObjectGone(MusicStreamsError):
     """The object version was deleted before it was read."""
+
+
+class Unreadable(MusicStreamsError):
+    """The object is there, and S3 gives its bytes to nobody here: archived, or under a key that is not ours."""
 
 
 class ArchiveMismatch(MusicStreamsError):

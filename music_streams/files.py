@@ -39,9 +39,9 @@ def ended_at(entry: Entry) -> str:
 
 def reason_of(stack: Stack, entry: Entry) -> dict[str, Any] | None:
     """The reason.json beside a quarantined file; None where there is none."""
-    if entry.status is not Status.QUARANTINED or not entry.archive_key:
+    if entry.status is not Status.QUARANTINED:
         return None
-    key = entry.archive_key.rsplit("/", 1)[0] + "/reason.json"
+    key = entry.source.kept_key("quarantine").rsplit("/", 1)[0] + "/reason.json"
     try:
         body = stack.s3.get_object(Bucket=entry.source.bucket, Key=key)["Body"].read()
     except ClientError as error:

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 from music_streams import arrivals, objects, requests
 from music_streams.archive import archive_source, is_open
 from music_streams.batches import Batches, Taken, groups
-from music_streams.errors import BadEvent, MusicStreamsError, ObjectGone
+from music_streams.errors import BadEvent, MusicStreamsError, ObjectGone, Unreadable
 from music_streams.executions import Executions
 from music_streams.failure import fail_source
 from music_streams.job_runs import JobRuns
-from music_streams.ledger import Entry, Ledger, Status
+from music_streams.ledger import OBJECT_GONE, UNREADABLE, Entry, Ledger, Status
 from music_streams.quarantine import Quarantine
 from music_streams.requests import Action, Attempt, Forget, Rebuild
 from music_streams.runs import Manifest, RunFolder, write_manifest
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Shares of the function's time. A file begins while the first is left, is read for as long as the second, and stops in
+# any case while the third is left, so that what was validated before it is staged and launched.
+_BEGIN_SHARE, _FILE_SHARE, _LAUNCH_SHARE = 0.25, 0.4, 0.2
 _RENEWED = {
     (Action.REDRIVE, Status.FAILED),
     (Action.REPLAY, Status.ARCHIVED),
@@ -48,6 +51,13 @@ _RENEWED = {
 """Which actions make a new attempt of a source, by where it stands."""
 
 
+_ACCEPTED = {
+    Verdict.TOO_MANY_BAD_ROWS.value: Treatment.ACCEPT_BAD_ROWS,
+    Verdict.TOO_MANY_DAYS.value: Treatment.ACCEPT_MANY_DAYS,
+}
+"""What a release accepts, by the reason for the quarantine."""
+
+
 class Outcome(StrEnum):
     """What became of one message."""
 
@@ -56,6 +66,8 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
     IGNORED = "ignored"
     GONE = "gone"
+    UNREADABLE = "unreadable"
+    """S3 does not give its bytes."""
     RENEWED = "renewed"
     """Another attempt begins."""
     RESUMED = "resumed"
@@ -67,7 +79,7 @@ class Outcome(StrEnum):
 
 
 class OutOfTime(MusicStreamsError):
-    """Too little of the function's time is left to begin another file: the message goes back to the queue."""
+    """Too little of the function's time is left for the file: the message goes back to the queue."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,9 @@ class Intake:
     """The parts of AWS that validate works with.
 
     Attributes:
-        lease_seconds: the function's time-out; a claim that is older than this belongs to nobody.
+        landing_bucket: the only bucket whose events are believed.
+        timeout_seconds: the function's time-out.
+        lease_seconds: the same; a claim that is older than this belongs to nobody.
         max_file_bytes: the largest accepted file, uncompressed.
     """
 
@@ -84,7 +98,9 @@ class Intake:
     job_runs: JobRuns
     ledger: Ledger
     quarantine: Quarantine
+    landing_bucket: str
     lake_bucket: str
+    timeout_seconds: float
     lease_seconds: float
     max_file_bytes: int
 
@@ -113,15 +129,15 @@ class IntakeBatch:
 
         Raises:
             BadEvent: the message can never be processed; the queue hands it to its dead-letter queue in the end.
-            OutOfTime: it should come back.
+            OutOfTime: it should come back, for another invocation to do.
         """
         request = requests.parse(body)
         if isinstance(request, Rebuild | Forget):
             return self._order(request)
-        source = None if request else arrivals.source_of(body)
+        source = None if request else arrivals.source_of(body, self.intake.landing_bucket)
         if not (source or request):
             return Outcome.IGNORED
-        if self.seconds_left() < self.intake.lease_seconds / 4:
+        if not self._has_time():
             raise OutOfTime(f"no time is left for {source.uri if source else request}")
         outcome = self._attempt(request) if request else self._arrive(source)  # type: ignore[arg-type]  # one of them is there
         about = request.source_id if request else source.source_id  # type: ignore[union-attr]  # as above
@@ -153,12 +169,18 @@ class IntakeBatch:
             if judgement.verdict:
                 self.intake.quarantine.take(claimed, judgement.verdict, judgement.detail)
                 return Outcome.QUARANTINED
-        except ObjectGone as error:
-            log.warning("%s", error, extra=_about(claimed))
-            self.intake.ledger.lose(claimed)
-            return Outcome.GONE
+        except (ObjectGone, Unreadable) as error:
+            return self._lost(claimed, error)
         self._taken[claimed.source.source_id] = Taken(claimed, judgement=judgement)
         return Outcome.VALID
+
+    def _lost(self, entry: Entry, error: ObjectGone | Unreadable) -> Outcome:
+        """What becomes of a file whose bytes cannot be had: the ledger says why, unless it had come further."""
+        log.warning("%s", error, extra=_about(entry))
+        is_gone = isinstance(error, ObjectGone)
+        if entry.status is Status.RECEIVED:
+            self.intake.ledger.lose(entry, OBJECT_GONE if is_gone else UNREADABLE)
+        return Outcome.GONE if is_gone else Outcome.UNREADABLE
 
     def _attempt(self, request: Attempt) -> Outcome:
         entry = self.intake.ledger.entry(request.source_id)
@@ -166,9 +188,8 @@ class IntakeBatch:
             raise BadEvent(f"the ledger knows no source {request.source_id}: a request names one that it has")
         try:
             return self._act(entry, request)
-        except ObjectGone as error:
-            log.warning("%s", error, extra=_about(entry))
-            return Outcome.GONE
+        except (ObjectGone, Unreadable) as error:
+            return self._lost(entry, error)
 
     def _act(self, entry: Entry, request: Attempt) -> Outcome:
         if entry.attempt != request.attempt:
@@ -252,11 +273,22 @@ class IntakeBatch:
         return Outcome.ORDERED
 
     def _judge(self, entry: Entry) -> Judgement:
+        """Judge a file within its share of the function's time; a file that outlasts it is too slow.
+
+        Raises:
+            OutOfTime: not its share ran out but the invocation, which others have used.
+        """
+        share = _FILE_SHARE * self.intake.timeout_seconds
+        begun_at = self.seconds_left()
+        until = max(begun_at - share, _LAUNCH_SHARE * self.intake.timeout_seconds)
         content = objects.chunks(self.intake.s3, entry.place)
-        return judge(entry.source.key, content, self.intake.max_file_bytes)
+        judgement = judge(entry.source.key, content, self.intake.max_file_bytes, lambda: self.seconds_left() > until)
+        if judgement.verdict is Verdict.TOO_SLOW and begun_at - until < share:
+            raise OutOfTime(f"too little time was left for {entry.place.uri}: it is validated by another invocation")
+        return judgement
 
     def _has_time(self) -> bool:
-        return self.seconds_left() > self.intake.lease_seconds / 4
+        return self.seconds_left() > _BEGIN_SHARE * self.intake.timeout_seconds
 
 
 def _about(entry: Entry) -> dict[str, str]:
@@ -267,8 +299,7 @@ def _about(entry: Entry) -> dict[str, str]:
 def _treatment(entry: Entry, action: Action) -> Treatment:
     """How the new attempt is to take a source: as the one before, unless it was decided otherwise."""
     if action is Action.RELEASE:
-        has_bad_rows = entry.reason == Verdict.TOO_MANY_BAD_ROWS
-        return Treatment.ACCEPT_BAD_ROWS if has_bad_rows else Treatment.NORMAL
+        return _ACCEPTED.get(entry.reason, Treatment.NORMAL)
     if action is Action.PUT_ASIDE and not entry.is_retracted:
         return Treatment.PUT_ASIDE
     return Treatment.RETRACT if action is Action.RETRACT else entry.treatment

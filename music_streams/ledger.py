@@ -26,6 +26,12 @@ log = logging.getLogger(__name__)
 _BATCH_GET_LIMIT = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 
 
+OBJECT_GONE = "object_gone"
+"""The reason of a file that was deleted before it was read."""
+UNREADABLE = "unreadable"
+"""The reason of a file whose bytes S3 did not give when it arrived."""
+
+
 class Status(StrEnum):
     """Where a source stands."""
 
@@ -87,6 +93,11 @@ class Entry:
         return Place(self.source.bucket, self.archive_key, "")
 
     @property
+    def stays_in_place(self) -> bool:
+        """Whether it is quarantined and too large to be moved: it lies where it landed."""
+        return self.status is Status.QUARANTINED and not self.archive_key
+
+    @property
     def is_retracted(self) -> bool:
         """Whether its rows are to leave, or have left, lake and metrics."""
         return self.treatment is Treatment.RETRACT
@@ -124,6 +135,15 @@ class Ledger:
             found |= {item["source_id"]: _entry(item) for item in answer["Responses"].get(self._table, [])}
             keys += answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
         return found
+
+    def accepted(self, source_ids: Iterable[str]) -> set[str]:
+        """Those of the sources that validation accepted and that are not quarantined, read consistently."""
+        entries = self.entries(source_ids)
+        return {
+            source_id
+            for source_id, entry in entries.items()
+            if entry.validated_at and entry.status is not Status.QUARANTINED
+        }
 
     def with_status(
         self, status: Status, since: str = "", condition: ConditionBase | None = None, *, oldest_first: bool = False
@@ -224,9 +244,9 @@ class Ledger:
             **_costs(entry, cost),
         )
 
-    def lose(self, claimed: Entry) -> bool:
-        """RECEIVED → FAILED(object_gone): the object version was deleted before it was read."""
-        return self._move(claimed, Status.FAILED, _is_claim(claimed), clock.now(), reason="object_gone")
+    def lose(self, claimed: Entry, reason: str) -> bool:
+        """RECEIVED → FAILED: reason is OBJECT_GONE or UNREADABLE."""
+        return self._move(claimed, Status.FAILED, _is_claim(claimed), clock.now(), reason=reason)
 
     def renew(self, entry: Entry, batch_id: str, attempt: int, treatment: Treatment) -> bool:
         """FAILED, ARCHIVED or QUARANTINED → VALID for another attempt, unless the entry was moved since it was read."""

@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 from music_streams.aws import error_code
-from music_streams.errors import ArchiveMismatch, ObjectGone
+from music_streams.errors import ArchiveMismatch, ObjectGone, Unreadable
 from music_streams.sources import Place
 
 if TYPE_CHECKING:
@@ -17,6 +18,16 @@ if TYPE_CHECKING:
 
 # S3 answers 405 for a version that is a delete marker.
 _GONE = {"NoSuchKey", "NoSuchVersion", "404", "405", "MethodNotAllowed"}
+# What S3 answers about an object that nobody here can read, and what to do. HEAD has no body: it answers by number.
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+_UNREADABLE = {
+    "InvalidObjectState": "it is in an archive storage class: restore it, or upload it again as STANDARD",
+    "InvalidRequest": "it is under a customer's key (SSE-C), most likely: upload it again without one",
+    "AccessDenied": "it is under a KMS key that may not be used here, most likely: upload it again without one",
+    "KMS": "its KMS key cannot be used: upload it again without one",
+    "400": "it is under a key of its own, most likely: upload it again without one",
+    "403": "it is archived or under a key of its own, most likely: upload it again as STANDARD, without a key",
+}
 _CHUNK_BYTES = 1024 * 1024
 _COPY = TransferConfig(multipart_threshold=4 * 1024**3, multipart_chunksize=512 * 1024**2)
 _CHECKSUMS = ("ChecksumSHA256", "ChecksumCRC64NVME", "ChecksumCRC32", "ChecksumCRC32C", "ChecksumSHA1")
@@ -27,14 +38,12 @@ def chunks(s3: "S3Client", place: Place) -> Iterator[bytes]:
 
     Raises:
         ObjectGone: it does not exist any more.
+        Unreadable: S3 does not give them.
     """
-    try:
+    with _explained(place, "read"):
         body = s3.get_object(**place.address)["Body"]  # type: ignore[arg-type]  # VersionId or nothing
-    except ClientError as error:
-        if error_code(error) in _GONE:
-            raise ObjectGone(f"{place.uri} was deleted before it was read; upload it again if it is needed") from error
-        raise
-    yield from body.iter_chunks(_CHUNK_BYTES)
+    with closing(body):
+        yield from body.iter_chunks(_CHUNK_BYTES)
 
 
 def copy(s3: "S3Client", place: Place, bucket: str, key: str) -> None:
@@ -42,14 +51,11 @@ def copy(s3: "S3Client", place: Place, bucket: str, key: str) -> None:
 
     Raises:
         ObjectGone: it does not exist any more.
+        Unreadable: S3 does not give its bytes.
     """
     origin: Any = place.address
-    try:
+    with _explained(place, "copied"):
         s3.copy(origin, bucket, key, Config=_COPY)
-    except ClientError as error:
-        if error_code(error) in _GONE:
-            raise ObjectGone(f"{place.uri} was deleted before it was copied") from error
-        raise
 
 
 def move(s3: "S3Client", place: Place, key: str) -> None:
@@ -59,6 +65,7 @@ def move(s3: "S3Client", place: Place, key: str) -> None:
 
     Raises:
         ObjectGone: neither the object nor the copy exists.
+        Unreadable: S3 does not give the object's bytes.
         ArchiveMismatch: the copy differs; the object stays.
     """
     keep_copy(s3, place, key)
@@ -71,6 +78,7 @@ def keep_copy(s3: "S3Client", place: Place, key: str) -> None:
 
     Raises:
         ObjectGone: neither the object nor a copy exists.
+        Unreadable: S3 does not give the object's bytes.
         ArchiveMismatch: the copy differs.
     """
     kept = Place(place.bucket, key, "")
@@ -89,17 +97,59 @@ def keep_copy(s3: "S3Client", place: Place, key: str) -> None:
 
 
 def exists(s3: "S3Client", place: Place) -> bool:
-    """Whether the object is still there."""
-    return _head(s3, place) is not None
+    """Whether the object is still there, readable or not."""
+    try:
+        return _head(s3, place) is not None
+    except Unreadable:
+        return True
+
+
+def is_larger(s3: "S3Client", place: Place, stored_bytes: int) -> bool:
+    """Whether an object is there and has more bytes than that, as stored.
+
+    Raises:
+        Unreadable: S3 tells nothing of it.
+    """
+    found = _head(s3, place)
+    return found is not None and found["ContentLength"] > stored_bytes
+
+
+def is_readable(s3: "S3Client", place: Place) -> bool:
+    """Whether an object is there and S3 gives its bytes."""
+    try:
+        next(chunks(s3, place), b"")
+    except (ObjectGone, Unreadable):
+        return False
+    return True
+
+
+@contextmanager
+def _explained(place: Place, done: str) -> Iterator[None]:
+    """What S3 answers about an object, as an error of ours; what it answers about us or itself passes as it is."""
+    try:
+        yield
+    except ClientError as error:
+        code = error_code(error)
+        if code in _GONE:
+            raise ObjectGone(
+                f"{place.uri} was deleted before it was {done}; upload it again if it is needed"
+            ) from error
+        if advice := _UNREADABLE.get(code.partition(".")[0]):
+            raise Unreadable(f"{place.uri} cannot be {done} ({code}): {advice}") from error
+        raise
 
 
 def _head(s3: "S3Client", place: Place) -> "HeadObjectOutputTypeDef | None":
+    """What S3 tells of an object; None where it does not exist any more.
+
+    Raises:
+        Unreadable: S3 tells nothing of it.
+    """
     try:
-        return s3.head_object(**place.address, ChecksumMode="ENABLED")  # type: ignore[arg-type]  # VersionId or nothing
-    except ClientError as error:
-        if error_code(error) in _GONE:
-            return None
-        raise
+        with _explained(place, "looked at"):
+            return s3.head_object(**place.address, ChecksumMode="ENABLED")  # type: ignore[arg-type]  # VersionId or nothing
+    except ObjectGone:
+        return None
 
 
 def _is_same(s3: "S3Client", place: Place, kept: Place) -> bool:

@@ -16,7 +16,7 @@ from music_streams import arrivals, clock, objects, requests
 from music_streams.archive import is_open
 from music_streams.executions import ALIVE, Executions
 from music_streams.inventory import landed
-from music_streams.ledger import Entry, Ledger, Status
+from music_streams.ledger import UNREADABLE, Entry, Ledger, Status
 from music_streams.requests import Action, Attempt
 from music_streams.sources import Place, Source, Treatment
 
@@ -83,9 +83,9 @@ class Repairs:
         yield from self._of_bucket()
 
     def of(self, entry: Entry) -> Repair | None:
-        """What would move one source; None where it moves by itself, is at its end, or is gone for good."""
+        """What would move one source; None where it moves by itself, is at its end, is gone or cannot be read."""
         trouble = self._trouble(entry)
-        if trouble is None or self.is_gone(entry):
+        if trouble is None or self.is_gone(entry) or self.is_unreadable(entry):
             return None
         return Repair(entry.source, trouble, redrive_of(entry), entry)
 
@@ -97,7 +97,8 @@ class Repairs:
 
     def of_leftover(self, entry: Entry) -> Repair | None:
         """What would remove a quarantined source from where it landed; None where that may be under way."""
-        if entry.status is not Status.QUARANTINED or not self._is_idle(entry.updated_at):
+        is_left = entry.status is Status.QUARANTINED and not entry.stays_in_place
+        if not is_left or not self._is_idle(entry.updated_at):
             return None
         return Repair(entry.source, Trouble.NOT_REMOVED, redrive_of(entry), entry)
 
@@ -113,6 +114,11 @@ class Repairs:
         if needed and source_id not in self._existing:
             self._existing[source_id] = any(objects.exists(self.s3, place) for place in needed)
         return bool(needed) and not self._existing[source_id]
+
+    def is_unreadable(self, entry: Entry) -> bool:
+        """Whether a source failed because S3 did not give its bytes, and still does not."""
+        is_recorded = entry.status is Status.FAILED and entry.reason == UNREADABLE
+        return is_recorded and not objects.is_readable(self.s3, entry.place)
 
     def gone(self) -> Iterator[Entry]:
         """What failed, or was published, and can go no further because its object was deleted by others."""

@@ -5,18 +5,24 @@ One door for all that starts work, so that one function with one role does it, i
 """
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+from music_streams import strict
 from music_streams.errors import BadEvent, QueueRefused
-from music_streams.sources import request_batch_id
+from music_streams.sources import ID_DIGITS, request_batch_id
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
 _MOST_AT_ONCE = 10  # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
+_SOURCE_ID = re.compile(rf"[0-9a-f]{{{ID_DIGITS}}}")
+_MOST_ATTEMPTS = 1_000_000
+_MOST_DAYS = 1_000  # a run recomputes them all
 
 
 class Action(StrEnum):
@@ -81,6 +87,30 @@ _KINDS: dict[str, type[Attempt] | type[Rebuild] | type[Forget]] = {
 }
 
 
+def _source_id(value: object) -> str:
+    return strict.text(value, _SOURCE_ID, f"{ID_DIGITS} hex digits")
+
+
+def _action(value: object) -> Action:
+    if not isinstance(value, str) or value not in list(Action):
+        raise ValueError(f"must be one of {', '.join(Action)}")
+    return Action(value)
+
+
+def _days(value: object) -> list[str]:
+    if not isinstance(value, list) or not 1 <= len(value) <= _MOST_DAYS:
+        raise ValueError(f"must be a list of 1 to {_MOST_DAYS:,} days")
+    return [strict.day(each) for each in value]
+
+
+_CHECKS: dict[type, dict[str, Callable[[object], Any]]] = {
+    Attempt: {"source_id": _source_id, "attempt": partial(strict.whole, most=_MOST_ATTEMPTS), "action": _action},
+    Rebuild: {"days": _days, "requested_at": strict.timestamp},
+    Forget: {"user_id": strict.whole, "requested_at": strict.timestamp},
+}
+"""The fields of each kind, and the form of each."""
+
+
 def to_message(request: Request) -> str:
     """The body of a queue message."""
     [kind] = [name for name, made in _KINDS.items() if isinstance(request, made)]
@@ -91,23 +121,29 @@ def parse(body: str) -> Request | None:
     """The request that a queue message holds; None where it holds something else.
 
     Raises:
-        BadEvent: it says that it is a request, and is none that is known.
+        BadEvent: it says that it is a request, and is not exactly one of those that are known. The error names the
+            field and the form that it must have, never the value: that may name a user.
     """
     try:
-        content = json.loads(body)
+        content = strict.json_object(body)
     except ValueError:
         return None
-    if not isinstance(content, dict) or "request" not in content:
+    if "request" not in content:
         return None
-    try:
-        request = _KINDS[content.pop("request")](**content)
-        return (
-            Attempt(request.source_id, int(request.attempt), Action(request.action))
-            if isinstance(request, Attempt)
-            else request
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadEvent(f"the message is no request that is known ({error!r}): {body[:300]}") from error
+    name = content.pop("request")
+    kind = _KINDS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise BadEvent(f"the message is no request that is known: request must be one of {', '.join(_KINDS)}")
+    checks = _CHECKS[kind]
+    if content.keys() != checks.keys():
+        raise BadEvent(f"the message is no request that is known: {name} has exactly the fields {', '.join(checks)}")
+    values = {}
+    for field, check in checks.items():
+        try:
+            values[field] = check(content[field])
+        except ValueError as error:
+            raise BadEvent(f"the message is no request that is known: {field} of {name} {error}") from None
+    return kind(**values)
 
 
 def send(sqs: "SQSClient", queue_url: str, messages: Sequence[str]) -> None:

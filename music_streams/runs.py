@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from music_streams import strict
 from music_streams.aws import error_code, split_uri
 
 if TYPE_CHECKING:
@@ -227,8 +228,11 @@ def find_summary(s3: S3Client, folder: RunFolder) -> Summary | None:
 
 
 def _manifest(raw: dict[str, Any]) -> Manifest:
+    """Users and days go into SQL: what is no number or no day is refused here, whoever wrote it."""
     listed = [ManifestSource(**source) for source in raw.pop("sources")]
-    return Manifest(**raw, sources=listed)
+    days = [strict.day(day) for day in raw.pop("days", [])]
+    forget = [strict.whole(user) for user in raw.pop("forget", [])]
+    return Manifest(**raw, sources=listed, days=days, forget=forget)
 
 
 def _summary(raw: dict[str, Any]) -> Summary:

@@ -116,6 +116,7 @@ class Settlement:
         if rows_read:
             rejected = sum(sum(outcome.rejected.values()) for outcome in kept)
             self.telemetry.tell(Metric.REJECTED_ROW_RATIO, rejected / rows_read)
+        self.telemetry.tell(Metric.DAYS_RECOMPUTED, len(summary.days))
         if report:  # of a load that began before an update there is none
             self.telemetry.tell(Metric.ITEMS_WRITTEN, report.items_written)
             self.telemetry.tell(Metric.ITEMS_REFUSED, report.items_refused)
@@ -144,6 +145,8 @@ class Settlement:
 def _detail(outcome: SourceOutcome) -> str:
     if outcome.verdict == Verdict.NOT_CSV:
         return "it passed validation, and Spark could not read it"
+    if outcome.verdict == Verdict.TOO_MANY_DAYS:
+        return "its listens are of more days than MaxDaysPerFile; each day of a file is recomputed"
     if outcome.verdict == Verdict.TOO_MANY_ATTEMPTS:
         return "attempt after attempt failed over it, while other files went through"
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(outcome.rejected.items()))

@@ -33,6 +33,8 @@ class Treatment(StrEnum):
     NORMAL = ""
     ACCEPT_BAD_ROWS = "accept_bad_rows"
     """Released from quarantine: MaxRejectedRatio does not apply to it."""
+    ACCEPT_MANY_DAYS = "accept_many_days"
+    """Released from quarantine after too_many_days: neither MaxRejectedRatio nor MaxDaysPerFile applies to it."""
     RETRACT = "retract"
     """Taken as empty, so that its rows leave lake and metrics."""
     PUT_ASIDE = "put_aside"

@@ -48,6 +48,7 @@ class Metric(StrEnum):
 
     # Once a run
     REJECTED_ROW_RATIO = "RejectedRowRatio", Unit.NONE
+    DAYS_RECOMPUTED = "DaysRecomputed"
     ITEMS_WRITTEN = "ItemsWritten"
     ITEMS_REFUSED = "ItemsRefused"
 

@@ -6,9 +6,10 @@ up later in the file, so the pass goes on where it must.
 """
 
 import codecs
+import itertools
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -33,12 +34,14 @@ class Verdict(StrEnum):
     """Why a file is quarantined, in the order in which the reasons apply."""
 
     BAD_KEY = "bad_key"
-    EMPTY_FILE = "empty_file"
+    TOO_SLOW = "too_slow"
     TOO_LARGE = "too_large"
+    EMPTY_FILE = "empty_file"
     NOT_UTF8 = "not_utf8"
     NOT_CSV = "not_csv"
     MISSING_COLUMNS = "missing_columns"
     TOO_MANY_BAD_ROWS = "too_many_bad_rows"
+    TOO_MANY_DAYS = "too_many_days"
     TOO_MANY_ATTEMPTS = "too_many_attempts"
 
 
@@ -59,13 +62,14 @@ class Judgement:
     is_gzip: bool = False
 
 
-def judge(key: str, chunks: Iterable[bytes], max_bytes: int) -> Judgement:
-    """Judge a file by its key and bytes.
+def judge(key: str, chunks: Iterable[bytes], max_bytes: int, has_time: Callable[[], bool] = lambda: True) -> Judgement:
+    """Judge a file by its key and bytes. Whatever the bytes, no more than the limits is read of them.
 
     Args:
         key: the object's key; its suffix must be .csv, or for streams .csv.gz, in any case.
         chunks: the stored bytes, in pieces of any size.
         max_bytes: the largest uncompressed size that is accepted.
+        has_time: whether there is time to go on with the file; asked for each chunk, as stored and as unpacked.
     """
     kind = kind_of(key) or Kind.STREAMS
     if not key.lower().endswith(_SUFFIXES[kind]):
@@ -74,11 +78,18 @@ def judge(key: str, chunks: Iterable[bytes], max_bytes: int) -> Judgement:
     first = next(chunks, b"")
     is_gzip = first.startswith(GZIP_MAGIC)
     scan = _Scan(max_bytes)
+    stored = _bounded(itertools.chain([first], chunks), _most_stored(max_bytes), has_time)
     try:
-        for chunk in _from_first_bytes(_gunzip(_whole(first, chunks))) if is_gzip else _whole(first, chunks):
+        for chunk in _from_first_bytes(_gunzip(stored)) if is_gzip else stored:
             scan.feed(chunk)
-            if scan.is_decided:
+            if scan.is_too_large:
                 break
+            if not has_time():
+                raise _OutOfTimeError
+    except _StoredTooLargeError:
+        scan.is_too_large = True
+    except _OutOfTimeError:
+        return Judgement(Verdict.TOO_SLOW, f"there was time for {scan.size:,} of its bytes, uncompressed, and no more")
     except zlib.error as error:
         scan.damage = f"the gzip stream breaks off or is damaged ({error})"
     scan.finish()
@@ -91,6 +102,7 @@ class _Scan:
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.size = 0
+        self.is_too_large = False  # nothing that can still come applies before that
         self.is_blank = True
         self.not_utf8 = ""
         self.not_csv = ""
@@ -99,11 +111,6 @@ class _Scan:
         self._header_is_whole = False
         self._line_bytes = 0  # of the line that the next chunk continues
         self._decoder = codecs.getincrementaldecoder("utf-8")()
-
-    @property
-    def is_decided(self) -> bool:
-        """Nothing that can still come applies before what is known."""
-        return self.size > self.max_bytes and not self.is_blank
 
     def feed(self, chunk: bytes) -> None:
         if self.size == 0 and chunk.startswith(codecs.BOM_UTF8):
@@ -114,6 +121,7 @@ class _Scan:
         if not self.not_csv:
             self._check_lines(chunk)
         self.size += len(chunk)
+        self.is_too_large |= self.size > self.max_bytes
         self.is_blank = self.is_blank and not chunk.strip(_BLANK)
         if not self._header_is_whole:
             self._collect_header(chunk)
@@ -127,10 +135,10 @@ class _Scan:
         """The first verdict that applies, in the order of the contract; of damaged gzip only the damage is sure."""
         if self.damage:
             return Judgement(Verdict.NOT_CSV, self.damage)
+        if self.is_too_large:
+            return Judgement(Verdict.TOO_LARGE, f"the file is larger than {self.max_bytes} bytes, uncompressed")
         if self.is_blank:
             return Judgement(Verdict.EMPTY_FILE, "the file holds nothing but blank lines")
-        if self.size > self.max_bytes:
-            return Judgement(Verdict.TOO_LARGE, f"the file is larger than {self.max_bytes} bytes, uncompressed")
         if self.not_utf8:
             return Judgement(Verdict.NOT_UTF8, self.not_utf8)
         if self.not_csv:
@@ -187,9 +195,29 @@ def _from_first_bytes(chunks: Iterator[bytes]) -> Iterator[bytes]:
     yield from chunks
 
 
-def _whole(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
+def _most_stored(max_bytes: int) -> int:
+    """More bytes than any file of that size has as gzip, however badly it was packed."""
+    return max_bytes + max_bytes // 64 + 2 * CHUNK_BYTES
+
+
+class _StoredTooLargeError(Exception):
+    """More was stored than a file of the largest size can need."""
+
+
+class _OutOfTimeError(Exception):
+    """The time for a file is over."""
+
+
+def _bounded(chunks: Iterator[bytes], most: int, has_time: Callable[[], bool]) -> Iterator[bytes]:
+    """The same chunks, as long as they are not too many and there is time: gzip can hide any number of bytes."""
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > most:
+            raise _StoredTooLargeError
+        if not has_time():
+            raise _OutOfTimeError
+        yield chunk
 
 
 def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
 """Messages that could not be taken again and again: what each is about, and where it goes back to."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from music_streams import arrivals, clock, formats, requests
+from music_streams import arrivals, clock, formats, requests, strict
 from music_streams.errors import BadEvent
 from music_streams.requests import Attempt, Rebuild
 from music_streams.stack import Stack
@@ -28,7 +28,7 @@ class DeadLetter:
         queue: whose it was, ``arrivals`` or ``failures``.
         url: of the dead-letter queue.
         receipt: by which it is given back or deleted.
-        about: what it is about, for people.
+        about: what it is about, for people; of one that nothing could take, why, and how it begins.
         payload: what to send where it came from; '' where nothing could take it.
     """
 
@@ -79,10 +79,10 @@ def send_back(stack: Stack, letters: list[DeadLetter]) -> None:
 def _hold(stack: Stack, limit: int) -> list[DeadLetter]:
     sqs = stack.client("sqs")
     letters: list[DeadLetter] = []
-    for queue, (name, read) in _QUEUES.items():
+    for queue, name in _QUEUES.items():
         url = stack.output(name)
         for message in _received(sqs, url, limit - len(letters)):
-            about, payload = read(message["Body"])
+            about, payload = _read(queue, message["Body"], stack.landing_bucket)
             attributes = message["Attributes"]
             sent_at = clock.stamp(datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1000, UTC))
             received = int(attributes["ApproximateReceiveCount"])
@@ -105,36 +105,45 @@ def _received(sqs: Any, url: str, limit: int) -> Iterator[Any]:  # noqa: ANN401 
         yield from found
 
 
-def _arrival(body: str) -> tuple[str, str]:
-    """What a message to validate is about, and the message itself, unless validate can do nothing with it."""
+def _read(queue: str, body: str, landing_bucket: str) -> tuple[str, str]:
+    """What a message is about, and what to send back; '' where nothing can be done with it."""
     try:
-        request = requests.parse(body)
-        if request is None:
-            source = arrivals.source_of(body)
-            return (f"file {source.key}" if source else "a file that is not for the pipeline", body)
-    except BadEvent:
-        return formats.shortened(body, _CHARACTERS_SHOWN), ""
+        return (_arrival(body, landing_bucket), body) if queue == "arrivals" else _failure(body)
+    except (BadEvent, ValueError) as error:
+        return f"{error}: {formats.shortened(body, _CHARACTERS_SHOWN)}", ""
+
+
+def _arrival(body: str, landing_bucket: str) -> str:
+    """What a message to validate is about.
+
+    Raises:
+        BadEvent: validate can do nothing with it.
+    """
+    request = requests.parse(body)
+    if request is None:
+        source = arrivals.source_of(body, landing_bucket)
+        return f"file {source.key}" if source else "a file that is not for the pipeline"
     if isinstance(request, Attempt):
-        return f"{request.action} of {request.source_id}", body
+        return f"{request.action} of {request.source_id}"
     if isinstance(request, Rebuild):
-        return f"rebuild of {formats.days(request.days)}", body
-    return f"forget of user {request.user_id}", body
+        return f"rebuild of {formats.days(request.days)}"
+    return f"forget of user {request.user_id}"
 
 
 def _failure(body: str) -> tuple[str, str]:
-    """What a failure is about, and the event that record_failure takes: itself, or inside what Lambda says of it."""
-    try:
-        content = json.loads(body)
-        event = content.get("requestPayload", content)
-        detail = event["detail"]
-        is_job = "jobName" in detail
-        about = f"{detail['jobName']} {detail['state']}" if is_job else f"execution {detail['name']} {detail['status']}"
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return formats.shortened(body, _CHARACTERS_SHOWN), ""
-    return about, json.dumps(event)
+    """What a failure is about, and the event that record_failure takes: itself, or inside what Lambda says of it.
+
+    Raises:
+        ValueError: it is no failure.
+    """
+    content = strict.json_object(body)
+    event = strict.mapping(content.get("requestPayload", content))
+    detail = event.get("detail")
+    for what, state in (("jobName", "state"), ("name", "status")):
+        if isinstance(detail, dict) and what in detail and state in detail:
+            about = "" if what == "jobName" else "execution "
+            return f"{about}{detail[what]} {detail[state]}", json.dumps(event)
+    raise ValueError("the message is no failure of an execution or a job")
 
 
-_QUEUES: dict[str, tuple[str, Callable[[str], tuple[str, str]]]] = {
-    "arrivals": ("ArrivalsDeadLetterQueueUrl", _arrival),
-    "failures": ("FailuresDeadLetterQueueUrl", _failure),
-}
+_QUEUES = {"arrivals": "ArrivalsDeadLetterQueueUrl", "failures": "FailuresDeadLetterQueueUrl"}

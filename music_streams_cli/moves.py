@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -19,6 +19,9 @@ from music_streams.stack import Stack
 from music_streams_cli import journey, output, results
 from music_streams_cli.journey import Journey
 from music_streams_cli.operation import Operation, nothing_more
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
 
 _ROWS_SHOWN = 20  # files; more are told in groups
 _NAMES_SHOWN = 3  # of a group
@@ -93,13 +96,19 @@ class Left:
 
 
 def with_objects(stack: Stack, entries: Sequence[Entry]) -> tuple[list[Entry], list[Left]]:
-    """Those whose object is where the ledger says, and the others, which cannot run again."""
+    """Those whose object can be read where the ledger says, and the others, which cannot run again."""
     s3 = stack.s3  # made here, for threads must not make it at once
     with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
-        found = list(pool.map(lambda entry: objects.exists(s3, entry.place), entries))
-    there = [entry for entry, exists in zip(entries, found, strict=True) if exists]
-    gone = [entry for entry, exists in zip(entries, found, strict=True) if not exists]
-    return there, [Left(entry.source, f"its copy was deleted: {entry.place.uri}", is_trouble=True) for entry in gone]
+        reasons = list(pool.map(lambda entry: _why_no_object(s3, entry), entries))
+    found = list(zip(entries, reasons, strict=True))
+    left = [Left(entry.source, f"{why}: {entry.place.uri}", is_trouble=True) for entry, why in found if why]
+    return [entry for entry, why in found if not why], left
+
+
+def _why_no_object(s3: "S3Client", entry: Entry) -> str:
+    if objects.is_readable(s3, entry.place):
+        return ""
+    return "S3 does not give its copy's bytes" if objects.exists(s3, entry.place) else "its copy was deleted"
 
 
 @dataclass

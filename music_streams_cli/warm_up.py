@@ -40,7 +40,8 @@ def main() -> None:
             spark,
             s3,
             glue,
-            TransformRun(folder, execution, execution, _LANDING, Decimal(1), publish_track_metrics=False),
+            set,  # every reference file: there is no ledger
+            TransformRun(folder, execution, execution, _LANDING, Decimal(1), 1, publish_track_metrics=False),
         )
     spark.stop()
 

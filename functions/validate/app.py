@@ -24,6 +24,7 @@ class Settings:
     """The function's environment."""
 
     files_table: str
+    landing_bucket: str
     lake_bucket: str
     alerts_topic_arn: str
     state_machine_arn: str
@@ -46,7 +47,9 @@ intake = Intake(
     job_runs=JobRuns(aws.client("glue"), (env.transform_job, env.load_job)),
     ledger=ledger,
     quarantine=Quarantine(s3, ledger, Alerts(aws.client("sns"), env.alerts_topic_arn)),
+    landing_bucket=env.landing_bucket,
     lake_bucket=env.lake_bucket,
+    timeout_seconds=env.timeout_seconds,
     lease_seconds=env.timeout_seconds,
     max_file_bytes=env.max_file_bytes,
 )

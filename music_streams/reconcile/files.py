@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from music_streams import arrivals, clock, inventory, objects
 from music_streams.archive import is_open
-from music_streams.ledger import Entry, Ledger, Status
+from music_streams.ledger import OBJECT_GONE, Entry, Ledger, Status
 from music_streams.reconcile.findings import GAPS, FileFinding, State, Window
 from music_streams.repair import Repairs, Trouble
 from music_streams.sources import ID_DIGITS, Place, Source
@@ -46,7 +46,7 @@ class Evidence:
         entry = self.entry
         if entry is None or is_open(entry):
             return False
-        is_left_behind = entry.status is Status.QUARANTINED and self.landed is not None
+        is_left_behind = entry.status is Status.QUARANTINED and self.landed is not None and not entry.stays_in_place
         return entry.status in _AT_REST and not is_left_behind
 
 
@@ -170,12 +170,13 @@ class FileTaker:
         )
 
     def _of_entry(self, each: Evidence, entry: Entry, window: Window) -> FileFinding:
-        if entry.reason == "object_gone" or self.repairs.is_gone(entry):
-            if not window.holds(entry.updated_at):  # told in its time; nothing can be done about it
+        if lost := self._lost(entry):
+            if not window.holds(entry.updated_at):  # reported in its time; the pipeline can do nothing about it
                 return _finding(entry, State.OK, "")
             state = State.FAILED if entry.status is Status.FAILED else State.ORPHAN
-            return _finding(entry, state, "its object was deleted by others; put it again")
-        if entry.status is Status.QUARANTINED and each.landed and not self.repairs.of_leftover(entry):
+            return _finding(entry, state, lost)
+        is_moving = entry.status is Status.QUARANTINED and not entry.stays_in_place and each.landed
+        if is_moving and not self.repairs.of_leftover(entry):
             return _finding(entry, State.IN_FLIGHT, "on its way to quarantine/")
         repair = self.repairs.of_leftover(entry) if each.landed else None
         repair = repair or self.repairs.of(entry)
@@ -187,7 +188,18 @@ class FileTaker:
             return self._at_rest(each, entry)
         return self._on_its_way(entry)
 
+    def _lost(self, entry: Entry) -> str:
+        """Why a file's bytes cannot be had; '' where they can."""
+        if entry.reason == OBJECT_GONE or self.repairs.is_gone(entry):
+            return "its object was deleted by others; put it again"
+        if self.repairs.is_unreadable(entry):
+            return "S3 does not give its bytes: it is archived, or under a key of its own; restore it or put it again"
+        return ""
+
     def _at_rest(self, each: Evidence, entry: Entry) -> FileFinding:
+        if entry.stays_in_place:
+            why = f"quarantined where it landed, too large to be moved: {entry.reason}"
+            return _finding(entry, State.OK if each.landed else State.ORPHAN, why)
         keeps = "quarantine" if entry.status is Status.QUARANTINED else "archive"
         # A retracted file that was deleted before its archiving needs no copy.
         is_missed = each.is_listed and keeps not in each.kept and not entry.is_retracted

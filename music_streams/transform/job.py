@@ -19,7 +19,7 @@ from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Leaving
 from music_streams.transform.reference_data import ReferenceData
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Iterable
 
     from pyspark.sql import SparkSession
     from types_boto3_glue import GlueClient
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 _FEW_DAYS = 16  # a task holds a file of each open, some MB each
 NOT_MALFORMED = {"duplicate", "unknown_track"}  # reasons that do not speak against the file
+_ANY_RATIO = {Treatment.ACCEPT_BAD_ROWS, Treatment.ACCEPT_MANY_DAYS}
+_ANY_DAYS = {Treatment.ACCEPT_MANY_DAYS}
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class TransformRun:
         execution: the state machine execution's name, ``<batch_id>-<attempt>``: identifies the run's commits.
         run_id: the Glue job run's id: names what this try writes, so that two tries never mix.
         max_rejected_ratio: a file whose share of malformed rows is greater is quarantined whole.
+        max_days_per_file: so is a file with listens of more days.
     """
 
     folder: RunFolder
@@ -48,6 +51,7 @@ class TransformRun:
     run_id: str
     landing_bucket: str
     max_rejected_ratio: Decimal
+    max_days_per_file: int
     publish_track_metrics: bool
 
     @property
@@ -56,13 +60,24 @@ class TransformRun:
         return not self.execution.endswith("-1")
 
 
-def run(spark: SparkSession, s3: S3Client, glue: GlueClient, task: TransformRun) -> Summary:
-    """Process a manifest on Spark; may be repeated with the same execution at any point."""
+def run(
+    spark: SparkSession,
+    s3: S3Client,
+    glue: GlueClient,
+    accepted: Callable[[Iterable[str]], set[str]],
+    task: TransformRun,
+) -> Summary:
+    """Process a manifest on Spark; may be repeated with the same execution at any point.
+
+    `accepted` tells which of some source_ids validation has accepted: no other reference file is read.
+    """
     manifest = read_claimed(s3, task.folder, task.execution)
     batch = None
     # Reference files that come alone are parsed and kept now, ready for the next streams.
     if manifest.streams or any(source.kind != "streams" for source in manifest.sources):
-        reference = ReferenceData(spark, s3, task.landing_bucket, task.folder, task.execution, task.run_id).read()
+        reference = ReferenceData(
+            spark, s3, task.landing_bucket, accepted, task.folder, task.execution, task.run_id
+        ).read()
         if manifest.streams:
             batch = SparkBatch(spark, s3, task.folder, manifest, reference, task.execution)
     return process(s3, task, manifest, batch, IcebergLake(spark, glue, s3))
@@ -114,10 +129,9 @@ def process(
 def _judge(task: TransformRun, manifest: Manifest, batch: Batch[RowsT] | None) -> dict[str, SourceOutcome]:
     """What becomes of each source."""
     if batch is None:
-        return _outcomes([], manifest.source_ids, task.max_rejected_ratio)
-    released = {source.source_id for source in manifest.sources if source.treatment == Treatment.ACCEPT_BAD_ROWS}
+        return {source_id: SourceOutcome(0, 0, {}, []) for source_id in manifest.source_ids}
     counts = batch.counts()
-    outcomes = _outcomes(counts, manifest.source_ids, task.max_rejected_ratio, released)
+    outcomes = _outcomes(counts, manifest, task)
     for source_id in batch.unreadable():
         outcomes[source_id] = SourceOutcome(0, 0, {}, [], "not_csv")
     if not any(outcome.rows_accepted for outcome in outcomes.values()) and not batch.has_reference():
@@ -185,29 +199,35 @@ def _measure(task: TransformRun, lake: Lake[RowsT], summary: Summary, days: list
     return replace(summary, version=pinned.version, lake_uuid=pinned.uuid, days=days, metrics=place)
 
 
-def _outcomes(
-    counts: Iterable[Count], source_ids: list[str], max_rejected_ratio: Decimal, released: Collection[str] = ()
-) -> dict[str, SourceOutcome]:
-    """What became of each source, from the rows of :func:`listens.counts`; the ratio is not for those `released`."""
-    rejected: dict[str, Counter[str]] = {source_id: Counter() for source_id in source_ids}
-    by_day: dict[str, Counter[str]] = {source_id: Counter() for source_id in source_ids}
+def _outcomes(counts: Iterable[Count], manifest: Manifest, task: TransformRun) -> dict[str, SourceOutcome]:
+    """What became of each source, from the rows of :func:`listens.counts`."""
+    rejected: dict[str, Counter[str]] = {source_id: Counter() for source_id in manifest.source_ids}
+    by_day: dict[str, Counter[str]] = {source_id: Counter() for source_id in manifest.source_ids}
     for row in counts:
         if row["reason"] is None:
             by_day[row["source_id"]][row["day"]] += row["count"]
         else:
             rejected[row["source_id"]][row["reason"]] += row["count"]
     return {
-        source_id: _outcome(
-            by_day[source_id], rejected[source_id], Decimal(1) if source_id in released else max_rejected_ratio
+        source.source_id: _outcome(
+            by_day[source.source_id],
+            rejected[source.source_id],
+            None if source.treatment in _ANY_RATIO else task.max_rejected_ratio,
+            None if source.treatment in _ANY_DAYS else task.max_days_per_file,
         )
-        for source_id in source_ids
+        for source in manifest.sources
     }
 
 
-def _outcome(by_day: Counter[str], rejected: Counter[str], max_rejected_ratio: Decimal) -> SourceOutcome:
+def _outcome(
+    by_day: Counter[str], rejected: Counter[str], max_rejected_ratio: Decimal | None, max_days: int | None
+) -> SourceOutcome:
+    """What became of a source; a limit that is None was lifted by its release."""
     rows_accepted = by_day.total()
     rows_read = rows_accepted + rejected.total()
     malformed = sum(count for reason, count in rejected.items() if reason not in NOT_MALFORMED)
-    if malformed > max_rejected_ratio * rows_read:
+    if max_rejected_ratio is not None and malformed > max_rejected_ratio * rows_read:
         return SourceOutcome(rows_read, 0, dict(rejected), [], "too_many_bad_rows")
+    if max_days is not None and len(by_day) > max_days:
+        return SourceOutcome(rows_read, 0, dict(rejected), [], "too_many_days")
     return SourceOutcome(rows_read, rows_accepted, dict(rejected), sorted(by_day))

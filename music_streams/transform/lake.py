@@ -8,6 +8,7 @@ https://iceberg.apache.org/spec/#table-metadata-fields).
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 
+from music_streams import strict
 from music_streams.aws import error_code, split_uri
 from music_streams.errors import LakeChanged
 from music_streams.transform import metrics
@@ -51,6 +53,7 @@ _WITHOUT_BOUNDS = {LISTENS: "user_id", REJECTED_ROWS: "raw"}
 _TRIES = 10
 _CONFLICT = "org.apache.iceberg.exceptions.ValidationException"
 EXECUTIONS_END = timedelta(days=1)  # the state machine's time-out, and a job's that outlives it: 9 hours
+_NAME = re.compile(r"[0-9A-Za-z_-]{1,80}")  # a state machine's execution has at most 80 characters
 _ITEMS_PER_FILE = 100_000  # the load holds a file's bytes in memory
 
 
@@ -335,15 +338,15 @@ def _is_leaving(table: str, leaving: Leaving) -> str:
     """The condition on a table's rows."""
     conditions = []
     if leaving.older:
-        conditions.append(f"source_id IN ({_texts(leaving.older)}) AND execution <> '{leaving.execution}'")
+        conditions.append(f"source_id IN ({_texts(leaving.older)}) AND execution <> {_texts([leaving.execution])}")
     if leaving.refused:
         conditions.append(f"source_id IN ({_texts(leaving.refused)})")
     if leaving.users and table == LISTENS:
-        conditions.append(f"user_id IN ({', '.join(map(str, leaving.users))})")
+        conditions.append(f"user_id IN ({', '.join(_numbers(leaving.users))})")
     elif leaving.users:
         # Bounded by what numbers, dates and times are not made of: lines that are no records hold fields too.
         bound = "[^0-9A-Za-z.:+-]"
-        conditions.append(f"raw RLIKE '(^|{bound})0*({'|'.join(map(str, leaving.users))})($|{bound})'")
+        conditions.append(f"raw RLIKE '(^|{bound})0*({'|'.join(_numbers(leaving.users))})($|{bound})'")
     return " OR ".join(f"({condition})" for condition in conditions)
 
 
@@ -352,8 +355,22 @@ def _was_found(table: str, leaving: Leaving, found: Found) -> str:
 
 
 def _texts(names: Iterable[str]) -> str:
-    """SQL literals of names that we made ourselves: hex digits and hyphens."""
-    return ", ".join(f"'{name}'" for name in sorted(names))
+    """SQL literals of ids and execution names.
+
+    Raises:
+        ValueError: one holds more than letters, digits, hyphens and underscores: it is none of ours.
+    """
+    form = "a name of letters, digits, - and _"
+    return ", ".join(f"'{strict.text(name, _NAME, form)}'" for name in sorted(names))
+
+
+def _numbers(users: Iterable[int]) -> list[str]:
+    """SQL literals of user_ids, which are literals of regular expressions too.
+
+    Raises:
+        ValueError: one is no user_id.
+    """
+    return [str(strict.whole(user)) for user in users]
 
 
 def _ranges(days: list[str]) -> list[tuple[str, str]]:

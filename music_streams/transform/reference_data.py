@@ -1,8 +1,9 @@
 """The reference data of a run: parsed from CSV once, kept as Parquet, pinned for the run's repeats.
 
-What lies under ``reference/`` is told apart by a fingerprint of the listing. The first run that meets a fingerprint
-parses the files and keeps the result in the lake bucket under ``reference/``; the others read that. Two runs that meet
-it together each write a folder of their own, and either serves.
+Of each key under ``reference/`` the newest version that validation accepted is in force, and none where the key was
+deleted: what nobody has validated yet, or nobody can read, fails no run. What is in force has a fingerprint. The first
+run that meets a fingerprint parses the files and keeps the result in the lake bucket under ``reference/``; the others
+read that. Two runs that meet it together each write a folder of their own, and either serves.
 """
 
 from __future__ import annotations
@@ -12,17 +13,20 @@ import json
 import re
 import zlib
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 from pyspark.sql import functions as F
 
-from music_streams import csv_line
+from music_streams import clock, csv_line, objects
 from music_streams.aws import error_code
+from music_streams.sources import Source
 from music_streams.transform import reference
 from music_streams.verdicts import GZIP_MAGIC
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from pyspark.sql import DataFrame, SparkSession
     from types_boto3_s3 import S3Client
 
@@ -60,6 +64,7 @@ class ReferenceData:
 
     Attributes:
         landing_bucket: where the CSV files lie, every ``.csv`` under ``reference/songs/`` and ``reference/users/``.
+        accepted: tells which of some source_ids validation has accepted.
         execution: a repeat of the same execution reads the same reference data, whatever has landed since.
         run_id: names this try's folder.
     """
@@ -67,6 +72,7 @@ class ReferenceData:
     spark: SparkSession
     s3: S3Client
     landing_bucket: str
+    accepted: Callable[[Iterable[str]], set[str]]
     folder: RunFolder
     execution: str
     run_id: str
@@ -83,30 +89,50 @@ class ReferenceData:
         )
 
     def _current(self) -> _Kept:
-        songs, users = self._list("reference/songs/"), self._list("reference/users/")
-        listing = "\n".join(f"{found['Key']} {found['ETag']} {found['LastModified']}" for found in [*songs, *users])
+        songs, users = self._in_force("reference/songs/"), self._in_force("reference/users/")
+        listing = "\n".join(f"{each.source_id} {each.received_at}" for each in [*songs, *users])
         fingerprint = hashlib.sha256(listing.encode()).hexdigest()[:32]
         pointer = f"reference/{fingerprint}.json"
         kept = self._recall(pointer)
         if kept is None:
-            modified = [int(found["LastModified"].timestamp() * 1000) for found in [*songs, *users]]
+            modified = [int(clock.parse(each.received_at).timestamp() * 1000) for each in [*songs, *users]]
             kept = _Kept(f"reference/{fingerprint}/{self.run_id}", max(modified, default=0))
             self._parse(kept.place, songs, users)
             self._remember(pointer, kept)
         return kept
 
-    def _list(self, prefix: str) -> list[Any]:
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.landing_bucket, Prefix=prefix)
-        found = [each for page in pages for each in page.get("Contents", [])]
-        return [each for each in found if each["Key"].lower().endswith(".csv")]
+    def _in_force(self, prefix: str) -> list[Source]:
+        """Of each key the newest accepted version, in the order of the keys; `received_at` is by S3's clock."""
+        waiting = self._versions(prefix)
+        in_force: dict[str, Source] = {}
+        while waiting:
+            newest = {key: versions.pop(0) for key, versions in waiting.items()}
+            accepted = self.accepted(source.source_id for source in newest.values())
+            in_force |= {key: source for key, source in newest.items() if source.source_id in accepted}
+            waiting = {key: versions for key, versions in waiting.items() if versions and key not in in_force}
+        return [in_force[key] for key in sorted(in_force)]
 
-    def _parse(self, place: str, songs: list[Any], users: list[Any]) -> None:
+    def _versions(self, prefix: str) -> dict[str, list[Source]]:
+        """The versions of each key that was not deleted, the newest first, as S3 lists them."""
+        found: dict[str, list[Source]] = {}
+        deleted: set[str] = set()
+        pages = self.s3.get_paginator("list_object_versions").paginate(Bucket=self.landing_bucket, Prefix=prefix)
+        for page in pages:
+            deleted |= {marker["Key"] for marker in page.get("DeleteMarkers", []) if marker["IsLatest"]}
+            for each in page.get("Versions", []):
+                if each["Key"].lower().endswith(".csv"):
+                    received_at = clock.stamp(each["LastModified"])
+                    source = Source(self.landing_bucket, each["Key"], each["VersionId"], each["Size"], received_at)
+                    found.setdefault(each["Key"], []).append(source)
+        return {key: versions for key, versions in found.items() if key not in deleted}
+
+    def _parse(self, place: str, songs: list[Source], users: list[Source]) -> None:
         song_rows = self._rows(self._stage("songs", songs), reference.SONG_COLUMNS)
         user_rows = self._rows(self._stage("users", users), reference.USER_COLUMNS)
         reference.songs(song_rows).write.mode("overwrite").parquet(self._uri(place, "songs"))
         reference.users(user_rows).write.mode("overwrite").parquet(self._uri(place, "users"))
 
-    def _stage(self, kind: str, found: list[Any]) -> dict[tuple[str, ...], list[str]]:
+    def _stage(self, kind: str, found: list[Source]) -> dict[tuple[str, ...], list[str]]:
         """Copy CSV files into the run's folder under names of our own; the copies' URIs by header.
 
         Spark sees neither names that begin with ``_`` or ``.`` nor such that hold ``[``, ``{``, ``*`` or ``?``, and
@@ -114,9 +140,9 @@ class ReferenceData:
         """
         by_header: dict[tuple[str, ...], list[str]] = {}
         for number, each in enumerate(found):
-            start = self._start(each["Key"])
+            start = next(objects.chunks(self.s3, each), b"")[:_HEADER_BYTES]
             name = f"reference/{kind}/{number}.csv" + (".gz" if start.startswith(GZIP_MAGIC) else "")
-            self.s3.copy({"Bucket": self.landing_bucket, "Key": each["Key"]}, self.folder.bucket, self.folder.key(name))
+            objects.copy(self.s3, each, self.folder.bucket, self.folder.key(name))
             by_header.setdefault(_header(start), []).append(self.folder.uri(name))
         return by_header
 
@@ -132,11 +158,6 @@ class ReferenceData:
             wanted = [F.col(name) if name in names else F.lit(None).cast("string").alias(name) for name in columns]
             result = result.unionByName(table.select(*wanted))
         return result
-
-    def _start(self, key: str) -> bytes:
-        """The first bytes of a reference file: enough to hold its header row."""
-        object_range = f"bytes=0-{_HEADER_BYTES - 1}"
-        return self.s3.get_object(Bucket=self.landing_bucket, Key=key, Range=object_range)["Body"].read()
 
     def _recall(self, key: str) -> _Kept | None:
         try:

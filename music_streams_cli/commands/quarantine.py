@@ -1,6 +1,7 @@
 """`music-streams quarantine`: what was put aside and why, and how it gets out."""
 
 import sys
+import time
 from itertools import islice
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from music_streams_cli import options, output, search
 from music_streams_cli.moves import Left, Move, Moves, another_attempt
 from music_streams_cli.operation import How, carry_out, operating
 
+_SECONDS_TO_JUDGE = 60.0  # a file that takes longer is left to validate, which has bounds of its own
 _HELP = "What was put aside and why, and how it gets out."
 _EPILOG = options.examples(
     "music-streams quarantine list",
@@ -77,8 +79,8 @@ def _told(stack: Stack, entry: Entry) -> dict[str, Any]:
 def release(how: How, sources: options.Sources) -> None:
     """Run files of the quarantine: their good rows count then, however many are bad.
 
-    A file that was put aside for another reason than too_many_bad_rows is judged again first, and stays where it is
-    if it still cannot be read. Reference files cannot be released: put them again, mended.
+    A file that has too many days counts with all of them. One that was put aside for another reason is judged again
+    first, and stays where it is if it still cannot be read. Reference files cannot be released: put them again, mended.
 
     Exit code: 0 all ran; 1 some stay, or failed; 2 wrong usage; 3 no pipeline; 4 time-out.
     """
@@ -96,6 +98,8 @@ def release(how: How, sources: options.Sources) -> None:
     notes = []
     if any(move.why == Verdict.TOO_MANY_BAD_ROWS for move in moves):
         notes.append("too_many_bad_rows: the good rows of a file will count, however many are bad")
+    if any(move.why == Verdict.TOO_MANY_DAYS for move in moves):
+        notes.append("too_many_days: all days of a file are recomputed, however many they are")
     if any(move.why == Verdict.TOO_LARGE for move in moves):
         notes.append("too_large: a file stays where it is, unless MaxFileBytes was raised")
     carry_out(Moves("quarantine release", stack, moves, left, "nothing to release", notes), how)
@@ -111,14 +115,16 @@ def _why_not(stack: Stack, entry: Entry) -> Left | None:
         return Left(source, f"runs read reference data where they land: mend it, then {again}", is_trouble=True)
     if not objects.exists(stack.s3, entry.place):
         return Left(source, f"its copy was deleted: {entry.place.uri}", is_trouble=True)
-    if entry.reason in {Verdict.TOO_MANY_BAD_ROWS, Verdict.TOO_LARGE}:
+    if entry.reason in {Verdict.TOO_MANY_BAD_ROWS, Verdict.TOO_MANY_DAYS, Verdict.TOO_LARGE}:
         return None
     found = _judged(stack, entry)
-    if found.verdict:
+    if found.verdict and found.verdict is not Verdict.TOO_SLOW:
         return Left(source, f"it is still {found.verdict}: {found.detail}", is_trouble=True)
     return None
 
 
 def _judged(stack: Stack, entry: Entry) -> Judgement:
-    """The file as validate would judge it, whatever its size."""
-    return judge(entry.source.key, objects.chunks(stack.s3, entry.place), sys.maxsize)
+    """The file as validate would judge it, whatever its size, as far as there is time to read it here."""
+    until = time.monotonic() + _SECONDS_TO_JUDGE
+    content = objects.chunks(stack.s3, entry.place)
+    return judge(entry.source.key, content, sys.maxsize, lambda: time.monotonic() < until)

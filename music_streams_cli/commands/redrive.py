@@ -22,6 +22,8 @@ _EPILOG = options.examples(
 )
 _GONE = "gone for good: its object was deleted; put the file again if it is needed"
 
+_UNREADABLE = "S3 does not give its bytes: restore it from its archive class, or put it again without a key of its own"
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -92,6 +94,8 @@ def _move(found: Repair) -> Move:
 def _left(repairs: Repairs, entry: Entry) -> Left:
     if repairs.is_gone(entry):
         return Left(entry.source, _GONE, is_trouble=True)
+    if repairs.is_unreadable(entry):
+        return Left(entry.source, _UNREADABLE, is_trouble=True)
     if entry.status is Status.QUARANTINED:
         release = f"music-streams quarantine release {entry.source.source_id[:8]}"
         return Left(entry.source, f"it is quarantined ({entry.reason}): put it again mended, or {release}")

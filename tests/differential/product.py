@@ -59,8 +59,8 @@ class Transform:
         readings = []
         for source, file in zip(listed, files, strict=True):
             of_source = [row for row in counts if row["source_id"] == source.source_id]
-            ratio = Decimal(file.max_rejected_ratio)
-            outcome = job._outcomes(of_source, [source.source_id], ratio)[source.source_id]
+            task = job.TransformRun(folder, "b-1", "jr_1", "landing", Decimal(file.max_rejected_ratio), 100_000, False)
+            outcome = job._outcomes(of_source, Manifest("b", [source]), task)[source.source_id]
             counted: Counter[tuple[str | None, str | None]] = Counter()
             for row in of_source:
                 counted[row["reason"], row["day"]] += row["count"]

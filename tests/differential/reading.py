@@ -117,12 +117,12 @@ def read_file(file: DirtyFile) -> FileReading:
     is_large = len(data) > file.max_bytes
     if is_damaged:
         return FileReading("not_csv", also=("too_large",) if is_large else ())
+    if is_large:
+        return FileReading("too_large")
     lines = lines_of(data)
     written = [line for line in lines if not is_blank(line)]
     if not written:
         return FileReading("empty_file")
-    if is_large:
-        return FileReading("too_large")
     if not is_utf8(data):
         return FileReading("not_utf8")
     if b"\0" in data or any(len(line) > 64 * 1024 for line in lines):

@@ -69,7 +69,9 @@ def _validate(hands: Hands, bodies: list[str]) -> list[str]:
         job_runs=_job_runs(hands),
         ledger=_ledger(hands),
         quarantine=_quarantine(hands),
+        landing_bucket=LANDING,
         lake_bucket=LAKE,
+        timeout_seconds=LEASE_SECONDS,
         lease_seconds=LEASE_SECONDS,
         max_file_bytes=1_000,
     )
@@ -133,6 +135,7 @@ def programs(reference_of: Callable[[str], Reference], *, track_metrics: bool) -
             run_id=run_id,
             landing_bucket=LANDING,
             max_rejected_ratio=MAX_REJECTED_RATIO,
+            max_days_per_file=1_000,
             publish_track_metrics=track_metrics,
         )
         lake = MemoryLake(hands.lake, hands.s3)

@@ -7,9 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from music_streams.arrivals import event_of, source_of
+from music_streams import arrivals
+from music_streams.arrivals import event_of
 from music_streams.errors import BadEvent
 from music_streams.sources import Kind, Source
+
+
+def source_of(body: str) -> Source | None:
+    return arrivals.source_of(body, "landing")
 
 
 def event(key: str = "incoming/a.csv", **changes: Any) -> dict[str, Any]:
@@ -133,3 +138,44 @@ GARBAGE = {
 def test_what_is_no_s3_event_is_refused(body):
     with pytest.raises(BadEvent):
         source_of(body)
+
+
+SIZES = ["x", "5", -1, 5.0, True, [5], 10**400]
+HOSTILE = {
+    **{f"a size of {str(size)[:20]!r}": event(size=size) for size in SIZES},
+    "another bucket": event() | {"detail": event()["detail"] | {"bucket": {"name": "elsewhere"}}},
+    "another kind of event": event() | {"detail-type": "Object Deleted"},
+    "another sender": event() | {"source": "aws.s33"},
+    "an empty key": event(""),
+    "a key of 1,025 bytes": event("incoming/" + "a" * 1016),
+    "a key of 1,024 characters and more bytes": event("incoming/" + "é" * 1015),
+    "half a surrogate pair": event("incoming/\ud800.csv"),
+    "a version that is a number": event(**{"version-id": 5}),  # type: ignore[arg-type]  # that is the point
+    "a version with a line break": event(**{"version-id": "v1\n"}),
+    "a version that is a text of SQL": event(**{"version-id": "v1' OR '1'='1"}),
+    "a version of 1,025 bytes": event(**{"version-id": "v" * 1025}),
+    "a time without a zone": event() | {"time": "2026-11-21T21:03:25"},
+    "a time before S3": event() | {"time": "1970-01-01T00:00:00Z"},
+    "a time far ahead": event() | {"time": "9999-12-31T23:59:59Z"},
+    "a time that no calendar has": event() | {"time": "2026-02-30T00:00:00Z"},
+    "a time that leaves the calendar by its zone": event() | {"time": "0001-01-01T00:00:00+23:59"},
+}
+
+
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
+def test_an_event_that_s3_cannot_have_sent_is_refused(hostile):
+    with pytest.raises(BadEvent):
+        source_of(json.dumps(hostile))
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, '{"detail":' * 100_000], ids=["lists", "objects"])
+def test_what_is_nested_too_deeply_to_be_read_is_refused(body):
+    with pytest.raises(BadEvent, match="nested"):
+        source_of(body)
+
+
+@given(st.text("é\n\u202e", min_size=300, max_size=400))
+def test_a_refusal_says_what_was_wrong_in_one_line(key):
+    with pytest.raises(BadEvent) as refusal:
+        source_of(json.dumps(event("incoming/" + key, **{"version-id": ""})))
+    assert str(refusal.value).isprintable()

@@ -110,9 +110,9 @@ def failing(name: str = "x.csv", **changes: Any) -> FileFinding:
 
 
 def test_a_file_that_failed_often_while_others_went_through_is_put_aside():
-    [repair] = plan(findings(failing()), AT, 10).repairs
+    [repair] = plan(findings(failing("f00d")), AT, 10).repairs
     assert (repair.what, repair.attempt) == (What.PUT_ASIDE, 4)
-    assert requested(repair) == Attempt("x.csv".ljust(32, "0"), 3, Action.PUT_ASIDE)
+    assert requested(repair) == Attempt("f00d".ljust(32, "0"), 3, Action.PUT_ASIDE)
     assert repair.why == "3 attempts failed, and meanwhile other files went through"
 
 

@@ -1,9 +1,12 @@
 """What operators ask for, as messages."""
 
 import json
+import re
+from datetime import date
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from music_streams.errors import BadEvent
@@ -14,7 +17,7 @@ REQUESTS = st.one_of(
     st.builds(
         Attempt, st.text("0123456789abcdef", min_size=32, max_size=32), st.integers(1, 99), st.sampled_from(Action)
     ),
-    st.builds(Rebuild, st.lists(st.dates().map(str)), st.just(STAMP)),
+    st.builds(Rebuild, st.lists(st.dates().map(str), min_size=1), st.just(STAMP)),
     st.builds(Forget, st.integers(1, 2**63 - 1), st.just(STAMP)),
 )
 
@@ -51,17 +54,103 @@ def test_what_does_not_say_that_it_is_a_request_is_none(body):
         {"request": None},
         {"request": ["attempt"]},
         {"request": "attempt"},
-        {"request": "attempt", "source_id": "ab", "attempt": 1},
-        {"request": "attempt", "source_id": "ab", "attempt": 1, "action": "explode"},
-        {"request": "attempt", "source_id": "ab", "attempt": "one", "action": "redrive"},
-        {"request": "attempt", "source_id": "ab", "attempt": 1, "action": "redrive", "more": 1},
-        {"request": "rebuild", "days": []},
-        {"request": "forget", "requested_at": STAMP},
     ],
 )
 def test_a_request_that_is_not_known_is_refused(content):
     with pytest.raises(BadEvent, match="no request that is known"):
         parse(json.dumps(content))
+
+
+ATTEMPT: dict[str, Any] = {"request": "attempt", "source_id": "3f" * 16, "attempt": 1, "action": "redrive"}
+REBUILD: dict[str, Any] = {"request": "rebuild", "days": ["2024-06-25"], "requested_at": STAMP}
+FORGET: dict[str, Any] = {"request": "forget", "user_id": 7, "requested_at": STAMP}
+HOSTILE: list[tuple[dict[str, Any], str, Any]] = [
+    (FORGET, "user_id", value)
+    for value in ("1) OR (1=1) /*", "7", "(a+)+$", ".*", 0, -1, 2**63, 7.0, 1e300, True, None, [7], {"$gt": 0})
+]
+HOSTILE += [
+    (REBUILD, "days", value)
+    for value in (
+        ["2024-06-25' OR '1'='1"],
+        ["2024-13-01"],
+        ["2024-6-5"],
+        ["\u0662024-06-25"],
+        ["2024-06-25\n"],
+        [20240625],
+        "2024-06-25",
+        {"2024-06-25": 1},
+        [],
+        ["2024-06-25"] * 1_001,
+    )
+]
+HOSTILE += [
+    (request, "requested_at", value)
+    for request in (REBUILD, FORGET)
+    for value in ("yesterday", "2024-06-25", f"{STAMP}/../../x", f"{STAMP}\n", "0001-01-01T00:00:00+23:59", 5, None)
+]
+HOSTILE += [
+    (ATTEMPT, "source_id", value) for value in ("FENCE#2024-06-25", "3F" * 16, "3f" * 17, "", 5, None, ["3f" * 16])
+]
+HOSTILE += [(ATTEMPT, "attempt", value) for value in (0, -1, "1", 1.0, True, None, 10**400)]
+HOSTILE += [(ATTEMPT, "action", value) for value in ("explode", "", 1, None, ["redrive"], {"redrive": 1})]
+
+
+@pytest.mark.parametrize(("request_", "field", "value"), HOSTILE)
+def test_a_value_that_is_not_exactly_of_its_fields_form_is_refused_and_not_repeated(request_, field, value):
+    with pytest.raises(BadEvent, match=f"{field} of {request_['request']} must be") as refusal:
+        parse(json.dumps(request_ | {field: value}))
+    assert "OR" not in str(refusal.value)
+    assert len(str(refusal.value)) < 300
+
+
+@pytest.mark.parametrize("request_", [ATTEMPT, REBUILD, FORGET])
+def test_every_field_must_be_there_and_no_other(request_):
+    parse(json.dumps(request_))
+    for field in request_.keys() - {"request"}:
+        with pytest.raises(BadEvent, match="has exactly the fields"):
+            parse(json.dumps({name: value for name, value in request_.items() if name != field}))
+    with pytest.raises(BadEvent, match="has exactly the fields"):
+        parse(json.dumps(request_ | {"more": 1}))
+
+
+def test_what_is_nested_too_deeply_to_be_read_is_no_request():
+    assert parse('{"request":' + "[" * 100_000) is None
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30) | st.just("1) OR (1=1) /*"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+TEXTS = st.one_of(
+    st.text(max_size=200),
+    st.dictionaries(st.sampled_from(["request", "user_id", "days", "requested_at", "x"]), VALUES).map(json.dumps),
+    st.builds(
+        lambda request, field, value: json.dumps(request | {field: value}),
+        st.sampled_from([ATTEMPT, REBUILD, FORGET]),
+        st.sampled_from(["request", "source_id", "attempt", "action", "days", "requested_at", "user_id"]),
+        VALUES,
+    ),
+)
+
+
+@settings(max_examples=500)
+@given(TEXTS)
+def test_no_text_whatever_asks_for_more_than_the_user_the_days_or_the_source_that_it_names(body):
+    try:
+        request = parse(body)
+    except BadEvent:
+        return
+    if isinstance(request, Forget):
+        assert type(request.user_id) is int
+        assert 1 <= request.user_id < 2**63
+    elif isinstance(request, Rebuild):
+        assert all(str(date.fromisoformat(day)) == day for day in request.days)
+    elif isinstance(request, Attempt):
+        assert re.fullmatch("[0-9a-f]{32}", request.source_id)
+        assert type(request.attempt) is int
+    if request:
+        assert parse(to_message(request)) == request
 
 
 def test_requests_are_told_apart_by_when_they_were_made():

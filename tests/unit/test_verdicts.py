@@ -168,8 +168,59 @@ def test_a_bad_key_comes_before_every_other_verdict(data, verdict):
     assert of(data, key="incoming/a.txt").verdict is Verdict.BAD_KEY
 
 
-def test_a_file_of_blank_lines_is_empty_however_large():
-    assert of(b"\n" * (LARGE + 1), max_bytes=LARGE).verdict is Verdict.EMPTY_FILE
+@pytest.mark.parametrize(("size", "verdict"), [(LARGE, Verdict.EMPTY_FILE), (LARGE + 1, Verdict.TOO_LARGE)])
+def test_a_file_of_blank_lines_is_empty_up_to_the_size_limit_and_too_large_over_it(size, verdict):
+    assert of(b"\n" * size, max_bytes=LARGE).verdict is verdict
+
+
+@pytest.mark.parametrize("start", [b"", b"a\n"], ids=["blank", "rows"])
+def test_no_more_is_unpacked_than_the_size_limit_and_a_chunk(start):
+    unpacked: list[int] = []
+
+    class Counting:
+        """zlib's decompressor; what it gives is counted."""
+
+        def __init__(self) -> None:
+            self._inner = make(wbits=31)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._inner, name)
+
+        def decompress(self, data: bytes, limit: int = 0) -> bytes:
+            out = self._inner.decompress(data, limit)
+            unpacked.append(len(out))
+            return out
+
+    chunks, make = bomb(start, b"\n", 64), zlib.decompressobj
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zlib, "decompressobj", lambda **_: Counting())
+        assert judge(KEY, chunks, 2 * MIB).verdict is Verdict.TOO_LARGE
+    assert 2 * MIB < sum(unpacked) <= 4 * MIB
+
+
+def test_a_gzip_header_without_end_is_read_only_as_far_as_a_file_of_the_largest_size_goes():
+    taken: list[int] = []
+
+    def endless() -> Iterator[bytes]:
+        yield b"\x1f\x8b\x08\x08" + bytes(6)  # FNAME follows, which ends at a NUL byte
+        for number in range(100):
+            taken.append(number)
+            yield b"n" * MIB
+
+    assert judge(KEY, endless(), 10 * MIB).verdict is Verdict.TOO_LARGE
+    assert len(taken) < 20
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_a_file_that_outlasts_its_time_is_too_slow_and_read_no_further(compress):
+    data = compress(GOOD * 1000)
+    answers = itertools.chain([True, True, True], itertools.repeat(False))
+    step = len(data) // 10
+    chunks = iter([data[i : i + step] for i in range(0, len(data), step)] + [b"never read"])
+    judgement = judge(KEY, chunks, 1024 * MIB, lambda: next(answers))
+    assert judgement.verdict is Verdict.TOO_SLOW
+    assert "there was time for" in judgement.detail
+    assert b"never read" in list(chunks)
 
 
 def test_the_verdict_too_large_comes_before_damage_further_on():
@@ -185,10 +236,10 @@ def judged_at_once(data: bytes, max_bytes: int) -> tuple[Verdict | None, list[st
     text = text.removeprefix(BOM)
     lines = re.split(b"[\r\n]", text)
     with_ink = [line for line in lines if line.strip(csv_line.BLANK.encode())]
-    if not with_ink:
-        return Verdict.EMPTY_FILE, []
     if size > max_bytes:
         return Verdict.TOO_LARGE, []
+    if not with_ink:
+        return Verdict.EMPTY_FILE, []
     if text.decode(errors="ignore").encode() != text:
         return Verdict.NOT_UTF8, []
     if b"\0" in text or max(map(len, lines)) > MAX_LINE_BYTES:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from music_streams import files, formats, story
-from music_streams.ledger import Entry, Status
+from music_streams.ledger import OBJECT_GONE, UNREADABLE, Entry, Status
 from music_streams.sources import Source
 from music_streams.stack import Stack
 from music_streams.story import Story
@@ -33,7 +33,9 @@ class Lineage:
         if self.story is None:
             return True
         entry = self.story.entry
-        return entry.status in files.OPEN or (entry.status is Status.FAILED and entry.reason != "object_gone")
+        return entry.status in files.OPEN or (
+            entry.status is Status.FAILED and entry.reason not in {OBJECT_GONE, UNREADABLE}
+        )
 
     @property
     def steps(self) -> list[Step]:

@@ -70,7 +70,7 @@ class Pipeline:
             )
             self.statuses[self.stack.executions.arn(request.batch_id, 1)] = self.executions
         else:
-            source = arrivals.source_of(body)
+            source = arrivals.source_of(body, self.stack.landing_bucket)
             assert source
             self.asked.append(("event", source.key))
             put_entry(self.stack, source, status="ARCHIVED", updated_at=clock.now(), **COUNTS)

@@ -11,6 +11,8 @@ from music_streams_cli import dead_letters, output
 from tests.unit.cli.golden import check
 
 EVENT = {
+    "source": "aws.s3",
+    "detail-type": "Object Created",
     "time": "2026-11-21T21:03:25Z",
     "detail": {"bucket": {"name": "landing"}, "object": {"key": "incoming/a b.csv", "size": 1, "version-id": "v"}},
 }

@@ -2,9 +2,11 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
 
+from music_streams import objects
 from music_streams.claim import claim_sources
 from music_streams.errors import BadEvent
 from music_streams.intake import Outcome, OutOfTime
@@ -225,3 +227,83 @@ def test_another_delivery_of_the_same_events_may_come_at_any_moment(world):
         if len(calls) < call:
             break
     assert call > 20
+
+
+class Clock:
+    """A function's time: each chunk that is read of a slow file takes some."""
+
+    def __init__(self, seconds_left: float = 300.0) -> None:
+        self.left = seconds_left
+
+    def __call__(self) -> float:
+        return self.left
+
+
+@pytest.fixture
+def slow_files(world, monkeypatch):
+    """Reading a file whose key holds "slow" takes a second a chunk, of which it has no end."""
+    clock = Clock()
+
+    def chunks(s3, place):
+        while "slow" in place.key:
+            clock.left -= 1
+            yield GOOD
+        yield from chunks_of(s3, place)
+
+    chunks_of = objects.chunks
+    monkeypatch.setattr(objects, "chunks", chunks)
+    return clock
+
+
+def test_a_file_that_outlasts_its_share_of_the_time_is_quarantined_and_the_others_are_launched(world, slow_files):
+    good, slow, after = world.upload(), world.upload(key=f"incoming/{world.name('slow')}.csv"), world.upload()
+    batch = world.intake().open_batch(slow_files)
+    taken = [batch.take(message(each)) for each in (good, slow, after)]
+    assert taken == [Outcome.VALID, Outcome.QUARANTINED, Outcome.VALID]
+    assert (world.status(slow), world.entry(slow).reason) == (Status.QUARANTINED, "too_slow")
+    batch.launch()
+    assert [world.status(each) for each in (good, after)] == [Status.VALID] * 2
+    assert slow_files.left == pytest.approx(180, abs=2)  # 300 s, less two fifths of them
+
+
+def test_a_file_that_was_begun_late_is_validated_by_another_invocation(world, slow_files):
+    slow_files.left = 100.0
+    good, slow = world.upload(), world.upload(key=f"incoming/{world.name('slow')}.csv")
+    batch = world.intake().open_batch(slow_files)
+    assert batch.take(message(good)) is Outcome.VALID
+    with pytest.raises(OutOfTime, match="another invocation"):
+        batch.take(message(slow))
+    assert slow_files.left == pytest.approx(60, abs=2)  # what staging and starting need
+    batch.launch()
+    assert [world.status(each) for each in (good, slow)] == [Status.VALID, Status.RECEIVED]
+    slow_files.left = 300.0
+    assert world.intake(ALWAYS_EXPIRED).open_batch(slow_files).take(message(slow)) is Outcome.QUARANTINED
+
+
+@pytest.mark.parametrize("size", ["x", -1, 1.5, None])
+def test_an_event_of_an_impossible_size_leaves_no_trace(world, size):
+    source = world.upload()
+    body = json.loads(message(source))
+    body["detail"]["object"]["size"] = size
+    assert take(world, json.dumps(body)).queue == [json.dumps(body)]
+    assert world.ledger.entry(source.source_id) is None
+    assert source.source_id not in {entry.source.source_id for entry in world.ledger.with_status(Status.RECEIVED)}
+
+
+def test_an_event_of_another_bucket_leaves_no_trace(world):
+    source = replace(world.upload(), bucket=LAKE)
+    assert take(world, message(source)).queue == [message(source)]
+    assert world.ledger.entry(source.source_id) is None
+
+
+@pytest.mark.parametrize("user", ["1) OR (1=1) /*", ".*", "7", 0, 2**63])
+def test_a_forged_request_to_forget_starts_nothing_and_writes_nothing(world, user):
+    body = json.dumps({"request": "forget", "user_id": user, "requested_at": "2026-11-21T21:03:25.123Z"})
+    before = world.executions(), keys_of_runs(world)
+    assert take(world, body).queue == [body]
+    assert (world.executions(), keys_of_runs(world)) == before
+
+
+def keys_of_runs(world):
+    pages = world.s3.get_paginator("list_objects_v2").paginate(Bucket=LAKE, Prefix="runs/")
+    return {found["Key"] for page in pages for found in page.get("Contents", [])}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from music_streams.ledger import Entry, Ledger, Status
+from music_streams.ledger import OBJECT_GONE, Entry, Ledger, Status
 from music_streams.runs import SourceOutcome
 from music_streams.sources import Treatment
 from tests.integration.domain.world import ALWAYS_EXPIRED, RECEIVED_AT, World
@@ -19,7 +19,7 @@ Move = Callable[[Ledger, Entry], object]
 MOVES: dict[str, Move] = {
     "receive": lambda ledger, entry: ledger.receive(entry.source, 300),
     "validate": lambda ledger, entry: ledger.validate(entry, BATCH),
-    "lose": lambda ledger, entry: ledger.lose(entry),
+    "lose": lambda ledger, entry: ledger.lose(entry, OBJECT_GONE),
     "quarantine": lambda ledger, entry: ledger.quarantine(entry, "not_csv", "quarantine/x"),
     "run": lambda ledger, entry: ledger.run(entry, EXECUTION),
     "publish": lambda ledger, entry: ledger.publish(entry, OUTCOME),

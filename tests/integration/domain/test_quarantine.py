@@ -5,8 +5,10 @@ import json
 
 import pytest
 
+from music_streams import quarantine
 from music_streams.errors import ObjectGone
 from music_streams.ledger import Status
+from music_streams.repair import Repairs
 from music_streams.verdicts import Verdict
 from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LANDING, Crash
 
@@ -50,6 +52,24 @@ def test_a_subject_of_strange_letters_is_announced(world):
     assert alert["Subject"].isprintable()
     assert len(alert["Subject"]) < 101
     assert claimed.source.uri in alert["Message"]
+
+
+@pytest.mark.parametrize("verdict", [Verdict.TOO_LARGE, Verdict.BAD_KEY])
+def test_a_file_too_large_to_be_copied_is_quarantined_where_it_lies(world, monkeypatch, verdict):
+    monkeypatch.setattr(quarantine, "MAX_COPIED_BYTES", len(GOOD) - 1)
+    claimed = received(world)
+    world.sent_alerts()
+    world.quarantine.take(claimed, verdict, "the detail")
+    entry = world.entry(claimed.source)
+    assert (entry.status, entry.archive_key, entry.stays_in_place) == (Status.QUARANTINED, "", True)
+    assert entry.place == claimed.source
+    assert reason_beside(world, claimed.source.kept_key("quarantine"))["verdict"] == verdict
+    assert len(world.sent_alerts()) == 1
+    world.quarantine.finish(entry)  # as when its event comes again
+    assert world.has(claimed.source)
+    assert world.sent_alerts() == []
+    found = Repairs(world.s3, world.ledger, world.state_machine, LANDING, 0)
+    assert found.of_leftover(entry) is None
 
 
 def test_a_file_named_reason_json_is_kept_beside_its_reason(world):

@@ -86,6 +86,7 @@ def test_a_settled_run_tells_its_files_rows_and_items_once_though_it_is_settled_
         Metric.FILES_PUBLISHED: [1, 1],
         Metric.FILES_QUARANTINED: [1],
         Metric.REJECTED_ROW_RATIO: [0.4],
+        Metric.DAYS_RECOMPUTED: [1],
         Metric.ITEMS_WRITTEN: [40],
         Metric.ITEMS_REFUSED: [3],
     }

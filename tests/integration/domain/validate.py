@@ -13,7 +13,8 @@ def message(source: Source) -> str:
     """The event of a source as EventBridge puts it into the queue."""
     found = {"key": source.key, "size": source.size, "version-id": source.version_id}
     detail: dict[str, Any] = {"bucket": {"name": source.bucket}, "object": found}
-    return json.dumps({"source": "aws.s3", "detail": detail, "time": source.received_at})
+    kind = {"source": "aws.s3", "detail-type": "Object Created"}
+    return json.dumps({**kind, "detail": detail, "time": source.received_at})
 
 
 def plenty() -> float:

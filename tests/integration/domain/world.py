@@ -98,7 +98,9 @@ class World:
             job_runs=self.job_runs,
             ledger=self.ledger,
             quarantine=self.quarantine,
+            landing_bucket=LANDING,
             lake_bucket=LAKE,
+            timeout_seconds=300.0,
             lease_seconds=lease_seconds,
             max_file_bytes=max_file_bytes,
         )

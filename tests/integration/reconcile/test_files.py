@@ -156,7 +156,7 @@ def test_where_a_file_stands_and_what_repairs_it(world, case):
     if not case.asks:
         assert file.message == ""
     elif case.state is State.MISSING:
-        told = arrivals.source_of(file.message)
+        told = arrivals.source_of(file.message, LANDING)
         assert told
         assert (told.source_id, told.received_at, file.attempt) == (source.source_id, file.received_at, 1)
     else:

@@ -1,6 +1,5 @@
 """S3 as a directory: for S3 clients a fake with the calls that the transform makes, for Spark a mounted file system."""
 
-import hashlib
 import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
 from pyspark.sql import SparkSession
 
 
@@ -36,31 +36,28 @@ class DirectoryS3:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(Body)
 
-    def get_object(self, *, Bucket: str, Key: str, Range: str = "") -> dict[str, Any]:  # noqa: N803 - as boto3 names it
+    def get_object(self, *, Bucket: str, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - as boto3 names it
         try:
             content = self.path(Bucket, Key).read_bytes()
         except FileNotFoundError:
             raise ClientError({"Error": {"Code": "NoSuchKey", "Message": Key}}, "GetObject") from None
-        if Range:
-            first, last = map(int, Range.removeprefix("bytes=").split("-"))
-            content = content[first : last + 1]
-        return {"Body": io.BytesIO(content)}
+        return {"Body": StreamingBody(io.BytesIO(content), len(content))}
 
-    def copy(self, origin: dict[str, str], bucket: str, key: str) -> None:
+    def copy(self, origin: dict[str, str], bucket: str, key: str, **_: Any) -> None:
         self.put_object(Bucket=bucket, Key=key, Body=self.get_object(**origin)["Body"].read())
 
     def get_paginator(self, operation: str) -> "DirectoryS3":
-        assert operation == "list_objects_v2"
+        assert operation in {"list_objects_v2", "list_object_versions"}
         return self
 
     def paginate(self, *, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803 - as boto3 names it
-        """Pages of one object each."""
+        """Pages of one object each, in its only version; in the form of both listings."""
         root = self._root / Bucket
         folder = root / Prefix.rpartition("/")[0]
-        keys = sorted(str(path.relative_to(root)) for path in folder.rglob("*") if path.is_file())
-        for key in keys:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            key, stat = str(path.relative_to(root)), path.stat()
             if key.startswith(Prefix):
-                modified = datetime.fromtimestamp((root / key).stat().st_mtime, UTC)
-                etag = hashlib.md5((root / key).read_bytes(), usedforsecurity=False).hexdigest()
-                yield {"Contents": [{"Key": key, "LastModified": modified, "ETag": f'"{etag}"'}]}
+                modified = datetime.fromtimestamp(stat.st_mtime, UTC)
+                found = {"Key": key, "Size": stat.st_size, "LastModified": modified}
+                yield {"Contents": [found], "Versions": [found | {"VersionId": str(stat.st_mtime_ns)}]}
         yield {}

@@ -6,6 +6,7 @@ What a run does in which order, and who may die: test_process.py. That Iceberg d
 import gzip
 import itertools
 from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,12 +15,14 @@ from py4j.protocol import Py4JJavaError
 
 from music_streams.errors import NoReferenceData
 from music_streams.runs import Manifest, ManifestSource, RunFolder, SourceOutcome, Summary, read_result, write_claimed
+from music_streams.sources import Treatment
 from music_streams.transform import job
 from music_streams.transform.batch import SparkBatch
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Found, Leaving, Pinned
 from tests.integration.transform.directory_s3 import DirectoryS3
 
 LAKE, LANDING = "lake-of-job", "landing-of-job"
+MAX_DAYS = 3
 RECEIVED_AT = "2026-11-21T21:03:25.123Z"
 HEADER = ["user_id", "track_id", "listen_time"]
 
@@ -63,11 +66,12 @@ class Pipeline:
             run_id="jr_1",
             landing_bucket=landing,
             max_rejected_ratio=Decimal("0.20"),
+            max_days_per_file=MAX_DAYS,
             publish_track_metrics=False,
         )
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(job, "IcebergLake", lambda *_: lake)
-            return job.run(self.spark, self.s3, None, task)  # type: ignore[arg-type]  # fakes; Glue is the lake's affair
+            return job.run(self.spark, self.s3, None, set, task)  # type: ignore[arg-type]  # fakes; Glue is the lake's affair
 
     def stage(self, files: dict[str, list[str] | bytes]) -> Manifest:
         """Files: lines without their header, or the bytes of what calls itself gzip."""
@@ -188,6 +192,41 @@ def test_a_run_without_files_reads_no_reference_data(pipeline):
     assert not pipeline.s3.path(LAKE, pipeline.folder.key(f"reference-{pipeline.folder.batch_id}-1.json")).exists()
 
 
+def outcome_of(
+    rows: list[dict[str, Any]], *, ratio: str = "0.20", days: int = 1, treatment: Treatment = Treatment.NORMAL
+) -> SourceOutcome:
+    """What becomes of source s, of whose rows these are the counts."""
+    task = job.TransformRun(RunFolder(LAKE, "b"), "b-1", "jr_1", LANDING, Decimal(ratio), days, False)
+    listed = ManifestSource("s", "streams", "s.csv", HEADER, RECEIVED_AT, 1_000, treatment)
+    return job._outcomes(rows, Manifest("b", [listed]), task)["s"]
+
+
+def rows_of_days(count: int, bad: int = 0) -> list[dict[str, Any]]:
+    """The counts of a file with a row a day, and of bad rows."""
+    days = [(date(1970, 1, 1) + timedelta(n)).isoformat() for n in range(count)]
+    good = [{"source_id": "s", "reason": None, "day": day, "count": 1} for day in days]
+    return [*good, *([{"source_id": "s", "reason": "bad_user_id", "day": None, "count": bad}] if bad else [])]
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(3, None), (4, "too_many_days"), (20_000, "too_many_days")])
+def test_a_file_of_more_days_than_the_limit_is_quarantined_and_recomputes_none(count, verdict):
+    outcome = outcome_of(rows_of_days(count), days=3)
+    assert (outcome.verdict, outcome.rows_read) == (verdict, count)
+    assert (outcome.rows_accepted, len(outcome.days)) == ((0, 0) if verdict else (count, count))
+
+
+@pytest.mark.parametrize(
+    ("treatment", "verdict"),
+    [
+        (Treatment.NORMAL, "too_many_bad_rows"),
+        (Treatment.ACCEPT_BAD_ROWS, "too_many_days"),
+        (Treatment.ACCEPT_MANY_DAYS, None),
+    ],
+)
+def test_a_release_lifts_the_limit_that_it_was_about_and_those_before(treatment, verdict):
+    assert outcome_of(rows_of_days(4, bad=9), days=3, treatment=treatment).verdict == verdict
+
+
 @pytest.mark.parametrize(
     ("good", "bad", "harmless", "ratio", "is_kept"),
     [
@@ -208,7 +247,7 @@ def test_a_file_is_quarantined_where_its_share_of_malformed_rows_is_strictly_gre
 ):
     counts = [("s", None, "2024-06-25", good), ("s", "bad_user_id", None, bad), ("s", "duplicate", None, harmless)]
     rows = [dict(zip(("source_id", "reason", "day", "count"), values, strict=True)) for values in counts if values[3]]
-    outcome = job._outcomes(rows, ["s"], Decimal(ratio))["s"]
+    outcome = outcome_of(rows, ratio=ratio)
     assert (outcome.verdict is None) is is_kept
     assert outcome.rows_read == good + bad + harmless
     assert outcome.rows_accepted == (good if is_kept else 0)

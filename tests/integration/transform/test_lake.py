@@ -12,8 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from music_streams.errors import LakeChanged
-from music_streams.transform.lake import IcebergLake, TableState
-from music_streams.transform.ports import LISTENS, Pinned
+from music_streams.transform.lake import IcebergLake, TableState, _is_leaving, _was_found
+from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Found, Leaving, Pinned
 
 METADATA: dict[str, Any] = {
     "table-uuid": "9c12d441-03fe-4693-9a96-a0705ddf69c1",
@@ -184,3 +184,32 @@ def test_the_listens_of_exactly_the_days_are_picked_from_the_snapshot(spark, day
     rows = lake(session, Catalog(None)).listens_at(30, days).collect()
     assert {row["listened_at"].isoformat() for row in rows} == {moment for moment in MOMENTS if moment[:10] in days}
     assert session.asked == {"snapshot-id": 30, "table": "lake.music_streams.listens"}
+
+
+HOSTILE_TEXTS = ["1) OR (1=1) /*", "x' OR '1'='1", ".*", "a;b", "a\n", "", "é"]
+
+
+@pytest.mark.parametrize("table", [LISTENS, REJECTED_ROWS])
+@pytest.mark.parametrize("user", [*HOSTILE_TEXTS, "7", 0, -1, 2**63, True, 7.0, None])
+def test_no_sql_is_written_of_a_user_that_is_no_user_id(table, user):
+    with pytest.raises(ValueError, match="must be a whole number"):
+        _is_leaving(table, Leaving("b-1", [], [], [7, user]))
+
+
+@pytest.mark.parametrize("text", HOSTILE_TEXTS)
+def test_no_sql_is_written_of_a_name_that_is_none_of_ours(text):
+    for leaving in (Leaving("b-1", [text], [], []), Leaving(text, ["a"], [], []), Leaving("b-1", [], [text], [])):
+        with pytest.raises(ValueError, match="must be a name"):
+            _is_leaving(LISTENS, leaving)
+    with pytest.raises(ValueError, match="must be a name"):
+        _was_found(LISTENS, Leaving("b-1", [], ["a"], []), Found({}, {text}))
+
+
+def test_a_condition_on_users_holds_of_their_rows_alone(spark):
+    near = [1, 7, 17, 70, 71, 77, 2**63 - 1]
+    listens = spark.createDataFrame([(user,) for user in near], "user_id BIGINT")
+    rejected = spark.createDataFrame([(f"{user},,",) for user in near] + [("a.7,b",), ("07,x",), ("x",)], "raw STRING")
+    leaving = Leaving("b-1", [], [], [7])
+    assert [row["user_id"] for row in listens.where(_is_leaving(LISTENS, leaving)).collect()] == [7]
+    found = {row["raw"] for row in rejected.where(_is_leaving(REJECTED_ROWS, leaving)).collect()}
+    assert found == {"7,,", "07,x"}

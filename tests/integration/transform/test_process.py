@@ -81,6 +81,7 @@ class Pipeline:
             f"jr_{self.tries}",
             "landing",
             Decimal("0.2"),
+            options.get("max_days", 1_000),
             publish_track_metrics=options.get("tracks", True),
         )
         batch = MemoryBatch(attempt.execution, attempt.files, options.get("songs", True)) if attempt.files else None

@@ -45,7 +45,8 @@ def put(s3: DirectoryS3, bucket: str, key: str, body: bytes, modified: int) -> N
 
 
 def read(spark, s3: DirectoryS3, execution: str = "batch-1", bucket: str = LANDING) -> Reference:
-    return ReferenceData(spark, s3, bucket, RunFolder(LAKE, "batch"), execution, "jr_1").read()  # type: ignore[arg-type]
+    folder = RunFolder(LAKE, "batch")
+    return ReferenceData(spark, s3, bucket, set, folder, execution, "jr_1").read()  # type: ignore[arg-type]  # a fake
 
 
 @pytest.fixture(scope="module")

@@ -147,6 +147,34 @@ FAULTS = [
         "LandingBucket",
     ),
     Fault(
+        "landing bucket takes archived objects",
+        statement_of("LandingBucketPolicy", "NoArchiveClasses", Effect="Allow"),
+        storage.the_bucket_where_files_land_takes_only_what_can_be_read,
+        "LandingBucket",
+    ),
+    Fault(
+        "landing bucket takes objects under a customer's key",
+        statement_of("LandingBucketPolicy", "NoKeysOfCustomers", Resource=[{"Fn::GetAtt": ["LandingBucket", "Arn"]}]),
+        storage.the_bucket_where_files_land_takes_only_what_can_be_read,
+        "LandingBucket",
+    ),
+    Fault(
+        "landing bucket takes objects under any KMS key",
+        statement_of(
+            "LandingBucketPolicy",
+            "NoKeysThatAreNotOurs",
+            Condition={"StringEquals": {"s3:x-amz-server-side-encryption": "aws:kms"}},
+        ),
+        storage.the_bucket_where_files_land_takes_only_what_can_be_read,
+        "LandingBucket",
+    ),
+    Fault(
+        "landing bucket refuses every encryption",
+        statement_of("LandingBucketPolicy", "NoKeysThatAreNotOurs", Condition={"Null": {"aws:x": "true"}}),
+        storage.the_bucket_where_files_land_takes_only_what_can_be_read,
+        "LandingBucket",
+    ),
+    Fault(
         "landing bucket without versions",
         drop("LandingBucket/VersioningConfiguration"),
         storage.the_bucket_where_files_land_keeps_versions,

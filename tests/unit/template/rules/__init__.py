@@ -39,6 +39,7 @@ RULES: list[Rule] = [
     storage.every_bucket_blocks_public_access,
     storage.every_bucket_speaks_tls_only,
     storage.the_bucket_where_files_land_keeps_versions,
+    storage.the_bucket_where_files_land_takes_only_what_can_be_read,
     storage.nothing_expires_where_files_land,
     storage.what_expires_leaves_no_version_behind,
     storage.every_table_is_encrypted_and_can_be_restored,

@@ -51,6 +51,7 @@ SILENT = {
     Metric(OWN, "FilesReceived", "validate"): "no file comes any more",
     Metric(OWN, "RowsRejected", "settle"): "files count, and hardly a row of them does",
     Metric(OWN, "ItemsRefused", "settle"): "runs succeed and publish nothing",
+    Metric(OWN, "DaysRecomputed", "settle"): "a small file makes the pipeline recompute its history",
 }
 """What goes wrong while everything works, and the metric of our own that shows it."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tests.template import Template, of_type, refuses_plain_http
+from tests.template import Template, as_list, of_type, refuses_plain_http, resource_statements, target
 
 BLOCKS = {"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"}
 LANDS = ("incoming/", "reference/")
@@ -38,6 +38,57 @@ def the_bucket_where_files_land_keeps_versions(template: Template) -> Iterator[s
     for name, bucket in landing.items():
         if bucket.get("VersioningConfiguration", {}).get("Status") != "Enabled":
             yield f"{name}: without versions a key that is used again erases what it held"
+
+
+UNREADABLE = (
+    {"s3:x-amz-storage-class": "GLACIER"},
+    {"s3:x-amz-storage-class": "DEEP_ARCHIVE"},
+    {"s3:x-amz-server-side-encryption-customer-algorithm": "AES256"},
+    {"s3:x-amz-server-side-encryption": "aws:kms"},
+    {"s3:x-amz-server-side-encryption": "aws:kms:dsse"},
+)
+READABLE: tuple[dict[str, str], ...] = (
+    {},
+    {"s3:x-amz-storage-class": "STANDARD"},
+    {"s3:x-amz-storage-class": "GLACIER_IR"},
+    {"s3:x-amz-server-side-encryption": "AES256"},
+)
+"""What a PUT may ask for, as the condition keys of a bucket policy.
+
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html#amazons3-policy-keys
+"""
+
+
+def the_bucket_where_files_land_takes_only_what_can_be_read(template: Template) -> Iterator[str]:
+    for name in _landing_buckets(template):
+        for asked in UNREADABLE:
+            if not _denies_put(template, name, asked):
+                yield f"{name}: takes an object with {asked}, which nothing here can read"
+        for asked in READABLE:
+            if _denies_put(template, name, asked):
+                yield f"{name}: refuses an object with {asked or 'nothing special'}"
+
+
+def _denies_put(template: Template, bucket: str, asked: dict[str, str]) -> bool:
+    return any(
+        statement["Effect"] == "Deny"
+        and statement["Principal"] == "*"
+        and set(as_list(statement["Action"])) & {"s3:PutObject", "s3:*"}
+        and f"{bucket}/*" in {target(each) for each in as_list(statement["Resource"])}
+        and all(
+            _holds(operator, asked.get(key), as_list(values))
+            for operator, conditions in statement["Condition"].items()
+            for key, values in conditions.items()
+        )
+        for name, statement in resource_statements(template, "AWS::S3::BucketPolicy")
+    )
+
+
+def _holds(operator: str, given: str | None, values: list[str]) -> bool:
+    """A condition as IAM evaluates it, of the operators that the policy may use; all calls come by TLS."""
+    if operator == "Null":
+        return (given is None) is (values == ["true"])
+    return operator == "StringEquals" and given in values
 
 
 def nothing_expires_where_files_land(template: Template) -> Iterator[str]:

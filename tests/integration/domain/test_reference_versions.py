@@ -1,0 +1,78 @@
+"""Which versions of reference files a run reads: of each key the newest that validation accepted."""
+
+import pytest
+
+from music_streams.ledger import Status
+from music_streams.runs import RunFolder
+from music_streams.sources import Source
+from music_streams.transform.reference_data import ReferenceData
+from tests.integration.domain.world import LAKE, LANDING, World
+
+PREFIX = "reference/songs/"
+
+
+@pytest.fixture
+def in_force(world):
+    """The contents of the versions that are in force."""
+
+    def read(prefix: str = PREFIX) -> list[bytes | None]:
+        data = ReferenceData(None, world.s3, LANDING, world.ledger.accepted, RunFolder(LAKE, "b"), "b-1", "jr_1")  # type: ignore[arg-type]  # Spark is not asked
+        return [content_of(world, source) for source in data._in_force(prefix)]
+
+    return read
+
+
+def content_of(world: World, source: Source) -> bytes | None:
+    body: bytes = world.s3.get_object(**source.address)["Body"].read()
+    return body
+
+
+def put(world: World, key: str, content: bytes, status: Status | None, **attributes: object) -> Source:
+    """A version that came to a status; None where the ledger does not know it."""
+    source = world.upload(content, key)
+    if status:
+        world.put_entry(source, status, **attributes)
+    return source
+
+
+VALIDATED = {"validated_at": "2026-11-21T21:03:30.000Z"}
+
+
+@pytest.mark.parametrize(
+    ("status", "attributes", "is_read"),
+    [
+        (None, {}, False),
+        (Status.RECEIVED, {}, False),
+        (Status.FAILED, {"reason": "unreadable"}, False),
+        (Status.QUARANTINED, {"reason": "not_csv"}, False),
+        (Status.QUARANTINED, {"reason": "too_many_attempts"} | VALIDATED, False),
+        (Status.VALID, VALIDATED, True),
+        (Status.RUNNING, VALIDATED, True),
+        (Status.FAILED, {"reason": "no_reference_data"} | VALIDATED, True),
+        (Status.ARCHIVED, VALIDATED, True),
+    ],
+)
+def test_only_a_version_that_validation_accepted_is_read(world, in_force, status, attributes, is_read):
+    prefix = f"{PREFIX}{world.name('folder')}/"
+    put(world, f"{prefix}a.csv", b"the file", status, **attributes)
+    assert in_force(prefix) == ([b"the file"] if is_read else [])
+
+
+def test_of_each_key_the_newest_accepted_version_is_read(world, in_force):
+    prefix = f"{PREFIX}{world.name('folder')}/"
+    for name in ("a.csv", "b.CSV"):
+        put(world, prefix + name, b"old " + name.encode(), Status.ARCHIVED, **VALIDATED)
+        put(world, prefix + name, b"accepted " + name.encode(), Status.ARCHIVED, **VALIDATED)
+        put(world, prefix + name, b"nobody can read this", Status.FAILED, reason="unreadable")
+        put(world, prefix + name, b"just landed", None)
+    put(world, f"{prefix}c.txt", b"no csv", Status.ARCHIVED, **VALIDATED)
+    assert in_force(prefix) == [b"accepted a.csv", b"accepted b.CSV"]
+
+
+def test_a_key_that_was_deleted_has_no_version_in_force(world, in_force):
+    prefix = f"{PREFIX}{world.name('folder')}/"
+    put(world, f"{prefix}a.csv", b"deleted", Status.ARCHIVED, **VALIDATED)
+    world.s3.delete_object(Bucket=LANDING, Key=f"{prefix}a.csv")
+    assert in_force(prefix) == []
+    put(world, f"{prefix}a.csv", b"put again", Status.ARCHIVED, **VALIDATED)
+    assert in_force(prefix) == [b"put again"]

@@ -1,0 +1,142 @@
+"""Objects whose bytes S3 gives to nobody here: each fails alone, with a reason, and nothing waits for it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from music_streams import objects, repair
+from music_streams.errors import ObjectGone, Unreadable
+from music_streams.intake import Outcome
+from music_streams.ledger import Status
+from music_streams.repair import Repairs
+from music_streams.requests import Action
+from music_streams.sources import Source
+from tests.integration.domain.standing import standing
+from tests.integration.domain.validate import Validate, message, plenty, take
+from tests.integration.domain.world import GOOD, LAKE, LANDING, RECEIVED_AT
+
+REFUSALS = {  # what S3 answers to GET and to a copy, and to HEAD, which has no body
+    "an archive class": ("InvalidObjectState", ""),
+    "a customer's key": ("InvalidRequest", "400"),
+    "another account's KMS key": ("AccessDenied", "403"),
+    "a KMS key that is disabled": ("KMS.DisabledException", ""),
+}
+
+
+@contextmanager
+def refused(world, source: Source, refusal: tuple[str, str]) -> Iterator[None]:
+    """S3 answers so whenever the bytes of a version are asked for."""
+    of_bytes, of_head = refusal
+
+    def refuse(model: Any, params: Any, **_: Any) -> None:
+        path = params["headers"].get("x-amz-copy-source", params["url_path"])
+        code = {"GetObject": of_bytes, "CopyObject": of_bytes, "HeadObject": of_head}.get(model.name, "")
+        if code and source.key.rsplit("/", 1)[-1] in path and "quarantine/" not in path:
+            raise ClientError({"Error": {"Code": code, "Message": "refused"}}, model.name)
+
+    world.s3.meta.events.register_first("before-call", refuse, unique_id="refuse")
+    try:
+        yield
+    finally:
+        world.s3.meta.events.unregister("before-call", unique_id="refuse")
+
+
+@pytest.fixture(params=list(REFUSALS.values()), ids=list(REFUSALS))
+def refusal(request) -> Any:
+    return request.param
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.txt"], ids=["a good key", "a bad key"])
+def test_it_fails_alone_and_its_message_goes(world, refusal, name):
+    bad, good = world.upload(key=f"incoming/{world.name('x')}-{name}"), world.upload()
+    validate = Validate(world, message(bad), message(good))
+    with refused(world, bad, refusal):
+        validate.deliver()
+    assert validate.outcomes == [Outcome.UNREADABLE, Outcome.VALID]
+    assert validate.queue == []
+    assert (world.status(bad), world.entry(bad).reason) == (Status.FAILED, "unreadable")
+    assert world.status(good) is Status.VALID
+
+
+def test_an_archived_object_is_unreadable_to_get_as_s3_has_it(world):
+    key = f"incoming/{world.name('old')}.csv"
+    version = world.s3.put_object(Bucket=LANDING, Key=key, Body=GOOD, StorageClass="GLACIER")["VersionId"]
+    source = Source(LANDING, key, version, len(GOOD), RECEIVED_AT)
+    assert take(world, message(source)).outcomes == [Outcome.UNREADABLE]
+    assert (world.status(source), world.entry(source).reason) == (Status.FAILED, "unreadable")
+
+
+def test_one_that_becomes_unreadable_before_it_is_staged_fails_alone(world, refusal):
+    bad, good = world.upload(), world.upload()
+    batch = world.intake().open_batch(plenty)
+    assert [batch.take(message(each)) for each in (bad, good)] == [Outcome.VALID] * 2
+    with refused(world, bad, refusal):
+        batch.launch()
+    assert (world.status(bad), world.entry(bad).reason) == (Status.FAILED, "unreadable")
+    assert world.status(good) is Status.VALID
+
+
+def test_what_s3_answers_about_us_or_itself_is_no_reason_to_give_a_file_up(world):
+    source = world.upload()
+    for code in ("SlowDown", "InternalError", "ExpiredToken", "RequestTimeTooSkewed", "SignatureDoesNotMatch"):
+        with refused(world, source, (code, code)), pytest.raises(ClientError):
+            world.intake(lease_seconds=-1.0).open_batch(plenty).take(message(source))
+    assert world.status(source) is Status.RECEIVED
+
+
+def test_the_error_names_the_object_and_what_to_do(world, refusal):
+    source = world.upload()
+    with refused(world, source, refusal):
+        with pytest.raises(Unreadable, match="upload it again") as error:
+            list(objects.chunks(world.s3, source))
+        with pytest.raises(Unreadable):
+            objects.copy(world.s3, source, LAKE, "x")
+        assert objects.exists(world.s3, source)
+        assert not objects.is_readable(world.s3, source)
+    assert source.uri in str(error.value)
+    assert objects.is_readable(world.s3, source)
+
+
+def test_it_is_redriven_once_it_can_be_read(world, refusal):
+    source = world.upload()
+    with refused(world, source, refusal):
+        take(world, message(source))
+        assert repairs(world).is_unreadable(world.entry(source))
+        assert repairs(world).of(world.entry(source)) is None
+    found = repairs(world).of(world.entry(source))
+    assert found is not None
+    assert take(world, found.message).outcomes == [Outcome.RENEWED]
+    assert (world.status(source), world.entry(source).attempt) == (Status.VALID, 2)
+
+
+def test_a_redrive_of_what_still_cannot_be_read_changes_nothing(world, refusal):
+    source = world.upload()
+    with refused(world, source, refusal):
+        take(world, message(source))
+        before = world.item(source)
+        asked = repair.ask(world.entry(source), Action.REDRIVE)
+        assert take(world, asked).outcomes == [Outcome.UNREADABLE]
+        assert world.item(source) == before
+
+
+def test_a_replay_of_a_copy_that_cannot_be_read_changes_nothing(world, refusal):
+    entry = standing(world, Status.ARCHIVED)
+    before = world.item(entry.source)
+    with refused(world, entry.source, refusal):
+        assert take(world, repair.ask(entry, Action.REPLAY)).outcomes == [Outcome.UNREADABLE]
+    assert world.item(entry.source) == before
+
+
+def test_one_that_was_deleted_is_gone_not_unreadable(world):
+    source = world.upload()
+    world.s3.delete_object(Bucket=LANDING, Key=source.key, VersionId=source.version_id)
+    with pytest.raises(ObjectGone):
+        list(objects.chunks(world.s3, source))
+    assert not objects.is_readable(world.s3, source)
+
+
+def repairs(world) -> Repairs:
+    return Repairs(world.s3, world.ledger, world.state_machine, LANDING, 0)
