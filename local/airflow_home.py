@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.aws import CREDENTIALS
 from local.processes import MARKER
 from local.state import ServerRecord, StateDir, write_json
 
@@ -144,7 +143,7 @@ def environment(
     return {
         **_passed_on(os.environ),
         **{f"AIRFLOW__{name}": value for name, value in settings.items()},
-        **CREDENTIALS,
+        **cloud.credentials.environment,
         "AIRFLOW_HOME": str(home.root),
         "AIRFLOW_CONN_AWS_DEFAULT": "aws://",  # what the rest of this environment says
         "AWS_DEFAULT_REGION": cloud.region,

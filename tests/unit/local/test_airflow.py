@@ -18,7 +18,8 @@ from local.airflow_home import AirflowHome, Launch, environment
 from local.errors import AirflowError
 from local.state import ServerRecord, StateDir
 
-SERVER = ServerRecord(pid=1, started=0.0, endpoint="http://127.0.0.1:4566", region="eu-west-1")
+KEY = {"access_key_id": "key", "secret_access_key": "secret"}
+SERVER = ServerRecord(pid=1, started=0.0, endpoint="http://127.0.0.1:4566", region="eu-west-1", **KEY)
 URL = "postgresql+psycopg2://127.0.0.1:1/postgres"
 
 # An Airflow whose scheduler ends and whose other servers run on.
@@ -51,7 +52,7 @@ def cloud(state):
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"up\n"
-    state.record_server(ServerRecord(process.pid, psutil.Process(process.pid).create_time(), "http://e", "r"))
+    state.record_server(ServerRecord(process.pid, psutil.Process(process.pid).create_time(), "http://e", "r", **KEY))
     yield process
     processes.end_tree(process)
     process.stdout.close()
@@ -115,7 +116,7 @@ def test_secrets_are_for_no_one_else_to_read(state):
 def test_tasks_find_the_cloud_and_the_packages(state, launch):
     made = settings(state, launch)
     assert (made["AWS_ENDPOINT_URL"], made["AWS_DEFAULT_REGION"]) == ("http://127.0.0.1:4566", "eu-west-1")
-    assert (made["AWS_ACCESS_KEY_ID"], made["AWS_SECRET_ACCESS_KEY"]) == ("local", "local")
+    assert (made["AWS_ACCESS_KEY_ID"], made["AWS_SECRET_ACCESS_KEY"]) == ("key", "secret")
     assert (made["LOCAL_CLOUD_STATE"], made["PYTHONPATH"]) == (str(state.root), str(launch.pythonpath))
     assert made[processes.MARKER] == state.marker
 
