@@ -96,7 +96,23 @@ def test_the_one_user_has_the_password_of_the_file(state, launch):
     made = settings(state, launch)
     assert made["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] == "admin:admin"
     passwords = Path(made["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
-    assert json.loads(passwords.read_text()) == {"admin": "admin"}
+    home = AirflowHome(state)
+    assert json.loads(passwords.read_text()) == {"admin": home.password}
+    assert passwords.stat().st_mode & 0o777 == 0o600
+
+
+def test_no_website_can_guess_the_password(state, launch):
+    settings(state, launch)
+    first = AirflowHome(state).password
+    assert len(first) >= 20
+    settings(state, launch)
+    assert AirflowHome(state).password != first
+
+
+def test_airflow_lets_no_page_of_another_origin_read_its_answers(state, launch):
+    made = settings(state, launch)
+    for kind in ("ORIGINS", "METHODS", "HEADERS"):
+        assert made[f"AIRFLOW__API__ACCESS_CONTROL_ALLOW_{kind}"] == ""
 
 
 def test_tokens_are_signed_by_a_long_secret_that_outlives_a_start(state, launch, tmp_path):
