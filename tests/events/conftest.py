@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
 import requests
 
@@ -20,6 +21,7 @@ from tests.functions import ROOT
 def physical() -> Iterator[dict[str, str]]:
     """The names or ARNs of its resources, by logical id."""
     with plain_moto() as (endpoint, credentials), pytest.MonkeyPatch.context() as environment:
+        environment.setattr(boto3, "DEFAULT_SESSION", None)  # it remembers the credentials of another module
         environment.delenv("AWS_PROFILE", raising=False)
         environment.setenv("AWS_ENDPOINT_URL", endpoint)
         environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
