@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from benchmarks.measure import ROOT, Usage, measure
-from local.aws import CREDENTIALS
+from local.credentials import Credentials
 from local.spark import environment_of_run, installed_spark, parse_conf, settings_of_run
 from music_streams import clock, sample
 from music_streams.runs import Manifest, ManifestSource, RunFolder, write_claimed, write_manifest
@@ -43,6 +44,12 @@ def running_cloud() -> Iterator[Stack]:
             yield stack
         finally:
             run("down")
+
+
+def credentials_of(stack: Stack) -> Credentials:
+    """Return what processes beside a cloud sign with."""
+    found: Any = stack.session.get_credentials()
+    return Credentials(found.access_key, found.secret_key)
 
 
 def streams(rows: int) -> bytes:
@@ -106,10 +113,11 @@ def run_spark(stack: Stack, script: Path, arguments: dict[str, str], workers: in
     """Run a script as the local cloud runs a Glue Spark job of so many workers."""
     job = stack.client("glue").get_job(JobName=stack.outputs["TransformJobName"])["Job"]
     with tempfile.TemporaryDirectory(prefix="run-") as folder:
-        scratch, spark, endpoint = Path(folder), installed_spark(), str(stack.endpoint)
+        scratch, spark = Path(folder), installed_spark()
+        place = (str(stack.endpoint), _REGION, credentials_of(stack), scratch)
         conf = parse_conf(job["DefaultArguments"]["--conf"])
-        settings = settings_of_run(spark, conf, endpoint, _REGION, scratch, workers=workers)
-        environment = environment_of_run(spark, settings, endpoint, _REGION, scratch)
+        settings = settings_of_run(spark, conf, *place, workers=workers)
+        environment = environment_of_run(spark, settings, *place)
         return _run(script, arguments, environment, scratch)
 
 
@@ -122,7 +130,11 @@ def run_load(stack: Stack, batch: Batch, transform_run_id: str) -> Usage:
         "--files_table": stack.outputs["FilesTableName"],
         "--metrics_table": stack.outputs["MetricsTableName"],
     }
-    environment = {**CREDENTIALS, "AWS_ENDPOINT_URL": str(stack.endpoint), "AWS_DEFAULT_REGION": _REGION}
+    environment = {
+        **credentials_of(stack).environment,
+        "AWS_ENDPOINT_URL": str(stack.endpoint),
+        "AWS_DEFAULT_REGION": _REGION,
+    }
     with tempfile.TemporaryDirectory(prefix="run-") as folder:
         return _run(ROOT / "glue" / "load_metrics.py", arguments, environment, Path(folder))
 

@@ -30,15 +30,15 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet
-from moto.server import ThreadedMotoServer
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyspark.sql import SparkSession
 
-from local.aws import CREDENTIALS, Aws
+from local.aws import Aws
 from local.moto_patches import jobs, objects
 from local.spark import environment_of_run, installed_spark, settings_of_run
 from local.spark_jars import ensure_jars
+from local.web import plain_moto
 from music_streams.maintain.upkeep import KEPT, Upkeep
 from music_streams.transform import lake as lakes
 from music_streams.transform.lake import IcebergLake
@@ -218,21 +218,17 @@ def cloud() -> Iterator[tuple[SparkSession, Aws]]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     jobs.check_table_versions()
     objects.lock_objects()
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    aws = Aws(f"http://127.0.0.1:{port}", REGION)
-    aws.client("s3").create_bucket(Bucket=BUCKET)
-    ensure_jars(print)
-    with tempfile.TemporaryDirectory() as scratch:
+    with plain_moto() as (endpoint, credentials), tempfile.TemporaryDirectory() as scratch:
+        aws = Aws(endpoint, REGION, credentials)
+        aws.client("s3").create_bucket(Bucket=BUCKET)
+        ensure_jars(print)
         found = installed_spark()
-        settings = settings_of_run(found, _SETTINGS, aws.endpoint, REGION, Path(scratch))
-        os.environ.update(environment_of_run(found, settings, aws.endpoint, REGION, Path(scratch)), **CREDENTIALS)
+        place = (endpoint, REGION, credentials, Path(scratch))
+        os.environ.update(environment_of_run(found, settings_of_run(found, _SETTINGS, *place), *place))
         spark = SparkSession.builder.getOrCreate()
         spark.sparkContext.setLogLevel("OFF")
         yield spark, aws
         spark.stop()
-    server.stop()
 
 
 def lake_of(spark: SparkSession, aws: Aws, every: int) -> Growing:

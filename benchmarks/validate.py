@@ -8,10 +8,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks.cloud import running_cloud, streams
+from benchmarks.cloud import credentials_of, running_cloud, streams
 from benchmarks.figures import Figure, of_usages
 from benchmarks.measure import ROOT, measure
-from local.aws import CREDENTIALS
 from music_streams.stack import Stack
 from music_streams.verdicts import judge
 
@@ -76,7 +75,7 @@ def _environment(stack: Stack) -> dict[str, str]:
     [variables] = [each["Environment"]["Variables"] for each in functions if "Validate" in each["FunctionName"]]
     code = f"{ROOT / 'functions' / 'validate'}{os.pathsep}{ROOT}"
     return {
-        **CREDENTIALS,
+        **credentials_of(stack).environment,
         **variables,
         "AWS_DEFAULT_REGION": "us-east-1",
         "PATH": os.environ["PATH"],

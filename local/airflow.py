@@ -12,7 +12,7 @@ import psutil
 
 from local import airflow_database, processes
 from local.airflow_api import what_ails
-from local.airflow_home import HOST, PASSWORD, USER, AirflowHome, Launch, environment
+from local.airflow_home import HOST, USER, AirflowHome, Launch, environment
 from local.airflow_servers import Servers
 from local.errors import AirflowError
 from local.state import ServerRecord, StateDir, write_json
@@ -28,7 +28,7 @@ def start(state: StateDir, launch: Launch, report: Report) -> None:
     home = AirflowHome(state)
     running = running_url(home)
     if running is not None:
-        report(f"airflow already runs: {running}")
+        report(f"airflow already runs: {running}, login {USER}, password {home.password}")
         return
     cloud = _check(state, launch)
     began = time.monotonic()
@@ -43,7 +43,7 @@ def start(state: StateDir, launch: Launch, report: Report) -> None:
     report(f"airflow is up in {time.monotonic() - began:.1f} s")
     for name, text in (
         ("address", launch.url),
-        ("login", f"{USER}, password {PASSWORD}"),
+        ("login", f"{USER}, password {home.password}"),
         ("dags", f"{launch.dags}/, read anew when they change"),
         ("plug-ins", f"{launch.plugins}/, read at the start"),
         ("logs", f"{home.logs}/"),

@@ -4,7 +4,7 @@ import json
 import urllib.request
 from datetime import datetime
 
-from local.airflow_home import PASSWORD, USER
+from local.airflow_home import USER
 from local.loose_types import Json
 
 _PROCESSES = {"scheduler": "scheduler", "triggerer": "triggerer", "dag_processor": "dag-processor"}
@@ -27,9 +27,9 @@ def what_ails(url: str, since: datetime) -> str | None:
     return None
 
 
-def import_errors(url: str, since: datetime) -> list[str]:
+def import_errors(url: str, password: str, since: datetime) -> list[str]:
     """A line for each file of a DAG or a plug-in that does not import, of those that were tried after `since`."""
-    token = _ask(f"{url}/auth/token", body={"username": USER, "password": PASSWORD})["access_token"]
+    token = _ask(f"{url}/auth/token", body={"username": USER, "password": password})["access_token"]
     dags = _ask(f"{url}/api/v2/importErrors", token=token)["import_errors"]
     plugins = _ask(f"{url}/api/v2/plugins/importErrors", token=token)["import_errors"]
     return [

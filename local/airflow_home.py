@@ -1,7 +1,7 @@
 """Where Airflow keeps its files within a cloud's state, and the environment that makes it run there.
 
 postgres/           its database            logs/             a log a process, and those of the tasks
-secrets.json        what is made once and never shown          passwords.json    of the one user
+secrets.json        what is made once and never shown          passwords.json    of the one user, another at each start
 airflow.json        where the running one answers
 """
 
@@ -12,13 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.aws import CREDENTIALS
 from local.processes import MARKER
 from local.state import ServerRecord, StateDir, write_json
 
 HOST = "127.0.0.1"
 USER = "admin"
-PASSWORD = "admin"  # noqa: S105  of a server that only this machine reaches
+_PASSWORD_BYTES = 16
 _PASSED_ON = ("HOME", "LANG", "PATH", "TMPDIR")
 
 
@@ -54,6 +53,11 @@ class AirflowHome:
         return self.root / "passwords.json"
 
     @property
+    def password(self) -> str:
+        """The user's password since the last start."""
+        return str(json.loads(self.passwords_file.read_text())[USER])
+
+    @property
     def record_file(self) -> Path:
         """Where the running one answers."""
         return self.root / "airflow.json"
@@ -66,7 +70,8 @@ class AirflowHome:
         """Makes the folder and what does not change from start to start."""
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.logs.mkdir(exist_ok=True)
-        self.passwords_file.write_text(json.dumps({USER: PASSWORD}) + "\n")
+        # Airflow does not look at the host of a request: by DNS rebinding a website could log in with a known password.
+        write_json(self.passwords_file, {USER: secrets.token_urlsafe(_PASSWORD_BYTES)})
         return Secrets.of(self.root / "secrets.json")
 
 
@@ -121,6 +126,10 @@ def environment(
 ) -> dict[str, str]:
     """The whole environment of Airflow's processes and so of the tasks; nothing of the user's own settings is in it."""
     settings = {
+        # No page of another origin may call it or read what it answers.
+        "API__ACCESS_CONTROL_ALLOW_HEADERS": "",
+        "API__ACCESS_CONTROL_ALLOW_METHODS": "",
+        "API__ACCESS_CONTROL_ALLOW_ORIGINS": "",
         "API__HOST": HOST,
         "API__PORT": str(launch.port),
         "API__SECRET_KEY": proofs.sessions,
@@ -144,7 +153,7 @@ def environment(
     return {
         **_passed_on(os.environ),
         **{f"AIRFLOW__{name}": value for name, value in settings.items()},
-        **CREDENTIALS,
+        **cloud.credentials.environment,
         "AIRFLOW_HOME": str(home.root),
         "AIRFLOW_CONN_AWS_DEFAULT": "aws://",  # what the rest of this environment says
         "AWS_DEFAULT_REGION": cloud.region,

@@ -47,7 +47,7 @@ class Servers:
         self._finish("read-dags", reading)
         servers["dag-processor"] = self._run("dag-processor", "dag-processor")
         self._await_health(servers, began)
-        if errors := import_errors(self._launch.url, began):
+        if errors := import_errors(self._launch.url, self._home.password, began):
             raise AirflowError("\n".join(["not everything imports:", *(f"    {error}" for error in errors)]))
 
     def end(self) -> None:

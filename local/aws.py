@@ -7,10 +7,10 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from local.credentials import Credentials
 from local.loose_types import Json
 
 ACCOUNT = "123456789012"
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 
 _INTEGERS = {"integer", "long"}
 _FLOATS = {"float", "double"}
@@ -19,9 +19,10 @@ _FLOATS = {"float", "double"}
 class Aws:
     """Clients of one endpoint, whatever profiles, proxies or credentials the user's environment holds."""
 
-    def __init__(self, endpoint: str, region: str) -> None:
+    def __init__(self, endpoint: str, region: str, credentials: Credentials) -> None:
         self.endpoint = endpoint
         self.region = region
+        self.credentials = credentials
         self._clients: dict[str, Json] = {}
         self._lock = threading.Lock()  # sessions, unlike clients, are not safe to share between threads
         unset = (None, None, None, None)
@@ -29,8 +30,8 @@ class Aws:
             session_vars={"profile": unset, "config_file": unset, "credentials_file": unset},
         )
         self._session: Json = boto3.Session(
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            aws_access_key_id=credentials.access_key_id,
+            aws_secret_access_key=credentials.secret_access_key,
             region_name=region,
             botocore_session=core,
         )

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 from local import control
@@ -47,7 +48,9 @@ def bring_up(
         report("starting the server …")
         record = control.start(state, port, settings.region)
     try:
-        outputs, resources = _deploy(template, settings, Aws(record.endpoint, record.region), folders, report)
+        outputs, resources = _deploy(
+            template, settings, Aws(record.endpoint, record.region, record.credentials), folders, report
+        )
     except LocalCloudError:
         report("the server runs on: correct what is wrong and run `up` again, or stop it with `down`")
         raise
@@ -55,7 +58,8 @@ def bring_up(
         report("archiving Spark's classes in the background, for quicker jobs (once)")
     _warn_of_leftovers(state, resources, report)
     write_json(state.resources_file, resources)
-    write_json(state.stack_file, {"endpoint": record.endpoint, "region": record.region, "outputs": outputs})
+    place = {"endpoint": record.endpoint, "region": record.region, **asdict(record.credentials)}
+    write_json(state.stack_file, {**place, "outputs": outputs})
     verb = "updated" if is_update else "up"
     seconds = time.monotonic() - began
     report(f"{settings.stack_name} is {verb}: {len(resources)} resources in {seconds:.1f} s")

@@ -1,6 +1,6 @@
 """Who called what: each kind of request that a job's runs make of the cloud, once, for whoever holds it against roles.
 
-Runs of a job sign by an access key that names the job. On AWS its role would decide; here nothing is refused.
+Runs of a job sign by an access key that names the job. On AWS its role would decide; here they may do everything.
 """
 
 import html
@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import parse_qs, unquote
 
-from local.aws import CREDENTIALS
+from local.credentials import split_access_key_id
+from local.gate import Wsgi
 from local.loose_types import Json
 
-_PREFIX = "job-"
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/[^/]+/[^/]+/([^/]+)/")
 _S3_OBJECT = {
     "HEAD": "HeadObject",
@@ -37,11 +37,6 @@ _S3_SPECIAL = {  # by method and a name in the query
 }
 
 
-def credentials_of(job: str) -> dict[str, str]:
-    """What the runs of a job sign their requests with."""
-    return {**CREDENTIALS, "AWS_ACCESS_KEY_ID": f"{_PREFIX}{job}"}
-
-
 class Callers:
     """A WSGI application around the cloud's; notes the requests of jobs into a file, a JSON object a line.
 
@@ -49,7 +44,7 @@ class Callers:
     whole, Bucket, Key and Prefix of S3.
     """
 
-    def __init__(self, application: Callable[..., Iterable[bytes]], file: Path) -> None:
+    def __init__(self, application: Wsgi, file: Path) -> None:
         self._application = application
         self._file = file
         self._known: set[str] = set()
@@ -58,8 +53,9 @@ class Callers:
     def __call__(self, environ: dict[str, Json], start_response: Callable[..., Json]) -> Iterable[bytes]:
         """Note the request, then pass it on as it came."""
         found = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
-        if found and found[1].startswith(_PREFIX):
-            self._note(found[1].removeprefix(_PREFIX), *_told(found[2], environ))
+        _, job = split_access_key_id(found[1] if found else "")
+        if found and job is not None:
+            self._note(job, *_told(found[2], environ))
         return self._application(environ, start_response)
 
     def _note(self, job: str, service: str, operation: str, parameters: dict[str, Json]) -> None:

@@ -1,6 +1,7 @@
-"""The command line: up, airflow, down, logs."""
+"""The command line: up, airflow, down, env, logs."""
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from rich.markup import escape
 
 from local import airflow, control
 from local.airflow_home import Launch
-from local.errors import LocalCloudError, TemplateError
+from local.errors import LocalCloudError, ServerError, TemplateError
 from local.log import LINE, concerns, follow
 from local.samconfig import parse_overrides
 from local.state import DEFAULT_STATE, StateDir
@@ -85,6 +86,22 @@ def down(state_dir: StateOption = DEFAULT_STATE) -> None:
         report(f"stopped: {ended} {'process' if ended == 1 else 'processes'} ended, none is left")
     else:
         report(f"nothing runs for {state.root}")
+
+
+@app.command("env")
+def print_environment(state_dir: StateOption = DEFAULT_STATE) -> None:
+    """Print the shell commands after which the AWS CLI and any SDK use the running cloud: eval "$(… env)"."""
+    server = StateDir(state_dir).live_server()
+    if server is None:
+        raise ServerError(f"no cloud runs for {state_dir}: start it with `python -m local up`")
+    variables = {
+        **server.credentials.environment,
+        "AWS_DEFAULT_REGION": server.region,
+        "AWS_ENDPOINT_URL": server.endpoint,
+    }
+    for name, value in variables.items():
+        sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
+    sys.stdout.write("unset AWS_PROFILE AWS_SESSION_TOKEN\n")
 
 
 @app.command()

@@ -14,6 +14,7 @@ import psutil
 from local import airflow, processes
 from local.airflow_home import AirflowHome
 from local.errors import ServerError
+from local.gate import MOTO_SETTINGS
 from local.processes import MARKER
 from local.state import ServerRecord, StateDir
 
@@ -25,7 +26,7 @@ _PASSED_ON = {"HOME", "JAVA_HOME", "LANG", "PATH", "TMPDIR", "XDG_CACHE_HOME"}
 def start(state: StateDir, port: int, region: str) -> ServerRecord:
     """Starts a detached server and waits until it answers. Raises ServerError with its own words."""
     processes.sweep(state.marker)
-    state.root.mkdir(parents=True, exist_ok=True)
+    state.make()
     for stale in (state.server_file, state.stack_file, state.resources_file):
         stale.unlink(missing_ok=True)
     settings = {
@@ -33,6 +34,7 @@ def start(state: StateDir, port: int, region: str) -> ServerRecord:
     }
     env = {
         **settings,
+        **MOTO_SETTINGS,
         MARKER: state.marker,
         "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
         "PYTHONUNBUFFERED": "1",
@@ -64,7 +66,10 @@ def start(state: StateDir, port: int, region: str) -> ServerRecord:
 def is_healthy(record: ServerRecord) -> bool:
     """Whether the server answers."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with contextlib.suppress(OSError), opener.open(f"{record.endpoint}/moto-api/data.json", timeout=5) as answer:
+    request = urllib.request.Request(  # noqa: S310  ours
+        f"{record.endpoint}/moto-api/data.json", headers={"Authorization": record.credentials.authorization}
+    )
+    with contextlib.suppress(OSError), opener.open(request, timeout=5) as answer:
         return bool(answer.status == 200)
     return False
 

@@ -15,7 +15,6 @@ from moto.core.utils import utcnow
 
 from local import processes
 from local.aws import Aws, split_s3_uri
-from local.callers import credentials_of
 from local.log import CloudLog
 from local.loose_types import Moto
 from local.spark import environment_of_run, installed_spark, parse_conf, settings_of_run
@@ -164,9 +163,9 @@ class _Run:
         script = self._fetch(self._job.command["ScriptLocation"], scratch)
         extra = arguments.get("--extra-py-files", "").split(",")
         modules = [self._fetch(uri.strip(), scratch) for uri in extra if uri.strip()]
-        credentials = credentials_of(self._job.name)
+        credentials = self._aws.credentials.for_job(self._job.name)
         env = {
-            **credentials,
+            **credentials.environment,
             "AWS_DEFAULT_REGION": self._aws.region,
             "AWS_ENDPOINT_URL": self._aws.endpoint,
             "AWS_REGION": self._aws.region,
@@ -181,11 +180,9 @@ class _Run:
         if self._is_spark:
             spark = installed_spark()
             conf = parse_conf(arguments.get("--conf", ""))
-            place = (self._aws.endpoint, self._aws.region, scratch)
-            settings = settings_of_run(
-                spark, conf, *place, workers=self._run.number_of_workers or 1, credentials=credentials
-            )
-            env |= environment_of_run(spark, settings, *place, credentials)
+            place = (self._aws.endpoint, self._aws.region, credentials, scratch)
+            settings = settings_of_run(spark, conf, *place, workers=self._run.number_of_workers or 1)
+            env |= environment_of_run(spark, settings, *place)
         identity = {"--JOB_NAME": self._job.name, "--JOB_RUN_ID": self._run.job_run_id}
         return [sys.executable, str(script), *as_argv({**arguments, **identity})], env
 

@@ -22,7 +22,7 @@ class Cloud:
         shutil.rmtree(state.scratch, ignore_errors=True)
         state.scratch.mkdir(parents=True)
         link_runtime(state.runtime)
-        self._workers = Workers(state.functions, state.runtime, state.scratch, aws.endpoint, state.marker, log)
+        self._workers = Workers(state.functions, state.runtime, state.scratch, aws, state.marker, log)
         self._functions = LambdaService(self._workers, aws, ACCOUNT, log)
         self._bus = EventBus(self._functions, aws, ACCOUNT, log)
         self._runs = GlueRuns(state.glue, state.scratch, aws, state.marker, log, self._bus.job_run_ended)

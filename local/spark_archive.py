@@ -14,7 +14,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from local.credentials import Credentials
 from local.errors import SparkSetupError
+from local.gate import MOTO_SETTINGS
 from local.log import CloudLog
 from local.processes import MARKER
 from local.spark import (
@@ -104,22 +106,24 @@ def _make(spark: Spark) -> None:
 def _warm_up(spark: Spark, folder: Path, options: list[str]) -> None:
     """Runs a small job on a moto server of its own, so that what jobs load is loaded."""
     bare = Spark(spark.java_home, spark.jars, ())
-    port_file = folder / "port"
+    endpoint_file = folder / "endpoint"
+    credentials = Credentials.random()
     server = subprocess.Popen(
-        [sys.executable, str(_HERE / "warm_up_server.py"), str(port_file)],
+        [sys.executable, "-m", "local.warm_up_server", str(endpoint_file)],
+        env={**os.environ, **MOTO_SETTINGS, **credentials.environment, "PYTHONPATH": str(_HERE.parent)},
         stdin=subprocess.PIPE,  # it ends when this process does
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        while not port_file.is_file():
+        while not endpoint_file.is_file():
             if server.poll() is not None:
                 raise OSError("the warm-up's server did not start")
             with contextlib.suppress(subprocess.TimeoutExpired):
                 server.wait(0.05)
-        endpoint = f"http://127.0.0.1:{port_file.read_text()}"
-        settings = settings_of_run(bare, _CONF, endpoint, "us-east-1", folder, extra_options=options)
-        env = environment_of_run(bare, settings, endpoint, "us-east-1", folder)
+        place = (endpoint_file.read_text(), "us-east-1", credentials, folder)
+        settings = settings_of_run(bare, _CONF, *place, extra_options=options)
+        env = environment_of_run(bare, settings, *place)
         inherited = {name: os.environ[name] for name in (MARKER, "PATH") if name in os.environ}
         subprocess.run(
             [sys.executable, str(_HERE / "spark_warm_up.py"), str(warm_up_job())],

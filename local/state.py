@@ -1,11 +1,14 @@
 """What a cloud keeps on disk: one directory, `.local` unless told otherwise.
 
-stack.json      endpoint, region and outputs of the deployed template, for every other program
-server.json     the running server: process, when it started, endpoint
+stack.json      endpoint, region, credentials and outputs of the deployed template, for every other program
+server.json     the running server: process, when it started, endpoint, credentials
 cloud.log       the one log            server.out    what the server printed, empty as a rule
 calls.jsonl     what job runs asked of AWS, each kind of request once
 glue/<job>/     a log per job run      functions/    unpacked artifacts
     runtime/        what functions need not bring       scratch/      working folders of processes
+
+Whoever reads the credentials may run code as the developer: stack.json and server.json are for the owner only (0600),
+and so is a directory that is made here (0700).
 """
 
 import contextlib
@@ -14,11 +17,12 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import psutil
 
+from local.credentials import Credentials
 from local.errors import ServerError
 from local.loose_types import Json
 from local.processes import MARKER, marker_of
@@ -35,6 +39,13 @@ class ServerRecord:
     started: float
     endpoint: str
     region: str
+    access_key_id: str = field(repr=False)
+    secret_access_key: str = field(repr=False)
+
+    @property
+    def credentials(self) -> Credentials:
+        """What it accepts, and nothing else."""
+        return Credentials(self.access_key_id, self.secret_access_key)
 
     def is_alive(self, marker: str) -> bool:
         """Whether this very process still runs, and for the cloud with the marker."""
@@ -107,6 +118,10 @@ class StateDir:
         """Logs of job runs."""
         return self.root / "glue"
 
+    def make(self) -> None:
+        """Make the directory where it is missing, for its owner only; one that exists keeps its permissions."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+
     def server(self) -> ServerRecord | None:
         """The recorded server, alive or not."""
         try:
@@ -128,7 +143,7 @@ class StateDir:
     @contextlib.contextmanager
     def exclusively(self) -> Iterator[None]:
         """Keeps a second `up` or `down` of the same cloud out. Raises ServerError when one is at work."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        self.make()
         with (self.root / "lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -138,9 +153,12 @@ class StateDir:
 
 
 def write_json(path: Path, content: Mapping[str, Json]) -> None:
-    """Replaces the file in one step: a reader sees the old content or the new, never a part."""
+    """Replaces the file in one step: a reader sees the old content or the new, never a part.
+
+    Only the owner may read it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
     try:
         with os.fdopen(descriptor, "w") as file:
             json.dump(content, file, indent=2, sort_keys=True)

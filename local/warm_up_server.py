@@ -1,20 +1,26 @@
-"""A plain moto for the warm-up job: serves until its standard input ends, and writes its port to the file named."""
+"""A plain moto for the warm-up job: serves until its standard input ends, and writes its endpoint to the file named.
+
+Accepts the access key of AWS_ACCESS_KEY_ID only.
+"""
 
 import logging
+import os
 import sys
+import threading
 from pathlib import Path
 
-from moto.server import ThreadedMotoServer
+from local.web import HOST, bind, moto_server
 
 
-def main(port_file: Path) -> None:
+def main(endpoint_file: Path) -> None:
     """Returns when nobody needs it any more."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    unfinished = port_file.with_suffix(".part")
-    unfinished.write_text(str(server.get_host_and_port()[1]))
-    unfinished.rename(port_file)
+    listener = bind(0)
+    server = moto_server(listener, os.environ["AWS_ACCESS_KEY_ID"])
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    unfinished = endpoint_file.with_suffix(".part")
+    unfinished.write_text(f"http://{HOST}:{listener.getsockname()[1]}")
+    unfinished.rename(endpoint_file)
     sys.stdin.read()
 
 

@@ -172,14 +172,14 @@ def _local_stack(state: Path) -> tuple[Stack | None, str]:
     path = state / "stack.json"
     try:
         record: dict[str, Any] = json.loads(path.read_text())
-        endpoint, region, outputs = record["endpoint"], record["region"], record["outputs"]
+        endpoint, outputs = record["endpoint"], record["outputs"]
+        session = boto3.Session(record["access_key_id"], record["secret_access_key"], region_name=record["region"])
     except FileNotFoundError:
         return None, f"no local cloud: there is no {path}"
     except (OSError, ValueError, KeyError, TypeError) as error:
         return None, f"{path} cannot be read ({type(error).__name__}); music-streams up writes it anew"
     if not _listens(endpoint):
         return None, f"{path} names {endpoint}, where nothing answers: the cloud has stopped"
-    session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=region)  # noqa: S106 - the local cloud knows no secrets
     return Stack(outputs, session, f"local cloud at {endpoint}", endpoint), ""
 
 

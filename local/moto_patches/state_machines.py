@@ -41,7 +41,14 @@ class _SharedClients:
         self._clients: dict[tuple[str, str], Moto] = {}
         self._lock = threading.Lock()
 
-    def client(self, service_name: str, region_name: str, **settings: Moto) -> Moto:
+    def client(
+        self,
+        service_name: str,
+        region_name: str,
+        aws_access_key_id: str,  # noqa: ARG002  moto's own: the environment of the server has the right one
+        aws_secret_access_key: str,  # noqa: ARG002
+        **settings: Moto,
+    ) -> Moto:
         with self._lock:
             known = (service_name, region_name)
             if known not in self._clients:
@@ -51,7 +58,9 @@ class _SharedClients:
 
 
 def share_clients() -> None:
-    """Moto creates a client per task from boto3's default session, which is not safe between threads, and slow."""
+    """Moto creates a client per task from boto3's default session, which is not safe between threads, and slow; and it
+    signs with a key of its own, which the gate does not accept.
+    """
     boto_client.boto3 = _SharedClients()
 
 

@@ -1,11 +1,17 @@
 """Lets containers reach what listens on this machine's loopback."""
 
 import asyncio
+import re
 import threading
+
+_HOST = re.compile(rb"(?im)^host:[^\r]*")
 
 
 class Forwarder(threading.Thread):
-    """Hands connections to an address on to a port of 127.0.0.1, until the process ends."""
+    """Hands requests to an address on to a port of 127.0.0.1, until the process ends.
+
+    The cloud there refuses requests that name another host than its own, and ends a connection after each request.
+    """
 
     def __init__(self, address: str, port: int) -> None:
         super().__init__(daemon=True)
@@ -25,7 +31,13 @@ class Forwarder(threading.Thread):
         await server.serve_forever()
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:  # the other side hung up
+            writer.close()
+            return
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        there_writer.write(_HOST.sub(b"Host: 127.0.0.1:%d" % self._port, head, count=1))
         await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
 
-from local.aws import CREDENTIALS
+from local.credentials import Credentials
 from tests.events.arrange import Scene
 from tests.events.cases import CASES
 from tests.events.stage import environment_of, stage_template
@@ -105,7 +105,11 @@ class Session:
             subprocess.run(["docker", "import", *changes, "-", runtime], stdin=tar.stdout, check=True)
 
     def _invoke_all(self, stack: dict[str, Any]) -> dict[str, Any]:
-        os.environ.update({"AWS_ENDPOINT_URL": stack["endpoint"], "AWS_DEFAULT_REGION": stack["region"], **CREDENTIALS})
+        os.environ |= {
+            "AWS_ENDPOINT_URL": stack["endpoint"],
+            "AWS_DEFAULT_REGION": stack["region"],
+            **Credentials(stack["access_key_id"], stack["secret_access_key"]).environment,
+        }
         endpoint = f"http://{BRIDGE}:{stack['endpoint'].rsplit(':', 1)[1]}"
         template = self._template_with_endpoint()
         functions = {function.folder: function for function in all_functions()}

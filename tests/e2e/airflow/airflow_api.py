@@ -8,7 +8,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote
 
-from local.airflow_home import PASSWORD, USER
+from local.airflow_home import USER
 
 _ENDED = {"success", "failed"}
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -31,8 +31,8 @@ class Airflow:
     """Where it answers, and to whom."""
 
     url: str
+    password: str
     user: str = USER
-    password: str = PASSWORD
 
     def token(self) -> str:
         """What proves the user to the API."""

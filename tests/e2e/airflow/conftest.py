@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from local.airflow_home import AirflowHome
+from local.state import StateDir
 from tests.e2e.airflow.airflow_api import Airflow
 from tests.e2e.conftest import ROOT, running_cloud
 
@@ -63,4 +65,4 @@ def airflow(airflow_cloud, tmp_path_factory) -> Airflow:
     reconciler.write_text(reconciler.read_text().replace(scheduled, "schedule=None"))
     started = start_airflow(airflow_cloud, port, dags, ROOT / "plugins", ROOT)
     assert started.returncode == 0, started.stdout + started.stderr
-    return Airflow(f"http://127.0.0.1:{port}")
+    return Airflow(f"http://127.0.0.1:{port}", AirflowHome(StateDir(airflow_cloud)).password)

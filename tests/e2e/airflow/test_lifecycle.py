@@ -1,6 +1,7 @@
 """Airflow beside a cloud, from the first start to the end, with a DAG that has nothing to do with music."""
 
 import contextlib
+import http.client
 import stat
 import subprocess
 from urllib.error import HTTPError
@@ -86,12 +87,14 @@ def at_work_in(state: StateDir) -> list[psutil.Process]:
 def test_the_life_of_an_airflow(root, folders):
     cloud = Cloud.up(root, STACK)
     port = free_port()
-    airflow, home = Airflow(f"http://127.0.0.1:{port}"), AirflowHome(cloud.state)
+    home = AirflowHome(cloud.state)
 
     # It is started when every part is healthy and the DAG is there.
     started = start_airflow(root, port, *folders)
     assert started.returncode == 0, started.stdout + started.stderr
+    airflow = Airflow(f"http://127.0.0.1:{port}", home.password)
     assert airflow.url in started.stdout
+    assert f"{airflow.user}, password {airflow.password}" in started.stdout
     health = airflow.api("GET", "monitor/health")
     assert {name: part["status"] for name, part in health.items()} == dict.fromkeys(
         ("metadatabase", "scheduler", "triggerer", "dag_processor"), "healthy"
@@ -102,7 +105,15 @@ def test_the_life_of_an_airflow(root, folders):
     with pytest.raises(HTTPError, match="401"):
         send("GET", f"{airflow.url}/api/v2/dags")
     with pytest.raises(HTTPError, match="401"):
-        Airflow(airflow.url, password="guessed").token()
+        Airflow(airflow.url, password="admin").token()
+
+    # No page of another origin may read its answers.
+    for method, headers in (("GET", {}), ("OPTIONS", {"Access-Control-Request-Method": "GET"})):
+        asked = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        asked.request(method, "/api/v2/monitor/health", headers={"Origin": "https://evil.example", **headers})
+        told = asked.getresponse()
+        assert not [name for name, _ in told.getheaders() if name.lower().startswith("access-control-")], method
+        asked.close()
 
     # Nothing of it can be reached from another machine.
     listening = {
@@ -129,7 +140,8 @@ def test_the_life_of_an_airflow(root, folders):
 
     # A second start finds it.
     again = start_airflow(root, port, *folders)
-    assert (again.returncode, again.stdout) == (0, f"airflow already runs: {airflow.url}\n")
+    login = f"login {airflow.user}, password {airflow.password}"
+    assert (again.returncode, again.stdout) == (0, f"airflow already runs: {airflow.url}, {login}\n")
 
     # After a sudden end, a DAG that cannot be imported stops the start, the cloud runs on and no part of Airflow does.
     processes.sweep(cloud.state.marker)
@@ -146,6 +158,7 @@ def test_the_life_of_an_airflow(root, folders):
     broken.unlink()
     mended = start_airflow(root, port, *folders)
     assert mended.returncode == 0, mended.stdout + mended.stderr
+    airflow = Airflow(airflow.url, home.password)
     assert airflow.wait("greet", run) == "success"
 
     # `down` leaves no process.

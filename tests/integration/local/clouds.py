@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from local.aws import Aws
+from local.credentials import Credentials
 from local.state import StateDir
 
 HERE = Path(__file__).parent
@@ -50,9 +51,11 @@ class Cloud:
     def __init__(self, root: Path) -> None:
         self.state = StateDir(root)
         stack = json.loads(self.state.stack_file.read_text())
-        assert set(stack) == {"endpoint", "region", "outputs"}
+        assert set(stack) == {"endpoint", "region", "outputs", "access_key_id", "secret_access_key"}
         self.outputs: dict[str, str] = stack["outputs"]
-        self.aws = Aws(stack["endpoint"], stack["region"])
+        self.aws = Aws(
+            stack["endpoint"], stack["region"], Credentials(stack["access_key_id"], stack["secret_access_key"])
+        )
 
     @classmethod
     def up(cls, root: Path, template: Path, *options: str) -> "Cloud":

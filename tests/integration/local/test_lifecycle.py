@@ -46,18 +46,22 @@ def test_the_life_of_a_cloud(root, tmp_path):
     assert "exercise is updated" in updated.stdout
     assert "no longer in the template, left until `up --fresh`: Slow, SlowRole, SlowWork, Work" in updated.stdout
     cloud = Cloud(root)
+    assert first is not None
     assert cloud.state.live_server() == first
+    assert cloud.aws.credentials == first.credentials
     assert keys(cloud) == ["kept"]
     assert cloud.invoke("Built", {}) == ("changed", None)
 
     # A server that is killed takes its processes along, and the next `up` begins anew.
     cloud.invoke("Behave", {})
-    assert first is not None
     assert len(find(cloud.state.marker)) >= 3
     os.kill(first.pid, signal.SIGKILL)
     eventually(lambda: not find(cloud.state.marker))
     again = Cloud.up(root, STACK)
     assert keys(again) == []
+    first_key, second_key = first.credentials, again.aws.credentials
+    assert first_key.access_key_id != second_key.access_key_id
+    assert first_key.secret_access_key != second_key.secret_access_key
 
     # `--fresh` starts empty.
     again.client("s3").put_object(Bucket=again.outputs["Landing"], Key="gone soon", Body=b"")

@@ -26,7 +26,8 @@ EVE, DAY, NEXT_DAY, LATER = "2024-06-24", "2024-06-25", "2024-06-26", "2024-07-0
 
 @pytest.fixture(scope="session")
 def reader(aws) -> LakeReader:
-    session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=aws.region)
+    key = aws.credentials
+    session = boto3.Session(key.access_key_id, key.secret_access_key, region_name=aws.region)
     return LakeReader.of(Stack({}, session, "test", aws.endpoint))
 
 

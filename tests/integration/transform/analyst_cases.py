@@ -189,7 +189,8 @@ def test_runs_append_and_delete_beside_a_column_that_was_added(replayed):
 
 
 def test_metrics_and_the_recount_do_not_look_at_it(replayed, aws):
-    session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=aws.region)
+    key = aws.credentials
+    session = boto3.Session(key.access_key_id, key.secret_access_key, region_name=aws.region)
     listens = LakeReader.of(Stack({}, session, "test", aws.endpoint)).listens()
     pinned, days = replayed.pin(), [EARLIER, LATER]
     assert listens

@@ -12,7 +12,6 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 from moto.s3.models import s3_backends
-from moto.server import ThreadedMotoServer
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -20,6 +19,7 @@ from local.aws import ACCOUNT, Aws
 from local.moto_patches import jobs, objects
 from local.spark import environment_of_run, installed_spark, settings_of_run
 from local.spark_jars import ensure_jars
+from local.web import plain_moto
 from music_streams.transform.lake import IcebergLake
 from music_streams.transform.ports import DATABASE, LISTENS, REJECTED_ROWS, Leaving
 
@@ -50,14 +50,11 @@ def aws() -> Iterator[Aws]:
     jobs.check_table_versions()
     objects.lock_objects()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    aws = Aws(f"http://127.0.0.1:{port}", REGION)
-    aws.client("s3").create_bucket(Bucket=BUCKET)
-    aws.client("glue").create_database(DatabaseInput={"Name": DATABASE})
-    yield aws
-    server.stop()
+    with plain_moto() as (endpoint, credentials):
+        aws = Aws(endpoint, REGION, credentials)
+        aws.client("s3").create_bucket(Bucket=BUCKET)
+        aws.client("glue").create_database(DatabaseInput={"Name": DATABASE})
+        yield aws
 
 
 @pytest.fixture(scope="session")
@@ -66,9 +63,10 @@ def spark(aws, tmp_path_factory) -> Iterator[SparkSession]:
     ensure_jars(print)
     scratch = tmp_path_factory.mktemp("spark")
     found = installed_spark()
-    settings = settings_of_run(found, SETTINGS_OF_TEMPLATE, aws.endpoint, REGION, scratch)
+    place = (aws.endpoint, REGION, aws.credentials, scratch)
+    settings = settings_of_run(found, SETTINGS_OF_TEMPLATE, *place)
     with pytest.MonkeyPatch.context() as environment:
-        for name, value in environment_of_run(found, settings, aws.endpoint, REGION, scratch).items():
+        for name, value in environment_of_run(found, settings, *place).items():
             environment.setenv(name, value)
         session = SparkSession.builder.getOrCreate()
         session.sparkContext.setLogLevel("OFF")

@@ -156,7 +156,7 @@ def location(lake: Tables, table: str) -> str | None:
 
 def reader(lake: Tables) -> Listens:
     """The lake as a reconciliation reads it."""
-    session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name="us-east-1")
+    session = boto3.Session(region_name="us-east-1")  # with the credentials of the environment, as Spark has them
     listens = LakeReader.of(Stack({}, session, "test", lake.s3.meta.endpoint_url)).listens()
     assert listens
     return listens

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -22,8 +23,9 @@ def endpoint() -> Iterator[str]:
 
 def record(folder, endpoint: str) -> dict[str, str]:
     """A state folder as the local cloud writes it; answers the environment that names it."""
+    key = {"access_key_id": "key", "secret_access_key": "secret"}
     folder.joinpath("stack.json").write_text(
-        json.dumps({"endpoint": endpoint, "region": "us-east-1", "outputs": OUTPUTS})
+        json.dumps({"endpoint": endpoint, "region": "us-east-1", **key, "outputs": OUTPUTS})
     )
     return {"LOCAL_CLOUD_STATE": str(folder)}
 
@@ -33,6 +35,8 @@ def test_the_local_cloud_is_found_by_its_state_folder_and_the_environment_stays(
     stack = find_stack(environment=record(tmp_path, endpoint))
     assert (stack.is_local, stack.endpoint, stack.landing_bucket) == (True, endpoint, "landing")
     assert stack.s3.meta.endpoint_url == endpoint
+    credentials: Any = stack.session.get_credentials()
+    assert (credentials.access_key, credentials.secret_key) == ("key", "secret")
     assert dict(os.environ) == before
 
 

@@ -18,7 +18,8 @@ from local.airflow_home import AirflowHome, Launch, environment
 from local.errors import AirflowError
 from local.state import ServerRecord, StateDir
 
-SERVER = ServerRecord(pid=1, started=0.0, endpoint="http://127.0.0.1:4566", region="eu-west-1")
+KEY = {"access_key_id": "key", "secret_access_key": "secret"}
+SERVER = ServerRecord(pid=1, started=0.0, endpoint="http://127.0.0.1:4566", region="eu-west-1", **KEY)
 URL = "postgresql+psycopg2://127.0.0.1:1/postgres"
 
 # An Airflow whose scheduler ends and whose other servers run on.
@@ -51,7 +52,7 @@ def cloud(state):
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"up\n"
-    state.record_server(ServerRecord(process.pid, psutil.Process(process.pid).create_time(), "http://e", "r"))
+    state.record_server(ServerRecord(process.pid, psutil.Process(process.pid).create_time(), "http://e", "r", **KEY))
     yield process
     processes.end_tree(process)
     process.stdout.close()
@@ -95,7 +96,23 @@ def test_the_one_user_has_the_password_of_the_file(state, launch):
     made = settings(state, launch)
     assert made["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] == "admin:admin"
     passwords = Path(made["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
-    assert json.loads(passwords.read_text()) == {"admin": "admin"}
+    home = AirflowHome(state)
+    assert json.loads(passwords.read_text()) == {"admin": home.password}
+    assert passwords.stat().st_mode & 0o777 == 0o600
+
+
+def test_no_website_can_guess_the_password(state, launch):
+    settings(state, launch)
+    first = AirflowHome(state).password
+    assert len(first) >= 20
+    settings(state, launch)
+    assert AirflowHome(state).password != first
+
+
+def test_airflow_lets_no_page_of_another_origin_read_its_answers(state, launch):
+    made = settings(state, launch)
+    for kind in ("ORIGINS", "METHODS", "HEADERS"):
+        assert made[f"AIRFLOW__API__ACCESS_CONTROL_ALLOW_{kind}"] == ""
 
 
 def test_tokens_are_signed_by_a_long_secret_that_outlives_a_start(state, launch, tmp_path):
@@ -115,7 +132,7 @@ def test_secrets_are_for_no_one_else_to_read(state):
 def test_tasks_find_the_cloud_and_the_packages(state, launch):
     made = settings(state, launch)
     assert (made["AWS_ENDPOINT_URL"], made["AWS_DEFAULT_REGION"]) == ("http://127.0.0.1:4566", "eu-west-1")
-    assert (made["AWS_ACCESS_KEY_ID"], made["AWS_SECRET_ACCESS_KEY"]) == ("local", "local")
+    assert (made["AWS_ACCESS_KEY_ID"], made["AWS_SECRET_ACCESS_KEY"]) == ("key", "secret")
     assert (made["LOCAL_CLOUD_STATE"], made["PYTHONPATH"]) == (str(state.root), str(launch.pythonpath))
     assert made[processes.MARKER] == state.marker
 

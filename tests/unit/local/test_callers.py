@@ -5,9 +5,11 @@ import json
 
 import pytest
 
-from local.callers import Callers, credentials_of
+from local.callers import Callers
+from local.credentials import Credentials
 
-JOB = credentials_of("count")["AWS_ACCESS_KEY_ID"]
+CLOUD = Credentials.random()
+JOB = CLOUD.for_job("count").access_key_id
 DELETE = b"<Delete><Object><Key>a&amp;b</Key></Object></Delete>"
 
 
@@ -69,10 +71,15 @@ def test_a_json_service_names_its_operation_itself(tmp_path):
     assert noted(tmp_path, asked) == [("count", "glue", "GetTable", {"Name": "t"})]
 
 
+def test_a_job_with_any_name_is_known_by_it(tmp_path):
+    key = CLOUD.for_job("a/b -job- 100% ü").access_key_id
+    assert [job for job, *_ in noted(tmp_path, request("GET", "/lake/a", key=key))] == ["a/b -job- 100% ü"]
+
+
 def test_each_kind_of_request_is_noted_once(tmp_path):
     assert len(noted(tmp_path, request("GET", "/lake/a"), request("GET", "/lake/a"), request("GET", "/lake/b"))) == 2
 
 
 def test_only_runs_of_jobs_are_noted(tmp_path):
     unsigned = {**request("GET", "/lake/a"), "HTTP_AUTHORIZATION": ""}
-    assert noted(tmp_path, request("GET", "/lake/a", key="local"), unsigned) == []
+    assert noted(tmp_path, request("GET", "/lake/a", key=CLOUD.access_key_id), unsigned) == []

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from local.aws import Aws
+from local.credentials import Credentials
 from local.glue_runs import GlueRuns, as_argv, last_error
 from local.log import CloudLog
 
@@ -49,7 +50,7 @@ class Store(Aws):
     """Every script is the same."""
 
     def __init__(self, script: str) -> None:
-        super().__init__("http://127.0.0.1:9", "us-east-1")
+        super().__init__("http://127.0.0.1:9", "us-east-1", Credentials.random())
         self._script = script
 
     def client(self, _: str) -> SimpleNamespace:

@@ -4,11 +4,11 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from local.aws import ACCOUNT, Aws
 from local.deployment import Deployment
 from local.resources import Stack
+from local.web import plain_moto
 
 WEEKLY = {
     "Name": "tidy",
@@ -22,11 +22,8 @@ WEEKLY = {
 @pytest.fixture
 def stack() -> Iterator[Stack]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield Stack(Aws(f"http://{host}:{port}", "us-east-1"), "stack", ACCOUNT)
-    server.stop()
+    with plain_moto() as (endpoint, credentials):
+        yield Stack(Aws(endpoint, "us-east-1", credentials), "stack", ACCOUNT)
 
 
 @pytest.mark.parametrize("schedules", [["cron(0 3 ? * SUN *)"], ["cron(0 3 ? * SUN *)", "cron(0 4 * * ? *)"]])

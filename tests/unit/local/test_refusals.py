@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from local.aws import Aws
+from local.credentials import Credentials
 from local.deployment import Deployment
 from local.errors import NotHonouredError, TemplateError
 from local.resources import Stack
 
-NOWHERE = Stack(Aws("http://127.0.0.1:9", "us-east-1"), "stack", "123456789012")
+NOWHERE = Stack(Aws("http://127.0.0.1:9", "us-east-1", Credentials.random()), "stack", "123456789012")
 JOB = {"Role": "r", "Command": {"Name": "pythonshell", "ScriptLocation": "s3://b/k"}}
 PATTERN = {"source": ["aws.s3"]}
 

@@ -1,9 +1,11 @@
 import pytest
 
+from local.credentials import Credentials
 from local.errors import SparkSetupError
 from local.spark import GLUE_CATALOG, Spark, glue_catalogs, java_home, parse_conf, settings_of_run, write_properties
 
 ENDPOINT = "http://127.0.0.1:5000"
+KEY = Credentials("key", "secret")
 
 
 def test_conf_in_glues_form():
@@ -41,9 +43,11 @@ def test_a_run_gets_the_jobs_settings_and_the_way_to_the_cloud(spark, tmp_path):
         "spark.master": "local[7]",
         "spark.driver.extraJavaOptions": "-Dmine=1",
     }
-    settings = settings_of_run(spark, conf, ENDPOINT, "eu-west-1", tmp_path)
+    settings = settings_of_run(spark, conf, ENDPOINT, "eu-west-1", KEY, tmp_path)
     assert settings["spark.master"] == "local[7]"
     assert settings["spark.hadoop.fs.s3a.endpoint"] == ENDPOINT
+    assert settings["spark.hadoop.fs.s3a.access.key"] == "key"
+    assert settings["spark.sql.catalog.lake.s3.access-key-id"] == "key"
     assert settings["spark.sql.catalog.lake.glue.endpoint"] == ENDPOINT
     assert settings["spark.sql.catalog.lake.s3.endpoint"] == ENDPOINT
     assert settings["spark.sql.catalog.lake.client.region"] == "eu-west-1"
@@ -54,7 +58,7 @@ def test_a_run_gets_the_jobs_settings_and_the_way_to_the_cloud(spark, tmp_path):
 
 @pytest.mark.parametrize(("workers", "is_quickly_compiled"), [(1, True), (2, True), (3, False)])
 def test_only_runs_of_few_workers_do_without_optimised_code(workers, is_quickly_compiled, spark, tmp_path):
-    settings = settings_of_run(spark, {}, ENDPOINT, "eu-west-1", tmp_path, workers=workers)
+    settings = settings_of_run(spark, {}, ENDPOINT, "eu-west-1", KEY, tmp_path, workers=workers)
     options = settings["spark.driver.extraJavaOptions"].split()
     assert ("-XX:TieredStopAtLevel=1" in options) == is_quickly_compiled
 

@@ -31,7 +31,8 @@ def sleeper(tmp_path):
 
 def record_of(process: subprocess.Popen[bytes], **changes: Any) -> ServerRecord:
     started = psutil.Process(process.pid).create_time()
-    return ServerRecord(**{"pid": process.pid, "started": started, "endpoint": "e", "region": "r", **changes})
+    given = {"endpoint": "e", "region": "r", "access_key_id": "key", "secret_access_key": "secret"}
+    return ServerRecord(**{"pid": process.pid, "started": started, **given, **changes})
 
 
 def test_a_record_is_alive_only_for_this_very_process(tmp_path, sleeper):

@@ -1,0 +1,45 @@
+"""The access key of a cloud: random for each start of its server, and the only one that the server accepts.
+
+The access key id is itself the secret: the server compares it and verifies no signature, so whoever holds it may do
+everything. The secret access key exists because every SDK asks for one to sign with.
+"""
+
+import secrets
+from dataclasses import dataclass, field
+from urllib.parse import quote, unquote
+
+_RANDOM_BYTES = 32
+_JOB = "-job-"  # between the key and the name of a job; the key is hexadecimal and cannot contain it
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a client of the cloud signs its requests with."""
+
+    access_key_id: str = field(repr=False)
+    secret_access_key: str = field(repr=False)
+
+    @classmethod
+    def random(cls) -> "Credentials":
+        """Return credentials that nobody can guess."""
+        return cls(secrets.token_hex(_RANDOM_BYTES), secrets.token_hex(_RANDOM_BYTES))
+
+    def for_job(self, job: str) -> "Credentials":
+        """Return what the runs of a job sign with: the same key, followed by the job's name."""
+        return Credentials(f"{self.access_key_id}{_JOB}{quote(job, safe='')}", self.secret_access_key)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables in which every SDK of AWS looks for credentials."""
+        return {"AWS_ACCESS_KEY_ID": self.access_key_id, "AWS_SECRET_ACCESS_KEY": self.secret_access_key}
+
+    @property
+    def authorization(self) -> str:
+        """The header by which a plain HTTP client shows the key; the signature is not verified, and there is none."""
+        return f"AWS4-HMAC-SHA256 Credential={self.access_key_id}/20260101/us-east-1/s3/aws4_request"
+
+
+def split_access_key_id(access_key_id: str) -> tuple[str, str | None]:
+    """Return the key, and the name of the job whose run signed with it; None where it was no job's."""
+    key, separator, job = access_key_id.partition(_JOB)
+    return key, unquote(job) if separator else None
