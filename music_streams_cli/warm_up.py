@@ -23,6 +23,7 @@ def main() -> None:
     s3, glue = aws.client("s3"), aws.client("glue")
     for bucket in (_LANDING, _LAKE):
         s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=_LANDING, VersioningConfiguration={"Status": "Enabled"})
     glue.create_database(DatabaseInput={"Name": DATABASE, "LocationUri": f"s3://{_LAKE}/warehouse"})
     catalogue = sample.Catalogue.generate(1)
     s3.put_object(Bucket=_LANDING, Key="reference/songs/songs.csv", Body=catalogue.songs)

@@ -321,6 +321,16 @@ def test_a_lost_lake_is_made_again(operator):
     assert items(operator.stack) == before
 
 
+def test_a_file_of_scattered_days_leaves_and_is_put_again(operator):
+    runbook = RUNBOOKS["A run recomputes many days"]
+    put = operator.archived("scattered.csv")
+    assert "scattered.csv" in well(operator(runbook.look, FILE="scattered.csv"))
+    (operator.folder / "right.csv").write_bytes(listens())
+    well(operator(runbook.act, FILE="scattered.csv", **{"MENDED.csv": "right.csv"}))
+    assert operator.comes_to(put, Status.RETRACTED)
+    assert "ARCHIVED" in well(operator(runbook.proof, FILE="scattered.csv"))
+
+
 def test_a_wrong_file_leaves_and_a_user_is_forgotten(operator):
     runbook, before = RUNBOOKS["A wrong file, or a user, must go"], items(operator.stack)
     put = operator.archived("wrong.csv")

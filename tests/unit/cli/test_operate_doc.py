@@ -190,8 +190,8 @@ def test_every_verdict_is_named():
     assert [verdict for verdict in Verdict if verdict not in RUNBOOKS["A file was put aside"].symptom] == []
 
 
-def test_there_are_eleven_runbooks_of_five_parts():
-    assert len(RUNBOOKS) == 11
+def test_there_are_twelve_runbooks_of_five_parts():
+    assert len(RUNBOOKS) == 12
     for runbook in RUNBOOKS.values():
         assert runbook.symptom
         assert runbook.meaning
