@@ -377,7 +377,9 @@ def _costs(entry: Entry, cost: int | None) -> dict[str, object]:
 
 
 def _entry(item: dict[str, Any]) -> Entry:
-    source = Source(item["bucket"], item["key"], item["version_id"], int(item["size"]), item["received_at"])
+    # One that is no number was stored before events were checked: it must not keep the others from being listed.
+    size = int(item["size"]) if isinstance(item["size"], Decimal | int) else 0
+    source = Source(item["bucket"], item["key"], item["version_id"], size, item["received_at"])
     known = {each.name: _plain(item[each.name]) for each in fields(Entry) if each.name in item}
     typed = {"status": Status(item["status"]), "treatment": Treatment(item.get("treatment", ""))}
     return Entry(source=source, **(known | typed))

@@ -8,7 +8,7 @@ import pytest
 from music_streams.ledger import OBJECT_GONE, Entry, Ledger, Status
 from music_streams.runs import SourceOutcome
 from music_streams.sources import Treatment
-from tests.integration.domain.world import ALWAYS_EXPIRED, RECEIVED_AT, World
+from tests.integration.domain.world import ALWAYS_EXPIRED, FILES, RECEIVED_AT, World
 
 OUTCOME = SourceOutcome(10, 7, {"bad_user_id": 1, "duplicate": 2}, ["2024-06-25", "2024-06-26"])
 BATCH = "batch"
@@ -214,3 +214,18 @@ def test_a_file_quarantined_after_a_run_keeps_its_counts(world):
         {"bad_user_id": 5},
         [],
     ]
+
+
+def test_an_entry_whose_size_is_no_number_keeps_no_other_from_being_listed(world):
+    bad, good = world.upload(), world.upload()
+    for source, size in ((bad, "x"), (good, good.size)):
+        world.put_entry(source, Status.RECEIVED)
+        world.dynamodb.update_item(
+            TableName=FILES,
+            Key={"source_id": source.source_id},
+            UpdateExpression="SET #size = :size",
+            ExpressionAttributeNames={"#size": "size"},
+            ExpressionAttributeValues={":size": size},
+        )
+    listed = {entry.source.source_id: entry.source.size for entry in world.ledger.with_status(Status.RECEIVED)}
+    assert (listed[bad.source_id], listed[good.source_id]) == (0, good.size)
