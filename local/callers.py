@@ -34,6 +34,7 @@ _S3_SPECIAL = {  # by method and a name in the query
     ("GET", "uploads"): "ListMultipartUploads",
     ("GET", "location"): "GetBucketLocation",
     ("GET", "list-type"): "ListObjectsV2",
+    ("GET", "versions"): "ListObjectVersions",
 }
 
 
@@ -41,7 +42,7 @@ class Callers:
     """A WSGI application around the cloud's; notes the requests of jobs into a file, a JSON object a line.
 
     A line has job, service and operation as botocore names them, and parameters of the call: those of a JSON service
-    whole, Bucket, Key and Prefix of S3.
+    whole, Bucket, Key, VersionId and Prefix of S3.
     """
 
     def __init__(self, application: Wsgi, file: Path) -> None:
@@ -89,14 +90,20 @@ def _of_s3(environ: dict[str, Json]) -> tuple[str, dict[str, Json]]:
     special = (operation for (verb, name), operation in _S3_SPECIAL.items() if verb == method and name in query)
     operation = next(special, _S3_OBJECT[method] if key else "HeadBucket" if method == "HEAD" else "ListObjects")
     if operation == "PutObject" and "HTTP_X_AMZ_COPY_SOURCE" in environ:
-        origin, _, path = unquote(environ["HTTP_X_AMZ_COPY_SOURCE"]).lstrip("/").partition("/")
-        return "CopyObject", {"Bucket": bucket, "Key": key, "CopySource": {"Bucket": origin, "Key": path}}
+        source, _, asked = environ["HTTP_X_AMZ_COPY_SOURCE"].partition("?")
+        origin, _, path = unquote(source).lstrip("/").partition("/")
+        version = _version(parse_qs(asked))
+        return "CopyObject", {"Bucket": bucket, "Key": key, "CopySource": {"Bucket": origin, "Key": path, **version}}
     if operation == "DeleteObjects":
         keys = re.findall(r"<Key>(.*?)</Key>", _body(environ).decode())
         return operation, {"Bucket": bucket, "Delete": {"Objects": [{"Key": html.unescape(key)} for key in keys]}}
-    told: dict[str, Json] = {"Bucket": bucket}
+    told: dict[str, Json] = {"Bucket": bucket, **_version(query)}
     if key:
         told["Key"] = key
-    if operation.startswith("ListObjects"):
+    if operation.startswith("ListObject"):
         told["Prefix"] = query.get("prefix", [""])[0]
     return operation, told
+
+
+def _version(query: dict[str, list[str]]) -> dict[str, str]:
+    return {"VersionId": query["versionId"][0]} if query.get("versionId") else {}

@@ -48,6 +48,17 @@ def noted(tmp_path, *requests: dict) -> list[tuple[str, str, str, dict]]:
         (request("GET", "/lake/a%20b/c"), "GetObject", {"Bucket": "lake", "Key": "a b/c"}),
         (request("HEAD", "/lake/"), "HeadBucket", {"Bucket": "lake"}),
         (request("GET", "/lake?list-type=2&prefix=x%2F"), "ListObjectsV2", {"Bucket": "lake", "Prefix": "x/"}),
+        (request("GET", "/lake?versions&prefix=x%2F"), "ListObjectVersions", {"Bucket": "lake", "Prefix": "x/"}),
+        (
+            request("GET", "/lake/a?versionId=v%201"),
+            "GetObject",
+            {"Bucket": "lake", "Key": "a", "VersionId": "v 1"},
+        ),
+        (
+            request("PUT", "/lake/a", HTTP_X_AMZ_COPY_SOURCE="land/b%3F?versionId=v1"),
+            "CopyObject",
+            {"Bucket": "lake", "Key": "a", "CopySource": {"Bucket": "land", "Key": "b?", "VersionId": "v1"}},
+        ),
         (request("POST", "/lake/a?uploads"), "CreateMultipartUpload", {"Bucket": "lake", "Key": "a"}),
         (request("PUT", "/lake/a?partNumber=1&uploadId=u"), "UploadPart", {"Bucket": "lake", "Key": "a"}),
         (
