@@ -179,6 +179,41 @@ def test_the_verdict_too_large_comes_before_damage_further_on():
 # The judgement of whole files, told simply.
 
 
+class Counted(str):
+    """A column name that counts how often names are compared."""
+
+    __slots__ = ()
+    comparisons = 0
+
+    def __eq__(self, other: object) -> bool:
+        Counted.comparisons += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+@pytest.mark.parametrize("last", ["x", "1"], ids=["names once", "a name twice"])
+def test_a_header_of_twice_as_many_columns_takes_twice_the_comparisons(monkeypatch, last):
+    def comparisons(count: int) -> int:
+        names = [*COLUMNS, *map(str, range(count)), last]
+        monkeypatch.setattr(csv_line, "fields", lambda _: [Counted(name) for name in names])
+        Counted.comparisons = 0
+        assert of(GOOD).verdict is (Verdict.NOT_CSV if last == "1" else None)
+        return Counted.comparisons
+
+    assert comparisons(4_000) < 3 * max(100, comparisons(2_000))
+
+
+def test_the_verdict_on_repeated_columns_names_a_few_of_them():
+    names = [f"{n}-" + "x" * 300 for n in range(60)]
+    judgement = of(",".join([*COLUMNS, *names, *names]).encode() + b"\n")
+    assert judgement.verdict is Verdict.NOT_CSV
+    assert judgement.detail.startswith("the header row names a column twice: 0-xxx")
+    assert judgement.detail.endswith(" and 55 more")
+    assert len(judgement.detail) < 500
+    assert of(HEADER + b",b,a,b,a\n").detail == "the header row names a column twice: a, b"
+
+
 def judged_at_once(data: bytes, max_bytes: int) -> tuple[Verdict | None, list[str]]:
     text = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
     size = len(text)
