@@ -14,6 +14,7 @@ from music_streams.removals import Removals, Removed
 from music_streams.runs import Manifest, RunFolder, SourceOutcome, Summary, read_claimed, write_result
 from music_streams.sources import Treatment
 from music_streams.transform.batch import SparkBatch
+from music_streams.transform.discretion import discreet
 from music_streams.transform.lake import IcebergLake
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Leaving
 from music_streams.transform.reference_data import ReferenceData
@@ -65,7 +66,8 @@ def run(spark: SparkSession, s3: S3Client, glue: GlueClient, task: TransformRun)
         reference = ReferenceData(spark, s3, task.landing_bucket, task.folder, task.execution, task.run_id).read()
         if manifest.streams:
             batch = SparkBatch(spark, s3, task.folder, manifest, reference, task.execution)
-    return process(s3, task, manifest, batch, IcebergLake(spark, glue, s3))
+    with discreet(manifest.forget):
+        return process(s3, task, manifest, batch, IcebergLake(spark, glue, s3))
 
 
 def process(
