@@ -83,6 +83,7 @@ lock: setup $(TOOLS)/node/ready ## Compile the pinned, hashed requirements anew
 	# Without that option npm names in the lock the registry that each package came from.
 	PATH="$$PWD/$(TOOLS)/node/bin:$$PATH" npm install --silent --ignore-scripts --package-lock-only --omit-lockfile-registry-resolved --prefix requirements/asl-validator
 	PATH="$$PWD/$(TOOLS)/node/bin:$$PATH" npm install --silent --ignore-scripts --package-lock-only --omit-lockfile-registry-resolved --prefix requirements/dashboard
+	$(BIN)/python -m local.spark_jars
 
 ##@ Deploy to AWS
 .PHONY: package
