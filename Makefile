@@ -81,8 +81,9 @@ lock: setup $(TOOLS)/node/ready ## Compile the pinned, hashed requirements anew
 	        $$file.in --output-file $$file.txt; \
 	done
 	# Without that option npm names in the lock the registry that each package came from.
-	PATH="$$PWD/$(TOOLS)/node/bin:$$PATH" npm install --silent --package-lock-only --omit-lockfile-registry-resolved --prefix requirements/asl-validator
-	PATH="$$PWD/$(TOOLS)/node/bin:$$PATH" npm install --silent --package-lock-only --omit-lockfile-registry-resolved --prefix requirements/dashboard
+	PATH="$$PWD/$(TOOLS)/node/bin:$$PATH" npm install --silent --ignore-scripts --package-lock-only --omit-lockfile-registry-resolved --prefix requirements/asl-validator
+	PATH="$$PWD/$(TOOLS)/node/bin:$$PATH" npm install --silent --ignore-scripts --package-lock-only --omit-lockfile-registry-resolved --prefix requirements/dashboard
+	$(BIN)/python -m local.spark_jars
 
 ##@ Deploy to AWS
 .PHONY: package
@@ -95,13 +96,13 @@ deploy: package $(TOOLS)/sam/ready ## Upload and deploy (ARTIFACTS_BUCKET=a buck
 	for part in jobs airflow; do \
 	    version=$$(cat $(PACKAGE)/$$part/version) && \
 	    echo "Uploading $$part $$version ..." && \
-	    aws s3 sync --only-show-errors --size-only $(PACKAGE)/$$part/$$version s3://$(ARTIFACTS_BUCKET)/$$part/$$version \
+	    $(BIN)/python -m deploy.upload $(PACKAGE)/$$part/$$version s3://$(ARTIFACTS_BUCKET)/$$part/$$version \
 	    || exit 1; \
 	done
 	echo "Building the functions ..."
 	SAM_CLI_TELEMETRY=0 $(SAM) build
 	echo "Deploying the stack ..."
-	SAM_CLI_TELEMETRY=0 $(SAM) deploy --s3-bucket $(ARTIFACTS_BUCKET) --s3-prefix functions \
+	SAM_CLI_TELEMETRY=0 $(SAM) deploy --force-upload --s3-bucket $(ARTIFACTS_BUCKET) --s3-prefix functions \
 	    --parameter-overrides ArtifactsBucket=$(ARTIFACTS_BUCKET) JobsVersion=$$(cat $(PACKAGE)/jobs/version) $(PARAMETERS) $(OPTIONS)
 
 ##@ Parts of the above
@@ -131,7 +132,7 @@ $(TOOLS)/asl-validator/ready: requirements/asl-validator/package.json requiremen
         $(TOOLS)/node/ready
 	mkdir -p $(@D)
 	cp requirements/asl-validator/package*.json $(@D)
-	PATH="$$PWD/$(TOOLS)/node/bin:$$PATH" npm ci --silent --no-audit --no-fund --prefix $(@D)
+	PATH="$$PWD/$(TOOLS)/node/bin:$$PATH" npm ci --silent --no-audit --no-fund --ignore-scripts --prefix $(@D)
 	touch $@
 
 # The one file of Chart.js that the dashboard's pages draw with

@@ -34,6 +34,7 @@ from rich.console import Console
 from samtranslator.yaml_helper import yaml_parse
 
 from music_streams import aws, history, sample
+from music_streams.alerts import Alerts
 from music_streams.archive import archive_sources
 from music_streams.claim import claim_sources
 from music_streams.cost import measured
@@ -43,6 +44,7 @@ from music_streams.job_runs import JobRuns
 from music_streams.ledger import Ledger, Status
 from music_streams.load.fence import Day, Fence
 from music_streams.load.items import Stamp
+from music_streams.quarantine import Quarantine
 from music_streams.runs import RunFolder, SourceOutcome, Summary, read_claimed, write_result
 from music_streams.settle import Settlement
 from music_streams.stack import Stack, find_stack, state_folder
@@ -129,20 +131,21 @@ class Pipeline:
         arn = states.create_state_machine(name="process", definition=machine, roleArn=role)["stateMachineArn"]
         self.ledger = Ledger(FILES)
         nobody: Any = None
+        quarantine = Quarantine(self.s3, self.ledger, Alerts(nobody, ""))
         self.executions = Executions(states, arn)
         self.intake = Intake(
             s3=self.s3,
             executions=self.executions,
             job_runs=JobRuns(nobody, ()),
             ledger=self.ledger,
-            quarantine=nobody,
+            quarantine=quarantine,
             landing_bucket=LANDING,
             lake_bucket=LAKE,
             timeout_seconds=300,
             lease_seconds=300,
             max_file_bytes=1024**3,
         )
-        self.settlement = Settlement(self.s3, aws.client("events"), self.ledger, nobody)
+        self.settlement = Settlement(self.s3, aws.client("events"), self.ledger, quarantine)
 
     def run(self, files: int) -> dict[str, Calls]:
         """Take so many files through; what each function asked of AWS."""

@@ -1,6 +1,7 @@
 """Spark on this machine, set up like Glue 5.1: Java, jars, settings, and an archive of loaded classes.
 
-Jars are resolved once, by Spark's own package resolution, into a cache folder; runs get them as a class path, since
+Jars are resolved once, by Spark's own package resolution, into a cache folder, if each is the one that
+spark_jars.sha256 pins; runs get them as a class path, since
 naming packages costs seconds in every run and listing them as spark.jars copies 400 MB. The class archive halves the
 time until a session answers.
 
@@ -29,6 +30,8 @@ COORDINATES = (
     "org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:1.10.0",
     "org.apache.iceberg:iceberg-aws-bundle:1.10.0",
 )
+JARS_LOCK = Path(__file__).with_name("spark_jars.sha256")
+"""The SHA-256 of every jar that these resolve to, as ``sha256sum`` writes them."""
 GLUE_CATALOG = "org.apache.iceberg.aws.glue.GlueCatalog"
 
 _JVM_OPTIONS = ("-XX:+UseSerialGC",)
@@ -85,7 +88,7 @@ def java_home() -> Path:
 def installed_spark() -> Spark:
     """What is in the cache, without making anything. Raises SparkSetupError if the jars are missing."""
     folder = jars_folder()
-    if not (folder / ".complete").is_file() and "LOCAL_CLOUD_JARS" not in os.environ:
+    if not is_complete(folder) and "LOCAL_CLOUD_JARS" not in os.environ:
         raise SparkSetupError("Spark's jars are not resolved yet: run `python -m local up`")
     jars = tuple(sorted(folder.glob("*.jar")))
     if not jars:
@@ -100,6 +103,17 @@ def jars_folder() -> Path:
     if chosen := os.environ.get("LOCAL_CLOUD_JARS"):
         return Path(chosen).expanduser().resolve()
     return cache_folder() / f"jars-{_hash(*COORDINATES)}"
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a folder of the cache holds all jars, each held against the pins that are valid now."""
+    mark = folder / ".complete"
+    return mark.is_file() and mark.read_text() == _hash(JARS_LOCK.read_text())
+
+
+def mark_complete(folder: Path) -> None:
+    """Note that a folder holds all jars, and that each was held against the pins."""
+    (folder / ".complete").write_text(_hash(JARS_LOCK.read_text()))
 
 
 def archive_files(home: Path, jars: tuple[Path, ...]) -> tuple[Path, Path]:

@@ -1,13 +1,19 @@
-"""Resolves the jars that Spark needs beside its own, once, into the cache."""
+"""Resolves the jars that Spark needs beside its own, once, into the cache.
+
+Each must have the SHA-256 that spark_jars.sha256 pins: they run as whoever works here. ``python -m local.spark_jars``
+resolves them again and writes that file; ``make lock`` does it.
+"""
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import re
 import shutil
 import ssl
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,11 +26,14 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from local.errors import SparkSetupError
 from local.spark import (
     COORDINATES,
+    JARS_LOCK,
     cache_folder,
     installed_spark,
+    is_complete,
     jars_folder,
     java_environment,
     java_home,
+    mark_complete,
     write_properties,
 )
 
@@ -39,9 +48,11 @@ def ensure_jars(report: Callable[[str], None]) -> None:
         raise SparkSetupError("`bash` is not installed: Spark's launcher is written in it")
     if "LOCAL_CLOUD_JARS" not in os.environ:
         with _one_at_a_time():
-            if not (jars_folder() / ".complete").is_file():
-                report("resolving Spark's jars (400 MB, once) …")
-                _resolve(jars_folder())
+            if not is_complete(jars_folder()):
+                if not _has_pinned_jars(jars_folder()):
+                    report("resolving Spark's jars (400 MB, once) …")
+                    _resolve(jars_folder())
+                mark_complete(jars_folder())
     installed_spark()
 
 
@@ -53,16 +64,72 @@ def _one_at_a_time() -> Iterator[None]:
         yield
 
 
+def check_jars(folder: Path) -> None:
+    """Hold a folder of jars against the pins.
+
+    Raises:
+        SparkSetupError: a jar is another than the pinned one, is not pinned, or is missing; it names the jar.
+    """
+    found, pinned = digests(folder), pins()
+    advice = (
+        f"it was not put into use; where the versions were changed on purpose, pin them: make lock ({JARS_LOCK.name})"
+    )
+    for name in sorted(found.keys() | pinned.keys()):
+        if name not in found:
+            raise SparkSetupError(f"Spark's jar {name} is pinned and was not resolved; {advice}")
+        if name not in pinned:
+            raise SparkSetupError(f"Spark's jar {name} was resolved and is not pinned; {advice}")
+        if found[name] != pinned[name]:
+            raise SparkSetupError(
+                f"Spark's jar {name} is not the one that is pinned: its SHA-256 is {found[name]}, not {pinned[name]}; "
+                f"{advice}"
+            )
+
+
+def pins() -> dict[str, str]:
+    """The SHA-256 of each pinned jar by its name, in hex digits."""
+    lines = JARS_LOCK.read_text().splitlines()
+    return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each jar of a folder by its name, in hex digits."""
+    found = {}
+    for jar in folder.glob("*.jar"):
+        with jar.open("rb") as file:
+            found[jar.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def _has_pinned_jars(folder: Path) -> bool:
+    """Whether the jars were resolved before there were pins, or under other ones, and are the right ones."""
+    with contextlib.suppress(SparkSetupError):
+        check_jars(folder)
+        return True
+    return False
+
+
 def _resolve(target: Path) -> None:
-    """Lets Spark resolve the coordinates; its own report of what failed becomes the error."""
-    home = java_home()
+    """Lets Spark resolve the coordinates, and moves the jars to the target if they are the pinned ones."""
     unfinished = target.with_name(f"{target.name}.part")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    options = [f"-D{name}={value}" for name, value in {**_trust_store(unfinished), **_proxy()}.items()]
+    try:
+        jars = _resolved(unfinished)
+        check_jars(jars)
+        shutil.rmtree(target, ignore_errors=True)
+        jars.rename(target)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _resolved(folder: Path) -> Path:
+    """The folder, below the given one, into which Spark resolved the jars; what it says of a failure is the error."""
+    home = java_home()
+    options = [f"-D{name}={value}" for name, value in {**_trust_store(folder), **_proxy()}.items()]
     settings = {
         "spark.jars.packages": ",".join(COORDINATES),
-        "spark.jars.ivy": str(unfinished / "ivy"),
+        "spark.jars.ivy": str(folder / "ivy"),
         "spark.driver.extraJavaOptions": " ".join(options),
         "spark.ui.enabled": "false",
         "spark.driver.bindAddress": "127.0.0.1",
@@ -71,25 +138,23 @@ def _resolve(target: Path) -> None:
     }
     if repositories := os.environ.get("LOCAL_CLOUD_MAVEN_REPOSITORIES"):
         settings["spark.jars.repositories"] = repositories
-    properties = unfinished / "spark.properties"
+    properties = folder / "spark.properties"
     write_properties(properties, settings)
-    script = "from pyspark.sql import SparkSession; SparkSession.builder.getOrCreate().stop()"
+    # Spark resolves before it starts its JVM's server. A session would load classes of jars that nobody has checked.
+    script = "from pyspark.java_gateway import launch_gateway; launch_gateway().shutdown()"
     result = subprocess.run(
         [sys.executable, "-c", script],
         env={**os.environ, **java_environment(home, properties)},
-        cwd=unfinished,
+        cwd=folder,
         capture_output=True,
         text=True,
         errors="replace",
         check=False,
     )
-    jars = list((unfinished / "ivy" / "jars").glob("*.jar"))
-    if result.returncode != 0 or not jars:
+    jars = folder / "ivy" / "jars"
+    if result.returncode != 0 or not any(jars.glob("*.jar")):
         raise SparkSetupError(f"Spark's jars could not be resolved: {_reason(result.stdout + result.stderr)}")
-    shutil.rmtree(target, ignore_errors=True)
-    (unfinished / "ivy" / "jars").rename(target)
-    (target / ".complete").touch()
-    shutil.rmtree(unfinished, ignore_errors=True)
+    return jars
 
 
 def _reason(output: str) -> str:
@@ -129,3 +194,14 @@ def _trust_store(folder: Path) -> dict[str, str]:
     store = folder / "trust.p12"
     store.write_bytes(pkcs12.serialize_java_truststore(certificates, BestAvailableEncryption(_STORE_PASSWORD.encode())))
     return {"javax.net.ssl.trustStore": str(store), "javax.net.ssl.trustStorePassword": _STORE_PASSWORD}
+
+
+def main() -> None:
+    """Resolve the jars and pin what comes."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = digests(_resolved(Path(folder)))
+    JARS_LOCK.write_text("".join(f"{digest}  {name}\n" for name, digest in sorted(found.items())))
+
+
+if __name__ == "__main__":
+    main()

@@ -14,6 +14,7 @@ MusicStreamsError
 ├── FailureNotRecorded     an execution is over, and its files are not FAILED yet: they will be in a moment
 ├── EventRefused           EventBridge did not take an event
 ├── QueueRefused           the arrivals queue did not take a message
+├── ForgetFailed           a run that erases users failed; its message does not name them
 ├── LakeChanged            the lake table is not what the run expects (missing, or its snapshot vanished)
 ├── NoPipeline             no deployed pipeline is found, or it does not let us in, or it does not answer
 ├── OutOfTime              (in intake) too little time is left to begin another file: its message comes again
@@ -70,6 +71,10 @@ class EventRefused(MusicStreamsError):
 
 class QueueRefused(MusicStreamsError):
     """The arrivals queue did not take a message."""
+
+
+class ForgetFailed(MusicStreamsError):
+    """A run that erases users failed; the message is that of the error, with their ids masked."""
 
 
 class LakeChanged(MusicStreamsError):

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from music_streams.alerts import Alerts
+from music_streams.alerts import Alerts, listed
 from music_streams.aws import PARALLEL_CALLS
 from music_streams.job_runs import JobRuns
 from music_streams.ledger import Entry, Ledger, Status
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _KNOWN_REASONS = re.compile(r"\b(no_reference_data)\b")
 _MAX_REASON = 300  # characters
-_MAX_LISTED = 50  # inputs; an alert holds 256 KB
 
 
 @dataclass(frozen=True)
@@ -116,5 +115,4 @@ def _message(cause: str) -> str:
 
 
 def _listed(heading: str, uris: list[str]) -> list[str]:
-    more = [f"and {len(uris) - _MAX_LISTED} more"] if len(uris) > _MAX_LISTED else []
-    return [heading, *uris[:_MAX_LISTED], *more] if uris else []
+    return [heading, *listed(uris)] if uris else []

@@ -81,3 +81,17 @@ def shortened(text: str, limit: int) -> str:
     """The text in one line of so many characters at most."""
     flat = " ".join(text.split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+def escaped(text: str) -> str:
+    r"""The text in one line, what does not print (line breaks, marks of direction) as ``\n`` or ``\u202e``."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def cut(text: str, limit: int) -> str:
+    """The text in so many characters at most, without its middle where it is longer."""
+    if len(text) <= limit:
+        return text
+    mark = " … "
+    head = (limit - len(mark)) // 2
+    return text[:head] + mark + text[len(text) - (limit - len(mark) - head) :]

@@ -149,10 +149,13 @@ class IntakeBatch:
 
         Until the ledger says VALID a crash leaves only claims that expire; after it, only an execution to start.
         """
-        for group in groups(self._taken.values()):
-            self._to_start |= self.intake.batches.make_valid(group)
-        for batch_id, attempt in sorted(self._to_start):
-            self.intake.executions.start(RunFolder(self.intake.lake_bucket, batch_id), attempt)
+        try:
+            for group in groups(self._taken.values()):
+                self._to_start |= self.intake.batches.make_valid(group)
+            for batch_id, attempt in sorted(self._to_start):
+                self.intake.executions.start(RunFolder(self.intake.lake_bucket, batch_id), attempt)
+        finally:  # last, so that trouble with alerts keeps no good file from its run
+            self.intake.quarantine.flush()
 
     def _arrive(self, source: Source) -> Outcome:
         claimed = self.intake.ledger.receive(source, self.intake.lease_seconds)

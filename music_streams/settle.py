@@ -84,11 +84,15 @@ class Settlement:
             source_id = entry.source.source_id
             self._settle(entry, summary.sources[source_id], costs.get(source_id))
 
-        left = work_off(running, settle, has_time)
+        try:
+            left = work_off(running, settle, has_time)
+            if left == 0:
+                for entry in entries:
+                    if entry.status is Status.QUARANTINED:
+                        self.quarantine.finish(entry)
+        finally:
+            self.quarantine.flush()
         if left == 0:
-            for entry in entries:
-                if entry.status is Status.QUARANTINED:
-                    self.quarantine.finish(entry)
             report = find_load_report(self.s3, folder, run_id)
             is_repeat = find_summary(self.s3, folder) == summary
             write_summary(self.s3, folder, summary)

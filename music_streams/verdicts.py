@@ -22,6 +22,7 @@ REQUIRED_COLUMNS = {
     Kind.USERS: ("user_id", "user_country"),
 }
 _SUFFIXES = {Kind.STREAMS: (".csv", ".csv.gz"), Kind.SONGS: (".csv",), Kind.USERS: (".csv",)}
+_MAX_REPEATS = 5  # columns that a verdict lists
 MAX_LINE_BYTES = 64 * 1024
 CHUNK_BYTES = 1024 * 1024
 GZIP_MAGIC = b"\x1f\x8b"
@@ -96,6 +97,20 @@ def judge(key: str, chunks: Iterable[bytes], max_bytes: int, has_time: Callable[
     return scan.judgement(REQUIRED_COLUMNS[kind], is_gzip=is_gzip)
 
 
+def _repeated(header: list[str], required: tuple[str, ...]) -> str:
+    """Which columns of a header have the name of an earlier one, the first few; '' where none has.
+
+    Unless the contract knows a name it is not told: of a file without a header it would be a row's value.
+    """
+    first: dict[str, int] = {}
+    repeats = [(n, name) for n, name in enumerate(header, start=1) if first.setdefault(name, n) != n]
+    told = [
+        f"column {n} is column {first[name]} again{f' ({name})' if name in required else ''}"
+        for n, name in repeats[:_MAX_REPEATS]
+    ]
+    return ", ".join(told) + (f" and {len(repeats) - _MAX_REPEATS} more" if len(repeats) > _MAX_REPEATS else "")
+
+
 class _Scan:
     """What one pass over the uncompressed bytes tells."""
 
@@ -144,9 +159,8 @@ class _Scan:
         if self.not_csv:
             return Judgement(Verdict.NOT_CSV, self.not_csv)
         header = csv_line.fields(self.header_line.decode()) or []
-        twice = sorted({name for name in header if header.count(name) > 1})
-        if twice:
-            return Judgement(Verdict.NOT_CSV, f"the header row names a column twice: {', '.join(twice)}")
+        if twice := _repeated(header, required):
+            return Judgement(Verdict.NOT_CSV, f"the header row names a column twice: {twice}")
         missing = [name for name in required if name not in header]
         if missing:
             return Judgement(Verdict.MISSING_COLUMNS, f"the header row lacks: {', '.join(missing)}")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from music_streams import clock, requests
-from music_streams.alerts import Alerts
+from music_streams.alerts import Alerts, listed
 from music_streams.errors import FailureNotRecorded
 from music_streams.ledger import Entry, Status
 from music_streams.reconcile import records
@@ -140,10 +140,9 @@ class Reconciler:
 
     def _alert(self, report: Report, news: list[str], uri: str) -> None:
         alerts = Alerts(self.stack.client("sns"), self.stack.output("AlertsTopicArn"))
-        more = [f"and {len(news) - 50} more"] if len(news) > 50 else []
         alerts.send(
             f"music-streams: reconciliation: {report.findings.sentence}",
-            [*news[:50], *more, f"All of it: {uri}", "What to do: docs/operate.md, or music-streams reconcile"],
+            [*listed(news), f"All of it: {uri}", "What to do: docs/operate.md, or music-streams reconcile"],
         )
 
     def _taker(self) -> FileTaker:

@@ -14,6 +14,7 @@ from music_streams.removals import Removals, Removed
 from music_streams.runs import Manifest, RunFolder, SourceOutcome, Summary, read_claimed, write_result
 from music_streams.sources import Treatment
 from music_streams.transform.batch import SparkBatch
+from music_streams.transform.discretion import discreet
 from music_streams.transform.lake import IcebergLake
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Leaving
 from music_streams.transform.reference_data import ReferenceData
@@ -80,7 +81,8 @@ def run(
         ).read()
         if manifest.streams:
             batch = SparkBatch(spark, s3, task.folder, manifest, reference, task.execution)
-    return process(s3, task, manifest, batch, IcebergLake(spark, glue, s3))
+    with discreet(manifest.forget):
+        return process(s3, task, manifest, batch, IcebergLake(spark, glue, s3))
 
 
 def process(

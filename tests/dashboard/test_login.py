@@ -1,19 +1,27 @@
-"""Nothing is told to somebody who is not logged in to Airflow, and pages let no strange content in."""
+"""Nothing is told to somebody whom Airflow does not know or does not let read, and pages let no strange content in."""
 
 import base64
 import hashlib
+import json
+import os
 import re
+import secrets
+import subprocess
 import sys
-from types import ModuleType
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.testclient import TestClient
 from music_streams_airflow.dashboard.app import create_app
 from music_streams_airflow.dashboard.guard import Login, airflow_login
 
 from tests.dashboard.conftest import nobody
+from tests.dashboard.page import Page
+
+ROOT = Path(__file__).parents[2]
 
 _NAMED = {
     "source_id": "0" * 32,
@@ -82,33 +90,115 @@ def test_the_charts_are_served_from_here(browser):
     assert "Chart.js v4" in browser.client.get("/music-streams/static/chart.umd.min.js").text
 
 
+class AuthManager:
+    """Lets one user read one DAG, and asks which team owns it where there are teams."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+
+    def is_authorized_dag(self, *, method: str, details: Any, user: str) -> bool:
+        self.asked.append(details)
+        return (method, details["id"], user) == ("GET", "reconcile_streams", "operator")
+
+
 @pytest.fixture
 def airflow_of(monkeypatch):
-    """An Airflow of some version, as far as its login goes: it knows one token."""
+    """An Airflow of some version, as far as its login goes: it knows two tokens, of a reader and of somebody else."""
+    users = {"good": "operator", "other": "other"}
 
     async def by_token(token: str) -> str:
-        if token != "good":
+        if token not in users:
             raise HTTPException(403, "Invalid JWT token")
-        return "operator"
+        return users[token]
 
-    def installed(version: str) -> Any:
-        security: Any = ModuleType("airflow.api_fastapi.core_api.security")
-        security.get_user = by_token
-        core_api: Any = ModuleType("airflow.api_fastapi.core_api")
-        core_api.security = security
-        airflow: Any = ModuleType("airflow")
-        airflow.__version__ = version
-        for module in (airflow, ModuleType("airflow.api_fastapi"), core_api, security):
-            monkeypatch.setitem(sys.modules, module.__name__, module)
-        return security
+    async def by_request(request: Request) -> str:
+        return await by_token(request.headers.get("Authorization", "").removeprefix("Bearer "))
+
+    def installed(version: str, *, has_teams: bool = False) -> AuthManager:
+        manager = AuthManager()
+        contents: dict[str, dict[str, Any]] = {
+            "airflow": {"__version__": version},
+            "airflow.api_fastapi": {},
+            "airflow.api_fastapi.app": {"get_auth_manager": lambda: manager},
+            "airflow.api_fastapi.auth.managers.models.resource_details": {"DagDetails": dict},
+            "airflow.api_fastapi.core_api": {},
+            "airflow.api_fastapi.core_api.security": {"get_user": by_token if version < "3.1" else by_request},
+            "airflow.configuration": {"conf": SimpleNamespace(getboolean=lambda *_, **__: has_teams)},
+            "airflow.models": {"DagModel": SimpleNamespace(get_team_name=lambda dag_id: f"team of {dag_id}")},
+        }
+        for name, content in contents.items():
+            module = ModuleType(name)
+            vars(module).update(content)
+            monkeypatch.setitem(sys.modules, name, module)
+        sys.modules["airflow.api_fastapi.core_api"].security = sys.modules["airflow.api_fastapi.core_api.security"]  # type: ignore[attr-defined]
+        return manager
 
     return installed
 
 
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.mark.parametrize("version", ["3.0.6", "3.3.2"])
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_no_address_answers_a_user_who_may_not_read_the_dag(airflow_of, version, address):
+    airflow_of(version)
+    answer = TestClient(create_app(airflow_login(), no_stack)).get(address, headers=bearer("other"))
+    page = Page(answer.text)
+    assert answer.status_code == 403
+    assert "no read access to the DAG reconcile_streams" in page.text
+    assert not page.all("script")
+    assert not [link for link in page.links if "login" in link]
+    digest = base64.b64encode(
+        hashlib.sha256(answer.text.partition("<style>")[2].partition("</style>")[0].encode()).digest()
+    )
+    assert f"style-src 'sha256-{digest.decode()}'" in answer.headers["Content-Security-Policy"]
+
+
 @pytest.mark.parametrize("version", ["3.1.0", "3.3.2", "4.0.0rc1"])
 def test_airflow_itself_tells_who_is_logged_in(airflow_of, version):
-    security = airflow_of(version)
-    assert airflow_login() == Login(security.get_user)
+    airflow_of(version)
+    client = TestClient(create_app(airflow_login(), no_stack))
+    assert client.get("/static/dashboard.css", headers=bearer("good")).status_code == 200
+    answer = client.get("/static/dashboard.css", headers=bearer("bad"))
+    assert (answer.status_code, "Invalid JWT token" in answer.text) == (403, True)
+
+
+@pytest.mark.parametrize(("has_teams", "team"), [(False, {}), (True, {"team_name": "team of reconcile_streams"})])
+def test_the_team_of_the_dag_is_told_where_airflow_has_teams(airflow_of, has_teams, team):
+    manager = airflow_of("3.3.2", has_teams=has_teams)
+    TestClient(create_app(airflow_login(), no_stack)).get("/static/dashboard.css", headers=bearer("good"))
+    assert manager.asked == [{"id": "reconcile_streams", **team}]
+
+
+PYTHONS = {name: ROOT / ".build" / "tools" / name / "bin" / "python" for name in ("airflow", "airflow-oldest")}
+LET_IN = {"/": 503, "/static/dashboard.css": 200}  # there is no pipeline
+
+
+@pytest.mark.parametrize("name", PYTHONS)
+def test_users_of_a_real_airflow_see_it_by_their_roles(name, tmp_path):
+    if not PYTHONS[name].exists():
+        pytest.skip(f"{name} is not installed: make {PYTHONS[name].parents[1].relative_to(ROOT)}/ready")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ["HOME"],
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__API_AUTH__JWT_ISSUER": "tests",
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(64),
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}",
+    }
+    script = Path(__file__).with_name("ask_airflow.py")
+    done = subprocess.run(
+        [PYTHONS[name], script, json.dumps(list(LET_IN))], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = json.loads(done.stdout.strip().splitlines()[-1])
+    for role in ("viewer", "user", "op", "admin"):
+        assert told["answers"][role] == {"Authorization": LET_IN, "Cookie": LET_IN}, role
+    assert {status for sent in told["answers"]["none"].values() for status in sent.values()} == {403}
+    assert "no read access to the DAG reconcile_streams" in told["page"]
 
 
 @pytest.mark.parametrize(
@@ -117,6 +207,8 @@ def test_airflow_itself_tells_who_is_logged_in(airflow_of, version):
         ({}, 401),
         ({"headers": {"Authorization": "Bearer good"}}, 200),
         ({"headers": {"Authorization": "Bearer bad"}}, 403),
+        ({"headers": {"Authorization": "Bearer other"}}, 403),
+        ({"headers": {"Cookie": "_token=other"}}, 403),
         ({"headers": {"Cookie": "_token=good"}}, 200),
         ({"headers": {"Cookie": "_token=bad"}}, 403),
         ({"headers": {"Cookie": "_token=good", "Authorization": "Bearer bad"}}, 403),

@@ -1,6 +1,7 @@
 """Queue messages become sources."""
 
 import json
+import traceback
 from typing import Any
 
 import pytest
@@ -179,3 +180,21 @@ def test_a_refusal_says_what_was_wrong_in_one_line(key):
     with pytest.raises(BadEvent) as refusal:
         source_of(json.dumps(event("incoming/" + key, **{"version-id": ""})))
     assert str(refusal.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"Request": "forget", "user_id": 4711471147, "requested_at": "x"}',
+        '{"request" "forget", "user_id": 4711471147}',
+        '"forget 4711471147"',
+        "user_id,track_id\n4711471147,4dBa8T7oDV9WvGr7kVS4Ez",
+        json.dumps(event() | {"time": "4711471147"}),
+        json.dumps(event() | {"time": 4711471147}),
+        json.dumps(event() | {"detail": {"4711471147": 1}}),
+    ],
+)
+def test_a_refused_message_is_not_quoted(body):
+    with pytest.raises(BadEvent) as caught:
+        source_of(body)
+    assert "4711471147" not in "".join(traceback.format_exception(caught.value))

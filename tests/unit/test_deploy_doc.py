@@ -4,11 +4,16 @@ import os
 import re
 import shlex
 import subprocess
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import boto3
 import botocore.session
 import pytest
 from botocore import xform_name
+from moto.server import ThreadedMotoServer
 from samtranslator.yaml_helper import yaml_parse
 
 ROOT = Path(__file__).parents[2]
@@ -20,49 +25,69 @@ OF_AWS = sorted(set(re.findall(r"\baws (?!s3 )([a-z0-9]+) ([a-z-]+)(.*)", BLOCKS
 OF_THE_CLI = {"output", "query", "max-items", "notification-endpoint"}  # what the AWS CLI calls its own way
 SESSION = botocore.session.get_session()
 BARE = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
+SECRETS: dict[str, Any] = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 FAKE = '#!/bin/sh\necho "{name} $*" >> "{record}"\n{then}\n'
 
 
 @pytest.fixture
-def deploy(tmp_path):
-    """`make deploy` with stand-ins for the AWS CLI and the SAM CLI; answers how it ended and what was called."""
+def artifacts() -> Iterator[Any]:
+    """S3 with an empty bucket for artifacts; its `endpoint` is where `make` finds it."""
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    urllib.request.urlopen(f"http://{host}:{port}/moto-api/reset", data=b"").close()
+    session = boto3.Session(**SECRETS, region_name="us-east-1")
+    s3: Any = session.client("s3", endpoint_url=f"http://{host}:{port}")
+    s3.create_bucket(Bucket="mine")
+    try:
+        yield s3
+    finally:
+        server.stop()
 
-    def run(*variables: str, upload: str = "exit 0") -> tuple[subprocess.CompletedProcess[str], list[str]]:
+
+@pytest.fixture
+def deploy(tmp_path, artifacts):
+    """`make deploy` with a stand-in for the SAM CLI; answers how it ended and what was called."""
+
+    def run(*variables: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
         record = tmp_path / "record"
         record.touch()
-        for name, then in (("aws", upload), ("sam", "exit 0")):
-            (tmp_path / name).write_text(FAKE.format(name=name, record=record, then=then))
-            (tmp_path / name).chmod(0o755)
-        environment = {**BARE, "PATH": f"{tmp_path}:{BARE['PATH']}"}
+        (tmp_path / "sam").write_text(FAKE.format(name="sam", record=record, then="exit 0"))
+        (tmp_path / "sam").chmod(0o755)
+        of_aws = {"AWS_ENDPOINT_URL": artifacts.meta.endpoint_url, "AWS_DEFAULT_REGION": "us-east-1"}
+        of_aws |= {name.upper(): value for name, value in SECRETS.items()}
         command = ["make", "deploy", f"PACKAGE={tmp_path / 'package'}", f"SAM={tmp_path / 'sam'}", *variables]
-        ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        ended = subprocess.run(command, cwd=ROOT, env=BARE | of_aws, capture_output=True, text=True, check=False)
         return ended, record.read_text().splitlines()
 
     return run
 
 
-def test_a_deployment_uploads_then_builds_then_deploys_what_it_uploaded(deploy, tmp_path):
+def test_a_deployment_uploads_then_builds_then_deploys_what_it_uploaded(deploy, artifacts, tmp_path):
     ended, called = deploy("ARTIFACTS_BUCKET=mine", "PARAMETERS=BatchSize=7", "OPTIONS=--no-execute-changeset")
     assert ended.returncode == 0, ended.stderr
     versions = {part: (tmp_path / "package" / part / "version").read_text().strip() for part in ("jobs", "airflow")}
-    sync = "aws s3 sync --only-show-errors --size-only"
-    uploads = [
-        f"{sync} {tmp_path}/package/{part}/{version} s3://mine/{part}/{version}" for part, version in versions.items()
-    ]
+    folders = {part: tmp_path / "package" / part / version for part, version in versions.items()}
+    packaged = {
+        f"{part}/{versions[part]}/{path.relative_to(folder)}": path.read_bytes()
+        for part, folder in folders.items()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    listed = [each["Key"] for each in artifacts.list_objects_v2(Bucket="mine")["Contents"]]
+    assert {key: artifacts.get_object(Bucket="mine", Key=key)["Body"].read() for key in listed} == packaged
     parameters = f"ArtifactsBucket=mine JobsVersion={versions['jobs']} BatchSize=7"
-    assert called == [
-        *uploads,
-        "sam build",
-        f"sam deploy --s3-bucket mine --s3-prefix functions --parameter-overrides {parameters} --no-execute-changeset",
-    ]
+    options = f"--s3-bucket mine --s3-prefix functions --parameter-overrides {parameters} --no-execute-changeset"
+    assert called == ["sam build", f"sam deploy --force-upload {options}"]
     for step in ("packaged", "Uploading jobs", "Uploading airflow", "Building", "Deploying"):
         assert step in ended.stdout
 
 
 def test_nothing_is_deployed_where_an_upload_failed(deploy):
-    ended, called = deploy("ARTIFACTS_BUCKET=mine", upload="exit 1")
+    ended, called = deploy("ARTIFACTS_BUCKET=missing")
     assert ended.returncode != 0
-    assert [line.split()[0] for line in called] == ["aws"]
+    assert "was not uploaded to s3://missing/jobs/" in ended.stderr
+    assert called == []
 
 
 def test_a_deployment_without_a_bucket_says_what_is_missing(deploy):

@@ -230,6 +230,53 @@ def test_the_verdict_too_large_comes_before_damage_further_on():
 # The judgement of whole files, told simply.
 
 
+class Counted(str):
+    """A column name that counts how often names are compared."""
+
+    __slots__ = ()
+    comparisons = 0
+
+    def __eq__(self, other: object) -> bool:
+        Counted.comparisons += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+@pytest.mark.parametrize("last", ["x", "1"], ids=["names once", "a name twice"])
+def test_a_header_of_twice_as_many_columns_takes_twice_the_comparisons(monkeypatch, last):
+    def comparisons(count: int) -> int:
+        names = [*COLUMNS, *map(str, range(count)), last]
+        monkeypatch.setattr(csv_line, "fields", lambda _: [Counted(name) for name in names])
+        Counted.comparisons = 0
+        assert of(GOOD).verdict is (Verdict.NOT_CSV if last == "1" else None)
+        return Counted.comparisons
+
+    assert comparisons(4_000) < 3 * max(100, comparisons(2_000))
+
+
+def test_the_verdict_on_repeated_columns_lists_a_few_of_them_and_quotes_nothing():
+    names = [f"{n}-" + "x" * 300 for n in range(60)]
+    judgement = of(",".join([*COLUMNS, *names, *names]).encode() + b"\n")
+    assert judgement.verdict is Verdict.NOT_CSV
+    assert judgement.detail.startswith("the header row names a column twice: column 64 is column 4 again, ")
+    assert judgement.detail.endswith(" and 55 more")
+    assert len(judgement.detail) < 250
+    assert "xxx" not in judgement.detail
+
+
+def test_the_verdict_on_repeated_columns_names_those_of_the_contract():
+    assert of(HEADER + b",b,track_id,b\n").detail == (
+        "the header row names a column twice: column 5 is column 2 again (track_id), column 6 is column 4 again"
+    )
+
+
+def test_the_verdict_on_a_file_without_a_header_does_not_quote_its_first_row():
+    judgement = of(b"4711471147,4711471147,2024-06-25 17:43:13\n")
+    assert judgement.verdict is Verdict.NOT_CSV
+    assert "4711471147" not in judgement.detail
+
+
 def judged_at_once(data: bytes, max_bytes: int) -> tuple[Verdict | None, list[str]]:
     text = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
     size = len(text)

@@ -1,6 +1,7 @@
 """The dashboard's addresses. It only looks: what changes something is a DAG run, which the page asks Airflow for.
 
-Every address, those of style and script too, asks for Airflow's login first.
+Every address, those of style and script too, first asks Airflow who is logged in and whether that user may read the
+DAG reconcile_streams.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,7 +20,7 @@ from music_streams import stack as stacks
 from music_streams.errors import MusicStreamsError, NoPipeline
 from music_streams.stack import Stack
 from music_streams_airflow.dashboard import lineage, listing, overview, reconciliations, templates
-from music_streams_airflow.dashboard.guard import Login
+from music_streams_airflow.dashboard.guard import RECONCILER, Login, MayNotRead
 from music_streams_airflow.dashboard.pipeline import Pipeline
 
 _STATIC = Path(__file__).parent / "static"
@@ -28,7 +29,6 @@ _FILES = {
     "dashboard.js": _STATIC / "dashboard.js",
     "chart.umd.min.js": _STATIC / "vendor" / "chart.umd.min.js",
 }
-_RECONCILER = "reconcile_streams"
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
@@ -109,8 +109,8 @@ def _add_pages(app: FastAPI, pipeline: Pipeline, now: Callable[[], datetime]) ->
     @app.get("/runs")
     def dag_run(request: Request, dag: Name = "", run: Name = "") -> HTMLResponse:
         """The tab that Airflow shows with each run of each DAG."""
-        if dag != _RECONCILER:
-            raise HTTPException(404, f"Only runs of {_RECONCILER} leave a report; this is one of {dag or 'no DAG'}.")
+        if dag != RECONCILER:
+            raise HTTPException(404, f"Only runs of {RECONCILER} leave a report; this is one of {dag or 'no DAG'}.")
         stack = pipeline.stack()
         report = reconciliations.by_dag_run(stack, run, now())
         if report is None:
@@ -132,6 +132,8 @@ def _add_pages(app: FastAPI, pipeline: Pipeline, now: Callable[[], datetime]) ->
 def _add_refusals(app: FastAPI, pipeline: Pipeline, login: Login) -> None:
     @app.exception_handler(AnyHTTPException)
     def refused(request: Request, error: AnyHTTPException) -> HTMLResponse:
+        if isinstance(error, MayNotRead):
+            return templates.no_right(request, str(error.detail))
         if error.status_code in {401, 403}:
             return templates.refusal(request, error.status_code, str(error.detail), login)
         return templates.trouble(request, error.status_code, "Not found", str(error.detail))

@@ -1,10 +1,20 @@
-"""Who may see the dashboard: whoever is logged in to Airflow."""
+"""Who may see the dashboard: whoever is logged in to Airflow and may read the DAG that watches the pipeline."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import HTTPException, Request
+from fastapi import Depends, HTTPException, Request
+
+RECONCILER = "reconcile_streams"
+"""The DAG whose reports the dashboard shows: its pages hold what that DAG's runs tell, and more of the same."""
+
+
+class MayNotRead(HTTPException):
+    """Airflow knows the user, who has no right to read the DAG."""
+
+    def __init__(self) -> None:
+        super().__init__(403, f"no read access to the DAG {RECONCILER}")
 
 
 @dataclass(frozen=True)
@@ -12,7 +22,8 @@ class Login:
     """How a request tells its user.
 
     Attributes:
-        get_user: a dependency that raises HTTPException(401) where a request has no valid login.
+        get_user: a dependency that raises HTTPException(401) where a request has no valid login, MayNotRead where its
+            user may not see the dashboard.
         is_kept_by_page: whether it is Airflow's page that keeps the login, not a cookie that comes with each request.
     """
 
@@ -21,12 +32,12 @@ class Login:
 
 
 def airflow_login() -> Login:
-    """The login of the Airflow that this runs in."""
+    """The login of the Airflow that this runs in, and its auth manager's word on each user."""
     import airflow  # noqa: PLC0415 - only where Airflow is
     from airflow.api_fastapi.core_api import security  # noqa: PLC0415
 
     if tuple(map(int, airflow.__version__.split(".")[:2])) >= (3, 1):
-        return Login(security.get_user)
+        return Login(_reader(security.get_user))
 
     async def get_user(request: Request) -> Any:  # noqa: ANN401 - Airflow's user
         """As Airflow 3.0 does it, or by the cookie in which the page of refusal hands the login on (refused.js)."""
@@ -36,4 +47,31 @@ def airflow_login() -> Login:
             raise HTTPException(401, "Not authenticated")
         return await security.get_user(token)
 
-    return Login(get_user, is_kept_by_page=True)
+    return Login(_reader(get_user), is_kept_by_page=True)
+
+
+def _reader(get_user: Callable[..., Any]) -> Callable[..., Any]:
+    """A dependency that gives the user of a request, if the auth manager lets that user read the DAG."""
+
+    # Not async: an auth manager may ask over the network.
+    def reader(user: Annotated[Any, Depends(get_user)]) -> Any:  # noqa: ANN401 - Airflow's user
+        from airflow.api_fastapi.app import get_auth_manager  # noqa: PLC0415 - as above
+        from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails  # noqa: PLC0415
+
+        details = DagDetails(id=RECONCILER, **_team())
+        if not get_auth_manager().is_authorized_dag(method="GET", details=details, user=user):
+            raise MayNotRead
+        return user
+
+    return reader
+
+
+def _team() -> dict[str, str | None]:
+    """The team that owns the DAG, where Airflow has teams."""
+    from airflow.configuration import conf  # noqa: PLC0415 - as above
+
+    if not conf.getboolean("core", "multi_team", fallback=False):
+        return {}
+    from airflow.models import DagModel  # noqa: PLC0415
+
+    return {"team_name": DagModel.get_team_name(RECONCILER)}

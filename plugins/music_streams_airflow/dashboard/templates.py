@@ -46,22 +46,29 @@ def trouble(
 
 
 def refusal(request: Request, status: int, detail: str, login: Login) -> HTMLResponse:
-    """What somebody without a login sees; a page of its own, for style and script ask for a login too."""
-    style, script = ((_FOLDER / f"refused.{kind}").read_text() for kind in ("css", "js"))
+    """What somebody without a login sees."""
+    script = _text("refused.js") if login.is_kept_by_page else ""
+    return _standing_alone(request, status, "refused", script, detail=detail, address=request.url.path)
+
+
+def no_right(request: Request, detail: str) -> HTMLResponse:
+    """What somebody sees who is logged in and may not see the dashboard."""
+    return _standing_alone(request, 403, "no_right", detail=detail)
+
+
+def _standing_alone(request: Request, status: int, name: str, script: str = "", **content: object) -> HTMLResponse:
+    """A page with its own style and script, because their addresses refuse its reader too."""
+    style = _text("refused.css")
     allowed = f"default-src 'none'; style-src '{_digest(style)}'; base-uri 'none'; frame-ancestors 'self'"
-    if login.is_kept_by_page:
+    if script:
         allowed += f"; script-src '{_digest(script)}'"
-    response = _rendered(
-        request,
-        status,
-        "refused",
-        detail=detail,
-        style=style,
-        script=script if login.is_kept_by_page else "",
-        address=request.url.path,
-    )
+    response = _rendered(request, status, name, style=style, script=script, **content)
     response.headers["Content-Security-Policy"] = allowed
     return response
+
+
+def _text(name: str) -> str:
+    return (_FOLDER / name).read_text()
 
 
 def _rendered(request: Request, status: int, name: str, **content: object) -> HTMLResponse:

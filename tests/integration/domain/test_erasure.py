@@ -5,17 +5,28 @@ import itertools
 import json
 import logging
 import re
+import traceback
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from music_streams import requests
+from music_streams.archive import archive_sources
+from music_streams.claim import claim_sources
 from music_streams.erasure import Erasure
-from music_streams.errors import ArchiveMismatch
+from music_streams.errors import ArchiveMismatch, BadEvent, ForgetFailed
 from music_streams.ledger import Status
-from music_streams.runs import Manifest, RunFolder, Summary, write_manifest, write_summary
+from music_streams.requests import Forget
+from music_streams.runs import Manifest, RunFolder, Summary, read_claimed, write_manifest, write_summary
 from music_streams.sources import Source
+from music_streams.transform import job
+from music_streams.transform.discretion import discreet
+from music_streams.transform.ports import LISTENS, REJECTED_ROWS
 from tests.differential import reading
+from tests.integration.domain.validate import Validate, plenty
 from tests.integration.domain.world import FILES, LAKE, LANDING, RECEIVED_AT, Crash, always
+from tests.integration.transform.memory import Listen, MemoryLake, MemoryTables, Rejected
 
 USER = 7
 HEADER = b"user_id,track_id,listen_time\n"
@@ -402,3 +413,54 @@ def test_what_is_done_is_noted_in_the_runs_folder(world):
     folder = asked(world, source)
     erase(world, folder)
     assert json.loads(world.content(folder.key("erased.json"), LAKE)) == {"done": [source.source_id]}
+
+
+# ── From end to end ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("is_refused", [False, True], ids=["done", "refused by the lake"])
+def test_nothing_that_is_logged_announced_or_handed_on_names_the_user(world, caplog, is_refused):
+    user = 4_711_471_147
+    row = f"{user},4dBa8T7oDV9WvGr7kVS4Ez,2024-06-25 17:43:13\n".encode()
+    good, bad = kept(world, HEADER + row + OTHERS), kept(world, HEADER + b"\xff" + row, Status.QUARANTINED)
+    tables = MemoryTables()
+    tables.commit(LISTENS, [Listen(good.source_id, "first-1", user, "4dBa8T7oDV9WvGr7kVS4Ez", "2024-06-25")])
+    tables.commit(REJECTED_ROWS, [Rejected(good.source_id, "first-1", row.decode(), "bad_listen_time")])
+    request = Forget(user, "2026-11-22T04:15:00.123Z")
+    world.sent_alerts()
+    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG, logger="music_streams")
+
+    def conflict(step: str) -> None:
+        if is_refused and step.startswith("before"):
+            raise RuntimeError(f"conflicting files that can contain records matching user_id in ({user})")
+
+    with pytest.raises(BadEvent) as refused:
+        world.intake().open_batch(plenty).take(requests.to_message(request).replace("request", "Request"))
+    Validate(world, requests.to_message(request)).deliver()
+    execution = f"{request.batch_id}-1"
+    folder, arn = RunFolder(LAKE, request.batch_id), world.execution_arn(execution)
+    claim = claim_sources(world.s3, world.ledger, folder.manifest_uri, arn, always)
+    handed_on = [execution, world.execution_input(execution), claim]
+    task = job.TransformRun(folder, execution, "jr_1", LANDING, Decimal("0.2"), 1, publish_track_metrics=True)
+    try:
+        lake = MemoryLake(world.s3, tables, conflict)
+        with discreet([user]):
+            job.process(world.s3, task, read_claimed(world.s3, folder, execution), None, lake)
+    except ForgetFailed as error:
+        cause = json.dumps({"ErrorMessage": f"{type(error).__name__}: {error}"})
+        detail = {"executionArn": arn, "name": execution, "status": "FAILED", "error": "States.TaskFailed"}
+        world.failure_path.record(detail | {"cause": cause, "input": world.execution_input(execution)}, always)
+    else:
+        world.settlement.settle(folder.manifest_uri, arn, "jr_1", always)
+        handed_on.append(archive_sources(world.s3, world.ledger, folder.manifest_uri, arn, always))
+        assert erase(world, folder) == 0
+    alerts, handed_on_text = world.sent_alerts(), str([*handed_on, *world.sent_events()])
+    assert bool(alerts) == is_refused
+    assert is_refused or (content(world, good), content(world, bad)) == (CLEARED, HEADER)
+    logged = [str(vars(record)) + logging.Formatter().format(record) for record in caplog.records]
+    assert logged
+    logged += traceback.format_exception(refused.value)  # as the function's processor of batches logs it
+    for text in [*logged, str(alerts), handed_on_text]:
+        assert str(user) not in text
+        assert "4dBa8T7oDV9WvGr7kVS4Ez" not in text

@@ -2,14 +2,19 @@
 
 import itertools
 import json
+import re
+from collections import Counter
+from itertools import zip_longest
 
 import pytest
+from botocore.exceptions import ClientError
 
 from music_streams import quarantine
 from music_streams.errors import ObjectGone
 from music_streams.ledger import Status
 from music_streams.repair import Repairs
 from music_streams.verdicts import Verdict
+from tests.integration.domain.validate import Validate, message, take
 from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LANDING, Crash
 
 
@@ -17,6 +22,12 @@ def received(world, **upload):
     claimed = world.ledger.receive(world.upload(**upload), 300)
     assert claimed is not None
     return claimed
+
+
+def quarantined(world, claimed, verdict=Verdict.NOT_CSV, detail="the detail"):
+    """As an invocation does it that has no other file."""
+    world.quarantine.take(claimed, verdict, detail)
+    world.quarantine.flush()
 
 
 def reason_beside(world, kept_key):
@@ -27,7 +38,7 @@ def reason_beside(world, kept_key):
 def test_a_file_is_kept_with_its_reason_and_announced(world, verdict):
     claimed = received(world)
     world.sent_alerts()
-    world.quarantine.take(claimed, verdict, "the detail")
+    quarantined(world, claimed, verdict)
     entry = world.entry(claimed.source)
     assert (entry.status, entry.reason) == (Status.QUARANTINED, verdict)
     assert entry.archive_key == claimed.source.kept_key("quarantine")
@@ -44,9 +55,9 @@ def test_a_file_is_kept_with_its_reason_and_announced(world, verdict):
 
 
 def test_a_subject_of_strange_letters_is_announced(world):
-    claimed = received(world, key="incoming/" + "é𝄞\t" * 60 + ".csv")
+    claimed = received(world, key="incoming/" + "é𝄞" * 60 + ".csv")
     world.sent_alerts()
-    world.quarantine.take(claimed, Verdict.NOT_CSV, "")
+    quarantined(world, claimed)
     (alert,) = world.sent_alerts()
     assert alert["Subject"].isascii()
     assert alert["Subject"].isprintable()
@@ -59,13 +70,14 @@ def test_a_file_too_large_to_be_copied_is_quarantined_where_it_lies(world, monke
     monkeypatch.setattr(quarantine, "MAX_COPIED_BYTES", len(GOOD) - 1)
     claimed = received(world)
     world.sent_alerts()
-    world.quarantine.take(claimed, verdict, "the detail")
+    quarantined(world, claimed, verdict)
     entry = world.entry(claimed.source)
     assert (entry.status, entry.archive_key, entry.stays_in_place) == (Status.QUARANTINED, "", True)
     assert entry.place == claimed.source
     assert reason_beside(world, claimed.source.kept_key("quarantine"))["verdict"] == verdict
     assert len(world.sent_alerts()) == 1
     world.quarantine.finish(entry)  # as when its event comes again
+    world.quarantine.flush()
     assert world.has(claimed.source)
     assert world.sent_alerts() == []
     found = Repairs(world.s3, world.ledger, world.state_machine, LANDING, 0)
@@ -74,7 +86,7 @@ def test_a_file_too_large_to_be_copied_is_quarantined_where_it_lies(world, monke
 
 def test_a_file_named_reason_json_is_kept_beside_its_reason(world):
     claimed = received(world, key="incoming/reason.json", content=b"the file itself")
-    world.quarantine.take(claimed, Verdict.BAD_KEY, "")
+    quarantined(world, claimed, Verdict.BAD_KEY)
     kept_key = world.entry(claimed.source).archive_key
     assert world.content(kept_key) == b"the file itself"
     assert reason_beside(world, kept_key)["verdict"] == "bad_key"
@@ -84,7 +96,7 @@ def test_who_lost_the_claim_neither_announces_nor_removes(world):
     earlier = received(world)
     assert world.ledger.receive(earlier.source, ALWAYS_EXPIRED)
     world.sent_alerts()
-    world.quarantine.take(earlier, Verdict.NOT_CSV, "")
+    quarantined(world, earlier)
     assert world.sent_alerts() == []
     assert world.has(earlier.source)
     assert world.status(earlier.source) is Status.RECEIVED
@@ -105,15 +117,16 @@ def test_a_quarantine_may_die_anywhere_and_be_repeated(world, is_done):
         world.sent_alerts()
         try:
             with world.crash_at(call, is_done=is_done):
-                world.quarantine.take(claimed, Verdict.NOT_CSV, "the detail")
+                quarantined(world, claimed)
             break
         except Crash:
             # As the event's next delivery does it.
             if world.status(claimed.source) is Status.RECEIVED:
                 again = world.ledger.receive(claimed.source, ALWAYS_EXPIRED)
-                world.quarantine.take(again, Verdict.NOT_CSV, "the detail")
+                quarantined(world, again)
             else:
                 world.quarantine.finish(world.entry(claimed.source))
+                world.quarantine.flush()
         entry = world.entry(claimed.source)
         assert entry.status is Status.QUARANTINED, call
         assert world.content(entry.archive_key) == GOOD
@@ -125,7 +138,90 @@ def test_a_quarantine_may_die_anywhere_and_be_repeated(world, is_done):
 
 def test_finishing_what_is_finished_is_silent(world):
     claimed = received(world)
-    world.quarantine.take(claimed, Verdict.NOT_CSV, "")
+    quarantined(world, claimed)
     world.sent_alerts()
     world.quarantine.finish(world.entry(claimed.source))
+    world.quarantine.flush()
     assert world.sent_alerts() == []
+
+
+def announced(alerts):
+    """How often each source is named in alerts, by its source_id."""
+    return Counter(re.findall(r"source_id ([0-9a-f]{32})", "\n".join(alert["Message"] for alert in alerts)))
+
+
+def test_a_batch_of_bad_files_is_one_alert_a_reason(world):
+    empty = [world.upload(b"") for _ in range(60)]
+    broken = [world.upload(b"\xff\n") for _ in range(3)]
+    world.sent_alerts()
+    take(world, *(message(source) for pair in zip_longest(empty, broken) for source in pair if source))
+    alerts = {alert["Subject"]: alert["Message"].split("\n") for alert in world.sent_alerts()}
+    assert alerts.keys() == {"music-streams: empty_file: 60 files", "music-streams: not_utf8: 3 files"}
+    heading, advice, *lines = alerts["music-streams: empty_file: 60 files"]
+    assert heading == "60 files quarantined: empty_file."
+    assert advice.startswith("What to do: ")
+    assert [line.partition(": ")[0] for line in lines[:-1]] == [source.uri for source in empty[:50]]
+    assert lines[-1] == "and 10 more"
+    assert not any(world.has(source) for source in empty + broken)
+
+
+def test_an_event_that_comes_twice_in_a_batch_is_one_line(world):
+    source = world.upload(b"")
+    world.sent_alerts()
+    take(world, message(source), message(source))
+    [alert] = world.sent_alerts()
+    assert announced([alert]) == {source.source_id: 1}
+    assert "holds nothing but blank lines" in alert["Message"]
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
+def test_no_alert_of_a_batch_is_lost_whenever_the_invocation_dies(world, is_done):
+    for call in itertools.count(1):
+        sources = [world.upload(content) for content in (b"", b"\xff\n", b"", GOOD)]
+        validate = Validate(world, *map(message, sources))
+        world.sent_alerts()
+        try:
+            with world.crash_at(call, is_done=is_done):
+                validate.deliver()
+            break
+        except Crash:
+            world.quarantine._announcements.clear()  # what a process had in memory is gone with it
+            validate.deliver(ALWAYS_EXPIRED)
+        assert announced(world.sent_alerts()).keys() == {source.source_id for source in sources[:3]}, call
+        for source in sources[:3]:
+            assert world.status(source) is Status.QUARANTINED, call
+            assert not world.has(source), call
+        assert world.execution_input(f"{world.entry(sources[3]).batch_id}-1"), call
+    assert call > 20
+
+
+@pytest.mark.parametrize("refused", ["Publish", "DeleteObject"])
+def test_trouble_with_alerts_or_removals_holds_no_good_file_up_and_is_made_good(world, refused):
+    bad, good = world.upload(b""), world.upload()
+    validate = Validate(world, message(bad), message(good))
+    world.sent_alerts()
+    with world.refusing(refused), pytest.raises(ClientError):
+        validate.deliver()
+    assert world.execution_input(f"{world.entry(good).batch_id}-1")
+    assert world.has(bad)
+    validate.deliver()
+    assert not world.has(bad)
+    assert announced(world.sent_alerts())[bad.source_id]
+
+
+def test_bad_files_are_announced_though_no_execution_can_be_started(world):
+    bad, good = world.upload(b""), world.upload()
+    world.sent_alerts()
+    with world.refusing("StartExecution"), pytest.raises(ClientError):
+        take(world, message(bad), message(good))
+    assert announced(world.sent_alerts()) == {bad.source_id: 1}
+    assert not world.has(bad)
+
+
+def test_a_long_detail_is_shortened_where_it_is_kept(world):
+    claimed = received(world)
+    quarantined(world, claimed, detail="column " + "x" * 64 * 1024 + " twice")
+    detail = reason_beside(world, world.entry(claimed.source).archive_key)["detail"]
+    assert len(detail) == 1_000
+    assert detail.startswith("column x")
+    assert detail.endswith("x twice")

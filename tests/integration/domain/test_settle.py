@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -10,6 +11,7 @@ import pytest
 from music_streams.errors import EventRefused, RunIsOver
 from music_streams.ledger import Status
 from music_streams.runs import SourceOutcome, Summary, read_summary, write_result
+from music_streams.slices import SLICE
 from tests.integration.domain.world import GOOD, Crash, always
 
 RUN_ID = "jr_1"
@@ -86,6 +88,76 @@ def test_a_settlement_may_die_anywhere_and_be_repeated(world, is_done):
         assert world.sent_alerts(), call
         assert world.sent_events(), call
     assert call > 10
+
+
+class BadRun:
+    """A run that refuses all its files: new ones, and such as were released from quarantine."""
+
+    def __init__(self, world, new, released):
+        self.world = world
+        self.sources = [world.upload() for _ in range(new + released)]
+        folder = world.batch(*self.sources)
+        self.arn = world.execution_arn(f"{folder.batch_id}-1")
+        about = {"status": Status.RUNNING, "batch_id": folder.batch_id, "execution_arn": self.arn}
+        world.batch(*self.sources, status=Status.RUNNING, execution_arn=self.arn)
+        for source in self.sources[new:]:
+            kept = source.kept_key("quarantine")
+            world.s3.put_object(Bucket=source.bucket, Key=kept, Body=GOOD)
+            world.s3.delete_object(Bucket=source.bucket, Key=source.key, VersionId=source.version_id)
+            world.put_entry(source, archive_key=kept, **about)
+        outcomes = {source.source_id: TOO_BAD for source in self.sources}
+        name = f"{folder.batch_id}-1"
+        summary = Summary(folder.batch_id, name, 7, "uuid", [], f"metrics/{RUN_ID}", outcomes)
+        write_result(world.s3, folder, RUN_ID, summary)
+        self.folder = folder
+
+    def settle(self, has_time=always):
+        return self.world.settlement.settle(self.folder.manifest_uri, self.arn, RUN_ID, has_time)
+
+
+def named(alerts):
+    return set(re.findall(r"source_id ([0-9a-f]{32})", "\n".join(alert["Message"] for alert in alerts)))
+
+
+def test_the_bad_files_of_a_run_are_one_alert(world):
+    run = BadRun(world, new=20, released=2)
+    world.sent_alerts()
+    assert run.settle() == 0
+    [alert] = world.sent_alerts()
+    assert alert["Subject"] == "music-streams: too_many_bad_rows: 22 files"
+    assert named([alert]) == {source.source_id for source in run.sources}
+    assert run.settle() == 0
+    assert world.sent_alerts() == []
+
+
+def test_each_call_of_the_step_announces_what_it_quarantined(world):
+    run = BadRun(world, new=SLICE + 1, released=0)
+    world.sent_alerts()
+    assert run.settle(has_time=lambda: False) == 1
+    [first] = world.sent_alerts()
+    assert run.settle(has_time=lambda: False) == 0
+    [second] = world.sent_alerts()
+    assert (len(re.findall("source_id", second["Message"])), "and 14 more" in first["Message"]) == (1, True)
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
+def test_no_alert_of_a_run_is_lost_whenever_the_step_dies(world, is_done):
+    for call in itertools.count(1):
+        run = BadRun(world, new=2, released=1)
+        world.sent_alerts()
+        try:
+            with world.crash_at(call, is_done=is_done):
+                run.settle()
+            break
+        except Crash:
+            world.quarantine._announcements.clear()  # what a process had in memory is gone with it
+            run.settle()
+        assert named(world.sent_alerts()) == {source.source_id for source in run.sources}, call
+        for source in run.sources:
+            assert world.status(source) is Status.QUARANTINED, call
+            assert world.content(source.kept_key("quarantine")) == GOOD, call
+            assert not world.has(source), call
+    assert call > 15
 
 
 def test_the_summary_of_the_run_is_that_of_the_job_run_whose_metrics_were_loaded(world):

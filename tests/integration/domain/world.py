@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from music_streams import aws
 from music_streams.alerts import Alerts
 from music_streams.executions import Executions
@@ -228,6 +230,17 @@ class World:
 
         with self._watching(before=begin, after=end):
             yield calls
+
+    @contextmanager
+    def refusing(self, operation: str) -> Iterator[None]:
+        """AWS refuses every call of an operation meanwhile."""
+
+        def refuse(model: Any, **_: Any) -> None:
+            if model.name == operation:
+                raise ClientError({"Error": {"Code": "AccessDenied", "Message": "refused"}}, operation)
+
+        with self._watching(before=refuse, after=lambda **_: None):
+            yield
 
     @contextmanager
     def interrupt_at(self, call: int, other: Callable[[], object]) -> Iterator[list[str]]:

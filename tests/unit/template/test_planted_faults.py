@@ -81,7 +81,8 @@ def revoke(role: str, action: str) -> Change:
     """Take an action from every statement of a role."""
 
     def change(resources, _machine):
-        statements = _role_statements(resources, role)
+        policies = resources[role]["Properties"]["Policies"]
+        statements = [each for policy in policies for each in policy["PolicyDocument"]["Statement"]]
         assert any(action in as_list(statement["Action"]) for statement in statements)
         for statement in statements:
             statement["Action"] = [each for each in as_list(statement["Action"]) if each != action] or [
@@ -97,7 +98,13 @@ def grant(role: str, action: str, resource: Any) -> Change:
 
 
 def _role_statements(resources, role: str) -> list[dict[str, Any]]:
-    return resources[role]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    """The statements of a role's own policy; that for logs, if there is one, comes first and is the same for many."""
+    return resources[role]["Properties"]["Policies"][-1]["PolicyDocument"]["Statement"]
+
+
+def log_groups(name: str) -> Any:
+    """The log groups of the account with a name."""
+    return {"Fn::Sub": "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:" + name}
 
 
 def statement_of(policy: str, sid: str, **changes: Any) -> Change:
@@ -299,8 +306,41 @@ FAULTS = [
     Fault(
         "administrator",
         put("SettleRole/ManagedPolicyArns", ["arn:aws:iam::aws:policy/AdministratorAccess"]),
-        access.roles_take_no_policy_of_aws_but_for_logs,
+        access.roles_take_no_policy_of_aws,
         "SettleRole",
+    ),
+    Fault(
+        "any log group by AWS's own policy",
+        put(
+            "SettleRole/ManagedPolicyArns",
+            [{"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"}],
+        ),
+        access.roles_take_no_policy_of_aws,
+        "SettleRole",
+    ),
+    Fault(
+        "any log group of the account",
+        grant("ClaimRole", "logs:PutLogEvents", log_groups("*")),
+        access.who_writes_logs_names_the_groups,
+        "ClaimRole",
+    ),
+    Fault(
+        "the logs of every job of the account",
+        grant("TransformRole", "logs:CreateLogStream", log_groups("/aws-glue/*")),
+        access.who_writes_logs_names_the_groups,
+        "TransformRole",
+    ),
+    Fault(
+        "function that may not log",
+        revoke("MeasureRole", "logs:PutLogEvents"),
+        grants.every_function_may_write_its_own_log,
+        "MeasureFunction: its role does not grant logs:PutLogEvents",
+    ),
+    Fault(
+        "job that may not log",
+        revoke("LoadRole", "logs:CreateLogGroup"),
+        grants.every_job_may_write_its_own_logs,
+        "LoadJob: its role does not grant logs:CreateLogGroup",
     ),
     # Ends in time, and says what it did
     Fault(

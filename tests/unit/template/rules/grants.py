@@ -62,6 +62,23 @@ def who_publishes_to_an_encrypted_topic_may_use_its_key(template: Template) -> I
                     yield from _missing(template, function, action, target(properties["KmsMasterKeyId"]))
 
 
+def every_function_may_write_its_own_log(template: Template) -> Iterator[str]:
+    for name, function in of_type(template, "AWS::Lambda::Function").items():
+        for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
+            yield from _missing(template, name, action, target(function["LoggingConfig"]["LogGroup"]))
+
+
+def every_job_may_write_its_own_logs(template: Template) -> Iterator[str]:
+    """https://docs.aws.amazon.com/glue/latest/dg/monitor-continuous-logging.html: Glue makes these groups."""
+    for name, job in of_type(template, "AWS::Glue::Job").items():
+        kind = "python-jobs" if job["Command"]["Name"] == "pythonshell" else "jobs"
+        granted = role_statements(template, target(job["Role"]))
+        for group in (f"log-group:/aws-glue/{kind}/{stream}" for stream in ("error", "output")):
+            for action in ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"):
+                if not allows(granted, action, f"{group}:log-stream:jr_1"):
+                    yield f"{name}: its role does not grant {action} on {group}"
+
+
 def _granted(template: Template, function: str) -> list[dict[str, Any]]:
     return role_statements(template, target(template["Resources"][function]["Properties"]["Role"]))
 

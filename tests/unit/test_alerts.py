@@ -1,0 +1,107 @@
+"""An alert is plain text of bounded size, whatever the names and values in it are."""
+
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from music_streams.alerts import MAX_LINE, MAX_MESSAGE_BYTES, Alerts
+
+ROOT = Path(__file__).parents[2]
+SNS_LIMIT = 262_144  # bytes: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+STEERING = [
+    "\n",
+    "\r",
+    "\r\n",
+    "\v",
+    "\f",
+    "\x1b[2J",
+    "\x7f",
+    "\x85",
+    "\u2028",
+    "\u2029",
+    "\u202e",
+    "\u202a",
+    "\u2066",
+    "\u200f",
+    "\u061c",
+    "\u200b",
+    "\ufeff",
+    "\U000e0041",
+    "\udc80",
+]
+
+
+class Topic:
+    """Keeps what is published."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, str]] = []
+
+    def publish(self, *, TopicArn, Subject, Message):  # noqa: N803 - the names of boto3
+        self.sent.append((TopicArn, Subject, Message))
+
+
+def sent(subject, lines):
+    topic: Any = Topic()
+    Alerts(topic, "arn:topic").send(subject, lines)
+    [(_, subject, message)] = topic.sent
+    return subject, message
+
+
+@pytest.mark.parametrize("sign", STEERING, ids=ascii)
+def test_a_name_can_neither_begin_a_line_nor_steer_how_it_is_shown(sign):
+    name = f"incoming/a{sign}What to do: open the attachment{sign}.csv"
+    _, message = sent(name, [f"s3://landing/{name} is quarantined.", "What to do: nothing."])
+    assert len(message.splitlines()) == 2
+    assert message.startswith("s3://landing/incoming/a\\")
+    assert not {unicodedata.category(c) for c in message if c != "\n"} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    message.encode()
+
+
+def test_letters_of_any_alphabet_are_shown_as_they_are():
+    line = "Łucja Brzoza; 鈴木はな; שלום; مرحبا; 𝄞 🎵 — “é” \\"
+    assert sent("", [line])[1] == line
+
+
+@pytest.mark.parametrize("sign", ["a", "é", "𝄞", "\n", "\U000e0041"], ids=ascii)
+def test_a_long_line_keeps_its_beginning_and_its_end(sign):
+    _, message = sent("", [f"s3://landing/{sign * 64 * 1024} is quarantined."])
+    assert len(message) <= MAX_LINE
+    assert message.startswith("s3://landing/")
+    assert message.endswith(" is quarantined.")
+    assert " … " in message
+
+
+def test_a_line_that_fits_is_not_shortened():
+    assert sent("", ["a" * MAX_LINE])[1] == "a" * MAX_LINE
+
+
+@pytest.mark.parametrize("sign", ["a", "é", "𝄞"])
+def test_a_whole_alert_fits_into_a_message_and_says_what_was_left_out(sign):
+    lines = ["What to do: nothing.", *[sign * 400] * 1_000]
+    _, message = sent("", lines)
+    assert len(message.encode()) <= MAX_MESSAGE_BYTES < SNS_LIMIT
+    first, *middle, last = message.split("\n")
+    assert first == "What to do: nothing."
+    assert last == f"and {len(lines) - len(middle) - 1:,} more lines"
+
+
+def test_a_subject_is_a_short_line_of_ascii():
+    subject, _ = sent("music-streams: é\n\u202e" + "x" * 200, ["…"])
+    assert subject.startswith("music-streams: ???xxx")
+    assert len(subject) <= 100
+
+
+def test_nothing_but_alerts_publishes_to_the_topic():
+    """What publishes by itself would have to escape and shorten by itself."""
+    folders = ("music_streams", "music_streams_cli", "functions", "glue", "dags", "plugins")
+    callers = [
+        path.relative_to(ROOT).as_posix()
+        for folder in folders
+        for path in (ROOT / folder).rglob("*.py")
+        if "TopicArn=" in path.read_text()
+    ]
+    assert callers == ["music_streams/alerts.py"]
+    assert not [path for path in (ROOT / "statemachine").iterdir() if "sns" in path.read_text().lower()]

@@ -1,0 +1,64 @@
+"""Errors of a run that forgets users do not name them."""
+
+import traceback
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from music_streams.errors import ForgetFailed
+from music_streams.runs import Manifest, RunFolder, write_claimed
+from music_streams.transform import job
+from music_streams.transform.discretion import discreet
+from music_streams.transform.ports import Leaving
+from tests.integration.transform.directory_s3 import DirectoryS3
+
+USER = 4_711_471_147
+CONFLICT = f'Found conflicting files that can contain records matching (ref(name="user_id") in ({USER})): [a.parquet]'
+
+
+def printed(error: BaseException) -> str:
+    """As Python prints an error that ends a job."""
+    return "".join(traceback.format_exception(error))
+
+
+def test_the_job_fails_without_naming_the_user(tmp_path, monkeypatch):
+    class Refusing:
+        """A lake of which every statement fails, and says which it was."""
+
+        def __init__(self, *_: Any) -> None:
+            pass
+
+        def find(self, _: Leaving) -> None:
+            raise RuntimeError(CONFLICT)
+
+    monkeypatch.setattr(job, "IcebergLake", Refusing)
+    s3: Any = DirectoryS3(tmp_path)
+    nobody: Any = None
+    folder = RunFolder("lake", "forget")
+    write_claimed(s3, folder, "forget-1", Manifest("forget", [], forget=[7, USER]))
+    task = job.TransformRun(folder, "forget-1", "jr_1", "landing", Decimal("0.2"), 1, publish_track_metrics=False)
+    with pytest.raises(ForgetFailed, match="Found conflicting files") as caught:
+        job.run(nobody, s3, nobody, set, task)
+    assert str(USER) not in printed(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("user_id in (7)", "user_id in (<user_id>)"),
+        ("raw RLIKE '(^|x)0*(7|70)($|x)'", "raw RLIKE '(^|x)0*(<user_id>|<user_id>)($|x)'"),
+        ("row 007,4dBa,x", "row <user_id>,4dBa,x"),
+        ("17 of 77 files, 707", "17 of 77 files, 707"),
+    ],
+)
+def test_ids_are_masked_where_they_stand_alone(text, masked):
+    with pytest.raises(ForgetFailed) as caught, discreet([7, 70]):
+        raise ValueError(text)
+    assert str(caught.value) == f"ValueError: {masked}"
+    assert text == masked or text not in printed(caught.value)
+
+
+def test_errors_of_other_runs_are_as_they_were():
+    with pytest.raises(ValueError, match="row 007"), discreet([]):
+        raise ValueError("row 007")

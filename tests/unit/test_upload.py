@@ -1,0 +1,102 @@
+"""What lies in the artifacts bucket after an upload is what was packaged, whatever lay there before."""
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from deploy import upload
+
+ROOT = Path(__file__).parents[2]
+BUCKET, PREFIX = "my-artifacts", "jobs/0123456789ab"
+
+
+@pytest.fixture
+def s3(monkeypatch):
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with mock_aws():
+        client: Any = boto3.client("s3")
+        client.create_bucket(Bucket=BUCKET)
+        client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        yield client
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    made = tmp_path / "package"
+    (made / "dags" / "deep").mkdir(parents=True)
+    (made / "job.py").write_bytes(b"print('ours')")
+    (made / "dags" / "deep" / "empty.py").touch()
+    return made
+
+
+def stored(s3, prefix: str = "") -> dict[str, bytes]:
+    listed = s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
+    return {each["Key"]: s3.get_object(Bucket=BUCKET, Key=each["Key"])["Body"].read() for each in listed}
+
+
+def run(monkeypatch, *arguments: object) -> None:
+    monkeypatch.setattr("sys.argv", ["upload", *map(str, arguments)])
+    upload.main()
+
+
+OURS = {f"{PREFIX}/job.py": b"print('ours')", f"{PREFIX}/dags/deep/empty.py": b""}
+
+
+def test_every_file_lies_under_the_prefix(s3, folder, monkeypatch):
+    run(monkeypatch, folder, f"s3://{BUCKET}/{PREFIX}")
+    assert stored(s3) == OURS
+
+
+def test_an_object_that_was_changed_and_has_the_size_of_ours_is_replaced(s3, folder, monkeypatch):
+    run(monkeypatch, folder, f"s3://{BUCKET}/{PREFIX}")
+    s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}/job.py", Body=b"print('evil')")
+    run(monkeypatch, folder, f"s3://{BUCKET}/{PREFIX}")
+    assert stored(s3) == OURS
+
+
+def test_an_object_that_is_not_of_the_package_is_deleted_and_its_neighbours_stay(s3, folder, monkeypatch):
+    s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}/dags/evil.py", Body=b"")
+    others = {f"{PREFIX}x/job.py": b"1", "jobs/a": b"2", "functions/b": b"3"}
+    for key, content in others.items():
+        s3.put_object(Bucket=BUCKET, Key=key, Body=content)
+    run(monkeypatch, folder, f"s3://{BUCKET}/{PREFIX}")
+    assert stored(s3) == OURS | others
+
+
+def test_s3_is_told_the_digest_of_each_file(s3, folder, monkeypatch):
+    run(monkeypatch, folder, f"s3://{BUCKET}/{PREFIX}/")
+    head = s3.head_object(Bucket=BUCKET, Key=f"{PREFIX}/job.py", ChecksumMode="ENABLED")
+    assert base64.b64decode(head["ChecksumSHA256"]) == hashlib.sha256(b"print('ours')").digest()
+
+
+@pytest.mark.parametrize("target", [f"s3://{BUCKET}", f"s3://{BUCKET}/", f"s3://missing/{PREFIX}"])
+def test_what_cannot_be_uploaded_is_said_in_a_sentence_and_changes_nothing(s3, folder, monkeypatch, target):
+    s3.put_object(Bucket=BUCKET, Key="jobs/a", Body=b"2")
+    with pytest.raises(SystemExit, match=re.escape(f"{folder} was not uploaded to {target}: ")):
+        run(monkeypatch, folder, target)
+    assert stored(s3) == {"jobs/a": b"2"}
+
+
+def test_an_empty_folder_deletes_nothing(s3, tmp_path, monkeypatch):
+    s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}/job.py", Body=b"2")
+    with pytest.raises(SystemExit, match="nothing to upload"):
+        run(monkeypatch, tmp_path / "missing", f"s3://{BUCKET}/{PREFIX}")
+    assert stored(s3) == {f"{PREFIX}/job.py": b"2"}
+
+
+def test_make_deploy_trusts_nothing_that_lies_in_the_bucket():
+    """`aws s3 sync` compares sizes and times, and SAM takes a name, which is a digest, for the content."""
+    recipe = (ROOT / "Makefile").read_text().partition("\ndeploy:")[2].partition("\n\n")[0]
+    assert recipe.count("-m deploy.upload ") == 1
+    assert "aws s3" not in recipe
+    assert "deploy --force-upload " in recipe
