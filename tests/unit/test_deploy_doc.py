@@ -104,13 +104,24 @@ def test_every_output_that_the_page_names_is_one_of_the_template():
 
 
 def test_what_stays_when_the_stack_goes_is_named_and_deleted():
-    retained = {name for name, each in TEMPLATE["Resources"].items() if each.get("DeletionPolicy") == "Retain"}
+    retained = {name for name, each in TEMPLATE["Resources"].items() if "Retain" in each.get("DeletionPolicy", "")}
     assert retained == {"LandingBucket", "LakeBucket", "MetricsTable", "FilesTable", "LakeDatabase"}
     removal = DOC.split("## 7. Removal", 1)[1]
     for words in ("bucket LANDING_BUCKET", "bucket LAKE_BUCKET", "table-name METRICS_TABLE", "table-name FILES_TABLE"):
         assert f"--{words}" in removal
     database = TEMPLATE["Resources"]["LakeDatabase"]["Properties"]["DatabaseInput"]["Name"]
     assert f"delete-database --name {database}" in removal
+
+
+def test_the_page_says_how_to_go_on_after_a_failed_first_deployment():
+    policies = {
+        name: each["DeletionPolicy"] for name, each in TEMPLATE["Resources"].items() if "DeletionPolicy" in each
+    }
+    assert set(policies.values()) == {"RetainExceptOnCreate"}
+    section = DOC.split("### When the first deployment fails", 1)[1].split("\n#", 1)[0]
+    assert "ROLLBACK_COMPLETE" in section
+    assert "aws cloudformation delete-stack --stack-name music-streams" in section
+    assert "music_streams" not in section, "the database goes with the rollback: nobody deletes it by hand"
 
 
 @pytest.mark.parametrize(("service", "command", "rest"), OF_AWS)

@@ -194,6 +194,24 @@ FAULTS = [
         storage.what_holds_data_outlives_the_stack,
         "MetricsTable",
     ),
+    Fault(
+        "table deleted when an update replaces it",
+        attribute("MetricsTable/UpdateReplacePolicy", "Delete"),
+        storage.what_holds_data_outlives_the_stack,
+        "MetricsTable: UpdateReplacePolicy",
+    ),
+    Fault(
+        "database that a failed first deployment leaves behind",
+        attribute("LakeDatabase/DeletionPolicy", "Retain"),
+        storage.a_failed_first_deployment_leaves_nothing_behind,
+        "LakeDatabase",
+    ),
+    Fault(
+        "policy that CloudFormation does not know for replacements",
+        attribute("LakeDatabase/UpdateReplacePolicy", "RetainExceptOnCreate"),
+        "cfn-lint on the source",
+        "E3036 'RetainExceptOnCreate'",
+    ),
     # Nothing dropped: queues and rules
     Fault(
         "unencrypted queue",

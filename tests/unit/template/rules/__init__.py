@@ -44,4 +44,5 @@ RULES: list[Rule] = [
     storage.every_table_is_encrypted_and_can_be_restored,
     storage.every_topic_is_encrypted_and_speaks_tls_only,
     storage.what_holds_data_outlives_the_stack,
+    storage.a_failed_first_deployment_leaves_nothing_behind,
 ]
