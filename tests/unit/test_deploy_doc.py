@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import botocore.session
@@ -138,6 +139,45 @@ def test_a_command_of_aws_is_an_operation_with_such_parameters(service, command,
     given = {word.removeprefix("no-") for word in re.findall(r"--([a-z0-9-]+)", rest)}
     # `--dag-s3-path` is DagS3Path, which is split in another place
     assert {word.replace("-", "") for word in given - OF_THE_CLI} <= {word.replace("-", "") for word in known}
+
+
+def test_an_update_of_managed_airflow_names_each_file_at_its_object_version(tmp_path):
+    shape = SESSION.get_service_model("mwaa").operation_model("UpdateEnvironment").input_shape
+    members = shape.members if shape else {}
+    files = {name.removesuffix("S3ObjectVersion") for name in members if name.endswith("S3ObjectVersion")}
+    assert files == {"Plugins", "Requirements", "StartupScript"}
+    [block] = [
+        each for each in re.findall(r"^```sh\n(.*?)^```", DOC, re.MULTILINE | re.DOTALL) if "aws mwaa update" in each
+    ]
+    # An AWS CLI that has a version for each key, in a bucket that holds what the package and the page put there
+    keys = {"airflow/0a1b/plugins.zip", "airflow/0a1b/requirements.txt", "airflow/startup.sh"}
+    (tmp_path / "aws").write_text(
+        f"""#!{sys.executable}
+import sys
+arguments = sys.argv[1:]
+if "head-object" in arguments:
+    key = arguments[arguments.index("--key") + 1]
+    sys.exit(254) if key not in {keys} else print(f"version-of-{{key}}")
+else:
+    print(*arguments, file=open("{tmp_path}/called", "a"))
+"""
+    )
+    (tmp_path / "aws").chmod(0o755)
+    (tmp_path / ".build/package/airflow").mkdir(parents=True)
+    (tmp_path / ".build/package/airflow/version").write_text("0a1b\n")
+    environment = {"PATH": f"{tmp_path}:{BARE['PATH']}", "ARTIFACTS_BUCKET": "mine"}
+    subprocess.run(["bash", "-euc", block], cwd=tmp_path, env=environment, check=True)
+    update = shlex.split((tmp_path / "called").read_text().splitlines()[0])
+    given = dict(zip(update[2::2], update[3::2], strict=True))
+    for name in files:
+        option = f"--{xform_name(name, '-')}-s3"
+        assert given[f"{option}-object-version"] == f"version-of-{given[f'{option}-path']}"
+    assert {given[option] for option in given if option.endswith("-path")} == {"airflow/0a1b/dags", *keys}
+
+
+def test_the_bucket_that_managed_airflow_reads_has_versions():
+    section = DOC.split("## 2. The artifacts bucket", 1)[1].split("\n## ", 1)[0]
+    assert "put-bucket-versioning --bucket $ARTIFACTS_BUCKET --versioning-configuration Status=Enabled" in section
 
 
 def test_the_page_shows_commands_of_aws():
