@@ -12,12 +12,14 @@ import pytest
 from botocore import xform_name
 from samtranslator.yaml_helper import yaml_parse
 
+from tests.template import as_list, of_type, role_statements
+
 ROOT = Path(__file__).parents[2]
 DOC = (ROOT / "docs" / "deploy.md").read_text()
 TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
 BLOCKS = "".join(re.findall(r"^```sh\n(.*?)^```", DOC, re.MULTILINE | re.DOTALL)).replace("\\\n", "")
 MADE = re.findall(r"^make .+$", BLOCKS, re.MULTILINE)
-OF_AWS = sorted(set(re.findall(r"\baws (?!s3 )([a-z0-9]+) ([a-z-]+)(.*)", BLOCKS)))
+OF_AWS = sorted(set(re.findall(r"\baws (?!s3 )([a-z0-9-]+) ([a-z-]+)(.*)", BLOCKS)))
 OF_THE_CLI = {"output", "query", "max-items", "notification-endpoint"}  # what the AWS CLI calls its own way
 SESSION = botocore.session.get_session()
 BARE = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
@@ -88,7 +90,7 @@ def test_make_knows_every_target_that_the_page_names():
 
 
 def test_every_parameter_that_the_page_names_is_one_of_the_template_with_that_default():
-    named = re.findall(r"^\| ([A-Z]\w+) \| ([^|]+) \|", DOC, re.MULTILINE)
+    named = [(name, default.strip()) for name, default in re.findall(r"^\| ([A-Z]\w+) \| ([^|]*)\|", DOC, re.MULTILINE)]
     assert len(named) > 4
     for name, default in named:
         assert str(TEMPLATE["Parameters"][name]["Default"]) == default, name
@@ -99,7 +101,7 @@ def test_every_parameter_that_the_page_names_is_one_of_the_template_with_that_de
 
 def test_every_output_that_the_page_names_is_one_of_the_template():
     named = set(re.findall(r"\$\(output (\w+)\)", BLOCKS)) | set(re.findall(r"\b[A-Z]\w+(?:Name|Arn|Url)\b", BLOCKS))
-    named -= {"QueueArn"}  # an attribute of a queue
+    named -= {"QueueArn", "QuotaName", "DatabaseName", "ResourceArn"}  # attributes of other things
     assert {"AlertsTopicArn", "ReconcilerPolicyArn", "LakeBucketName"} <= named
     assert named <= set(TEMPLATE["Outputs"])
 
@@ -178,6 +180,42 @@ else:
 def test_the_bucket_that_managed_airflow_reads_has_versions():
     section = DOC.split("## 2. The artifacts bucket", 1)[1].split("\n## ", 1)[0]
     assert "put-bucket-versioning --bucket $ARTIFACTS_BUCKET --versioning-configuration Status=Enabled" in section
+
+
+def granted_by_lake_formation() -> set[tuple[str, str, str]]:
+    """Role, database or tables, permission: of the page's commands."""
+    grants = re.findall(r'^grant "\$\(role (\w+)\)" "\$(DATABASE|TABLES)" ([A-Z_ ]+)$', DOC, re.MULTILINE)
+    return {(role, resource, permission) for role, resource, given in grants for permission in given.split()}
+
+
+def test_lake_formation_grants_each_role_what_its_calls_of_the_catalog_need():
+    needed = {  # https://docs.aws.amazon.com/lake-formation/latest/dg/lf-permissions-reference.html
+        "glue:GetDatabase": ("DATABASE", "DESCRIBE"),
+        "glue:GetTable": ("TABLES", "DESCRIBE"),
+        "glue:CreateTable": ("DATABASE", "CREATE_TABLE"),
+        "glue:UpdateTable": ("TABLES", "ALTER"),
+    }
+    calls = {
+        (role, action)
+        for role in of_type(TEMPLATE, "AWS::IAM::Role")
+        for statement in role_statements(TEMPLATE, role)
+        for action in as_list(statement["Action"])
+        if re.fullmatch(r"glue:\w*(Database|Table)s?", action)
+    }
+    assert {role for role, _ in calls} == {"TransformRole", "MaintainRole"}
+    for role, action in sorted(calls):
+        assert (role, *needed[action]) in granted_by_lake_formation(), f"{role}: {action}"
+
+
+def test_the_owner_of_a_key_lets_in_who_decrypts():
+    roles = [each["Ref"] for each in TEMPLATE["Resources"]["ProducerKeysPolicy"]["Properties"]["Roles"]]
+    assert f"for name in {' '.join(roles)}; do role $name" in DOC
+
+
+def test_every_role_that_the_page_asks_for_is_one_of_the_template():
+    named = set(re.findall(r"\$\(role (\w+)\)", BLOCKS))
+    assert named
+    assert named <= set(of_type(TEMPLATE, "AWS::IAM::Role"))
 
 
 def test_the_page_shows_commands_of_aws():

@@ -433,6 +433,24 @@ FAULTS = [
         grants.who_publishes_to_an_encrypted_topic_may_use_its_key,
         "SettleFunction",
     ),
+    Fault(
+        "a reader of what producers put without the right to their keys",
+        put("ProducerKeysPolicy/Roles", [{"Ref": name} for name in ("ValidateRole", "ArchiveRole", "TransformRole")]),
+        grants.who_reads_what_producers_put_may_decrypt_with_their_keys,
+        "SettleRole: reads",
+    ),
+    Fault(
+        "producers' keys for everything",
+        put("ProducerKeysPolicy/PolicyDocument/Statement/0/Condition", {}),
+        grants.who_reads_what_producers_put_may_decrypt_with_their_keys,
+        "elsewhere than in S3",
+    ),
+    Fault(
+        "more keys than those of producers",
+        put("ProducerKeysPolicy/PolicyDocument/Statement/0/Resource", [{"Ref": "ProducerKeyArns"}, "*"]),
+        grants.who_reads_what_producers_put_may_decrypt_with_their_keys,
+        "exactly the keys",
+    ),
     # What tools know
     Fault("SAM property that is none", put("ClaimFunction/Timeot", 3), "sam validate", "Timeot"),
     Fault("event without its queue", drop("ValidateFunction/Events/Arrivals/Properties/Queue"), "translation", "Queue"),

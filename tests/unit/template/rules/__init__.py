@@ -29,6 +29,7 @@ RULES: list[Rule] = [
     grants.every_function_may_read_its_queue,
     grants.every_function_may_write_to_its_destination_for_failures,
     grants.who_publishes_to_an_encrypted_topic_may_use_its_key,
+    grants.who_reads_what_producers_put_may_decrypt_with_their_keys,
     queues.every_queue_is_encrypted,
     queues.every_queue_has_a_dead_letter_queue,
     queues.every_queue_speaks_tls_only,
