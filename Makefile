@@ -96,9 +96,12 @@ lock: setup $(TOOLS)/node/ready ## Compile the pinned, hashed requirements anew
 package: jobs $(DASHBOARD_CHARTS) ## Package what AWS takes beside the template, in folders named by their content
 	$(BIN)/python -m deploy.package airflow $(PACKAGE)
 
+.PHONY: deployable
+deployable: setup
+	$(if $(SKIP_CHECKS),,$(BIN)/python -m deploy.check "$(ARTIFACTS_BUCKET)" $(PARAMETERS))
+
 .PHONY: deploy
-deploy: package $(TOOLS)/sam/ready ## Upload and deploy (ARTIFACTS_BUCKET=a bucket of yours; PARAMETERS, OPTIONS of sam deploy)
-	$(if $(ARTIFACTS_BUCKET),,$(error say which bucket takes the artifacts: make deploy ARTIFACTS_BUCKET=my-artifacts))
+deploy: deployable package $(TOOLS)/sam/ready ## Check, upload and deploy (ARTIFACTS_BUCKET=a bucket of yours; PARAMETERS, OPTIONS of sam deploy)
 	for part in jobs airflow; do \
 	    version=$$(cat $(PACKAGE)/$$part/version) && \
 	    echo "Uploading $$part $$version ..." && \

@@ -5,11 +5,14 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import botocore.session
 import pytest
 from botocore import xform_name
+from moto.server import ThreadedMotoServer
 from samtranslator.yaml_helper import yaml_parse
 
 from tests.template import as_list, of_type, role_statements
@@ -26,8 +29,23 @@ BARE = {name: value for name, value in os.environ.items() if name not in {"MAKEF
 FAKE = '#!/bin/sh\necho "{name} $*" >> "{record}"\n{then}\n'
 
 
+@pytest.fixture(scope="module")
+def aws() -> Iterator[dict[str, str]]:
+    """The environment that leads to an AWS where there is one bucket, `mine`."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    endpoint = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    client = boto3.client(
+        "s3", "us-east-1", endpoint_url=endpoint, aws_access_key_id="test", aws_secret_access_key="test"
+    )
+    client.create_bucket(Bucket="mine")
+    yield {"AWS_ENDPOINT_URL": endpoint, "AWS_DEFAULT_REGION": "us-east-1", **keys}
+    server.stop()
+
+
 @pytest.fixture
-def deploy(tmp_path):
+def deploy(tmp_path, aws):
     """`make deploy` with stand-ins for the AWS CLI and the SAM CLI; answers how it ended and what was called."""
 
     def run(*variables: str, upload: str = "exit 0") -> tuple[subprocess.CompletedProcess[str], list[str]]:
@@ -36,7 +54,7 @@ def deploy(tmp_path):
         for name, then in (("aws", upload), ("sam", "exit 0")):
             (tmp_path / name).write_text(FAKE.format(name=name, record=record, then=then))
             (tmp_path / name).chmod(0o755)
-        environment = {**BARE, "PATH": f"{tmp_path}:{BARE['PATH']}"}
+        environment = {**BARE, **aws, "PATH": f"{tmp_path}:{BARE['PATH']}"}
         command = ["make", "deploy", f"PACKAGE={tmp_path / 'package'}", f"SAM={tmp_path / 'sam'}", *variables]
         ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         return ended, record.read_text().splitlines()
@@ -68,10 +86,19 @@ def test_nothing_is_deployed_where_an_upload_failed(deploy):
     assert [line.split()[0] for line in called] == ["aws"]
 
 
+@pytest.mark.parametrize(("variables", "is_stopped"), [((), True), (("SKIP_CHECKS=1",), False)])
+def test_nothing_is_built_where_a_check_failed_unless_checks_are_skipped(deploy, tmp_path, variables, is_stopped):
+    ended, called = deploy("ARTIFACTS_BUCKET=not-there", *variables)
+    assert ("not-there does not exist: create it" in ended.stdout) is is_stopped
+    assert (ended.returncode != 0) is is_stopped
+    assert (called == []) is is_stopped
+    assert (tmp_path / "package").exists() is not is_stopped
+
+
 def test_a_deployment_without_a_bucket_says_what_is_missing(deploy):
     ended, called = deploy()
     assert ended.returncode != 0
-    assert "make deploy ARTIFACTS_BUCKET=my-artifacts" in ended.stderr
+    assert "make deploy ARTIFACTS_BUCKET=my-artifacts" in ended.stdout
     assert called == []
 
 
