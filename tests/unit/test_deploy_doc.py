@@ -128,7 +128,7 @@ def test_every_parameter_that_the_page_names_is_one_of_the_template_with_that_de
 
 def test_every_output_that_the_page_names_is_one_of_the_template():
     named = set(re.findall(r"\$\(output (\w+)\)", BLOCKS)) | set(re.findall(r"\b[A-Z]\w+(?:Name|Arn|Url)\b", BLOCKS))
-    named -= {"QueueArn", "QuotaName", "DatabaseName", "ResourceArn"}  # attributes of other things
+    named -= {"QueueArn", "QuotaName", "DatabaseName", "ResourceArn", "RoleName"}  # attributes of other things
     assert {"AlertsTopicArn", "ReconcilerPolicyArn", "LakeBucketName"} <= named
     assert named <= set(TEMPLATE["Outputs"])
 
@@ -152,6 +152,25 @@ def test_the_page_says_how_to_go_on_after_a_failed_first_deployment():
     assert "ROLLBACK_COMPLETE" in section
     assert "aws cloudformation delete-stack --stack-name music-streams" in section
     assert "music_streams" not in section, "the database goes with the rollback: nobody deletes it by hand"
+
+
+def test_policies_are_detached_before_the_stack_is_deleted():
+    removal = DOC.split("## 7. Removal", 1)[1]
+    managed = of_type(TEMPLATE, "AWS::IAM::ManagedPolicy")
+    outputs = [name for name, each in TEMPLATE["Outputs"].items() if each["Value"].get("Ref") in managed]
+    assert len(outputs) == len(managed), "somebody may attach each of them by its output"
+    before = removal.split("aws cloudformation delete-stack", 1)[0]
+    [detached] = re.findall(r"for name in ([\w ]+); do\n.*?detach-role-policy", before, re.DOTALL)
+    assert sorted(detached.split()) == sorted(outputs)
+
+
+def test_nothing_works_on_the_lake_while_its_layout_changes():
+    section = DOC.split("### A change of the lake", 1)[1].split("\n## ", 1)[0]
+    for trigger in of_type(TEMPLATE, "AWS::Glue::Trigger").values():
+        pause, go_on = (section.find(f"{step}-trigger --name {trigger['Name']}") for step in ("stop", "start"))
+        assert -1 < pause < section.index("`make deploy`") < go_on
+    for mapping in ("--no-enabled", "--enabled"):
+        assert f"update-event-source-mapping --uuid $MAPPING {mapping}" in section
 
 
 @pytest.mark.parametrize(("service", "command", "rest"), OF_AWS)
