@@ -80,6 +80,13 @@ lock: setup $(TOOLS)/node/ready ## Compile the pinned, hashed requirements anew
 	    $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	        $$file.in --output-file $$file.txt; \
 	done
+	# What managed Airflow installs: the versions that are tested here, and nothing that its oldest image already has
+	image=requirements/managed-airflow/3.0.6.txt; \
+	grep -oE '^(duckdb|pyarrow|pyiceberg)==[^ ]+' requirements/airflow.txt > $(TOOLS)/tested.txt; \
+	$(BIN)/uv pip compile --quiet --python-version 3.12 --python-platform x86_64-manylinux_2_28 --only-binary :all: \
+	    --generate-hashes --no-header --no-annotate --constraint $$image --constraint $(TOOLS)/tested.txt \
+	    $$(sed -nE 's/^([^#=]+)==.*/--no-emit-package \1/p' $$image) \
+	    requirements/managed-airflow.in --output-file requirements/managed-airflow.txt
 	# Without that option npm names in the lock the registry that each package came from.
 	PATH="$$PWD/$(TOOLS)/node/bin:$$PATH" npm install --silent --ignore-scripts --package-lock-only --omit-lockfile-registry-resolved --prefix requirements/asl-validator
 	PATH="$$PWD/$(TOOLS)/node/bin:$$PATH" npm install --silent --ignore-scripts --package-lock-only --omit-lockfile-registry-resolved --prefix requirements/dashboard
@@ -90,9 +97,12 @@ lock: setup $(TOOLS)/node/ready ## Compile the pinned, hashed requirements anew
 package: jobs $(DASHBOARD_CHARTS) ## Package what AWS takes beside the template, in folders named by their content
 	$(BIN)/python -m deploy.package airflow $(PACKAGE)
 
+.PHONY: deployable
+deployable: setup
+	$(if $(SKIP_CHECKS),,$(BIN)/python -m deploy.check "$(ARTIFACTS_BUCKET)" $(PARAMETERS))
+
 .PHONY: deploy
-deploy: package $(TOOLS)/sam/ready ## Upload and deploy (ARTIFACTS_BUCKET=a bucket of yours; PARAMETERS, OPTIONS of sam deploy)
-	$(if $(ARTIFACTS_BUCKET),,$(error say which bucket takes the artifacts: make deploy ARTIFACTS_BUCKET=my-artifacts))
+deploy: deployable package $(TOOLS)/sam/ready ## Check, upload and deploy (ARTIFACTS_BUCKET=a bucket of yours; PARAMETERS, OPTIONS of sam deploy)
 	for part in jobs airflow; do \
 	    version=$$(cat $(PACKAGE)/$$part/version) && \
 	    echo "Uploading $$part $$version ..." && \

@@ -6,10 +6,10 @@ Start it with Airflow's own backfill over a range of days, or trigger it by hand
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import Param, dag, get_current_context, task
 from music_streams_airflow import repairs
 from music_streams_airflow.days_on_request import DaysOnRequest
+from music_streams_airflow.exceptions import AirflowFailException
 from music_streams_airflow.settled import UntilSettled
 
 

@@ -6,9 +6,9 @@ Told by the pipeline's queue of failed runs. It repairs early; that nothing is l
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import Asset, AssetWatcher, dag, get_current_context, task
 from music_streams_airflow import repairs
+from music_streams_airflow.exceptions import AirflowFailException
 from music_streams_airflow.failed_runs import FailedRunsTrigger
 from music_streams_airflow.settled import UntilSettled
 

@@ -7,9 +7,9 @@ them, looks again, and writes a report. Red where a gap is left. What each step 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import Param, dag, get_current_context, task
 from music_streams_airflow import overdue, repairs
+from music_streams_airflow.exceptions import AirflowFailException
 from music_streams_airflow.settled import UntilSettled
 
 if TYPE_CHECKING:

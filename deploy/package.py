@@ -20,7 +20,7 @@ from uv import find_uv_bin
 from local.packaging import zip_folder
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-_PIN = re.compile(r"^([\w.-]+)(?:\[[^]]*\])?(==[^\\\n]*[^\\\s])", re.MULTILINE)
+_PIN = re.compile(r"^([\w.-]+)(==[^\\\s]+)", re.MULTILINE)
 
 
 def jobs(checkout: Path, folder: Path) -> None:
@@ -36,15 +36,16 @@ def jobs(checkout: Path, folder: Path) -> None:
 
 
 def airflow(checkout: Path, folder: Path) -> None:
-    """What managed Airflow takes: a folder of DAGs, plugins.zip, requirements.txt."""
+    """Write what managed Airflow takes: a folder of DAGs, plugins.zip, and requirements.txt with hashes."""
     shutil.copytree(checkout / "dags", folder / "dags", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "plugins.zip").write_bytes(_plugins(checkout))
-    needed = (checkout / "requirements" / "airflow-oldest.in").read_text("utf-8").splitlines()
-    requirements = [line for line in needed if line and not line.startswith(("#", "apache-airflow=="))]
+    locked = (checkout / "requirements" / "managed-airflow.txt").read_text("utf-8")
+    # Managed Airflow wants a constraints file, else it applies Airflow's own, which asks for older versions. Pins of
+    # the image do not belong there: pip would replace a package of the image that differs, for which there is no hash.
     constraints = "--constraint /usr/local/airflow/dags/constraints.txt"  # where it puts the folder of DAGs
-    (folder / "requirements.txt").write_text("\n".join([constraints, *requirements, ""]), "utf-8")
-    pins = _PIN.findall((checkout / "requirements" / "airflow-oldest.txt").read_text("utf-8"))
-    (folder / "dags" / "constraints.txt").write_text("".join(f"{name}{version}\n" for name, version in pins), "utf-8")
+    (folder / "requirements.txt").write_text(f"{constraints}\n{locked}", "utf-8")
+    pins = "".join(f"{name}{version}\n" for name, version in _PIN.findall(locked))
+    (folder / "dags" / "constraints.txt").write_text(pins, "utf-8")
 
 
 def _plugins(checkout: Path) -> bytes:

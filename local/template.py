@@ -84,9 +84,11 @@ def parameter_values(declared: Mapping[str, Mapping[str, Json]], given: Mapping[
         if name not in given and "Default" not in declaration:
             raise TemplateError(f"parameter {name} has no default: give it in parameter_overrides")
         value = str(given.get(name, declaration.get("Default")))
-        _check_parameter(name, value, declaration)
         is_list = declaration.get("Type", "String") in {"CommaDelimitedList", "List<Number>"}
-        values[name] = [item.strip() for item in value.split(",")] if is_list else value
+        items = [item.strip() for item in value.split(",")] if is_list else [value]
+        for item in items:  # each value of a list keeps the declaration's rules
+            _check_parameter(name, item, declaration)
+        values[name] = items if is_list else value
     return values
 
 

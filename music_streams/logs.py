@@ -52,7 +52,11 @@ def write_by(handler: logging.Handler) -> None:
 
 
 def write_job_lines(service: str, **about: str) -> None:
-    """Write the lines of the package to stderr, with the service and what the run is about on each."""
+    """Write the lines of the package to stderr, with the service and what the run is about on each.
+
+    Glue sends them to the log group ``/aws-glue/jobs/output`` (Spark jobs, from Glue 5.0 on) or
+    ``/aws-glue/python-jobs/error`` (Python Shell).
+    """
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines(service=service, **about))
     write_by(handler)

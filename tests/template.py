@@ -56,7 +56,7 @@ def statements(template: Template) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every statement of the template but trust policies, with the logical id where it stands."""
     for role in of_type(template, "AWS::IAM::Role"):
         yield from ((role, statement) for statement in role_statements(template, role))
-    for name, policy in of_type(template, "AWS::IAM::ManagedPolicy").items():
+    for name, policy in of_type(template, "AWS::IAM::ManagedPolicy", "AWS::IAM::Policy").items():
         yield from ((name, statement) for statement in policy["PolicyDocument"]["Statement"])
     yield from resource_statements(template)
 

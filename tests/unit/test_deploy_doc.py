@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +17,14 @@ from botocore import xform_name
 from moto.server import ThreadedMotoServer
 from samtranslator.yaml_helper import yaml_parse
 
+from tests.template import as_list, of_type, role_statements
+
 ROOT = Path(__file__).parents[2]
 DOC = (ROOT / "docs" / "deploy.md").read_text()
 TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
 BLOCKS = "".join(re.findall(r"^```sh\n(.*?)^```", DOC, re.MULTILINE | re.DOTALL)).replace("\\\n", "")
 MADE = re.findall(r"^make .+$", BLOCKS, re.MULTILINE)
-OF_AWS = sorted(set(re.findall(r"\baws (?!s3 )([a-z0-9]+) ([a-z-]+)(.*)", BLOCKS)))
+OF_AWS = sorted(set(re.findall(r"\baws (?!s3 )([a-z0-9-]+) ([a-z-]+)(.*)", BLOCKS)))
 OF_THE_CLI = {"output", "query", "max-items", "notification-endpoint"}  # what the AWS CLI calls its own way
 SESSION = botocore.session.get_session()
 BARE = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
@@ -32,7 +35,7 @@ FAKE = '#!/bin/sh\necho "{name} $*" >> "{record}"\n{then}\n'
 @pytest.fixture
 def artifacts() -> Iterator[Any]:
     """S3 with an empty bucket for artifacts; its `endpoint` is where `make` finds it."""
-    server = ThreadedMotoServer(port=0, verbose=False)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     urllib.request.urlopen(f"http://{host}:{port}/moto-api/reset", data=b"").close()
@@ -47,17 +50,19 @@ def artifacts() -> Iterator[Any]:
 
 @pytest.fixture
 def deploy(tmp_path, artifacts):
-    """`make deploy` with a stand-in for the SAM CLI; answers how it ended and what was called."""
+    """`make deploy` with stand-ins for the AWS CLI and the SAM CLI; answers how it ended and what was called."""
 
     def run(*variables: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
         record = tmp_path / "record"
         record.touch()
-        (tmp_path / "sam").write_text(FAKE.format(name="sam", record=record, then="exit 0"))
-        (tmp_path / "sam").chmod(0o755)
+        for name in ("aws", "sam"):
+            (tmp_path / name).write_text(FAKE.format(name=name, record=record, then="exit 0"))
+            (tmp_path / name).chmod(0o755)
         of_aws = {"AWS_ENDPOINT_URL": artifacts.meta.endpoint_url, "AWS_DEFAULT_REGION": "us-east-1"}
         of_aws |= {name.upper(): value for name, value in SECRETS.items()}
+        environment = {**BARE, **of_aws, "PATH": f"{tmp_path}:{BARE['PATH']}"}
         command = ["make", "deploy", f"PACKAGE={tmp_path / 'package'}", f"SAM={tmp_path / 'sam'}", *variables]
-        ended = subprocess.run(command, cwd=ROOT, env=BARE | of_aws, capture_output=True, text=True, check=False)
+        ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         return ended, record.read_text().splitlines()
 
     return run
@@ -84,16 +89,31 @@ def test_a_deployment_uploads_then_builds_then_deploys_what_it_uploaded(deploy, 
 
 
 def test_nothing_is_deployed_where_an_upload_failed(deploy):
-    ended, called = deploy("ARTIFACTS_BUCKET=missing")
+    ended, called = deploy("ARTIFACTS_BUCKET=missing", "SKIP_CHECKS=1")
     assert ended.returncode != 0
     assert "was not uploaded to s3://missing/jobs/" in ended.stderr
     assert called == []
 
 
+def test_nothing_is_built_where_a_check_failed(deploy, tmp_path):
+    ended, called = deploy("ARTIFACTS_BUCKET=not-there")
+    assert "not-there does not exist: create it" in ended.stdout
+    assert ended.returncode != 0
+    assert called == []
+    assert not (tmp_path / "package").exists()
+
+
+def test_checks_may_be_skipped(deploy):
+    ended, called = deploy("ARTIFACTS_BUCKET=mine", "SKIP_CHECKS=1")
+    assert ended.returncode == 0, ended.stderr
+    assert "ok   credentials" not in ended.stdout
+    assert [line.split()[:2] for line in called] == [["sam", "build"], ["sam", "deploy"]]
+
+
 def test_a_deployment_without_a_bucket_says_what_is_missing(deploy):
     ended, called = deploy()
     assert ended.returncode != 0
-    assert "make deploy ARTIFACTS_BUCKET=my-artifacts" in ended.stderr
+    assert "make deploy ARTIFACTS_BUCKET=my-artifacts" in ended.stdout
     assert called == []
 
 
@@ -112,7 +132,7 @@ def test_make_knows_every_target_that_the_page_names():
 
 
 def test_every_parameter_that_the_page_names_is_one_of_the_template_with_that_default():
-    named = re.findall(r"^\| ([A-Z]\w+) \| ([^|]+) \|", DOC, re.MULTILINE)
+    named = [(name, default.strip()) for name, default in re.findall(r"^\| ([A-Z]\w+) \| ([^|]*)\|", DOC, re.MULTILINE)]
     assert len(named) > 4
     for name, default in named:
         assert str(TEMPLATE["Parameters"][name]["Default"]) == default, name
@@ -123,19 +143,49 @@ def test_every_parameter_that_the_page_names_is_one_of_the_template_with_that_de
 
 def test_every_output_that_the_page_names_is_one_of_the_template():
     named = set(re.findall(r"\$\(output (\w+)\)", BLOCKS)) | set(re.findall(r"\b[A-Z]\w+(?:Name|Arn|Url)\b", BLOCKS))
-    named -= {"QueueArn"}  # an attribute of a queue
+    named -= {"QueueArn", "QuotaName", "DatabaseName", "ResourceArn", "RoleName"}  # attributes of other things
     assert {"AlertsTopicArn", "ReconcilerPolicyArn", "LakeBucketName"} <= named
     assert named <= set(TEMPLATE["Outputs"])
 
 
 def test_what_stays_when_the_stack_goes_is_named_and_deleted():
-    retained = {name for name, each in TEMPLATE["Resources"].items() if each.get("DeletionPolicy") == "Retain"}
+    retained = {name for name, each in TEMPLATE["Resources"].items() if "Retain" in each.get("DeletionPolicy", "")}
     assert retained == {"LandingBucket", "LakeBucket", "MetricsTable", "FilesTable", "LakeDatabase"}
     removal = DOC.split("## 7. Removal", 1)[1]
     for words in ("bucket LANDING_BUCKET", "bucket LAKE_BUCKET", "table-name METRICS_TABLE", "table-name FILES_TABLE"):
         assert f"--{words}" in removal
     database = TEMPLATE["Resources"]["LakeDatabase"]["Properties"]["DatabaseInput"]["Name"]
     assert f"delete-database --name {database}" in removal
+
+
+def test_the_page_says_how_to_go_on_after_a_failed_first_deployment():
+    policies = {
+        name: each["DeletionPolicy"] for name, each in TEMPLATE["Resources"].items() if "DeletionPolicy" in each
+    }
+    assert set(policies.values()) == {"RetainExceptOnCreate"}
+    section = DOC.split("### When the first deployment fails", 1)[1].split("\n#", 1)[0]
+    assert "ROLLBACK_COMPLETE" in section
+    assert "aws cloudformation delete-stack --stack-name music-streams" in section
+    assert "music_streams" not in section, "the database goes with the rollback: nobody deletes it by hand"
+
+
+def test_policies_are_detached_before_the_stack_is_deleted():
+    removal = DOC.split("## 7. Removal", 1)[1]
+    managed = of_type(TEMPLATE, "AWS::IAM::ManagedPolicy")
+    outputs = [name for name, each in TEMPLATE["Outputs"].items() if each["Value"].get("Ref") in managed]
+    assert len(outputs) == len(managed), "somebody may attach each of them by its output"
+    before = removal.split("aws cloudformation delete-stack", 1)[0]
+    [detached] = re.findall(r"for name in ([\w ]+); do\n.*?detach-role-policy", before, re.DOTALL)
+    assert sorted(detached.split()) == sorted(outputs)
+
+
+def test_nothing_works_on_the_lake_while_its_layout_changes():
+    section = DOC.split("### A change of the lake", 1)[1].split("\n## ", 1)[0]
+    for trigger in of_type(TEMPLATE, "AWS::Glue::Trigger").values():
+        pause, go_on = (section.find(f"{step}-trigger --name {trigger['Name']}") for step in ("stop", "start"))
+        assert -1 < pause < section.index("`make deploy`") < go_on
+    for mapping in ("--no-enabled", "--enabled"):
+        assert f"update-event-source-mapping --uuid $MAPPING {mapping}" in section
 
 
 @pytest.mark.parametrize(("service", "command", "rest"), OF_AWS)
@@ -152,6 +202,81 @@ def test_a_command_of_aws_is_an_operation_with_such_parameters(service, command,
     given = {word.removeprefix("no-") for word in re.findall(r"--([a-z0-9-]+)", rest)}
     # `--dag-s3-path` is DagS3Path, which is split in another place
     assert {word.replace("-", "") for word in given - OF_THE_CLI} <= {word.replace("-", "") for word in known}
+
+
+def test_an_update_of_managed_airflow_names_each_file_at_its_object_version(tmp_path):
+    shape = SESSION.get_service_model("mwaa").operation_model("UpdateEnvironment").input_shape
+    members = shape.members if shape else {}
+    files = {name.removesuffix("S3ObjectVersion") for name in members if name.endswith("S3ObjectVersion")}
+    assert files == {"Plugins", "Requirements", "StartupScript"}
+    [block] = [
+        each for each in re.findall(r"^```sh\n(.*?)^```", DOC, re.MULTILINE | re.DOTALL) if "aws mwaa update" in each
+    ]
+    # An AWS CLI that has a version for each key, in a bucket that holds what the package and the page put there
+    keys = {"airflow/0a1b/plugins.zip", "airflow/0a1b/requirements.txt", "airflow/startup.sh"}
+    (tmp_path / "aws").write_text(
+        f"""#!{sys.executable}
+import sys
+arguments = sys.argv[1:]
+if "head-object" in arguments:
+    key = arguments[arguments.index("--key") + 1]
+    sys.exit(254) if key not in {keys} else print(f"version-of-{{key}}")
+else:
+    print(*arguments, file=open("{tmp_path}/called", "a"))
+"""
+    )
+    (tmp_path / "aws").chmod(0o755)
+    (tmp_path / ".build/package/airflow").mkdir(parents=True)
+    (tmp_path / ".build/package/airflow/version").write_text("0a1b\n")
+    environment = {"PATH": f"{tmp_path}:{BARE['PATH']}", "ARTIFACTS_BUCKET": "mine"}
+    subprocess.run(["bash", "-euc", block], cwd=tmp_path, env=environment, check=True)
+    update = shlex.split((tmp_path / "called").read_text().splitlines()[0])
+    given = dict(zip(update[2::2], update[3::2], strict=True))
+    for name in files:
+        option = f"--{xform_name(name, '-')}-s3"
+        assert given[f"{option}-object-version"] == f"version-of-{given[f'{option}-path']}"
+    assert {given[option] for option in given if option.endswith("-path")} == {"airflow/0a1b/dags", *keys}
+
+
+def test_the_bucket_that_managed_airflow_reads_has_versions():
+    section = DOC.split("## 2. The artifacts bucket", 1)[1].split("\n## ", 1)[0]
+    assert "put-bucket-versioning --bucket $ARTIFACTS_BUCKET --versioning-configuration Status=Enabled" in section
+
+
+def granted_by_lake_formation() -> set[tuple[str, str, str]]:
+    """Role, database or tables, permission: of the page's commands."""
+    grants = re.findall(r'^grant "\$\(role (\w+)\)" "\$(DATABASE|TABLES)" ([A-Z_ ]+)$', DOC, re.MULTILINE)
+    return {(role, resource, permission) for role, resource, given in grants for permission in given.split()}
+
+
+def test_lake_formation_grants_each_role_what_its_calls_of_the_catalog_need():
+    needed = {  # https://docs.aws.amazon.com/lake-formation/latest/dg/lf-permissions-reference.html
+        "glue:GetDatabase": ("DATABASE", "DESCRIBE"),
+        "glue:GetTable": ("TABLES", "DESCRIBE"),
+        "glue:CreateTable": ("DATABASE", "CREATE_TABLE"),
+        "glue:UpdateTable": ("TABLES", "ALTER"),
+    }
+    calls = {
+        (role, action)
+        for role in of_type(TEMPLATE, "AWS::IAM::Role")
+        for statement in role_statements(TEMPLATE, role)
+        for action in as_list(statement["Action"])
+        if re.fullmatch(r"glue:\w*(Database|Table)s?", action)
+    }
+    assert {role for role, _ in calls} == {"TransformRole", "MaintainRole"}
+    for role, action in sorted(calls):
+        assert (role, *needed[action]) in granted_by_lake_formation(), f"{role}: {action}"
+
+
+def test_the_owner_of_a_key_lets_in_who_decrypts():
+    roles = [each["Ref"] for each in TEMPLATE["Resources"]["ProducerKeysPolicy"]["Properties"]["Roles"]]
+    assert f"for name in {' '.join(roles)}; do role $name" in DOC
+
+
+def test_every_role_that_the_page_asks_for_is_one_of_the_template():
+    named = set(re.findall(r"\$\(role (\w+)\)", BLOCKS))
+    assert named
+    assert named <= set(of_type(TEMPLATE, "AWS::IAM::Role"))
 
 
 def test_the_page_shows_commands_of_aws():

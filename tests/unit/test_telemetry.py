@@ -1,5 +1,7 @@
 """What the domain tells is sent by the function that it works in, with what it is about."""
 
+import re
+
 import pytest
 
 from checks.translate import translated
@@ -86,3 +88,30 @@ def test_the_page_names_every_alarm_and_no_other(template):
 def test_the_alarm_and_the_promise_are_of_the_same_time(template):
     alarm = of_type(template, "AWS::CloudWatch::Alarm")["LateFilesAlarm"]
     assert (alarm["MetricName"], alarm["Threshold"]) == ("OldestFileAge", TARGET_SECONDS)
+
+
+def log_groups(template: Template) -> set[str]:
+    """The CloudWatch log groups that the standard error of the jobs goes to, where :mod:`music_streams.logs` writes."""
+    return {
+        # From Glue 5.0 on Spark jobs write both their streams into one group; .../error is for Spark's own lines.
+        "/aws-glue/python-jobs/error"
+        if job["Command"]["Name"] == "pythonshell"
+        else f"/aws-glue/jobs/{'output' if float(job['GlueVersion']) >= 5 else 'error'}"
+        for job in of_type(template, "AWS::Glue::Job").values()
+    }
+
+
+@pytest.mark.parametrize(
+    ("page", "heading"), [("telemetry.md", "## 4. Logs"), ("operate.md", "## 6. Follow one file through the logs")]
+)
+def test_a_page_sends_readers_to_the_log_groups_that_hold_the_lines_of_the_jobs(template, page, heading):
+    section = (ROOT / "docs" / page).read_text().split(heading, 1)[1].split("\n## ", 1)[0]
+    sentences = re.split(r"[.:]\s", " ".join(section.split()))
+    [where] = [sentence for sentence in sentences if "/aws/lambda/STACK`" in sentence and "/aws-glue/" in sentence]
+    assert set(re.findall(r"`(/aws-glue/[^`]+)`", where)) == log_groups(template)
+
+
+def test_the_page_says_where_the_lines_of_spark_itself_are():
+    section = PAGE.split("## 4. Logs", 1)[1].split("\n## ", 1)[0]
+    [sentence] = [each for each in re.split(r"\.\s", " ".join(section.split())) if "`/aws-glue/jobs/error`" in each]
+    assert "holds the lines of Glue and Spark themselves" in sentence

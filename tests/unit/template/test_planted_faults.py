@@ -229,6 +229,24 @@ FAULTS = [
         storage.what_holds_data_outlives_the_stack,
         "MetricsTable",
     ),
+    Fault(
+        "table deleted when an update replaces it",
+        attribute("MetricsTable/UpdateReplacePolicy", "Delete"),
+        storage.what_holds_data_outlives_the_stack,
+        "MetricsTable: UpdateReplacePolicy",
+    ),
+    Fault(
+        "database that a failed first deployment leaves behind",
+        attribute("LakeDatabase/DeletionPolicy", "Retain"),
+        storage.a_failed_first_deployment_leaves_nothing_behind,
+        "LakeDatabase",
+    ),
+    Fault(
+        "policy that CloudFormation does not know for replacements",
+        attribute("LakeDatabase/UpdateReplacePolicy", "RetainExceptOnCreate"),
+        "cfn-lint on the source",
+        "E3036 'RetainExceptOnCreate'",
+    ),
     # Nothing dropped: queues and rules
     Fault(
         "unencrypted queue",
@@ -482,6 +500,24 @@ FAULTS = [
         revoke("SettleRole", "kms:GenerateDataKey"),
         grants.who_publishes_to_an_encrypted_topic_may_use_its_key,
         "SettleFunction",
+    ),
+    Fault(
+        "a reader of what producers put without the right to their keys",
+        put("ProducerKeysPolicy/Roles", [{"Ref": name} for name in ("ValidateRole", "ArchiveRole", "TransformRole")]),
+        grants.who_reads_what_producers_put_may_decrypt_with_their_keys,
+        "SettleRole: reads",
+    ),
+    Fault(
+        "producers' keys for everything",
+        put("ProducerKeysPolicy/PolicyDocument/Statement/0/Condition", {}),
+        grants.who_reads_what_producers_put_may_decrypt_with_their_keys,
+        "elsewhere than in S3",
+    ),
+    Fault(
+        "more keys than those of producers",
+        put("ProducerKeysPolicy/PolicyDocument/Statement/0/Resource", [{"Ref": "ProducerKeyArns"}, "*"]),
+        grants.who_reads_what_producers_put_may_decrypt_with_their_keys,
+        "exactly the keys",
     ),
     # What tools know
     Fault("SAM property that is none", put("ClaimFunction/Timeot", 3), "sam validate", "Timeot"),

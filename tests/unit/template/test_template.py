@@ -3,6 +3,9 @@
 import pytest
 
 from deploy.package import package
+from local.errors import TemplateError
+from local.intrinsics import Resolver
+from local.template import parameter_values
 from tests.unit.template.conftest import ROOT, of_type
 
 OUTPUTS = {
@@ -51,9 +54,26 @@ def test_the_jobs_scripts_and_library_are_in_the_package(source, tmp_path):
             assert (tmp_path / "jobs" / version / address.removeprefix(place)).is_file()
 
 
-def test_the_spark_job_runs_on_glue_5_1_and_the_loader_on_python_3_9(source):
-    resources = source["Resources"]
-    transform_job, load_job = resources["TransformJob"]["Properties"], resources["LoadJob"]["Properties"]
-    assert transform_job["GlueVersion"] == "5.1"
-    assert load_job["Command"]["Name"] == "pythonshell"
-    assert load_job["Command"]["PythonVersion"] == "3.9"
+def test_spark_jobs_run_on_glue_5_1_and_the_loader_on_python_3_9(source):
+    jobs = of_type(source["Resources"], "AWS::Glue::Job").values()
+    versions = {(job["Command"]["Name"], job.get("GlueVersion"), job["Command"]["PythonVersion"]) for job in jobs}
+    assert versions == {("glueetl", "5.1", "3"), ("pythonshell", "3.0", "3.9")}
+
+
+KEY = "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-1111-2222-3333-444455556666"
+
+
+@pytest.mark.parametrize(
+    ("arns", "is_wanted"),
+    [("", False), (KEY, True), (f"{KEY},arn:aws-cn:kms:cn-north-1:123456789012:key/mrk-0a1b", True)],
+)
+def test_rights_to_producers_keys_are_granted_where_keys_are_named(source, arns, is_wanted):
+    values = parameter_values({"ProducerKeyArns": source["Parameters"]["ProducerKeyArns"]}, {"ProducerKeyArns": arns})
+    resolver = Resolver(values=values, mappings={}, conditions=source["Conditions"], ref=str, attribute=str.format)
+    assert resolver.condition(source["Resources"]["ProducerKeysPolicy"]["Condition"]) is is_wanted
+
+
+@pytest.mark.parametrize("arns", ["alias/producer", KEY.replace("key/", "alias/"), f"{KEY},*", f"{KEY} {KEY}"])
+def test_keys_of_producers_are_named_by_the_arn_of_the_key(source, arns):
+    with pytest.raises(TemplateError, match="does not match"):
+        parameter_values({"ProducerKeyArns": source["Parameters"]["ProducerKeyArns"]}, {"ProducerKeyArns": arns})

@@ -32,6 +32,7 @@ RULES: list[Rule] = [
     grants.every_function_may_write_its_own_log,
     grants.every_job_may_write_its_own_logs,
     grants.who_publishes_to_an_encrypted_topic_may_use_its_key,
+    grants.who_reads_what_producers_put_may_decrypt_with_their_keys,
     queues.every_queue_is_encrypted,
     queues.every_queue_has_a_dead_letter_queue,
     queues.every_queue_speaks_tls_only,
@@ -48,4 +49,5 @@ RULES: list[Rule] = [
     storage.every_table_is_encrypted_and_can_be_restored,
     storage.every_topic_is_encrypted_and_speaks_tls_only,
     storage.what_holds_data_outlives_the_stack,
+    storage.a_failed_first_deployment_leaves_nothing_behind,
 ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.permissions.statements import allows
-from tests.template import Template, of_type, role_statements, target
+from tests.template import Template, as_list, of_type, role_statements, target
 from tests.unit.template.rules.queues import failure_destinations
 
 # https://docs.aws.amazon.com/step-functions/latest/dg/connect-glue.html and its siblings: what an integration calls,
@@ -21,6 +21,8 @@ INTEGRATIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
     ),
     "arn:aws:states:::events:putEvents": (("events:PutEvents",), "", "event-bus/default"),
 }
+
+PRODUCERS_KEYS = "ProducerKeyArns"
 
 
 def every_machine_may_make_the_calls_of_its_states(template: Template) -> Iterator[str]:
@@ -77,6 +79,42 @@ def every_job_may_write_its_own_logs(template: Template) -> Iterator[str]:
             for action in ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"):
                 if not allows(granted, action, f"{group}:log-stream:jr_1"):
                     yield f"{name}: its role does not grant {action} on {group}"
+
+
+def who_reads_what_producers_put_may_decrypt_with_their_keys(template: Template) -> Iterator[str]:
+    readers = {
+        role
+        for role in of_type(template, "AWS::IAM::Role")
+        for action in ("s3:GetObject", "s3:GetObjectVersion")
+        for landed in ("LandingBucket/incoming/a.csv", "LandingBucket/reference/songs/a.csv")
+        if allows(_with_prefix_conditions_met(role_statements(template, role)), action, landed)
+    }
+    granted: set[str] = set()
+    for name, policy in of_type(template, "AWS::IAM::Policy").items():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            if {"Ref": PRODUCERS_KEYS} in [statement["Resource"], *as_list(statement["Resource"])]:
+                granted |= {target(role) for role in policy["Roles"]}
+                yield from _wider_than_decrypting(name, statement)
+    for role in sorted(readers - granted):
+        yield f"{role}: reads what producers put, and may not decrypt with their keys"
+    for role in sorted(granted - readers):
+        yield f"{role}: may decrypt with producers' keys, and reads nothing that they put"
+
+
+def _wider_than_decrypting(name: str, statement: dict[str, Any]) -> Iterator[str]:
+    if as_list(statement["Action"]) != ["kms:Decrypt"] or statement["Resource"] != {"Ref": PRODUCERS_KEYS}:
+        yield f"{name}: allows more than to decrypt with exactly the keys of {PRODUCERS_KEYS}"
+    condition = statement.get("Condition", {})
+    if target(condition.get("StringEquals", {}).get("kms:ViaService", "")) != "s3.any.any":
+        yield f"{name}: allows to use producers' keys elsewhere than in S3"
+    encrypted = condition.get("StringLike", {}).get("kms:EncryptionContext:aws:s3:arn", [])
+    # Of the object; of its bucket, where the producer uses a bucket key
+    if {target(each) for each in as_list(encrypted)} != {"LandingBucket", "LandingBucket/*"}:
+        yield f"{name}: allows to decrypt what is not in the bucket where files land"
+
+
+def _with_prefix_conditions_met(granted: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [statement for statement in granted if "s3:prefix" not in str(statement.get("Condition"))]
 
 
 def _granted(template: Template, function: str) -> list[dict[str, Any]]:

@@ -151,6 +151,15 @@ def every_topic_is_encrypted_and_speaks_tls_only(template: Template) -> Iterator
 
 def what_holds_data_outlives_the_stack(template: Template) -> Iterator[str]:
     for name, resource in template["Resources"].items():
-        kept = {resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy")} == {"Retain"}
-        if resource["Type"] in HOLDS_DATA and not kept:
-            yield f"{name}: DeletionPolicy and UpdateReplacePolicy are not both Retain"
+        if resource["Type"] not in HOLDS_DATA:
+            continue
+        if resource.get("DeletionPolicy") not in {"Retain", "RetainExceptOnCreate"}:
+            yield f"{name}: DeletionPolicy lets it go with the stack"
+        if resource.get("UpdateReplacePolicy") != "Retain":  # CloudFormation has no RetainExceptOnCreate here
+            yield f"{name}: UpdateReplacePolicy is not Retain"
+
+
+def a_failed_first_deployment_leaves_nothing_behind(template: Template) -> Iterator[str]:
+    for name, resource in template["Resources"].items():
+        if resource.get("DeletionPolicy", "Delete") not in {"Delete", "RetainExceptOnCreate"}:
+            yield f"{name}: stays when its creation is rolled back, and the next deployment may fail on it"

@@ -1,0 +1,8 @@
+"""Airflow's exception for a task that must not be retried, from where each supported version has it."""
+
+try:
+    from airflow.sdk.exceptions import AirflowFailException
+except ImportError:  # Airflow 3.0, whose managed image lacks the compatibility package that has both
+    from airflow.exceptions import AirflowFailException
+
+__all__ = ["AirflowFailException"]

@@ -1,0 +1,194 @@
+"""What `make deploy` checks before it builds anything: each check fails with a line that says what to do."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, NoCredentialsError
+from moto import mock_aws
+
+from deploy.check import Check, checks, main, parameters
+
+REGION = "eu-central-1"
+
+
+def denied(operation: str) -> ClientError:
+    return ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, operation)
+
+
+class Account:
+    """An account: S3, STS and CloudFormation of moto, quotas as a test sets them."""
+
+    def __init__(self) -> None:
+        self.functions: int | None = 1000  # None: may not be read
+        self.glue: dict[str, float] | None = {
+            "Max concurrent job runs per account": 50,
+            "Max concurrent job runs per job": 1,  # not of the account
+            "Max task DPUs per account": 300,
+        }
+        self.is_signed_in = True
+        self.stack: dict[str, str] = {}
+
+    def client(self, service: str) -> Any:
+        if service in {"lambda", "service-quotas", "cloudformation"}:
+            return self
+        if service == "sts" and not self.is_signed_in:
+            raise NoCredentialsError
+        return boto3.Session(region_name=REGION).client(service)  # type: ignore[call-overload]
+
+    def get_account_settings(self) -> dict[str, Any]:
+        if self.functions is None:
+            raise denied("GetAccountSettings")
+        return {"AccountLimit": {"ConcurrentExecutions": self.functions}}
+
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+        if not self.stack:
+            raise ClientError({"Error": {"Code": "ValidationError", "Message": f"no {StackName}"}}, "DescribeStacks")
+        return {"Stacks": [{"Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in self.stack.items()]}]}
+
+    def get_paginator(self, _operation: str) -> "Account":
+        return self
+
+    def paginate(self, ServiceCode: str) -> Iterator[dict[str, Any]]:  # noqa: N803
+        assert ServiceCode == "glue"
+        if self.glue is None:
+            raise denied("ListServiceQuotas")
+        for name, value in self.glue.items():
+            yield {"Quotas": [{"QuotaName": name, "QuotaCode": f"L-{len(name)}", "Value": value}]}
+
+
+@pytest.fixture
+def account(monkeypatch, tmp_path) -> Iterator[Account]:
+    """An account where everything is right."""
+    (tmp_path / "aws").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with mock_aws():
+        account = Account()
+        account.client("s3").create_bucket(Bucket="mine", CreateBucketConfiguration={"LocationConstraint": REGION})
+        yield account
+
+
+def found(account: Account, *, region: str | None = REGION, bucket: str = "mine", **given: str) -> list[Check]:
+    return list(checks(region, account.client, bucket, given))
+
+
+def failed(account: Account, **arguments: Any) -> str:
+    """The line of the one check that fails."""
+    [line] = [check.line for check in found(account, **arguments) if check.fix]
+    return line
+
+
+def test_each_check_has_a_line_and_none_fails_where_all_is_right(account):
+    lines = [check.line for check in found(account)]
+    assert all(line.startswith("ok   ") for line in lines), lines
+    assert [line.split(":")[0].removeprefix("ok   ") for line in lines] == [
+        "AWS CLI",
+        "region",
+        "credentials",
+        "artifacts bucket",
+        "Lambda's concurrent executions",
+        "Glue's Max concurrent job runs per account",
+        "Glue's Max task DPUs per account",
+    ]
+    assert not [line for line in lines if "\n" in line]
+
+
+def test_the_aws_cli_is_needed(account, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert failed(account) == "FAIL AWS CLI: not found: install it: https://aws.amazon.com/cli/"
+
+
+def test_without_a_region_nothing_else_is_asked(account):
+    assert "export AWS_DEFAULT_REGION=" in failed(account, region=None)
+    assert len(found(account, region=None)) == 2
+
+
+def test_without_credentials_nothing_else_is_asked(account):
+    account.is_signed_in = False
+    assert "sign in" in failed(account)
+    assert len(found(account)) == 3
+
+
+@pytest.mark.parametrize(
+    ("bucket", "words"),
+    [
+        ("", "make deploy ARTIFACTS_BUCKET=my-artifacts"),
+        ("not-there", "not-there does not exist: create it"),
+        ("no such/name", "name a bucket of this account"),
+    ],
+)
+def test_the_artifacts_bucket_has_to_be_there(account, bucket, words):
+    assert words in failed(account, bucket=bucket)
+
+
+def test_the_artifacts_bucket_has_to_be_in_the_region(account):
+    line = failed(account, region="us-east-1")
+    assert "mine is in eu-central-1, not in us-east-1" in line
+    assert "export AWS_DEFAULT_REGION=eu-central-1" in line
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [("403", "access denied to mine: name a bucket of this account"), ("301", "is in us-west-2")]
+)
+def test_a_bucket_of_others_or_elsewhere_is_told_apart(account, code, words):
+    class Elsewhere:
+        def head_bucket(self, Bucket: str) -> None:  # noqa: N803
+            response: Any = {
+                "Error": {"Code": code, "Message": Bucket},
+                "ResponseMetadata": {"HTTPHeaders": {"x-amz-bucket-region": "us-west-2"}},
+            }
+            raise ClientError(response, "HeadBucket")
+
+    def clients(service: str) -> Any:
+        return Elsewhere() if service == "s3" else account.client(service)
+
+    [line] = [check.line for check in checks(REGION, clients, "mine", {}) if check.fix]
+    assert words in line
+
+
+def test_a_new_account_runs_too_few_functions_for_much_validation(account):
+    account.functions = 10
+    assert not [check for check in found(account) if check.fix]
+    line = failed(account, ValidateConcurrency="8")
+    assert "11 needed of 10" in line
+    assert "smaller ValidateConcurrency" in line
+    assert "request-service-quota-increase --service-code lambda --quota-code L-B99A9384" in line
+
+
+@pytest.mark.parametrize(
+    ("quota", "limit", "words"),
+    [
+        ("Max concurrent job runs per account", 15, "16 needed of 15: deploy with a smaller TransformConcurrency"),
+        ("Max task DPUs per account", 50, "52.625 needed of 50: deploy with a smaller TransformConcurrency"),
+    ],
+)
+def test_glue_has_room_for_all_job_runs_at_once(account, quota, limit, words):
+    account.glue[quota] = limit
+    assert words in failed(account)
+    assert not [check for check in found(account, TransformConcurrency="2") if check.fix]
+
+
+def test_quotas_that_may_not_be_read_stop_nothing(account):
+    account.functions = account.glue = None
+    lines = [check.line for check in found(account)]
+    assert all(line.startswith("ok   ") for line in lines)
+    assert len([line for line in lines if "not checked" in line and "AccessDenied" in line]) == 2
+
+
+def test_parameters_are_those_given_else_those_deployed_else_the_defaults(account):
+    account.stack = {"ValidateConcurrency": "9", "TransformConcurrency": "3"}
+    values = parameters(account.client, {"ValidateConcurrency": "7"})
+    assert (values["ValidateConcurrency"], values["TransformConcurrency"], values["LoadConcurrency"]) == (7, 3, 10)
+
+
+def test_the_command_says_what_failed_and_fails():
+    environment = {"PATH": os.environ["PATH"], "AWS_CONFIG_FILE": "/dev/null", "HOME": "/nonexistent"}
+    command = [sys.executable, "-m", main.__module__, "mine", "ValidateConcurrency=2"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "FAIL region: none is set" in done.stdout
+    assert "Nothing was built or deployed" in done.stderr
