@@ -24,13 +24,14 @@ from boto3.s3.transfer import TransferConfig
 from music_streams import clock, objects
 from music_streams.aws import PARALLEL_CALLS
 from music_streams.errors import ArchiveMismatch
+from music_streams.gunzip import CHUNK_BYTES
 from music_streams.ledger import Entry, Ledger, Status
 from music_streams.packing import Unpacked
 from music_streams.runs import RunFolder, read_manifest, read_summary
 from music_streams.slices import work_off
 from music_streams.sources import ID_DIGITS, Place, Source
 from music_streams.user_lines import UserLines
-from music_streams.verdicts import CHUNK_BYTES, judge
+from music_streams.verdicts import judge
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -6,6 +6,7 @@ MusicStreamsError
 ├── BadEvent               a queue message that is no S3 object-created event of a versioned bucket
 ├── BadSetting             an environment variable is missing or has an impossible value
 ├── ObjectGone             the object version was deleted before it was read
+├── Unreadable             the object is there and cannot be read: Glacier, SSE-C, another account's KMS key
 ├── ArchiveMismatch        a copy in the archive is not what was read: the original stays
 ├── NoReferenceData        no valid songs row at all: a run can enrich nothing
 ├── RunIsOver              an execution that was recorded as failed was taken up again
@@ -16,6 +17,7 @@ MusicStreamsError
 ├── LakeChanged            the lake table is not what the run expects (missing, or its snapshot vanished)
 ├── NoPipeline             no deployed pipeline is found, or it does not let us in, or it does not answer
 ├── OutOfTime              (in intake) too little time is left to begin another file: its message comes again
+├── TooManyMembers         (from gunzip) a gzip file of more members than any tool writes
 ├── BadPrices              (in cost.prices) a file of prices cannot be read, or names what is not billed
 └── UnreadableMetrics      (in reader) no table, no permission, or an item of another shape
 """
@@ -37,6 +39,14 @@ class BadSetting(MusicStreamsError):
 
 class ObjectGone(MusicStreamsError):
     """The object version was deleted before it was read."""
+
+
+class Unreadable(MusicStreamsError):
+    """The object is there and cannot be read: Glacier, SSE-C, another account's KMS key."""
+
+
+class TooManyMembers(MusicStreamsError):
+    """A gzip file has more members than any tool writes; its message says how many are allowed."""
 
 
 class ArchiveMismatch(MusicStreamsError):

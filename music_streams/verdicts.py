@@ -8,11 +8,13 @@ up later in the file, so the pass goes on where it must.
 import codecs
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from music_streams import csv_line
+from music_streams.errors import TooManyMembers
+from music_streams.gunzip import MAX_MEMBERS, gunzip
 from music_streams.sources import Kind, kind_of
 
 REQUIRED_COLUMNS = {
@@ -22,10 +24,12 @@ REQUIRED_COLUMNS = {
 }
 _SUFFIXES = {Kind.STREAMS: (".csv", ".csv.gz"), Kind.SONGS: (".csv",), Kind.USERS: (".csv",)}
 MAX_LINE_BYTES = 64 * 1024
-CHUNK_BYTES = 1024 * 1024
 GZIP_MAGIC = b"\x1f\x8b"
 _LINE_ENDS = (b"\n", b"\r")
 _BLANK = csv_line.BLANK.encode()
+Watch = Callable[[Iterable[bytes]], Iterator[bytes]]
+"""Passes chunks on, and raises where there are too many or it takes too long."""
+
 _INK = re.compile(b"[^" + re.escape(_BLANK) + b"]")
 
 
@@ -59,13 +63,22 @@ class Judgement:
     is_gzip: bool = False
 
 
-def judge(key: str, chunks: Iterable[bytes], max_bytes: int) -> Judgement:
+def judge(
+    key: str,
+    chunks: Iterable[bytes],
+    max_bytes: int,
+    *,
+    max_members: int = MAX_MEMBERS,
+    watched: Watch = iter,
+) -> Judgement:
     """Judge a file by its key and bytes.
 
     Args:
         key: the object's key; its suffix must be .csv, or for streams .csv.gz, in any case.
         chunks: the stored bytes, in pieces of any size.
         max_bytes: the largest uncompressed size that is accepted.
+        max_members: how many members a gzip file may have.
+        watched: passes the uncompressed bytes on; what it raises ends the judgement.
     """
     kind = kind_of(key) or Kind.STREAMS
     if not key.lower().endswith(_SUFFIXES[kind]):
@@ -75,10 +88,13 @@ def judge(key: str, chunks: Iterable[bytes], max_bytes: int) -> Judgement:
     is_gzip = first.startswith(GZIP_MAGIC)
     scan = _Scan(max_bytes)
     try:
-        for chunk in _from_first_bytes(_gunzip(_whole(first, chunks))) if is_gzip else _whole(first, chunks):
+        plain = watched(gunzip(_whole(first, chunks), max_members) if is_gzip else _whole(first, chunks))
+        for chunk in _from_first_bytes(plain):
             scan.feed(chunk)
             if scan.is_decided:
                 break
+    except TooManyMembers as error:
+        scan.damage = f"{error}"
     except zlib.error as error:
         scan.damage = f"the gzip stream breaks off or is damaged ({error})"
     scan.finish()
@@ -106,6 +122,8 @@ class _Scan:
         return self.size > self.max_bytes and not self.is_blank
 
     def feed(self, chunk: bytes) -> None:
+        if not chunk:  # it would search the header line again
+            return
         if self.size == 0 and chunk.startswith(codecs.BOM_UTF8):
             self.size = len(codecs.BOM_UTF8)
             chunk = chunk.removeprefix(codecs.BOM_UTF8)
@@ -190,21 +208,3 @@ def _from_first_bytes(chunks: Iterator[bytes]) -> Iterator[bytes]:
 def _whole(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield first
     yield from rest
-
-
-def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The uncompressed bytes of a gzip file of one or more members (RFC 1952), in chunks of bounded size."""
-    member = zlib.decompressobj(wbits=31)
-    for chunk in chunks:
-        data = chunk
-        while data:
-            if member.eof:
-                member = zlib.decompressobj(wbits=31)
-            out = member.decompress(data, CHUNK_BYTES)
-            if out:
-                yield out
-            data = member.unconsumed_tail or member.unused_data
-        while not member.eof and (out := member.decompress(member.unconsumed_tail, CHUNK_BYTES)):
-            yield out
-    if not member.eof:
-        raise zlib.error("the last member is not complete")

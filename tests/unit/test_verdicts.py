@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from music_streams import csv_line
+from music_streams.gunzip import MAX_MEMBERS
 from music_streams.verdicts import MAX_LINE_BYTES, Judgement, Verdict, judge
 
 KEY = "incoming/streams.csv"
@@ -301,3 +302,34 @@ def test_a_plain_file_of_one_endless_line_is_judged_in_a_few_megabytes():
         tracemalloc.stop()
     assert judgement.verdict is Verdict.NOT_CSV
     assert peak < 16 * MIB
+
+
+def test_gzip_of_too_many_members_is_no_csv_and_the_detail_says_so():
+    judgement = of(gzip.compress(GOOD) + gzip.compress(b"") * MAX_MEMBERS)
+    assert judgement.verdict is Verdict.NOT_CSV
+    assert judgement.detail == "the gzip file has more than 100,000 members"
+    assert of(gzip.compress(GOOD) + gzip.compress(b"") * (MAX_MEMBERS - 1)).verdict is None
+
+
+@pytest.mark.parametrize("data", [gzip.compress(b"") * 1000, gzip.compress(b"\n") * 1000], ids=["nothing", "blank"])
+def test_a_watch_is_asked_while_a_file_gives_nothing_to_judge(data):
+    seen = 0
+
+    def watched(chunks):
+        nonlocal seen
+        for chunk in chunks:
+            seen += 1
+            yield chunk
+
+    assert judge(KEY, [data], LARGE, watched=watched).verdict is Verdict.EMPTY_FILE
+    assert seen >= 1000
+
+
+def test_what_a_watch_raises_ends_the_judgement():
+    def out_of_time(chunks):
+        yield next(iter(chunks))
+        raise TimeoutError
+
+    for data in (GOOD, gzip.compress(GOOD), gzip.compress(b"")):
+        with pytest.raises(TimeoutError):
+            judge(KEY, [data], LARGE, watched=out_of_time)
