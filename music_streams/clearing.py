@@ -164,7 +164,7 @@ class Clearing:
 
         Raises:
             ArchiveMismatch: it is not, and was deleted again.
-            OutOfTime: it was not proven in time, and was deleted again.
+            OutOfTime: it was not written and proven in time; nothing of it stays.
         """
         meant, stored = hashlib.sha256(), hashlib.sha256()
         described: Mapping[str, Any] = self.s3.head_object(**place.address)  # type: ignore[arg-type]  # all are text
@@ -177,14 +177,15 @@ class Clearing:
         )
         newest = self.s3.head_object(Bucket=place.bucket, Key=place.key)
         written = Place(place.bucket, place.key, newest["VersionId"])
+        is_proven = False
         try:
             for _ in limits.in_time(_hashed(objects.chunks(self.s3, written), stored)):
                 pass
-        except OutOfTime:
-            self._delete(written)
-            raise
-        if stored.digest() != meant.digest():
-            self._delete(written)
+            is_proven = stored.digest() == meant.digest()
+        finally:
+            if not is_proven:  # else a repeat would take it for the file
+                self._delete(written)
+        if not is_proven:
             raise ArchiveMismatch(f"{written.uri} was not stored as it was written; {place.uri} stays: try again")
 
     def _delete(self, place: Place) -> None:

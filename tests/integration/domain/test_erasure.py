@@ -7,6 +7,7 @@ import logging
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -623,6 +624,28 @@ def test_time_that_runs_out_while_a_file_is_written_leaves_no_version_of_it(worl
     assert looks == last
     assert versions(world, source) == []
     assert list(noted(world, folder)["deleted"]) == [source.source_id]
+
+
+@pytest.mark.parametrize("error", [None, TimeoutError], ids=["time", "an error"])
+def test_a_version_that_could_not_be_read_back_is_not_left_in_the_place_of_the_file(world, error, monkeypatch):
+    clock = Clock()
+    source, other = kept(world), kept(world, CLEARED)
+    key, old = source.kept_key("archive"), world.s3.head_object(Bucket=LANDING, Key=source.kept_key("archive"))
+    chunks = objects.chunks
+
+    def failing(s3: Any, place: Any) -> Iterator[bytes]:
+        if place.key == key and place.version_id != old["VersionId"]:
+            clock.now += FILE_SECONDS
+            if error:
+                raise error
+        return chunks(s3, place)
+
+    monkeypatch.setattr(objects, "chunks", failing)
+    folder = asked(world, source, other)
+    with suppress(TimeoutError):
+        assert erase(world, folder, clock=clock) > 0
+    assert content(world, source) == FILE
+    assert versions(world, source) == [("archive", "version")]
 
 
 def unreadable(monkeypatch, *keys: str) -> None:
