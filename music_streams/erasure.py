@@ -22,6 +22,7 @@ from music_streams.alerts import Alerts
 from music_streams.aws import PARALLEL_CALLS
 from music_streams.clearing import Clearing, Outcome, OutOfTime, Unclearable, about, is_kept, warn_of_move
 from music_streams.erased import Deleted, Erased, read_erased, write_erased
+from music_streams.formats import plural
 from music_streams.ledger import Entry, Ledger, Status
 from music_streams.runs import RunFolder, read_manifest, read_summary
 from music_streams.slices import work_off
@@ -159,7 +160,7 @@ class Erasure:
     def _alert(self, batch_id: str, deleted: list[Deleted]) -> None:
         more = [f"and {len(deleted) - _MAX_LISTED} more"] if len(deleted) > _MAX_LISTED else []
         self.alerts.send(
-            f"music-streams: forget deleted {len(deleted)} whole",
+            f"music-streams: forget deleted {plural(len(deleted), 'file')} whole",
             [
                 "These files could not be cleared of a user who is to be forgotten, and are deleted with all versions:",
                 *(f"{each.object}: {each.why}" for each in deleted[:_MAX_LISTED]),
