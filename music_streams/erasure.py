@@ -1,9 +1,9 @@
 """The lines of users to be forgotten leave every kept file, for good: no older version stays, no staged copy.
 
-The rows have left the lake before; which sources held some the run's summary tells. Of a quarantined or retracted file
-the lake tells nothing, so each is looked at. A file that cannot be looked through, for its size, its form or the time
-that it takes, is deleted whole, and the operators hear of it. What is done is noted in the run's folder: a repeat goes
-on from there.
+The rows have left the lake before; which sources held some the run's summary tells, and the notes of earlier runs for
+the same users that failed. Of a quarantined or retracted file the lake tells nothing, so each is looked at. A file that
+cannot be looked through, for its size, its form or the time that it takes, is deleted whole, and the operators hear of
+it. What is done is noted in the run's folder: a repeat goes on from there.
 
 No file keeps others waiting for ever: one that fails is tried again after all others, and one that runs out of time is
 looked at alone after them, until an invocation begins with it: then it has all the time that a file can have.
@@ -24,9 +24,10 @@ from music_streams.clearing import Clearing, Outcome, OutOfTime, Unclearable, ab
 from music_streams.erased import Deleted, Erased, read_erased, write_erased
 from music_streams.formats import plural
 from music_streams.ledger import Entry, Ledger, Status
+from music_streams.removals import Removals
 from music_streams.runs import RunFolder, read_manifest, read_summary
 from music_streams.slices import work_off
-from music_streams.sources import ID_DIGITS, Place
+from music_streams.sources import ID_DIGITS, Place, execution_name
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -38,6 +39,7 @@ _AT_REST = {Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED}
 _NOT_IN_LAKE = (Status.QUARANTINED, Status.RETRACTED)
 _SLICE_BYTES = 64 * 1024**2  # what a quarter of the function's time is enough for, and its memory, many times over
 _STAGED = re.compile(rf"runs/[^/]+/input/([0-9a-f]{{{ID_DIGITS}}})\.csv(\.gz)?")
+_OF_RUN = re.compile(r"runs/([^/]+)/(manifest\.json$|removed/)")
 _MAX_LISTED = 50  # files; an alert holds 256 KB
 
 
@@ -80,7 +82,8 @@ class Erasure:
             return 0
         end = self.seconds() + file_seconds
         clearing = Clearing(self.s3, self.ledger, users, self.max_file_bytes, lambda: self.seconds() < end)
-        entries = self._kept_entries(read_summary(self.s3, folder).forgotten)
+        forgotten = {*read_summary(self.s3, folder).forgotten, *self._left_by_others(folder, users)}
+        entries = self._kept_entries(sorted(forgotten))
         notes = read_erased(self.s3, folder)
         waiting = {each.source.source_id: each for each in entries if each.source.source_id not in notes.done}
         errors: list[BaseException] = []
@@ -112,6 +115,22 @@ class Erasure:
             if entry.status not in _AT_REST:
                 warn_of_move(entry)
         return [entry for entry in entries if entry.status in _AT_REST and is_kept(entry)]
+
+    def _left_by_others(self, folder: RunFolder, users: list[int]) -> Iterator[str]:
+        """The sources that other runs have found to hold rows of the users, and did not look through.
+
+        Such a run has failed. The rows have left the lake with it: a later run finds none that tell of these sources.
+        """
+        manifests, removals = set[str](), set[str]()
+        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=folder.bucket, Prefix="runs/"):
+            for found in page.get("Contents", []):
+                if match := _OF_RUN.match(found["Key"]):
+                    (manifests if match[2] == "manifest.json" else removals).add(match[1])
+        for batch_id in sorted(manifests & removals - {folder.batch_id}):
+            other = RunFolder(folder.bucket, batch_id)
+            if not set(users).isdisjoint(read_manifest(self.s3, other).forget):
+                removed = Removals(self.s3, folder.bucket).of(execution_name(batch_id, 1))
+                yield from removed.days.keys() - read_erased(self.s3, other).done
 
     def _clear(self, clearing: Clearing, part: list[Entry]) -> "_Results":
         """Look at files side by side. Whatever one of them raises, the others are looked at."""

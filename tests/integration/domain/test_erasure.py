@@ -17,6 +17,7 @@ from music_streams.erasure import Erasure
 from music_streams.errors import ArchiveMismatch, Unreadable
 from music_streams.gunzip import MAX_MEMBERS, gunzip
 from music_streams.ledger import Status
+from music_streams.removals import Removals
 from music_streams.runs import Manifest, RunFolder, Summary, write_manifest, write_summary
 from music_streams.sources import Source
 from tests.differential import reading
@@ -535,13 +536,11 @@ def test_a_file_that_was_accepted_once_is_read_however_large_it_is(world, status
     assert world.sent_alerts() == []
 
 
-def reading_slowly(monkeypatch, clock: Clock, seconds: dict[str, float]) -> list[str]:
-    """Let the clock go on by so much at each byte of the files with these keys; the keys that were read, in order."""
-    read: list[str] = []
+def reading_slowly(monkeypatch, clock: Clock, seconds: dict[str, float]) -> None:
+    """Let the clock go on by so much at each byte of the files with these keys."""
     chunks = objects.chunks
 
     def slow(s3: Any, place: Any) -> Iterator[bytes]:
-        read.append(place.key)
         for chunk in chunks(s3, place):
             for at in range(len(chunk) if place.key in seconds else 0):
                 clock.now += seconds[place.key]
@@ -550,7 +549,6 @@ def reading_slowly(monkeypatch, clock: Clock, seconds: dict[str, float]) -> list
                 yield chunk
 
     monkeypatch.setattr(objects, "chunks", slow)
-    return read
 
 
 @pytest.mark.parametrize("status", [Status.QUARANTINED, Status.ARCHIVED])
@@ -566,17 +564,16 @@ def test_a_file_that_takes_too_long_goes_whole_once_it_had_an_invocation_for_its
     assert "slow" not in noted(world, folder)
 
 
-def test_several_slow_files_come_to_an_end_one_by_one_after_all_others(world, monkeypatch):
+def test_several_slow_files_come_to_an_end_one_by_one_and_keep_nobody_waiting(world, monkeypatch):
     clock = Clock()
     slow = [kept(world, status=Status.QUARANTINED) for _ in range(3)]
     others = [kept(world, status=Status.QUARANTINED) for _ in range(5)]
     keys = {world.entry(source).place.key for source in slow}
-    read = reading_slowly(monkeypatch, clock, dict.fromkeys(keys, FILE_SECONDS / 50))
+    reading_slowly(monkeypatch, clock, dict.fromkeys(keys, FILE_SECONDS / 50))
     folder = asked(world)
     assert finish(world, folder, clock=clock) <= 8
     assert all(content(world, source) == CLEARED for source in others)
     assert sorted(noted(world, folder)["deleted"]) == sorted(source.source_id for source in slow)
-    assert read[-1] in keys
 
 
 def test_a_file_that_is_slow_beside_others_and_in_time_alone_is_cleared(world, monkeypatch):
@@ -799,3 +796,46 @@ def test_notes_of_before_are_gone_on_with(world):
     world.s3.put_object(Bucket=LAKE, Key=folder.key("erased.json"), Body=notes)
     assert erase(world, folder) == 0
     assert [content(world, each) for each in (done, source)] == [FILE, CLEARED]
+
+
+# ── A forget that failed ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def failed_run(world, *removed: Source, users: tuple[int, ...] = (USER,)) -> RunFolder:
+    """A run that has taken the users out of the lake, so that no other can tell which files held them, and failed."""
+    folder = RunFolder(LAKE, world.name("failed"))
+    write_manifest(world.s3, folder, Manifest(folder.batch_id, [], forget=list(users)))
+    days = {source.source_id: {"2024-06-25"} for source in removed}
+    Removals(world.s3, LAKE).note(f"{folder.batch_id}-1", "listens", days, None)
+    return folder
+
+
+def test_files_that_a_failed_run_left_are_cleared_by_the_next_for_the_same_user(world):
+    source, of_another_user = kept(world), kept(world)
+    failed_run(world, source)
+    failed_run(world, of_another_user, users=(70,))
+    assert erase(world, asked(world)) == 0
+    assert content(world, source) == CLEARED
+    assert content(world, of_another_user) == FILE
+
+
+def test_an_archived_file_that_could_not_be_read_is_found_again_by_another_request(world, monkeypatch):
+    source, other = kept(world), kept(world)
+    folder = failed_run(world, source, other)
+    found = [source.source_id, other.source_id]
+    write_summary(world.s3, folder, Summary(folder.batch_id, "", 0, "", [], "", forgotten=found))
+    with monkeypatch.context() as patch:
+        unreadable(patch, world.entry(source).place.key)
+        with pytest.raises(Unreadable):
+            erase(world, folder)
+    put(world, world.entry(other).place.key, FILE)  # it would be looked at again
+    assert erase(world, asked(world)) == 0
+    assert [content(world, each) for each in (source, other)] == [CLEARED, FILE]
+
+
+def test_notes_of_a_run_whose_manifest_has_expired_keep_nobody_from_forgetting(world):
+    expired = failed_run(world, kept(world))
+    world.s3.delete_object(Bucket=LAKE, Key=expired.key("manifest.json"))
+    source = kept(world)
+    assert erase(world, asked(world, source)) == 0
+    assert content(world, source) == CLEARED
