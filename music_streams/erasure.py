@@ -1,65 +1,77 @@
 """The lines of users to be forgotten leave every kept file, for good: no older version stays, no staged copy.
 
-The rows have left the lake before; which sources held some the run's summary tells. Of a quarantined or retracted file
-the lake tells nothing, so each is looked at. What is done is noted in the run's folder: a repeat goes on from there.
+The rows have left the lake before; which sources held some the run's summary tells, and the notes of earlier runs for
+the same users that failed. Of a quarantined or retracted file the lake tells nothing, so each is looked at. A file that
+cannot be looked through, for its size, its form or the time that it takes, is deleted whole, and the operators hear of
+it. What is done is noted in the run's folder: a repeat goes on from there.
 
-Of a file, in this order, so that a crash leaves it whole and a repeat completes the rest: a version without the lines
-is written under the same key and read back; then all versions that were listed before are deleted. None is deleted
-where the source has moved meanwhile: what was made of it since may be the only copy.
+No file keeps others waiting for ever: one that fails is tried again after all others, and one that runs out of time is
+looked at alone after them, until an invocation begins with it: then it has all the time that a file can have.
 """
 
-import hashlib
-import io
-import json
 import logging
 import re
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from boto3.s3.transfer import TransferConfig
-
-from music_streams import clock, objects
+from music_streams import clock
+from music_streams.alerts import Alerts
 from music_streams.aws import PARALLEL_CALLS
-from music_streams.errors import ArchiveMismatch
+from music_streams.clearing import Clearing, Outcome, OutOfTime, Unclearable, about, is_kept, warn_of_move
+from music_streams.erased import Deleted, Erased, read_erased, write_erased
+from music_streams.formats import plural
 from music_streams.ledger import Entry, Ledger, Status
-from music_streams.packing import Unpacked
+from music_streams.removals import Removals
 from music_streams.runs import RunFolder, read_manifest, read_summary
 from music_streams.slices import work_off
-from music_streams.sources import ID_DIGITS, Place, Source
-from music_streams.user_lines import UserLines
-from music_streams.verdicts import CHUNK_BYTES, judge
+from music_streams.sources import ID_DIGITS, Place, execution_name
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 log = logging.getLogger(__name__)
 
+FILE_SHARE = 0.6  # of a function's time: how long files are looked at; the rest is for deletions and answers of AWS
 _AT_REST = {Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED}
 _NOT_IN_LAKE = (Status.QUARANTINED, Status.RETRACTED)
 _SLICE_BYTES = 64 * 1024**2  # what a quarter of the function's time is enough for, and its memory, many times over
-_UPLOAD = TransferConfig(use_threads=False)  # in parts, of which one at a time is in memory
-_DESCRIPTION = ("ContentType", "ContentEncoding", "ContentDisposition", "ContentLanguage", "CacheControl", "Metadata")
 _STAGED = re.compile(rf"runs/[^/]+/input/([0-9a-f]{{{ID_DIGITS}}})\.csv(\.gz)?")
-_NOTES = "erased.json"
+_OF_RUN = re.compile(r"runs/([^/]+)/(manifest\.json$|removed/)")
+_MAX_LISTED = 50  # files; an alert holds 256 KB
 
 
 @dataclass(frozen=True)
 class Erasure:
-    """Takes users out of the kept files."""
+    """Takes users out of the kept files.
+
+    Attributes:
+        max_file_bytes: what is read, uncompressed, of a file that never was accepted.
+        seconds: gives the time of a clock that only goes forward.
+    """
 
     s3: "S3Client"
     ledger: Ledger
+    alerts: Alerts
+    max_file_bytes: int
+    seconds: Callable[[], float] = time.monotonic
 
-    def erase(self, manifest_uri: str, has_time: Callable[[], bool]) -> int:
+    def erase(self, manifest_uri: str, has_time: Callable[[], bool], file_seconds: float) -> int:
         """Take the users that the manifest names out of the files; may be repeated at any point.
 
         A file that is on its way somewhere else is left out, with a warning: forgetting is to be asked for again.
 
+        Args:
+            manifest_uri: where the manifest lies.
+            has_time: whether there is time for another slice.
+            file_seconds: how long files may be looked at from now on. The first file of an invocation has all of it,
+                and where it is the only one of its slice it is deleted whole when they are over.
+
         Raises:
-            ArchiveMismatch: what was written is not what was meant; the file is as it was.
+            Exception: the first of those that files raised, after all other files are done; those files are as they
+                were, and a repeat tries them again.
 
         Returns:
             How many files or staged copies are left; where any are the step is to be entered again.
@@ -68,22 +80,32 @@ class Erasure:
         users = read_manifest(self.s3, folder).forget
         if not users:
             return 0
-        entries = self._kept_entries(read_summary(self.s3, folder).forgotten)
-        done = self._done(folder)
-        waiting = [entry for entry in entries if entry.source.source_id not in done]
-        left = len(waiting)
-        for part in _slices(waiting):
-            if left < len(waiting) and not has_time():
-                return left
-            with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
-                are_done = list(pool.map(lambda entry: self._erase_from(entry, users), part))
-            done |= {entry.source.source_id for entry, is_done in zip(part, are_done, strict=True) if is_done}
-            self._note(folder, done)
-            left -= len(part)
+        end = self.seconds() + file_seconds
+        clearing = Clearing(self.s3, self.ledger, users, self.max_file_bytes, lambda: self.seconds() < end)
+        forgotten = {*read_summary(self.s3, folder).forgotten, *self._left_by_others(folder, users)}
+        entries = self._kept_entries(sorted(forgotten))
+        notes = read_erased(self.s3, folder)
+        waiting = {each.source.source_id: each for each in entries if each.source.source_id not in notes.done}
+        errors: list[BaseException] = []
+        for number, part in enumerate(_parts(list(waiting.values()), notes)):
+            if number and not (has_time() and clearing.is_in_time()):
+                break
+            results = self._clear(clearing, part)
+            if number == 0 and len(part) == 1:
+                results.set_against_time(file_seconds)
+            self._note(folder, notes, results, clearing)
+            errors += results.errors
+            for source_id in results.settled:
+                del waiting[source_id]
+        if not notes.failed.issuperset(waiting):
+            return len(waiting)
         at_rest_since = {
-            entry.source.source_id: entry.updated_at for entry in entries if entry.source.source_id in done
+            each.source.source_id: each.updated_at for each in entries if each.source.source_id in notes.done
         }
-        return work_off(list(self._staged(folder.bucket, at_rest_since)), self._delete, has_time)
+        left = work_off(list(self._staged(folder.bucket, at_rest_since)), self._delete, has_time)
+        if errors and not left:
+            raise errors[0]
+        return left + len(waiting)
 
     def _kept_entries(self, forgotten: list[str]) -> list[Entry]:
         """The entries of the files to look at, all of them at rest."""
@@ -91,83 +113,82 @@ class Erasure:
         entries = self.ledger.entries([*forgotten, *(entry.source.source_id for entry in unknown_to_lake)]).values()
         for entry in entries:
             if entry.status not in _AT_REST:
-                _warn(entry)
-        # A reference file that was not quarantined lies where it landed: it is replaced there, by who put it.
-        return [entry for entry in entries if entry.status in _AT_REST and entry.place.key != entry.source.key]
+                warn_of_move(entry)
+        return [entry for entry in entries if entry.status in _AT_REST and is_kept(entry)]
 
-    def _erase_from(self, entry: Entry, users: list[int]) -> bool:
-        """Take users out of a file; False where it began to move, so that nothing could be deleted."""
-        listed = list(self._versions(entry.source))
-        staying = self._cleared(entry, listed, users)
-        moved = self.ledger.entry(entry.source.source_id)
-        if moved != entry:
-            _warn(moved or entry)
-            return False
-        for version in reversed(listed):
-            if version.place != staying:
-                self._delete(version.place)
-        return True
+    def _left_by_others(self, folder: RunFolder, users: list[int]) -> Iterator[str]:
+        """The sources that other runs have found to hold rows of the users, and did not look through.
 
-    def _versions(self, source: Source) -> Iterator["_Version"]:
-        """All that lies or lay under the keys where a source is kept.
-
-        Of a key markers first, then the newest version: deleted from the end, no older one becomes the file meanwhile.
+        Such a run has failed. The rows have left the lake with it: a later run finds none that tell of these sources.
         """
-        for prefix in ("archive", "quarantine"):
-            key = source.kept_key(prefix)
-            for page in self.s3.get_paginator("list_object_versions").paginate(Bucket=source.bucket, Prefix=key):
-                for is_marker, found in ((True, page.get("DeleteMarkers", [])), (False, page.get("Versions", []))):
-                    for each in found:
-                        if each["Key"] == key:
-                            place = Place(source.bucket, key, each["VersionId"])
-                            yield _Version(place, is_marker, each["IsLatest"])
+        manifests, removals = set[str](), set[str]()
+        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=folder.bucket, Prefix="runs/"):
+            for found in page.get("Contents", []):
+                if match := _OF_RUN.match(found["Key"]):
+                    (manifests if match[2] == "manifest.json" else removals).add(match[1])
+        for batch_id in sorted(manifests & removals - {folder.batch_id}):
+            other = RunFolder(folder.bucket, batch_id)
+            if not set(users).isdisjoint(read_manifest(self.s3, other).forget):
+                removed = Removals(self.s3, folder.bucket).of(execution_name(batch_id, 1))
+                yield from removed.days.keys() - read_erased(self.s3, other).done
 
-    def _cleared(self, entry: Entry, listed: list["_Version"], users: list[int]) -> Place | None:
-        """See to it that the file holds nothing of the users.
+    def _clear(self, clearing: Clearing, part: list[Entry]) -> "_Results":
+        """Look at files side by side. Whatever one of them raises, the others are looked at."""
+        results = _Results()
+        for entry, ended in _side_by_side(clearing.clear, part):
+            error = ended.exception()
+            if error is None:
+                results.take(entry, ended.result())
+            elif isinstance(error, Unclearable):
+                results.doomed[entry.source.source_id] = (entry, str(error))
+            elif isinstance(error, OutOfTime):
+                results.slow[entry.source.source_id] = entry
+            else:
+                results.fail(entry, error)
+        return results
 
-        Returns:
-            Its version, where that may stay as it is. None where another was written over it; where it is damaged gzip,
-            from which no line can be taken, and is to go as a whole; where there is no file.
+    def _note(self, folder: RunFolder, notes: Erased, results: "_Results", clearing: Clearing) -> None:
+        """Delete what is doomed, tell of it, and note what became of each file.
+
+        In this order a crash at any point leaves a note of every file that is deleted, and the alert comes in the end:
+        a repeat finds no file, but the note.
         """
-        place = next((each.place for each in listed if each.is_file and each.place.key == entry.place.key), None)
-        if place is None:
-            return None
-        lines = UserLines(users, judge(entry.source.key, objects.chunks(self.s3, place), sys.maxsize).header)
-        content = Unpacked(objects.chunks(self.s3, place))
-        about = _about(entry)
-        found = lines.find(content)
-        if not found.lines:
-            return place
-        if content.is_damaged:
-            log.warning("%s is damaged gzip and holds what is to be forgotten: it is deleted", place.uri, extra=about)
-            return None
-        plain = Unpacked(objects.chunks(self.s3, place))
-        self._replace(place, content.pack(lines.without(found, plain)))
-        log.info("%s lines taken out of %s", found.lines, place.uri, extra=about)
-        return None
+        for source_id, (entry, why) in results.doomed.items():
+            notes.doomed[source_id] = Deleted(entry.place.uri, why)
+        if results.doomed:
+            write_erased(self.s3, folder, notes)
+        for entry, ended in _side_by_side(clearing.delete, [entry for entry, _ in results.doomed.values()]):
+            if error := ended.exception():
+                results.fail(entry, error)
+            else:
+                results.take(entry, ended.result())
+        for source_id in notes.doomed.keys() & (results.cleared | results.moved):
+            del notes.doomed[source_id]  # it was another's then, or could not be read
+        deleted = {source_id: notes.doomed[source_id] for source_id in results.gone & notes.doomed.keys()}
+        for source_id, each in deleted.items():
+            told = "%s is deleted whole, with all its versions: %s"
+            log.warning(told, each.object, each.why, extra={"source_id": source_id})
+        if deleted:
+            self._alert(folder.batch_id, list(deleted.values()))
+        notes.finish(results.cleared | results.gone)
+        notes.slow |= results.slow.keys()
+        notes.failed = (notes.failed - results.slow.keys()) | results.failed
+        notes.slow -= results.failed
+        write_erased(self.s3, folder, notes)
 
-    def _replace(self, place: Place, content: Iterator[bytes]) -> None:
-        """Write a version over another, and prove that it is what was meant.
-
-        Raises:
-            ArchiveMismatch: it is not, and was deleted again.
-        """
-        meant, stored = hashlib.sha256(), hashlib.sha256()
-        described: Mapping[str, Any] = self.s3.head_object(**place.address)  # type: ignore[arg-type]  # all are text
-        self.s3.upload_fileobj(
-            io.BufferedReader(_Stream(_hashed(content, meant)), CHUNK_BYTES),
-            place.bucket,
-            place.key,
-            ExtraArgs={name: described[name] for name in _DESCRIPTION if name in described},
-            Config=_UPLOAD,
+    def _alert(self, batch_id: str, deleted: list[Deleted]) -> None:
+        more = [f"and {len(deleted) - _MAX_LISTED} more"] if len(deleted) > _MAX_LISTED else []
+        self.alerts.send(
+            f"music-streams: forget deleted {plural(len(deleted), 'file')} whole",
+            [
+                "These files could not be cleared of a user who is to be forgotten, and are deleted with all versions:",
+                *(f"{each.object}: {each.why}" for each in deleted[:_MAX_LISTED]),
+                *more,
+                f"All of them: erased.json in the run's folder, batch {batch_id}.",
+                "What to do: where lines of others are needed, have the file uploaded again without the user.",
+                "Rows that were accepted stay in the lake; a rebuild from the archive lacks them.",
+            ],
         )
-        newest = self.s3.head_object(Bucket=place.bucket, Key=place.key)
-        written = Place(place.bucket, place.key, newest["VersionId"])
-        for _ in _hashed(objects.chunks(self.s3, written), stored):
-            pass
-        if stored.digest() != meant.digest():
-            self._delete(written)
-            raise ArchiveMismatch(f"{written.uri} was not stored as it was written; {place.uri} stays: try again")
 
     def _staged(self, bucket: str, at_rest_since: dict[str, str]) -> Iterator[Place]:
         """The copies of sources that past runs have read.
@@ -183,64 +204,63 @@ class Erasure:
     def _delete(self, place: Place) -> None:
         self.s3.delete_object(**place.address)  # type: ignore[arg-type]  # VersionId or nothing
 
-    def _done(self, folder: RunFolder) -> set[str]:
-        """The source_ids that are noted as done."""
-        # Looked for in the list: who may only list runs/ hears 403, not 404, of an object that is not there.
-        if not self.s3.list_objects_v2(Bucket=folder.bucket, Prefix=folder.key(_NOTES)).get("KeyCount"):
-            return set()
-        notes = self.s3.get_object(Bucket=folder.bucket, Key=folder.key(_NOTES))["Body"].read()
-        return set(json.loads(notes)["done"])
 
-    def _note(self, folder: RunFolder, done: set[str]) -> None:
-        notes = json.dumps({"done": sorted(done)}).encode()
-        self.s3.put_object(Bucket=folder.bucket, Key=folder.key(_NOTES), Body=notes, ContentType="application/json")
+@dataclass
+class _Results:
+    """What became of the files of a slice, by source_id."""
 
-
-@dataclass(frozen=True)
-class _Version:
-    """An object version or a delete marker."""
-
-    place: Place
-    is_marker: bool
-    is_latest: bool
+    cleared: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
+    moved: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+    slow: dict[str, Entry] = field(default_factory=dict)
+    doomed: dict[str, tuple[Entry, str]] = field(default_factory=dict)
+    errors: list[BaseException] = field(default_factory=list)
 
     @property
-    def is_file(self) -> bool:
-        """Whether it is what the key gives."""
-        return self.is_latest and not self.is_marker
+    def settled(self) -> set[str]:
+        """The files that this step need not look at again."""
+        return self.cleared | self.gone | self.moved
+
+    def take(self, entry: Entry, outcome: Outcome) -> None:
+        """Sort a file in by what became of it."""
+        of_outcome = {Outcome.CLEARED: self.cleared, Outcome.GONE: self.gone, Outcome.MOVED: self.moved}
+        of_outcome[outcome].add(entry.source.source_id)
+
+    def fail(self, entry: Entry, error: BaseException) -> None:
+        """Sort a file in that raised an error, and log it."""
+        told = "%s could not be cleared, and is tried again after all others: %s: %s"
+        log.warning(told, entry.place.uri, type(error).__name__, error, extra=about(entry))
+        self.failed.add(entry.source.source_id)
+        self.errors.append(error)
+
+    def set_against_time(self, seconds: float) -> None:
+        """Doom the file that had all the time that a file can have, for itself, and was not done."""
+        for source_id, entry in self.slow.items():
+            self.doomed[source_id] = (entry, f"it could not be looked through in {seconds:,.0f} seconds")
+        self.slow = {}
 
 
-class _Stream(io.RawIOBase):
-    """Chunks as the file-like object that boto3's managed upload reads from."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - whatever takes bytes
-        """The next bytes; 0 at the end."""
-        while not self._rest:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return 0
-            self._rest = memoryview(chunk)
-        taken = min(len(buffer), len(self._rest))
-        buffer[:taken], self._rest = self._rest[:taken], self._rest[taken:]
-        return taken
+def _side_by_side(act: Callable[[Entry], Outcome], entries: list[Entry]) -> list[tuple[Entry, "Future[Outcome]"]]:
+    """Act on a few entries at once, until each has ended, well or with an exception."""
+    with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
+        futures = [pool.submit(act, entry) for entry in entries]
+        wait(futures)
+    return list(zip(entries, futures, strict=True))
 
 
-def _hashed(chunks: Iterable[bytes], digest: Any) -> Iterator[bytes]:  # noqa: ANN401 - hashlib's type has no name
-    for chunk in chunks:
-        digest.update(chunk)
-        yield chunk
+def _parts(entries: list[Entry], notes: Erased) -> Iterator[list[Entry]]:
+    """What is worked on side by side: fresh files first, then each slow one for itself, at last what failed."""
+    slow = [entry for entry in entries if entry.source.source_id in notes.slow]
+    failed = [entry for entry in entries if entry.source.source_id in notes.failed]
+    fresh = [entry for entry in entries if entry.source.source_id not in notes.slow | notes.failed]
+    yield from _slices(fresh)
+    yield from ([entry] for entry in slow)
+    yield from _slices(failed)
 
 
 def _slices(entries: list[Entry]) -> Iterator[list[Entry]]:
-    """What is worked on side by side: many small files, or a large one."""
+    """Many small files, or a large one."""
     part: list[Entry] = []
     for entry in entries:
         is_full = len(part) == PARALLEL_CALLS or sum(each.source.size for each in [*part, entry]) > _SLICE_BYTES
@@ -250,12 +270,3 @@ def _slices(entries: list[Entry]) -> Iterator[list[Entry]]:
         part.append(entry)
     if part:
         yield part
-
-
-def _warn(entry: Entry) -> None:
-    told = "%s is on its way (%s): forget again when it has come to rest"
-    log.warning(told, entry.source.uri, entry.status, extra=_about(entry))
-
-
-def _about(entry: Entry) -> dict[str, str]:
-    return {"source_id": entry.source.source_id}

@@ -18,6 +18,7 @@ MusicStreamsError
 ├── LakeChanged            the lake table is not what the run expects (missing, or its snapshot vanished)
 ├── NoPipeline             no deployed pipeline is found, or it does not let us in, or it does not answer
 ├── OutOfTime              (in intake) too little time is left to begin another file: its message comes again
+├── TooManyMembers         (from gunzip) a gzip file of more members than any tool writes
 ├── BadPrices              (in cost.prices) a file of prices cannot be read, or names what is not billed
 └── UnreadableMetrics      (in reader) no table, no permission, or an item of another shape
 """
@@ -42,7 +43,19 @@ class ObjectGone(MusicStreamsError):
 
 
 class Unreadable(MusicStreamsError):
-    """The object is there, and S3 gives its bytes to nobody here: archived, or under a key that is not ours."""
+    """The object is there, and S3 gives its bytes to nobody here: archived, or under a key that is not ours.
+
+    Attributes:
+        may_be_our_rights: S3 gave an answer that it also gives where a right is missing.
+    """
+
+    def __init__(self, what: str, *, may_be_our_rights: bool) -> None:
+        super().__init__(what)
+        self.may_be_our_rights = may_be_our_rights
+
+
+class TooManyMembers(MusicStreamsError):
+    """A gzip file has more members than any tool writes; its message says how many are allowed."""
 
 
 class ArchiveMismatch(MusicStreamsError):

@@ -28,6 +28,7 @@ _UNREADABLE = {
     "400": "it is under a key of its own, most likely: upload it again without one",
     "403": "it is archived or under a key of its own, most likely: upload it again as STANDARD, without a key",
 }
+_MAY_BE_OUR_RIGHTS = {"AccessDenied", "403"}
 _CHUNK_BYTES = 1024 * 1024
 _COPY = TransferConfig(multipart_threshold=4 * 1024**3, multipart_chunksize=512 * 1024**2)
 _CHECKSUMS = ("ChecksumSHA256", "ChecksumCRC64NVME", "ChecksumCRC32", "ChecksumCRC32C", "ChecksumSHA1")
@@ -135,7 +136,8 @@ def _explained(place: Place, done: str) -> Iterator[None]:
                 f"{place.uri} was deleted before it was {done}; upload it again if it is needed"
             ) from error
         if advice := _UNREADABLE.get(code.partition(".")[0]):
-            raise Unreadable(f"{place.uri} cannot be {done} ({code}): {advice}") from error
+            what = f"{place.uri} cannot be {done} ({code}): {advice}"
+            raise Unreadable(what, may_be_our_rights=code in _MAY_BE_OUR_RIGHTS) from error
         raise
 
 

@@ -3,24 +3,32 @@
 import codecs
 import itertools
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from music_streams.verdicts import CHUNK_BYTES, GZIP_MAGIC
+from music_streams.gunzip import MAX_MEMBERS, WBITS, gunzip
+from music_streams.verdicts import GZIP_MAGIC
 
-_GZIP = 31  # zlib's wbits for a gzip member with the largest window
 _WIDE = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+Watch = Callable[[Iterable[bytes]], Iterator[bytes]]
+"""Passes chunks on, and may raise to end their iteration."""
+
 _LONGEST_MARK = 2  # bytes: of gzip and of UTF-16 alike
 
 
 class Unpacked:
     """The plain bytes of a stored file, in chunks of bounded size; what marks itself as UTF-16 comes as UTF-8.
 
+    Args of the constructor: how many members a gzip file may have, of which more raise TooManyMembers; and what the
+    uncompressed bytes are passed through, which may raise to end the iteration.
+
     Attributes:
         is_damaged: after the iteration: whether it is gzip of which only the part that came can be had.
     """
 
-    def __init__(self, stored: Iterable[bytes]) -> None:
+    def __init__(self, stored: Iterable[bytes], *, max_members: int = MAX_MEMBERS, watched: Watch = iter) -> None:
         self._stored = iter(stored)
+        self._max_members = max_members
+        self._watched = watched
         self._is_gzip = False
         self._encoding = ""
         self.is_damaged = False
@@ -28,7 +36,7 @@ class Unpacked:
     def __iter__(self) -> Iterator[bytes]:
         mark, chunks = _begin(self._stored)
         self._is_gzip = mark.startswith(GZIP_MAGIC)
-        mark, chunks = _begin(self._unzipped(chunks) if self._is_gzip else chunks)
+        mark, chunks = _begin(self._watched(self._unzipped(chunks) if self._is_gzip else chunks))
         self._encoding = _WIDE.get(mark[:_LONGEST_MARK], "")
         yield from _recoded(chunks, self._encoding, "utf-8") if self._encoding else chunks
 
@@ -39,45 +47,13 @@ class Unpacked:
 
     def _unzipped(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         try:
-            yield from unzipped(chunks)
+            yield from gunzip(chunks, self._max_members)
         except zlib.error:
             self.is_damaged = True
 
 
-def unzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The uncompressed bytes of a gzip file of one or more members (RFC 1952).
-
-    Raises:
-        zlib.error: it is damaged; all that can be had of it came before.
-    """
-    member = zlib.decompressobj(_GZIP)
-    for chunk in chunks:
-        data = chunk
-        while data:
-            if member.eof:
-                member = zlib.decompressobj(_GZIP)
-            yield from _inflated(member, data)
-            data = member.unconsumed_tail or member.unused_data
-        while not member.eof and (out := member.decompress(member.unconsumed_tail, CHUNK_BYTES)):
-            yield out
-    if not member.eof:
-        raise zlib.error("the last member is not complete")
-
-
-def _inflated(member: "zlib._Decompress", data: bytes) -> Iterator[bytes]:
-    """A bounded part of what the data of a member hold."""
-    before = member.copy()
-    try:
-        yield member.decompress(data, CHUNK_BYTES)
-    except zlib.error:
-        # That call gives nothing of what precedes the damage: byte by byte it comes.
-        for byte in data:
-            yield before.decompress(bytes([byte]))
-        raise
-
-
 def _zipped(plain: Iterator[bytes]) -> Iterator[bytes]:
-    member = zlib.compressobj(wbits=_GZIP)
+    member = zlib.compressobj(wbits=WBITS)
     for chunk in plain:
         yield member.compress(chunk)
     yield member.flush()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from music_streams import csv_line
 from music_streams.verdicts import MAX_LINE_BYTES
 
+GREATEST_USER_ID = 2**63 - 1
 _BOM = codecs.BOM_UTF8
 _CHUNK_BYTES = 64 * 1024  # lines of a byte take the memory of a hundred while they are looked at
 _OVERLAP = 64  # bytes, more than an id has: what two parts of a line are searched for together
@@ -45,8 +46,15 @@ class UserLines:
     """
 
     def __init__(self, user_ids: Iterable[int], header: list[str]) -> None:
-        """`header`: the column names of a valid file, [] of any other."""
-        ids = "|".join(map(str, user_ids))
+        """`header`: the column names of a valid file, [] of any other.
+
+        Raises:
+            TypeError: an id is no int: a text could hold a pattern that matches the lines of others.
+            ValueError: there is no id, or one that no user has.
+        """
+        ids = "|".join(re.escape(str(_checked(user_id))) for user_id in user_ids)
+        if not ids:
+            raise ValueError("no user is named: every line would go")
         self._id = re.compile(rf"(?<![0-9A-Za-z])0*(?:{ids})(?![0-9A-Za-z])".encode())
         self._columns = len(header)
         self._user_id_at = header.index("user_id") if "user_id" in header else None
@@ -56,7 +64,7 @@ class UserLines:
         lines, long_lines = 0, set()
         for number, pieces in itertools.groupby(_pieces(chunks), key=operator.itemgetter(1)):
             if number is None:
-                lines += sum(self._goes(line) for whole, _ in pieces for line in whole)
+                lines += sum(self._goes(line) for whole, _ in pieces if self._is_among(whole) for line in whole)
             elif self._is_held_in(part for [part], _ in pieces):
                 long_lines.add(number)
         return Found(lines + len(long_lines), frozenset(long_lines))
@@ -65,9 +73,14 @@ class UserLines:
         """The second look: the bytes of all other lines, of the same file."""
         for lines, number in _pieces(chunks):
             if number is None:
-                yield b"".join(line for line in lines if not self._goes(line))
+                are_clean = not self._is_among(lines)
+                yield b"".join(lines if are_clean else (line for line in lines if not self._goes(line)))
             elif number not in found.long_lines:
                 yield from lines
+
+    def _is_among(self, lines: list[bytes]) -> bool:
+        """Whether a line of these holds an id: none is looked at alone where all together hold none."""
+        return bool(self._id.search(b"".join(lines)))
 
     def _goes(self, line: bytes) -> bool:
         if not self._id.search(line):
@@ -90,6 +103,14 @@ class UserLines:
             is_at_end = found is not None  # what follows it decides
             tail = window[-_OVERLAP:]
         return is_at_end
+
+
+def _checked(user_id: int) -> int:
+    if type(user_id) is not int:
+        raise TypeError(f"a user_id is an int, not {type(user_id).__name__}")
+    if not 1 <= user_id <= GREATEST_USER_ID:
+        raise ValueError(f"a user_id is a number from 1 to {GREATEST_USER_ID}")
+    return user_id
 
 
 def _pieces(chunks: Iterable[bytes]) -> Iterator[Piece]:

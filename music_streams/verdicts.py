@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from music_streams import csv_line
+from music_streams.errors import TooManyMembers
+from music_streams.gunzip import CHUNK_BYTES, MAX_MEMBERS, gunzip
 from music_streams.sources import Kind, kind_of
 
 REQUIRED_COLUMNS = {
@@ -24,7 +26,6 @@ REQUIRED_COLUMNS = {
 _SUFFIXES = {Kind.STREAMS: (".csv", ".csv.gz"), Kind.SONGS: (".csv",), Kind.USERS: (".csv",)}
 _MAX_REPEATS = 5  # columns that a verdict lists
 MAX_LINE_BYTES = 64 * 1024
-CHUNK_BYTES = 1024 * 1024
 GZIP_MAGIC = b"\x1f\x8b"
 _LINE_ENDS = (b"\n", b"\r")
 _BLANK = csv_line.BLANK.encode()
@@ -63,14 +64,21 @@ class Judgement:
     is_gzip: bool = False
 
 
-def judge(key: str, chunks: Iterable[bytes], max_bytes: int, has_time: Callable[[], bool] = lambda: True) -> Judgement:
+def judge(
+    key: str,
+    chunks: Iterable[bytes],
+    max_bytes: int,
+    has_time: Callable[[], bool] = lambda: True,
+    max_members: int = MAX_MEMBERS,
+) -> Judgement:
     """Judge a file by its key and bytes. Whatever the bytes, no more than the limits is read of them.
 
     Args:
         key: the object's key; its suffix must be .csv, or for streams .csv.gz, in any case.
         chunks: the stored bytes, in pieces of any size.
         max_bytes: the largest uncompressed size that is accepted.
-        has_time: whether there is time to go on with the file; asked for each chunk, as stored and as unpacked.
+        has_time: whether there is time to go on with the file; asked for each chunk, at least once for each stored one.
+        max_members: how many members a gzip file may have.
     """
     kind = kind_of(key) or Kind.STREAMS
     if not key.lower().endswith(_SUFFIXES[kind]):
@@ -79,18 +87,18 @@ def judge(key: str, chunks: Iterable[bytes], max_bytes: int, has_time: Callable[
     first = next(chunks, b"")
     is_gzip = first.startswith(GZIP_MAGIC)
     scan = _Scan(max_bytes)
-    stored = _bounded(itertools.chain([first], chunks), _most_stored(max_bytes), has_time)
+    stored = _bounded(itertools.chain([first], chunks), _most_stored(max_bytes))
     try:
-        for chunk in _from_first_bytes(_gunzip(stored)) if is_gzip else stored:
+        for chunk in _from_first_bytes(_in_time(gunzip(stored, max_members) if is_gzip else stored, has_time)):
             scan.feed(chunk)
             if scan.is_too_large:
                 break
-            if not has_time():
-                raise _OutOfTimeError
     except _StoredTooLargeError:
         scan.is_too_large = True
     except _OutOfTimeError:
         return Judgement(Verdict.TOO_SLOW, f"there was time for {scan.size:,} of its bytes, uncompressed, and no more")
+    except TooManyMembers as error:
+        scan.damage = f"{error}"
     except zlib.error as error:
         scan.damage = f"the gzip stream breaks off or is damaged ({error})"
     scan.finish()
@@ -128,6 +136,8 @@ class _Scan:
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def feed(self, chunk: bytes) -> None:
+        if not chunk:  # it would search the header line again
+            return
         if self.size == 0 and chunk.startswith(codecs.BOM_UTF8):
             self.size = len(codecs.BOM_UTF8)
             chunk = chunk.removeprefix(codecs.BOM_UTF8)
@@ -222,31 +232,19 @@ class _OutOfTimeError(Exception):
     """The time for a file is over."""
 
 
-def _bounded(chunks: Iterator[bytes], most: int, has_time: Callable[[], bool]) -> Iterator[bytes]:
-    """The same chunks, as long as they are not too many and there is time: gzip can hide any number of bytes."""
+def _bounded(chunks: Iterator[bytes], most: int) -> Iterator[bytes]:
+    """The same chunks, as long as they are not too many: gzip can hide any number of bytes."""
     size = 0
     for chunk in chunks:
         size += len(chunk)
         if size > most:
             raise _StoredTooLargeError
-        if not has_time():
-            raise _OutOfTimeError
         yield chunk
 
 
-def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The uncompressed bytes of a gzip file of one or more members (RFC 1952), in chunks of bounded size."""
-    member = zlib.decompressobj(wbits=31)
+def _in_time(chunks: Iterable[bytes], has_time: Callable[[], bool]) -> Iterator[bytes]:
+    """The same chunks, as long as there is time."""
     for chunk in chunks:
-        data = chunk
-        while data:
-            if member.eof:
-                member = zlib.decompressobj(wbits=31)
-            out = member.decompress(data, CHUNK_BYTES)
-            if out:
-                yield out
-            data = member.unconsumed_tail or member.unused_data
-        while not member.eof and (out := member.decompress(member.unconsumed_tail, CHUNK_BYTES)):
-            yield out
-    if not member.eof:
-        raise zlib.error("the last member is not complete")
+        if not has_time():
+            raise _OutOfTimeError
+        yield chunk

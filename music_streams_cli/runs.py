@@ -33,6 +33,7 @@ class Runs(Operation):
         words: what will be done, and what not.
         content: the same for programs.
         closing: further words about what came of the runs.
+        outcome: the same for programs.
         typed: what has to be typed on a terminal to begin; '' where a yes will do.
     """
 
@@ -43,6 +44,7 @@ class Runs(Operation):
     words: list[str]
     content: dict[str, Any]
     closing: Callable[[list[Summary]], list[str]] = nothing_more
+    outcome: Callable[[list[Summary]], dict[str, Any]] = lambda _: {}
     is_destructive: bool = False
     typed: str = ""
     _statuses: dict[str, str] = field(default_factory=dict)  # of executions by batch_id
@@ -98,7 +100,7 @@ class Runs(Operation):
         summaries = self._summaries
         days = sorted({day for summary in summaries for day in summary.days})
         words: list[RenderableType] = [self._summary, f"days recomputed: {formats.days(days) or 'none'}"]
-        words += self.closing(summaries)
+        words += map(output.plain, self.closing(summaries))
         for batch_id in self._failed:
             error = formats.shortened(history.error_of(self.stack, self._arn(batch_id)), _ERROR_CHARACTERS)
             words += [
@@ -116,6 +118,7 @@ class Runs(Operation):
                 {"arn": self._arn(batch_id), "status": status} for batch_id, status in self._statuses.items()
             ],
             "days": sorted({day for summary in self._summaries for day in summary.days}),
+            **self.outcome(self._summaries),
         }
 
     @property

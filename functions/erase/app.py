@@ -1,4 +1,4 @@
-"""erase: the lines of users to be forgotten leave the kept files."""
+"""erase: the lines of users to be forgotten leave the kept files; what cannot be looked through is deleted whole."""
 
 import os
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from music_streams import aws, logs, settings
-from music_streams.erasure import Erasure
+from music_streams.alerts import Alerts
+from music_streams.erasure import FILE_SHARE, Erasure
 from music_streams.ledger import Ledger
 from music_streams.runs import RunFolder
 from music_streams.slices import has_time
@@ -19,18 +20,22 @@ class Settings:
     """The function's environment."""
 
     files_table: str
+    alerts_topic_arn: str
+    max_file_bytes: int
 
 
 env = settings.read(Settings, os.environ)
 logger = Logger(use_rfc3339=True)
 logs.write_by(logger.registered_handler)
-erasure = Erasure(aws.client("s3"), Ledger(env.files_table))
+alerts = Alerts(aws.client("sns"), env.alerts_topic_arn)
+erasure = Erasure(aws.client("s3"), Ledger(env.files_table), alerts, env.max_file_bytes)
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, str], context: LambdaContext) -> dict[str, Any]:
     """``{manifest}`` → ``{left}``."""
     logger.append_keys(batch_id=RunFolder.of_manifest(event["manifest"]).batch_id)
-    left = erasure.erase(event["manifest"], has_time(context))
+    file_seconds = context.get_remaining_time_in_millis() / 1000 * FILE_SHARE
+    left = erasure.erase(event["manifest"], has_time(context), file_seconds)
     logger.info("files cleared", left=left)
     return {"left": left}

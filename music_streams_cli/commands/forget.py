@@ -8,10 +8,13 @@ from typing import Annotated
 import typer
 
 from music_streams import clock, files, formats
+from music_streams.clearing import is_kept
+from music_streams.erased import read_erased
 from music_streams.ledger import Entry, Status
 from music_streams.requests import Forget
-from music_streams.runs import Summary
+from music_streams.runs import RunFolder, Summary
 from music_streams.stack import Stack, find_stack
+from music_streams.user_lines import GREATEST_USER_ID
 from music_streams_cli import options
 from music_streams_cli.errors import BadUsage
 from music_streams_cli.operation import How, carry_out, operating
@@ -22,7 +25,7 @@ _EPILOG = options.examples(
     "music-streams forget 4711",
     "music-streams forget 4711 --yes",
 )
-_GREATEST = 2**63 - 1
+_SHOWN = 20  # files
 _AT_REST = (Status.ARCHIVED, Status.RETRACTED, Status.QUARANTINED)
 
 
@@ -47,7 +50,7 @@ def forget(
     """
     user_id = _user_id(user)
     stack = find_stack(how.stack_name)
-    kept = sum(entry.place.key != entry.source.key for entry in _with(stack, *_AT_REST))
+    kept = sum(is_kept(entry) for entry in _with(stack, *_AT_REST))
     on_their_way = sum(not entry.source.kind.is_reference for entry in _with(stack, *files.OPEN, Status.FAILED))
     on_their_way += sum(not source.kind.is_reference for source in files.landed(stack))
     carry_out(
@@ -58,7 +61,8 @@ def forget(
             f"user {user_id}",
             _words(user_id, kept, on_their_way),
             {"user_id": user_id, "kept_files": kept, "files_on_their_way": on_their_way},
-            lambda summaries: [f"files that had rows of the user in the lake: {_holders(summaries):,}"],
+            lambda summaries: _closing(stack, summaries),
+            lambda summaries: {"deleted": _deleted(stack, summaries)},
             is_destructive=True,
             typed=str(user_id),
         ),
@@ -67,8 +71,8 @@ def forget(
 
 
 def _user_id(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,19}", text) or not 1 <= int(text) <= _GREATEST:
-        raise BadUsage(f"{text} is no user_id", details=[f"it is a whole number from 1 to {_GREATEST}"])
+    if not re.fullmatch("[0-9]{1,19}", text) or not 1 <= int(text) <= GREATEST_USER_ID:
+        raise BadUsage(f"{text} is no user_id", details=[f"it is a whole number from 1 to {GREATEST_USER_ID}"])
     return int(text)
 
 
@@ -80,13 +84,34 @@ def _holders(summaries: list[Summary]) -> int:
     return sum(len(summary.forgotten) for summary in summaries)
 
 
+def _deleted(stack: Stack, summaries: list[Summary]) -> list[dict[str, str]]:
+    """The files that the runs deleted whole, by source_id."""
+    found = [read_erased(stack.s3, RunFolder(stack.lake_bucket, summary.batch_id)).deleted for summary in summaries]
+    return [
+        {"source_id": source_id, "object": each.object, "why": each.why}
+        for deleted in found
+        for source_id, each in sorted(deleted.items())
+    ]
+
+
+def _closing(stack: Stack, summaries: list[Summary]) -> list[str]:
+    deleted = _deleted(stack, summaries)
+    lines = [f"files that had rows of the user in the lake: {_holders(summaries):,}"]
+    if deleted:
+        lines += ["", f"deleted whole, because the user could not be taken out: {formats.plural(len(deleted), 'file')}"]
+        lines += [f"  {each['object']}: {each['why']}" for each in deleted[:_SHOWN]]
+    if len(deleted) > _SHOWN:
+        lines += [f"  and {len(deleted) - _SHOWN:,} more: --json lists all"]
+    return lines
+
+
 def _words(user_id: int, kept: int, on_their_way: int) -> list[str]:
     again = f"; run this again when they are through: music-streams forget {user_id}" if on_their_way else ""
     return [
         "erased, with no copy kept:",
         "  the user's events in the lake, its earlier snapshots too; the days that had any are recomputed",
         f"  the user's lines in {formats.plural(kept, 'file')} in archive and quarantine, as far as they have any;",
-        "  of damaged gzip, from which no line can be taken, the whole file",
+        "  the whole file, where the lines cannot be found or taken out: damaged gzip, too large, unreadable",
         "  the user's lines in copies that were staged for runs",
         "not erased:",
         f"  files on their way or failed: {formats.plural(on_their_way, 'file')}{again}",

@@ -247,6 +247,21 @@ def _erase() -> Case:
     )
 
 
+def _erase_whole() -> Case:
+    """What cannot be looked through: of damaged gzip no line can be taken, and one file was too large to be copied."""
+    damaged, uncopied = KEY.format("erase-damaged"), KEY.format("erase-uncopied")
+    return Case(
+        "erase",
+        "deleted-whole",
+        step_input(batch_id("erase", "deleted-whole")),
+        ALL,
+        {damaged: gzip.compress(STREAMS, mtime=0)[:-5], uncopied: STREAMS},
+        {damaged: Standing(Status.QUARANTINED, "quarantine"), uncopied: Standing(Status.QUARANTINED)},
+        forget=[7],
+        after=dict.fromkeys((damaged, uncopied), Status.QUARANTINED),
+    )
+
+
 def _measure() -> Case:
     key = KEY.format("measure-backlog")
     event = scheduled("music-streams-MeasureFunctionEveryFiveMinutes")
@@ -271,6 +286,7 @@ CASES = [
     _step("archive", "retracted", ALL, Standing(Status.PUBLISHED, treatment=Treatment.RETRACT), Status.RETRACTED),
     _step("archive", "again", ALL, Standing(Status.ARCHIVED, "archive"), Status.ARCHIVED),
     _erase(),
+    _erase_whole(),
     _measure(),
     _failure("failed", Status.RUNNING, Status.FAILED, 1, status="FAILED", error="States.TaskFailed", cause="no memory"),
     _failure("timed-out", Status.RUNNING, Status.FAILED, 1, status="TIMED_OUT"),

@@ -2,13 +2,13 @@
 
 import gzip
 import itertools
-import zlib
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from music_streams.packing import Unpacked, unzipped
+from music_streams.errors import TooManyMembers
+from music_streams.packing import Unpacked
 from tests.differential import reading, strategies
 
 TEXT = "user_id,track_id\r\n7,é𝄞\n" * 50
@@ -62,8 +62,16 @@ def test_of_damaged_gzip_all_comes_that_can_be_had(seed, size):
     assert unpacked.is_damaged == is_damaged
 
 
-def test_damage_is_told_after_all_that_can_be_had():
-    chunks = unzipped([gzip.compress(b"whole") + gzip.compress(b"damaged")[:-9]])
-    assert b"".join(itertools.islice(chunks, 1)) == b"whole"
-    with pytest.raises(zlib.error):
-        list(chunks)
+def test_a_bound_ends_the_iteration_also_where_a_file_gives_nothing():
+    def twice(chunks):
+        yield from itertools.islice(chunks, 2)
+        raise TooManyMembers
+
+    for stored in ([gzip.compress(b"") * 1000], itertools.repeat(b"7,1\n")):
+        with pytest.raises(TooManyMembers):
+            list(Unpacked(stored, watched=twice))
+
+
+def test_gzip_of_too_many_members_is_not_taken_for_damaged():
+    with pytest.raises(TooManyMembers):
+        list(Unpacked([gzip.compress(b"7") * 3], max_members=2))

@@ -194,3 +194,37 @@ def test_memory_is_bounded_by_the_chunk_not_by_the_file_its_lines_or_what_goes()
     assert peak(blank, 16, []) < 16 * MIB
     part_of_a_line = b"7," + b"x" * MAX_LINE_BYTES
     assert peak(part_of_a_line, 400, []) < 12 * MIB
+
+
+@pytest.mark.parametrize("user", ["7", ".*", "7|8", 7.0, True, None, b"7"], ids=repr)
+def test_an_id_that_is_no_int_is_refused(user):
+    with pytest.raises(TypeError):
+        UserLines([1, user], HEADER)
+
+
+@pytest.mark.parametrize("users", [[], [0], [-7], [1, 2**63]], ids=str)
+def test_ids_that_no_user_has_are_refused(users):
+    with pytest.raises(ValueError, match="user"):
+        UserLines(users, HEADER)
+
+
+class _Counting:
+    """A pattern that counts how often it is asked."""
+
+    def __init__(self, pattern: re.Pattern[bytes]) -> None:
+        self._pattern = pattern
+        self.asked = 0
+
+    def search(self, *given):
+        self.asked += 1
+        return self._pattern.search(*given)
+
+
+@pytest.mark.parametrize("line", [b"\n", b"8,a,b\n"])
+def test_lines_are_looked_at_one_by_one_only_near_an_id(line):
+    """A file of blank lines has half a billion of them in the space that a file may take."""
+    lines = UserLines([7], HEADER)
+    asked = lines._id = _Counting(lines._id)  # type: ignore[assignment]
+    data = line * (2 * MIB // len(line))
+    assert b"".join(lines.without(lines.find([data]), [data])) == data
+    assert asked.asked <= 2 * 2 * MIB // (64 * 1024) + 4

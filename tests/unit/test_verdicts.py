@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from music_streams import csv_line
+from music_streams.gunzip import MAX_MEMBERS
 from music_streams.verdicts import MAX_LINE_BYTES, Judgement, Verdict, judge
 
 KEY = "incoming/streams.csv"
@@ -193,7 +194,7 @@ def test_no_more_is_unpacked_than_the_size_limit_and_a_chunk(start):
 
     chunks, make = bomb(start, b"\n", 64), zlib.decompressobj
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(zlib, "decompressobj", lambda **_: Counting())
+        patch.setattr(zlib, "decompressobj", lambda *_, **__: Counting())
         assert judge(KEY, chunks, 2 * MIB).verdict is Verdict.TOO_LARGE
     assert 2 * MIB < sum(unpacked) <= 4 * MIB
 
@@ -399,3 +400,17 @@ def test_a_plain_file_of_one_endless_line_is_judged_in_a_few_megabytes():
         tracemalloc.stop()
     assert judgement.verdict is Verdict.NOT_CSV
     assert peak < 16 * MIB
+
+
+def test_gzip_of_too_many_members_is_no_csv_and_the_detail_says_so():
+    judgement = of(gzip.compress(GOOD) + gzip.compress(b"") * MAX_MEMBERS)
+    assert judgement.verdict is Verdict.NOT_CSV
+    assert judgement.detail == "the gzip file has more than 100,000 members"
+    assert of(gzip.compress(GOOD) + gzip.compress(b"") * (MAX_MEMBERS - 1)).verdict is None
+
+
+@pytest.mark.parametrize("data", [gzip.compress(b"") * 1000, gzip.compress(b"\n") * 1000], ids=["nothing", "blank"])
+def test_the_time_is_asked_for_while_a_file_gives_nothing_to_judge(data):
+    asked = itertools.count()
+    assert judge(KEY, [data], LARGE, lambda: next(asked) >= 0).verdict is Verdict.EMPTY_FILE
+    assert next(asked) >= 1000

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from music_streams import arrivals, clock, requests
+from music_streams.erased import Deleted, Erased, write_erased
 from music_streams.ledger import Entry
 from music_streams.requests import Action, Attempt, Forget, Rebuild
 from music_streams.runs import RunFolder, Summary, write_summary
@@ -24,12 +25,14 @@ class Pipeline:
         ends: what an entry is in the end, by the file's name; ARCHIVED with all rows accepted where it is not told.
         refused: names of files that stay as they are.
         executions: what runs without files end as.
+        deleted: by source_id, files that a run deletes whole because it cannot look through them.
     """
 
     stack: Stack
     ends: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
     executions: str = "SUCCEEDED"
+    deleted: dict[str, Deleted] = field(default_factory=dict)
     asked: list[Any] = field(default_factory=list)
     statuses: dict[str, str] = field(default_factory=dict)  # of executions by ARN
 
@@ -68,6 +71,8 @@ class Pipeline:
             write_summary(
                 self.stack.s3, folder, Summary(request.batch_id, "run", 8, "lake", days, "metrics", {}, forgotten)
             )
+            if self.deleted:
+                write_erased(self.stack.s3, folder, Erased(set(self.deleted), self.deleted))
             self.statuses[self.stack.executions.arn(request.batch_id, 1)] = self.executions
         else:
             source = arrivals.source_of(body, self.stack.landing_bucket)

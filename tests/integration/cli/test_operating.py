@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from music_streams.erased import Deleted
 from music_streams.executions import Executions
 from music_streams.sources import Source
 from music_streams_cli import journey, output, runs
@@ -311,6 +312,18 @@ def test_to_forget_the_user_is_typed_on_a_terminal(operate, pipeline, terminal):
     assert pipeline.asked == []
     assert operate("forget", "004711", typed="4711\n").exit_code == 0
     assert [request.user_id for request in pipeline.asked] == [4711]
+
+
+def test_what_was_deleted_whole_is_told_with_its_reason(operate, pipeline, golden):
+    key = "quarantine/2024/06/25/0123/[red]bomb[/red]\x1b[2J.csv"
+    pipeline.deleted = {"0123": Deleted(f"s3://landing/{key}", "it never was accepted, and holds more than 10 bytes")}
+    ended = operate("forget", "4711", "--yes")
+    assert ended.exit_code == 0, ended.stderr
+    check(golden / "forget deleted whole.txt", steady(ended.stdout))
+    [deleted] = json.loads(operate("forget", "4711", "--yes", "--json", "--quiet").stdout)["result"]["deleted"]
+    assert deleted["source_id"] == "0123"
+    assert deleted["object"].endswith(".csv")
+    assert "more than 10 bytes" in deleted["why"]
 
 
 @pytest.mark.parametrize("user", ["0", "x", "9223372036854775808", "-1"])

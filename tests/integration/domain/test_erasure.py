@@ -6,17 +6,22 @@ import json
 import logging
 import re
 import traceback
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from music_streams import requests
+from music_streams import objects, packing, requests, verdicts
 from music_streams.archive import archive_sources
 from music_streams.claim import claim_sources
 from music_streams.erasure import Erasure
-from music_streams.errors import ArchiveMismatch, BadEvent, ForgetFailed
+from music_streams.errors import ArchiveMismatch, BadEvent, ForgetFailed, Unreadable
+from music_streams.gunzip import MAX_MEMBERS, gunzip
 from music_streams.ledger import Status
+from music_streams.removals import Removals
 from music_streams.requests import Forget
 from music_streams.runs import Manifest, RunFolder, Summary, read_claimed, write_manifest, write_summary
 from music_streams.sources import Source
@@ -28,6 +33,7 @@ from tests.integration.domain.validate import Validate, plenty
 from tests.integration.domain.world import FILES, LAKE, LANDING, RECEIVED_AT, Crash, always
 from tests.integration.transform.memory import Listen, MemoryLake, MemoryTables, Rejected
 
+MIB = 1024 * 1024
 USER = 7
 HEADER = b"user_id,track_id,listen_time\n"
 THEIRS = b"007,4dBa8T7oDV9WvGr7kVS4Ez,2024-06-25 17:43:13\n"
@@ -36,6 +42,7 @@ FILE = HEADER + THEIRS + OTHERS
 CLEARED = HEADER + OTHERS
 BROKEN = b"user,track\n7,1\n70,1\n"
 BROKEN_CLEARED = b"user,track\n70,1\n"
+FILE_SECONDS = 540.0
 YEARS_AGO, IN_YEARS = "2001-01-01T00:00:00.000Z", "2201-01-01T00:00:00.000Z"
 
 
@@ -79,8 +86,19 @@ def asked(world, *forgotten: Source, users: tuple[int, ...] = (USER,)) -> RunFol
     return folder
 
 
-def erase(world, folder, has_time=always, s3=None) -> int:
-    return Erasure(s3 or world.s3, world.ledger).erase(folder.manifest_uri, has_time)
+class Clock:
+    """A clock that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def erase(world, folder, has_time=always, s3=None, max_file_bytes=1024**3, clock=None) -> int:
+    erasure = Erasure(s3 or world.s3, world.ledger, world.alerts, max_file_bytes, clock or Clock())
+    return erasure.erase(folder.manifest_uri, has_time, FILE_SECONDS)
 
 
 def versions(world, source: Source) -> list[tuple[str, str]]:
@@ -413,6 +431,436 @@ def test_what_is_done_is_noted_in_the_runs_folder(world):
     folder = asked(world, source)
     erase(world, folder)
     assert json.loads(world.content(folder.key("erased.json"), LAKE)) == {"done": [source.source_id]}
+
+
+# ── What cannot be looked through ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(autouse=True)
+def _no_alerts_of_others(world):
+    world.sent_alerts()
+
+
+def bomb(mib: int) -> bytes:
+    packer = zlib.compressobj(9, wbits=31)
+    return b"".join([*(packer.compress(b"\n" * MIB) for _ in range(mib)), packer.flush()])
+
+
+def noted(world, folder) -> dict[str, Any]:
+    return dict(json.loads(world.content(folder.key("erased.json"), LAKE)))
+
+
+def finish(world, folder, **options) -> int:
+    """Enter the step again and again, as the state machine does; how often."""
+    for invocation in range(1, 10):
+        if erase(world, folder, **options) == 0:
+            return invocation
+    raise AssertionError("it does not come to an end")
+
+
+def assert_deleted_and_reported(world, folder, source, why: str, caplog) -> None:
+    """No version of the file is left, and notes, log and an alert name it."""
+    assert versions(world, source) == []
+    place = world.entry(source).place
+    assert noted(world, folder)["deleted"] == {source.source_id: {"object": place.uri, "why": noted_why(why)}}
+    warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert [(place.uri in each.message, each.source_id) for each in warnings] == [(True, source.source_id)]
+    [alert] = world.sent_alerts()
+    assert place.uri in alert["Message"]
+    assert re.search(why, alert["Message"])
+
+
+class noted_why:  # noqa: N801 - reads as a value
+    """Equal to a text that holds a pattern."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+
+    def __eq__(self, other: object) -> bool:
+        return bool(re.search(self._pattern, str(other)))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("stored", "why"),
+    [
+        (bomb(64), "never was accepted, and holds more than 1,048,576 bytes"),
+        (gzip.compress(b"x,y\n" + OTHERS * 30_000), "holds more than 1,048,576 bytes"),
+        (HEADER + OTHERS * 30_000, "holds more than 1,048,576 bytes"),
+        (gzip.compress(HEADER) + gzip.compress(b"") * MAX_MEMBERS, "more than 100,000 members"),
+        (gzip.compress(FILE)[:-5], "damaged gzip"),
+    ],
+    ids=["line ends", "rows in gzip", "rows", "members", "damaged"],
+)
+def test_a_file_that_never_was_accepted_and_is_too_much_goes_whole_and_the_others_are_cleared(
+    world, stored, why, caplog
+):
+    first, hostile = kept(world, status=Status.QUARANTINED), kept(world, stored, Status.QUARANTINED)
+    put(world, hostile.kept_key("quarantine"), stored)
+    put(world, hostile.kept_key("archive"), FILE)
+    behind = kept(world)
+    folder = asked(world, first, hostile, behind)
+    assert erase(world, folder, max_file_bytes=MIB) == 0
+    assert [content(world, source) for source in (first, behind)] == [CLEARED] * 2
+    assert noted(world, folder)["done"] == sorted(each.source_id for each in (first, hostile, behind))
+    assert_deleted_and_reported(world, folder, hostile, why, caplog)
+
+
+def test_no_more_is_unpacked_of_it_than_the_bound(world, monkeypatch):
+    inflated = 0
+
+    def counting(*given):
+        nonlocal inflated
+        for chunk in gunzip(*given):
+            inflated += len(chunk)
+            yield chunk
+
+    monkeypatch.setattr(verdicts, "gunzip", counting)
+    monkeypatch.setattr(packing, "gunzip", counting)
+    kept(world, bomb(64), Status.QUARANTINED)
+    assert erase(world, asked(world), max_file_bytes=2 * MIB) == 0
+    assert inflated <= 2 * 3 * MIB
+
+
+@pytest.mark.parametrize(
+    ("status", "entry"),
+    [(Status.ARCHIVED, {}), (Status.RETRACTED, {}), (Status.QUARANTINED, {"validated_at": RECEIVED_AT})],
+    ids=["archived", "retracted", "quarantined after a run"],
+)
+@pytest.mark.parametrize(
+    "stored",
+    [
+        FILE,
+        gzip.compress(FILE),
+        gzip.compress(HEADER) + gzip.compress(b"") * MAX_MEMBERS + gzip.compress(THEIRS + OTHERS),
+    ],
+    ids=["plain", "gzip", "members"],
+)
+def test_a_file_that_was_accepted_once_is_read_however_large_it_is(world, status, entry, stored):
+    source = kept(world, stored, status, **entry)
+    folder = asked(world, source)
+    assert erase(world, folder, max_file_bytes=10) == 0
+    assert reading.uncompressed(content(world, source) or b"") == (CLEARED, False)
+    assert noted(world, folder) == {"done": [source.source_id]}
+    assert world.sent_alerts() == []
+
+
+def reading_slowly(monkeypatch, clock: Clock, seconds: dict[str, float]) -> None:
+    """Let the clock go on by so much at each byte of the files with these keys."""
+    chunks = objects.chunks
+
+    def slow(s3: Any, place: Any) -> Iterator[bytes]:
+        for chunk in chunks(s3, place):
+            for at in range(len(chunk) if place.key in seconds else 0):
+                clock.now += seconds[place.key]
+                yield chunk[at : at + 1]
+            if place.key not in seconds:
+                yield chunk
+
+    monkeypatch.setattr(objects, "chunks", slow)
+
+
+@pytest.mark.parametrize("status", [Status.QUARANTINED, Status.ARCHIVED])
+def test_a_file_that_takes_too_long_goes_whole_once_it_had_an_invocation_for_itself(world, status, monkeypatch, caplog):
+    clock = Clock()
+    slow = kept(world, status=status)
+    others = [kept(world) for _ in range(20)]
+    reading_slowly(monkeypatch, clock, {world.entry(slow).place.key: FILE_SECONDS / 50})
+    folder = asked(world, slow, *others)
+    assert finish(world, folder, clock=clock) <= 5
+    assert all(content(world, source) == CLEARED for source in others)
+    assert_deleted_and_reported(world, folder, slow, "could not be looked through in 540 seconds", caplog)
+    assert "slow" not in noted(world, folder)
+
+
+def test_several_slow_files_come_to_an_end_one_by_one_and_keep_nobody_waiting(world, monkeypatch):
+    clock = Clock()
+    slow = [kept(world, status=Status.QUARANTINED) for _ in range(3)]
+    others = [kept(world, status=Status.QUARANTINED) for _ in range(5)]
+    keys = {world.entry(source).place.key for source in slow}
+    reading_slowly(monkeypatch, clock, dict.fromkeys(keys, FILE_SECONDS / 50))
+    folder = asked(world)
+    assert finish(world, folder, clock=clock) <= 8
+    assert all(content(world, source) == CLEARED for source in others)
+    assert sorted(noted(world, folder)["deleted"]) == sorted(source.source_id for source in slow)
+
+
+def test_a_file_that_is_slow_beside_others_and_in_time_alone_is_cleared(world, monkeypatch):
+    clock = Clock()
+    slow, heavy = kept(world), kept(world)
+    key = world.entry(heavy).place.key
+    reading_slowly(monkeypatch, clock, {key: 1.0, world.entry(slow).place.key: 1.0})  # 110 bytes, four times
+    folder = asked(world, slow, heavy)
+    assert finish(world, folder, clock=clock) <= 4
+    assert [content(world, each) for each in (slow, heavy)] == [CLEARED] * 2
+    assert noted(world, folder) == {"done": sorted(each.source_id for each in (slow, heavy))}
+
+
+def test_a_file_that_comes_late_in_an_invocation_is_not_set_against_what_is_left_of_it(world, monkeypatch):
+    clock = Clock()
+    sources = [kept(world, status=Status.QUARANTINED) for _ in range(2)]
+    for source in sources:  # each a slice of its own
+        large = Source(LANDING, source.key, source.version_id, 60 * MIB, RECEIVED_AT)
+        world.put_entry(large, Status.QUARANTINED, archive_key=source.kept_key("quarantine"))
+    keys = [source.kept_key("quarantine") for source in sources]
+    reading_slowly(monkeypatch, clock, dict.fromkeys(keys, FILE_SECONDS / 500))  # each takes most of the time
+    folder = asked(world)
+    assert erase(world, folder, clock=clock) == 1
+    assert erase(world, folder, clock=clock) == 0
+    assert [content(world, source) for source in sources] == [CLEARED] * 2
+
+
+@pytest.mark.parametrize("last", [3, 4], ids=["as it is written", "as it is read back"])
+def test_time_that_runs_out_while_a_file_is_written_leaves_no_version_of_it(world, last, monkeypatch):
+    clock = Clock()
+    source = kept(world)
+    put(world, source.kept_key("archive"), FILE)
+    chunks, looks = objects.chunks, 0
+
+    def slow(s3: Any, place: Any) -> Iterator[bytes]:
+        nonlocal looks
+        looks += 1
+        for chunk in chunks(s3, place):
+            clock.now += FILE_SECONDS if looks == last else 0.0
+            yield chunk
+
+    monkeypatch.setattr(objects, "chunks", slow)
+    folder = asked(world, source)
+    assert erase(world, folder, clock=clock) == 0
+    assert looks == last
+    assert versions(world, source) == []
+    assert list(noted(world, folder)["deleted"]) == [source.source_id]
+
+
+@pytest.mark.parametrize("error", [None, TimeoutError], ids=["time", "an error"])
+def test_a_version_that_could_not_be_read_back_is_not_left_in_the_place_of_the_file(world, error, monkeypatch):
+    clock = Clock()
+    source, other = kept(world), kept(world, CLEARED)
+    key, old = source.kept_key("archive"), world.s3.head_object(Bucket=LANDING, Key=source.kept_key("archive"))
+    chunks = objects.chunks
+
+    def failing(s3: Any, place: Any) -> Iterator[bytes]:
+        if place.key == key and place.version_id != old["VersionId"]:
+            clock.now += FILE_SECONDS
+            if error:
+                raise error
+        return chunks(s3, place)
+
+    monkeypatch.setattr(objects, "chunks", failing)
+    folder = asked(world, source, other)
+    with suppress(TimeoutError):
+        assert erase(world, folder, clock=clock) > 0
+    assert content(world, source) == FILE
+    assert versions(world, source) == [("archive", "version")]
+
+
+def unreadable(monkeypatch, *keys: str, may_be_our_rights: bool = False) -> None:
+    chunks = objects.chunks
+
+    def refuse(s3: Any, place: Any) -> Iterator[bytes]:
+        if place.key in keys:
+            raise Unreadable(f"{place.uri} is in Glacier", may_be_our_rights=may_be_our_rights)
+        return chunks(s3, place)
+
+    monkeypatch.setattr(objects, "chunks", refuse)
+
+
+def test_a_quarantined_file_that_nobody_can_read_goes_whole(world, monkeypatch, caplog):
+    hostile, behind = kept(world, status=Status.QUARANTINED), kept(world)
+    unreadable(monkeypatch, world.entry(hostile).place.key)
+    folder = asked(world, behind)
+    assert erase(world, folder) == 0
+    assert content(world, behind) == CLEARED
+    assert_deleted_and_reported(world, folder, hostile, "cannot be read: .*Glacier", caplog)
+
+
+def test_a_right_that_is_missing_costs_no_quarantined_file(world, monkeypatch):
+    source, behind = kept(world, status=Status.QUARANTINED), kept(world)
+    folder = asked(world, behind)
+    with monkeypatch.context() as patch:
+        unreadable(patch, world.entry(source).place.key, may_be_our_rights=True)
+        with pytest.raises(Unreadable):
+            erase(world, folder)
+        assert (content(world, source), content(world, behind)) == (FILE, CLEARED)
+    assert erase(world, folder) == 0
+    assert content(world, source) == CLEARED
+
+
+@pytest.mark.parametrize("status", [Status.ARCHIVED, Status.RETRACTED])
+def test_an_archived_file_that_cannot_be_read_stays_and_fails_the_step_after_all_others_are_done(
+    world, status, monkeypatch, caplog
+):
+    source, others = kept(world, status=status), [kept(world, updated_at=IN_YEARS) for _ in range(20)]
+    copy = stage(world, others[-1])
+    folder = asked(world, source, *others)
+    with monkeypatch.context() as patch:
+        unreadable(patch, world.entry(source).place.key)
+        for _ in range(3):
+            with pytest.raises(Unreadable):
+                erase(world, folder)
+        assert content(world, source) == FILE
+        assert all(content(world, each) == CLEARED for each in others)
+        assert world.content(copy, LAKE) is None
+        assert world.sent_alerts() == []
+        assert {each.source_id for each in caplog.records} == {source.source_id}
+    assert erase(world, folder) == 0
+    assert content(world, source) == CLEARED
+    assert "failed" not in noted(world, folder)
+
+
+def test_files_that_fail_take_no_turn_of_others_and_the_step_comes_to_an_end(world, monkeypatch):
+    bad, good = [kept(world) for _ in range(20)], [kept(world) for _ in range(20)]
+    unreadable(monkeypatch, *(world.entry(source).place.key for source in bad))
+    folder = asked(world, *bad, *good)
+
+    def invocations() -> Iterator[int]:
+        while True:
+            yield erase(world, folder, never)
+
+    left: list[int] = []
+    with pytest.raises(Unreadable):
+        left.extend(itertools.islice(invocations(), 9))
+    assert len(left) <= 4
+    assert all(content(world, source) == CLEARED for source in good)
+    assert all(content(world, source) == FILE for source in bad)
+
+
+def test_one_file_that_is_not_stored_as_meant_keeps_no_other_from_being_cleared(world):
+    source, other = kept(world), kept(world)
+    spoilt = source.kept_key("archive")
+
+    class SpoilingOne(_Spoiling):
+        def upload_fileobj(self, file: Any, bucket: str, key: str, **_options: Any) -> None:
+            upload = super().upload_fileobj if key == spoilt else self._s3.upload_fileobj
+            upload(file, bucket, key, **_options)
+
+    with pytest.raises(ArchiveMismatch):
+        erase(world, asked(world, source, other), s3=SpoilingOne(world.s3))
+    assert content(world, source) == FILE
+    assert content(world, other) == CLEARED
+
+
+def test_a_file_that_was_too_large_to_be_copied_goes_where_it_landed_and_no_other_version_of_its_key(world, caplog):
+    key = f"incoming/{world.name('streams')}.csv"
+    before, source, after = (world.upload(FILE, key) for _ in range(3))
+    world.put_entry(source, Status.QUARANTINED, reason="too_large")
+    folder = asked(world)
+    assert erase(world, folder) == 0
+    assert [world.has(each) for each in (before, source, after)] == [True, False, True]
+    assert_deleted_and_reported(world, folder, source, "quarantined for its size", caplog)
+    again = asked(world)
+    assert erase(world, again) == 0
+    assert noted(world, again) == {"done": [source.source_id]}
+    assert world.sent_alerts() == []
+
+
+def test_a_reference_file_that_was_too_large_to_be_copied_stays_where_it_landed(world):
+    source = world.upload(FILE, f"reference/users/{world.name('users')}.csv")
+    world.put_entry(source, Status.QUARANTINED, reason="too_large")
+    assert erase(world, asked(world)) == 0
+    assert world.has(source)
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
+@pytest.mark.parametrize("is_copied", [False, True], ids=["where it landed", "in quarantine"])
+def test_deleting_a_file_whole_may_die_anywhere_and_is_reported_after_a_repeat(world, is_copied, is_done):
+    for call in itertools.count(1):
+        forget_everything(world)
+        world.sent_alerts()
+        if is_copied:
+            hostile = kept(world, status=Status.QUARANTINED)
+            put(world, hostile.kept_key("quarantine"), FILE)
+        else:
+            hostile = world.upload(FILE)
+            world.put_entry(hostile, Status.QUARANTINED)
+        behind = kept(world)
+        folder = asked(world, behind)
+        try:
+            with world.crash_at(call, is_done=is_done):
+                erase(world, folder, max_file_bytes=10)
+            break
+        except Crash:
+            assert erase(world, folder, max_file_bytes=10) == 0
+        assert versions(world, hostile) == [], call
+        assert not world.has(hostile), call
+        assert content(world, behind) == CLEARED, call
+        assert list(noted(world, folder)["deleted"]) == [hostile.source_id], call
+        assert any(world.entry(hostile).place.uri in alert["Message"] for alert in world.sent_alerts()), call
+    assert call > len(
+        ["manifest", "summary", "index", "index", "entries", "notes", "entry", "removal", "alert", "notes"]
+    )
+
+
+def test_what_is_released_meanwhile_is_not_deleted_whole(world):
+    for call in itertools.count(1):
+        forget_everything(world)
+        source = kept(world, status=Status.QUARANTINED)
+        key = source.kept_key("archive")
+
+        def release(source=source, key=key):
+            put(world, key, b"the archived file")
+            world.put_entry(source, Status.ARCHIVED, archive_key=key, attempt=2)
+
+        folder = asked(world)
+        with world.interrupt_at(call, release) as calls:
+            assert erase(world, folder, max_file_bytes=10) == 0
+        if len(calls) < call:
+            break
+        assert world.content(key) == b"the archived file", calls
+    assert call > 8
+
+
+def test_notes_of_before_are_gone_on_with(world):
+    done, source = kept(world), kept(world)
+    folder = asked(world, done, source)
+    notes = json.dumps({"done": [done.source_id]}).encode()
+    world.s3.put_object(Bucket=LAKE, Key=folder.key("erased.json"), Body=notes)
+    assert erase(world, folder) == 0
+    assert [content(world, each) for each in (done, source)] == [FILE, CLEARED]
+
+
+# ── A forget that failed ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def failed_run(world, *removed: Source, users: tuple[int, ...] = (USER,)) -> RunFolder:
+    """A run that has taken the users out of the lake, so that no other can tell which files held them, and failed."""
+    folder = RunFolder(LAKE, world.name("failed"))
+    write_manifest(world.s3, folder, Manifest(folder.batch_id, [], forget=list(users)))
+    days = {source.source_id: {"2024-06-25"} for source in removed}
+    Removals(world.s3, LAKE).note(f"{folder.batch_id}-1", "listens", days, None)
+    return folder
+
+
+def test_files_that_a_failed_run_left_are_cleared_by_the_next_for_the_same_user(world):
+    source, of_another_user = kept(world), kept(world)
+    failed_run(world, source)
+    failed_run(world, of_another_user, users=(70,))
+    assert erase(world, asked(world)) == 0
+    assert content(world, source) == CLEARED
+    assert content(world, of_another_user) == FILE
+
+
+def test_an_archived_file_that_could_not_be_read_is_found_again_by_another_request(world, monkeypatch):
+    source, other = kept(world), kept(world)
+    folder = failed_run(world, source, other)
+    found = [source.source_id, other.source_id]
+    write_summary(world.s3, folder, Summary(folder.batch_id, "", 0, "", [], "", forgotten=found))
+    with monkeypatch.context() as patch:
+        unreadable(patch, world.entry(source).place.key)
+        with pytest.raises(Unreadable):
+            erase(world, folder)
+    put(world, world.entry(other).place.key, FILE)  # it would be looked at again
+    assert erase(world, asked(world)) == 0
+    assert [content(world, each) for each in (source, other)] == [CLEARED, FILE]
+
+
+def test_notes_of_a_run_whose_manifest_has_expired_keep_nobody_from_forgetting(world):
+    expired = failed_run(world, kept(world))
+    world.s3.delete_object(Bucket=LAKE, Key=expired.key("manifest.json"))
+    source = kept(world)
+    assert erase(world, asked(world, source)) == 0
+    assert content(world, source) == CLEARED
 
 
 # ── From end to end ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -157,7 +157,7 @@ def test_every_alarm_is_quoted_with_its_words_and_no_other_is():
 def test_every_subject_of_an_alert_is_quoted_and_no_other_is():
     quoted = set(re.findall(r"`(music-streams: [^`]+)`", DOC))
     patterns = set(subjects())
-    assert len(patterns) == 5
+    assert len(patterns) == 6
     for subject in quoted:
         assert any(re.fullmatch(pattern, subject) for pattern in patterns), subject
     for pattern in patterns:
@@ -174,6 +174,7 @@ def subjects() -> Iterator[str]:
         "dag_id": "reconcile_streams",
         "detail['jobName']": "maintain-lake",
         "detail['state']": "FAILED|TIMEOUT",
+        "plural(len(deleted), 'file')": r"1 file|\d+ files",
     }
     for path in [*ROOT.glob("music_streams/**/*.py"), *ROOT.glob("plugins/**/*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
