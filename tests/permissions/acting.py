@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
-from tests.permissions.calls import Need, needs
+from tests.permissions.calls import Need, needs, needs_of_missing
 from tests.permissions.statements import allows
 
 
@@ -32,13 +33,25 @@ def acting(statements: list[dict[str, Any]], logical_ids: Mapping[str, str]) -> 
     acts = Acts()
     call = BaseClient._make_api_call  # type: ignore[attr-defined]  # its stub shows the public part
 
+    def check(need: Need, operation: str) -> None:
+        if not allows(statements, need.action, need.resource, need.context):
+            acts.refused.append(need)
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": str(need)}}, operation)
+        acts.granted.append(need)
+
     def checked(client: Any, operation: str, params: dict[str, Any]) -> Any:
-        for need in needs(client.meta.service_model.service_name, operation, params, logical_ids.__getitem__):
-            if not allows(statements, need.action, need.resource, need.context):
-                acts.refused.append(need)
-                raise ClientError({"Error": {"Code": "AccessDenied", "Message": str(need)}}, operation)
-            acts.granted.append(need)
-        return call(client, operation, params)
+        service = client.meta.service_model.service_name
+        needed = needs(service, operation, params, logical_ids.__getitem__)
+        for need in needed:
+            check(need, operation)
+        try:
+            return call(client, operation, params)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND:
+                for need in needed:
+                    for more in needs_of_missing(service, operation, need.resource):
+                        check(more, operation)
+            raise
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BaseClient, "_make_api_call", checked)

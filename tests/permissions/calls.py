@@ -41,6 +41,22 @@ def needs(service: str, operation: str, params: Params, logical: Callable[[str],
     return [Need(f"{_IAM_NAMES.get(service, service)}:{action}", resource(params, logical))]
 
 
+def needs_of_missing(service: str, operation: str, resource: str) -> list[Need]:
+    """What a call needs besides, to be answered 404 and not 403 where the object that it asks for is missing.
+
+    S3 then asks for the right to list the bucket, in a request that has no ``s3:prefix``: a statement under a condition
+    on it does not match (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html, "Permissions").
+
+    Args:
+        service: as botocore names it.
+        operation: as botocore names it.
+        resource: of the call, as in :class:`Need`.
+    """
+    bucket, _, key = resource.partition("/")
+    is_read = service == "s3" and key and operation in {"GetObject", "HeadObject", "CopyObject", "GetObjectTagging"}
+    return [Need("s3:ListBucket", bucket)] if is_read else []
+
+
 _IAM_NAMES = {"stepfunctions": "states"}
 _IAM_ACTIONS = {"SendMessageBatch": "SendMessage"}
 _RESOURCES: dict[tuple[str, str], Callable[[Params, Callable[[str], str]], str]] = {
