@@ -42,7 +42,8 @@ class Callers:
     """A WSGI application around the cloud's; notes the requests of jobs into a file, a JSON object a line.
 
     A line has job, service and operation as botocore names them, and parameters of the call: those of a JSON service
-    whole, Bucket, Key, VersionId and Prefix of S3.
+    whole, Bucket, Key, VersionId and Prefix of S3. A request that was answered 404 is noted again, with ``missing``:
+    on AWS a role hears 403 instead, unless it may list the bucket.
     """
 
     def __init__(self, application: Wsgi, file: Path) -> None:
@@ -56,13 +57,20 @@ class Callers:
         found = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
         _, job = split_access_key_id(found[1] if found else "")
         if found and job is not None:
-            self._note(job, *_told(found[2], environ))
+            service, operation, parameters = _told(found[2], environ)
+            call = {"job": job, "service": service, "operation": operation, "parameters": parameters}
+            self._note(call)
+
+            def answer(status: str, *more: Json) -> Json:
+                if status.startswith("404"):
+                    self._note({**call, "missing": True})
+                return start_response(status, *more)
+
+            return self._application(environ, answer)
         return self._application(environ, start_response)
 
-    def _note(self, job: str, service: str, operation: str, parameters: dict[str, Json]) -> None:
-        line = json.dumps(
-            {"job": job, "service": service, "operation": operation, "parameters": parameters}, sort_keys=True
-        )
+    def _note(self, call: dict[str, Json]) -> None:
+        line = json.dumps(call, sort_keys=True)
         with self._lock:
             if line not in self._known:
                 self._known.add(line)

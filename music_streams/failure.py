@@ -4,11 +4,14 @@ The inputs stay where they are, and the alert names them.
 """
 
 import json
+import logging
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from music_streams.alerts import Alerts, listed
 from music_streams.aws import PARALLEL_CALLS
@@ -18,6 +21,9 @@ from music_streams.runs import RunFolder, read_manifest
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+    from types_boto3_stepfunctions import SFNClient
+
+log = logging.getLogger(__name__)
 
 _KNOWN_REASONS = re.compile(r"\b(no_reference_data)\b")
 _MAX_REASON = 300  # characters
@@ -31,6 +37,7 @@ class FailurePath:
     ledger: Ledger
     alerts: Alerts
     job_runs: JobRuns
+    step_functions: "SFNClient"
 
     def record(self, detail: dict[str, Any], has_time: Callable[[], bool]) -> int:
         """End what is left of an execution, then move its sources to FAILED.
@@ -39,17 +46,19 @@ class FailurePath:
 
         Args:
             detail: the `detail` of a "Step Functions Execution Status Change" event: executionArn, name, status,
-                input, error, cause.
+                input, error, cause. Of what it leaves out, the last three are asked of the execution.
             has_time: whether there is time to wait for job runs to end.
 
         Raises:
             JobRunsAlive: its job runs have not ended yet; a repeat goes on.
+            ClientError, BotoCoreError: the event has no input, and Step Functions did not give it.
 
         Returns:
             How many sources failed with it. Sources that the execution had published already stay PUBLISHED.
         """
         self.job_runs.end(detail["name"], has_time)
         execution_arn = detail["executionArn"]
+        detail = self._completed(detail)
         folder = RunFolder.of_manifest(json.loads(detail["input"])["manifest"])
         reason = _reason(detail)
         source_ids = read_manifest(self.s3, folder).source_ids
@@ -70,6 +79,22 @@ class FailurePath:
             ],
         )
         return len(failed)
+
+    def _completed(self, detail: dict[str, Any]) -> dict[str, Any]:
+        """The detail with what the event leaves out: it need not have error and cause, nor a long input."""
+        has_reason = detail.get("error") or detail.get("cause")
+        if detail.get("input") and has_reason:
+            return detail
+        try:
+            described = self.step_functions.describe_execution(executionArn=detail["executionArn"])
+        except (ClientError, BotoCoreError) as error:
+            if not detail.get("input"):
+                raise
+            # A failure without its reason is still recorded: its files must not stay RUNNING.
+            log.warning("cannot read why %s ended: %s", detail["executionArn"], error)
+            return detail
+        missing = {name: described.get(name) for name in ("input", "error", "cause") if not detail.get(name)}
+        return {**detail, **missing}
 
     def tell_of_job(self, detail: dict[str, Any]) -> None:
         """Alert of a run of a job that no execution waits for: no file depends on it, and its next run does its work.

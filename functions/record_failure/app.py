@@ -36,6 +36,7 @@ failure_path = FailurePath(
     ledger=Ledger(env.files_table, telemetry=telemetry),
     alerts=Alerts(aws.client("sns"), env.alerts_topic_arn),
     job_runs=JobRuns(aws.client("glue"), (env.transform_job, env.load_job)),
+    step_functions=aws.client("stepfunctions"),
 )
 
 

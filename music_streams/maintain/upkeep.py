@@ -100,7 +100,7 @@ class Upkeep:
 
     def remove_orphans(self, table: str) -> int:
         """Delete files that no snapshot refers to, once nobody can be about to commit them; answers how many."""
-        return len(self.lake.call("remove_orphan_files", table, older_than=timestamp(self.now - KEPT)))
+        return self.lake.remove_orphans(table, self.now - KEPT)
 
     def _size(self, table: str) -> Size:
         state = self.lake.state(table)

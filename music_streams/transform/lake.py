@@ -207,7 +207,16 @@ class IcebergLake:
             if state.has_snapshot:
                 moment = datetime.fromtimestamp(state.moment / 1000, UTC)
                 self.call("expire_snapshots", table, older_than=timestamp(moment))
-            self.call("remove_orphan_files", table, older_than=timestamp(yesterday))
+            self.remove_orphans(table, yesterday)
+
+    def remove_orphans(self, table: str, older_than: datetime) -> int:
+        """Delete the files of a table that no snapshot refers to; answers how many.
+
+        They are listed by Iceberg's own S3FileIO: the file system of Hadoop also asks for keys that may be missing, and
+        who may list a prefix only is answered 403, not 404, to that.
+        """
+        removed = self.call("remove_orphan_files", table, older_than=timestamp(older_than), prefix_listing="true")
+        return len(removed)
 
     def call(self, procedure: str, table: str, **arguments: str) -> list[Row]:
         """Call a procedure of Iceberg, its arguments as SQL has them."""

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from music_streams import aws
+from music_streams.executions import Executions
 from music_streams.ledger import Status
 from music_streams.runs import (
     LoadReport,
@@ -19,7 +20,7 @@ from music_streams.runs import (
 )
 from music_streams.sources import Source
 from tests.events.cases import DAY, Case, Standing, source_in_file, version_in_file
-from tests.events.messages import ARRIVED_AT, EXECUTIONS, LAKE, LANDING, RUN_ID
+from tests.events.messages import ARRIVED_AT, EXECUTIONS, LAKE, LANDING, MACHINE, RUN_ID
 
 HEADER = ["user_id", "track_id", "listen_time"]
 HELD = {Status.RUNNING, Status.PUBLISHED, Status.ARCHIVED}  # by an execution
@@ -38,6 +39,8 @@ class Scene:
             self._put_entry(self._sources[key], standing)
         if case.before:
             self._put_run()
+        if case.is_stopped:
+            self._stop_execution()
 
     def event(self) -> dict[str, Any]:
         """The case's event with the true ids of the objects' versions."""
@@ -97,6 +100,12 @@ class Scene:
         write_load_report(self._s3, folder, RUN_ID, LoadReport(items_written=4, items_refused=0))
         if self._case.function == "erase":  # which comes after settle
             write_summary(self._s3, folder, summary)
+
+    def _stop_execution(self) -> None:
+        step_functions = aws.client("stepfunctions")
+        executions = Executions(step_functions, MACHINE)
+        executions.start(RunFolder(LAKE, self._case.batch_id), 1)
+        step_functions.stop_execution(executionArn=executions.arn(self._case.batch_id, 1))
 
     def _status(self, key: str) -> Status | None:
         source = self._sources.get(key) or Source(LANDING, key, version_in_file(key), 0, ARRIVED_AT)

@@ -15,6 +15,7 @@ from music_streams.requests import Action, Attempt, Forget, Rebuild, to_message
 from music_streams.runs import SourceOutcome
 from music_streams.sources import Treatment
 from tests.events.messages import (
+    bare_status_change,
     job_state_change,
     message_id,
     object_created,
@@ -54,6 +55,7 @@ class Case:
         before: of the objects that the ledger knows, by key; they are the run's.
         outcomes: what the run's transform made of the objects, by key.
         forget: users whom the run is to forget; all objects held rows of theirs.
+        is_stopped: whether Step Functions knows the run's execution, which was stopped.
         after: where the sources stand, by key; None where the ledger has no item.
     """
 
@@ -65,6 +67,7 @@ class Case:
     before: dict[str, Standing] = field(default_factory=dict)
     outcomes: dict[str, SourceOutcome] = field(default_factory=dict)
     forget: list[int] = field(default_factory=list)
+    is_stopped: bool = False
     after: dict[str, Status | None] = field(default_factory=dict)
 
     @property
@@ -227,6 +230,22 @@ def _failure(name: str, before: Status, after: Status, failed: int, **told: str)
     )
 
 
+def _bare_failure() -> Case:
+    key = KEY.format("record-failure-bare")
+    event = bare_status_change(batch_id("record_failure", "bare"), "ABORTED")
+    before = {key: Standing(Status.RUNNING)}
+    return Case(
+        "record_failure",
+        "bare",
+        event,
+        {"failed": 1},
+        {key: STREAMS},
+        before,
+        is_stopped=True,
+        after={key: Status.FAILED},
+    )
+
+
 def _maintenance() -> Case:
     event = job_state_change("maintain-lake", "FAILED", "CommitFailedException: cannot commit")
     return Case("record_failure", "maintenance", event, {"failed": 0})
@@ -292,5 +311,6 @@ CASES = [
     _failure("timed-out", Status.RUNNING, Status.FAILED, 1, status="TIMED_OUT"),
     _failure("aborted-before-claim", Status.VALID, Status.FAILED, 1, status="ABORTED"),
     _failure("failed-after-publishing", Status.PUBLISHED, Status.PUBLISHED, 0, status="FAILED", error="States.Timeout"),
+    _bare_failure(),
     _maintenance(),
 ]

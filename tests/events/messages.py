@@ -9,6 +9,7 @@ LANDING, LAKE = "music-streams-landingbucket", "music-streams-lakebucket"  # as 
 ARRIVED_AT = "2024-06-26T08:00:05Z"
 RUN_ID = "jr_0123456789abcdef"  # of the transform
 EXECUTIONS = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:process-streams"
+MACHINE = EXECUTIONS.replace(":execution:", ":stateMachine:")
 
 
 def object_created(key: str, size: int, version_id: str | None) -> dict[str, Any]:
@@ -113,6 +114,13 @@ def status_change(batch_id: str, status: str, error: str | None = None, cause: s
             "cause": cause,
         },
     }
+
+
+def bare_status_change(batch_id: str, status: str) -> dict[str, Any]:
+    """The same of an execution whose input, error and cause the event leaves out; DescribeExecution has them."""
+    event = status_change(batch_id, status)
+    detail = {name: value for name, value in event["detail"].items() if name not in {"error", "cause"}}
+    return {**event, "detail": {**detail, "input": None, "inputDetails": {"included": False}}}
 
 
 def scheduled(rule: str) -> dict[str, Any]:

@@ -41,17 +41,62 @@ def needs(service: str, operation: str, params: Params, logical: Callable[[str],
     return [Need(f"{_IAM_NAMES.get(service, service)}:{action}", resource(params, logical))]
 
 
+def needs_of_missing(service: str, operation: str, resource: str) -> list[Need]:
+    """What a call needs besides, to be answered 404 and not 403 where the object that it asks for is missing.
+
+    S3 then asks for the right to list the bucket, in a request that has no ``s3:prefix``: a statement under a condition
+    on it does not match (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html, "Permissions").
+
+    Args:
+        service: as botocore names it.
+        operation: as botocore names it.
+        resource: of the call, as in :class:`Need`.
+    """
+    bucket, _, key = resource.partition("/")
+    is_read = service == "s3" and key and operation in {"GetObject", "HeadObject", "CopyObject", "GetObjectTagging"}
+    return [Need("s3:ListBucket", bucket)] if is_read else []
+
+
 _IAM_NAMES = {"stepfunctions": "states"}
-_IAM_ACTIONS = {"SendMessageBatch": "SendMessage"}
+_IAM_ACTIONS = {"SendMessageBatch": "SendMessage", "Invoke": "InvokeFunction"}
+
+
+def _of_stack(params: Params, logical: Callable[[str], str]) -> str:
+    """A call that names a stack is authorised for all stacks that have or had the name, whose ids are not asked for."""
+    return f"stack/{logical(params['StackName'])}/*"
+
+
+def _of_queue(params: Params, logical: Callable[[str], str]) -> str:
+    return logical(params["QueueUrl"])
+
+
+def _of_job(params: Params, logical: Callable[[str], str]) -> str:
+    return f"job/{logical(params['JobName'])}"
+
+
+def _of_execution(params: Params, logical: Callable[[str], str]) -> str:
+    return _execution(params["executionArn"], logical)
+
+
 _RESOURCES: dict[tuple[str, str], Callable[[Params, Callable[[str], str]], str]] = {
     ("sns", "Publish"): lambda p, logical: logical(p["TopicArn"]),
-    ("sqs", "SendMessageBatch"): lambda p, logical: logical(p["QueueUrl"]),
+    ("cloudformation", "DescribeStacks"): _of_stack,
+    ("lambda", "Invoke"): lambda p, logical: logical(p["FunctionName"]),
+    ("sqs", "SendMessageBatch"): _of_queue,
+    ("sqs", "SendMessage"): _of_queue,
+    ("sqs", "ReceiveMessage"): _of_queue,
+    ("sqs", "DeleteMessage"): _of_queue,
+    ("sqs", "ChangeMessageVisibility"): _of_queue,
+    ("sqs", "GetQueueAttributes"): _of_queue,
     ("stepfunctions", "ListExecutions"): lambda p, logical: logical(p["stateMachineArn"]),
     ("stepfunctions", "StartExecution"): lambda p, logical: logical(p["stateMachineArn"]),
-    ("stepfunctions", "DescribeExecution"): lambda p, logical: _execution(p["executionArn"], logical),
+    ("stepfunctions", "DescribeExecution"): _of_execution,
+    ("stepfunctions", "GetExecutionHistory"): _of_execution,
     ("events", "PutEvents"): lambda _p, _: "event-bus/default",
-    ("glue", "GetJobRuns"): lambda p, logical: f"job/{logical(p['JobName'])}",
-    ("glue", "BatchStopJobRun"): lambda p, logical: f"job/{logical(p['JobName'])}",
+    ("glue", "StartJobRun"): _of_job,
+    ("glue", "GetJobRun"): _of_job,
+    ("glue", "GetJobRuns"): _of_job,
+    ("glue", "BatchStopJobRun"): _of_job,
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer
 
 from local.state import StateDir
-from tests.permissions.calls import Need, needs
+from tests.permissions.calls import Need, needs, needs_of_missing
 from tests.permissions.statements import allows
 from tests.template import Template, role_statements
 
@@ -26,7 +26,13 @@ def asked(state: StateDir, logical_ids: Mapping[str, str]) -> dict[str, list[Nee
     for line in state.calls_file.read_text().splitlines():
         call = json.loads(line)
         parameters = _as_given(call["service"], call["parameters"])
-        found[call["job"]] += needs(call["service"], call["operation"], parameters, logical_ids.__getitem__)
+        service, operation = call["service"], call["operation"]
+        needed = needs(service, operation, parameters, logical_ids.__getitem__)
+        found[call["job"]] += needed
+        if call.get("missing"):
+            found[call["job"]] += [
+                more for need in needed for more in needs_of_missing(service, operation, need.resource)
+            ]
     return dict(found)
 
 

@@ -1,10 +1,11 @@
 """Whether IAM statements allow a call. Only what the template uses: literal actions, * in resources, two conditions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from tests.template import as_list, target
+from tests.permissions.calls import Need
+from tests.template import Template, as_list, target
 
 Context = Mapping[str, list[str]]
 
@@ -43,3 +44,22 @@ def _holds(condition: dict[str, Any], context: Context) -> bool:
             if not all(any(_matches(value, pattern) for pattern in as_list(patterns)) for value in values):
                 return False
     return True
+
+
+def policy_statements(template: Template, *policies: str) -> list[dict[str, Any]]:
+    """The statements of managed policies."""
+    documents = [template["Resources"][policy]["Properties"]["PolicyDocument"] for policy in policies]
+    return [statement for document in documents for statement in document["Statement"]]
+
+
+def unused(statements: list[dict[str, Any]], needs: Iterable[Need]) -> set[str]:
+    """What the statements allow and no need asks for: ``ACTION on RESOURCES`` of each action of each statement."""
+    asked = {(need.action, need.resource, *map(str, need.context.items())): need for need in needs}
+    return {
+        f"{action} on {', '.join(target(resource) for resource in as_list(each['Resource']))}"
+        for each in statements
+        for action in as_list(each["Action"])
+        if not any(
+            allows([{**each, "Action": action}], need.action, need.resource, need.context) for need in asked.values()
+        )
+    }

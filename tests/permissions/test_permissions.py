@@ -87,3 +87,14 @@ def test_a_call_that_is_not_granted_is_refused_and_noted():
     assert acts.granted == [Need("s3:GetObject", "LakeBucket/runs/a")]
     assert acts.refused == [Need("s3:PutObject", "LakeBucket/runs/a")]
     assert s3.get_object(Bucket="lake", Key="runs/a")["Body"].read() == b"a"
+
+
+@mock_aws
+@pytest.mark.parametrize(("condition", "code"), [({}, "404"), (LIST_RUNS["Condition"], "AccessDenied")])
+def test_a_missing_object_is_told_only_to_who_may_list_without_a_prefix(condition, code):
+    s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+    s3.create_bucket(Bucket="lake")
+    listing = {**LIST_RUNS, "Condition": condition}
+    with acting([READ_RUNS, listing], {"lake": "LakeBucket"}), pytest.raises(ClientError) as raised:
+        s3.head_object(Bucket="lake", Key="runs/gone")
+    assert raised.value.response["Error"]["Code"] == code

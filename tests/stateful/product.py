@@ -110,7 +110,8 @@ def _archive(hands: Hands, execution: Execution) -> str:
 
 
 def _record_failure(hands: Hands, detail: dict[str, Any]) -> None:
-    FailurePath(hands.s3, _ledger(hands), _alerts(hands), _job_runs(hands)).record(detail, _always)
+    path = FailurePath(hands.s3, _ledger(hands), _alerts(hands), _job_runs(hands), hands.step_functions)
+    path.record(detail, _always)
 
 
 def programs(reference_of: Callable[[str], Reference], *, track_metrics: bool) -> Programs:

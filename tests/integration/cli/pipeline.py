@@ -13,6 +13,7 @@ from music_streams.requests import Action, Attempt, Forget, Rebuild
 from music_streams.runs import RunFolder, Summary, write_summary
 from music_streams.stack import Stack
 from tests.integration.cli.conftest import put_entry
+from tests.permissions.acting import OTHERS
 
 COUNTS = {"rows_read": 10, "rows_accepted": 10, "rejected": {}, "days": ["2024-06-25"]}
 
@@ -40,7 +41,7 @@ class Pipeline:
     def at_work(self) -> Iterator[None]:
         """Take messages until the block is left."""
         stop = threading.Event()
-        thread = threading.Thread(target=self._work, args=(stop,))
+        thread = threading.Thread(target=self._work, args=(stop,), name=OTHERS)
         thread.start()
         try:
             yield

@@ -45,6 +45,10 @@ def source(name: str) -> Source:
 @pytest.fixture(autouse=True)
 def files(stack):
     """Files in every state, each where the ledger says; one that the ledger does not know."""
+    arrange(stack)
+
+
+def arrange(stack) -> None:
     clear(stack)
     for name, attributes in FILES.items():
         item, more = source(name), dict(attributes)
@@ -56,7 +60,7 @@ def files(stack):
             more["archive_key"] = item.kept_key(folder)
             stack.s3.put_object(Bucket="landing", Key=more["archive_key"], Body=b"user_id,track_id\n")
         if folder == "quarantine":
-            reason = {"detail": f"detail of {name}", "what_to_do": "mend it"}
+            reason = {"verdict": more["reason"], "detail": f"detail of {name}", "what_to_do": "mend it"}
             key = more["archive_key"].rsplit("/", 1)[0] + "/reason.json"
             stack.s3.put_object(Bucket="landing", Key=key, Body=json.dumps(reason))
         put_entry(stack, item, updated_at=LONG_AGO, **more)

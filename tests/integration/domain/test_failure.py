@@ -2,8 +2,11 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+from moto.stepfunctions.models import stepfunctions_backends
 
 from music_streams.errors import JobRunsAlive
 from music_streams.intake import Outcome
@@ -13,7 +16,7 @@ from music_streams.requests import Action
 from tests.integration.domain.run import Run
 from tests.integration.domain.standing import standing
 from tests.integration.domain.validate import message, take
-from tests.integration.domain.world import LOAD_JOB, TRANSFORM_JOB, Crash, always
+from tests.integration.domain.world import ACCOUNT, LOAD_JOB, REGION, TRANSFORM_JOB, Crash, always
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +79,62 @@ def test_the_reason_is_a_known_one_or_what_the_event_says(world, changes, reason
     source = world.upload()
     record(world, ended(world, running(world, source), **changes))
     assert world.entry(source).reason == reason
+
+
+def short(world, folder):
+    """The detail of an event that leaves out what the execution was given and why it ended."""
+    return {**ended(world, folder), "input": None, "error": None, "cause": None}
+
+
+def test_what_the_event_leaves_out_is_asked_of_the_execution(world):
+    source = world.upload()
+    folder = running(world, source)
+    world.state_machine.start(folder, 1)
+    backend = stepfunctions_backends[ACCOUNT][REGION]
+    [execution] = [
+        each for machine in backend.state_machines for each in machine.executions if each.name == f"{folder.batch_id}-1"
+    ]
+    execution.status, execution.error, execution.cause = "FAILED", "States.TaskFailed", '{"ErrorMessage": "no memory"}'
+    assert record(world, short(world, folder)) == 1
+    assert world.entry(source).reason == "FAILED: States.TaskFailed: no memory"
+
+
+class Refusing:
+    """Step Functions that does not answer."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def describe_execution(self, executionArn):  # noqa: ARG002, N803 - as boto3 names it
+        raise self.error
+
+
+DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DescribeExecution")
+NO_ANSWER = ReadTimeoutError(endpoint_url="https://states.amazonaws.com")
+
+
+@pytest.mark.parametrize("error", [DENIED, NO_ANSWER], ids=["denied", "no answer"])
+def test_a_failure_is_recorded_without_its_reason_where_step_functions_does_not_answer(world, error):
+    source = world.upload()
+    detail = {**ended(world, running(world, source)), "error": None, "cause": None}
+    assert replace(world.failure_path, step_functions=Refusing(error)).record(detail, always) == 1
+    assert world.entry(source).reason == "FAILED"
+
+
+@pytest.mark.parametrize("error", [DENIED, NO_ANSWER], ids=["denied", "no answer"])
+def test_where_nothing_says_which_files_an_execution_had_the_event_comes_back(world, error):
+    source = world.upload()
+    folder = running(world, source)
+    with pytest.raises(type(error)):
+        replace(world.failure_path, step_functions=Refusing(error)).record(short(world, folder), always)
+    assert world.status(source) is Status.RUNNING
+
+
+def test_an_event_that_says_all_is_believed(world):
+    source = world.upload()
+    detail = ended(world, running(world, source))
+    assert replace(world.failure_path, step_functions=Refusing(DENIED)).record(detail, always) == 1
+    assert "the job ended with 1" in world.entry(source).reason
 
 
 def test_a_source_that_was_valid_for_the_execution_does_not_wait_for_ever(world):

@@ -59,7 +59,7 @@ class World:
         self.state_machine = Executions(self.sfn, self.state_machine_arn)
         self.job_runs = JobRuns(self.glue.client, (TRANSFORM_JOB, LOAD_JOB))
         self.settlement = Settlement(self.s3, self.events, self.ledger, self.quarantine)
-        self.failure_path = FailurePath(self.s3, self.ledger, self.alerts, self.job_runs)
+        self.failure_path = FailurePath(self.s3, self.ledger, self.alerts, self.job_runs, self.sfn)
 
     def _create(self) -> None:
         for bucket in (LANDING, LAKE):

@@ -36,7 +36,7 @@ from tests.integration.transform.iceberg_cases import (
     sources,
     spark,
 )
-from tests.permissions.calls import Need
+from tests.permissions.calls import Need, needs_of_missing
 from tests.permissions.statements import allows
 from tests.template import as_list, role_statements
 
@@ -76,8 +76,15 @@ def requests_of_programs() -> Iterator[list[Need]]:
     serve, asked = DomainDispatcherApplication.__call__, list[Need]()
 
     def noting(self, environ, start_response):
-        asked.extend(needs_of(environ))
-        return serve(self, environ, start_response)
+        needed = list(needs_of(environ))
+        asked.extend(needed)
+
+        def answer(status, headers, *more):
+            if status.startswith("404"):
+                asked.extend(found for need in needed for found in needs_of_missing("s3", "GetObject", need.resource))
+            return start_response(status, headers, *more)
+
+        return serve(self, environ, answer)
 
     DomainDispatcherApplication.__call__ = noting
     try:
@@ -299,6 +306,27 @@ def test_files_that_nobody_committed_go_when_nobody_can_be_about_to(lake, source
     assert sum(each.orphans_removed for each in tables) == 1
     assert {name for name in ("old", "new") if any(key.endswith(f"-{name}.parquet") for key in lake.files())} == {"new"}
     lake.s3.delete_object(Bucket=BUCKET, Key=some.replace(".parquet", "-new.parquet"))
+
+
+@pytest.mark.parametrize("remove", [lambda lake: upkeep(lake).remove_orphans(LISTENS), lambda lake: lake.expire()])
+def test_stray_files_are_looked_for_by_listing_the_table_alone(lake, sources, day, remove):
+    """Hadoop's file system asks for keys that may be missing: who may list only warehouse/ is answered 403 to that."""
+    a, *_ = sources
+    fill(lake, day, a, "listed-1", 1)
+    some = next(key for key in lake.files() if "/listens/" in key)
+    # A table whose name begins with this table's is none of its folders.
+    other = some.replace("/listens/", "/listens_of_others/")
+    lake.s3.copy_object(Bucket=BUCKET, Key=other, CopySource=f"{BUCKET}/{some}")
+    stored = s3_backends[ACCOUNT]["aws"].get_bucket(BUCKET).keys[other]
+    stored.last_modified = datetime.now(UTC).replace(tzinfo=None) - 2 * KEPT
+    with requests_of_programs() as asked:
+        remove(lake)
+    listed = {prefix for need in asked if need.action == "s3:ListBucket" for prefix in need.context["s3:prefix"]}
+    tables = {LISTENS, REJECTED_ROWS}
+    assert {f"warehouse/music_streams.db/{LISTENS}/"} <= listed
+    assert listed <= {f"warehouse/music_streams.db/{table}/" for table in tables}
+    assert other in lake.files()
+    lake.s3.delete_object(Bucket=BUCKET, Key=other)
 
 
 def test_delete_files_of_others_are_merged_in(lake, sources, day):

@@ -94,3 +94,20 @@ def test_each_kind_of_request_is_noted_once(tmp_path):
 def test_only_runs_of_jobs_are_noted(tmp_path):
     unsigned = {**request("GET", "/lake/a"), "HTTP_AUTHORIZATION": ""}
     assert noted(tmp_path, request("GET", "/lake/a", key=CLOUD.access_key_id), unsigned) == []
+
+
+def test_what_was_not_found_is_noted_as_missing(tmp_path):
+    def application(environ, start_response):
+        start_response("200 OK" if "there" in environ["RAW_URI"] else "404 NOT FOUND", [])
+        return []
+
+    callers, answers = Callers(application, tmp_path / "calls"), []
+    for key in ("there", "gone"):
+        callers(request("HEAD", f"/lake/{key}"), lambda status, *_: answers.append(status))
+    told = [json.loads(line) for line in (tmp_path / "calls").read_text().splitlines()]
+    assert [(each["parameters"]["Key"], each.get("missing", False)) for each in told] == [
+        ("there", False),
+        ("gone", False),
+        ("gone", True),
+    ]
+    assert answers == ["200 OK", "404 NOT FOUND"]

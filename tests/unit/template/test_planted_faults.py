@@ -447,6 +447,18 @@ FAULTS = [
         "LateFilesAlarm",
     ),
     Fault(
+        "alarm whose silence nobody hears of",
+        drop("LateFilesAlarm/InsufficientDataActions"),
+        alarms.alarms_on_what_is_measured_by_the_clock_ring_when_that_ends,
+        "LateFilesAlarm",
+    ),
+    Fault(
+        "alarm on a new stack",
+        put("LateFilesAlarm/TreatMissingData", "breaching"),
+        alarms.no_alarm_rings_before_anything_was_measured,
+        "LateFilesAlarm: rings on a new stack",
+    ),
+    Fault(
         "alarm on a metric that nobody tells",
         put("NoArrivalsAlarm/Dimensions/0/Value", "settle"),
         alarms.every_alarm_on_a_metric_of_our_own_names_one_that_is_told,

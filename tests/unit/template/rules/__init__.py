@@ -16,6 +16,7 @@ RULES: list[Rule] = [
     access.who_writes_logs_names_the_groups,
     alarms.every_failure_mode_has_an_alarm,
     alarms.alarms_on_what_is_measured_by_the_clock_ring_when_that_ends,
+    alarms.no_alarm_rings_before_anything_was_measured,
     alarms.every_alarm_on_a_metric_of_our_own_names_one_that_is_told,
     alarms.every_job_that_no_machine_waits_for_has_a_rule_on_its_failures,
     alarms.every_alarm_reaches_the_operators,

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 
 from tests.template import Template, as_list, of_type, resource_statements, statements, target
 
-# AWS knows no narrower resource for log delivery.
+# AWS knows no narrower resource for log delivery, for the answer to a query of logs, and for the account's settings.
 WITHOUT_RESOURCE = {
+    "logs:GetQueryResults",
+    "lambda:GetAccountSettings",
     "logs:CreateLogDelivery",
     "logs:GetLogDelivery",
     "logs:UpdateLogDelivery",

@@ -64,14 +64,28 @@ def every_failure_mode_has_an_alarm(template: Template) -> Iterator[str]:
 
 
 def alarms_on_what_is_measured_by_the_clock_ring_when_that_ends(template: Template) -> Iterator[str]:
-    """A gauge that nobody reads any more looks like one that stands still."""
+    """A gauge that nobody reads any more looks like one that stands still.
+
+    An alarm that takes missing data for missing leaves OK or ALARM for INSUFFICIENT_DATA when its metric ends, and that
+    is an action of its own.
+    """
     functions = of_type(template, "AWS::Lambda::Function")
     gauging = {target(each["Arn"]) for rule, each in rule_targets(template) if rule in by_the_clock(template)}
     services = {functions[name]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] for name in gauging}
+    topics = of_type(template, "AWS::SNS::Topic")
     for name, alarm in _alarms(template).items():
         is_gauge = any(metric.namespace == OWN and metric.resource in services for metric in _metrics(alarm))
-        if is_gauge and alarm.get("TreatMissingData") != "breaching":
-            yield f"{name}: is silent where nothing is measured"
+        hears = {target(action) for action in alarm.get("InsufficientDataActions", [])} & topics.keys()
+        if is_gauge and (alarm.get("TreatMissingData", "missing") != "missing" or not hears):
+            yield f"{name}: is silent where nothing is measured any more"
+
+
+def no_alarm_rings_before_anything_was_measured(template: Template) -> Iterator[str]:
+    """On a new stack no metric has data yet. Only what somebody asks for by a parameter may take that for a fault."""
+    for name, alarm in _alarms(template).items():
+        is_asked_for = "Condition" in template["Resources"][name]
+        if alarm.get("TreatMissingData") == "breaching" and not is_asked_for:
+            yield f"{name}: rings on a new stack"
 
 
 def every_alarm_on_a_metric_of_our_own_names_one_that_is_told(template: Template) -> Iterator[str]:
