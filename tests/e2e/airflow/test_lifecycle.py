@@ -5,6 +5,7 @@ import http.client
 import json
 import stat
 import subprocess
+from dataclasses import dataclass
 from urllib.error import HTTPError
 
 import psutil
@@ -69,21 +70,30 @@ FROM_A_WEBSITE = {
 }
 
 
-def ask(
-    port: int, method: str, path: str, headers: dict[str, str], body: dict[str, str] | None = None
-) -> tuple[int, list[str]]:
-    """Send these headers, with the port after the name of the host. Return the status and the answer's header names."""
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: str
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the gate refused the request. Airflow itself answers 403 to GET /auth/token."""
+        is_by_the_gate = "This server answers to" in self.body or "A page of another website" in self.body
+        is_readable = any(name.startswith("access-control-") for name in self.headers)
+        return self.status == 403 and is_by_the_gate and not is_readable
+
+
+def ask(port: int, method: str, path: str, headers: dict[str, str], body: dict[str, str] | None = None) -> Answer:
+    """Send these headers, with the port after the name of the host."""
     host = headers.get("Host", "127.0.0.1")
+    sent = {**headers, "Host": f"{host}:{port}", "Content-Type": "application/json"}
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
-        connection.request(
-            method,
-            path,
-            json.dumps(body or {}),
-            {**headers, "Host": f"{host}:{port}", "Content-Type": "application/json"},
-        )
+        connection.request(method, path, json.dumps(body or {}), sent)
         answer = connection.getresponse()
-        return answer.status, [name.lower() for name, _ in answer.getheaders()]
+        told = {name.lower(): value for name, value in answer.getheaders()}
+        return Answer(answer.status, told, answer.read().decode())
     finally:
         connection.close()
 
@@ -147,15 +157,14 @@ def test_the_life_of_an_airflow(root, folders):
         for path in ("/", "/api/v2/monitor/health", "/auth/token", "/execution/health")
         for attack, (method, headers) in FROM_A_WEBSITE.items()
     }
-    assert {request: status for request, (status, _) in answers.items() if status != 403} == {}
-    assert [name for _, names in answers.values() for name in names if name.startswith("access-control-")] == []
+    assert {request: answer.status for request, answer in answers.items() if not answer.is_refused} == {}
 
     # Its own pages log in, by either name of this machine; a link from a website opens them.
     proof = {"username": airflow.user, "password": airflow.password}
     for host in ("127.0.0.1", "localhost"):
         of_its_own = {"Host": host, "Origin": f"http://{host}:{port}", "Sec-Fetch-Site": "same-origin"}
-        assert ask(port, "POST", "/auth/token", of_its_own, proof)[0] == 201, host
-        assert ask(port, "GET", "/", {"Host": host, **LINK})[0] == 200, host
+        assert ask(port, "POST", "/auth/token", of_its_own, proof).status == 201, host
+        assert ask(port, "GET", "/", {"Host": host, **LINK}).status == 200, host
 
     # Nothing of it can be reached from another machine.
     listening = {
