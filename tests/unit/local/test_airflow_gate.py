@@ -48,6 +48,7 @@ REFUSED: dict[str, tuple[str, dict[str, str]]] = {
     "image": ("GET", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}),
     "image of another port": ("GET", {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Dest": "image"}),
     "frame": ("GET", {**LINK, "Sec-Fetch-Dest": "iframe"}),
+    "document that is not navigated to": ("GET", {**LINK, "Sec-Fetch-Mode": "no-cors"}),
 }
 
 
