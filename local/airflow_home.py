@@ -17,6 +17,9 @@ from local.state import ServerRecord, StateDir, write_json
 
 HOST = "127.0.0.1"
 USER = "admin"
+GATE = Path(__file__).parent / "airflow_gate"
+"""A folder with the plug-in that refuses websites. Airflow finds it on its path by its entry point."""
+
 _PASSWORD_BYTES = 16
 _PASSED_ON = ("HOME", "LANG", "PATH", "TMPDIR")
 
@@ -70,7 +73,7 @@ class AirflowHome:
         """Makes the folder and what does not change from start to start."""
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.logs.mkdir(exist_ok=True)
-        # Airflow does not look at the host of a request: by DNS rebinding a website could log in with a known password.
+        # The gate keeps out websites only: the password must also keep out other users of this machine.
         write_json(self.passwords_file, {USER: secrets.token_urlsafe(_PASSWORD_BYTES)})
         return Secrets.of(self.root / "secrets.json")
 
@@ -163,7 +166,7 @@ def environment(
         MARKER: home.state.marker,
         "NO_COLOR": "1",
         "NO_PROXY": "localhost,127.0.0.1",
-        "PYTHONPATH": str(launch.pythonpath.absolute()),
+        "PYTHONPATH": os.pathsep.join([str(launch.pythonpath.absolute()), str(GATE.absolute())]),
         "PYTHONUNBUFFERED": "1",
         # Without it, setproctitle writes over the environment as others see it, and `down` could not find the process.
         "SPT_NOENV": "1",

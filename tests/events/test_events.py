@@ -35,7 +35,8 @@ UNSEEN: dict[str, dict[str, str]] = {
         "s3:ListBucket on LandingBucket": GONE,
         "s3:ListBucketVersions on LandingBucket": GONE,
     },
-    "EraseRole": {
+    "EraseRole": BY_SNS
+    | {
         "s3:AbortMultipartUpload on LandingBucket/archive/*, LandingBucket/quarantine/*": "an upload that fails",
         "s3:DeleteObject on LakeBucket/runs/*": "staged copies of past runs: tests/integration/domain/test_erasure.py",
         "s3:ListBucket on LandingBucket": GONE,

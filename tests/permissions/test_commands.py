@@ -249,7 +249,7 @@ def test_every_policy_that_a_command_names_is_needed(ran, template):
 
 # On other pages commands are those of who deploys and administers the account, or of who turns the decision down.
 OF_OPERATORS = ["operate.md", "operations.md", "telemetry.md", "maintenance.md"]
-OTHERS = {"deploy.md", "019-maintenance-is-a-job-of-ours.md"}
+OTHERS = {"deploy.md", "local-cloud.md", "019-maintenance-is-a-job-of-ours.md"}
 LOG_GROUPS = {"/aws/lambda/music-streams": "FunctionLogs"}
 
 
@@ -290,7 +290,7 @@ def test_operators_may_give_the_commands_of_the_aws_cli(template, line):
 
 
 @pytest.mark.parametrize("line", ["filter-log-events", "start-query"])
-@pytest.mark.parametrize("group", ["/aws-glue/jobs/error", "/aws-glue/python-jobs/error"])
+@pytest.mark.parametrize("group", ["/aws-glue/jobs/output", "/aws-glue/python-jobs/error"])
 def test_operators_may_query_the_logs_of_jobs(template, line, group):
     [(action, resource)] = needed_by(f"aws logs {line} --log-group-name {group}")
     assert group in (DOCS / "operate.md").read_text()

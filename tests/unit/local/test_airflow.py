@@ -1,6 +1,7 @@
 """How Airflow is started: its settings, and what is left where it does not start."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 from local import airflow, airflow_database, processes
 from local.airflow_api import what_ails
-from local.airflow_home import AirflowHome, Launch, environment
+from local.airflow_home import GATE, AirflowHome, Launch, environment
 from local.errors import AirflowError
 from local.state import ServerRecord, StateDir
 
@@ -133,7 +134,8 @@ def test_tasks_find_the_cloud_and_the_packages(state, launch):
     made = settings(state, launch)
     assert (made["AWS_ENDPOINT_URL"], made["AWS_DEFAULT_REGION"]) == ("http://127.0.0.1:4566", "eu-west-1")
     assert (made["AWS_ACCESS_KEY_ID"], made["AWS_SECRET_ACCESS_KEY"]) == ("key", "secret")
-    assert (made["LOCAL_CLOUD_STATE"], made["PYTHONPATH"]) == (str(state.root), str(launch.pythonpath))
+    assert made["LOCAL_CLOUD_STATE"] == str(state.root)
+    assert made["PYTHONPATH"].split(os.pathsep) == [str(launch.pythonpath), str(GATE)]
     assert made[processes.MARKER] == state.marker
 
 
