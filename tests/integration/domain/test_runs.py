@@ -10,6 +10,7 @@ from music_streams.runs import (
     RunFolder,
     SourceOutcome,
     Summary,
+    read_claimed,
     read_manifest,
     read_summary,
     write_manifest,
@@ -60,3 +61,24 @@ def test_a_folder_is_found_by_its_manifest():
 def test_what_is_no_s3_uri_is_refused(uri):
     with pytest.raises(ValueError, match="not an S3 URI"):
         RunFolder.of_manifest(uri)
+
+
+HOSTILE = [
+    ("forget", ["1) OR (1=1) /*"]),
+    ("forget", ["7"]),
+    ("forget", [True]),
+    ("forget", [0]),
+    ("days", ["x' OR 1"]),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), HOSTILE)
+def test_a_manifest_with_a_user_or_a_day_that_is_none_is_refused(world, field, value):
+    folder = RunFolder(LAKE, world.name("batch"))
+    manifest = {"batch_id": folder.batch_id, "sources": [], field: value}
+    for name in ("manifest.json", "claimed-b-1.json"):
+        world.s3.put_object(Bucket=LAKE, Key=folder.key(name), Body=json.dumps(manifest).encode())
+    with pytest.raises(ValueError, match="must be"):
+        read_manifest(world.s3, folder)
+    with pytest.raises(ValueError, match="must be"):
+        read_claimed(world.s3, folder, "b-1")

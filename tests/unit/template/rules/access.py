@@ -51,9 +51,10 @@ def no_statement_allows_everybody(template: Template) -> Iterator[str]:
 def services_act_for_this_stack_only(template: Template) -> Iterator[str]:
     """A service of AWS serves other accounts too: without a source any of them could reach in through it."""
     for name, statement in resource_statements(template):
-        is_service = statement["Effect"] == "Allow" and "Service" in statement["Principal"]
+        if statement["Effect"] != "Allow" or "Service" not in statement["Principal"]:
+            continue
         conditions = {key for condition in statement.get("Condition", {}).values() for key in condition}
-        if is_service and not conditions & {"aws:SourceArn", "aws:SourceAccount"}:
+        if not conditions & {"aws:SourceArn", "aws:SourceAccount"}:
             yield f"{name}: {statement['Principal']['Service']} may act for anybody"
     for name, permission in of_type(template, "AWS::Lambda::Permission").items():
         if not {"SourceArn", "SourceAccount"} & set(permission):

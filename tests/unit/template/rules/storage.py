@@ -40,54 +40,78 @@ def the_bucket_where_files_land_keeps_versions(template: Template) -> Iterator[s
             yield f"{name}: without versions a key that is used again erases what it held"
 
 
-UNREADABLE = (
-    {"s3:x-amz-storage-class": "GLACIER"},
-    {"s3:x-amz-storage-class": "DEEP_ARCHIVE"},
-    {"s3:x-amz-server-side-encryption-customer-algorithm": "AES256"},
-    {"s3:x-amz-server-side-encryption": "aws:kms"},
-    {"s3:x-amz-server-side-encryption": "aws:kms:dsse"},
-)
-READABLE: tuple[dict[str, str], ...] = (
-    {},
-    {"s3:x-amz-storage-class": "STANDARD"},
-    {"s3:x-amz-storage-class": "GLACIER_IR"},
-    {"s3:x-amz-server-side-encryption": "AES256"},
-)
-"""What a PUT may ask for, as the condition keys of a bucket policy.
+STORAGE_CLASS = "s3:x-amz-storage-class"
+CUSTOMERS_KEY = "s3:x-amz-server-side-encryption-customer-algorithm"
+ENCRYPTION = "s3:x-amz-server-side-encryption"
+KMS_KEY = "s3:x-amz-server-side-encryption-aws-kms-key-id"
+"""What a PUT asks for, as condition keys of a bucket policy.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html#amazons3-policy-keys
 """
+UNREADABLE = (
+    {STORAGE_CLASS: "GLACIER"},
+    {STORAGE_CLASS: "DEEP_ARCHIVE"},
+    {CUSTOMERS_KEY: "AES256"},
+    {ENCRYPTION: "aws:kms"},
+    {ENCRYPTION: "aws:kms", KMS_KEY: "any other key"},
+    {ENCRYPTION: "aws:kms:dsse"},
+)
+READABLE: tuple[dict[str, str], ...] = (
+    {},
+    {STORAGE_CLASS: "STANDARD"},
+    {STORAGE_CLASS: "GLACIER_IR"},
+    {ENCRYPTION: "AES256"},
+)
+UNDER_A_PRODUCERS_KEY = {ENCRYPTION: "aws:kms", KMS_KEY: "ProducerKeyArns"}
 
 
 def the_bucket_where_files_land_takes_only_what_can_be_read(template: Template) -> Iterator[str]:
     for name in _landing_buckets(template):
-        for asked in UNREADABLE:
-            if not _denies_put(template, name, asked):
-                yield f"{name}: takes an object with {asked}, which nothing here can read"
-        for asked in READABLE:
-            if _denies_put(template, name, asked):
-                yield f"{name}: refuses an object with {asked or 'nothing special'}"
+        for keys_are_named in (False, True):
+            for asked in UNREADABLE + (() if keys_are_named else (UNDER_A_PRODUCERS_KEY,)):
+                if not _denies_put(template, name, asked, keys_are_named=keys_are_named):
+                    yield f"{name}: takes an object with {asked}, which nothing here can read"
+            for asked in READABLE + ((UNDER_A_PRODUCERS_KEY,) if keys_are_named else ()):
+                if _denies_put(template, name, asked, keys_are_named=keys_are_named):
+                    yield f"{name}: refuses an object with {asked or 'nothing special'}"
 
 
-def _denies_put(template: Template, bucket: str, asked: dict[str, str]) -> bool:
+def _denies_put(template: Template, bucket: str, asked: dict[str, str], *, keys_are_named: bool) -> bool:
     return any(
         statement["Effect"] == "Deny"
         and statement["Principal"] == "*"
         and set(as_list(statement["Action"])) & {"s3:PutObject", "s3:*"}
         and f"{bucket}/*" in {target(each) for each in as_list(statement["Resource"])}
         and all(
-            _holds(operator, asked.get(key), as_list(values))
-            for operator, conditions in statement["Condition"].items()
+            _holds(operator, asked.get(key), [target(value) for value in as_list(values)])
+            for operator, conditions in _condition(statement, keys_are_named=keys_are_named).items()
             for key, values in conditions.items()
         )
-        for name, statement in resource_statements(template, "AWS::S3::BucketPolicy")
+        for _, statement in resource_statements(template, "AWS::S3::BucketPolicy")
     )
 
 
+def _condition(statement: dict[str, Any], *, keys_are_named: bool) -> dict[str, Any]:
+    """The condition of a statement, where keys of producers are named or not."""
+    condition: dict[str, Any] = statement["Condition"]
+    if "Fn::If" not in condition:
+        return condition
+    name, where_it_holds, otherwise = condition["Fn::If"]
+    assert name == "HasProducerKeys"
+    chosen: dict[str, Any] = where_it_holds if keys_are_named else otherwise
+    return chosen
+
+
 def _holds(operator: str, given: str | None, values: list[str]) -> bool:
-    """A condition as IAM evaluates it, of the operators that the policy may use; all calls come by TLS."""
+    """A condition as IAM evaluates it, of the operators that the policy may use; all calls come by TLS.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html: a negated
+    operator holds where the request lacks the key.
+    """
     if operator == "Null":
         return (given is None) is (values == ["true"])
+    if operator == "StringNotEquals":
+        return given not in values
     return operator == "StringEquals" and given in values
 
 
