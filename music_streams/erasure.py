@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from music_streams import clock
-from music_streams.alerts import Alerts
+from music_streams.alerts import Alerts, listed
 from music_streams.aws import PARALLEL_CALLS
 from music_streams.clearing import Clearing, Outcome, OutOfTime, Unclearable, about, is_kept, warn_of_move
 from music_streams.erased import Deleted, Erased, read_erased, write_erased
@@ -40,7 +40,6 @@ _NOT_IN_LAKE = (Status.QUARANTINED, Status.RETRACTED)
 _SLICE_BYTES = 64 * 1024**2  # what a quarter of the function's time is enough for, and its memory, many times over
 _STAGED = re.compile(rf"runs/[^/]+/input/([0-9a-f]{{{ID_DIGITS}}})\.csv(\.gz)?")
 _OF_RUN = re.compile(r"runs/([^/]+)/(manifest\.json$|removed/)")
-_MAX_LISTED = 50  # files; an alert holds 256 KB
 
 
 @dataclass(frozen=True)
@@ -177,13 +176,11 @@ class Erasure:
         write_erased(self.s3, folder, notes)
 
     def _alert(self, batch_id: str, deleted: list[Deleted]) -> None:
-        more = [f"and {len(deleted) - _MAX_LISTED} more"] if len(deleted) > _MAX_LISTED else []
         self.alerts.send(
             f"music-streams: forget deleted {plural(len(deleted), 'file')} whole",
             [
                 "These files could not be cleared of a user who is to be forgotten, and are deleted with all versions:",
-                *(f"{each.object}: {each.why}" for each in deleted[:_MAX_LISTED]),
-                *more,
+                *listed([f"{each.object}: {each.why}" for each in deleted]),
                 f"All of them: erased.json in the run's folder, batch {batch_id}.",
                 "What to do: where lines of others are needed, have the file uploaded again without the user.",
                 "Rows that were accepted stay in the lake; a rebuild from the archive lacks them.",
