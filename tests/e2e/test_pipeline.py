@@ -26,6 +26,8 @@ from music_streams_cli.journey import Journey
 from tests.e2e.conftest import ROOT, awaited, reference_files, shared_data
 from tests.oracle import Batch, Outcome, Reference, StreamFile, differences, evaluate, scan_items
 from tests.permissions.recorded import asked, refusals
+from tests.permissions.statements import unused
+from tests.template import role_statements
 
 DAY = date(2024, 3, 4)
 # A time near midnight with a zone may fall on the day beside: scenarios lie further apart than that.
@@ -272,6 +274,25 @@ def test_real_input_gives_the_items_of_the_independent_computation(world):
     assert differences(world.expected().items, world.items()) == []
 
 
+_SCRIPT = "Glue fetches script and library in the job's name, from the bucket of artifacts"
+_LARGE = "S3A writes large files in parts, and gives up those of a task that failed"
+UNSEEN: dict[str, dict[str, str]] = {
+    "TransformRole": {
+        "s3:GetObject": _SCRIPT,
+        "s3:AbortMultipartUpload": _LARGE,
+        "s3:ListBucketMultipartUploads": _LARGE,
+        "s3:ListMultipartUploadParts": _LARGE,
+        "s3:GetBucketLocation": "S3A asks for it where no region is set",
+    },
+    "LoadRole": {
+        "s3:GetObject": _SCRIPT,
+        "dynamodb:DeleteItem": "items that a day has lost: tests/integration/load/test_load_job.py",
+        "dynamodb:Query": "items that are none of a rebuilt day's: tests/integration/load/test_load_job.py",
+    },
+}
+"""Actions that the jobs' roles grant and these runs do not use, and why. Glue writes logs in the job's name."""
+
+
 def test_the_jobs_ask_for_nothing_that_their_roles_do_not_grant(world, cloud):
     outputs = world.stack.outputs
     names = ("LandingBucket", "LakeBucket", "FilesTable", "MetricsTable", "TransformJob", "LoadJob")
@@ -283,3 +304,5 @@ def test_the_jobs_ask_for_nothing_that_their_roles_do_not_grant(world, cloud):
         needed = found[outputs[f"{job}Name"]]
         assert {need.action.partition(":")[0] for need in needed} == services[job]
         assert refusals(template, role, needed) == []
+        spare = {grant.split(" on ")[0] for grant in unused(role_statements(template, role), needed)}
+        assert {action for action in spare if not action.startswith("logs:")} == UNSEEN[role].keys()

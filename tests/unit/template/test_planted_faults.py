@@ -496,6 +496,18 @@ FAULTS = [
         "glue:BatchStopJobRun",
     ),
     Fault(
+        "machine that may start any other function",
+        lambda r, _machine: r["ProcessStreamsRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"].append(
+            {
+                "Effect": "Allow",
+                "Action": "lambda:InvokeFunction",
+                "Resource": {"Fn::GetAtt": ["MeasureFunction", "Arn"]},
+            }
+        ),
+        grants.no_machine_may_make_other_calls,
+        "lambda:InvokeFunction on MeasureFunction",
+    ),
+    Fault(
         "function that may not delete what it took",
         revoke("ValidateRole", "sqs:DeleteMessage"),
         grants.every_function_may_read_its_queue,

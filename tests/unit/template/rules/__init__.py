@@ -28,6 +28,7 @@ RULES: list[Rule] = [
     compute.every_log_group_forgets_and_every_function_has_one,
     compute.functions_called_by_events_have_a_destination_for_failures,
     grants.every_machine_may_make_the_calls_of_its_states,
+    grants.no_machine_may_make_other_calls,
     grants.every_function_may_read_its_queue,
     grants.every_function_may_write_to_its_destination_for_failures,
     grants.every_function_may_write_its_own_log,

@@ -6,7 +6,8 @@ What the code of a function calls is held against its role while it runs: tests/
 from collections.abc import Iterator
 from typing import Any
 
-from tests.permissions.statements import allows
+from tests.permissions.calls import Need
+from tests.permissions.statements import allows, unused
 from tests.template import Template, as_list, of_type, role_statements, target
 from tests.unit.template.rules.queues import failure_destinations
 
@@ -28,19 +29,32 @@ PRODUCERS_KEYS = "ProducerKeyArns"
 def every_machine_may_make_the_calls_of_its_states(template: Template) -> Iterator[str]:
     for name, machine in of_type(template, "AWS::StepFunctions::StateMachine").items():
         granted = role_statements(template, target(machine["RoleArn"]))
-        values = {"${" + key + "}": target(value) for key, value in machine["DefinitionSubstitutions"].items()}
-        for state, task in machine["Definition"]["States"].items():
-            if task["Type"] != "Task":
-                continue
-            if task["Resource"] not in INTEGRATIONS:
-                yield f"{name}: {state}: {task['Resource']} is not known to this rule: teach it"
-                continue
+        for state, need in _calls(machine):
+            if not allows(granted, need.action, need.resource):
+                yield f"{name}: {state}: its role does not grant {need.action} on {need.resource}"
+
+
+def no_machine_may_make_other_calls(template: Template) -> Iterator[str]:
+    for name, machine in of_type(template, "AWS::StepFunctions::StateMachine").items():
+        granted = role_statements(template, target(machine["RoleArn"]))
+        for grant in sorted(unused(granted, [need for _, need in _calls(machine)])):
+            if not grant.startswith("logs:"):  # Step Functions delivers its log in the machine's name
+                yield f"{name}: its role grants {grant}, and no state needs it"
+
+
+def _calls(machine: dict[str, Any]) -> Iterator[tuple[str, Need]]:
+    """What each state of a machine needs, by the state's name.
+
+    Raises:
+        AssertionError: a state's integration is not known here.
+    """
+    values = {"${" + key + "}": target(value) for key, value in machine["DefinitionSubstitutions"].items()}
+    for state, task in machine["Definition"]["States"].items():
+        if task["Type"] == "Task":
+            assert task["Resource"] in INTEGRATIONS, f"{state}: teach this rule {task['Resource']}"
             actions, parameter, form = INTEGRATIONS[task["Resource"]]
             given = task["Parameters"].get(parameter, "")
-            resource = form.format(values.get(given, given))
-            for action in actions:
-                if not allows(granted, action, resource):
-                    yield f"{name}: {state}: its role does not grant {action} on {resource}"
+            yield from ((state, Need(action, form.format(values.get(given, given)))) for action in actions)
 
 
 def every_function_may_read_its_queue(template: Template) -> Iterator[str]:
