@@ -194,6 +194,8 @@ def settings_of_run(
     }
     s3a = "spark.hadoop.fs.s3a"
     cloud = {
+        # Spark's ports take Java objects from whoever can reach them; with a secret of the run, from itself only.
+        "spark.authenticate": "true",
         "spark.driver.extraClassPath": spark.class_path,
         "spark.driver.extraJavaOptions": " ".join([conf.get("spark.driver.extraJavaOptions", ""), *options]).strip(),
         "spark.hadoop.hadoop.tmp.dir": str(scratch / "hadoop"),

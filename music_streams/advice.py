@@ -50,6 +50,8 @@ def next_steps(entry: Entry, *, is_local: bool) -> list[str]:
 
 def _put_again(entry: Entry) -> str:
     source = entry.source
+    if not source.key.isprintable():  # shown, its name would be another one
+        return "mend the file and put it again, under a name that can be typed"
     name = shlex.quote(source.key.removeprefix(STREAMS_PREFIX))
     to = f"--reference {source.kind}" if source.kind.is_reference else f"--key {name}"
     return f"mend the file, then: music-streams put FILE {to}"

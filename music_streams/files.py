@@ -41,7 +41,8 @@ def reason_of(stack: Stack, entry: Entry) -> dict[str, Any] | None:
     """The reason.json beside a quarantined file; None where there is none."""
     if entry.status is not Status.QUARANTINED:
         return None
-    key = entry.source.kept_key("quarantine").rsplit("/", 1)[0] + "/reason.json"
+    kept = entry.archive_key or entry.source.kept_key("quarantine")  # the reason lies there though the file does not
+    key = kept.rsplit("/", 1)[0] + "/reason.json"
     try:
         body = stack.s3.get_object(Bucket=entry.source.bucket, Key=key)["Body"].read()
     except ClientError as error:

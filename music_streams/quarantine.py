@@ -115,7 +115,7 @@ class Quarantine:
         self.s3.put_object(
             Bucket=source.bucket,
             Key=key.rsplit("/", 1)[0] + "/reason.json",
-            Body=json.dumps(reason, ensure_ascii=False, indent=1).encode(),
+            Body=json.dumps(reason, indent=1).encode(),  # in ASCII: people print it on terminals
             ContentType="application/json",
         )
         record = partial(self.ledger.quarantine, entry, verdict, key if is_copied else "", outcome, cost)

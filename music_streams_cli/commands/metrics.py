@@ -294,7 +294,13 @@ def _write(items: Sequence[Any], form: Form) -> None:
     columns = list(dict.fromkeys(name for row in flat for name in row))
     writer = csv.DictWriter(sys.stdout, columns, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(flat)
+    # A terminal obeys control characters; whoever reads a file or a pipe gets names as they are.
+    is_shown = sys.stdout.isatty()
+    writer.writerows({name: _shown(value) if is_shown else value for name, value in row.items()} for row in flat)
+
+
+def _shown(value: Any) -> Any:  # noqa: ANN401 - what the reader's types hold
+    return formats.escaped(value) if isinstance(value, str) else value
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - what the reader's types hold

@@ -70,3 +70,9 @@ def test_what_is_gone_is_put_again():
 def test_on_aws_the_history_tells_why():
     failed = replace(entry("FAILED", reason="x"), execution_arn="arn:1")
     assert next_steps(failed, is_local=False)[0].endswith("get-execution-history --execution-arn arn:1")
+
+
+def test_a_file_whose_name_cannot_be_typed_is_to_be_put_under_another():
+    hostile = replace(entry("QUARANTINED", reason="not_csv"), source=replace(SOURCE, key="incoming/a\u202e\x1b[2J.csv"))
+    [step, *_] = next_steps(hostile, is_local=True)
+    assert step == "mend the file and put it again, under a name that can be typed"

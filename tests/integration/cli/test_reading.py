@@ -4,9 +4,11 @@ import csv
 import io
 import json
 import re
+from dataclasses import dataclass
 
 import pytest
 
+from music_streams_cli.commands import metrics
 from tests.integration.cli.conftest import source
 from tests.unit.cli.golden import check
 
@@ -95,6 +97,22 @@ def test_csv_is_for_spreadsheets_and_json_keeps_all(run):
     assert [row["listen_count"] for row in rows] == ["590", "590", "590"]
     [genre] = json.loads(run("metrics", "genres", "--day", "2024-06-25", "--json").stdout)
     assert genre["top_songs"][0]["track_name"] == "Señal\nde [radio]"
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_csv_shows_a_terminal_nothing_that_it_obeys_and_changes_nothing_else(monkeypatch, is_terminal):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return is_terminal
+
+    @dataclass
+    class Row:
+        country: str
+
+    screen = Terminal()
+    monkeypatch.setattr("sys.stdout", screen)
+    metrics._write([Row("\x1b]0;P\x07\u009b")], metrics.Form.CSV)
+    assert screen.getvalue().replace("\n", "").isprintable() is is_terminal
 
 
 @pytest.mark.parametrize(

@@ -225,3 +225,11 @@ def test_a_long_detail_is_shortened_where_it_is_kept(world):
     assert len(detail) == 1_000
     assert detail.startswith("column x")
     assert detail.endswith("x twice")
+
+
+def test_a_reason_holds_nothing_that_a_terminal_obeys(world):
+    claimed = received(world, key=f"incoming/{world.name('é')}\u009b2J\u202e.csv")
+    quarantined(world, claimed, detail="a\u009bb")
+    stored = world.content(claimed.source.kept_key("quarantine").rsplit("/", 1)[0] + "/reason.json")
+    assert stored.replace(b"\n", b"").decode("ascii").isprintable()
+    assert json.loads(stored)["object"] == claimed.source.uri

@@ -84,3 +84,9 @@ def test_a_java_home_without_java_is_named(monkeypatch, tmp_path):
 def test_the_wheels_java_is_the_default(monkeypatch):
     monkeypatch.delenv("JAVA_HOME", raising=False)
     assert (java_home() / "bin" / "java").is_file()
+
+
+def test_no_job_takes_java_objects_from_others_of_the_machine(spark, tmp_path):
+    conf = {"spark.authenticate": "false"}
+    settings = settings_of_run(spark, conf, ENDPOINT, "us-east-1", KEY, tmp_path)
+    assert settings["spark.authenticate"] == "true"
