@@ -175,7 +175,7 @@ class Clearing:
             io.BufferedReader(_Stream(_hashed(content, meant)), CHUNK_BYTES),
             place.bucket,
             place.key,
-            ExtraArgs={name: described[name] for name in _DESCRIPTION if name in described},
+            ExtraArgs=_description(described),
             Config=_UPLOAD,
         )
         newest = self.s3.head_object(Bucket=place.bucket, Key=place.key)
@@ -276,6 +276,17 @@ class _Stream(io.RawIOBase):
         taken = min(len(buffer), len(self._rest))
         buffer[:taken], self._rest = self._rest[:taken], self._rest[taken:]
         return taken
+
+
+def _description(described: Mapping[str, Any]) -> dict[str, Any]:
+    """What S3 tells of an object, for its next version; left out is what is not printable ASCII: it cannot be sent."""
+    told = {name: described[name] for name in _DESCRIPTION if name in described}
+    metadata = {name: value for name, value in told.pop("Metadata", {}).items() if _can_be_sent(name + value)}
+    return {name: value for name, value in told.items() if _can_be_sent(value)} | {"Metadata": metadata}
+
+
+def _can_be_sent(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def _hashed(chunks: Iterable[bytes], digest: Any) -> Iterator[bytes]:  # noqa: ANN401 - hashlib's type has no name

@@ -98,6 +98,12 @@ class Entry:
         return self.status is Status.QUARANTINED and not self.archive_key
 
     @property
+    def is_accepted(self) -> bool:
+        """Whether validation accepted it, and it is neither quarantined nor retracted, nor about to be."""
+        is_out_of_use = self.status is Status.QUARANTINED or not self.treatment.brings_rows
+        return bool(self.validated_at) and not is_out_of_use
+
+    @property
     def is_retracted(self) -> bool:
         """Whether its rows are to leave, or have left, lake and metrics."""
         return self.treatment is Treatment.RETRACT
@@ -137,13 +143,9 @@ class Ledger:
         return found
 
     def accepted(self, source_ids: Iterable[str]) -> set[str]:
-        """Those of the sources that validation accepted and that are not quarantined, read consistently."""
+        """Those of the sources that validation accepted, and nobody took out of use since, read consistently."""
         entries = self.entries(source_ids)
-        return {
-            source_id
-            for source_id, entry in entries.items()
-            if entry.validated_at and entry.status is not Status.QUARANTINED
-        }
+        return {source_id for source_id, entry in entries.items() if entry.is_accepted}
 
     def with_status(
         self, status: Status, since: str = "", condition: ConditionBase | None = None, *, oldest_first: bool = False

@@ -41,7 +41,7 @@ def chunks(s3: "S3Client", place: Place) -> Iterator[bytes]:
         ObjectGone: it does not exist any more.
         Unreadable: S3 does not give them.
     """
-    with _explained(place, "read"):
+    with _explained(s3, place, "read"):
         body = s3.get_object(**place.address)["Body"]  # type: ignore[arg-type]  # VersionId or nothing
     with closing(body):
         yield from body.iter_chunks(_CHUNK_BYTES)
@@ -55,7 +55,7 @@ def copy(s3: "S3Client", place: Place, bucket: str, key: str) -> None:
         Unreadable: S3 does not give its bytes.
     """
     origin: Any = place.address
-    with _explained(place, "copied"):
+    with _explained(s3, place, "copied"):
         s3.copy(origin, bucket, key, Config=_COPY)
 
 
@@ -125,13 +125,13 @@ def is_readable(s3: "S3Client", place: Place) -> bool:
 
 
 @contextmanager
-def _explained(place: Place, done: str) -> Iterator[None]:
+def _explained(s3: "S3Client", place: Place, done: str) -> Iterator[None]:
     """What S3 answers about an object, as an error of ours; what it answers about us or itself passes as it is."""
     try:
         yield
     except ClientError as error:
         code = error_code(error)
-        if code in _GONE:
+        if code in _GONE or (code in {"InvalidArgument", "400"} and _never_was(s3, place)):
             raise ObjectGone(
                 f"{place.uri} was deleted before it was {done}; upload it again if it is needed"
             ) from error
@@ -141,6 +141,17 @@ def _explained(place: Place, done: str) -> Iterator[None]:
         raise
 
 
+def _never_was(s3: "S3Client", place: Place) -> bool:
+    """Whether S3 cannot have given the version: it answers InvalidArgument to GET then, and a bare 400 to HEAD."""
+    if not place.version_id:
+        return False
+    try:
+        s3.get_object(**place.address)["Body"].close()  # type: ignore[arg-type]  # VersionId or nothing
+    except ClientError as error:
+        return error_code(error) == "InvalidArgument"
+    return False
+
+
 def _head(s3: "S3Client", place: Place) -> "HeadObjectOutputTypeDef | None":
     """What S3 tells of an object; None where it does not exist any more.
 
@@ -148,7 +159,7 @@ def _head(s3: "S3Client", place: Place) -> "HeadObjectOutputTypeDef | None":
         Unreadable: S3 tells nothing of it.
     """
     try:
-        with _explained(place, "looked at"):
+        with _explained(s3, place, "looked at"):
             return s3.head_object(**place.address, ChecksumMode="ENABLED")  # type: ignore[arg-type]  # VersionId or nothing
     except ObjectGone:
         return None

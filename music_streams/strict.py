@@ -26,12 +26,25 @@ def json_object(text: str | bytes) -> dict[str, Any]:
         ValueError: it holds something else, or is nested too deeply to be read.
     """
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_once, parse_constant=_refused)
     except RecursionError:
         raise ValueError("must be a JSON object, not nested a thousandfold") from None
     except ValueError:
         raise ValueError("must be a JSON object") from None
     return mapping(content)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON lets a name come twice, and readers differ in which of the values counts."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError
+    return found
+
+
+def _refused(_constant: str) -> float:
+    """NaN and Infinity, which Python reads and JSON does not have."""
+    raise ValueError
 
 
 def mapping(value: object) -> dict[str, Any]:

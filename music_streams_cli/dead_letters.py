@@ -10,11 +10,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from music_streams import arrivals, clock, formats, requests, strict
+from music_streams.aws import error_code
 from music_streams.errors import BadEvent
 from music_streams.requests import Attempt, Rebuild
 from music_streams.stack import Stack
 
 _CHARACTERS_SHOWN = 80
+# What AWS answers to a message that it takes from nobody
+_OF_THE_LETTER = {"RequestTooLargeException", "InvalidRequestContentException", "InvalidMessageContents"}
 _MOST_AT_ONCE = 10  # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
 _HELD_SECONDS = 300  # while somebody looks at them; then others see them again
 _WAIT_SECONDS = 1  # a long poll asks all of a queue's servers
@@ -61,17 +64,22 @@ def held(stack: Stack, limit: int) -> Iterator[list[DeadLetter]]:
 
 
 def send_back(stack: Stack, letters: list[DeadLetter]) -> None:
-    """Send each that can go where it came from, then delete it and take it off the list.
+    """Send each that can go where it came from, then delete it and take it off the list. What AWS refuses stays.
 
     Whatever happens between the two, it is in one place at least.
     """
     sqs, functions = stack.client("sqs"), stack.client("lambda")
     for letter in [each for each in letters if each.payload]:
-        if letter.queue == "arrivals":
-            sqs.send_message(QueueUrl=stack.output("ArrivalsQueueUrl"), MessageBody=letter.payload)
-        else:
-            name = stack.output("RecordFailureFunctionName")
-            functions.invoke(FunctionName=name, InvocationType="Event", Payload=letter.payload.encode())
+        try:
+            if letter.queue == "arrivals":
+                sqs.send_message(QueueUrl=stack.output("ArrivalsQueueUrl"), MessageBody=letter.payload)
+            else:
+                name = stack.output("RecordFailureFunctionName")
+                functions.invoke(FunctionName=name, InvocationType="Event", Payload=letter.payload.encode())
+        except ClientError as error:
+            if error_code(error) not in _OF_THE_LETTER:
+                raise
+            continue  # it stays; those behind it go back
         sqs.delete_message(QueueUrl=letter.url, ReceiptHandle=letter.receipt)
         letters.remove(letter)
 
@@ -142,7 +150,7 @@ def _failure(body: str) -> tuple[str, str]:
     for what, state in (("jobName", "state"), ("name", "status")):
         if isinstance(detail, dict) and what in detail and state in detail:
             about = "" if what == "jobName" else "execution "
-            return f"{about}{detail[what]} {detail[state]}", json.dumps(event)
+            return f"{about}{detail[what]} {detail[state]}", json.dumps(event, ensure_ascii=False)
     raise ValueError("the message is no failure of an execution or a job")
 
 

@@ -74,8 +74,10 @@ def run(
     """
     manifest = read_claimed(s3, task.folder, task.execution)
     batch = None
-    # Reference files that come alone are parsed and kept now, ready for the next streams.
-    if manifest.streams or any(source.kind != "streams" for source in manifest.sources):
+    # Reference files that come alone are parsed and kept now, ready for the next streams. A run that takes one out of
+    # use reads none: it must end well though the file cannot be parsed.
+    is_new = any(source.kind != "streams" and Treatment(source.treatment).brings_rows for source in manifest.sources)
+    if manifest.streams or is_new:
         reference = ReferenceData(
             spark, s3, task.landing_bucket, accepted, task.folder, task.execution, task.run_id
         ).read()

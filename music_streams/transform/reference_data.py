@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from music_streams.runs import RunFolder
 
 _HEADER_BYTES = 64 * 1024
+_MAX_COLUMNS = 1_000_000  # a record of more stops the parser; a line of 64 KiB has 65,536 at most
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,8 @@ class ReferenceData:
             names = [name if name in columns and header.index(name) == i else f"_{i}" for i, name in enumerate(header)]
             # Fields may hold line breaks; quotes inside quotes are doubled, as RFC 4180 has it.
             reader = self.spark.read.schema(", ".join(f"{name} STRING" for name in names))
-            table = reader.options(header=True, multiLine=True, quote='"', escape='"').csv(paths)
+            reader = reader.options(header=True, multiLine=True, quote='"', escape='"', maxColumns=_MAX_COLUMNS)
+            table = reader.csv(paths)
             wanted = [F.col(name) if name in names else F.lit(None).cast("string").alias(name) for name in columns]
             result = result.unionByName(table.select(*wanted))
         return result

@@ -72,6 +72,7 @@ class Letters(Operation):
 
     def __post_init__(self) -> None:
         self._found = list(self.held)
+        self._refused: list[DeadLetter] = []
 
     @property
     def amount(self) -> str:
@@ -91,22 +92,32 @@ class Letters(Operation):
     def send(self) -> None:
         """Back to where they came from."""
         dead_letters.send_back(self.stack, self.held)
+        self._refused = [letter for letter in self._movable if letter in self.held]
 
     def follow(self, progress: Console, timeout_seconds: float) -> None:
         """There is nothing to wait for: what becomes of each message is another command's story."""
 
     def result(self) -> list[RenderableType]:
         """How many went back."""
-        return [f"sent back: {self.amount}", "next: music-streams status"]
+        stay = [f"left alone, AWS refused it: {letter.about}" for letter in self._refused]
+        return [
+            f"sent back: {formats.plural(self._sent, 'message')}",
+            *map(output.plain, stay),
+            "next: music-streams status",
+        ]
 
     def result_as_json(self) -> dict[str, Any]:
         """The same for programs."""
-        return {"sent_back": len(self._movable)}
+        return {"sent_back": self._sent}
 
     @property
     def has_trouble(self) -> bool:
         """Whether some stay."""
-        return len(self._movable) < len(self._found)
+        return self._sent < len(self._found)
+
+    @property
+    def _sent(self) -> int:
+        return len(self._movable) - len(self._refused)
 
     @property
     def _movable(self) -> list[DeadLetter]:

@@ -158,3 +158,15 @@ def test_requests_are_told_apart_by_when_they_were_made():
     assert earlier.batch_id != later.batch_id
     assert earlier.batch_id == Rebuild(["2024-06-25"], STAMP).batch_id
     assert Forget(7, STAMP).batch_id != Forget(8, STAMP).batch_id
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"request": "attempt", "request": "forget", "user_id": 7, "requested_at": "2026-11-21T21:03:25.123Z"}',
+        '{"request": "forget", "user_id": 7, "user_id": 8, "requested_at": "2026-11-21T21:03:25.123Z"}',
+        '{"request": "forget", "user_id": NaN, "requested_at": "2026-11-21T21:03:25.123Z"}',
+    ],
+)
+def test_what_readers_of_json_take_differently_is_no_request(body):
+    assert parse(body) is None

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from botocore.exceptions import ClientError
 
 from music_streams import requests
 from music_streams.requests import Action, Attempt, Forget, Rebuild
@@ -134,3 +135,29 @@ def test_so_many_at_most(run, stack):
 
 def test_none(run):
     assert (run("dlq", "list").stdout, run("dlq", "redrive").stdout) == ("no dead letters\n", "no dead letters\n")
+
+
+def test_a_letter_that_aws_refuses_keeps_no_other_from_going_back(run, stack, functions):
+    def refuse(Payload: bytes, **_: object) -> None:  # noqa: N803 - as boto3 names it
+        if b"too large" in Payload:
+            raise ClientError({"Error": {"Code": "RequestTooLargeException", "Message": ""}}, "Invoke")
+        functions.invoked.append(json.loads(Payload))
+
+    functions.invoke = refuse
+    hostile = {"detail": FAILURE["detail"] | {"status": "too large"}}
+    put(stack, {"FailuresDeadLetterQueueUrl": [json.dumps(hostile), json.dumps(FAILURE)]})
+    ended = run("dlq", "redrive")
+    assert ended.exit_code == 1
+    assert "sent back: 1 message\n" in ended.stdout
+    assert "left alone, AWS refused it: execution e1-1 too large" in ended.stdout
+    assert functions.invoked == [FAILURE]
+    assert [json.loads(body) for body in bodies(stack, "FailuresDeadLetterQueueUrl")] == [hostile]
+
+
+def test_a_letter_comes_back_as_large_as_it_was(run, stack, functions):
+    failure = {"detail": FAILURE["detail"] | {"x": "é" * 1000}}
+    put(stack, {"FailuresDeadLetterQueueUrl": [json.dumps(failure, ensure_ascii=False)]})
+    sizes: list[int] = []
+    functions.invoke = lambda Payload, **_: sizes.append(len(Payload))  # noqa: N803 - as boto3 names it
+    assert run("dlq", "redrive").exit_code == 0
+    assert sizes == [len(json.dumps(failure, ensure_ascii=False).encode())]

@@ -675,6 +675,22 @@ def test_a_quarantined_file_that_nobody_can_read_goes_whole(world, monkeypatch, 
     assert_deleted_and_reported(world, folder, hostile, "cannot be read: .*Glacier", caplog)
 
 
+def test_metadata_that_cannot_be_sent_keeps_no_user_from_being_forgotten(world, monkeypatch):
+    source = kept(world)
+    head = world.s3.head_object
+
+    def described(**arguments: Any) -> Any:
+        odd = {"CacheControl": "é", "ContentType": "text/csv", "Metadata": {"a": "é", "b": "x\x1b", "c": "kept"}}
+        return head(**arguments) | odd
+
+    monkeypatch.setattr(world.s3, "head_object", described)
+    assert erase(world, asked(world, source)) == 0
+    assert content(world, source) == CLEARED
+    monkeypatch.undo()
+    place = world.entry(source).place
+    assert world.s3.head_object(**place.address)["Metadata"] == {"c": "kept"}
+
+
 def test_a_right_that_is_missing_costs_no_quarantined_file(world, monkeypatch):
     source, behind = kept(world, status=Status.QUARANTINED), kept(world)
     folder = asked(world, behind)

@@ -130,6 +130,16 @@ def test_a_replay_of_a_copy_that_cannot_be_read_changes_nothing(world, refusal):
     assert world.item(entry.source) == before
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.txt"], ids=["a good key", "a bad key"])
+def test_a_version_that_s3_cannot_have_given_is_gone(world, name):
+    source = world.upload(key=f"incoming/{world.name('x')}-{name}")
+    with refused(world, source, ("InvalidArgument", "400")):
+        assert take(world, message(source)).outcomes == [Outcome.GONE]
+        assert (world.status(source), world.entry(source).reason) == (Status.FAILED, "object_gone")
+        found = repairs(world)
+        assert (found.is_gone(world.entry(source)), found.of(world.entry(source))) == (True, None)
+
+
 def test_one_that_was_deleted_is_gone_not_unreadable(world):
     source = world.upload()
     world.s3.delete_object(Bucket=LANDING, Key=source.key, VersionId=source.version_id)

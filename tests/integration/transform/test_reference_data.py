@@ -79,6 +79,14 @@ def test_every_reference_file_is_read_by_its_own_header(reference):
     }
 
 
+@pytest.mark.parametrize("columns", [20_480, 20_481, 60_000])
+def test_a_record_of_very_many_fields_breaks_no_run(spark, s3, columns):
+    bucket = f"landing-of-{columns}"
+    header, song = "track_id,duration_ms,track_genre\n", f"{track('a')},1000,pop\n"
+    put(s3, bucket, "reference/songs/a.csv", f"{header}{',' * (columns - 1)}\n{song}".encode(), NEWEST)
+    assert [row["genres"] for row in read(spark, s3, f"wide-{columns}", bucket).songs.collect()] == [["pop"]]
+
+
 def test_users_are_read_likewise(reference):
     assert [tuple(row) for row in reference.users.collect()] == [(1, "DE")]
 
