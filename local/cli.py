@@ -120,6 +120,8 @@ def logs(
 
 
 def _print_log_line(line: str) -> None:
+    # Jobs and functions write what they like: control characters could rewrite what the terminal shows.
+    line = "".join(c if c.isprintable() or c == "\t" else c.encode("unicode_escape").decode() for c in line)
     match = LINE.match(line)
     if not console.is_terminal or match is None:
         sys.stdout.write(f"{line}\n")

@@ -13,6 +13,9 @@ values of Sec-Fetch-Site only `none` is accepted: the user typed or opened an ad
 Access key. It is random for each start of the server, and must be right wherever a request carries it: in the header
 Authorization or in the query of a presigned URL. Requests that carry it elsewhere, such as form uploads to S3, are
 refused.
+
+A user may still open an object by its presigned URL, and an object can be a page. Headers of every response make a
+browser run no script of it, and save it as a file where the URL has the key.
 """
 
 import hmac
@@ -30,6 +33,13 @@ MOTO_SETTINGS = {"MOTO_DISABLE_GLOBAL_CORS": "true"}
 _OPENED_BY_USER = "none"
 _IN_HEADER = re.compile(r"^(?:AWS4-HMAC-SHA256 (?:.*[, ])?Credential=([^/,\s]+)/|AWS ([^:\s]+):)")  # signatures v4, v2
 _IN_QUERY = ("X-Amz-Credential", "AWSAccessKeyId")  # signatures v4, v2
+
+_PROTECTION = {
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_AS_A_FILE = {"Content-Disposition": "attachment"}
 
 _FROM_A_PAGE = (
     "A web page sent this request (it has the header Origin or Sec-Fetch-Site), and pages may not call the local "
@@ -78,14 +88,26 @@ class Gate:
         if reason is None and not self._holds_key(environ):
             reason = _WRONG_KEY
         if reason is None:
-            return self._application(environ, start_response)
+            added = _PROTECTION if "HTTP_AUTHORIZATION" in environ else {**_PROTECTION, **_AS_A_FILE}
+
+            def answer(status: str, told: list[tuple[str, str]], *more: Json) -> Json:
+                return start_response(status, _with(told, added), *more)
+
+            return self._application(environ, answer)
         kind, body = _as_error(reason, environ)
-        start_response("403 Forbidden", [("Content-Type", kind), ("Content-Length", str(len(body)))])
+        told = [("Content-Type", kind), ("Content-Length", str(len(body)))]
+        start_response("403 Forbidden", _with(told, _PROTECTION))
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
     def _holds_key(self, environ: Mapping[str, Json]) -> bool:
         key, _ = split_access_key_id(_access_key_id(environ))
         return hmac.compare_digest(key.encode(), self._key)  # takes as long for a key that is nearly right
+
+
+def _with(headers: list[tuple[str, str]], added: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the headers with those added, which replace any of the same name."""
+    names = {name.lower() for name in added}
+    return [*((name, value) for name, value in headers if name.lower() not in names), *added.items()]
 
 
 def _access_key_id(environ: Mapping[str, Json]) -> str:

@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
 import queue
+import re
 import socketserver
 import threading
 from dataclasses import dataclass
@@ -11,9 +12,16 @@ from http.server import BaseHTTPRequestHandler
 
 from local.gate import why_refused
 from local.loose_types import Json
+from local.peers import is_own
+
+LARGEST_BODY = 16 * 1024 * 1024
+"""Bytes. A response that is larger than Lambda allows is read, up to this size, to be refused by its own error."""
 
 _CHUNKED = "chunked"
 _CHECKED_HEADERS = ("Host", "Origin", "Sec-Fetch-Site")
+_OUTCOME = re.compile(r"/2018-06-01/runtime/(?:invocation/(?P<request_id>[^/]+)|init)/(?P<kind>response|error)")
+_LONGEST_LINE = 1024  # bytes, of the size of a chunk
+_OF_ANOTHER_USER = "Another user of this machine sent this request: only the user who runs the cloud may call it."
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,9 @@ class RuntimeApi:
     def __init__(self) -> None:
         self._invocations: queue.Queue[Invocation | None] = queue.Queue()
         self._outcomes: queue.Queue[Outcome] = queue.Queue()
+        self._awaited: str | None = None  # the request id whose outcome is due
+        self._is_starting = True
+        self._lock = threading.Lock()
         self.is_ready = threading.Event()  # the worker has loaded its handler and asked for work
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.api = self
@@ -70,12 +81,25 @@ class RuntimeApi:
 
     def take(self) -> Invocation | None:
         """Waits for an invocation; None when closed."""
+        with self._lock:
+            self._is_starting = False
         self.is_ready.set()
-        return self._invocations.get()
+        invocation = self._invocations.get()
+        with self._lock:
+            self._awaited = None if invocation is None else invocation.request_id
+        return invocation
 
-    def post(self, outcome: Outcome) -> None:
-        """What the worker says about its invocation or its start."""
-        self._outcomes.put(outcome)
+    def post(self, request_id: str | None, outcome: Outcome) -> bool:
+        """What the worker says about its invocation, or about its start where there is no request id.
+
+        Returns whether it was due. Each is accepted once.
+        """
+        with self._lock:
+            is_due = self._is_starting if request_id is None else request_id == self._awaited
+            if is_due:
+                self._is_starting, self._awaited = False, None
+                self._outcomes.put(outcome)
+        return is_due
 
 
 class _Server(socketserver.ThreadingTCPServer):
@@ -89,17 +113,26 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
     server: _Server
 
+    def setup(self) -> None:
+        """Look up whose connection it is, once."""
+        super().setup()
+        self._is_own = is_own(self.client_address, self.connection.getsockname())
+
     def parse_request(self) -> bool:
-        """Refuse what a web page may have sent, whatever the method. Workers have no key: their client sends none."""
+        """Refuse what a web page or another user may have sent, whatever the method.
+
+        Workers have no key: their client sends none.
+        """
         if not super().parse_request():
             return False
         given = {name: self.headers.get_all(name) for name in _CHECKED_HEADERS}
         headers = {name: None if values is None else ",".join(values) for name, values in given.items()}
         reason = why_refused(headers, int(self.server.server_address[1]))
+        if reason is None and not self._is_own:
+            reason = _OF_ANOTHER_USER
         if reason is None:
             return True
-        self.close_connection = True
-        self._answer(403, reason.encode(), {"Content-Type": "text/plain"})
+        self._refuse(403, reason)
         return False
 
     def do_GET(self) -> None:
@@ -122,19 +155,41 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Serves …/invocation/<id>/response, …/invocation/<id>/error and …/init/error."""
-        body = self._body()
-        self.server.api.post(Outcome(body, is_error=not self.path.endswith("/response")))
-        self._answer(202, b"{}", {"Content-Type": "application/json"})
+        path = _OUTCOME.fullmatch(self.path)
+        if path is None:
+            self._refuse(404, "This path is not of the Runtime API.")
+            return
+        try:
+            body = self._body()
+        except ValueError:
+            self._refuse(400, "The size of the body is not written as HTTP asks.")
+            return
+        if body is None:
+            self._refuse(413, f"The body is larger than {LARGEST_BODY} bytes.")
+        elif self.server.api.post(path["request_id"], Outcome(body, is_error=path["kind"] == "error")):
+            self._answer(202, b"{}", {"Content-Type": "application/json"})
+        else:
+            self._refuse(400, "No outcome of this request is due.")
 
-    def _body(self) -> bytes:
+    def _body(self) -> bytes | None:
+        """None where it is too large. Raises ValueError."""
         if _CHUNKED not in self.headers.get("Transfer-Encoding", ""):
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        parts = []
-        while size := int(self.rfile.readline().strip() or b"0", 16):
+            size = _size(self.headers.get("Content-Length") or "0", 10)
+            return self.rfile.read(size) if size <= LARGEST_BODY else None
+        parts, total = [], 0
+        while size := _size(self.rfile.readline(_LONGEST_LINE).partition(b";")[0].decode("ascii").strip(), 16):
+            total += size
+            if total > LARGEST_BODY:
+                return None
             parts.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
+            self.rfile.readline(_LONGEST_LINE)
+        self.rfile.readline(_LONGEST_LINE)
         return b"".join(parts)
+
+    def _refuse(self, status: int, reason: str) -> None:
+        """Answer with the reason, and end the connection: what is left of the request is not read."""
+        self.close_connection = True
+        self._answer(status, reason.encode(), {"Content-Type": "text/plain"})
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
@@ -147,3 +202,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Json) -> None:
         """Nothing: the one log tells of invocations."""
+
+
+def _size(digits: str, base: int) -> int:
+    """Raises ValueError, for a negative number too."""
+    size = int(digits, base)
+    if size < 0:
+        raise ValueError(digits)
+    return size

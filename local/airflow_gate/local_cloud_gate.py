@@ -7,6 +7,7 @@ Host. By DNS rebinding a website makes its own name resolve to 127.0.0.1. Its re
 
 Origin and Sec-Fetch-Site. Browsers send these to say which page a request comes from. It must be a page of this server,
 except for a link that opens a page of Airflow: such a request changes nothing, and the website cannot read the answer.
+The page that logs out does change something, so that no link of a website may open it.
 """
 
 import json
@@ -22,12 +23,13 @@ _DEFAULT_PORT = 80  # clients leave it out of Host and Origin
 _POLICY_VIOLATION = 1008  # the code with which a WebSocket is closed
 
 
-def why_refused(method: str, headers: Iterable[tuple[bytes, bytes]], port: int) -> str | None:
+def why_refused(method: str, headers: Iterable[tuple[bytes, bytes]], port: int, path: str = "/") -> str | None:
     """Return why a request is refused; None where it is not.
 
     method: of HTTP; WebSockets are opened by GET.
     headers: names in lower case, as ASGI has them.
     port: of the server at 127.0.0.1.
+    path: without the query.
     """
     values: dict[bytes, list[str]] = {}
     for name, value in headers:
@@ -41,6 +43,7 @@ def why_refused(method: str, headers: Iterable[tuple[bytes, bytes]], port: int) 
         method == "GET"
         and values.get(b"sec-fetch-mode") == ["navigate"]
         and values.get(b"sec-fetch-dest") == ["document"]
+        and not path.rstrip("/").endswith("/logout")
     )
     if is_own_origin and (is_own_page or is_link):
         return None
@@ -59,7 +62,7 @@ class Gate:
         if scope["type"] == "lifespan":  # start and end of the server, which are no requests
             await self._app(scope, receive, send)
             return
-        reason = why_refused(scope.get("method", "GET"), scope["headers"], self._port)
+        reason = why_refused(scope.get("method", "GET"), scope["headers"], self._port, scope.get("path", "/"))
         if reason is None:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":

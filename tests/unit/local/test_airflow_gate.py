@@ -57,7 +57,7 @@ def as_asgi(host: str, headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.lower().encode(), value.encode()) for name, value in given.items()]
 
 
-def sent(kind: str, headers: list[tuple[bytes, bytes]], method: str = "GET") -> list[Any]:
+def sent(kind: str, headers: list[tuple[bytes, bytes]], method: str = "GET", path: str = "/") -> list[Any]:
     """What the server sends for a request, "passed on" where the application inside the gate gets it."""
     messages: list[Any] = []
 
@@ -72,7 +72,7 @@ def sent(kind: str, headers: list[tuple[bytes, bytes]], method: str = "GET") -> 
 
     scope: dict[str, Any] = {"type": kind} if kind == "lifespan" else {"type": kind, "headers": headers}
     if kind == "http":
-        scope["method"] = method
+        scope |= {"method": method, "path": path}
     asyncio.run(Gate(inside, PORT)(scope, receive, send))
     return messages
 
@@ -147,3 +147,13 @@ print(json.dumps([middleware["middleware"].__name__, middleware["kwargs"], "loca
         check=True,
     )
     assert json.loads(done.stdout) == ["Gate", {"port": 8123}, False]
+
+
+@pytest.mark.parametrize("path", ["/logout", "/auth/logout", "/auth/logout/", "/api/v2/auth/logout"])
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_link_of_a_website_logs_nobody_out(path, site):
+    own, foreign = (as_asgi(OWN_HOSTS[0], {**LINK, "Sec-Fetch-Site": each}) for each in ("same-origin", site))
+    assert sent("http", own, path=path) == ["passed on"]
+    assert sent("http", as_asgi(OWN_HOSTS[0], {}), path=path) == ["passed on"]
+    start, _ = sent("http", foreign, path=path)
+    assert start["status"] == 403

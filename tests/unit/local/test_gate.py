@@ -16,6 +16,12 @@ ENDPOINT = f"http://127.0.0.1:{PORT}"
 KEY = Credentials.random()
 OTHER = Credentials.random()
 V4 = "AWS4-HMAC-SHA256 Credential={}/20240625/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
+PROTECTION = {
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+ATTACHMENT = {"Content-Disposition": "attachment"}
 PASSED = "200 OK"
 REFUSED = "403 Forbidden"
 
@@ -32,12 +38,12 @@ def request(**changes: str | None) -> dict[str, Any]:
     return {name: value for name, value in environ.items() if value is not None}
 
 
-def answer(environ: dict[str, Any]) -> tuple[str, dict[str, str], bytes]:
+def answer(environ: dict[str, Any], own: list[tuple[str, str]] | None = None) -> tuple[str, dict[str, str], bytes]:
     """What the gate answers, before an application that answers 200."""
     answers = []
 
     def application(_, start_response):
-        start_response(PASSED, [])
+        start_response(PASSED, own or [])
         return [b"inside"]
 
     body = b"".join(Gate(application, PORT, KEY.access_key_id)(environ, lambda *told: answers.append(told)))
@@ -75,7 +81,18 @@ def presigned(key: Credentials, signature_version: str) -> str:
     ],
 )
 def test_a_program_with_the_key_gets_through(changes):
-    assert answer(request(**changes)) == (PASSED, {}, b"inside")
+    headers = PROTECTION | (ATTACHMENT if changes.get("QUERY_STRING") else {})
+    assert answer(request(**changes)) == (PASSED, headers, b"inside")
+
+
+@pytest.mark.parametrize("in_query", [True, False])
+def test_what_the_cloud_answers_cannot_lift_the_protection_of_a_page(in_query):
+    own = [("content-security-policy", "script-src *"), ("content-disposition", "inline"), ("ETag", "1")]
+    told = answer(
+        request(HTTP_AUTHORIZATION=None, QUERY_STRING=presigned(KEY, "s3v4")) if in_query else request(), own
+    )[1]
+    disposition = ATTACHMENT if in_query else {"content-disposition": "inline"}
+    assert told == {"ETag": "1", **PROTECTION, **disposition}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +129,7 @@ def test_anything_else_is_refused_with_its_reason_and_no_cors_headers(changes, r
     status, headers, body = answer(request(**changes))
     assert status == REFUSED
     assert reason in body.decode()
-    assert set(headers) == {"Content-Type", "Content-Length"}
+    assert set(headers) == {"Content-Type", "Content-Length", *PROTECTION}
 
 
 @pytest.mark.parametrize(

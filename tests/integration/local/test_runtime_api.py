@@ -1,0 +1,123 @@
+"""Only the worker gets at its invocations, and it answers each once."""
+
+import http.client
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from queue import SimpleQueue
+
+import pytest
+
+from local.peers import TABLE
+from local.runtime_api import LARGEST_BODY, Invocation, Outcome, RuntimeApi
+
+PREFIX = "/2018-06-01/runtime"
+NEXT = f"{PREFIX}/invocation/next"
+PATIENCE = 30.0  # seconds
+# Sends a request as another user, and prints the status.
+ANOTHER_USER = """
+import os, socket, sys
+host, port, method, path = sys.argv[1:]
+os.setgid(12345)
+os.setuid(12345)
+connection = socket.socket()
+connection.settimeout(30)
+connection.connect((host, int(port)))
+connection.sendall(f"{method} {path} HTTP/1.1\\r\\nHost: {host}:{port}\\r\\nContent-Length: 2\\r\\n\\r\\n{{}}".encode())
+print(connection.recv(1000).decode().split()[1])
+"""
+
+
+@pytest.fixture
+def api() -> Iterator[RuntimeApi]:
+    made = RuntimeApi()
+    yield made
+    made.close()
+
+
+def ask(api: RuntimeApi, method: str, path: str, body: bytes = b"", **headers: str) -> int:
+    connection = http.client.HTTPConnection(api.address, timeout=PATIENCE)
+    try:
+        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def offer(api: RuntimeApi, request_id: str) -> None:
+    api.offer(Invocation(request_id, b"{}", time.time() + PATIENCE, "arn"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.skipif(not TABLE.exists(), reason="this system does not tell whose a connection is")
+def test_another_user_takes_no_invocation_and_forges_no_answer(api):
+    def status(method: str, path: str) -> str:
+        command = [sys.executable, "-c", ANOTHER_USER, *api.address.split(":"), method, path]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout.strip()
+
+    offer(api, "first")
+    assert status("GET", NEXT) == "403"
+    assert status("POST", f"{PREFIX}/init/error") == "403"
+    assert ask(api, "GET", NEXT) == 200
+    assert status("POST", f"{PREFIX}/invocation/first/response") == "403"
+    assert ask(api, "POST", f"{PREFIX}/invocation/first/response", b"1") == 202
+    assert api.outcome(PATIENCE) == Outcome(b"1", is_error=False)
+
+
+def test_an_outcome_is_accepted_of_the_invocation_in_hand_and_once(api):
+    of_first, of_second = (f"{PREFIX}/invocation/{name}/response" for name in ("first", "second"))
+    assert ask(api, "POST", of_first) == 400  # not offered
+    offer(api, "first")
+    assert ask(api, "POST", of_first) == 400  # not taken
+    assert ask(api, "GET", NEXT) == 200
+    assert ask(api, "POST", of_second) == 400
+    assert ask(api, "POST", f"{PREFIX}/init/error") == 400  # it has started
+    assert ask(api, "POST", of_first, b"1") == 202
+    assert ask(api, "POST", of_first, b"2") == 400
+    assert ask(api, "POST", of_first.replace("response", "error"), b"2") == 400
+    assert api.outcome(PATIENCE) == Outcome(b"1", is_error=False)
+    assert api.outcome(0) is None
+
+
+def test_a_start_fails_once(api):
+    assert [ask(api, "POST", f"{PREFIX}/init/error", b"x") for _ in range(2)] == [202, 400]
+    assert api.outcome(PATIENCE) == Outcome(b"x", is_error=True)
+    assert api.outcome(0) is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ({"Content_Length": str(LARGEST_BODY + 1)}, b"", 413),
+        ({"Content_Length": "-1"}, b"", 400),
+        ({"Content_Length": "many"}, b"", 400),
+        ({"Transfer_Encoding": "chunked"}, f"{LARGEST_BODY + 1:x}\r\n".encode(), 413),
+        ({"Transfer_Encoding": "chunked"}, b"-1\r\n", 400),
+        ({"Transfer_Encoding": "chunked"}, b"\xff\r\n", 400),
+    ],
+)
+def test_a_body_of_no_or_too_much_size_is_refused_unread(api, headers, body, status):
+    assert ask(api, "POST", f"{PREFIX}/init/error", body, **headers) == status
+    assert api.outcome(0) is None
+
+
+def test_a_worker_that_waits_is_not_robbed_by_an_answer_of_its_last_invocation(api):
+    offer(api, "first")
+    assert ask(api, "GET", NEXT) == 200
+    assert ask(api, "POST", f"{PREFIX}/invocation/first/error", b"1") == 202
+    statuses: SimpleQueue[int] = SimpleQueue()
+    waiting = threading.Thread(target=lambda: statuses.put(ask(api, "GET", NEXT)))
+    waiting.start()
+    assert ask(api, "POST", f"{PREFIX}/invocation/first/response", b"2") == 400
+    offer(api, "second")
+    assert statuses.get(timeout=PATIENCE) == 200
+    waiting.join()
+    assert ask(api, "POST", f"{PREFIX}/invocation/second/response", b"3") == 202
+    assert [api.outcome(0), api.outcome(0), api.outcome(0)] == [
+        Outcome(b"1", is_error=True),
+        Outcome(b"3", is_error=False),
+        None,
+    ]

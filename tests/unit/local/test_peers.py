@@ -1,0 +1,42 @@
+"""Which user a connection comes from is read from the kernel's table."""
+
+import os
+import sys
+
+import pytest
+
+from local.peers import is_own, uid_of_peer
+
+pytestmark = pytest.mark.skipif(sys.byteorder != "little", reason="the sample is of a machine with the low byte first")
+
+SERVER, CLIENT = ("127.0.0.1", 0x936F), ("127.0.0.1", 0xD431)
+TABLE = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:936F 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 101 1 0 100 0 0 10 0
+   1: 0100007F:936F 0100007F:D431 01 00000000:00000000 00:00000000 00000000  1000        0 102 1 0 20 4 30 10 -1
+   2: 0100007F:D431 0100007F:936F 01 00000000:00000000 00:00000000 00000000 12345        0 103 1 0 20 4 30 10 -1
+   3: 0100007F:D432 0100007F:936F 06 00000000:00000000 03:00000000 00000000     0        0 0 3 0
+   4: 0200007F:D433 0100007F:936F 01 00000000:00000000 00:00000000 00000000     7        0 104 1 0 20 4 30 10 -1
+"""
+
+
+def test_the_user_is_that_of_the_client_s_end():
+    assert uid_of_peer(CLIENT, SERVER, TABLE) == 12345
+    assert uid_of_peer(SERVER, CLIENT, TABLE) == 1000
+    assert uid_of_peer(("127.0.0.2", 0xD433), SERVER, TABLE) == 7
+
+
+@pytest.mark.parametrize("client", [("127.0.0.1", 0xD433), ("127.0.0.1", 0xD43), ("127.0.0.1", 0xD432)])
+def test_a_connection_that_is_not_there_or_is_closed_has_no_user(client):
+    assert uid_of_peer(client, SERVER, TABLE) is None
+
+
+def test_only_a_connection_of_our_own_user_is_own(tmp_path):
+    table = tmp_path / "tcp"
+    assert is_own(CLIENT, SERVER, table)  # the system has no such file
+    table.write_text(TABLE)
+    assert not is_own(CLIENT, SERVER, table)
+    table.write_text(TABLE.replace("12345", f"{os.geteuid():5}"))
+    assert is_own(CLIENT, SERVER, table)
+    table.write_text("")
+    assert not is_own(CLIENT, SERVER, table)
