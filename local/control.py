@@ -16,7 +16,7 @@ from local.airflow_home import AirflowHome
 from local.errors import ServerError
 from local.gate import MOTO_SETTINGS
 from local.processes import MARKER
-from local.state import ServerRecord, StateDir
+from local.state import ServerRecord, StateDir, for_owner
 
 _START_PATIENCE = 60.0  # seconds
 _STOP_PATIENCE = 15.0  # seconds
@@ -40,7 +40,7 @@ def start(state: StateDir, port: int, region: str) -> ServerRecord:
         "PYTHONUNBUFFERED": "1",
         "NO_PROXY": "localhost,127.0.0.1",
     }
-    with state.server_output.open("wb") as output:
+    with open(state.server_output, "wb", opener=for_owner) as output:
         server = subprocess.Popen(
             [sys.executable, "-m", "local.server", str(state.root.resolve()), str(port), region],
             env=env,

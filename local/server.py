@@ -70,6 +70,7 @@ class _ToCloudLog(logging.Handler):
 
 def main(arguments: list[str], serve_with: Callable[[StateDir, int, str], None] = serve) -> int:
     """Errors meant for the user go to stderr, which `up` shows."""
+    os.umask(0o077)  # logs and artifacts may hold what no other user should read
     folder, port, region = arguments
     try:
         serve_with(StateDir(Path(folder)), int(port), region)

@@ -8,7 +8,7 @@ glue/<job>/     a log per job run      functions/    unpacked artifacts
     runtime/        what functions need not bring       scratch/      working folders of processes
 
 Whoever reads the credentials may run code as the developer: stack.json and server.json are for the owner only (0600),
-and so is a directory that is made here (0700).
+and so is a directory that is made here (0700). The server and what it starts make every file and folder so.
 """
 
 import contextlib
@@ -120,7 +120,7 @@ class StateDir:
 
     def make(self) -> None:
         """Make the directory where it is missing, for its owner only; one that exists keeps its permissions."""
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.root)
 
     def server(self) -> ServerRecord | None:
         """The recorded server, alive or not."""
@@ -144,7 +144,7 @@ class StateDir:
     def exclusively(self) -> Iterator[None]:
         """Keeps a second `up` or `down` of the same cloud out. Raises ServerError when one is at work."""
         self.make()
-        with (self.root / "lock").open("w") as lock:
+        with open(self.root / "lock", "w", opener=for_owner) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -152,12 +152,23 @@ class StateDir:
             yield
 
 
+def for_owner(path: str, flags: int) -> int:
+    """Open a file as `open` does; one that is new, only its owner may read."""
+    return os.open(path, flags, 0o600)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder, and those above it that are missing, for their owner only."""
+    for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)  # pathlib's `parents` would make those above it for all to read
+
+
 def write_json(path: Path, content: Mapping[str, Json]) -> None:
     """Replaces the file in one step: a reader sees the old content or the new, never a part.
 
     Only the owner may read it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
     try:
         with os.fdopen(descriptor, "w") as file:

@@ -265,3 +265,14 @@ def test_without_a_cloud_there_is_no_environment(tmp_path):
     result = command("env", "--state-dir", tmp_path)
     assert (result.returncode, result.stdout) == (1, "")
     assert f"no cloud runs for {tmp_path}" in result.stderr
+
+
+def test_all_that_the_cloud_writes_is_for_its_owner_only(cloud, tmp_path):
+    cloud.invoke("Behave", {})
+    run = cloud.run_job("Shell")
+    cloud.ended_run("Shell", run)
+    links = {path for path in cloud.state.root.rglob("*") if path.is_symlink()}
+    made = [path for path in cloud.state.root.rglob("*") if not links & {path, *path.parents}]
+    assert {cloud.state.log_file, cloud.state.calls_file, cloud.state.server_output} <= set(made)
+    assert list(cloud.state.glue.rglob(f"{run}.log"))
+    assert [str(path) for path in made if path.stat().st_mode & 0o077] == []

