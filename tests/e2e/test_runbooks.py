@@ -76,7 +76,7 @@ class Operator:
 
     def hears(self, runbook: Runbook, subject: str, **words: str) -> None:
         """The alert that the page quotes has come, about these."""
-        assert f"`{subject}`" in runbook.symptom
+        assert f"`{subject}`" in " ".join(runbook.symptom.split()), "where the page breaks its lines says nothing"
         for name, word in words.items():
             subject = subject.replace(name, word)
 
