@@ -7,9 +7,8 @@ from rich.console import Console
 
 from benchmarks.cloud import CATALOGUE, DAY, running_cloud
 from benchmarks.figures import Figure
-from music_streams import sample
-from music_streams.ledger import Entry
-from music_streams_cli import journey
+from music_streams.state.ledger import Entry
+from music_streams_cli import journey, sample_data
 from music_streams_cli.journey import Journey
 
 PART = "arrivals"
@@ -28,7 +27,7 @@ def figures() -> list[Figure]:
     with running_cloud() as stack:
         taken = []
         for number in range(_TIMES + 1):
-            content = sample.streams(number, CATALOGUE, DAY, _ROWS)
+            content = sample_data.streams(number, CATALOGUE, DAY, _ROWS)
             put = journey.put(stack, f"incoming/arrival-{number}.csv", content)
             journey.follow(stack.ledger, [put], Console(quiet=True), 600)
             taken.append(_seconds(put, stack.ledger.entries([put.source_id])[put.source_id]))

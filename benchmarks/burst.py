@@ -10,9 +10,8 @@ from rich.console import Console
 
 from benchmarks.cloud import CATALOGUE, DAY, running_cloud
 from benchmarks.figures import Figure, ratio
-from music_streams import sample
 from music_streams.stack import Stack
-from music_streams_cli import journey
+from music_streams_cli import journey, sample_data
 from music_streams_cli.journey import Journey
 
 PART = "burst"
@@ -33,7 +32,7 @@ class Wave:
 
 def figures() -> list[Figure]:
     """One file, then all at once."""
-    contents = [sample.streams(seed, CATALOGUE, DAY, _ROWS) for seed in range(_FILES + 1)]
+    contents = [sample_data.streams(seed, CATALOGUE, DAY, _ROWS) for seed in range(_FILES + 1)]
     with running_cloud() as stack:
         one = wave(stack, "one", contents[:1])
         many = wave(stack, "many", contents[1:])

@@ -14,14 +14,14 @@ from typing import Any
 from benchmarks.measure import ROOT, Usage, measure
 from local.credentials import Credentials
 from local.spark import environment_of_run, installed_spark, parse_conf, settings_of_run
-from music_streams import clock, sample
-from music_streams.runs import Manifest, ManifestSource, RunFolder, write_claimed, write_manifest
-from music_streams.sizing import Bounds, workers_for
+from music_streams import clock
 from music_streams.stack import Stack, find_stack
-from music_streams_cli import local_cloud
+from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, write_claimed, write_manifest
+from music_streams.state.sizing import Bounds, workers_for
+from music_streams_cli import local_cloud, sample_data
 
 DAY = date(2024, 6, 25)
-CATALOGUE = sample.Catalogue.generate(1, songs=2_000, users=5_000)
+CATALOGUE = sample_data.Catalogue.generate(1, songs=2_000, users=5_000)
 _REGION = "us-east-1"
 _KEPT = ROOT / ".build" / "benchmarks"  # what takes long to make
 
@@ -58,7 +58,7 @@ def streams(rows: int) -> bytes:
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         unfinished = file.with_suffix(".part")
-        unfinished.write_bytes(sample.streams(1, CATALOGUE, DAY, rows))
+        unfinished.write_bytes(sample_data.streams(1, CATALOGUE, DAY, rows))
         unfinished.rename(file)
     return file.read_bytes()
 
@@ -76,7 +76,7 @@ def stage(stack: Stack, number: int, content: bytes) -> Batch:
     """Stage one streams file as validate and claim would."""
     batch_id = f"{number:032x}"
     folder, execution = RunFolder(stack.lake_bucket, batch_id), f"{batch_id}-1"
-    header = list(sample.STREAM_COLUMNS)
+    header = list(sample_data.STREAM_COLUMNS)
     source = ManifestSource(batch_id, "streams", f"{batch_id}.csv", header, clock.now(), len(content))
     stack.s3.put_object(Bucket=folder.bucket, Key=folder.key(f"input/{source.input}"), Body=content)
     manifest = Manifest(batch_id, [source])

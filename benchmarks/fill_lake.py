@@ -6,9 +6,9 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from benchmarks.cloud import CATALOGUE
-from music_streams import aws
-from music_streams.transform.lake import IcebergLake
+from music_streams.aws import clients
 from music_streams.transform.ports import LISTENS
+from music_streams.transform.spark.lake import IcebergLake
 
 parser = ArgumentParser()
 parser.add_argument("--first", required=True)
@@ -36,5 +36,5 @@ listens = spark.range(arguments.days * arguments.rows).select(
     F.lit("history-1").alias("execution"),
     F.lit(1).cast("bigint").alias("reference_version"),
 )
-IcebergLake(spark, aws.client("glue"), aws.client("s3")).append(LISTENS, listens, "history-1")
+IcebergLake(spark, clients.client("glue"), clients.client("s3")).append(LISTENS, listens, "history-1")
 spark.stop()

@@ -40,9 +40,9 @@ from local.spark import environment_of_run, installed_spark, settings_of_run
 from local.spark_jars import ensure_jars
 from local.web import plain_moto
 from music_streams.maintain.upkeep import KEPT, Upkeep
-from music_streams.transform import lake as lakes
-from music_streams.transform.lake import IcebergLake
 from music_streams.transform.ports import DATABASE, LISTENS, Leaving
+from music_streams.transform.spark import lake as lakes
+from music_streams.transform.spark.lake import IcebergLake
 
 BUCKET, REGION = "lake", "us-east-1"
 RESULTS = Path(__file__).parent / "results"

@@ -33,22 +33,23 @@ from moto import mock_aws
 from rich.console import Console
 from samtranslator.yaml_helper import yaml_parse
 
-from music_streams import aws, history, sample
-from music_streams.alerts import Alerts
-from music_streams.archive import archive_sources
-from music_streams.claim import claim_sources
+from music_streams.aws import clients
+from music_streams.aws.alerts import Alerts
 from music_streams.cost import measured
-from music_streams.executions import Executions
-from music_streams.intake import Intake
-from music_streams.job_runs import JobRuns
-from music_streams.ledger import Ledger, Status
+from music_streams.ingest.intake import Intake
 from music_streams.load.fence import Day, Fence
 from music_streams.load.items import Stamp
-from music_streams.quarantine import Quarantine
-from music_streams.runs import RunFolder, SourceOutcome, Summary, read_claimed, write_result
-from music_streams.settle import Settlement
+from music_streams.operate import history
+from music_streams.run.archive import archive_sources
+from music_streams.run.claim import claim_sources
+from music_streams.run.executions import Executions
+from music_streams.run.job_runs import JobRuns
+from music_streams.run.quarantine import Quarantine
+from music_streams.run.settle import Settlement
 from music_streams.stack import Stack, find_stack, state_folder
-from music_streams_cli import journey
+from music_streams.state.ledger import Ledger, Status
+from music_streams.state.run_files import RunFolder, SourceOutcome, Summary, read_claimed, write_result
+from music_streams_cli import journey, sample_data
 
 ROOT = Path(__file__).parents[1]
 LANDING, LAKE, FILES, METRICS = "landing", "lake", "files", "metrics"
@@ -118,15 +119,15 @@ class Pipeline:
     """The functions' code on moto, as far as it asks anything of AWS."""
 
     def __init__(self) -> None:
-        self.s3 = aws.client("s3")
-        self.dynamodb = aws.dynamodb()
+        self.s3 = clients.client("s3")
+        self.dynamodb = clients.dynamodb()
         for bucket in (LANDING, LAKE):
             self.s3.create_bucket(Bucket=bucket)
         self.s3.put_bucket_versioning(Bucket=LANDING, VersioningConfiguration={"Status": "Enabled"})
         _create_table(self.dynamodb, FILES, ["source_id"], "by-status", ["status", "updated_at"])
         _create_table(self.dynamodb, METRICS, ["pk", "sk"], "by-day", ["day", "pk"])
         machine = json.dumps({"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}}})
-        states = aws.client("stepfunctions")
+        states = clients.client("stepfunctions")
         role = "arn:aws:iam::123456789012:role/states"
         arn = states.create_state_machine(name="process", definition=machine, roleArn=role)["stateMachineArn"]
         self.ledger = Ledger(FILES)
@@ -145,7 +146,7 @@ class Pipeline:
             lease_seconds=300,
             max_file_bytes=1024**3,
         )
-        self.settlement = Settlement(self.s3, aws.client("events"), self.ledger, quarantine)
+        self.settlement = Settlement(self.s3, clients.client("events"), self.ledger, quarantine)
 
     def run(self, files: int) -> dict[str, Calls]:
         """Take so many files through; what each function asked of AWS."""
@@ -293,17 +294,17 @@ def _took(stack: Stack, name: str, content: bytes) -> tuple[float, float, float]
 def measure_seconds() -> dict[str, float]:
     """What job runs take on the running local cloud, and how large a day's items and fence are."""
     stack = find_stack()
-    catalogue = sample.Catalogue.generate(1, songs=2_000, users=5_000)
+    catalogue = sample_data.Catalogue.generate(1, songs=2_000, users=5_000)
     for kind, content in (("songs", catalogue.songs), ("users", catalogue.users)):
         stack.s3.put_object(Bucket=stack.landing_bucket, Key=f"reference/{kind}/units.csv", Body=content)
     big_day, seeds = date(2024, 6, 25), iter(range(1, 1_000))
 
     def small(day: date) -> bytes:
-        return sample.streams(next(seeds), catalogue, day, SMALL_ROWS)
+        return sample_data.streams(next(seeds), catalogue, day, SMALL_ROWS)
 
     _took(stack, "warm-up", small(date(2024, 1, 1)))
     alone = [_took(stack, f"alone-{n}", small(date(2024, 2, 1 + n))) for n in range(TRIES)]
-    big = sample.streams(next(seeds), catalogue, big_day, ROWS)
+    big = sample_data.streams(next(seeds), catalogue, big_day, ROWS)
     read, _, _ = _took(stack, "big", big)
     beside = [_took(stack, f"beside-{n}", small(big_day)) for n in range(TRIES)]
     least, fixed, load = (min(times) for times in zip(*alone, strict=True))

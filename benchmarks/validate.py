@@ -12,7 +12,7 @@ from benchmarks.cloud import credentials_of, running_cloud, streams
 from benchmarks.figures import Figure, of_usages
 from benchmarks.measure import ROOT, measure
 from music_streams.stack import Stack
-from music_streams.verdicts import judge
+from music_streams.validation.verdicts import judge
 
 PART = "validate"
 _STARTS = 10

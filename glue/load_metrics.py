@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser
 
-from music_streams import aws, logs
+from music_streams.aws import clients, logs
 from music_streams.load.job import run
 
 parser = ArgumentParser(allow_abbrev=False)
@@ -15,8 +15,8 @@ arguments, _given_by_glue = parser.parse_known_args()
 
 logs.write_job_lines("load-metrics", **logs.of_execution(arguments.execution))
 run(
-    aws.client("s3"),
-    aws.dynamodb(),
+    clients.client("s3"),
+    clients.dynamodb(),
     arguments.manifest,
     arguments.transform_run_id,
     arguments.files_table,

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 from pyspark.sql import SparkSession
 
-from music_streams import aws, logs
+from music_streams.aws import clients, logs
 from music_streams.maintain.job import run
-from music_streams.transform.lake import IcebergLake
+from music_streams.transform.spark.lake import IcebergLake
 
 parser = ArgumentParser(allow_abbrev=False)
 parser.add_argument("--lake_bucket", required=True, help="where the report goes")
@@ -18,9 +18,9 @@ arguments, _given_by_glue = parser.parse_known_args()
 logs.write_job_lines("maintain-lake", run=arguments.JOB_RUN_ID)
 spark = SparkSession.builder.appName("maintain-lake").config("spark.sql.session.timeZone", "UTC").getOrCreate()
 spark.sparkContext.setLogLevel("ERROR")
-s3 = aws.client("s3")
+s3 = clients.client("s3")
 run(
-    IcebergLake(spark, aws.client("glue"), s3),
+    IcebergLake(spark, clients.client("glue"), s3),
     s3,
     arguments.lake_bucket,
     arguments.JOB_RUN_ID,

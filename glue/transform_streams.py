@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from pyspark.sql import SparkSession
 
-from music_streams import aws, logs
-from music_streams.ledger import Ledger
-from music_streams.runs import RunFolder
+from music_streams.aws import clients, logs
+from music_streams.state.ledger import Ledger
+from music_streams.state.run_files import RunFolder
 from music_streams.transform.job import TransformRun, run
 
 parser = ArgumentParser(allow_abbrev=False)
@@ -33,8 +33,8 @@ spark = (
 spark.sparkContext.setLogLevel("ERROR")  # Spark warns of every header that is not the schema: they never are
 run(
     spark,
-    aws.client("s3"),
-    aws.client("glue"),
+    clients.client("s3"),
+    clients.client("glue"),
     Ledger(arguments.files_table).accepted,
     TransformRun(
         folder=RunFolder.of_manifest(arguments.manifest),

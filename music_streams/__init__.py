@@ -1,12 +1,14 @@
 """The domain of music-streams: from an object version in S3 to metrics in DynamoDB.
 
-Read along the flow of the data:
+The packages in the order in which a file meets them:
 
-* :mod:`~music_streams.arrivals`, :mod:`~music_streams.verdicts`, :mod:`~music_streams.intake` -- what validate does;
-* :mod:`~music_streams.claim`, :mod:`~music_streams.settle`, :mod:`~music_streams.archive`,
-  :mod:`~music_streams.failure` -- the steps of the state machine around the two jobs;
-* :mod:`~music_streams.transform` -- the Spark job; :mod:`~music_streams.load` -- the Python Shell job.
-* :mod:`~music_streams.reader` -- what consumers import; :mod:`~music_streams.schemas` -- the shape of items and events.
+* :mod:`~music_streams.ingest`, :mod:`~music_streams.validation` -- messages become manifests and executions;
+* :mod:`~music_streams.run` -- the steps of the state machine around the two jobs;
+* :mod:`~music_streams.transform`, :mod:`~music_streams.load` -- the two jobs;
+* :mod:`~music_streams.maintain`, :mod:`~music_streams.forget` -- upkeep of the lake; erasure of users;
+* :mod:`~music_streams.reconcile`, :mod:`~music_streams.operate` -- what checks, repairs and shows all of it.
 
-They meet in the ledger (:mod:`~music_streams.ledger`) and in a run's folder (:mod:`~music_streams.runs`).
+They meet in :mod:`~music_streams.state` (the ledger, a run's folder) and reach AWS by :mod:`~music_streams.aws`;
+what a run costs is in :mod:`~music_streams.cost`. Consumers import :mod:`~music_streams.reader` and
+:mod:`~music_streams.schemas`. Which package may import which: pyproject.toml, importlinter.
 """

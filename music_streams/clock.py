@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-UTC = timezone.utc
+UTC = timezone.utc  # noqa: UP017 - the load runs on Python 3.9
 
 
 def stamp(moment: datetime) -> str:

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 
-from music_streams import aws, clock
+from music_streams import clock
+from music_streams.aws import clients
 from music_streams.errors import MusicStreamsError
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ class MetricsReader:
     """
 
     table_name: str
-    dynamodb: Any = field(default_factory=aws.dynamodb, repr=False)
+    dynamodb: Any = field(default_factory=clients.dynamodb, repr=False)
     consistent: bool = False
 
     def genre_day(self, genre: str, day: date) -> GenreDay | None:
@@ -271,7 +272,7 @@ class MetricsReader:
         try:
             yield
         except ClientError as error:
-            advice = _WHAT_TO_DO.get(aws.error_code(error))
+            advice = _WHAT_TO_DO.get(clients.error_code(error))
             if advice is None:
                 raise
             raise UnreadableMetrics(f"table {self.table_name}: {advice}") from error

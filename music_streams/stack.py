@@ -14,11 +14,11 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
-from music_streams.aws import error_code
+from music_streams.aws.clients import error_code
 from music_streams.errors import NoPipeline
-from music_streams.executions import Executions
-from music_streams.ledger import Ledger
 from music_streams.reader import MetricsReader
+from music_streams.run.executions import Executions
+from music_streams.state.ledger import Ledger
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb.service_resource import Table

@@ -9,7 +9,7 @@ from botocore.exceptions import (
 )
 from typer.core import TyperGroup
 
-from music_streams.aws import error_code
+from music_streams.aws.clients import error_code
 from music_streams.errors import MusicStreamsError, NoPipeline
 from music_streams.stack import no_access
 from music_streams_cli import output

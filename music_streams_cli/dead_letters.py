@@ -9,11 +9,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from music_streams import arrivals, clock, formats, requests, strict
-from music_streams.aws import error_code
+from music_streams import clock, formats, strict
+from music_streams.aws.clients import error_code
 from music_streams.errors import BadEvent
-from music_streams.requests import Attempt, Rebuild
+from music_streams.ingest import s3_events
 from music_streams.stack import Stack
+from music_streams.state import requests
+from music_streams.state.requests import Attempt, Rebuild
 
 _CHARACTERS_SHOWN = 80
 # What AWS answers to a message that it takes from nobody
@@ -129,7 +131,7 @@ def _arrival(body: str, landing_bucket: str) -> str:
     """
     request = requests.parse(body)
     if request is None:
-        source = arrivals.source_of(body, landing_bucket)
+        source = s3_events.source_of(body, landing_bucket)
         return f"file {source.key}" if source else "a file that is not for the pipeline"
     if isinstance(request, Attempt):
         return f"{request.action} of {request.source_id}"

@@ -13,9 +13,9 @@ from rich.live import Live
 from rich.table import Table
 
 from music_streams import clock, formats
-from music_streams.ledger import Entry, Ledger, Status
-from music_streams.sources import Source
 from music_streams.stack import Stack
+from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.sources import Source
 from music_streams_cli import output
 from music_streams_cli.errors import NoCloud, TimedOut
 

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console, RenderableType
 
 from music_streams import formats
-from music_streams.aws import error_code
+from music_streams.aws.clients import error_code
 from music_streams.maintain import report
 from music_streams.maintain.report import TableReport
 from music_streams.stack import Stack

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from music_streams import files, formats, objects, repair, requests
-from music_streams.aws import PARALLEL_CALLS
-from music_streams.ledger import Entry
-from music_streams.requests import Action
-from music_streams.sources import Source
+from music_streams import formats
+from music_streams.aws import objects
+from music_streams.aws.clients import PARALLEL_CALLS
+from music_streams.operate import files
+from music_streams.reconcile import stalled
 from music_streams.stack import Stack
+from music_streams.state import requests
+from music_streams.state.ledger import Entry
+from music_streams.state.requests import Action
+from music_streams.state.sources import Source
 from music_streams_cli import journey, output, results
 from music_streams_cli.journey import Journey
 from music_streams_cli.operation import Operation, nothing_more
@@ -70,7 +74,7 @@ class Move:
 
 def another_attempt(entry: Entry, action: Action, why: str, detail: str = "") -> Move:
     """A file that is to run again."""
-    return Move(entry.source, repair.ask(entry, action), why, detail, entry, entry.attempt + 1)
+    return Move(entry.source, stalled.ask(entry, action), why, detail, entry, entry.attempt + 1)
 
 
 @dataclass(frozen=True)

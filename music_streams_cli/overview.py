@@ -6,11 +6,12 @@ from itertools import islice
 
 from boto3.dynamodb.conditions import Attr
 
-from music_streams import files, formats, health
-from music_streams.health import Health
-from music_streams.ledger import Entry, Status
-from music_streams.sources import Source
+from music_streams import formats
+from music_streams.operate import files, health
+from music_streams.operate.health import Health
 from music_streams.stack import Stack
+from music_streams.state.ledger import Entry, Status
+from music_streams.state.sources import Source
 from music_streams_cli.journey import LANDED
 
 

@@ -1,9 +1,9 @@
 """How files ended, as every command that waits for them says it."""
 
-from music_streams import advice
-from music_streams.files import reason_of
-from music_streams.ledger import Entry, Status
+from music_streams.operate import next_steps
+from music_streams.operate.files import reason_of
 from music_streams.stack import Stack
+from music_streams.state.ledger import Entry, Status
 from music_streams_cli import journey, output
 
 TROUBLE = frozenset({Status.QUARANTINED, Status.FAILED})
@@ -26,7 +26,7 @@ def trouble(stack: Stack, entry: Entry) -> list[str]:
     """Why a file was put aside, and what to do next."""
     reason = reason_of(stack, entry)
     detail = f": {reason['detail']}" if reason else ""
-    steps = ([reason["what_to_do"]] if reason else []) + advice.next_steps(entry, is_local=stack.is_local)
+    steps = ([reason["what_to_do"]] if reason else []) + next_steps.next_steps(entry, is_local=stack.is_local)
     steps.append(f"all about it: music-streams show {entry.source.source_id}")
     return [
         f"\n{journey.state(entry.status)} {output.plain(f'{entry.source.key}: {entry.reason}{detail}')}",

@@ -9,11 +9,13 @@ from typing import Any
 import typer
 from rich.console import Console, RenderableType
 
-from music_streams import formats, history, requests
-from music_streams.executions import ALIVE
-from music_streams.requests import Forget, Rebuild
-from music_streams.runs import RunFolder, Summary, read_summary
+from music_streams import formats
+from music_streams.operate import history
+from music_streams.run.executions import ALIVE
 from music_streams.stack import Stack
+from music_streams.state import requests
+from music_streams.state.requests import Forget, Rebuild
+from music_streams.state.run_files import RunFolder, Summary, read_summary
 from music_streams_cli import output
 from music_streams_cli.errors import TimedOut
 from music_streams_cli.operation import Operation, nothing_more

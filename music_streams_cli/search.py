@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
-from music_streams import files, formats
-from music_streams.aws import error_code
-from music_streams.files import name_of
-from music_streams.ledger import Entry
-from music_streams.runs import RunFolder
-from music_streams.sources import ID_DIGITS, Source
+from music_streams import formats
+from music_streams.aws.clients import error_code
+from music_streams.operate import files
+from music_streams.operate.files import name_of
 from music_streams.stack import Stack
+from music_streams.state.ledger import Entry
+from music_streams.state.run_files import RunFolder
+from music_streams.state.sources import ID_DIGITS, Source
 from music_streams_cli.errors import BadUsage
 
 _FEWEST_DIGITS = 4  # of the beginning of an id; fewer would match by accident

@@ -8,28 +8,30 @@ from decimal import Decimal
 
 from pyspark.sql import SparkSession
 
-from music_streams import aws, clock, sample
-from music_streams.runs import Manifest, ManifestSource, RunFolder, write_claimed
+from music_streams import clock
+from music_streams.aws import clients
+from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, write_claimed
 from music_streams.transform.job import TransformRun, run
 from music_streams.transform.ports import DATABASE
+from music_streams_cli import sample_data
 
 _CATALOG = "spark.sql.catalog.warm"  # the one that the local cloud sets up for a warm-up
 _LANDING, _LAKE = "warm-up-landing", "warm-up"
-_SOURCE = ManifestSource("0" * 32, "streams", f"{'0' * 32}.csv", list(sample.STREAM_COLUMNS), clock.now(), 0)
+_SOURCE = ManifestSource("0" * 32, "streams", f"{'0' * 32}.csv", list(sample_data.STREAM_COLUMNS), clock.now(), 0)
 
 
 def main() -> None:
     """Transform a dirty file, and transform it again as a second attempt does."""
-    s3, glue = aws.client("s3"), aws.client("glue")
+    s3, glue = clients.client("s3"), clients.client("glue")
     for bucket in (_LANDING, _LAKE):
         s3.create_bucket(Bucket=bucket)
     s3.put_bucket_versioning(Bucket=_LANDING, VersioningConfiguration={"Status": "Enabled"})
     glue.create_database(DatabaseInput={"Name": DATABASE, "LocationUri": f"s3://{_LAKE}/warehouse"})
-    catalogue = sample.Catalogue.generate(1)
+    catalogue = sample_data.Catalogue.generate(1)
     s3.put_object(Bucket=_LANDING, Key="reference/songs/songs.csv", Body=catalogue.songs)
     s3.put_object(Bucket=_LANDING, Key="reference/users/users.csv", Body=catalogue.users)
     folder = RunFolder(_LAKE, "b")
-    content = sample.streams(1, catalogue, date(2024, 6, 25), 500, dirty=0.1)
+    content = sample_data.streams(1, catalogue, date(2024, 6, 25), 500, dirty=0.1)
     s3.put_object(Bucket=_LAKE, Key=folder.key(f"input/{_SOURCE.input}"), Body=content)
     spark = SparkSession.builder.getOrCreate()
     for name, value in spark.sparkContext.getConf().getAll():

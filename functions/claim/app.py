@@ -7,12 +7,12 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from music_streams import aws, logs, settings
-from music_streams.claim import claim_sources
-from music_streams.ledger import Ledger
-from music_streams.sizing import Bounds
-from music_streams.slices import has_time
-from music_streams.telemetry import Telemetry
+from music_streams.aws import clients, logs, settings
+from music_streams.aws.slices import has_time
+from music_streams.aws.telemetry import Telemetry
+from music_streams.run.claim import claim_sources
+from music_streams.state.ledger import Ledger
+from music_streams.state.sizing import Bounds
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ logger = Logger(use_rfc3339=True)
 logs.write_by(logger.registered_handler)
 metrics = Metrics()
 telemetry = Telemetry()
-s3 = aws.client("s3")
+s3 = clients.client("s3")
 ledger = Ledger(env.files_table, telemetry=telemetry)
 bounds = Bounds(env.transform_least_workers, env.transform_most_workers)
 

@@ -7,12 +7,12 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from music_streams import aws, logs, settings
-from music_streams.alerts import Alerts
-from music_streams.erasure import FILE_SHARE, Erasure
-from music_streams.ledger import Ledger
-from music_streams.runs import RunFolder
-from music_streams.slices import has_time
+from music_streams.aws import clients, logs, settings
+from music_streams.aws.alerts import Alerts
+from music_streams.aws.slices import has_time
+from music_streams.forget.erasure import FILE_SHARE, Erasure
+from music_streams.state.ledger import Ledger
+from music_streams.state.run_files import RunFolder
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Settings:
 env = settings.read(Settings, os.environ)
 logger = Logger(use_rfc3339=True)
 logs.write_by(logger.registered_handler)
-alerts = Alerts(aws.client("sns"), env.alerts_topic_arn)
-erasure = Erasure(aws.client("s3"), Ledger(env.files_table), alerts, env.max_file_bytes)
+alerts = Alerts(clients.client("sns"), env.alerts_topic_arn)
+erasure = Erasure(clients.client("s3"), Ledger(env.files_table), alerts, env.max_file_bytes)
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -7,9 +7,11 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from music_streams import backlog, clock, logs, settings
-from music_streams.ledger import Ledger
-from music_streams.telemetry import Telemetry
+from music_streams import clock
+from music_streams.aws import logs, settings
+from music_streams.aws.telemetry import Telemetry
+from music_streams.operate import backlog
+from music_streams.state.ledger import Ledger
 
 
 @dataclass(frozen=True)

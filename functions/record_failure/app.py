@@ -7,13 +7,13 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from music_streams import aws, logs, settings
-from music_streams.alerts import Alerts
-from music_streams.failure import FailurePath
-from music_streams.job_runs import JobRuns
-from music_streams.ledger import Ledger
-from music_streams.slices import has_time
-from music_streams.telemetry import Telemetry
+from music_streams.aws import clients, logs, settings
+from music_streams.aws.alerts import Alerts
+from music_streams.aws.slices import has_time
+from music_streams.aws.telemetry import Telemetry
+from music_streams.run.failure import FailurePath
+from music_streams.run.job_runs import JobRuns
+from music_streams.state.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ logs.write_by(logger.registered_handler)
 metrics = Metrics()
 telemetry = Telemetry()
 failure_path = FailurePath(
-    s3=aws.client("s3"),
+    s3=clients.client("s3"),
     ledger=Ledger(env.files_table, telemetry=telemetry),
-    alerts=Alerts(aws.client("sns"), env.alerts_topic_arn),
-    job_runs=JobRuns(aws.client("glue"), (env.transform_job, env.load_job)),
-    step_functions=aws.client("stepfunctions"),
+    alerts=Alerts(clients.client("sns"), env.alerts_topic_arn),
+    job_runs=JobRuns(clients.client("glue"), (env.transform_job, env.load_job)),
+    step_functions=clients.client("stepfunctions"),
 )
 
 

@@ -7,13 +7,13 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from music_streams import aws, logs, settings
-from music_streams.alerts import Alerts
-from music_streams.ledger import Ledger
-from music_streams.quarantine import Quarantine
-from music_streams.settle import Settlement
-from music_streams.slices import has_time
-from music_streams.telemetry import Telemetry
+from music_streams.aws import clients, logs, settings
+from music_streams.aws.alerts import Alerts
+from music_streams.aws.slices import has_time
+from music_streams.aws.telemetry import Telemetry
+from music_streams.run.quarantine import Quarantine
+from music_streams.run.settle import Settlement
+from music_streams.state.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ logger = Logger(use_rfc3339=True)
 logs.write_by(logger.registered_handler)
 metrics = Metrics()
 telemetry = Telemetry()
-s3 = aws.client("s3")
+s3 = clients.client("s3")
 ledger = Ledger(env.files_table, telemetry=telemetry)
-quarantine = Quarantine(s3, ledger, Alerts(aws.client("sns"), env.alerts_topic_arn))
-settlement = Settlement(s3, aws.client("events"), ledger, quarantine, telemetry)
+quarantine = Quarantine(s3, ledger, Alerts(clients.client("sns"), env.alerts_topic_arn))
+settlement = Settlement(s3, clients.client("events"), ledger, quarantine, telemetry)
 
 
 @logger.inject_lambda_context(clear_state=True)

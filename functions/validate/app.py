@@ -9,14 +9,14 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from music_streams import aws, logs, settings
-from music_streams.alerts import Alerts
-from music_streams.executions import Executions
-from music_streams.intake import Intake
-from music_streams.job_runs import JobRuns
-from music_streams.ledger import Ledger
-from music_streams.quarantine import Quarantine
-from music_streams.telemetry import Telemetry
+from music_streams.aws import clients, logs, settings
+from music_streams.aws.alerts import Alerts
+from music_streams.aws.telemetry import Telemetry
+from music_streams.ingest.intake import Intake
+from music_streams.run.executions import Executions
+from music_streams.run.job_runs import JobRuns
+from music_streams.run.quarantine import Quarantine
+from music_streams.state.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ logger = Logger(use_rfc3339=True)
 logs.write_by(logger.registered_handler)
 metrics = Metrics()
 telemetry = Telemetry()
-s3 = aws.client("s3")
+s3 = clients.client("s3")
 ledger = Ledger(env.files_table, telemetry=telemetry)
 intake = Intake(
     s3=s3,
-    executions=Executions(aws.client("stepfunctions"), env.state_machine_arn),
-    job_runs=JobRuns(aws.client("glue"), (env.transform_job, env.load_job)),
+    executions=Executions(clients.client("stepfunctions"), env.state_machine_arn),
+    job_runs=JobRuns(clients.client("glue"), (env.transform_job, env.load_job)),
     ledger=ledger,
-    quarantine=Quarantine(s3, ledger, Alerts(aws.client("sns"), env.alerts_topic_arn)),
+    quarantine=Quarantine(s3, ledger, Alerts(clients.client("sns"), env.alerts_topic_arn)),
     landing_bucket=env.landing_bucket,
     lake_bucket=env.lake_bucket,
     timeout_seconds=env.timeout_seconds,

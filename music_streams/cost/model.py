@@ -13,8 +13,8 @@ from music_streams.cost import assumed, measured
 from music_streams.cost.prices import Prices
 from music_streams.cost.run import billed_dpu_seconds, units_around_the_jobs
 from music_streams.cost.units import Unit, Units, times
-from music_streams.runs import Manifest, ManifestSource
-from music_streams.sizing import CORES, SMALL, Bounds, workers_for
+from music_streams.state.run_files import Manifest, ManifestSource
+from music_streams.state.sizing import CORES, SMALL, Bounds, workers_for
 
 DAYS = 30
 POLL_SECONDS = 300

@@ -10,8 +10,8 @@ from typing import Any
 
 from music_streams.cost import assumed, measured, prices
 from music_streams.cost.units import Unit, Units, together
-from music_streams.runs import Manifest, Summary
-from music_streams.sizing import input_bytes
+from music_streams.state.run_files import Manifest, Summary
+from music_streams.state.sizing import input_bytes
 
 FUNCTIONS = ("validate", "claim", "settle", "archive")
 _SIDE_BY_SIDE = {"validate": 1, "claim": 16, "settle": 16, "archive": 16}  # calls; validate judges one after another

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.conditions import Attr
 from botocore.exceptions import ClientError
 
-from music_streams.aws import PARALLEL_CALLS, error_code
+from music_streams.aws.clients import PARALLEL_CALLS, error_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

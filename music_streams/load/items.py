@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from types_boto3_s3 import S3Client
 
-    from music_streams.runs import RunFolder, Summary
+    from music_streams.state.run_files import RunFolder, Summary
 
 _ROWS_AT_ONCE = 5_000
 _COUNTS = ("listen_count", "unique_listeners", "total_listening_time_ms")

@@ -10,7 +10,7 @@ from boto3.dynamodb.conditions import Key
 from music_streams import clock
 from music_streams.load.fence import Fence
 from music_streams.load.items import Stamp, read_days
-from music_streams.runs import LoadReport, RunFolder, read_manifest, read_result, write_load_report
+from music_streams.state.run_files import LoadReport, RunFolder, read_manifest, read_result, write_load_report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from types_boto3_s3 import S3Client
 
-    from music_streams.transform.lake import IcebergLake
+    from music_streams.transform.spark.lake import IcebergLake
 
 
 def run(lake: IcebergLake, s3: S3Client, bucket: str, run_id: str, rejected_rows_days: int, now: datetime) -> Report:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from py4j.protocol import Py4JJavaError
 
 from music_streams.maintain.report import Size, TableReport
-from music_streams.transform.lake import is_conflict, timestamp
 from music_streams.transform.ports import REJECTED_ROWS
+from music_streams.transform.spark.lake import is_conflict, timestamp
 
 if TYPE_CHECKING:
-    from music_streams.transform.lake import IcebergLake
+    from music_streams.transform.spark.lake import IcebergLake
 
 log = logging.getLogger(__name__)
 

@@ -2,10 +2,11 @@
 
 from boto3.dynamodb.conditions import Attr
 
-from music_streams import files, repair
-from music_streams.ledger import Entry, Ledger, Status
+from music_streams.operate import files
+from music_streams.reconcile import stalled
 from music_streams.reconcile.plan import Repair, What
-from music_streams.requests import Action
+from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.requests import Action
 
 
 def replays(ledger: Ledger, day: str) -> list[Repair]:
@@ -30,6 +31,6 @@ def failed(ledger: Ledger, asked: list[Repair]) -> list[Entry]:
 
 
 def _replay(entry: Entry, day: str) -> Repair:
-    message = repair.ask(entry, Action.REPLAY)
+    message = stalled.ask(entry, Action.REPLAY)
     why = f"backfill of {day}"
     return Repair(What.REPLAY, files.name_of(entry), why, message, entry.source.source_id, entry.attempt + 1)

@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from music_streams.executions import Executions
-from music_streams.ledger import Entry, Status
 from music_streams.reconcile import drift
 from music_streams.reconcile.findings import DayFinding, DayState
 from music_streams.reconcile.lake import LakeReader, Listens
 from music_streams.reconcile.recount import Recount, recount
-from music_streams.sources import batch_and_attempt
+from music_streams.run.executions import Executions
+from music_streams.state.ledger import Entry, Status
+from music_streams.state.sources import batch_and_attempt
 
 _AT_REST = {Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED}
 _DAYS_AT_ONCE = 31

@@ -13,7 +13,7 @@ from music_streams.reconcile.plan import Plan, Repair
 from music_streams.reconcile.reconciler import Look
 from music_streams.reconcile.records import DayRecord
 from music_streams.reconcile.reports import Report, run_name
-from music_streams.sources import request_batch_id
+from music_streams.state.sources import request_batch_id
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

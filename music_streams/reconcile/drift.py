@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Key
 
-from music_streams.aws import PARALLEL_CALLS
+from music_streams.aws.clients import PARALLEL_CALLS
 from music_streams.reader import UnreadableMetrics
 
 if TYPE_CHECKING:

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from music_streams import arrivals, clock, inventory, objects
-from music_streams.archive import is_open
-from music_streams.ledger import OBJECT_GONE, Entry, Ledger, Status
+from music_streams import clock
+from music_streams.aws import objects
+from music_streams.ingest import s3_events
+from music_streams.reconcile import inventory
 from music_streams.reconcile.findings import GAPS, FileFinding, State, Window
-from music_streams.repair import Repairs, Trouble
-from music_streams.sources import ID_DIGITS, Place, Source
+from music_streams.reconcile.stalled import Repairs, Trouble
+from music_streams.run.archive import is_open
+from music_streams.state.ledger import OBJECT_GONE, Entry, Ledger, Status
+from music_streams.state.sources import ID_DIGITS, Place, Source
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -166,7 +169,7 @@ class FileTaker:
             why,
             each.landed.received_at,
             attempt=1,
-            message=arrivals.event_of(each.landed) if repair else "",
+            message=s3_events.event_of(each.landed) if repair else "",
         )
 
     def _of_entry(self, each: Evidence, entry: Entry, window: Window) -> FileFinding:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
 
-from music_streams.sources import safe_name
+from music_streams.state.sources import safe_name
 
 
 class State(StrEnum):

@@ -18,7 +18,7 @@ from pyiceberg.expressions import AlwaysFalse, And, GreaterThanOrEqual, LessThan
 from pyiceberg.expressions.visitors import bind
 from pyiceberg.io.pyarrow import expression_to_pyarrow
 
-from music_streams.aws import split_uri
+from music_streams.aws.clients import split_uri
 from music_streams.errors import LakeChanged
 from music_streams.transform.ports import DATABASE, LISTENS, Pinned
 

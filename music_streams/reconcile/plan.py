@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from music_streams import requests
 from music_streams.reconcile.findings import DayState, FileFinding, Findings, State
-from music_streams.requests import Action, Attempt, Rebuild
-from music_streams.sources import kind_of
+from music_streams.state import requests
+from music_streams.state.requests import Action, Attempt, Rebuild
+from music_streams.state.sources import kind_of
 
 MAX_FAILURES = 3
 """A file over which so many attempts failed is put aside, where others went through meanwhile."""

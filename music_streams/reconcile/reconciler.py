@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
-from music_streams import clock, requests
-from music_streams.alerts import Alerts, listed
+from music_streams import clock
+from music_streams.aws.alerts import Alerts, listed
 from music_streams.errors import FailureNotRecorded
-from music_streams.ledger import Entry, Status
 from music_streams.reconcile import records
 from music_streams.reconcile.days import DayJudge
 from music_streams.reconcile.files import Evidence, FileTaker, Stock
@@ -20,12 +19,14 @@ from music_streams.reconcile.lake import LakeReader
 from music_streams.reconcile.plan import MAX_FAILURES, Plan, Repair, plan
 from music_streams.reconcile.records import TARGET_SECONDS, DayRecord
 from music_streams.reconcile.reports import Report, Reports
+from music_streams.reconcile.stalled import IDLE_SECONDS, ask
 from music_streams.reconcile.waiting import taker
-from music_streams.repair import IDLE_SECONDS, ask
-from music_streams.requests import Action
-from music_streams.runs import RunFolder, read_manifest
-from music_streams.sources import batch_and_attempt
 from music_streams.stack import Stack
+from music_streams.state import requests
+from music_streams.state.ledger import Entry, Status
+from music_streams.state.requests import Action
+from music_streams.state.run_files import RunFolder, read_manifest
+from music_streams.state.sources import batch_and_attempt
 
 
 @dataclass(frozen=True)

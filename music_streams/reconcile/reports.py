@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from music_streams.aws import error_code
+from music_streams.aws.clients import error_code
 from music_streams.reconcile.findings import Findings
 from music_streams.reconcile.plan import Repair
 from music_streams.reconcile.records import DayRecord

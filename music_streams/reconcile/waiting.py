@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 
-from music_streams import objects
-from music_streams.archive import is_open
-from music_streams.executions import ALIVE
-from music_streams.ledger import Entry, Status
+from music_streams.aws import objects
 from music_streams.reconcile.files import FileTaker
 from music_streams.reconcile.findings import State, Window
 from music_streams.reconcile.plan import Repair
 from music_streams.reconcile.records import TARGET_SECONDS
-from music_streams.repair import Repairs
+from music_streams.reconcile.stalled import Repairs
+from music_streams.run.archive import is_open
+from music_streams.run.executions import ALIVE
 from music_streams.stack import Stack
+from music_streams.state.ledger import Entry, Status
 
 _ENDED = {Status.ARCHIVED, Status.QUARANTINED, Status.FAILED, Status.RETRACTED}
 _MOVING = {State.IN_FLIGHT, State.LATE}

@@ -10,14 +10,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from music_streams.errors import NoReferenceData
-from music_streams.removals import Removals, Removed
-from music_streams.runs import Manifest, RunFolder, SourceOutcome, Summary, read_claimed, write_result
-from music_streams.sources import Treatment
-from music_streams.transform.batch import SparkBatch
+from music_streams.state.removals import Removals, Removed
+from music_streams.state.run_files import Manifest, RunFolder, SourceOutcome, Summary, read_claimed, write_result
+from music_streams.state.sources import Treatment
 from music_streams.transform.discretion import discreet
-from music_streams.transform.lake import IcebergLake
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Leaving
-from music_streams.transform.reference_data import ReferenceData
+from music_streams.transform.spark.batch import SparkBatch
+from music_streams.transform.spark.lake import IcebergLake
+from music_streams.transform.spark.reference_data import ReferenceData
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

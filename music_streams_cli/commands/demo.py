@@ -5,11 +5,12 @@ from datetime import date
 import typer
 from rich.console import Console
 
-from music_streams import advice, formats, sample
-from music_streams.files import reason_of
-from music_streams.ledger import Status
+from music_streams import formats
+from music_streams.operate import next_steps
+from music_streams.operate.files import reason_of
 from music_streams.stack import Stack, find_stack
-from music_streams_cli import journey, metric_tables, options, output
+from music_streams.state.ledger import Status
+from music_streams_cli import journey, metric_tables, options, output, sample_data
 from music_streams_cli.errors import BadData
 from music_streams_cli.journey import Journey
 
@@ -29,9 +30,9 @@ def register(app: typer.Typer) -> None:
 
 def files() -> dict[str, bytes]:
     """The demo's input by key: songs and users, three stream files of one day, one without a column."""
-    catalogue = sample.Catalogue.generate(SEED, songs=2_000, users=5_000)
+    catalogue = sample_data.Catalogue.generate(SEED, songs=2_000, users=5_000)
     streams = {
-        f"incoming/streams_{DAY}_{part}.csv": sample.streams(
+        f"incoming/streams_{DAY}_{part}.csv": sample_data.streams(
             SEED + number, catalogue, DAY, rows, dirty=0.01, duplicates=0.01, unknown=0.005
         )
         for number, (part, rows) in enumerate(zip("abc", ROWS, strict=True))
@@ -40,7 +41,7 @@ def files() -> dict[str, bytes]:
         "reference/songs/songs.csv": catalogue.songs,
         "reference/users/users.csv": catalogue.users,
         **streams,
-        f"incoming/streams_{DAY}_broken.csv": sample.broken(DAY)["missing_columns"],
+        f"incoming/streams_{DAY}_broken.csv": sample_data.broken(DAY)["missing_columns"],
     }
 
 
@@ -118,5 +119,5 @@ def _show_quarantine(stack: Stack, console: Console, journeys: list[Journey]) ->
         reason = reason_of(stack, each.entry) if each.entry else None
         if each.entry and reason:
             output.show(console, f"\nquarantined: {output.plain(each.name)}: {reason['verdict']}: {reason['detail']}")
-            for step in (reason["what_to_do"], *advice.next_steps(each.entry, is_local=stack.is_local)):
+            for step in (reason["what_to_do"], *next_steps.next_steps(each.entry, is_local=stack.is_local)):
                 output.show(console, output.plain(f"  next: {step}"))

@@ -7,14 +7,15 @@ from typing import Annotated
 
 import typer
 
-from music_streams import clock, files, formats
-from music_streams.clearing import is_kept
-from music_streams.erased import read_erased
-from music_streams.ledger import Entry, Status
-from music_streams.requests import Forget
-from music_streams.runs import RunFolder, Summary
+from music_streams import clock, formats
+from music_streams.forget.clearing import is_kept
+from music_streams.forget.erased import read_erased
+from music_streams.forget.user_lines import GREATEST_USER_ID
+from music_streams.operate import files
 from music_streams.stack import Stack, find_stack
-from music_streams.user_lines import GREATEST_USER_ID
+from music_streams.state.ledger import Entry, Status
+from music_streams.state.requests import Forget
+from music_streams.state.run_files import RunFolder, Summary
 from music_streams_cli import options
 from music_streams_cli.errors import BadUsage
 from music_streams_cli.operation import How, carry_out, operating

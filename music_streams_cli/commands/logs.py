@@ -13,7 +13,7 @@ from rich.console import Console
 
 from local.log import LINE, concerns, follow
 from music_streams.errors import NoPipeline
-from music_streams.history import glue_run_ids
+from music_streams.operate.history import glue_run_ids
 from music_streams.stack import Stack, find_stack
 from music_streams_cli import local_cloud, options, output
 from music_streams_cli.errors import BadUsage, NoCloud

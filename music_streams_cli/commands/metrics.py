@@ -14,9 +14,9 @@ import typer
 from rich.console import Console
 
 from music_streams import formats
-from music_streams.ledger import Status
 from music_streams.reader import CountryDay, DayMetrics, GenreDay, TopSong
 from music_streams.stack import Stack, find_stack
+from music_streams.state.ledger import Status
 from music_streams_cli import metric_tables, options, output
 from music_streams_cli.errors import BadData, BadUsage
 

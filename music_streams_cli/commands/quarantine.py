@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from music_streams import advice, files, formats, objects
-from music_streams.ledger import Entry, Status
-from music_streams.requests import Action
+from music_streams import formats
+from music_streams.aws import objects
+from music_streams.operate import files, next_steps
 from music_streams.stack import Stack, find_stack
-from music_streams.verdicts import Judgement, Verdict, judge
+from music_streams.state.ledger import Entry, Status
+from music_streams.state.requests import Action
+from music_streams.validation.verdicts import Judgement, Verdict, judge
 from music_streams_cli import options, output, search
 from music_streams_cli.moves import Left, Move, Moves, another_attempt
 from music_streams_cli.operation import How, carry_out, operating
@@ -62,7 +64,7 @@ def list_(
 
 def _told(stack: Stack, entry: Entry) -> dict[str, Any]:
     reason = files.reason_of(stack, entry) or {}
-    steps = advice.next_steps(entry, is_local=stack.is_local)
+    steps = next_steps.next_steps(entry, is_local=stack.is_local)
     what_to_do = [reason["what_to_do"]] if "what_to_do" in reason else []
     return {**files.as_json(entry), "detail": reason.get("detail", ""), "next": [*what_to_do, *steps]}
 

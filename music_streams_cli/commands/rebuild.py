@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
-from music_streams import clock, formats, repair
-from music_streams.ledger import Status
-from music_streams.requests import Rebuild
+from music_streams import clock, formats
+from music_streams.reconcile import stalled
 from music_streams.stack import Stack, find_stack
+from music_streams.state.ledger import Status
+from music_streams.state.requests import Rebuild
 from music_streams_cli import options
 from music_streams_cli.commands.replay import can_run_again, replays
 from music_streams_cli.errors import BadUsage
@@ -55,7 +56,7 @@ def rebuild(
 
 def _of_days(stack: Stack, first: datetime | None, last: datetime | None) -> Runs:
     begin, end = first.date().isoformat() if first else "", last.date().isoformat() if last else "9999-12-31"
-    days = [day for day in repair.days_known(stack.ledger) if begin <= day <= end]
+    days = [day for day in stalled.days_known(stack.ledger) if begin <= day <= end]
     slices = [days[start : start + _DAYS_PER_RUN] for start in range(0, len(days), _DAYS_PER_RUN)]
     at = clock.now()
     amount = formats.plural(len(days), "day")

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from music_streams import formats, repair
-from music_streams.ledger import Entry, Status
-from music_streams.repair import Repair, Repairs, Trouble
+from music_streams import formats
+from music_streams.reconcile import stalled
+from music_streams.reconcile.stalled import Repair, Repairs, Trouble
 from music_streams.stack import Stack, find_stack
+from music_streams.state.ledger import Entry, Status
 from music_streams_cli import options, search
 from music_streams_cli.moves import Left, Move, Moves
 from music_streams_cli.operation import How, carry_out, operating
@@ -45,7 +46,7 @@ def redrive(
             help="What moved less than that ago is left alone, unless it failed. Less than the default may ask for "
             "what validate still holds, and change nothing.",
         ),
-    ] = repair.IDLE_SECONDS,
+    ] = stalled.IDLE_SECONDS,
 ) -> None:
     """Move on what failed or stands still: all of it, or the files named.
 

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 from boto3.dynamodb.conditions import Attr
 
-from music_streams import repair
-from music_streams.advice import parked_rows
-from music_streams.ledger import Entry, Status
-from music_streams.requests import Action
+from music_streams.operate.next_steps import parked_rows
+from music_streams.reconcile import stalled
 from music_streams.stack import Stack, find_stack
+from music_streams.state.ledger import Entry, Status
+from music_streams.state.requests import Action
 from music_streams_cli import options, search
 from music_streams_cli.errors import BadUsage
 from music_streams_cli.moves import Left, Moves, another_attempt, with_objects
@@ -62,7 +62,7 @@ def replay(
         why = f"listens of {day.date()}"
         entries = list(stack.ledger.with_status(Status.ARCHIVED, condition=has_day))
     else:
-        why, entries = "unknown tracks", list(repair.parked(stack.ledger))
+        why, entries = "unknown tracks", list(stalled.parked(stack.ledger))
     carry_out(replays(stack, "replay", entries, why, nothing="there is no such file to run again"), how)
 
 

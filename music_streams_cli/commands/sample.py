@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from music_streams import formats
-from music_streams import sample as generator
 from music_streams_cli import options, output
+from music_streams_cli import sample_data as generator
 from music_streams_cli.errors import BadUsage
 
 _EPILOG = options.examples(

@@ -8,12 +8,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from music_streams import clock, files, formats, story
-from music_streams.history import Execution
-from music_streams.ledger import Entry, Status
-from music_streams.sources import Treatment
+from music_streams import clock, formats
+from music_streams.operate import file_report, files
+from music_streams.operate.file_report import Story
+from music_streams.operate.history import Execution
 from music_streams.stack import Stack, find_stack
-from music_streams.story import Story
+from music_streams.state.ledger import Entry, Status
+from music_streams.state.sources import Treatment
 from music_streams_cli import journey, options, output, search
 
 _EPILOG = options.examples(
@@ -59,7 +60,7 @@ def show(
     if _is_batch(entries, source):
         _tell_batch(stack, entries, as_json=as_json)
     else:
-        told = story.tell(stack, entries[0])
+        told = file_report.tell(stack, entries[0])
         if as_json:
             output.show_json(told.as_json())
             return
@@ -73,7 +74,7 @@ def _is_batch(entries: list[Entry], source: str) -> bool:
 
 
 def _tell_batch(stack: Stack, entries: list[Entry], *, as_json: bool) -> None:
-    told = story.tell_batch(stack, entries)
+    told = file_report.tell_batch(stack, entries)
     if as_json:
         batch = {"batch_id": told.entry.batch_id, "files": [files.as_json(entry) for entry in entries]}
         output.show_json({**batch, **told.run_as_json()})

@@ -11,10 +11,11 @@ from typing import Any
 
 from boto3.dynamodb.conditions import Attr
 
-from music_streams import advice, clock, files, formats
-from music_streams.ledger import Entry, Ledger, Status
+from music_streams import clock, formats
+from music_streams.operate import files, next_steps
 from music_streams.reader import CountryDay, DaySummary, GenreDay, MetricsReader
 from music_streams.stack import Stack
+from music_streams.state.ledger import Entry, Ledger, Status
 from music_streams_cli.errors import BadData
 
 _TREND_DAYS = 14
@@ -217,7 +218,7 @@ def _explained(stack: Stack, entries: Sequence[Entry]) -> Iterator[DayFile]:
             continue
         reason = files.reason_of(stack, entry) if reasons_left > 0 else None
         reasons_left -= 1
-        steps = advice.next_steps(entry, is_local=stack.is_local)
+        steps = next_steps.next_steps(entry, is_local=stack.is_local)
         yield DayFile(entry, reason=reason or {}, next_steps=steps)
 
 

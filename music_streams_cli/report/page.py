@@ -10,7 +10,8 @@ from statistics import median
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from music_streams import files, formats
+from music_streams import formats
+from music_streams.operate import files
 from music_streams_cli import metric_tables
 from music_streams_cli.report import charts, data, verdict
 from music_streams_cli.report.data import DayFile, DayReport

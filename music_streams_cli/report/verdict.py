@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from music_streams import files, formats
-from music_streams.health import Level
+from music_streams import formats
+from music_streams.operate import files
+from music_streams.operate.health import Level
 from music_streams_cli.report.data import DayFile
 
 GROUPS = ("failed", "quarantined", "waiting", "published", "mended", "retracted")

@@ -61,7 +61,7 @@ def test_the_dashboard_is_mounted_and_nothing_else_is_taken_for_a_plugin(unpacke
     found = answer(unpacked, tmp_path, "-c", PLUGINS)
     assert found["errors"] == {}
     assert found["apps"] == ["/music-streams"]
-    assert not {"music_streams.ledger", "ledger"} & set(found["imported"])
+    assert not {"music_streams.state.ledger", "ledger"} & set(found["imported"])
 
 
 def test_the_package_imports_where_only_airflows_requirements_are(unpacked, tmp_path):

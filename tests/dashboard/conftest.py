@@ -16,8 +16,8 @@ from music_streams_airflow.dashboard.guard import Login
 
 from music_streams import clock
 from music_streams.reconcile.reports import Reports
-from music_streams.sources import Source
 from music_streams.stack import Stack, find_stack
+from music_streams.state.sources import Source
 from tests.dashboard.page import Page
 from tests.integration.cli.conftest import TEMPLATE, _create_table, put_entry
 

@@ -7,9 +7,10 @@ from decimal import Decimal
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from music_streams.runs import Manifest, ManifestSource, RunFolder
-from music_streams.transform import inputs, job, listens, reference, rows
-from music_streams.verdicts import judge
+from music_streams.state.run_files import Manifest, ManifestSource, RunFolder
+from music_streams.transform import job
+from music_streams.transform.spark import inputs, listens, reference, rows
+from music_streams.validation.verdicts import judge
 from tests.differential.reading import DirtyFile, FileReading, Row, RowsReading
 from tests.differential.strategies import KNOWN_TRACKS
 from tests.integration.transform.directory_s3 import DirectoryS3

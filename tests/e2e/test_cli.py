@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from music_streams import sample
-from music_streams.health import Level
+from music_streams.operate.health import Level
+from music_streams_cli import sample_data
 from tests.e2e.conftest import ROOT, awaited
 
 DAY = date(2024, 10, 5)
@@ -55,7 +55,7 @@ def data(cli, tmp_path_factory) -> Path:
     sizes = ("--rows", str(ROWS), "--files", "2", "--songs", "60", "--users", "80")
     made = cli("sample", folder, *sizes, *shares, "--day", str(DAY), "--seed", "23")
     assert made.returncode == 0
-    (folder / "broken.csv").write_bytes(sample.broken(DAY)["missing_columns"])
+    (folder / "broken.csv").write_bytes(sample_data.broken(DAY)["missing_columns"])
     return folder
 
 

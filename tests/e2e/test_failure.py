@@ -6,13 +6,12 @@ from datetime import date
 
 import pytest
 
-from music_streams import sample
-from music_streams.ledger import Entry, Status
 from music_streams.stack import Stack
-from music_streams_cli import journey
+from music_streams.state.ledger import Entry, Status
+from music_streams_cli import journey, sample_data
 from tests.e2e.conftest import awaited
 
-CATALOGUE = sample.Catalogue.generate(5, songs=20, users=20)
+CATALOGUE = sample_data.Catalogue.generate(5, songs=20, users=20)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +34,7 @@ def alerts(stack: Stack) -> Callable[[str], str | None]:
 @pytest.fixture(scope="module")
 def aborted(stack: Stack, alerts) -> Iterator[Entry]:
     """A file whose execution an operator stops; it is taken away afterwards."""
-    put = journey.put(stack, "incoming/aborted.csv", sample.streams(1, CATALOGUE, date(2021, 5, 6), 20))
+    put = journey.put(stack, "incoming/aborted.csv", sample_data.streams(1, CATALOGUE, date(2021, 5, 6), 20))
 
     def entry(status: Status) -> Entry | None:
         found = stack.ledger.entry(put.source_id)
@@ -64,7 +63,7 @@ def test_the_operators_are_told(aborted, alerts):
 
 
 def test_a_quarantined_file_is_told_with_what_to_do(stack, alerts):
-    put = journey.put(stack, "incoming/without a column.csv", sample.broken(date(2021, 5, 6))["missing_columns"])
+    put = journey.put(stack, "incoming/without a column.csv", sample_data.broken(date(2021, 5, 6))["missing_columns"])
     alert = awaited(lambda: alerts("without a column.csv"))
     assert "missing_columns" in alert
     assert "What to do:" in alert

@@ -17,11 +17,11 @@ from rich.console import Console
 from checks.translate import translated
 from local.log import LINE
 from local.state import StateDir
-from music_streams import history, sample
-from music_streams.ledger import Entry, Status
+from music_streams.operate import history
 from music_streams.stack import Stack
+from music_streams.state.ledger import Entry, Status
 from music_streams.transform.ports import DATABASE
-from music_streams_cli import journey
+from music_streams_cli import journey, sample_data
 from music_streams_cli.journey import Journey
 from tests.e2e.conftest import ROOT, awaited, reference_files, shared_data
 from tests.oracle import Batch, Outcome, Reference, StreamFile, differences, evaluate, scan_items
@@ -32,7 +32,7 @@ from tests.template import role_statements
 DAY = date(2024, 3, 4)
 # A time near midnight with a zone may fall on the day beside: scenarios lie further apart than that.
 IN_TURN, AT_ONCE, ONE_FILE, SAME_BYTES, KEY_AGAIN, LATE = (DAY + timedelta(days=10 * n) for n in range(1, 7))
-CATALOGUE = sample.Catalogue.generate(7, songs=300, users=400)
+CATALOGUE = sample_data.Catalogue.generate(7, songs=300, users=400)
 TIMEOUT_SECONDS = 240
 
 
@@ -117,7 +117,9 @@ def moved_to(day: date, content: bytes) -> bytes:
 
 def three_files(day: date) -> list[bytes]:
     """The same rows on any day: defects, unknown tracks, repetitions within files and across them."""
-    files = [sample.streams(seed, CATALOGUE, DAY, 800, dirty=0.05, duplicates=0.05, unknown=0.02) for seed in (1, 2, 3)]
+    files = [
+        sample_data.streams(seed, CATALOGUE, DAY, 800, dirty=0.05, duplicates=0.05, unknown=0.02) for seed in (1, 2, 3)
+    ]
     files[1] += b"".join(files[0].splitlines(keepends=True)[10:60])
     return [moved_to(day, content) for content in files]
 
@@ -135,24 +137,24 @@ def world(stack) -> World:
     world.put_reference("made", CATALOGUE.songs, CATALOGUE.users)
 
     in_turn = three_files(IN_TURN)
-    original = sample.streams(20, CATALOGUE, SAME_BYTES, 300)
+    original = sample_data.streams(20, CATALOGUE, SAME_BYTES, 300)
     world.put("in turn/a.csv", in_turn[0])
     for number, content in enumerate(three_files(AT_ONCE)):
         world.put(f"at once/{number}.csv", content)
     world.put("all.csv", joined(three_files(ONE_FILE)))
     world.put("original.csv", original)
-    world.put("key.csv", sample.streams(30, CATALOGUE, KEY_AGAIN, 300))
-    world.put("broken.csv", sample.broken(DAY)["missing_columns"])
-    world.put("empty.csv", sample.broken(DAY)["empty_file"])
+    world.put("key.csv", sample_data.streams(30, CATALOGUE, KEY_AGAIN, 300))
+    world.put("broken.csv", sample_data.broken(DAY)["missing_columns"])
+    world.put("empty.csv", sample_data.broken(DAY)["empty_file"])
     world.settle()
 
     world.put("in turn/b.csv", in_turn[1])
     world.put("_copy of original [1]+%20é.csv", original)
-    world.put("key.csv", sample.streams(31, CATALOGUE, KEY_AGAIN, 200))
+    world.put("key.csv", sample_data.streams(31, CATALOGUE, KEY_AGAIN, 200))
     world.settle()
 
     world.put("in turn/c.csv", in_turn[2])
-    world.put("late.csv.gz", sample.streams(40, CATALOGUE, LATE, 400, late_days=4))
+    world.put("late.csv.gz", sample_data.streams(40, CATALOGUE, LATE, 400, late_days=4))
     world.settle()
     return world
 

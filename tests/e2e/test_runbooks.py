@@ -20,12 +20,13 @@ from typing import Any
 
 import pytest
 
-from music_streams import arrivals, inventory, sample
-from music_streams.ledger import Entry, Status
+from music_streams.ingest import s3_events
+from music_streams.reconcile import inventory
 from music_streams.reconcile.plan import MAX_FAILURES
 from music_streams.reconcile.reports import Reports
 from music_streams.stack import Stack, find_stack
-from music_streams_cli import journey
+from music_streams.state.ledger import Entry, Status
+from music_streams_cli import journey, sample_data
 from music_streams_cli.journey import ENDED, Journey
 from tests.e2e.conftest import ROOT, awaited, running_cloud
 from tests.e2e.faults.lake import DATABASE, LISTENS, REJECTED_ROWS, Lake
@@ -34,8 +35,8 @@ from tests.runbooks import RUNBOOKS, Runbook, commands
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-CATALOGUE = sample.Catalogue.generate(61, songs=60, users=50)
-LATER = sample.Catalogue.generate(62, songs=40, users=50)  # songs that come after their listens
+CATALOGUE = sample_data.Catalogue.generate(61, songs=60, users=50)
+LATER = sample_data.Catalogue.generate(62, songs=40, users=50)  # songs that come after their listens
 DAY = date(2024, 3, 5)
 ROWS = 120
 PATIENCE = 240.0  # seconds
@@ -114,9 +115,9 @@ class Operator:
         return self.comes_to(put, Status.FAILED, attempt=attempt)
 
 
-def listens(catalogue: sample.Catalogue = CATALOGUE, dirty: float = 0.0) -> bytes:
+def listens(catalogue: sample_data.Catalogue = CATALOGUE, dirty: float = 0.0) -> bytes:
     """A streams file that no other is like."""
-    return sample.streams(next(_seeds), catalogue, DAY, ROWS, dirty=dirty)
+    return sample_data.streams(next(_seeds), catalogue, DAY, ROWS, dirty=dirty)
 
 
 def well(ran: list[subprocess.CompletedProcess[str]]) -> str:
@@ -258,7 +259,7 @@ def lost_events(stack: Stack) -> Iterator[None]:
 
 def event_of(stack: Stack, put: Journey) -> str:
     landed = inventory.landed(stack.s3, stack.landing_bucket)
-    [event] = [arrivals.event_of(source) for source in landed if source.source_id == put.source_id]
+    [event] = [s3_events.event_of(source) for source in landed if source.source_id == put.source_id]
     return event
 
 

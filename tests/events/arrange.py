@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from music_streams import aws
-from music_streams.executions import Executions
-from music_streams.ledger import Status
-from music_streams.runs import (
+from music_streams.aws import clients
+from music_streams.run.executions import Executions
+from music_streams.state.ledger import Status
+from music_streams.state.run_files import (
     LoadReport,
     Manifest,
     ManifestSource,
@@ -18,7 +18,7 @@ from music_streams.runs import (
     write_result,
     write_summary,
 )
-from music_streams.sources import Source
+from music_streams.state.sources import Source
 from tests.events.cases import DAY, Case, Standing, source_in_file, version_in_file
 from tests.events.messages import ARRIVED_AT, EXECUTIONS, LAKE, LANDING, MACHINE, RUN_ID
 
@@ -32,8 +32,8 @@ class Scene:
     def __init__(self, case: Case, files_table: str) -> None:
         self._case = case
         self._table = files_table
-        self._s3 = aws.client("s3")
-        self._dynamodb = aws.dynamodb()
+        self._s3 = clients.client("s3")
+        self._dynamodb = clients.dynamodb()
         self._sources = {key: self._upload(key, content) for key, content in case.objects.items()}
         for key, standing in case.before.items():
             self._put_entry(self._sources[key], standing)
@@ -102,7 +102,7 @@ class Scene:
             write_summary(self._s3, folder, summary)
 
     def _stop_execution(self) -> None:
-        step_functions = aws.client("stepfunctions")
+        step_functions = clients.client("stepfunctions")
         executions = Executions(step_functions, MACHINE)
         executions.start(RunFolder(LAKE, self._case.batch_id), 1)
         step_functions.stop_execution(executionArn=executions.arn(self._case.batch_id, 1))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from music_streams.telemetry import Metric
+from music_streams.aws.telemetry import Metric
 from tests.events.arrange import Scene
 from tests.events.cases import CASES
 from tests.events.handlers import invoke

@@ -23,8 +23,8 @@ from checks.translate import translated as translate
 from local.aws import ACCOUNT
 from music_streams.maintain import report
 from music_streams.maintain.report import Report
-from music_streams.requests import Forget, Rebuild
-from music_streams.runs import RunFolder
+from music_streams.state.requests import Forget, Rebuild
+from music_streams.state.run_files import RunFolder
 from music_streams_cli import dead_letters, journey, maintenance, reconciliation, runs
 from music_streams_cli.app import app
 from tests.integration.cli.conftest import MACHINE, put_entry, stack

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from music_streams import job_runs, slices
+from music_streams.aws import slices
+from music_streams.run import job_runs
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
-from music_streams.aws import split_uri
+from music_streams.aws.clients import split_uri
 from music_streams.errors import LakeChanged
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Found, Leaving, Pinned
 from tests.stateful.files import Listen, Reference, Rejected, fold, judge

@@ -4,18 +4,18 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from music_streams.alerts import Alerts
-from music_streams.archive import archive_sources
-from music_streams.claim import claim_sources
-from music_streams.executions import Executions
-from music_streams.failure import FailurePath
-from music_streams.intake import Intake
-from music_streams.job_runs import JobRuns
-from music_streams.ledger import Ledger
+from music_streams.aws.alerts import Alerts
+from music_streams.ingest.intake import Intake
 from music_streams.load import job as load_job
-from music_streams.quarantine import Quarantine
-from music_streams.runs import RunFolder, read_claimed
-from music_streams.settle import Settlement
+from music_streams.run.archive import archive_sources
+from music_streams.run.claim import claim_sources
+from music_streams.run.executions import Executions
+from music_streams.run.failure import FailurePath
+from music_streams.run.job_runs import JobRuns
+from music_streams.run.quarantine import Quarantine
+from music_streams.run.settle import Settlement
+from music_streams.state.ledger import Ledger
+from music_streams.state.run_files import RunFolder, read_claimed
 from music_streams.transform import job as transform_job
 from tests.stateful.cloud import (
     FILES,

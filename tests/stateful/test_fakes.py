@@ -9,11 +9,12 @@ from boto3.dynamodb.conditions import Attr
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from music_streams import aws, clock
-from music_streams.aws import error_code
-from music_streams.ledger import Entry, Ledger, Status
-from music_streams.runs import SourceOutcome
-from music_streams.sources import Source, Treatment
+from music_streams import clock
+from music_streams.aws import clients
+from music_streams.aws.clients import error_code
+from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.run_files import SourceOutcome
+from music_streams.state.sources import Source, Treatment
 from tests.integration.load.memory_dynamodb import MemoryDynamoDB
 from tests.stateful.cloud import FILES, LAKE, LANDING
 from tests.stateful.memory_s3 import MemoryS3
@@ -39,7 +40,7 @@ def _moto() -> Iterator[None]:
 
 @pytest.fixture
 def moto_s3(_moto):
-    s3 = aws.client("s3")
+    s3 = clients.client("s3")
     for bucket in (LANDING, LAKE):
         s3.create_bucket(Bucket=bucket)
     s3.put_bucket_versioning(Bucket=LANDING, VersioningConfiguration={"Status": "Enabled"})
@@ -48,7 +49,7 @@ def moto_s3(_moto):
 
 @pytest.fixture
 def moto_dynamodb(_moto):
-    dynamodb = aws.dynamodb()
+    dynamodb = clients.dynamodb()
     dynamodb.create_table(
         TableName=FILES,
         BillingMode="PAY_PER_REQUEST",

@@ -3,8 +3,8 @@
 import pytest
 
 from music_streams import clock
-from music_streams.ledger import Entry
-from music_streams.requests import Action
+from music_streams.state.ledger import Entry
+from music_streams.state.requests import Action
 from tests.stateful.cloud import TO_THE_END, Running
 from tests.stateful.files import ROWS, TRACKS
 from tests.stateful.world import World

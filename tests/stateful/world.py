@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from music_streams import clock, requests
-from music_streams.arrivals import event_of
-from music_streams.executions import Executions
-from music_streams.ledger import Entry, Ledger, Status
-from music_streams.repair import Repair, Repairs, Trouble, ask, days_known
-from music_streams.requests import Action, Rebuild
-from music_streams.sources import Kind, Source
+from music_streams import clock
+from music_streams.ingest.s3_events import event_of
+from music_streams.reconcile.stalled import Repair, Repairs, Trouble, ask, days_known
+from music_streams.run.executions import Executions
+from music_streams.state import requests
+from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.requests import Action, Rebuild
+from music_streams.state.sources import Kind, Source
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS
 from tests.stateful.cloud import (
     FILES,

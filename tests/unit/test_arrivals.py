@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from music_streams import arrivals
-from music_streams.arrivals import event_of
 from music_streams.errors import BadEvent
-from music_streams.sources import Kind, Source
+from music_streams.ingest import s3_events
+from music_streams.ingest.s3_events import event_of
+from music_streams.state.sources import Kind, Source
 
 
 def source_of(body: str) -> Source | None:
-    return arrivals.source_of(body, "landing")
+    return s3_events.source_of(body, "landing")
 
 
 def event(key: str = "incoming/a.csv", **changes: Any) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from music_streams.batches import Taken, groups
-from music_streams.ledger import Entry, Status
-from music_streams.sources import Source, Treatment
-from music_streams.verdicts import Judgement
+from music_streams.ingest.batches import Taken, groups
+from music_streams.state.ledger import Entry, Status
+from music_streams.state.sources import Source, Treatment
+from music_streams.validation.verdicts import Judgement
 
 
 def taken(name: str, status: Status, attempt: int = 1, treatment: Treatment = Treatment.NORMAL) -> Taken:

@@ -15,8 +15,8 @@ import pytest
 from moto.events.models import EventPattern
 from samtranslator.yaml_helper import yaml_parse
 
-from music_streams import settle
 from music_streams.reader import MetricsReader
+from music_streams.run import settle
 from tests.integration.consumers import contract
 from tests.integration.consumers.metrics_table import TEMPLATE, items, metrics_table
 from tests.integration.consumers.test_reader import EVERY_QUESTION, requests_of

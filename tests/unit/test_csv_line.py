@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from music_streams import csv_line
+from music_streams.validation import csv_line
 
 RECORDS = [
     ("a,b,c", ["a", "b", "c"]),

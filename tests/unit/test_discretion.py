@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from music_streams.errors import ForgetFailed
-from music_streams.runs import Manifest, RunFolder, write_claimed
+from music_streams.state.run_files import Manifest, RunFolder, write_claimed
 from music_streams.transform import job
 from music_streams.transform.discretion import discreet
 from music_streams.transform.ports import Leaving

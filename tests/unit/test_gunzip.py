@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from music_streams.errors import TooManyMembers
-from music_streams.gunzip import MAX_MEMBERS, gunzip
+from music_streams.validation.gunzip import MAX_MEMBERS, gunzip
 from tests.differential import reading, strategies
 
 MIB = 1024 * 1024

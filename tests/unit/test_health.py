@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from music_streams.health import Health, Waiting
+from music_streams.operate.health import Health, Waiting
 
 NOW = datetime(2024, 6, 25, 12, tzinfo=UTC)
 FRESH, LATE = Waiting("fresh.csv", "2024-06-25T11:59:18.000Z"), Waiting("late.csv", "2024-06-25T11:00:00.000Z")

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from music_streams import history
+from music_streams.operate import history
 
 BEGIN = datetime(2024, 6, 25, 12, tzinfo=UTC)
 

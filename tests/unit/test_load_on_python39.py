@@ -45,7 +45,7 @@ def load_modules() -> dict[str, str]:
     """What glue/load_metrics.py imports of the package, and all that comes with it."""
     script = (ROOT / "glue" / "load_metrics.py").read_text()
     assert "from music_streams.load.job import run" in script
-    return imported_by("music_streams.load.job", "music_streams.aws")
+    return imported_by("music_streams.load.job", "music_streams.aws.clients")
 
 
 def own_files(modules: dict[str, str]) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from music_streams import logs
+from music_streams.aws import logs
 
 EXECUTION = "3f" * 16 + "-2"
 
@@ -65,7 +65,7 @@ def test_lines_of_other_packages_are_left_to_them(output):
 def test_a_handler_that_comes_later_writes_alone(output):
     other = io.StringIO()
     logs.write_by(logging.StreamHandler(other))
-    logging.getLogger("music_streams.ledger").info("moved")
+    logging.getLogger("music_streams.state.ledger").info("moved")
     assert (output.getvalue(), other.getvalue()) == ("", "moved\n")
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from samtranslator.yaml_helper import yaml_parse
 
-from music_streams.job_runs import _LONGEST_RUN
 from music_streams.maintain import upkeep
-from music_streams.transform.lake import EXECUTIONS_END
+from music_streams.run.job_runs import _LONGEST_RUN
+from music_streams.transform.spark.lake import EXECUTIONS_END
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "maintenance.md").read_text()

@@ -68,7 +68,7 @@ def test_the_same_sources_give_the_same_bytes_elsewhere_and_later(part, checkout
         ("jobs", "music_streams/schemas/metrics_item.schema.json"),
         ("airflow", "dags/reconcile_streams.py"),
         ("airflow", "plugins/music_streams_airflow/dashboard/static/dashboard.css"),
-        ("airflow", "music_streams/ledger.py"),
+        ("airflow", "music_streams/state/ledger.py"),
         ("airflow", "requirements/managed-airflow.txt"),
     ],
 )

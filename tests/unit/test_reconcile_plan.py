@@ -7,21 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from music_streams import requests
-from music_streams.reconcile.findings import (
-    GAPS,
-    DayFinding,
-    DayState,
-    FileFinding,
-    Findings,
-    State,
-    Window,
-    counts_of,
-)
+from music_streams.reconcile.findings import GAPS, DayFinding, DayState, FileFinding, Findings, State, Window, counts_of
 from music_streams.reconcile.plan import MAX_FAILURES, Plan, Repair, What, plan
 from music_streams.reconcile.records import DayRecord, Percentiles
 from music_streams.reconcile.reports import Report, run_name
-from music_streams.requests import Action, Attempt, Rebuild
+from music_streams.state import requests
+from music_streams.state.requests import Action, Attempt, Rebuild
 
 AT = "2026-11-22T04:15:00.123Z"
 FAILED_AT = "2026-11-22T04:00:00.000Z"

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from music_streams.errors import BadEvent
-from music_streams.requests import Action, Attempt, Forget, Rebuild, parse, to_message
+from music_streams.state.requests import Action, Attempt, Forget, Rebuild, parse, to_message
 
 STAMP = "2026-11-21T21:03:25.123Z"
 REQUESTS = st.one_of(

@@ -9,7 +9,15 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from music_streams.sample import DEFECTS, SONG_COLUMNS, STREAM_COLUMNS, USER_COLUMNS, Catalogue, broken, streams
+from music_streams_cli.sample_data import (
+    DEFECTS,
+    SONG_COLUMNS,
+    STREAM_COLUMNS,
+    USER_COLUMNS,
+    Catalogue,
+    broken,
+    streams,
+)
 from tests.oracle import Batch, Outcome, Reference, Source, StreamFile, evaluate
 
 DAY = date(2024, 6, 25)

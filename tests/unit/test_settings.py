@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from music_streams import settings
+from music_streams.aws import settings
 from music_streams.errors import BadSetting
 
 

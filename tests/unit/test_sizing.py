@@ -2,9 +2,9 @@
 
 import pytest
 
-from music_streams.runs import Manifest, ManifestSource
-from music_streams.sizing import Bounds, input_bytes, workers_for
-from music_streams.sources import Treatment
+from music_streams.state.run_files import Manifest, ManifestSource
+from music_streams.state.sizing import Bounds, input_bytes, workers_for
+from music_streams.state.sources import Treatment
 
 MIB, GIB = 1024**2, 1024**3
 BOUNDS = Bounds(least=2, most=10)

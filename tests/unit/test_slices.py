@@ -2,7 +2,7 @@
 
 import pytest
 
-from music_streams.slices import SLICE, has_time, work_off
+from music_streams.aws.slices import SLICE, has_time, work_off
 
 
 class Context:

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from checks.translate import translated
-from music_streams.ledger import Status
+from music_streams.aws.telemetry import Metric, Telemetry, Unit
 from music_streams.reconcile.records import TARGET_SECONDS
-from music_streams.telemetry import Metric, Telemetry, Unit
+from music_streams.state.ledger import Status
 from tests.functions import ROOT
 from tests.telemetry import PAGE, table
 from tests.template import Template, of_type
@@ -91,7 +91,7 @@ def test_the_alarm_and_the_promise_are_of_the_same_time(template):
 
 
 def log_groups(template: Template) -> set[str]:
-    """The CloudWatch log groups that the standard error of the jobs goes to, where :mod:`music_streams.logs` writes."""
+    """The CloudWatch log groups of the jobs' standard error, where :mod:`music_streams.aws.logs` writes."""
     return {
         # From Glue 5.0 on Spark jobs write both their streams into one group; .../error is for Spark's own lines.
         "/aws-glue/python-jobs/error"

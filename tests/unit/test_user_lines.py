@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from music_streams.user_lines import UserLines
-from music_streams.verdicts import MAX_LINE_BYTES, judge
+from music_streams.forget.user_lines import UserLines
+from music_streams.validation.verdicts import MAX_LINE_BYTES, judge
 from tests.differential import reading, strategies
 from tests.differential.reading import DirtyFile
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from music_streams import csv_line
-from music_streams.gunzip import MAX_MEMBERS
-from music_streams.verdicts import MAX_LINE_BYTES, Judgement, Verdict, judge
+from music_streams.validation import csv_line
+from music_streams.validation.gunzip import MAX_MEMBERS
+from music_streams.validation.verdicts import MAX_LINE_BYTES, Judgement, Verdict, judge
 
 KEY = "incoming/streams.csv"
 COLUMNS = ["user_id", "track_id", "listen_time"]

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-from music_streams import files, formats, story
-from music_streams.ledger import OBJECT_GONE, UNREADABLE, Entry, Status
-from music_streams.sources import Source
+from music_streams import formats
+from music_streams.operate import file_report, files
+from music_streams.operate.file_report import Story
 from music_streams.stack import Stack
-from music_streams.story import Story
+from music_streams.state.ledger import OBJECT_GONE, UNREADABLE, Entry, Status
+from music_streams.state.sources import Source
 
 DAYS_SHOWN = 31
 
@@ -50,7 +51,7 @@ def read(stack: Stack, source_id: str) -> Lineage | None:
         landed = (source for source in files.landed(stack) if source.source_id == source_id)
         source = next(landed, None)
         return Lineage(source, None) if source else None
-    told = story.tell(stack, replace(entry, days=entry.days[:DAYS_SHOWN]))  # each day's items are a query
+    told = file_report.tell(stack, replace(entry, days=entry.days[:DAYS_SHOWN]))  # each day's items are a query
     return Lineage(entry.source, replace(told, entry=entry))
 
 

@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 from boto3.dynamodb.conditions import Attr, ConditionBase
 from pydantic import BaseModel, Field, field_validator
 
-from music_streams import files
-from music_streams.ledger import Entry, Status
+from music_streams.operate import files
 from music_streams.reconcile.findings import FileFinding, State
 from music_streams.reconcile.reports import Reports
-from music_streams.sources import Source
 from music_streams.stack import Stack
+from music_streams.state.ledger import Entry, Status
+from music_streams.state.sources import Source
 
 LANDED = "LANDED"
 """What stands for the status of a file that the ledger does not know yet."""

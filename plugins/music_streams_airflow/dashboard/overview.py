@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from music_streams import clock, files, formats, health
-from music_streams.health import Health
-from music_streams.ledger import Entry, Status
+from music_streams import clock, formats
+from music_streams.operate import files, health
+from music_streams.operate.health import Health
 from music_streams.reconcile import records
 from music_streams.reconcile.records import TARGET_SECONDS, DayRecord
 from music_streams.reconcile.reports import Report, Reports
 from music_streams.stack import Stack
+from music_streams.state.ledger import Entry, Status
 from music_streams_airflow.dashboard import charts
 from music_streams_airflow.dashboard.charts import Chart
 from music_streams_airflow.dashboard.listing import LANDED

@@ -13,11 +13,12 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from music_streams import clock, files, formats
-from music_streams.health import Health
-from music_streams.ledger import Status
+from music_streams import clock, formats
+from music_streams.operate import files
+from music_streams.operate.health import Health
 from music_streams.reconcile.records import TARGET_SECONDS
 from music_streams.stack import Stack
+from music_streams.state.ledger import Status
 from music_streams_airflow.dashboard import text
 from music_streams_airflow.dashboard.guard import Login
 from music_streams_airflow.dashboard.listing import LANDED

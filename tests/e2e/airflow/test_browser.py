@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
-from music_streams import sample
 from music_streams.stack import Stack, find_stack
+from music_streams_cli import sample_data
 from tests.e2e.airflow.airflow_api import Airflow
 from tests.e2e.conftest import awaited
 from tests.e2e.faults.lake import Lake
@@ -58,7 +58,9 @@ def puts(stack, airflow) -> list[str]:
     world.settle(
         world.put_reference("songs", "made.csv", SONGS), world.put_reference("users", "made.csv", CATALOGUE.users)
     )
-    files = [world.put(f"seen-{day}.csv", sample.streams(50 + n, CATALOGUE, day, 300)) for n, day in enumerate(DAYS)]
+    files = [
+        world.put(f"seen-{day}.csv", sample_data.streams(50 + n, CATALOGUE, day, 300)) for n, day in enumerate(DAYS)
+    ]
     world.settle(*files, world.put("broken.csv", b"user_id,listen_time\n"))
     return [file.source_id for file in files]
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from music_streams import clock, sample
-from music_streams.inventory import landed
-from music_streams.ledger import Status
+from music_streams import clock
 from music_streams.reconcile.findings import State
+from music_streams.reconcile.inventory import landed
 from music_streams.reconcile.plan import What
 from music_streams.reconcile.reports import Report, Reports
 from music_streams.stack import Stack, find_stack
+from music_streams.state.ledger import Status
+from music_streams_cli import sample_data
 from tests.e2e.airflow.airflow_api import Airflow
 from tests.e2e.conftest import awaited
 from tests.e2e.faults.jobs import change_job
@@ -88,7 +89,7 @@ def broken_jobs(stack: Stack) -> Iterator[None]:
 
 
 def streams(day: date, seed: int, rows: int = 200) -> bytes:
-    return sample.streams(seed, CATALOGUE, day, rows)
+    return sample_data.streams(seed, CATALOGUE, day, rows)
 
 
 def check_days(world: World, *days: date) -> None:

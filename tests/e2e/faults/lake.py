@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from music_streams.aws import split_uri
+from music_streams.aws.clients import split_uri
 from music_streams.stack import Stack
 
 DATABASE = "music_streams"

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from music_streams import arrivals, inventory, sample
-from music_streams.ledger import Status
+from music_streams.ingest import s3_events
+from music_streams.reconcile import inventory
+from music_streams.state.ledger import Status
+from music_streams_cli import sample_data
 from music_streams_cli.journey import Journey
 from tests.e2e.conftest import awaited
 from tests.e2e.faults.lake import LISTENS, REJECTED_ROWS
@@ -96,7 +98,7 @@ class Wave:
 
 def deliver_five_times_at_once(world: World, put: Journey) -> None:
     landed = inventory.landed(world.stack.s3, world.stack.landing_bucket)
-    [event] = [arrivals.event_of(source) for source in landed if source.source_id == put.source_id]
+    [event] = [s3_events.event_of(source) for source in landed if source.source_id == put.source_id]
     with ThreadPoolExecutor(5) as pool:
         list(pool.map(world.send, [event] * 5))
 
@@ -104,21 +106,21 @@ def deliver_five_times_at_once(world: World, put: Journey) -> None:
 @pytest.fixture(scope="module")
 def wave(world) -> Wave:
     day = world.new_day()
-    over = [world.put_alone("over.csv", sample.streams(1, CATALOGUE, day, 150))]
-    over += [world.put("over.csv", sample.streams(seed, CATALOGUE, day, 150, dirty=0.1)) for seed in (2, 3)]
+    over = [world.put_alone("over.csv", sample_data.streams(1, CATALOGUE, day, 150))]
+    over += [world.put("over.csv", sample_data.streams(seed, CATALOGUE, day, 150, dirty=0.1)) for seed in (2, 3)]
 
     day = world.new_day()
-    often = world.put("often.csv", sample.streams(1, CATALOGUE, day, 150, dirty=0.1))
+    often = world.put("often.csv", sample_data.streams(1, CATALOGUE, day, 150, dirty=0.1))
     deliver_five_times_at_once(world, often)
-    bad = world.put("bad.csv", sample.streams(2, CATALOGUE, day, 100, dirty=0.21))
-    refused = world.put("names/[bad] .../%00 é.csv", sample.broken(day)["missing_columns"])
+    bad = world.put("bad.csv", sample_data.streams(2, CATALOGUE, day, 100, dirty=0.21))
+    refused = world.put("names/[bad] .../%00 é.csv", sample_data.broken(day)["missing_columns"])
     put = Wave(often, over, bad, refused)
 
     day = world.new_day()
     for number, name in enumerate(NAMES):
-        put.names[name] = world.put(f"names/{name}", sample.streams(number, CATALOGUE, day, 20, dirty=0.05))
+        put.names[name] = world.put(f"names/{name}", sample_data.streams(number, CATALOGUE, day, 20, dirty=0.05))
 
-    rows = sample.streams(9, CATALOGUE, DAY, 120)
+    rows = sample_data.streams(9, CATALOGUE, DAY, 120)
     for name, written in NOTATIONS.items():
         day = world.new_day()
         put.notations[day] = world.put(f"notations/{name}", written(moved(rows, day)))
@@ -140,7 +142,7 @@ def test_everything_counts_once(world, wave):
 
 def test_an_event_delivered_six_times_has_one_effect(world, wave):
     entry = world.entry(wave.often)
-    deliver = arrivals.event_of(entry.source)
+    deliver = s3_events.event_of(entry.source)
     world.send(deliver, deliver)  # and again when all is over
     awaited(lambda: are_all_taken(world))
     assert world.entry(wave.often) == entry
@@ -207,7 +209,7 @@ def test_of_a_file_with_too_many_bad_rows_nothing_counts(world, wave):
 def test_a_late_file_recomputes_its_days_alone(world, wave):
     before = {(item["pk"], item["sk"]): item for item in world.items()}
     day = min(wave.notations)
-    [entry] = world.settle(world.put("late.csv", sample.streams(50, CATALOGUE, day, 80)))
+    [entry] = world.settle(world.put("late.csv", sample_data.streams(50, CATALOGUE, day, 80)))
     touched = {key for key, item in before.items() if any(is_of(item, day) for day in entry.days)}
     after = {(item["pk"], item["sk"]): item for item in world.items()}
     assert all(after[key] == item for key, item in before.items() if key not in touched)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from music_streams import sample
-from music_streams.ledger import Status
+from music_streams.state.ledger import Status
+from music_streams_cli import sample_data
 from music_streams_cli.journey import Journey
 from tests.e2e.faults.victims import LOAD, TRANSFORM, Victims, tree
 from tests.e2e.faults.world import CATALOGUE, World, now
@@ -21,7 +21,7 @@ def test_all_is_made_good_after_everything_died_again_and_again(world, victims):
     killed_at = now()
     for number, has_come in enumerate(moments(world, victims, puts)):
         for day in days:
-            rows = sample.streams(number, CATALOGUE, day, 200, dirty=0.05, duplicates=0.02)
+            rows = sample_data.streams(number, CATALOGUE, day, 200, dirty=0.05, duplicates=0.02)
             puts.append(world.put(f"blackout/{day} {number}.csv", rows))
         world.redrive_until(has_come, killed_at)
         killed_at = now()

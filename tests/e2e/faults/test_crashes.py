@@ -7,9 +7,9 @@ from functools import partial
 
 import pytest
 
-from music_streams import sample
-from music_streams.ledger import Status
-from music_streams.requests import Action
+from music_streams.state.ledger import Status
+from music_streams.state.requests import Action
+from music_streams_cli import sample_data
 from music_streams_cli.journey import Journey
 from tests.e2e.conftest import awaited
 from tests.e2e.faults import moments
@@ -33,7 +33,7 @@ SECOND_ATTEMPT_DIES = [moments.listens_committed, moments.older_copies_deleted]
 
 
 def file(seed: int, day: date) -> bytes:
-    return sample.streams(seed, CATALOGUE, day, ROWS, dirty=0.05, duplicates=0.02, unknown=0.02)
+    return sample_data.streams(seed, CATALOGUE, day, ROWS, dirty=0.05, duplicates=0.02, unknown=0.02)
 
 
 def break_runs(world: World, victims: Victims, put: Journey, strike_at: Sequence[Moment]) -> list[str]:

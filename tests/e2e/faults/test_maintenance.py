@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from music_streams import sample
-from music_streams.ledger import Status
 from music_streams.maintain import report
 from music_streams.maintain.report import TableReport
-from music_streams.requests import Action
+from music_streams.state.ledger import Status
+from music_streams.state.requests import Action
+from music_streams_cli import sample_data
 from music_streams_cli.journey import Journey
 from tests.e2e.conftest import awaited
 from tests.e2e.faults.lake import LISTENS, REJECTED_ROWS
@@ -54,7 +54,7 @@ def committed(world: World, since: datetime, until: datetime) -> int:
 
 def test_what_comes_and_goes_while_the_lake_is_maintained_is_counted_once(world):
     day = world.new_day()
-    files = [sample.streams(n, CATALOGUE, day, 400, dirty=0.05) for n in range(ENOUGH + 4)]
+    files = [sample_data.streams(n, CATALOGUE, day, 400, dirty=0.05) for n in range(ENOUGH + 4)]
     early = [world.put_alone(f"maintained/{n}.csv", files.pop()) for n in range(ENOUGH)]
     world.settle(*early)
 

@@ -5,9 +5,12 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from music_streams import clock, repair, requests, sample
-from music_streams.ledger import Status
-from music_streams.requests import Action, Forget
+from music_streams import clock
+from music_streams.reconcile import stalled
+from music_streams.state import requests
+from music_streams.state.ledger import Status
+from music_streams.state.requests import Action, Forget
+from music_streams_cli import sample_data
 from music_streams_cli.journey import Journey
 from tests.e2e.faults.traces import traces_of
 from tests.e2e.faults.world import CATALOGUE
@@ -15,7 +18,7 @@ from tests.e2e.faults.world import CATALOGUE
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 USER = 7_310_574_920_163  # no other user's id holds its digits, none is greater
-LATER = sample.Catalogue.generate(42, songs=40, users=300)  # songs that come after their listens
+LATER = sample_data.Catalogue.generate(42, songs=40, users=300)  # songs that come after their listens
 
 
 @dataclass
@@ -44,12 +47,14 @@ def without_user(content: bytes) -> bytes:
 def files(world) -> Files:
     day = world.new_day()
     plain, packed, bad = (
-        with_user(sample.streams(seed, CATALOGUE, day, 60, dirty=dirty), str(day))
+        with_user(sample_data.streams(seed, CATALOGUE, day, 60, dirty=dirty), str(day))
         for seed, dirty in ((1, 0.05), (2, 0.0), (3, 0.5))
     )
     put = Files(
-        parked=world.put("operators/parked.csv", sample.streams(4, LATER, world.new_day(), 200, unknown=0.05)),
-        retracted=world.put("operators/retracted.csv", sample.streams(5, CATALOGUE, world.new_day(), 200, dirty=0.05)),
+        parked=world.put("operators/parked.csv", sample_data.streams(4, LATER, world.new_day(), 200, unknown=0.05)),
+        retracted=world.put(
+            "operators/retracted.csv", sample_data.streams(5, CATALOGUE, world.new_day(), 200, dirty=0.05)
+        ),
         of_user=[
             world.put("operators/plain.csv", plain),
             world.put("operators/packed.csv.gz", gzip.compress(packed)),
@@ -68,7 +73,7 @@ def asked(world, files) -> Files:
     world.check()
     assert world.entry(files.parked).rejected == {"unknown_track": 200}
     world.settle(world.put_reference("songs", "later.csv", LATER.songs))
-    assert files.parked.source_id in {entry.source.source_id for entry in repair.parked(world.stack.ledger)}
+    assert files.parked.source_id in {entry.source.source_id for entry in stalled.parked(world.stack.ledger)}
     world.ask(files.parked, Action.REPLAY)
     world.ask(files.retracted, Action.RETRACT)
     world.come_to(files.parked, Status.ARCHIVED, attempt=2)

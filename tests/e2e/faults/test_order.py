@@ -4,9 +4,9 @@ from functools import partial
 
 import pytest
 
-from music_streams import sample
-from music_streams.ledger import Status
-from music_streams.requests import Action
+from music_streams.state.ledger import Status
+from music_streams.state.requests import Action
+from music_streams_cli import sample_data
 from tests.e2e.conftest import awaited
 from tests.e2e.faults.victims import LOAD, held
 from tests.e2e.faults.world import CATALOGUE, RARE_GENRE, RARE_TRACK
@@ -16,8 +16,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 def test_the_newest_snapshot_stands_when_older_runs_end_last(world, victims):
     early, half_way = world.new_day(), world.new_day()  # the days whose old runs are held before the fence, and after
-    old = [sample.streams(n, CATALOGUE, day, 1_500) for n, day in enumerate((early, half_way))]
-    new = [sample.streams(n, CATALOGUE, day, 300) for n, day in enumerate((early, half_way), start=2)]
+    old = [sample_data.streams(n, CATALOGUE, day, 1_500) for n, day in enumerate((early, half_way))]
+    new = [sample_data.streams(n, CATALOGUE, day, 300) for n, day in enumerate((early, half_way), start=2)]
     rare = [f"1,{RARE_TRACK},{day} 12:00:00\n".encode() for day in (early, half_way)]
     rare_items = {(f"GENRE#{RARE_GENRE}", f"DAY#{day}") for day in (early, half_way)}
 

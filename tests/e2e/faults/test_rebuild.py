@@ -2,10 +2,13 @@
 
 import pytest
 
-from music_streams import clock, repair, requests, sample
-from music_streams.ledger import Status
-from music_streams.requests import Action, Rebuild
-from music_streams.sources import Kind
+from music_streams import clock
+from music_streams.reconcile import stalled
+from music_streams.state import requests
+from music_streams.state.ledger import Status
+from music_streams.state.requests import Action, Rebuild
+from music_streams.state.sources import Kind
+from music_streams_cli import sample_data
 from tests.e2e.conftest import awaited
 from tests.e2e.faults.lake import DATABASE, LISTENS, REJECTED_ROWS
 from tests.e2e.faults.world import CATALOGUE, PATIENCE, World, now
@@ -17,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 def a_history(world) -> None:
     """A lake with a history, where no other test has made one: the new one begins to count at 1."""
     if not world.lake.rows(LISTENS):
-        put = world.put("rebuild.csv", sample.streams(1, CATALOGUE, world.new_day(), 100, dirty=0.1))
+        put = world.put("rebuild.csv", sample_data.streams(1, CATALOGUE, world.new_day(), 100, dirty=0.1))
         world.come_to(put, Status.ARCHIVED)
         world.ask(put, Action.REPLAY)
         world.come_to(put, Status.ARCHIVED, attempt=2)
@@ -28,7 +31,7 @@ def test_lost_metrics_are_made_again_from_the_lake(world):
         for item in world.items():
             table.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
     assert not world.items()
-    request = Rebuild(repair.days_known(world.stack.ledger), clock.stamp(now()))
+    request = Rebuild(stalled.days_known(world.stack.ledger), clock.stamp(now()))
     world.send(requests.to_message(request))
     assert world.ended(f"{request.batch_id}-1") == "SUCCEEDED"
     world.check()
@@ -38,7 +41,7 @@ def test_a_lost_lake_is_made_again_from_the_archive(world):
     before = world.lake.metadata(LISTENS)
     lose_the_lake(world)
     entries = [each for each in world.stack.ledger.with_status(Status.ARCHIVED) if each.source.kind is Kind.STREAMS]
-    world.send(*(repair.ask(entry, Action.REPLAY) for entry in entries))
+    world.send(*(stalled.ask(entry, Action.REPLAY) for entry in entries))
     attempts = {entry.source.source_id: entry.attempt for entry in entries}
 
     def are_all_through() -> bool:

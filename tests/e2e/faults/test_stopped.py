@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from music_streams import sample
-from music_streams.ledger import Status
-from music_streams.requests import Action
+from music_streams.state.ledger import Status
+from music_streams.state.requests import Action
+from music_streams_cli import sample_data
 from tests.e2e.conftest import awaited
 from tests.e2e.faults.victims import TRANSFORM, held
 from tests.e2e.faults.world import CATALOGUE, PATIENCE, World
@@ -26,10 +26,10 @@ def test_a_run_waits_for_room_as_long_as_it_takes(world, victims):
     with ExitStack() as until_refused:
         for number in range(ROOM):
             puts.append(
-                world.put_alone(f"stopped/{number}.csv", sample.streams(number, CATALOGUE, world.new_day(), 50))
+                world.put_alone(f"stopped/{number}.csv", sample_data.streams(number, CATALOGUE, world.new_day(), 50))
             )
             until_refused.enter_context(held(victims.run(TRANSFORM, world.execution_of(puts[-1]))))
-        waits = world.put_alone("stopped/waits.csv", sample.streams(9, CATALOGUE, world.new_day(), 50))
+        waits = world.put_alone("stopped/waits.csv", sample_data.streams(9, CATALOGUE, world.new_day(), 50))
         awaited(lambda: refusals(world, world.entry(waits).execution_arn) >= REFUSALS, PATIENCE)
         # Of one that is held the execution is stopped meanwhile; a run of it whose start went unanswered waits too.
         stopped = puts[0]
@@ -54,7 +54,9 @@ def refusals(world: World, execution_arn: str) -> int:
 
 def test_a_run_whose_start_went_unanswered_changes_no_number(world, victims):
     """Step Functions starts another, and both go to their end side by side."""
-    put = world.put_alone("stopped/unanswered.csv", sample.streams(20, CATALOGUE, world.new_day(), 300, dirty=0.05))
+    put = world.put_alone(
+        "stopped/unanswered.csv", sample_data.streams(20, CATALOGUE, world.new_day(), 300, dirty=0.05)
+    )
     execution = world.execution_of(put)
     start_unanswered(world, execution)
     victims.run(TRANSFORM, execution, frozenset({victims.run(TRANSFORM, execution).pid}))
@@ -78,7 +80,7 @@ def start_unanswered(world: World, execution: str) -> None:
 
 def test_when_an_execution_times_out_nothing_of_it_goes_on(world, victims):
     with time_out_after(world, TOO_LONG):
-        put = world.put_alone("stopped/too long.csv", sample.streams(21, CATALOGUE, world.new_day(), 50))
+        put = world.put_alone("stopped/too long.csv", sample_data.streams(21, CATALOGUE, world.new_day(), 50))
     execution = world.execution_of(put)
     known = victims.run(TRANSFORM, execution)
     with held(known):

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from music_streams import sample
-from music_streams.ledger import Status
-from music_streams.requests import Action
-from music_streams.runs import RunFolder, read_manifest
+from music_streams.state.ledger import Status
+from music_streams.state.requests import Action
+from music_streams.state.run_files import RunFolder, read_manifest
+from music_streams_cli import sample_data
 from tests.e2e.faults.victims import TRANSFORM, Victims, held
 from tests.e2e.faults.world import CATALOGUE, World
 
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 def test_of_a_hundred_files_the_one_that_breaks_the_read_is_left_out(world, victims):
     day = world.new_day()
-    contents = [gzip.compress(sample.streams(n, CATALOGUE, day, 20, dirty=0.05)) for n in range(100)]
+    contents = [gzip.compress(sample_data.streams(n, CATALOGUE, day, 20, dirty=0.05)) for n in range(100)]
     with ThreadPoolExecutor(8) as pool:
         puts = list(pool.map(lambda n: world.put(f"hundred/{n}.csv.gz", contents[n]), range(100)))
     broken = puts[57]
@@ -49,7 +49,7 @@ def test_of_a_hundred_files_the_one_that_breaks_the_read_is_left_out(world, vict
 
 def test_a_thousand_files_at_once_are_few_runs(world, victims):
     days = [world.new_day() for _ in range(2)]
-    contents = [sample.streams(n, CATALOGUE, days[n % 2], 30) for n in range(1_000)]
+    contents = [sample_data.streams(n, CATALOGUE, days[n % 2], 30) for n in range(1_000)]
     executions, runs = len(world.executions("SUCCEEDED")), job_runs(world)
     failed = len(world.executions("FAILED"))
     began = time.monotonic()

@@ -9,25 +9,28 @@ from typing import Any
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
-from music_streams import aws, clock, repair, requests, sample
-from music_streams.executions import Executions
-from music_streams.ledger import Entry, Status
-from music_streams.repair import Repairs
-from music_streams.requests import Action
+from music_streams import clock
+from music_streams.aws import clients
+from music_streams.reconcile import stalled
+from music_streams.reconcile.stalled import Repairs
+from music_streams.run.executions import Executions
 from music_streams.stack import Stack
-from music_streams_cli import journey
+from music_streams.state import requests
+from music_streams.state.ledger import Entry, Status
+from music_streams.state.requests import Action
+from music_streams_cli import journey, sample_data
 from music_streams_cli.journey import ENDED, Journey
 from tests.e2e.conftest import awaited
 from tests.e2e.faults.lake import LISTENS, REJECTED_ROWS, Lake
 from tests.oracle import Batch, Outcome, Reference, StreamFile, differences, evaluate, scan_items
 
-CATALOGUE = sample.Catalogue.generate(41, songs=1_000, users=300)
+CATALOGUE = sample_data.Catalogue.generate(41, songs=1_000, users=300)
 RARE_TRACK, RARE_GENRE = "0123456789RareTrack012", "sea shanty"  # of no file that is made from the catalogue
 SONGS = (
     CATALOGUE.songs
     + ",".join(
         {"track_id": RARE_TRACK, "duration_ms": "60000", "track_genre": RARE_GENRE}.get(name, "")
-        for name in sample.SONG_COLUMNS
+        for name in sample_data.SONG_COLUMNS
     ).encode()
 )
 PATIENCE = 300.0  # seconds for a run and the runs before it in the queue, on a busy machine
@@ -76,7 +79,7 @@ class World:
     # ── Asking ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def ask(self, put: Journey, action: Action) -> None:
-        self.send(repair.ask(self.entry(put), action))
+        self.send(stalled.ask(self.entry(put), action))
 
     def send(self, *messages: str) -> None:
         requests.send(self.stack.client("sqs"), self.stack.outputs["ArrivalsQueueUrl"], messages)
@@ -245,7 +248,7 @@ class World:
         try:
             self.stack.s3.head_object(**entry.source.address)  # type: ignore[arg-type]  # VersionId is there
         except ClientError as error:
-            if aws.error_code(error) == "404":
+            if clients.error_code(error) == "404":
                 return False
             raise
         return True

@@ -12,8 +12,8 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner
 
-from music_streams.sources import Source, batch_id_of
 from music_streams.stack import Stack, find_stack
+from music_streams.state.sources import Source, batch_id_of
 from music_streams_cli.app import app
 
 Run = Callable[..., Any]

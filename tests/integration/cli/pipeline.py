@@ -6,12 +6,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from music_streams import arrivals, clock, requests
-from music_streams.erased import Deleted, Erased, write_erased
-from music_streams.ledger import Entry
-from music_streams.requests import Action, Attempt, Forget, Rebuild
-from music_streams.runs import RunFolder, Summary, write_summary
+from music_streams import clock
+from music_streams.forget.erased import Deleted, Erased, write_erased
+from music_streams.ingest import s3_events
 from music_streams.stack import Stack
+from music_streams.state import requests
+from music_streams.state.ledger import Entry
+from music_streams.state.requests import Action, Attempt, Forget, Rebuild
+from music_streams.state.run_files import RunFolder, Summary, write_summary
 from tests.integration.cli.conftest import put_entry
 from tests.permissions.acting import OTHERS
 
@@ -76,7 +78,7 @@ class Pipeline:
                 write_erased(self.stack.s3, folder, Erased(set(self.deleted), self.deleted))
             self.statuses[self.stack.executions.arn(request.batch_id, 1)] = self.executions
         else:
-            source = arrivals.source_of(body, self.stack.landing_bucket)
+            source = s3_events.source_of(body, self.stack.landing_bucket)
             assert source
             self.asked.append(("event", source.key))
             put_entry(self.stack, source, status="ARCHIVED", updated_at=clock.now(), **COUNTS)

@@ -6,8 +6,8 @@ import re
 import pytest
 from botocore.exceptions import ClientError
 
-from music_streams import requests
-from music_streams.requests import Action, Attempt, Forget, Rebuild
+from music_streams.state import requests
+from music_streams.state.requests import Action, Attempt, Forget, Rebuild
 from music_streams_cli import dead_letters, output
 from tests.unit.cli.golden import check
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from music_streams.erased import Deleted
-from music_streams.executions import Executions
-from music_streams.sources import Source
+from music_streams.forget.erased import Deleted
+from music_streams.run.executions import Executions
+from music_streams.state.sources import Source
 from music_streams_cli import journey, output, runs
 from music_streams_cli.app import app
 from tests.integration.cli.conftest import MACHINE, put_entry

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from music_streams.sources import Source
+from music_streams.state.sources import Source
 from tests.integration.cli.conftest import ARRIVED, put_entry
 
 ROWS = b"user_id,track_id,listen_time\n"

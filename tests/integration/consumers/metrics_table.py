@@ -14,7 +14,7 @@ import pytest
 from moto import mock_aws
 from samtranslator.yaml_helper import yaml_parse
 
-from music_streams import aws
+from music_streams.aws import clients
 from music_streams.load.items import Stamp, item
 from tests.oracle import Batch, Reference, StreamFile, evaluate
 
@@ -100,7 +100,7 @@ def metrics_table() -> Iterator[MetricsTable]:
         }.items():
             environment.setenv(name, value)
         with mock_aws():
-            dynamodb = aws.dynamodb()
+            dynamodb = clients.dynamodb()
             described = TEMPLATE["Resources"]["MetricsTable"]["Properties"]
             known = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
             dynamodb.create_table(TableName=TABLE, **{name: described[name] for name in known})

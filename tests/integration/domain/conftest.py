@@ -10,7 +10,7 @@ from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
 from local.moto_patches import objects, tables
-from music_streams import job_runs
+from music_streams.run import job_runs
 from tests.integration.domain.world import World
 
 

@@ -4,11 +4,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from music_streams.archive import archive_sources
-from music_streams.claim import Claim, claim_sources
-from music_streams.ledger import Entry
-from music_streams.runs import RunFolder, SourceOutcome, Summary, read_claimed, read_manifest, write_result
-from music_streams.sources import Source, execution_name
+from music_streams.run.archive import archive_sources
+from music_streams.run.claim import Claim, claim_sources
+from music_streams.state.ledger import Entry
+from music_streams.state.run_files import RunFolder, SourceOutcome, Summary, read_claimed, read_manifest, write_result
+from music_streams.state.sources import Source, execution_name
 from tests.integration.domain.world import LAKE, World, always
 
 DAY = "2024-06-25"

@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from music_streams import arrivals
-from music_streams.intake import Outcome
-from music_streams.ledger import Status
-from music_streams.repair import ask
-from music_streams.requests import Action
+from music_streams.ingest import s3_events
+from music_streams.ingest.intake import Outcome
+from music_streams.reconcile.stalled import ask
+from music_streams.state.ledger import Status
+from music_streams.state.requests import Action
 from tests.integration.domain.run import Run
 from tests.integration.domain.validate import Validate, message, take
 from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LANDING, RECEIVED_AT
@@ -125,13 +125,13 @@ def test_an_object_that_is_gone_fails_once_and_comes_back_no_more(world, is_redr
 
 def test_a_lost_event_is_made_again(world):
     source = world.upload(key="incoming/lost + %2F [1].csv")
-    assert take(world, arrivals.event_of(source)).outcomes == [Outcome.VALID]
+    assert take(world, s3_events.event_of(source)).outcomes == [Outcome.VALID]
     assert world.entry(source).source == source
 
 
 def test_an_event_that_was_lost_and_then_comes_after_all_is_a_duplicate(world):
     source = world.upload()
-    take(world, arrivals.event_of(source))
+    take(world, s3_events.event_of(source))
     before = world.item(source)
     assert take(world, message(source)).outcomes == [Outcome.DUPLICATE]
     assert world.item(source) == before

@@ -14,20 +14,23 @@ from typing import Any
 
 import pytest
 
-from music_streams import objects, packing, requests, verdicts
-from music_streams.archive import archive_sources
-from music_streams.claim import claim_sources
-from music_streams.erasure import Erasure
+from music_streams.aws import objects
 from music_streams.errors import ArchiveMismatch, BadEvent, ForgetFailed, Unreadable
-from music_streams.gunzip import MAX_MEMBERS, gunzip
-from music_streams.ledger import Status
-from music_streams.removals import Removals
-from music_streams.requests import Forget
-from music_streams.runs import Manifest, RunFolder, Summary, read_claimed, write_manifest, write_summary
-from music_streams.sources import Source
+from music_streams.forget import packing
+from music_streams.forget.erasure import Erasure
+from music_streams.run.archive import archive_sources
+from music_streams.run.claim import claim_sources
+from music_streams.state import requests
+from music_streams.state.ledger import Status
+from music_streams.state.removals import Removals
+from music_streams.state.requests import Forget
+from music_streams.state.run_files import Manifest, RunFolder, Summary, read_claimed, write_manifest, write_summary
+from music_streams.state.sources import Source
 from music_streams.transform import job
 from music_streams.transform.discretion import discreet
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS
+from music_streams.validation import verdicts
+from music_streams.validation.gunzip import MAX_MEMBERS, gunzip
 from tests.differential import reading
 from tests.integration.domain.validate import Validate, plenty
 from tests.integration.domain.world import FILES, LAKE, LANDING, RECEIVED_AT, Crash, always

@@ -5,7 +5,7 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
-from music_streams.runs import RunFolder
+from music_streams.state.run_files import RunFolder
 from tests.integration.domain.world import LAKE
 
 

@@ -9,10 +9,10 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from moto.stepfunctions.models import stepfunctions_backends
 
 from music_streams.errors import JobRunsAlive
-from music_streams.intake import Outcome
-from music_streams.ledger import Status
-from music_streams.repair import ask
-from music_streams.requests import Action
+from music_streams.ingest.intake import Outcome
+from music_streams.reconcile.stalled import ask
+from music_streams.state.ledger import Status
+from music_streams.state.requests import Action
 from tests.integration.domain.run import Run
 from tests.integration.domain.standing import standing
 from tests.integration.domain.validate import message, take

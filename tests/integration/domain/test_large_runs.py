@@ -8,15 +8,15 @@ from typing import Any, cast
 
 import pytest
 
-from music_streams.alerts import Alerts
-from music_streams.archive import archive_sources
-from music_streams.claim import claim_sources
-from music_streams.ledger import Ledger, Status
-from music_streams.quarantine import Quarantine
-from music_streams.runs import Manifest, ManifestSource, RunFolder, Summary, write_manifest, write_result
-from music_streams.settle import Settlement
-from music_streams.slices import SLICE
-from music_streams.sources import Source, batch_id_of
+from music_streams.aws.alerts import Alerts
+from music_streams.aws.slices import SLICE
+from music_streams.run.archive import archive_sources
+from music_streams.run.claim import claim_sources
+from music_streams.run.quarantine import Quarantine
+from music_streams.run.settle import Settlement
+from music_streams.state.ledger import Ledger, Status
+from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, Summary, write_manifest, write_result
+from music_streams.state.sources import Source, batch_id_of
 from tests.integration.domain.run import ACCEPTED, DAY, RUN_ID, TOO_BAD, Run
 from tests.integration.domain.world import FILES, GOOD, HEADER, LAKE, LANDING, RECEIVED_AT, always
 from tests.integration.load.memory_dynamodb import MemoryDynamoDB

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from music_streams import objects
+from music_streams.aws import objects
 from music_streams.errors import ArchiveMismatch, ObjectGone
-from music_streams.sources import Source
+from music_streams.state.sources import Source
 from tests.integration.domain.world import GOOD, LAKE, LANDING, RECEIVED_AT, Crash
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from music_streams.ledger import Status
-from music_streams.runs import RunFolder
-from music_streams.sources import Source
-from music_streams.transform.reference_data import ReferenceData
+from music_streams.state.ledger import Status
+from music_streams.state.run_files import RunFolder
+from music_streams.state.sources import Source
+from music_streams.transform.spark.reference_data import ReferenceData
 from tests.integration.domain.world import LAKE, LANDING, World
 
 PREFIX = "reference/songs/"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from music_streams.runs import (
+from music_streams.state.run_files import (
     Manifest,
     ManifestSource,
     RunFolder,

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from music_streams import objects, repair
+from music_streams.aws import objects
 from music_streams.errors import ObjectGone, Unreadable
-from music_streams.intake import Outcome
-from music_streams.ledger import Status
-from music_streams.repair import Repairs
-from music_streams.requests import Action
-from music_streams.sources import Source
+from music_streams.ingest.intake import Outcome
+from music_streams.reconcile import stalled
+from music_streams.reconcile.stalled import Repairs
+from music_streams.state.ledger import Status
+from music_streams.state.requests import Action
+from music_streams.state.sources import Source
 from tests.integration.domain.standing import standing
 from tests.integration.domain.validate import Validate, message, plenty, take
 from tests.integration.domain.world import GOOD, LAKE, LANDING, RECEIVED_AT
@@ -117,7 +118,7 @@ def test_a_redrive_of_what_still_cannot_be_read_changes_nothing(world, refusal):
     with refused(world, source, refusal):
         take(world, message(source))
         before = world.item(source)
-        asked = repair.ask(world.entry(source), Action.REDRIVE)
+        asked = stalled.ask(world.entry(source), Action.REDRIVE)
         assert take(world, asked).outcomes == [Outcome.UNREADABLE]
         assert world.item(source) == before
 
@@ -126,7 +127,7 @@ def test_a_replay_of_a_copy_that_cannot_be_read_changes_nothing(world, refusal):
     entry = standing(world, Status.ARCHIVED)
     before = world.item(entry.source)
     with refused(world, entry.source, refusal):
-        assert take(world, repair.ask(entry, Action.REPLAY)).outcomes == [Outcome.UNREADABLE]
+        assert take(world, stalled.ask(entry, Action.REPLAY)).outcomes == [Outcome.UNREADABLE]
     assert world.item(entry.source) == before
 
 

@@ -8,17 +8,17 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from music_streams import aws
-from music_streams.alerts import Alerts
-from music_streams.executions import Executions
-from music_streams.failure import FailurePath
-from music_streams.intake import Intake
-from music_streams.job_runs import JobRuns
-from music_streams.ledger import Entry, Ledger, Status
-from music_streams.quarantine import Quarantine
-from music_streams.runs import Manifest, ManifestSource, RunFolder, write_claimed, write_manifest
-from music_streams.settle import Settlement
-from music_streams.sources import Source, batch_id_of
+from music_streams.aws import clients
+from music_streams.aws.alerts import Alerts
+from music_streams.ingest.intake import Intake
+from music_streams.run.executions import Executions
+from music_streams.run.failure import FailurePath
+from music_streams.run.job_runs import JobRuns
+from music_streams.run.quarantine import Quarantine
+from music_streams.run.settle import Settlement
+from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, write_claimed, write_manifest
+from music_streams.state.sources import Source, batch_id_of
 from tests.integration.domain.glue import Glue
 
 LANDING, LAKE, FILES, METRICS = "landing", "lake", "files", "metrics"
@@ -44,13 +44,13 @@ class World:
     """Clients and resources; names of objects that no other test uses."""
 
     def __init__(self) -> None:
-        self.s3: Any = aws.client("s3")
-        self.sns: Any = aws.client("sns")
-        self.sqs: Any = aws.client("sqs")
-        self.sfn: Any = aws.client("stepfunctions")
-        self.events: Any = aws.client("events")
-        self.glue = Glue(aws.client("glue"))
-        self.dynamodb = aws.dynamodb()
+        self.s3: Any = clients.client("s3")
+        self.sns: Any = clients.client("sns")
+        self.sqs: Any = clients.client("sqs")
+        self.sfn: Any = clients.client("stepfunctions")
+        self.events: Any = clients.client("events")
+        self.glue = Glue(clients.client("glue"))
+        self.dynamodb = clients.dynamodb()
         self._numbers = itertools.count(1)
         self._create()
         self.ledger = Ledger(FILES)

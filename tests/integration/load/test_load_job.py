@@ -17,7 +17,7 @@ from music_streams.load import job
 from music_streams.load.fence import Day, Fence
 from music_streams.load.items import UnorderedMetrics
 from music_streams.load.job import run
-from music_streams.runs import (
+from music_streams.state.run_files import (
     LoadReport,
     Manifest,
     RunFolder,

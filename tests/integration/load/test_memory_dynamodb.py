@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from music_streams import aws
+from music_streams.aws import clients
 from music_streams.load import fence
 from tests.integration.load.days import FILES, METRICS, TABLES, Version, by_key
 from tests.integration.load.interleaving import Program, interleave, pool_in_order_of
@@ -55,7 +55,7 @@ def moto_client():
         environment.setenv("AWS_SECRET_ACCESS_KEY", "test")
         environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
         with mock_aws():
-            client = aws.dynamodb()
+            client = clients.dynamodb()
             for table, keys in TABLES.items():
                 client.create_table(
                     TableName=table,

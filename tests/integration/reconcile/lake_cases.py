@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 
-from music_streams.aws import split_uri
+from music_streams.aws.clients import split_uri
 from music_streams.errors import LakeChanged
 from music_streams.load.items import Stamp, item
 from music_streams.reconcile.drift import differences

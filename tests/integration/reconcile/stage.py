@@ -10,9 +10,9 @@ import pyarrow as pa
 from music_streams import clock
 from music_streams.reconcile.files import FileTaker
 from music_streams.reconcile.findings import FileFinding, Window
-from music_streams.repair import Repairs
-from music_streams.sources import Source
+from music_streams.reconcile.stalled import Repairs
 from music_streams.stack import Stack
+from music_streams.state.sources import Source
 from music_streams.transform.ports import Pinned
 from tests.integration.domain.world import FILES, LAKE, LANDING, METRICS, RECEIVED_AT, World
 from tests.integration.reconcile.contract import Row, batches

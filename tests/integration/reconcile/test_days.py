@@ -4,15 +4,16 @@ from typing import Any
 
 import pytest
 
-from music_streams import clock, requests
-from music_streams.ledger import Status
+from music_streams import clock
 from music_streams.reconcile.days import DayJudge
 from music_streams.reconcile.findings import DayFinding, DayState, Findings, State
 from music_streams.reconcile.lake import LakeReader
 from music_streams.reconcile.plan import What
 from music_streams.reconcile.reconciler import Reconciler
 from music_streams.reconcile.recount import recount
-from music_streams.requests import Action, Attempt, Rebuild
+from music_streams.state import requests
+from music_streams.state.ledger import Status
+from music_streams.state.requests import Action, Attempt, Rebuild
 from tests.integration.domain.standing import alive, standing
 from tests.integration.domain.world import FILES, METRICS, World
 from tests.integration.reconcile.contract import Row, batches, listen

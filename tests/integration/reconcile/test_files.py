@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from music_streams import arrivals, clock, requests
-from music_streams.ledger import Status
+from music_streams import clock
+from music_streams.ingest import s3_events
 from music_streams.reconcile.findings import State, Window
-from music_streams.repair import Trouble
-from music_streams.requests import Action, Attempt
-from music_streams.sources import Source, Treatment
+from music_streams.reconcile.stalled import Trouble
+from music_streams.state import requests
+from music_streams.state.ledger import Status
+from music_streams.state.requests import Action, Attempt
+from music_streams.state.sources import Source, Treatment
 from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
 from tests.integration.domain.world import ALWAYS_EXPIRED, FILES, LANDING, RECEIVED_AT, World
 from tests.integration.reconcile.stage import ARRIVED, WINDOW, delete, delete_kept, found, judged, taker
@@ -156,7 +158,7 @@ def test_where_a_file_stands_and_what_repairs_it(world, case):
     if not case.asks:
         assert file.message == ""
     elif case.state is State.MISSING:
-        told = arrivals.source_of(file.message, LANDING)
+        told = s3_events.source_of(file.message, LANDING)
         assert told
         assert (told.source_id, told.received_at, file.attempt) == (source.source_id, file.received_at, 1)
     else:

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from music_streams import clock, requests
+from music_streams import clock
 from music_streams.errors import FailureNotRecorded, QueueRefused
-from music_streams.ledger import Status
 from music_streams.reconcile import backfill, waiting
 from music_streams.reconcile.drafts import Drafts
 from music_streams.reconcile.findings import DayFinding, DayState, FileFinding, Findings, State, Window
@@ -19,9 +18,11 @@ from music_streams.reconcile.plan import Plan, Repair, What
 from music_streams.reconcile.reconciler import Look, Reconciler, window_of
 from music_streams.reconcile.records import DayRecord
 from music_streams.reconcile.reports import Report, Reports, run_name
-from music_streams.repair import Trouble
-from music_streams.requests import Action, Attempt, Rebuild
-from music_streams.sources import Treatment
+from music_streams.reconcile.stalled import Trouble
+from music_streams.state import requests
+from music_streams.state.ledger import Status
+from music_streams.state.requests import Action, Attempt, Rebuild
+from music_streams.state.sources import Treatment
 from tests.integration.domain.run import Run
 from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
 from tests.integration.domain.validate import message, take

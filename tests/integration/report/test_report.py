@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from boto3.dynamodb.conditions import Attr
 
-from music_streams.sources import Source
+from music_streams.state.sources import Source
 from music_streams_cli.errors import BadData
 from music_streams_cli.report import data
 from tests.integration.cli.conftest import put_entry, source

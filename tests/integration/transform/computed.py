@@ -2,7 +2,7 @@
 
 from pyspark.sql import DataFrame
 
-from music_streams.transform import metrics
+from music_streams.transform.spark import metrics
 
 
 def items(listens: DataFrame, *, track_metrics: bool) -> DataFrame:

@@ -20,8 +20,8 @@ from local.moto_patches import jobs, objects
 from local.spark import environment_of_run, installed_spark, settings_of_run
 from local.spark_jars import ensure_jars
 from local.web import plain_moto
-from music_streams.transform.lake import IcebergLake
 from music_streams.transform.ports import DATABASE, LISTENS, REJECTED_ROWS, Leaving
+from music_streams.transform.spark.lake import IcebergLake
 
 BUCKET, REGION = "lake", "us-east-1"
 WAREHOUSE = f"s3://{BUCKET}/warehouse"
@@ -32,7 +32,7 @@ SETTINGS_OF_TEMPLATE = {
     "spark.sql.catalog.lake.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
     "spark.sql.catalog.lake.warehouse": WAREHOUSE,
     "spark.sql.shuffle.partitions": "1",
-    # As the job does with inputs as small as these (music_streams/transform/spread.py)
+    # As the job does with inputs as small as these (music_streams/transform/spark/spread.py)
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }

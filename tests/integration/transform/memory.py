@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 from pyarrow import parquet
 
-from music_streams.aws import split_uri
+from music_streams.aws.clients import split_uri
 from music_streams.errors import LakeChanged
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Found, Leaving, Pinned
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from music_streams import csv_line
-from music_streams.runs import Manifest, ManifestSource, RunFolder
-from music_streams.transform import inputs, rows
+from music_streams.state.run_files import Manifest, ManifestSource, RunFolder
+from music_streams.transform.spark import inputs, rows
+from music_streams.validation import csv_line
 from tests.integration.transform.directory_s3 import DirectoryS3
 
 LAKE = "lake-of-inputs"

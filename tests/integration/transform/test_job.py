@@ -14,11 +14,19 @@ import pytest
 from py4j.protocol import Py4JJavaError
 
 from music_streams.errors import NoReferenceData
-from music_streams.runs import Manifest, ManifestSource, RunFolder, SourceOutcome, Summary, read_result, write_claimed
-from music_streams.sources import Treatment
+from music_streams.state.run_files import (
+    Manifest,
+    ManifestSource,
+    RunFolder,
+    SourceOutcome,
+    Summary,
+    read_result,
+    write_claimed,
+)
+from music_streams.state.sources import Treatment
 from music_streams.transform import job
-from music_streams.transform.batch import SparkBatch
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Found, Leaving, Pinned
+from music_streams.transform.spark.batch import SparkBatch
 from tests.integration.transform.directory_s3 import DirectoryS3
 
 LAKE, LANDING = "lake-of-job", "landing-of-job"
@@ -148,7 +156,7 @@ def test_a_batch_of_one_file_that_spark_cannot_read_is_over(pipeline):
 
 def test_no_file_is_blamed_where_a_sound_one_cannot_be_read_either(pipeline, monkeypatch):
     monkeypatch.setattr(
-        "music_streams.transform.batch._SOUND",
+        "music_streams.transform.spark.batch._SOUND",
         ManifestSource("0" * 32, "streams", "sound.csv.gz", HEADER, RECEIVED_AT, 0),
     )
     pipeline.stage({A: NOISE, B: GOOD})

@@ -12,8 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from music_streams.errors import LakeChanged
-from music_streams.transform.lake import IcebergLake, TableState, _is_leaving, _was_found
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Found, Leaving, Pinned
+from music_streams.transform.spark.lake import IcebergLake, TableState, _is_leaving, _was_found
 
 METADATA: dict[str, Any] = {
     "table-uuid": "9c12d441-03fe-4693-9a96-a0705ddf69c1",

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from music_streams.transform import listens
+from music_streams.transform.spark import listens
 
 JUDGED = """source_id STRING, position STRUCT<block: BIGINT, line: BIGINT>, raw STRING, user_id BIGINT, track_id STRING,
     listened_at TIMESTAMP, reason STRING, received_at TIMESTAMP"""

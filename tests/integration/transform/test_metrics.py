@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from music_streams.transform import metrics
+from music_streams.transform.spark import metrics
 from tests.integration.transform import computed
 
 LISTENS = """user_id BIGINT, track_id STRING, listened_at TIMESTAMP, duration_ms BIGINT, track_name STRING,

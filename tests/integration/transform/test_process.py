@@ -12,9 +12,9 @@ import pytest
 
 from music_streams.errors import LakeChanged, NoReferenceData
 from music_streams.load.items import read_rows
-from music_streams.removals import Removals
-from music_streams.runs import Manifest, ManifestSource, RunFolder, SourceOutcome, Summary, read_result
-from music_streams.sources import Treatment
+from music_streams.state.removals import Removals
+from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, SourceOutcome, Summary, read_result
+from music_streams.state.sources import Treatment
 from music_streams.transform import job
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS
 from tests.integration.transform.directory_s3 import DirectoryS3

@@ -2,7 +2,7 @@
 
 import pytest
 
-from music_streams.transform import reference
+from music_streams.transform.spark import reference
 
 
 def track(name: str) -> str:

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from music_streams.runs import RunFolder
-from music_streams.transform.reference_data import Reference, ReferenceData
+from music_streams.state.run_files import RunFolder
+from music_streams.transform.spark.reference_data import Reference, ReferenceData
 from tests.integration.transform.directory_s3 import DirectoryS3
 
 LAKE, LANDING = "lake-of-reference", "landing-of-reference"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from music_streams.transform import rows
+from music_streams.transform.spark import rows
 
 TRACK = "4dBa8T7oDV9WvGr7kVS4Ez"
 TIME = "2024-06-25 17:43:13"

@@ -5,17 +5,19 @@ from datetime import date
 import pytest
 from pyspark.sql import functions as F
 
-from music_streams import sample
-from music_streams.runs import Manifest, ManifestSource
-from music_streams.transform import inputs, listens, reference, rows
-from music_streams.transform.spread import gathered, spread
+from music_streams.state.run_files import Manifest, ManifestSource
+from music_streams.transform.spark import inputs, listens, reference, rows
+from music_streams.transform.spark.spread import gathered, spread
+from music_streams_cli import sample_data
 from tests.integration.transform import computed
 
 MIB = 1024 * 1024
 TINY, SMALL, LARGE = MIB, 20 * MIB, 200 * MIB
-CATALOGUE = sample.Catalogue.generate(71, songs=40, users=60)
+CATALOGUE = sample_data.Catalogue.generate(71, songs=40, users=60)
 SOURCES = [
-    ManifestSource(f"{n:032x}", "streams", f"{n:032x}.csv", list(sample.STREAM_COLUMNS), "2024-06-27T00:00:00.000Z", 0)
+    ManifestSource(
+        f"{n:032x}", "streams", f"{n:032x}.csv", list(sample_data.STREAM_COLUMNS), "2024-06-27T00:00:00.000Z", 0
+    )
     for n in range(3)
 ]
 
@@ -26,7 +28,7 @@ def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("spread")
     (place / "input").mkdir()
     for seed, source in zip((1, 1, 2), SOURCES, strict=True):
-        content = sample.streams(seed, CATALOGUE, date(2024, 6, 25), 1_500, dirty=0.1)
+        content = sample_data.streams(seed, CATALOGUE, date(2024, 6, 25), 1_500, dirty=0.1)
         (place / "input" / source.input).write_bytes(content)
     (place / "songs.csv").write_bytes(CATALOGUE.songs)
     (place / "users.csv").write_bytes(CATALOGUE.users)

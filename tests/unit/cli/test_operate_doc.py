@@ -13,7 +13,7 @@ import pytest
 from botocore import xform_name
 
 from music_streams.reconcile.findings import DayState, State
-from music_streams.verdicts import Verdict
+from music_streams.validation.verdicts import Verdict
 from tests.runbooks import DOC, RUNBOOKS, commands
 
 ROOT = Path(__file__).parents[3]

@@ -7,7 +7,7 @@ import pytest
 from music_streams.cost import assumed, measured
 from music_streams.cost.run import FUNCTIONS, costs_by_source, glue_units, shares, units_around_the_jobs
 from music_streams.cost.units import Unit
-from music_streams.runs import Manifest, ManifestSource, SourceOutcome, Summary
+from music_streams.state.run_files import Manifest, ManifestSource, SourceOutcome, Summary
 from tests.functions import all_functions
 from tests.unit.template.conftest import ROOT
 

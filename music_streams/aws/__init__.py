@@ -1,0 +1,1 @@
+"""What the pipeline uses AWS through: clients, objects, settings, logs, metrics, alerts."""

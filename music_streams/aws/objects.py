@@ -1,0 +1,190 @@
+"""Objects in S3: read, copy with proof, delete. A name is an argument of an API call here, never a path."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError
+
+from music_streams.aws.clients import error_code
+from music_streams.errors import ArchiveMismatch, ObjectGone, Unreadable
+from music_streams.state.sources import Place
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import HeadObjectOutputTypeDef
+
+# S3 answers 405 for a version that is a delete marker.
+_GONE = {"NoSuchKey", "NoSuchVersion", "404", "405", "MethodNotAllowed"}
+# What S3 answers about an object that nobody here can read, and what to do. HEAD has no body: it answers by number.
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+_UNREADABLE = {
+    "InvalidObjectState": "it is in an archive storage class: restore it, or upload it again as STANDARD",
+    "InvalidRequest": "it is under a customer's key (SSE-C), most likely: upload it again without one",
+    "AccessDenied": "it is under a KMS key that may not be used here, most likely: upload it again without one",
+    "KMS": "its KMS key cannot be used: upload it again without one",
+    "400": "it is under a key of its own, most likely: upload it again without one",
+    "403": "it is archived or under a key of its own, most likely: upload it again as STANDARD, without a key",
+}
+_MAY_BE_OUR_RIGHTS = {"AccessDenied", "403"}
+_CHUNK_BYTES = 1024 * 1024
+_COPY = TransferConfig(multipart_threshold=4 * 1024**3, multipart_chunksize=512 * 1024**2)
+_CHECKSUMS = ("ChecksumSHA256", "ChecksumCRC64NVME", "ChecksumCRC32", "ChecksumCRC32C", "ChecksumSHA1")
+
+
+def chunks(s3: "S3Client", place: Place) -> Iterator[bytes]:
+    """The bytes of an object, 1 MiB at a time.
+
+    Raises:
+        ObjectGone: it does not exist any more.
+        Unreadable: S3 does not give them.
+    """
+    with _explained(s3, place, "read"):
+        body = s3.get_object(**place.address)["Body"]  # type: ignore[arg-type]  # VersionId or nothing
+    with closing(body):
+        yield from body.iter_chunks(_CHUNK_BYTES)
+
+
+def copy(s3: "S3Client", place: Place, bucket: str, key: str) -> None:
+    """Copy an object inside S3, in parts where it is larger than one call may copy (5 GiB).
+
+    Raises:
+        ObjectGone: it does not exist any more.
+        Unreadable: S3 does not give its bytes.
+    """
+    origin: Any = place.address
+    with _explained(s3, place, "copied"):
+        s3.copy(origin, bucket, key, Config=_COPY)
+
+
+def move(s3: "S3Client", place: Place, key: str) -> None:
+    """Copy an object to another key of its bucket, prove that the copy is whole, delete what was copied.
+
+    May be repeated: where the object is gone and the copy is there, nothing is left to do.
+
+    Raises:
+        ObjectGone: neither the object nor the copy exists.
+        Unreadable: S3 does not give the object's bytes.
+        ArchiveMismatch: the copy differs; the object stays.
+    """
+    keep_copy(s3, place, key)
+    if place.key != key:
+        s3.delete_object(**place.address)  # type: ignore[arg-type]  # VersionId or nothing
+
+
+def keep_copy(s3: "S3Client", place: Place, key: str) -> None:
+    """The first half of :func:`move`: copy and prove. An object that lies under the key already is its own copy.
+
+    Raises:
+        ObjectGone: neither the object nor a copy exists.
+        Unreadable: S3 does not give the object's bytes.
+        ArchiveMismatch: the copy differs.
+    """
+    kept = Place(place.bucket, key, "")
+    if place.key == key:
+        if not exists(s3, kept):
+            raise ObjectGone(f"{kept.uri} was deleted; upload it again if it is needed")
+        return
+    try:
+        copy(s3, place, kept.bucket, kept.key)
+    except ObjectGone:
+        if not exists(s3, kept):
+            raise
+        return
+    if not _is_same(s3, place, kept):
+        raise ArchiveMismatch(f"the copy s3://{place.bucket}/{key} differs from {place.uri}, which stays in place")
+
+
+def exists(s3: "S3Client", place: Place) -> bool:
+    """Whether the object is still there, readable or not."""
+    try:
+        return _head(s3, place) is not None
+    except Unreadable:
+        return True
+
+
+def is_larger(s3: "S3Client", place: Place, stored_bytes: int) -> bool:
+    """Whether an object is there and has more bytes than that, as stored.
+
+    Raises:
+        Unreadable: S3 tells nothing of it.
+    """
+    found = _head(s3, place)
+    return found is not None and found["ContentLength"] > stored_bytes
+
+
+def is_readable(s3: "S3Client", place: Place) -> bool:
+    """Whether an object is there and S3 gives its bytes."""
+    try:
+        next(chunks(s3, place), b"")
+    except (ObjectGone, Unreadable):
+        return False
+    return True
+
+
+@contextmanager
+def _explained(s3: "S3Client", place: Place, done: str) -> Iterator[None]:
+    """What S3 answers about an object, as an error of ours; what it answers about us or itself passes as it is."""
+    try:
+        yield
+    except ClientError as error:
+        code = error_code(error)
+        if code in _GONE or (code in {"InvalidArgument", "400"} and _never_was(s3, place)):
+            raise ObjectGone(
+                f"{place.uri} was deleted before it was {done}; upload it again if it is needed"
+            ) from error
+        if advice := _UNREADABLE.get(code.partition(".")[0]):
+            what = f"{place.uri} cannot be {done} ({code}): {advice}"
+            raise Unreadable(what, may_be_our_rights=code in _MAY_BE_OUR_RIGHTS) from error
+        raise
+
+
+def _never_was(s3: "S3Client", place: Place) -> bool:
+    """Whether S3 cannot have given the version: it answers InvalidArgument to GET then, and a bare 400 to HEAD."""
+    if not place.version_id:
+        return False
+    try:
+        s3.get_object(**place.address)["Body"].close()  # type: ignore[arg-type]  # VersionId or nothing
+    except ClientError as error:
+        return error_code(error) == "InvalidArgument"
+    return False
+
+
+def _head(s3: "S3Client", place: Place) -> "HeadObjectOutputTypeDef | None":
+    """What S3 tells of an object; None where it does not exist any more.
+
+    Raises:
+        Unreadable: S3 tells nothing of it.
+    """
+    try:
+        with _explained(s3, place, "looked at"):
+            return s3.head_object(**place.address, ChecksumMode="ENABLED")  # type: ignore[arg-type]  # VersionId or nothing
+    except ObjectGone:
+        return None
+
+
+def _is_same(s3: "S3Client", place: Place, kept: Place) -> bool:
+    """Whether a copy has the size and a checksum of the original.
+
+    A checksum that S3 took over the whole object is compared first, then the ETag, which is one of the content only
+    where neither object came in parts; where neither serves, both are read.
+    """
+    original, duplicate = _head(s3, place), _head(s3, kept)
+    if original is None or duplicate is None or original["ContentLength"] != duplicate["ContentLength"]:
+        return False
+    for name in _CHECKSUMS:
+        sums = original.get(name), duplicate.get(name)
+        if all(sums) and not any("-" in str(each) for each in sums):  # "-3" marks a sum over three parts
+            return sums[0] == sums[1]
+    if "-" not in original["ETag"] + duplicate["ETag"]:
+        return original["ETag"] == duplicate["ETag"]
+    return _sha256(s3, place) == _sha256(s3, kept)
+
+
+def _sha256(s3: "S3Client", place: Place) -> str:
+    digest = hashlib.sha256()
+    for chunk in chunks(s3, place):
+        digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Erasure of users from the files that are kept."""

@@ -1,0 +1,1 @@
+"""From a message in the arrivals queue to a running execution."""

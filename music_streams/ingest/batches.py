@@ -1,0 +1,146 @@
+"""Sources that were taken become runs: grouped, staged, listed in a manifest, VALID."""
+
+import logging
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from music_streams.aws import objects
+from music_streams.aws.clients import PARALLEL_CALLS
+from music_streams.errors import ObjectGone, Unreadable
+from music_streams.state.ledger import OBJECT_GONE, UNREADABLE, Entry, Ledger, Status
+from music_streams.state.removals import Removals
+from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, write_manifest
+from music_streams.state.sources import Treatment, batch_id_of, execution_name
+from music_streams.validation.verdicts import Judgement
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+log = logging.getLogger(__name__)
+
+_ALONE_AFTER = 2  # attempts that failed: a file that breaks its run must not break that of others for ever
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A source that waits for its batch; one that is to be retracted was not judged."""
+
+    entry: Entry
+    treatment: Treatment = Treatment.NORMAL
+    judgement: Judgement = field(default_factory=lambda: Judgement(None))
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it is its first attempt."""
+        return self.entry.status is Status.RECEIVED
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the attempt before failed."""
+        return self.entry.status is Status.FAILED
+
+    @property
+    def runs_alone(self) -> bool:
+        """Whether it fails again and again."""
+        return self.has_failed and self.entry.attempt >= _ALONE_AFTER
+
+    @property
+    def is_staged(self) -> bool:
+        """Whether Spark reads a copy of it."""
+        return not self.entry.source.kind.is_reference and self.treatment.brings_rows
+
+    @property
+    def follows(self) -> str:
+        """The name of the execution that failed over it; '' where none did."""
+        has_run = self.has_failed and self.entry.batch_id
+        return execution_name(self.entry.batch_id, self.entry.attempt) if has_run else ""
+
+    @property
+    def listed(self) -> ManifestSource:
+        """How the manifest lists it."""
+        source = self.entry.source
+        return ManifestSource(
+            source.source_id,
+            source.kind,
+            source.source_id + (".csv.gz" if self.judgement.is_gzip else ".csv"),
+            self.judgement.header,
+            source.received_at,
+            source.size,
+            self.treatment,
+        )
+
+
+def groups(taken: Iterable[Taken]) -> list[list[Taken]]:
+    """What runs together: new sources; further attempts; each that fails again and again by itself."""
+    new, again, alone = [], [], []
+    for each in taken:
+        if each.is_new:
+            new.append(each)
+        elif each.runs_alone:
+            alone.append([each])
+        else:
+            again.append(each)
+    return [group for group in (new, again, *alone) if group]
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Makes runs."""
+
+    s3: "S3Client"
+    ledger: Ledger
+    lake_bucket: str
+
+    def make_valid(self, group: list[Taken]) -> set[tuple[str, int]]:
+        """Stage the files of a group, write their manifest, move them to VALID.
+
+        Returns:
+            batch_id and attempt of the run to start; empty where every file was deleted meanwhile.
+        """
+        group = self._staged(group)
+        if not group:
+            return set()
+        batch_id = batch_id_of(taken.entry.source.source_id for taken in group)
+        attempt = max(taken.entry.attempt + (not taken.is_new) for taken in group)
+        listed = sorted((taken.listed for taken in group), key=lambda each: each.source_id)
+        write_manifest(self.s3, RunFolder(self.lake_bucket, batch_id), Manifest(batch_id, listed))
+        for failed in sorted({taken.follows for taken in group if taken.follows}):
+            # It may have removed rows of days that it did not come to recompute.
+            Removals(self.s3, self.lake_bucket).follow(execution_name(batch_id, attempt), failed)
+        for taken in group:
+            if not self._move(taken, batch_id, attempt):
+                source = taken.entry.source
+                told = "%s was moved by others: the run will drop it"
+                log.warning(told, source.uri, extra={"source_id": source.source_id, "batch_id": batch_id})
+        return {(batch_id, attempt)}
+
+    def _move(self, taken: Taken, batch_id: str, attempt: int) -> bool:
+        if taken.is_new:
+            return self.ledger.validate(taken.entry, batch_id)
+        return self.ledger.renew(taken.entry, batch_id, attempt, taken.treatment)
+
+    def _staged(self, group: list[Taken]) -> list[Taken]:
+        """Copy the files to where Spark reads them: it sees neither versions nor all names.
+
+        A version that was deleted, or cannot be read, in the meantime is lost; the others make a smaller batch, with a
+        folder of its own.
+        """
+        folder = RunFolder(self.lake_bucket, batch_id_of(taken.entry.source.source_id for taken in group))
+
+        def is_copied(taken: Taken) -> bool:
+            if taken.is_staged:
+                try:
+                    objects.copy(self.s3, taken.entry.place, folder.bucket, folder.key(f"input/{taken.listed.input}"))
+                except (ObjectGone, Unreadable) as error:
+                    log.warning("%s", error, extra={"source_id": taken.entry.source.source_id})
+                    if taken.is_new:
+                        self.ledger.lose(taken.entry, OBJECT_GONE if isinstance(error, ObjectGone) else UNREADABLE)
+                    return False
+            return True
+
+        with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
+            copied = list(pool.map(is_copied, group))
+        left = [taken for taken, done in zip(group, copied, strict=True) if done]
+        return group if all(copied) else self._staged(left) if left else []

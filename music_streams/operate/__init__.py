@@ -1,0 +1,1 @@
+"""What operators see: files, executions, next steps, the health of the pipeline."""

@@ -1,0 +1,132 @@
+"""One file's whole story, from the ledger, the bucket, Step Functions, Glue, the run's folder and the metrics."""
+
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from music_streams.aws.clients import error_code
+from music_streams.operate import files, history, next_steps
+from music_streams.operate.history import Execution
+from music_streams.stack import Stack
+from music_streams.state.ledger import Entry, Status
+from music_streams.state.run_files import RunFolder, Summary, read_summary
+
+_GONE = {"NoSuchKey", "NoSuchVersion", "404", "405", "MethodNotAllowed"}
+
+
+@dataclass(frozen=True)
+class DayItems:
+    """The items of a day that the file touched; `from_this_run` of them are still as its run wrote them."""
+
+    day: str
+    items: int
+    from_this_run: int
+    version: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the file's bytes lie."""
+
+    uri: str
+    is_there: bool
+
+
+@dataclass(frozen=True)
+class Story:
+    """All there is to tell of a file.
+
+    Attributes:
+        execution: None where it has none, or where AWS remembers it no more.
+        summary: None where its run has written none, or where it has expired.
+    """
+
+    entry: Entry
+    execution: Execution | None
+    summary: Summary | None
+    touched: list[DayItems]
+    place: Place
+    reason: dict[str, Any] | None
+    next_steps: list[str]
+
+    def run_as_json(self) -> dict[str, Any]:
+        """The part that is true of the whole batch, for programs."""
+        return {
+            "execution": asdict(self.execution) if self.execution else None,
+            "lake": {"version": self.summary.version, "uuid": self.summary.lake_uuid} if self.summary else None,
+            "items": [asdict(each) for each in self.touched],
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "file": files.as_json(self.entry),
+            **self.run_as_json(),
+            "lies_at": asdict(self.place),
+            "reason": self.reason,
+            "next": self.next_steps,
+        }
+
+
+def tell(stack: Stack, entry: Entry) -> Story:
+    """Gather a file's story."""
+    days = entry.days if entry.published_at else []
+    return Story(
+        entry,
+        history.execution(stack, entry.execution_arn) if entry.execution_arn else None,
+        _summary(stack, entry),
+        _touched(stack, days, entry.batch_id),
+        place_of(stack, entry),
+        files.reason_of(stack, entry),
+        next_steps.next_steps(entry, is_local=stack.is_local),
+    )
+
+
+def place_of(stack: Stack, entry: Entry) -> Place:
+    """Where the file lies now, looked up rather than believed."""
+    source = entry.source
+    stays = source.kind.is_reference and entry.status is Status.ARCHIVED  # a copy is in the archive
+    if not stays and entry.status in {Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED} and entry.archive_key:
+        return Place(f"s3://{source.bucket}/{entry.archive_key}", _exists(stack, source.bucket, entry.archive_key))
+    return Place(source.uri, _exists(stack, source.bucket, source.key, VersionId=source.version_id))
+
+
+def _exists(stack: Stack, bucket: str, key: str, **version: str) -> bool:
+    try:
+        stack.s3.head_object(Bucket=bucket, Key=key, **version)  # type: ignore[arg-type]  # VersionId or nothing
+    except ClientError as error:
+        if error_code(error) in _GONE:
+            return False
+        raise
+    return True
+
+
+def _summary(stack: Stack, entry: Entry) -> Summary | None:
+    """The summary of the run that the entry speaks of; an older attempt's is none."""
+    if not entry.batch_id:
+        return None
+    try:
+        summary = read_summary(stack.s3, RunFolder(stack.lake_bucket, entry.batch_id))
+    except ClientError as error:
+        if error_code(error) in _GONE:
+            return None
+        raise
+    return summary if entry.execution_arn.endswith(f":{summary.execution}") else None
+
+
+def tell_batch(stack: Stack, entries: list[Entry]) -> Story:
+    """Gather the story of a batch's run, as that of its first file with all the batch's days."""
+    first = tell(stack, entries[0])
+    days = sorted({day for entry in entries if entry.published_at for day in entry.days})
+    return replace(first, touched=_touched(stack, days, first.entry.batch_id))
+
+
+def _touched(stack: Stack, days: list[str], batch_id: str) -> list[DayItems]:
+    touched = []
+    for day in days:
+        items = stack.reader.items_of_day(date.fromisoformat(day))
+        ours = sum(1 for item in items if item.batch_id == batch_id)
+        touched.append(DayItems(day, len(items), ours, max((item.version for item in items), default=0)))
+    return touched

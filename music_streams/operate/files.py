@@ -1,0 +1,67 @@
+"""Files as the ledger and the bucket know them."""
+
+import json
+from collections.abc import Iterator, Set
+from dataclasses import asdict
+from itertools import islice
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from music_streams.aws.clients import error_code
+from music_streams.reconcile import inventory
+from music_streams.stack import Stack
+from music_streams.state.ledger import Entry, Status
+from music_streams.state.sources import Source
+
+STREAMS_PREFIX = "incoming/"
+OPEN = (Status.RECEIVED, Status.VALID, Status.RUNNING, Status.PUBLISHED)  # something is still to happen by itself
+_LOOKED_UP_AT_ONCE = 1_000  # versions
+
+
+def name_of(entry: Entry) -> str:
+    """The last segment of its key."""
+    return entry.source.key.rsplit("/", 1)[-1]
+
+
+def as_json(entry: Entry) -> dict[str, Any]:
+    """An entry with the ledger's attribute names."""
+    flat = asdict(entry)
+    return {"source_id": entry.source.source_id, **flat.pop("source"), **flat}
+
+
+def ended_at(entry: Entry) -> str:
+    """The stamp at which its metrics stood, or at which it was put aside; '' where it is still on its way."""
+    if entry.status in OPEN and not entry.published_at:
+        return ""
+    return entry.published_at or entry.updated_at
+
+
+def reason_of(stack: Stack, entry: Entry) -> dict[str, Any] | None:
+    """The reason.json beside a quarantined file; None where there is none."""
+    if entry.status is not Status.QUARANTINED:
+        return None
+    kept = entry.archive_key or entry.source.kept_key("quarantine")  # the reason lies there though the file does not
+    key = kept.rsplit("/", 1)[0] + "/reason.json"
+    try:
+        body = stack.s3.get_object(Bucket=entry.source.bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if error_code(error) in {"NoSuchKey", "404"}:
+            return None
+        raise
+    reason: dict[str, Any] = json.loads(body)
+    return reason
+
+
+def landed(stack: Stack, known: Set[str] = frozenset()) -> Iterator[Source]:
+    """Object versions that the ledger does not know yet, as they are asked for: their events are on the way.
+
+    Args:
+        stack: where to look.
+        known: source_ids that have an entry and need no look.
+    """
+    listed = inventory.landed(stack.s3, stack.landing_bucket)
+    doubtful = (source for source in listed if source.source_id not in known)
+    while some := list(islice(doubtful, _LOOKED_UP_AT_ONCE)):
+        entries = stack.ledger.entries(source.source_id for source in some)
+        yield from (source for source in some if source.source_id not in entries)

@@ -1,0 +1,158 @@
+"""How the pipeline is, in one sentence: the same for the command line, reports and dashboards."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from music_streams import clock, formats
+from music_streams.operate import files
+from music_streams.reconcile.records import TARGET_SECONDS
+from music_streams.reconcile.reports import Reports
+from music_streams.stack import Stack
+from music_streams.state.ledger import Status
+from music_streams.state.sources import Source
+
+_DAY = timedelta(days=1)
+_DEAD_LETTER_QUEUES = ("ArrivalsDeadLetterQueueUrl", "FailuresDeadLetterQueueUrl")
+
+
+class Level(StrEnum):
+    """The worst of what was found."""
+
+    OK = "OK"
+    WORKING = "WORKING"
+    ATTENTION = "ATTENTION"
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A file on its way."""
+
+    name: str
+    since: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """What the last reconciliation found: days whose metrics are not what the lake says, and when it looked."""
+
+    bad_days: Sequence[str]
+    at: str
+
+
+@dataclass(frozen=True)
+class Health:
+    """What there is to say; `quarantined` counts the files of the last day, the others all that there are.
+
+    Attributes:
+        check: None where no reconciliation was ever made.
+    """
+
+    waiting: Sequence[Waiting]
+    failed: Sequence[str]
+    quarantined: int
+    dead_letters: int | None
+    now: datetime
+    check: Check | None = None
+
+    @property
+    def oldest(self) -> Waiting | None:
+        """The file that waits longest."""
+        return min(self.waiting, key=lambda each: each.since, default=None)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether a file waits for longer than it should."""
+        return self.oldest is not None and formats.age(self.oldest.since, self.now) > TARGET_SECONDS
+
+    @property
+    def level(self) -> Level:
+        """The worst of what was found."""
+        if self.failed or self.dead_letters or self.is_late or (self.check and self.check.bad_days):
+            return Level.ATTENTION
+        return Level.WORKING if self.waiting else Level.OK
+
+    @property
+    def sentence(self) -> str:
+        """The level, then what makes it, the worst first."""
+        trouble = []
+        if self.failed:
+            trouble.append(f"{formats.plural(len(self.failed), 'file')} failed (last {self.failed[0]})")
+        if self.dead_letters:
+            trouble.append(formats.plural(self.dead_letters, "dead letter"))
+        if self.check and self.check.bad_days:
+            trouble.append(f"metrics of {formats.plural(len(self.check.bad_days), 'day')} differ from the lake")
+        parts = [*trouble, self._waiting()]
+        if not self.failed:
+            parts.append("none failed")
+        if self.dead_letters == 0:
+            parts.append("no dead letters")
+        if self.quarantined:
+            parts.append(f"{self.quarantined:,} quarantined in 24 h")
+        if self.check and not self.check.bad_days:
+            parts.append(f"metrics checked {formats.span(formats.age(self.check.at, self.now))} ago")
+        return f"{self.level}: {', '.join(parts)}."
+
+    def _waiting(self) -> str:
+        if self.oldest is None:
+            return "no file waits"
+        wait = formats.span(formats.age(self.oldest.since, self.now))
+        limit = f", longer than {formats.span(TARGET_SECONDS)}" if self.is_late else ""
+        if len(self.waiting) == 1:
+            return f"1 file waits for {wait} ({self.oldest.name}{limit})"
+        return f"{len(self.waiting):,} files wait, the oldest for {wait} ({self.oldest.name}{limit})"
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "level": self.level,
+            "sentence": self.sentence,
+            "waiting": len(self.waiting),
+            "oldest_waiting": asdict(self.oldest) if self.oldest else None,
+            "failed": len(self.failed),
+            "quarantined_24h": self.quarantined,
+            "dead_letters": self.dead_letters,
+            "last_check": asdict(self.check) if self.check else None,
+        }
+
+
+@dataclass(frozen=True)
+class Look:
+    """The health, and the files of which the ledger does not know yet."""
+
+    health: Health
+    landed: list[Source]
+
+
+def read(stack: Stack, now: datetime) -> Look:
+    """Read how the pipeline is: everything that is on its way or failed, whole."""
+    pending = {status: list(stack.ledger.with_status(status)) for status in (*files.OPEN, Status.FAILED)}
+    known = {entry.source.source_id for entries in pending.values() for entry in entries}
+    landed = list(files.landed(stack, known))
+    waiting = [
+        *(Waiting(files.name_of(entry), entry.waiting_since) for each in files.OPEN for entry in pending[each]),
+        *(Waiting(source.key.rsplit("/", 1)[-1], source.received_at) for source in landed),
+    ]
+    failed = [files.name_of(entry) for entry in pending[Status.FAILED]]
+    quarantined = sum(1 for _ in stack.ledger.with_status(Status.QUARANTINED, since=clock.stamp(now - _DAY)))
+    return Look(Health(waiting, failed, quarantined, _dead_letters(stack), now, _check(stack)), landed)
+
+
+def _check(stack: Stack) -> Check | None:
+    report = Reports(stack.s3, stack.lake_bucket).latest()
+    if report is None:
+        return None
+    return Check([day.day for day in report.findings.bad_days], report.findings.looked_at)
+
+
+def _dead_letters(stack: Stack) -> int | None:
+    """How many messages could not be taken; None where the stack does not tell its queues."""
+    urls = [stack.outputs[name] for name in _DEAD_LETTER_QUEUES if name in stack.outputs]
+    if not urls:
+        return None
+    name = "ApproximateNumberOfMessages"
+    sqs = stack.client("sqs")
+    answers = [sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name]) for url in urls]
+    return sum(int(answer["Attributes"][name]) for answer in answers)

@@ -1,0 +1,21 @@
+"""What lies in the landing bucket and waits to be taken, as S3 lists it."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from music_streams import clock
+from music_streams.state.sources import LANDING_PREFIXES, Source, kind_of
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+
+def landed(s3: "S3Client", bucket: str) -> Iterator[Source]:
+    """Every object version where files land, key by key, its arrival by S3's own clock; folder markers left out."""
+    pages = s3.get_paginator("list_object_versions")
+    for prefix in LANDING_PREFIXES:
+        for page in pages.paginate(Bucket=bucket, Prefix=prefix):
+            for found in page.get("Versions", []):
+                if kind_of(found["Key"]):
+                    received_at = clock.stamp(found["LastModified"])
+                    yield Source(bucket, found["Key"], found["VersionId"], found["Size"], received_at)

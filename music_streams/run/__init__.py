@@ -1,0 +1,1 @@
+"""The steps of the state machine around the two jobs, and what they share."""

@@ -1,0 +1,157 @@
+"""After the jobs: the ledger takes what became of each source, and who listens for `MetricsPublished` learns of it.
+
+The event comes before the archive step, so that trouble with the archive cannot keep consumers from hearing of metrics
+that stand.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from music_streams.aws.slices import work_off
+from music_streams.aws.telemetry import Metric, Telemetry
+from music_streams.cost.run import costs_by_source
+from music_streams.errors import EventRefused, RunIsOver
+from music_streams.run.claim import held_entries
+from music_streams.run.quarantine import Quarantine
+from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.run_files import (
+    LoadReport,
+    RunFolder,
+    SourceOutcome,
+    Summary,
+    find_load_report,
+    find_summary,
+    read_claimed,
+    read_result,
+    write_summary,
+)
+from music_streams.validation.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from types_boto3_events import EventBridgeClient
+    from types_boto3_s3 import S3Client
+
+DAYS_PER_EVENT = (
+    5_000  # an event holds 256 KB: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
+)
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """Publishes or quarantines the sources of a run."""
+
+    s3: "S3Client"
+    events: "EventBridgeClient"
+    ledger: Ledger
+    quarantine: Quarantine
+    telemetry: Telemetry = field(default_factory=Telemetry)
+
+    def settle(
+        self,
+        manifest_uri: str,
+        execution_arn: str,
+        run_id: str,
+        has_time: Callable[[], bool],
+        job_runs: Sequence[Mapping[str, Any]] = (),
+    ) -> int:
+        """Move each source RUNNING → PUBLISHED, or → QUARANTINED where the run could not accept it; then announce.
+
+        Args:
+            manifest_uri: where the batch's manifest lies.
+            execution_arn: the execution that holds the sources.
+            run_id: the transform's job run whose metrics were loaded.
+            has_time: whether there is time for another slice.
+            job_runs: both jobs' runs as Glue describes them; where they are not told, nothing is said of costs.
+
+        Raises:
+            RunIsOver: the execution had been recorded as failed before it was taken up again.
+            EventRefused: EventBridge did not take the event; a repeat sends it again.
+
+        Returns:
+            How many sources are left; where any are the step is to be entered again.
+        """
+        folder = RunFolder.of_manifest(manifest_uri)
+        summary = read_result(self.s3, folder, run_id)
+        entries = held_entries(self.s3, self.ledger, manifest_uri, execution_arn)
+        if any(entry.status is Status.FAILED for entry in entries):
+            raise RunIsOver(f"{execution_arn} was recorded as failed and cannot go on: redrive its inputs")
+        running = [entry for entry in entries if entry.status is Status.RUNNING]
+        costs = self._costs(folder, summary, job_runs)
+
+        def settle(entry: Entry) -> None:
+            source_id = entry.source.source_id
+            self._settle(entry, summary.sources[source_id], costs.get(source_id))
+
+        try:
+            left = work_off(running, settle, has_time)
+            if left == 0:
+                for entry in entries:
+                    if entry.status is Status.QUARANTINED:
+                        self.quarantine.finish(entry)
+        finally:
+            self.quarantine.flush()
+        if left == 0:
+            report = find_load_report(self.s3, folder, run_id)
+            is_repeat = find_summary(self.s3, folder) == summary
+            write_summary(self.s3, folder, summary)
+            if not is_repeat:
+                self._tell(summary, report)
+            self._announce(summary)
+        return left
+
+    def _settle(self, entry: Entry, outcome: SourceOutcome, cost: int | None) -> None:
+        if outcome.verdict:
+            self.quarantine.take(entry, Verdict(outcome.verdict), _detail(outcome), outcome, cost)
+        else:
+            self.ledger.publish(entry, outcome, cost)
+
+    def _costs(self, folder: RunFolder, summary: Summary, job_runs: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+        """The same whenever it is asked: a repeat of this step finds the same job runs and the same sources."""
+        if not job_runs:
+            return {}
+        return costs_by_source(job_runs, read_claimed(self.s3, folder, summary.execution), summary)
+
+    def _tell(self, summary: Summary, report: LoadReport | None) -> None:
+        """Tell of the run as a whole. A file that was put aside is counted as such, not by its rows."""
+        kept = [outcome for outcome in summary.sources.values() if not outcome.verdict]
+        rows_read = sum(outcome.rows_read for outcome in kept)
+        if rows_read:
+            rejected = sum(sum(outcome.rejected.values()) for outcome in kept)
+            self.telemetry.tell(Metric.REJECTED_ROW_RATIO, rejected / rows_read)
+        self.telemetry.tell(Metric.DAYS_RECOMPUTED, len(summary.days))
+        if report:  # of a load that began before an update there is none
+            self.telemetry.tell(Metric.ITEMS_WRITTEN, report.items_written)
+            self.telemetry.tell(Metric.ITEMS_REFUSED, report.items_refused)
+
+    def _announce(self, summary: Summary) -> None:
+        """Send `MetricsPublished`: batch_id, version, days, sources, rows_accepted; several where the days are many."""
+        accepted = [outcome for outcome in summary.sources.values() if not outcome.verdict]
+        for start in range(0, max(1, len(summary.days)), DAYS_PER_EVENT):
+            detail = {
+                "batch_id": summary.batch_id,
+                "version": summary.version,
+                "days": summary.days[start : start + DAYS_PER_EVENT],
+                "sources": len(accepted),
+                "rows_accepted": sum(outcome.rows_accepted for outcome in accepted),
+            }
+            text = json.dumps(detail)
+            answer = self.events.put_events(
+                Entries=[{"Source": "music-streams", "DetailType": "MetricsPublished", "Detail": text}]
+            )
+            if answer["FailedEntryCount"]:
+                raise EventRefused(
+                    f"EventBridge did not take MetricsPublished of {summary.batch_id}: {answer['Entries']}"
+                )
+
+
+def _detail(outcome: SourceOutcome) -> str:
+    if outcome.verdict == Verdict.NOT_CSV:
+        return "it passed validation, and Spark could not read it"
+    if outcome.verdict == Verdict.TOO_MANY_DAYS:
+        return "its listens are of more days than MaxDaysPerFile; each day of a file is recomputed"
+    if outcome.verdict == Verdict.TOO_MANY_ATTEMPTS:
+        return "attempt after attempt failed over it, while other files went through"
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(outcome.rejected.items()))
+    return f"of {outcome.rows_read} rows read these were rejected: {reasons}"

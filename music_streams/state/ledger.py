@@ -1,0 +1,395 @@
+"""The ledger: one item a source in FilesTable, moved along the permitted edges by conditional writes only.
+
+Statuses and edges: docs/design.md, section 5. A write whose condition fails changes nothing and answers False:
+somebody else moved the source first, and the caller's work on it is void or was done already.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from boto3.dynamodb.conditions import Attr, ConditionBase, Key
+from botocore.exceptions import ClientError
+
+from music_streams import clock
+from music_streams.aws import clients
+from music_streams.aws.clients import error_code
+from music_streams.aws.telemetry import Metric, Telemetry
+from music_streams.formats import between
+from music_streams.state.run_files import SourceOutcome
+from music_streams.state.sources import Place, Source, Treatment, batch_and_attempt
+
+log = logging.getLogger(__name__)
+
+_BATCH_GET_LIMIT = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
+
+
+OBJECT_GONE = "object_gone"
+"""The reason of a file that was deleted before it was read."""
+UNREADABLE = "unreadable"
+"""The reason of a file whose bytes S3 did not give when it arrived."""
+
+
+class Status(StrEnum):
+    """Where a source stands."""
+
+    RECEIVED = "RECEIVED"
+    VALID = "VALID"
+    RUNNING = "RUNNING"
+    PUBLISHED = "PUBLISHED"
+    ARCHIVED = "ARCHIVED"
+    QUARANTINED = "QUARANTINED"
+    FAILED = "FAILED"
+    RETRACTED = "RETRACTED"
+
+    @property
+    def metric(self) -> Metric:
+        """What counts the files that come to it."""
+        return Metric(f"Files{self.title()}")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A source's item in the ledger. What a source has not come to yet is '' or 0; moments are stamps.
+
+    Attributes:
+        first_published_at: when its metrics stood for the first time; published_at is of the last attempt.
+        failures: attempts that failed since it was last published; failing_since is when the first of them did.
+        cost_micro_usd: its share of what the last attempt cost that was settled, in millionths of a US dollar;
+            total_cost_micro_usd of all attempts that were settled, replays and all.
+    """
+
+    source: Source
+    status: Status
+    updated_at: str
+    attempt: int
+    batch_id: str = ""
+    execution_arn: str = ""
+    archive_key: str = ""
+    reason: str = ""
+    days: list[str] = field(default_factory=list)
+    rows_read: int = 0
+    rows_accepted: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+    validated_at: str = ""
+    started_at: str = ""
+    published_at: str = ""
+    first_published_at: str = ""
+    archived_at: str = ""
+    failures: int = 0
+    failing_since: str = ""
+    treatment: Treatment = Treatment.NORMAL
+    cost_micro_usd: int = 0
+    total_cost_micro_usd: int = 0
+
+    @property
+    def place(self) -> Place:
+        """Where the source lies: where it landed, until it was moved to the archive or the quarantine."""
+        stays = self.source.kind.is_reference and self.status is not Status.QUARANTINED
+        if stays or not self.archive_key:
+            return self.source
+        return Place(self.source.bucket, self.archive_key, "")
+
+    @property
+    def stays_in_place(self) -> bool:
+        """Whether it is quarantined and too large to be moved: it lies where it landed."""
+        return self.status is Status.QUARANTINED and not self.archive_key
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether validation accepted it, and it is neither quarantined nor retracted, nor about to be."""
+        is_out_of_use = self.status is Status.QUARANTINED or not self.treatment.brings_rows
+        return bool(self.validated_at) and not is_out_of_use
+
+    @property
+    def is_retracted(self) -> bool:
+        """Whether its rows are to leave, or have left, lake and metrics."""
+        return self.treatment is Treatment.RETRACT
+
+    @property
+    def waiting_since(self) -> str:
+        """The stamp from which its metrics are waited for: its arrival, or where its further attempt began."""
+        return self.source.received_at if self.attempt == 1 else self.validated_at
+
+    def is_older_than(self, seconds: float) -> bool:
+        """Whether its last move was longer ago than that."""
+        return self.updated_at < clock.seconds_before(clock.now(), seconds)
+
+
+class Ledger:
+    """Reads and moves entries of FilesTable. Each move that took place is a line of the log and is told as metrics."""
+
+    def __init__(self, table: str, dynamodb: Any = None, telemetry: Telemetry | None = None) -> None:  # noqa: ANN401 - as aws.dynamodb gives it
+        self._dynamodb = dynamodb or clients.dynamodb()
+        self._table = table
+        self._telemetry = telemetry or Telemetry()
+
+    def entry(self, source_id: str) -> Entry | None:
+        """The entry of a source, read consistently; None where there is none."""
+        answer = self._dynamodb.get_item(TableName=self._table, Key={"source_id": source_id}, ConsistentRead=True)
+        return _entry(answer["Item"]) if "Item" in answer else None
+
+    def entries(self, source_ids: Iterable[str]) -> dict[str, Entry]:
+        """The entries of many sources by source_id, read consistently; those that have none are missing."""
+        found: dict[str, Entry] = {}
+        keys = [{"source_id": source_id} for source_id in dict.fromkeys(source_ids)]
+        while keys:
+            page, keys = keys[:_BATCH_GET_LIMIT], keys[_BATCH_GET_LIMIT:]
+            answer = self._dynamodb.batch_get_item(RequestItems={self._table: {"Keys": page, "ConsistentRead": True}})
+            found |= {item["source_id"]: _entry(item) for item in answer["Responses"].get(self._table, [])}
+            keys += answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+        return found
+
+    def accepted(self, source_ids: Iterable[str]) -> set[str]:
+        """Those of the sources that validation accepted, and nobody took out of use since, read consistently."""
+        entries = self.entries(source_ids)
+        return {source_id for source_id, entry in entries.items() if entry.is_accepted}
+
+    def with_status(
+        self, status: Status, since: str = "", condition: ConditionBase | None = None, *, oldest_first: bool = False
+    ) -> Iterator[Entry]:
+        """The entries of a status, the last moved first, page by page as they are asked for.
+
+        They come from an index, which may lag the entries by a moment.
+
+        Args:
+            status: where they stand.
+            since: a stamp; entries that moved last before it are left out.
+            condition: what else must hold of their attributes.
+            oldest_first: give the last moved last.
+        """
+        moved_in_time = Key("updated_at").gte(since) if since else None
+        has_status = Key("status").eq(status)
+        query = {
+            "IndexName": "by-status",
+            "KeyConditionExpression": has_status & moved_in_time if moved_in_time else has_status,
+            "ScanIndexForward": oldest_first,
+        }
+        yield from self._pages("query", query, condition)
+
+    def search(self, condition: ConditionBase) -> Iterator[Entry]:
+        """The entries of which a condition holds, in no order. Reads the whole table: for people, not for programs."""
+        is_entry = Attr("status").exists()  # the table holds the fences too
+        yield from self._pages("scan", {}, is_entry & condition)
+
+    def _pages(self, operation: str, request: dict[str, Any], condition: ConditionBase | None) -> Iterator[Entry]:
+        narrowed = request | ({"FilterExpression": condition} if condition else {})
+        for page in self._dynamodb.get_paginator(operation).paginate(TableName=self._table, **narrowed):
+            yield from map(_entry, page["Items"])
+
+    def receive(self, source: Source, lease_seconds: float) -> Entry | None:
+        """(none) → RECEIVED, or take over a RECEIVED source whose claim is older than the lease.
+
+        Returns:
+            The claimed entry; its `updated_at` proves the claim in the moves that follow. None where the source is
+            held, or further on its way: its entry tells.
+        """
+        at = clock.now()
+        is_new = Attr("source_id").not_exists()
+        lease_has_expired = Attr("status").eq(Status.RECEIVED) & Attr("updated_at").lt(
+            clock.seconds_before(at, lease_seconds)
+        )
+        item = {
+            "source_id": source.source_id,
+            "bucket": source.bucket,
+            "key": source.key,
+            "version_id": source.version_id,
+            "size": source.size,
+            "received_at": source.received_at,
+            "status": Status.RECEIVED,
+            "attempt": 1,
+            "updated_at": at,
+        }
+        try:
+            answer = self._dynamodb.put_item(
+                TableName=self._table,
+                Item=item,
+                ConditionExpression=is_new | lease_has_expired,
+                ReturnValues="ALL_OLD",
+            )
+        except ClientError as error:
+            if error_code(error) == "ConditionalCheckFailedException":
+                return None
+            raise
+        entry = _entry(item)
+        _log(entry, Status.RECEIVED)
+        if "Attributes" not in answer:  # else it is taken over
+            self._telemetry.tell(Status.RECEIVED.metric)
+        return entry
+
+    def validate(self, claimed: Entry, batch_id: str) -> bool:
+        """RECEIVED → VALID, as a member of a batch whose manifest is written."""
+        at = clock.now()
+        return self._move(claimed, Status.VALID, _is_claim(claimed), at, batch_id=batch_id, validated_at=at)
+
+    def quarantine(
+        self,
+        entry: Entry,
+        reason: str,
+        kept_key: str,
+        outcome: SourceOutcome | None = None,
+        cost: int | None = None,
+    ) -> bool:
+        """RECEIVED → QUARANTINED by validate, or RUNNING → QUARANTINED with counts and cost after a run."""
+        condition = _is_claim(entry) if entry.status is Status.RECEIVED else _is_run(entry.execution_arn)
+        counts = _counts(outcome) if outcome else {}
+        return self._move(
+            entry,
+            Status.QUARANTINED,
+            condition,
+            clock.now(),
+            reason=reason,
+            archive_key=kept_key,
+            **counts,
+            **_costs(entry, cost),
+        )
+
+    def lose(self, claimed: Entry, reason: str) -> bool:
+        """RECEIVED → FAILED: reason is OBJECT_GONE or UNREADABLE."""
+        return self._move(claimed, Status.FAILED, _is_claim(claimed), clock.now(), reason=reason)
+
+    def renew(self, entry: Entry, batch_id: str, attempt: int, treatment: Treatment) -> bool:
+        """FAILED, ARCHIVED or QUARANTINED → VALID for another attempt, unless the entry was moved since it was read."""
+        at = clock.now()
+        is_at_rest = Attr("status").is_in([Status.FAILED, Status.ARCHIVED, Status.QUARANTINED])
+        of_earlier_attempts = dict.fromkeys(
+            ("execution_arn", "reason", "started_at", "published_at", "archived_at"), ""
+        )
+        return self._move(
+            entry,
+            Status.VALID,
+            is_at_rest & _is_as_read(entry),
+            at,
+            batch_id=batch_id,
+            attempt=attempt,
+            treatment=treatment,
+            validated_at=at,
+            **of_earlier_attempts,
+        )
+
+    def run(self, entry: Entry, execution_arn: str) -> bool:
+        """VALID → RUNNING, where the execution is the attempt at the batch for which the source was made VALID."""
+        at = clock.now()
+        batch_id, attempt = batch_and_attempt(execution_arn)
+        is_its_batch = Attr("batch_id").eq(batch_id) & Attr("attempt").eq(attempt)
+        condition = Attr("status").eq(Status.VALID) & is_its_batch
+        return self._move(entry, Status.RUNNING, condition, at, execution_arn=execution_arn, started_at=at)
+
+    def publish(self, entry: Entry, outcome: SourceOutcome, cost: int | None = None) -> bool:
+        """RUNNING → PUBLISHED with counts and cost, by the execution that runs the source."""
+        at = clock.now()
+        told = {
+            "published_at": at,
+            "first_published_at": entry.first_published_at or at,
+            "failures": 0,
+            "failing_since": "",
+            **_counts(outcome),
+            **_costs(entry, cost),
+        }
+        is_moved = self._move(entry, Status.PUBLISHED, _is_run(entry.execution_arn), at, **told)
+        if is_moved:
+            self._tell_publication(entry, outcome, at)
+        return is_moved
+
+    def archive(self, entry: Entry, archive_key: str) -> bool:
+        """PUBLISHED → ARCHIVED, once the verified copy is the only one."""
+        at = clock.now()
+        condition = Attr("status").eq(Status.PUBLISHED) & Attr("execution_arn").eq(entry.execution_arn)
+        return self._move(entry, Status.ARCHIVED, condition, at, archive_key=archive_key, archived_at=at)
+
+    def retract(self, entry: Entry) -> bool:
+        """ARCHIVED → RETRACTED, once a run has taken the source as empty."""
+        condition = Attr("status").eq(Status.ARCHIVED) & Attr("treatment").eq(Treatment.RETRACT)
+        return self._move(entry, Status.RETRACTED, condition, clock.now())
+
+    def fail(self, entry: Entry, execution_arn: str, reason: str) -> bool:
+        """RUNNING → FAILED, where it is that execution that runs the source."""
+        at = clock.now()
+        told = {"reason": reason, "failures": entry.failures + 1, "failing_since": entry.failing_since or at}
+        return self._move(entry, Status.FAILED, _is_run(execution_arn), at, **told)
+
+    def _move(self, entry: Entry, to: Status, condition: ConditionBase, at: str, **attributes: object) -> bool:
+        changes = {"status": to, "updated_at": at, **attributes}
+        try:
+            self._dynamodb.update_item(
+                TableName=self._table,
+                Key={"source_id": entry.source.source_id},
+                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in changes),
+                ConditionExpression=condition,
+                ExpressionAttributeNames={f"#{name}": name for name in changes},
+                ExpressionAttributeValues={f":{name}": value for name, value in changes.items()},
+            )
+        except ClientError as error:
+            if error_code(error) == "ConditionalCheckFailedException":
+                return False
+            raise
+        _log(entry, to, **attributes)
+        self._telemetry.tell(to.metric)
+        return True
+
+    def _tell_publication(self, entry: Entry, outcome: SourceOutcome, at: str) -> None:
+        self._telemetry.tell(Metric.ROWS_ACCEPTED, outcome.rows_accepted)
+        self._telemetry.tell(Metric.ROWS_REJECTED, sum(outcome.rejected.values()))
+        is_promised = not (entry.first_published_at or entry.source.kind.is_reference)
+        waited = between(entry.source.received_at, at)
+        if is_promised and waited is not None:
+            self._telemetry.tell(Metric.TIME_TO_PUBLISHED, max(0.0, waited))  # S3 and we have clocks of our own
+
+
+def _log(entry: Entry, to: Status, **attributes: object) -> None:
+    """One line a move: all of a file's way can be read by its source_id."""
+    known = {
+        "source_id": entry.source.source_id,
+        "status": to.value,
+        "attempt": attributes.get("attempt", entry.attempt),
+        "batch_id": attributes.get("batch_id", entry.batch_id),
+        "reason": attributes.get("reason"),
+    }
+    log.info("%s: %s", to, entry.source.uri, extra={name: value for name, value in known.items() if value})
+
+
+def _is_claim(claimed: Entry) -> ConditionBase:
+    return Attr("status").eq(Status.RECEIVED) & Attr("updated_at").eq(claimed.updated_at)
+
+
+def _is_as_read(entry: Entry) -> ConditionBase:
+    return Attr("status").eq(entry.status) & Attr("updated_at").eq(entry.updated_at) & Attr("attempt").eq(entry.attempt)
+
+
+def _is_run(execution_arn: str) -> ConditionBase:
+    return Attr("status").eq(Status.RUNNING) & Attr("execution_arn").eq(execution_arn)
+
+
+def _counts(outcome: SourceOutcome) -> dict[str, object]:
+    return {
+        "days": outcome.days,
+        "rows_read": outcome.rows_read,
+        "rows_accepted": outcome.rows_accepted,
+        "rejected": outcome.rejected,
+    }
+
+
+def _costs(entry: Entry, cost: int | None) -> dict[str, object]:
+    """Nobody else can have added to the total: what is RUNNING for an execution is settled by it, and once."""
+    if cost is None:
+        return {}
+    return {"cost_micro_usd": cost, "total_cost_micro_usd": entry.total_cost_micro_usd + cost}
+
+
+def _entry(item: dict[str, Any]) -> Entry:
+    # One that is no number was stored before events were checked: it must not keep the others from being listed.
+    size = int(item["size"]) if isinstance(item["size"], Decimal | int) else 0
+    source = Source(item["bucket"], item["key"], item["version_id"], size, item["received_at"])
+    known = {each.name: _plain(item[each.name]) for each in fields(Entry) if each.name in item}
+    typed = {"status": Status(item["status"]), "treatment": Treatment(item.get("treatment", ""))}
+    return Entry(source=source, **(known | typed))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - what DynamoDB stores
+    """DynamoDB gives every number as a Decimal; the ledger's are whole."""
+    if isinstance(value, Decimal):
+        return int(value)
+    return {name: int(count) for name, count in value.items()} if isinstance(value, dict) else value

@@ -1,0 +1,50 @@
+"""The staged stream files of a run."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from music_streams.transform.spark import rows
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from music_streams.state.run_files import Manifest, RunFolder
+
+_NOT_BLANK = r"[^\x00-\x20]"
+_ID_LENGTH = 32
+
+
+def lines(spark: SparkSession, folder: RunFolder, manifest: Manifest) -> DataFrame:
+    """The lines of the staged files, blank ones left out: columns of :data:`rows.LINES`."""
+    # The text reader leaves out a byte order mark and takes every line end. Fields are found later, by each file's own
+    # header, which is a line like any: blank ones may fill the first block of a file, where a reader would look for it.
+    line = F.col("value")
+    is_blank = (line < "!") & ~line.rlike(_NOT_BLANK)  # nearly all begin with a character past the space
+    position = F.struct(
+        F.col("_metadata.file_block_start").alias("block"), F.monotonically_increasing_id().alias("line")
+    )
+    source_id = F.substring("_metadata.file_name", 1, _ID_LENGTH)
+    paths = [folder.uri(f"input/{source.input}") for source in manifest.streams]
+    read = spark.read.text(paths).where(~is_blank)
+    return read.select(source_id.alias("source_id"), position.alias("position"), line.alias("raw"))
+
+
+def sources(spark: SparkSession, manifest: Manifest) -> DataFrame:
+    """How to read the lines of each source: columns of :data:`rows.SOURCES`."""
+    values = [
+        {
+            "source_id": source.source_id,
+            "received_at": source.received_at,
+            "field_count": len(source.header),
+            **{f"{name}_at": source.header.index(name) for name in ("user_id", "track_id", "listen_time")},
+        }
+        for source in manifest.streams
+    ]
+    # As one literal that the JVM parses: createDataFrame would start a Python worker for a handful of rows.
+    parsed = F.from_json(F.lit(json.dumps(values)), T.ArrayType(rows.SOURCES))
+    return spark.range(1).select(F.inline(parsed))

@@ -1,0 +1,250 @@
+"""The judgement of a file from one pass over its bytes, in bounded memory.
+
+The verdicts and their order: docs/design.md, section 3, File verdicts. The file is read in chunks; what is kept is
+the header line, at most 64 KiB, and one chunk. A verdict that comes earlier in the order of the contract can still turn
+up later in the file, so the pass goes on where it must.
+"""
+
+import codecs
+import itertools
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from music_streams.errors import TooManyMembers
+from music_streams.state.sources import Kind, kind_of
+from music_streams.validation import csv_line
+from music_streams.validation.gunzip import CHUNK_BYTES, MAX_MEMBERS, gunzip
+
+REQUIRED_COLUMNS = {
+    Kind.STREAMS: ("user_id", "track_id", "listen_time"),
+    Kind.SONGS: ("track_id", "track_name", "artists", "duration_ms", "track_genre"),
+    Kind.USERS: ("user_id", "user_country"),
+}
+_SUFFIXES = {Kind.STREAMS: (".csv", ".csv.gz"), Kind.SONGS: (".csv",), Kind.USERS: (".csv",)}
+_MAX_REPEATS = 5  # columns that a verdict lists
+MAX_LINE_BYTES = 64 * 1024
+GZIP_MAGIC = b"\x1f\x8b"
+_LINE_ENDS = (b"\n", b"\r")
+_BLANK = csv_line.BLANK.encode()
+_INK = re.compile(b"[^" + re.escape(_BLANK) + b"]")
+
+
+class Verdict(StrEnum):
+    """Why a file is quarantined, in the order in which the reasons apply."""
+
+    BAD_KEY = "bad_key"
+    TOO_SLOW = "too_slow"
+    TOO_LARGE = "too_large"
+    EMPTY_FILE = "empty_file"
+    NOT_UTF8 = "not_utf8"
+    NOT_CSV = "not_csv"
+    MISSING_COLUMNS = "missing_columns"
+    TOO_MANY_BAD_ROWS = "too_many_bad_rows"
+    TOO_MANY_DAYS = "too_many_days"
+    TOO_MANY_ATTEMPTS = "too_many_attempts"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What validate found out about a file.
+
+    Attributes:
+        verdict: why the file is quarantined, or None where it is valid.
+        detail: what was wrong and where, for people.
+        header: the column names, where the file is valid.
+        is_gzip: told by the magic bytes, not the name.
+    """
+
+    verdict: Verdict | None
+    detail: str = ""
+    header: list[str] = field(default_factory=list)
+    is_gzip: bool = False
+
+
+def judge(
+    key: str,
+    chunks: Iterable[bytes],
+    max_bytes: int,
+    has_time: Callable[[], bool] = lambda: True,
+    max_members: int = MAX_MEMBERS,
+) -> Judgement:
+    """Judge a file by its key and bytes. Whatever the bytes, no more than the limits is read of them.
+
+    Args:
+        key: the object's key; its suffix must be .csv, or for streams .csv.gz, in any case.
+        chunks: the stored bytes, in pieces of any size.
+        max_bytes: the largest uncompressed size that is accepted.
+        has_time: whether there is time to go on with the file; asked for each chunk, at least once for each stored one.
+        max_members: how many members a gzip file may have.
+    """
+    kind = kind_of(key) or Kind.STREAMS
+    if not key.lower().endswith(_SUFFIXES[kind]):
+        return Judgement(Verdict.BAD_KEY, f"the key does not end in {' or '.join(_SUFFIXES[kind])}: {key!r}")
+    chunks = _from_first_bytes(iter(chunks))
+    first = next(chunks, b"")
+    is_gzip = first.startswith(GZIP_MAGIC)
+    scan = _Scan(max_bytes)
+    stored = _bounded(itertools.chain([first], chunks), _most_stored(max_bytes))
+    try:
+        for chunk in _from_first_bytes(_in_time(gunzip(stored, max_members) if is_gzip else stored, has_time)):
+            scan.feed(chunk)
+            if scan.is_too_large:
+                break
+    except _StoredTooLargeError:
+        scan.is_too_large = True
+    except _OutOfTimeError:
+        return Judgement(Verdict.TOO_SLOW, f"there was time for {scan.size:,} of its bytes, uncompressed, and no more")
+    except TooManyMembers as error:
+        scan.damage = f"{error}"
+    except zlib.error as error:
+        scan.damage = f"the gzip stream breaks off or is damaged ({error})"
+    scan.finish()
+    return scan.judgement(REQUIRED_COLUMNS[kind], is_gzip=is_gzip)
+
+
+def _repeated(header: list[str], required: tuple[str, ...]) -> str:
+    """Which columns of a header have the name of an earlier one, the first few; '' where none has.
+
+    Unless the contract knows a name it is not told: of a file without a header it would be a row's value.
+    """
+    first: dict[str, int] = {}
+    repeats = [(n, name) for n, name in enumerate(header, start=1) if first.setdefault(name, n) != n]
+    told = [
+        f"column {n} is column {first[name]} again{f' ({name})' if name in required else ''}"
+        for n, name in repeats[:_MAX_REPEATS]
+    ]
+    return ", ".join(told) + (f" and {len(repeats) - _MAX_REPEATS} more" if len(repeats) > _MAX_REPEATS else "")
+
+
+class _Scan:
+    """What one pass over the uncompressed bytes tells."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.size = 0
+        self.is_too_large = False  # nothing that can still come applies before that
+        self.is_blank = True
+        self.not_utf8 = ""
+        self.not_csv = ""
+        self.damage = ""
+        self.header_line = b""
+        self._header_is_whole = False
+        self._line_bytes = 0  # of the line that the next chunk continues
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def feed(self, chunk: bytes) -> None:
+        if not chunk:  # it would search the header line again
+            return
+        if self.size == 0 and chunk.startswith(codecs.BOM_UTF8):
+            self.size = len(codecs.BOM_UTF8)
+            chunk = chunk.removeprefix(codecs.BOM_UTF8)
+        if not self.not_utf8:
+            self._check_utf8(chunk)
+        if not self.not_csv:
+            self._check_lines(chunk)
+        self.size += len(chunk)
+        self.is_too_large |= self.size > self.max_bytes
+        self.is_blank = self.is_blank and not chunk.strip(_BLANK)
+        if not self._header_is_whole:
+            self._collect_header(chunk)
+
+    def finish(self) -> None:
+        """Tell the scan that the file is at its end."""
+        if not self.not_utf8:
+            self._check_utf8(b"", final=True)
+
+    def judgement(self, required: tuple[str, ...], *, is_gzip: bool) -> Judgement:
+        """The first verdict that applies, in the order of the contract; of damaged gzip only the damage is sure."""
+        if self.damage:
+            return Judgement(Verdict.NOT_CSV, self.damage)
+        if self.is_too_large:
+            return Judgement(Verdict.TOO_LARGE, f"the file is larger than {self.max_bytes} bytes, uncompressed")
+        if self.is_blank:
+            return Judgement(Verdict.EMPTY_FILE, "the file holds nothing but blank lines")
+        if self.not_utf8:
+            return Judgement(Verdict.NOT_UTF8, self.not_utf8)
+        if self.not_csv:
+            return Judgement(Verdict.NOT_CSV, self.not_csv)
+        header = csv_line.fields(self.header_line.decode()) or []
+        if twice := _repeated(header, required):
+            return Judgement(Verdict.NOT_CSV, f"the header row names a column twice: {twice}")
+        missing = [name for name in required if name not in header]
+        if missing:
+            return Judgement(Verdict.MISSING_COLUMNS, f"the header row lacks: {', '.join(missing)}")
+        return Judgement(None, header=header, is_gzip=is_gzip)
+
+    def _check_utf8(self, chunk: bytes, *, final: bool = False) -> None:
+        try:
+            self._decoder.decode(chunk, final)
+        except UnicodeDecodeError as error:
+            self.not_utf8 = f"the bytes near position {self.size + error.start} are not UTF-8"
+
+    def _check_lines(self, chunk: bytes) -> None:
+        if (position := chunk.find(b"\0")) >= 0:
+            self.not_csv = f"there is a NUL byte at position {self.size + position}"
+            return
+        line_start = -self._line_bytes
+        while len(chunk) - line_start > MAX_LINE_BYTES:
+            # A line end in the next 64 KiB is enough to know that no line there is too long: take the last one.
+            end = line_start + MAX_LINE_BYTES + 1
+            last = max(chunk.rfind(mark, max(line_start, 0), end) for mark in _LINE_ENDS)
+            if last < 0:
+                self.not_csv = f"the line that starts at position {self.size + line_start} is longer than 64 KiB"
+                return
+            line_start = last + 1
+        last = max(chunk.rfind(mark, max(line_start, 0)) for mark in _LINE_ENDS)
+        self._line_bytes = len(chunk) - (last + 1 if last >= 0 else line_start)
+
+    def _collect_header(self, chunk: bytes) -> None:
+        """Keep the first line that is not blank; blank lines before it are dropped as they come."""
+        text = self.header_line + chunk
+        ink = _INK.search(text)
+        start = 1 + max(text.rfind(mark, 0, ink.start() if ink else None) for mark in _LINE_ENDS)
+        ends = [end for mark in _LINE_ENDS if ink and (end := text.find(mark, ink.start())) >= 0]
+        self._header_is_whole = bool(ends)
+        self.header_line = text[start : min(ends) if ends else start + MAX_LINE_BYTES + 1]
+
+
+def _from_first_bytes(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes; the first chunk is long enough to show a byte order mark or gzip's magic bytes."""
+    first = b""
+    for chunk in chunks:
+        first += chunk
+        if len(first) >= len(codecs.BOM_UTF8):
+            break
+    yield first
+    yield from chunks
+
+
+def _most_stored(max_bytes: int) -> int:
+    """More bytes than any file of that size has as gzip, however badly it was packed."""
+    return max_bytes + max_bytes // 64 + 2 * CHUNK_BYTES
+
+
+class _StoredTooLargeError(Exception):
+    """More was stored than a file of the largest size can need."""
+
+
+class _OutOfTimeError(Exception):
+    """The time for a file is over."""
+
+
+def _bounded(chunks: Iterator[bytes], most: int) -> Iterator[bytes]:
+    """The same chunks, as long as they are not too many: gzip can hide any number of bytes."""
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > most:
+            raise _StoredTooLargeError
+        yield chunk
+
+
+def _in_time(chunks: Iterable[bytes], has_time: Callable[[], bool]) -> Iterator[bytes]:
+    """The same chunks, as long as there is time."""
+    for chunk in chunks:
+        if not has_time():
+            raise _OutOfTimeError
+        yield chunk
