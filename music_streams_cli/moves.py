@@ -53,7 +53,7 @@ class Move:
     @property
     def name(self) -> str:
         """The last segment of its key."""
-        return self.source.key.rsplit("/", 1)[-1]
+        return self.source.name
 
     @property
     def state(self) -> str:
@@ -232,5 +232,5 @@ def _result_table(entries: list[Entry]) -> Table:
     table = output.table(*columns, right=columns[2:], elastic="file")
     for entry in entries:
         state = journey.state(entry.status, entry.reason)
-        table.add_row(output.plain(files.name_of(entry)), state, f"{entry.attempt}", *results.numbers(entry))
+        table.add_row(output.plain(entry.source.name), state, f"{entry.attempt}", *results.numbers(entry))
     return table

@@ -79,7 +79,7 @@ def read(stack: Stack, choice: Choice) -> Overview:
 def _line(entry: Entry) -> FileLine:
     return FileLine(
         entry.source.source_id,
-        files.name_of(entry),
+        entry.source.name,
         entry.source.key,
         entry.status,
         entry.reason,
@@ -93,6 +93,4 @@ def _line(entry: Entry) -> FileLine:
 
 
 def _landed_line(source: Source) -> FileLine:
-    return FileLine(
-        source.source_id, source.key.rsplit("/", 1)[-1], source.key, LANDED, "", 0, 0, 0, "", source.received_at, ""
-    )
+    return FileLine(source.source_id, source.name, source.key, LANDED, "", 0, 0, 0, "", source.received_at, "")

@@ -9,7 +9,6 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 from music_streams import formats
 from music_streams.aws.clients import error_code
 from music_streams.operate import files
-from music_streams.operate.files import name_of
 from music_streams.stack import Stack
 from music_streams.state.ledger import Entry
 from music_streams.state.run_files import RunFolder
@@ -38,7 +37,7 @@ def find_entries(stack: Stack, text: str, *, loosely: bool = True) -> list[Entry
     if is_id := re.fullmatch(rf"[0-9a-f]{{{_FEWEST_DIGITS},{ID_DIGITS}}}", wanted):
         matching |= Attr("source_id").begins_with(wanted) | Attr("batch_id").begins_with(wanted)
     found = list(stack.ledger.search(matching))
-    exact = [entry for entry in found if wanted in {entry.source.key, name_of(entry)}]
+    exact = [entry for entry in found if wanted in {entry.source.key, entry.source.name}]
     ending = [entry for entry in found if entry.source.key.endswith("/" + wanted)]
     by_id = [entry for entry in found if is_id and wanted not in entry.source.key]
     meant = exact or ending or by_id or (found if loosely else [])
@@ -68,7 +67,7 @@ def choose(stack: Stack, texts: Iterable[str], fits: Callable[[Entry], bool]) ->
 def find_landed(stack: Stack, text: str) -> Source | None:
     """The newest file of that key, name or source_id which has landed and is not in the ledger yet."""
     wanted = _bare(stack, text)
-    found = [each for each in files.landed(stack) if wanted in {each.key, each.key.rsplit("/", 1)[-1], each.source_id}]
+    found = [each for each in files.landed(stack) if wanted in {each.key, each.name, each.source_id}]
     return max(found, key=lambda each: each.received_at, default=None)
 
 

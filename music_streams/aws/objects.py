@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from boto3.s3.transfer import TransferConfig
@@ -10,7 +11,6 @@ from botocore.exceptions import ClientError
 
 from music_streams.aws.clients import error_code
 from music_streams.errors import ArchiveMismatch, ObjectGone, Unreadable
-from music_streams.state.sources import Place
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -32,6 +32,31 @@ _MAY_BE_OUR_RIGHTS = {"AccessDenied", "403"}
 _CHUNK_BYTES = 1024 * 1024
 _COPY = TransferConfig(multipart_threshold=4 * 1024**3, multipart_chunksize=512 * 1024**2)
 _CHECKSUMS = ("ChecksumSHA256", "ChecksumCRC64NVME", "ChecksumCRC32", "ChecksumCRC32C", "ChecksumSHA1")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an object lies.
+
+    Attributes:
+        version_id: '' for whatever version is the newest under the key.
+    """
+
+    bucket: str
+    key: str
+    version_id: str
+
+    @property
+    def uri(self) -> str:
+        """How people see the object in messages."""
+        version = f"?versionId={self.version_id}" if self.version_id else ""
+        return f"s3://{self.bucket}/{self.key}{version}"
+
+    @property
+    def address(self) -> dict[str, str]:
+        """The arguments Bucket, Key and, where one is named, VersionId of S3's operations."""
+        version = {"VersionId": self.version_id} if self.version_id else {}
+        return {"Bucket": self.bucket, "Key": self.key, **version}
 
 
 def chunks(s3: "S3Client", place: Place) -> Iterator[bytes]:

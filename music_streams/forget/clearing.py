@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 from boto3.s3.transfer import TransferConfig
 
 from music_streams.aws import objects
+from music_streams.aws.objects import Place
 from music_streams.errors import ArchiveMismatch, MusicStreamsError, TooManyMembers, Unreadable
 from music_streams.forget.packing import Unpacked
 from music_streams.forget.user_lines import UserLines
 from music_streams.state.ledger import Entry, Ledger, Status
-from music_streams.state.sources import Place, Source
+from music_streams.state.sources import Source
 from music_streams.validation.gunzip import CHUNK_BYTES, MAX_MEMBERS
 from music_streams.validation.verdicts import Verdict, judge
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from music_streams import clock
 from music_streams.aws.alerts import Alerts, listed
 from music_streams.aws.clients import PARALLEL_CALLS
+from music_streams.aws.objects import Place
 from music_streams.aws.slices import work_off
 from music_streams.forget.clearing import Clearing, Outcome, OutOfTime, Unclearable, about, is_kept, warn_of_move
 from music_streams.forget.erased import Deleted, Erased, read_erased, write_erased
@@ -27,7 +28,7 @@ from music_streams.formats import plural
 from music_streams.state.ledger import Entry, Ledger, Status
 from music_streams.state.removals import Removals
 from music_streams.state.run_files import RunFolder, read_manifest, read_summary
-from music_streams.state.sources import ID_DIGITS, Place, execution_name
+from music_streams.state.sources import ID_DIGITS, execution_name
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

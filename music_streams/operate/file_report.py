@@ -27,7 +27,7 @@ class DayItems:
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """Where the file's bytes lie."""
 
     uri: str
@@ -47,7 +47,7 @@ class Story:
     execution: Execution | None
     summary: Summary | None
     touched: list[DayItems]
-    place: Place
+    location: Location
     reason: dict[str, Any] | None
     next_steps: list[str]
 
@@ -64,7 +64,7 @@ class Story:
         return {
             "file": files.as_json(self.entry),
             **self.run_as_json(),
-            "lies_at": asdict(self.place),
+            "lies_at": asdict(self.location),
             "reason": self.reason,
             "next": self.next_steps,
         }
@@ -78,19 +78,19 @@ def tell(stack: Stack, entry: Entry) -> Story:
         history.execution(stack, entry.execution_arn) if entry.execution_arn else None,
         _summary(stack, entry),
         _touched(stack, days, entry.batch_id),
-        place_of(stack, entry),
+        location_of(stack, entry),
         files.reason_of(stack, entry),
         next_steps.next_steps(entry, is_local=stack.is_local),
     )
 
 
-def place_of(stack: Stack, entry: Entry) -> Place:
+def location_of(stack: Stack, entry: Entry) -> Location:
     """Where the file lies now, looked up rather than believed."""
     source = entry.source
     stays = source.kind.is_reference and entry.status is Status.ARCHIVED  # a copy is in the archive
     if not stays and entry.status in {Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED} and entry.archive_key:
-        return Place(f"s3://{source.bucket}/{entry.archive_key}", _exists(stack, source.bucket, entry.archive_key))
-    return Place(source.uri, _exists(stack, source.bucket, source.key, VersionId=source.version_id))
+        return Location(f"s3://{source.bucket}/{entry.archive_key}", _exists(stack, source.bucket, entry.archive_key))
+    return Location(source.uri, _exists(stack, source.bucket, source.key, VersionId=source.version_id))
 
 
 def _exists(stack: Stack, bucket: str, key: str, **version: str) -> bool:

@@ -19,11 +19,6 @@ OPEN = (Status.RECEIVED, Status.VALID, Status.RUNNING, Status.PUBLISHED)  # some
 _LOOKED_UP_AT_ONCE = 1_000  # versions
 
 
-def name_of(entry: Entry) -> str:
-    """The last segment of its key."""
-    return entry.source.key.rsplit("/", 1)[-1]
-
-
 def as_json(entry: Entry) -> dict[str, Any]:
     """An entry with the ledger's attribute names."""
     flat = asdict(entry)

@@ -132,10 +132,10 @@ def read(stack: Stack, now: datetime) -> Look:
     known = {entry.source.source_id for entries in pending.values() for entry in entries}
     landed = list(files.landed(stack, known))
     waiting = [
-        *(Waiting(files.name_of(entry), entry.waiting_since) for each in files.OPEN for entry in pending[each]),
-        *(Waiting(source.key.rsplit("/", 1)[-1], source.received_at) for source in landed),
+        *(Waiting(entry.source.name, entry.waiting_since) for each in files.OPEN for entry in pending[each]),
+        *(Waiting(source.name, source.received_at) for source in landed),
     ]
-    failed = [files.name_of(entry) for entry in pending[Status.FAILED]]
+    failed = [entry.source.name for entry in pending[Status.FAILED]]
     quarantined = sum(1 for _ in stack.ledger.with_status(Status.QUARANTINED, since=clock.stamp(now - _DAY)))
     return Look(Health(waiting, failed, quarantined, _dead_letters(stack), now, _check(stack)), landed)
 

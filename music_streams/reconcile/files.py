@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from music_streams import clock
 from music_streams.aws import objects
+from music_streams.aws.objects import Place
 from music_streams.ingest import s3_events
 from music_streams.reconcile import inventory
 from music_streams.reconcile.findings import GAPS, FileFinding, State, Window
 from music_streams.reconcile.stalled import Repairs, Trouble
 from music_streams.run.archive import is_open
 from music_streams.state.ledger import OBJECT_GONE, Entry, Ledger, Status
-from music_streams.state.sources import ID_DIGITS, Place, Source
+from music_streams.state.sources import ID_DIGITS, Source
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

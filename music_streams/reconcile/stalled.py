@@ -14,6 +14,7 @@ from boto3.dynamodb.conditions import Attr
 
 from music_streams import clock
 from music_streams.aws import objects
+from music_streams.aws.objects import Place
 from music_streams.ingest import s3_events
 from music_streams.reconcile.inventory import landed
 from music_streams.run.archive import is_open
@@ -21,7 +22,7 @@ from music_streams.run.executions import ALIVE, Executions
 from music_streams.state import requests
 from music_streams.state.ledger import UNREADABLE, Entry, Ledger, Status
 from music_streams.state.requests import Action, Attempt
-from music_streams.state.sources import Place, Source, Treatment
+from music_streams.state.sources import Source, Treatment
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -15,9 +15,9 @@ from music_streams import formats
 from music_streams.aws import objects
 from music_streams.aws.alerts import Alerts, listed
 from music_streams.aws.clients import PARALLEL_CALLS
+from music_streams.aws.objects import Place
 from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.run_files import SourceOutcome
-from music_streams.state.sources import Place
 from music_streams.validation.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class Quarantine:
                 list(pool.map(self._complete, batch.values()))
 
     def _announce(self, verdict: Verdict, batch: Sequence[_Announcement]) -> None:
-        name = batch[0].entry.source.key.rsplit("/", 1)[-1]
+        name = batch[0].entry.source.name
         count = formats.plural(len(batch), "file")
         self.alerts.send(
             f"music-streams: {verdict}: {name if len(batch) == 1 else count}",

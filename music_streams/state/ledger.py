@@ -17,10 +17,11 @@ from botocore.exceptions import ClientError
 from music_streams import clock
 from music_streams.aws import clients
 from music_streams.aws.clients import error_code
+from music_streams.aws.objects import Place
 from music_streams.aws.telemetry import Metric, Telemetry
 from music_streams.formats import between
 from music_streams.state.run_files import SourceOutcome
-from music_streams.state.sources import Place, Source, Treatment, batch_and_attempt
+from music_streams.state.sources import Source, Treatment, batch_and_attempt
 
 log = logging.getLogger(__name__)
 

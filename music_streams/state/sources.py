@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from music_streams.aws.objects import Place
+
 ID_DIGITS = 32
 MAX_NAME_BYTES = 200
 _UNSAFE = re.compile(r"[^0-9A-Za-z._-]")
@@ -62,31 +64,6 @@ def _digest(parts: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where an object lies.
-
-    Attributes:
-        version_id: '' for whatever version is the newest under the key.
-    """
-
-    bucket: str
-    key: str
-    version_id: str
-
-    @property
-    def uri(self) -> str:
-        """How people see the object in messages."""
-        version = f"?versionId={self.version_id}" if self.version_id else ""
-        return f"s3://{self.bucket}/{self.key}{version}"
-
-    @property
-    def address(self) -> dict[str, str]:
-        """The arguments Bucket, Key and, where one is named, VersionId of S3's operations."""
-        version = {"VersionId": self.version_id} if self.version_id else {}
-        return {"Bucket": self.bucket, "Key": self.key, **version}
-
-
-@dataclass(frozen=True)
 class Source(Place):
     """One object version in the landing bucket, the place where it landed.
 
@@ -114,6 +91,11 @@ class Source(Place):
         if kind is None:
             raise ValueError(f"not a key of the pipeline: {self.key!r}")
         return kind
+
+    @property
+    def name(self) -> str:
+        """The last segment of its key."""
+        return self.key.rsplit("/", 1)[-1]
 
     def kept_key(self, prefix: str) -> str:
         """The key under `prefix` (``archive`` or ``quarantine``): arrival date, source_id and a safe name."""

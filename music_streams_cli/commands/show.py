@@ -96,7 +96,7 @@ def _batch_table(entries: list[Entry]) -> Table:
     for entry in entries:
         has_rows = bool(entry.rows_read)
         table.add_row(
-            f"  {output.plain(files.name_of(entry))}",
+            f"  {output.plain(entry.source.name)}",
             journey.state(entry.status, entry.reason),
             f"{entry.rows_read:,}" if has_rows else "",
             f"{sum(entry.rejected.values()):,}" if has_rows else "",
@@ -139,8 +139,8 @@ def _show_file(console: Console, told: Story) -> None:
         name = output.plain(entry.execution_arn.rsplit(":", 1)[-1])
         output.show(console, f"\n[bold]Execution[/] {name}: AWS remembers it no more")
     _show_result(console, told)
-    is_there = "" if told.place.is_there else "  (NOT THERE)"
-    output.show(console, "\n[bold]Lies now at[/]", f"  {output.plain(told.place.uri)}{is_there}")
+    is_there = "" if told.location.is_there else "  (NOT THERE)"
+    output.show(console, "\n[bold]Lies now at[/]", f"  {output.plain(told.location.uri)}{is_there}")
     for step in told.next_steps:
         output.show(console, output.plain(f"next: {step}"))
 

@@ -11,7 +11,6 @@ from statistics import median
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from music_streams import formats
-from music_streams.operate import files
 from music_streams_cli import metric_tables
 from music_streams_cli.report import charts, data, verdict
 from music_streams_cli.report.data import DayFile, DayReport
@@ -121,7 +120,7 @@ def _timelines(day_files: list[DayFile]) -> list[charts.Timeline]:
     """Of the slowest files that came through."""
     through = [file for file in day_files if file.group == "published" and file.stages]
     slowest = sorted(through, key=lambda file: -sum(file.stages))[:TIMELINES]
-    return charts.timelines([(files.name_of(file.entry), file.stages) for file in slowest])
+    return charts.timelines([(file.entry.source.name, file.stages) for file in slowest])
 
 
 def _median_seconds(day_files: list[DayFile]) -> float | None:
@@ -154,7 +153,7 @@ def _environment() -> Environment:
         short_name=short_name,
         compact=compact,
         anchor=anchor,
-        file_name=lambda file: files.name_of(file.entry),
+        file_name=lambda file: file.entry.source.name,
         plural=formats.plural,
         number=lambda count: f"{count:,}",
         hours=formats.hours,

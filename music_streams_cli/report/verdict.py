@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from music_streams import formats
-from music_streams.operate import files
 from music_streams.operate.health import Level
 from music_streams_cli.report.data import DayFile
 
@@ -61,4 +60,4 @@ def judge(day_files: Sequence[DayFile]) -> Verdict:
 def _example(day_files: Sequence[DayFile], group: str) -> str:
     if group not in {"failed", "quarantined", "waiting"}:
         return ""
-    return files.name_of(next(file.entry for file in day_files if file.group == group))
+    return next(file.entry for file in day_files if file.group == group).source.name

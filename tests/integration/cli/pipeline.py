@@ -63,7 +63,7 @@ class Pipeline:
         if isinstance(request, Attempt):
             entry = self.stack.ledger.entry(request.source_id)
             assert entry
-            self.asked.append((request.action, entry.source.key.rsplit("/", 1)[-1]))
+            self.asked.append((request.action, entry.source.name))
             if entry.attempt == request.attempt:
                 self._run(entry, request.action)
         elif isinstance(request, Rebuild | Forget):
@@ -84,7 +84,7 @@ class Pipeline:
             put_entry(self.stack, source, status="ARCHIVED", updated_at=clock.now(), **COUNTS)
 
     def _run(self, entry: Entry, action: Action) -> None:
-        name = entry.source.key.rsplit("/", 1)[-1]
+        name = entry.source.name
         if name in self.refused:
             return
         end = {"status": "RETRACTED"} if action is Action.RETRACT else {"status": "ARCHIVED", **COUNTS}

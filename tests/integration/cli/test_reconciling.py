@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 from music_streams import clock
-from music_streams.operate.files import name_of
 from music_streams.reconcile.lake import LakeReader
 from music_streams.reconcile.reports import Reports
 from music_streams.run.executions import Executions
@@ -131,7 +130,7 @@ def sent(stack: Any) -> list[str]:
 def names(stack: Any) -> dict[str, str]:
     """Of the files that the ledger knows, by source_id."""
     entries = (entry for status in Status for entry in stack.ledger.with_status(status))
-    return {entry.source.source_id: name_of(entry) for entry in entries}
+    return {entry.source.source_id: entry.source.name for entry in entries}
 
 
 def report(stack: Any) -> Any:

@@ -35,7 +35,7 @@ def refused(world, source: Source, refusal: tuple[str, str]) -> Iterator[None]:
     def refuse(model: Any, params: Any, **_: Any) -> None:
         path = params["headers"].get("x-amz-copy-source", params["url_path"])
         code = {"GetObject": of_bytes, "CopyObject": of_bytes, "HeadObject": of_head}.get(model.name, "")
-        if code and source.key.rsplit("/", 1)[-1] in path and "quarantine/" not in path:
+        if code and source.name in path and "quarantine/" not in path:
             raise ClientError({"Error": {"Code": code, "Message": "refused"}}, model.name)
 
     world.s3.meta.events.register_first("before-call", refuse, unique_id="refuse")

@@ -37,7 +37,7 @@ def put(stack):
 
 def groups(stack) -> dict[str, str]:
     """The day's files by name."""
-    return {file.entry.source.key.rsplit("/", 1)[-1]: file.group for file in data.gather(stack, DAY).files}
+    return {file.entry.source.name: file.group for file in data.gather(stack, DAY).files}
 
 
 def test_a_day_is_read_with_its_genres_countries_neighbours_and_files(stack):
