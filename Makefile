@@ -45,10 +45,11 @@ logs: setup ## Follow the one log of the local cloud
 	./music-streams logs --follow
 
 .PHONY: lint
-lint: setup gate ## Formatting, lint, types, the gate
+lint: setup gate ## Formatting, lint, types, the order of packages, the gate
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
+	PYTHONPATH=plugins $(BIN)/lint-imports --no-logo --no-cache
 
 .PHONY: gate
 gate: $(GATE)/passed ## Template and state machine as AWS sees them; again only where something changed
