@@ -1,13 +1,11 @@
 """erase: the lines of users to be forgotten leave the kept files; what cannot be looked through is deleted whole."""
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from music_streams.aws import clients, logs, settings
+from music_streams.aws import clients, function
 from music_streams.aws.alerts import Alerts
 from music_streams.aws.slices import has_time
 from music_streams.forget.erasure import FILE_SHARE, Erasure
@@ -24,18 +22,16 @@ class Settings:
     max_file_bytes: int
 
 
-env = settings.read(Settings, os.environ)
-logger = Logger(use_rfc3339=True)
-logs.write_by(logger.registered_handler)
-alerts = Alerts(clients.client("sns"), env.alerts_topic_arn)
-erasure = Erasure(clients.client("s3"), Ledger(env.files_table), alerts, env.max_file_bytes)
+erase = function.start(Settings)
+alerts = Alerts(clients.client("sns"), erase.env.alerts_topic_arn)
+erasure = Erasure(clients.client("s3"), Ledger(erase.env.files_table), alerts, erase.env.max_file_bytes)
 
 
-@logger.inject_lambda_context(clear_state=True)
+@erase.logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, str], context: LambdaContext) -> dict[str, Any]:
     """``{manifest}`` → ``{left}``."""
-    logger.append_keys(batch_id=RunFolder.of_manifest(event["manifest"]).batch_id)
-    file_seconds = context.get_remaining_time_in_millis() / 1000 * FILE_SHARE
-    left = erasure.erase(event["manifest"], has_time(context), file_seconds)
-    logger.info("files cleared", left=left)
+    with erase.invocation(batch_id=RunFolder.of_manifest(event["manifest"]).batch_id):
+        file_seconds = context.get_remaining_time_in_millis() / 1000 * FILE_SHARE
+        left = erasure.erase(event["manifest"], has_time(context), file_seconds)
+        erase.logger.info("files cleared", left=left)
     return {"left": left}

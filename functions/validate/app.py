@@ -1,17 +1,14 @@
 """validate: queue messages that announce files or ask for a run → manifests and executions of the state machine."""
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from music_streams.aws import clients, logs, settings
+from music_streams.aws import clients, function
 from music_streams.aws.alerts import Alerts
-from music_streams.aws.telemetry import Telemetry
 from music_streams.ingest.intake import Intake
 from music_streams.run.executions import Executions
 from music_streams.run.job_runs import JobRuns
@@ -34,13 +31,10 @@ class Settings:
     max_file_bytes: int
 
 
-env = settings.read(Settings, os.environ)
-logger = Logger(use_rfc3339=True)
-logs.write_by(logger.registered_handler)
-metrics = Metrics()
-telemetry = Telemetry()
+validate = function.start(Settings)
+env = validate.env
 s3 = clients.client("s3")
-ledger = Ledger(env.files_table, telemetry=telemetry)
+ledger = Ledger(env.files_table, telemetry=validate.telemetry)
 intake = Intake(
     s3=s3,
     executions=Executions(clients.client("stepfunctions"), env.state_machine_arn),
@@ -55,21 +49,21 @@ intake = Intake(
 )
 
 
-@logger.inject_lambda_context(clear_state=True)
+@validate.logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take each message, then launch once. Messages that could not be taken go back to the queue alone."""
     batch = intake.open_batch(lambda: context.get_remaining_time_in_millis() / 1000)
 
     def take(record: SQSRecord) -> None:
-        with logger.append_context_keys(message_id=record.message_id):
+        with validate.logger.append_context_keys(message_id=record.message_id):
             batch.take(record.body)
 
     processor = BatchProcessor(
         event_type=EventType.SQS,
         raise_on_entire_batch_failure=False,
-        logger=logger,  # type: ignore[arg-type]  # its own Logger is meant: so its documentation has it
+        logger=validate.logger,  # type: ignore[arg-type]  # its own Logger is meant: so its documentation has it
     )
-    with telemetry.sent_by(metrics):
+    with validate.invocation():
         with processor(records=event["Records"], handler=take):
             processor.process()
         batch.launch()

@@ -41,6 +41,7 @@ def test_the_reader_imports_boto3_the_standard_library_and_little_of_the_package
     packages = {name.split(".")[0] for name in imported} - set(sys.stdlib_module_names)
     assert packages == {"music_streams", "boto3"}
     assert {name for name in imported if name.startswith("music_streams.")} == {
+        "music_streams.aws",
         "music_streams.aws.clients",
         "music_streams.clock",
         "music_streams.errors",
