@@ -13,7 +13,7 @@ from music_streams.state.ledger import OBJECT_GONE, UNREADABLE, Entry, Ledger, S
 from music_streams.state.removals import Removals
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, write_manifest
 from music_streams.state.sources import Treatment, batch_id_of, execution_name
-from music_streams.validation.verdicts import Judgement
+from music_streams.validation.verdicts import REQUIRED_COLUMNS, Judgement
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -58,6 +58,12 @@ class Taken:
         return execution_name(self.entry.batch_id, self.entry.attempt) if has_run else ""
 
     @property
+    def _columns(self) -> list[str]:
+        """The header as the run needs it: the names of other columns are left out, they could be long and many."""
+        needed = REQUIRED_COLUMNS[self.entry.source.kind]
+        return [name if name in needed else "" for name in self.judgement.header] if self.is_staged else []
+
+    @property
     def listed(self) -> ManifestSource:
         """How the manifest lists it."""
         source = self.entry.source
@@ -65,7 +71,7 @@ class Taken:
             source.source_id,
             source.kind,
             source.source_id + (".csv.gz" if self.judgement.is_gzip else ".csv"),
-            self.judgement.header,
+            self._columns,
             source.received_at,
             source.size,
             self.treatment,

@@ -8,6 +8,7 @@ up later in the file, so the pass goes on where it must.
 import codecs
 import itertools
 import re
+import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ REQUIRED_COLUMNS = {
 _SUFFIXES = {Kind.STREAMS: (".csv", ".csv.gz"), Kind.SONGS: (".csv",), Kind.USERS: (".csv",)}
 _MAX_REPEATS = 5  # columns that a verdict lists
 MAX_LINE_BYTES = 64 * 1024
+MAX_COLUMNS = 1_000
+"""Of a streams file: what is kept of the headers of a batch has to fit into the memory of its functions."""
 GZIP_MAGIC = b"\x1f\x8b"
 _LINE_ENDS = (b"\n", b"\r")
 _BLANK = csv_line.BLANK.encode()
@@ -102,7 +105,21 @@ def judge(
     except zlib.error as error:
         scan.damage = f"the gzip stream breaks off or is damaged ({error})"
     scan.finish()
-    return scan.judgement(REQUIRED_COLUMNS[kind], is_gzip=is_gzip)
+    return scan.judgement(kind, is_gzip=is_gzip)
+
+
+def head(chunks: Iterable[bytes]) -> tuple[list[str], bool]:
+    """The column names of a valid file and whether it is gzip, from no more of its stored bytes than that takes."""
+    chunks = _from_first_bytes(iter(chunks))
+    first = next(chunks, b"")
+    is_gzip = first.startswith(GZIP_MAGIC)
+    stored = itertools.chain([first], chunks)
+    scan = _Scan(sys.maxsize)
+    for chunk in _from_first_bytes(gunzip(stored) if is_gzip else stored):
+        scan.feed(chunk)
+        if scan.has_header:
+            break
+    return scan.header(), is_gzip
 
 
 def _repeated(header: list[str], required: tuple[str, ...]) -> str:
@@ -130,8 +147,9 @@ class _Scan:
         self.not_utf8 = ""
         self.not_csv = ""
         self.damage = ""
-        self.header_line = b""
-        self._header_is_whole = False
+        self._header = bytearray()
+        self._header_has_ink = False
+        self.has_header = False
         self._line_bytes = 0  # of the line that the next chunk continues
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
@@ -148,7 +166,7 @@ class _Scan:
         self.size += len(chunk)
         self.is_too_large |= self.size > self.max_bytes
         self.is_blank = self.is_blank and not chunk.strip(_BLANK)
-        if not self._header_is_whole:
+        if not self.has_header:
             self._collect_header(chunk)
 
     def finish(self) -> None:
@@ -156,8 +174,13 @@ class _Scan:
         if not self.not_utf8:
             self._check_utf8(b"", final=True)
 
-    def judgement(self, required: tuple[str, ...], *, is_gzip: bool) -> Judgement:
+    def header(self) -> list[str]:
+        """The fields of the first line that is not blank; none where it is no record."""
+        return csv_line.fields(self._header.decode()) or []
+
+    def judgement(self, kind: Kind, *, is_gzip: bool) -> Judgement:
         """The first verdict that applies, in the order of the contract; of damaged gzip only the damage is sure."""
+        required = REQUIRED_COLUMNS[kind]
         if self.damage:
             return Judgement(Verdict.NOT_CSV, self.damage)
         if self.is_too_large:
@@ -168,7 +191,10 @@ class _Scan:
             return Judgement(Verdict.NOT_UTF8, self.not_utf8)
         if self.not_csv:
             return Judgement(Verdict.NOT_CSV, self.not_csv)
-        header = csv_line.fields(self.header_line.decode()) or []
+        header = self.header()
+        if kind is Kind.STREAMS and len(header) > MAX_COLUMNS:
+            many = f"the header row has {len(header):,} columns, more than {MAX_COLUMNS:,}"
+            return Judgement(Verdict.NOT_CSV, many)
         if twice := _repeated(header, required):
             return Judgement(Verdict.NOT_CSV, f"the header row names a column twice: {twice}")
         missing = [name for name in required if name not in header]
@@ -199,13 +225,18 @@ class _Scan:
         self._line_bytes = len(chunk) - (last + 1 if last >= 0 else line_start)
 
     def _collect_header(self, chunk: bytes) -> None:
-        """Keep the first line that is not blank; blank lines before it are dropped as they come."""
-        text = self.header_line + chunk
-        ink = _INK.search(text)
-        start = 1 + max(text.rfind(mark, 0, ink.start() if ink else None) for mark in _LINE_ENDS)
-        ends = [end for mark in _LINE_ENDS if ink and (end := text.find(mark, ink.start())) >= 0]
-        self._header_is_whole = bool(ends)
-        self.header_line = text[start : min(ends) if ends else start + MAX_LINE_BYTES + 1]
+        """Keep the first line that is not blank; of what was kept before nothing is searched again."""
+        ink = None if self._header_has_ink else _INK.search(chunk)
+        start = 0
+        if not self._header_has_ink:
+            start = 1 + max(chunk.rfind(mark, 0, ink.start() if ink else None) for mark in _LINE_ENDS)
+            self._header_has_ink = ink is not None
+        if start:  # the lines before were blank
+            self._header.clear()
+        ends = [end for mark in _LINE_ENDS if (end := chunk.find(mark, ink.start() if ink else start)) >= 0]
+        self._header += chunk[start : min(ends, default=start + MAX_LINE_BYTES + 1)]
+        # A longer line is no header, whatever comes: the file is not_csv.
+        self.has_header = bool(ends) or len(self._header) > MAX_LINE_BYTES
 
 
 def _from_first_bytes(chunks: Iterator[bytes]) -> Iterator[bytes]:

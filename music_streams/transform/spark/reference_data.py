@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-import zlib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -23,8 +21,7 @@ from music_streams.aws import objects
 from music_streams.aws.clients import error_code
 from music_streams.state.sources import Source
 from music_streams.transform.spark import reference
-from music_streams.validation import csv_line
-from music_streams.validation.verdicts import GZIP_MAGIC
+from music_streams.validation.verdicts import head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -34,7 +31,6 @@ if TYPE_CHECKING:
 
     from music_streams.state.run_files import RunFolder
 
-_HEADER_BYTES = 64 * 1024
 _MAX_COLUMNS = 1_000_000  # a record of more stops the parser; a line of 64 KiB has 65,536 at most
 
 
@@ -143,10 +139,10 @@ class ReferenceData:
         """
         by_header: dict[tuple[str, ...], list[str]] = {}
         for number, each in enumerate(found):
-            start = next(objects.chunks(self.s3, each), b"")[:_HEADER_BYTES]
-            name = f"reference/{kind}/{number}.csv" + (".gz" if start.startswith(GZIP_MAGIC) else "")
+            header, is_gzip = head(objects.chunks(self.s3, each))
+            name = f"reference/{kind}/{number}.csv" + (".gz" if is_gzip else "")
             objects.copy(self.s3, each, self.folder.bucket, self.folder.key(name))
-            by_header.setdefault(_header(start), []).append(self.folder.uri(name))
+            by_header.setdefault(tuple(header), []).append(self.folder.uri(name))
         return by_header
 
     def _rows(self, by_header: dict[tuple[str, ...], list[str]], columns: tuple[str, ...]) -> DataFrame:
@@ -177,12 +173,3 @@ class ReferenceData:
 
     def _uri(self, place: str, kind: str) -> str:
         return f"s3://{self.folder.bucket}/{place}/{kind}"
-
-
-def _header(start: bytes) -> tuple[str, ...]:
-    """The column names of a CSV file that begins with these bytes, gzip or not."""
-    if start.startswith(GZIP_MAGIC):
-        start = zlib.decompressobj(wbits=31).decompress(start, _HEADER_BYTES)
-    lines = re.split("[\r\n]", start.decode("utf-8-sig", errors="ignore"))
-    first_line = next((line for line in lines if line.strip(csv_line.BLANK)), "")
-    return tuple(csv_line.fields(first_line) or ())

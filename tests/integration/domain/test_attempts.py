@@ -7,7 +7,7 @@ import pytest
 
 from music_streams import clock
 from music_streams.errors import BadEvent, JobRunsAlive
-from music_streams.ingest.intake import Outcome
+from music_streams.ingest.outcomes import Outcome
 from music_streams.reconcile.stalled import ask
 from music_streams.state.ledger import Status
 from music_streams.state.requests import Action, Attempt, Forget, Rebuild, to_message

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from music_streams.ingest import s3_events
-from music_streams.ingest.intake import Outcome
+from music_streams.ingest.outcomes import Outcome
 from music_streams.reconcile.stalled import ask
 from music_streams.state.ledger import Status
 from music_streams.state.requests import Action

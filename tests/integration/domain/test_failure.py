@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from moto.stepfunctions.models import stepfunctions_backends
 
 from music_streams.errors import JobRunsAlive
-from music_streams.ingest.intake import Outcome
+from music_streams.ingest.outcomes import Outcome
 from music_streams.reconcile.stalled import ask
 from music_streams.state.ledger import Status
 from music_streams.state.requests import Action

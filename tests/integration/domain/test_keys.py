@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from music_streams.ingest.intake import Outcome
+from music_streams.ingest.outcomes import Outcome
 from music_streams.state.ledger import Status
 from music_streams.state.run_files import read_manifest
 from tests.integration.domain.run import TOO_BAD, Run

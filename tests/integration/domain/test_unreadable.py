@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from music_streams.aws import objects
 from music_streams.errors import ObjectGone, Unreadable
-from music_streams.ingest.intake import Outcome
+from music_streams.ingest.outcomes import Outcome
 from music_streams.reconcile import stalled
 from music_streams.reconcile.stalled import Repairs
 from music_streams.state.ledger import Status

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from music_streams.errors import MusicStreamsError
-from music_streams.ingest.intake import Outcome
+from music_streams.ingest.outcomes import Outcome
 from music_streams.state.sources import Source
 from tests.integration.domain.world import World
 

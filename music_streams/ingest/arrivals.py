@@ -1,0 +1,85 @@
+"""What arrives: claimed, judged, and taken for a run, or put where it belongs.
+
+Each step may be repeated. A message is taken from the queue only when all is done; after a crash it comes back, and the
+ledger tells how far its source had come:
+
+* RECEIVED, lease expired: claimed anew and judged again;
+* RECEIVED, lease running: another delivery of the same event is at work, and *its* message is still in the queue,
+  because the lease is shorter than the queue's visibility: this one may go;
+* VALID for longer than the lease: its manifest is written; start the execution (its name makes a second start
+  harmless). Earlier the invocation that wrote it may still be moving the rest of the batch, so the same holds;
+* QUARANTINED: see that nothing of it stayed where it lay;
+* anything else: the event was delivered twice.
+"""
+
+import logging
+from dataclasses import dataclass
+
+from music_streams.errors import ObjectGone, Unreadable
+from music_streams.ingest.batches import Taken
+from music_streams.ingest.judging import Judge
+from music_streams.ingest.launch import Launch
+from music_streams.ingest.outcomes import Outcome
+from music_streams.run.executions import Executions
+from music_streams.run.quarantine import Quarantine
+from music_streams.state.ledger import OBJECT_GONE, UNREADABLE, Entry, Ledger, Status
+from music_streams.state.sources import Source
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """Takes the sources that S3's events announce.
+
+    Attributes:
+        lease_seconds: a claim that is older than this belongs to nobody.
+    """
+
+    ledger: Ledger
+    executions: Executions
+    quarantine: Quarantine
+    judge: Judge
+    launch: Launch
+    lease_seconds: float
+
+    def take(self, source: Source) -> Outcome:
+        """Claim a source and judge it; where others have it already see to what they left undone."""
+        claimed = self.ledger.receive(source, self.lease_seconds)
+        if claimed:
+            return self._judge_arrived(claimed)
+        entry = self.ledger.entry(source.source_id)
+        if entry:
+            self.resume(entry)
+        return Outcome.DUPLICATE
+
+    def resume(self, entry: Entry) -> bool:
+        """See to the end of what an invocation that died has left; whether there was something."""
+        if entry.status is Status.VALID and entry.is_older_than(self.lease_seconds):
+            arn = self.executions.arn(entry.batch_id, entry.attempt)
+            if self.executions.status(arn):
+                return False
+            self.launch.start(entry.batch_id, entry.attempt)
+            return True
+        if entry.status is Status.QUARANTINED:
+            self.quarantine.finish(entry)
+        return False
+
+    def lost(self, entry: Entry, error: ObjectGone | Unreadable) -> Outcome:
+        """What becomes of a file whose bytes cannot be had: the ledger says why, unless it had come further."""
+        log.warning("%s", error, extra={"source_id": entry.source.source_id})
+        is_gone = isinstance(error, ObjectGone)
+        if entry.status is Status.RECEIVED:
+            self.ledger.lose(entry, OBJECT_GONE if is_gone else UNREADABLE)
+        return Outcome.GONE if is_gone else Outcome.UNREADABLE
+
+    def _judge_arrived(self, claimed: Entry) -> Outcome:
+        try:
+            judgement = self.judge(claimed)
+            if judgement.verdict:
+                self.quarantine.take(claimed, judgement.verdict, judgement.detail)
+                return Outcome.QUARANTINED
+        except (ObjectGone, Unreadable) as error:
+            return self.lost(claimed, error)
+        self.launch.add(Taken(claimed, judgement=judgement))
+        return Outcome.VALID
