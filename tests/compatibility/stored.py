@@ -280,6 +280,17 @@ def _again(entry: Entry, tick: int, treatment: Treatment) -> Entry:
     return replace(entry, status=Status.VALID, updated_at=at, validated_at=at, attempt=2, treatment=treatment, **_AGAIN)
 
 
+_ADDED = {
+    "treatment": "treatment",
+    "first_published_at": "first_published_at",
+    "failures": "failures",
+    "failing_since": "failing_since",
+    "cost_micro_usd": "cost_micro_usd",
+    "total_cost_micro_usd": "total_cost_micro_usd",
+}
+"""Stored fields that older items lack, and what an entry calls them."""
+
+
 def _item(name: str, means: Entry, *moves: Callable[[Ledger, Entry], object]) -> Stored:
     def write(world: World) -> Document:
         entry = _bring(world, PLAYS, *moves)
@@ -291,13 +302,13 @@ def _item(name: str, means: Entry, *moves: Callable[[Ledger, Entry], object]) ->
         assert list(_ledger(world).with_status(means.status)) == [entry], "the index finds it by its status"
         return entry
 
-    # An entry has all but the first ones only since it came to them; the last came when the product was in use.
-    always = ("source_id", "bucket", "key", "version_id", "size", "received_at", "status", "attempt", "updated_at")
-    defaults = Entry(PLAYS, means.status, means.updated_at, means.attempt)
-    added = ["treatment", "first_published_at", "failures", "failing_since", "cost_micro_usd", "total_cost_micro_usd"]
-    written = [each for each in added if getattr(means, each) != getattr(defaults, each)]
-    assert not set(added) & set(always)
-    older: dict[str, object] = {f"item.{each}": replace(means, **{each: getattr(defaults, each)}) for each in written}
+    before = Entry(PLAYS, means.status, means.updated_at, means.attempt)
+    values = {stored: (ours, getattr(before, ours)) for stored, ours in _ADDED.items()}
+    older: dict[str, object] = {
+        f"item.{stored}": replace(means, **{ours: value})
+        for stored, (ours, value) in values.items()
+        if getattr(means, ours) != value
+    }
     return Stored(f"ledger/{name}", write, read, means, older)
 
 
@@ -958,6 +969,19 @@ _UPKEEP = upkeep.Report(
 _BARE_FILE = FileFinding(PLAYS.source_id, PLAYS.key, State.FAILED, "its last attempt failed", ARRIVED)
 
 
+_ADDED_TO_FILES = {
+    "since": "since",
+    "status": "status",
+    "reason": "reason",
+    "attempt": "attempt",
+    "failures": "failures",
+    "message": "message",
+    "days": "days",
+    "is_outlived": "is_outlived",
+}
+"""Stored fields that the reader does without, and what a finding calls them."""
+
+
 def _with_file(**changes: Any) -> Report:
     return replace(_REPORT, before=replace(_FINDINGS, files=[replace(_FILE, **changes)]))
 
@@ -970,8 +994,8 @@ REPORTS = [
         means=_REPORT,
         older={
             **{
-                f"content.before.files.*.{name}": _with_file(**{name: getattr(_BARE_FILE, name)})
-                for name in ("since", "status", "reason", "attempt", "failures", "message", "days", "is_outlived")
+                f"content.before.files.*.{stored}": _with_file(**{ours: getattr(_BARE_FILE, ours)})
+                for stored, ours in _ADDED_TO_FILES.items()
             },
             "content.before.window.prefix": replace(_REPORT, before=replace(_FINDINGS, window=Window(DAY, NEXT_DAY))),
             "content.before.days.*.version": replace(
