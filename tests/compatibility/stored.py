@@ -25,65 +25,40 @@ from unittest.mock import MagicMock, patch
 import pyarrow as pa
 from pyarrow import parquet
 
-from music_streams import clock, objects
-from music_streams.alerts import Alerts
-from music_streams.arrivals import event_of, source_of
-from music_streams.batches import Batches, Taken
-from music_streams.claim import claim_sources
-from music_streams.erased import Deleted, Erased, read_erased, write_erased
-from music_streams.executions import Executions
-from music_streams.files import reason_of
-from music_streams.intake import Intake
-from music_streams.job_runs import JobRuns
-from music_streams.ledger import Entry, Ledger, Status
+from music_streams import clock
+from music_streams.aws import objects
+from music_streams.aws.alerts import Alerts
+from music_streams.ingest.s3_events import event_of, source_of
+from music_streams.ingest.batches import Batches, Taken
+from music_streams.run.claim import claim_sources
+from music_streams.forget.erased import Deleted, Erased, read_erased, write_erased
+from music_streams.run.executions import Executions
+from music_streams.operate.files import reason_of
+from music_streams.ingest.intake import Intake
+from music_streams.run.job_runs import JobRuns
+from music_streams.state.ledger import Entry, Ledger, Status
 from music_streams.load import job as load_job
 from music_streams.load.fence import Day, Fence
 from music_streams.load.items import Stamp
 from music_streams.maintain import report as upkeep
-from music_streams.quarantine import Quarantine
-from music_streams.reader import (
-    CountryDay,
-    DaySummary,
-    GenreDay,
-    MetricsPublished,
-    MetricsReader,
-    TopGenre,
-    TopSong,
-    TrackDay,
-)
+from music_streams.run.quarantine import Quarantine
+from music_streams.reader import CountryDay, DaySummary, GenreDay, MetricsPublished, MetricsReader, TopGenre, TopSong, TrackDay
 from music_streams.reconcile.drafts import Drafts
 from music_streams.reconcile.findings import DayFinding, DayState, FileFinding, Findings, State, Window
 from music_streams.reconcile.plan import Plan, Repair, What
 from music_streams.reconcile.reconciler import Look
 from music_streams.reconcile.records import DayRecord, Percentiles
 from music_streams.reconcile.reports import Report, Reports
-from music_streams.removals import Removals, Removed
-from music_streams.requests import Action, Attempt, Forget, Rebuild, parse, to_message
-from music_streams.runs import (
-    LoadReport,
-    Manifest,
-    ManifestSource,
-    RunFolder,
-    SourceOutcome,
-    Summary,
-    find_load_report,
-    find_summary,
-    read_claimed,
-    read_manifest,
-    read_result,
-    write_claimed,
-    write_load_report,
-    write_manifest,
-    write_result,
-    write_summary,
-)
-from music_streams.settle import Settlement
-from music_streams.sources import Source, Treatment, batch_id_of
+from music_streams.state.removals import Removals, Removed
+from music_streams.state.requests import Action, Attempt, Forget, Rebuild, parse, to_message
+from music_streams.state.run_files import LoadReport, Manifest, ManifestSource, RunFolder, SourceOutcome, Summary, find_load_report, find_summary, read_claimed, read_manifest, read_result, write_claimed, write_load_report, write_manifest, write_result, write_summary
+from music_streams.run.settle import Settlement
+from music_streams.state.sources import Source, Treatment, batch_id_of
 from music_streams.transform import job as transform_job
 from music_streams.transform.job import TransformRun
 from music_streams.transform.ports import LISTENS
-from music_streams.transform.reference_data import ReferenceData, _Kept
-from music_streams.verdicts import Judgement, Verdict
+from music_streams.transform.spark.reference_data import ReferenceData, _Kept
+from music_streams.validation.verdicts import Judgement, Verdict
 from tests.compatibility import state_machine
 from tests.compatibility.world import ACCOUNT, FILES, LAKE, LANDING, METRICS, REGION, Document, World
 from tests.events.handlers import invoke
@@ -1056,8 +1031,8 @@ def _call(world: World, folder: str, given: dict[str, Any]) -> Any:
     environment = {**_ENVIRONMENT, "POWERTOOLS_SERVICE_NAME": folder}
     with (
         _without_copies(),
-        patch("music_streams.aws.client", clients.__getitem__),
-        patch("music_streams.aws.dynamodb", lambda: world.dynamodb),
+        patch("music_streams.aws.clients.client", clients.__getitem__),
+        patch("music_streams.aws.clients.dynamodb", lambda: world.dynamodb),
     ):
         return invoke(Function("", folder, "", 60, {}), environment, given)
 
@@ -1139,7 +1114,7 @@ def _started(script: str, arguments: dict[str, str], patched: dict[str, Any]) ->
     with (
         patch.object(sys, "argv", [script, *given]),
         patch("pyspark.sql.SparkSession", MagicMock()),
-        patch("music_streams.logs.write_job_lines"),
+        patch("music_streams.aws.logs.write_job_lines"),
     ):
         active = [patch(name, value) for name, value in patched.items()]
         for each in active:
@@ -1158,7 +1133,7 @@ def _transform_run(_: World, document: Document) -> object:
     assert numbers.keys() <= document.keys()
     _started("transform_streams.py", {**document, **numbers}, {"music_streams.transform.job.run": run})
     glue = _glue(document)
-    with patch("music_streams.job_runs._POLL_SECONDS", 0):
+    with patch("music_streams.run.job_runs._POLL_SECONDS", 0):
         JobRuns(glue, ("a-job",)).end(EXECUTION, _no_time_limit)
     return run.call_args.args[-1], glue.batch_stop_job_run.call_count
 
@@ -1167,7 +1142,7 @@ def _load_run(_: World, document: Document) -> object:
     run = MagicMock()
     _started("load_metrics.py", document, {"music_streams.load.job.run": run})
     glue = _glue(document)
-    with patch("music_streams.job_runs._POLL_SECONDS", 0):
+    with patch("music_streams.run.job_runs._POLL_SECONDS", 0):
         JobRuns(glue, ("a-job",)).end(EXECUTION, _no_time_limit)
     return run.call_args.args[2:], glue.batch_stop_job_run.call_count
 
