@@ -28,31 +28,57 @@ from pyarrow import parquet
 from music_streams import clock
 from music_streams.aws import objects
 from music_streams.aws.alerts import Alerts
-from music_streams.ingest.s3_events import event_of, source_of
-from music_streams.ingest.batches import Batches, Taken
-from music_streams.run.claim import claim_sources
 from music_streams.forget.erased import Deleted, Erased, read_erased, write_erased
-from music_streams.run.executions import Executions
-from music_streams.operate.files import reason_of
+from music_streams.ingest.batches import Batches, Taken
 from music_streams.ingest.intake import Intake
-from music_streams.run.job_runs import JobRuns
-from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.ingest.s3_events import event_of, source_of
 from music_streams.load import job as load_job
 from music_streams.load.fence import Day, Fence
 from music_streams.load.items import Stamp
 from music_streams.maintain import report as upkeep
-from music_streams.run.quarantine import Quarantine
-from music_streams.reader import CountryDay, DaySummary, GenreDay, MetricsPublished, MetricsReader, TopGenre, TopSong, TrackDay
+from music_streams.operate.files import reason_of
+from music_streams.reader import (
+    CountryDay,
+    DaySummary,
+    GenreDay,
+    MetricsPublished,
+    MetricsReader,
+    TopGenre,
+    TopSong,
+    TrackDay,
+)
 from music_streams.reconcile.drafts import Drafts
 from music_streams.reconcile.findings import DayFinding, DayState, FileFinding, Findings, State, Window
 from music_streams.reconcile.plan import Plan, Repair, What
 from music_streams.reconcile.reconciler import Look
 from music_streams.reconcile.records import DayRecord, Percentiles
 from music_streams.reconcile.reports import Report, Reports
+from music_streams.run.claim import claim_sources
+from music_streams.run.executions import Executions
+from music_streams.run.job_runs import JobRuns
+from music_streams.run.quarantine import Quarantine
+from music_streams.run.settle import Settlement
+from music_streams.state.ledger import Entry, Ledger, Status
 from music_streams.state.removals import Removals, Removed
 from music_streams.state.requests import Action, Attempt, Forget, Rebuild, parse, to_message
-from music_streams.state.run_files import LoadReport, Manifest, ManifestSource, RunFolder, SourceOutcome, Summary, find_load_report, find_summary, read_claimed, read_manifest, read_result, write_claimed, write_load_report, write_manifest, write_result, write_summary
-from music_streams.run.settle import Settlement
+from music_streams.state.run_files import (
+    LoadReport,
+    Manifest,
+    ManifestSource,
+    RunFolder,
+    SourceOutcome,
+    Summary,
+    find_load_report,
+    find_summary,
+    read_claimed,
+    read_manifest,
+    read_result,
+    write_claimed,
+    write_load_report,
+    write_manifest,
+    write_result,
+    write_summary,
+)
 from music_streams.state.sources import Source, Treatment, batch_id_of
 from music_streams.transform import job as transform_job
 from music_streams.transform.job import TransformRun
