@@ -26,6 +26,15 @@ def is_own(client: Address, server: Address, table: Path = TABLE) -> bool:
     return uid_of_peer(client, server, text) == os.geteuid()
 
 
+def is_others(client: Address, server: Address, table: Path = TABLE) -> bool:
+    """Return whether another user made the connection; False where the system does not tell, as of a container's."""
+    try:
+        text = table.read_text()
+    except FileNotFoundError:
+        return False
+    return uid_of_peer(client, server, text) not in {None, os.geteuid()}
+
+
 def uid_of_peer(client: Address, server: Address, table: str) -> int | None:
     """Return the user that made the connection; None where the table has no open end of it at the client."""
     ends = [_as_in_table(client), _as_in_table(server)]

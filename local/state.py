@@ -15,6 +15,8 @@ import contextlib
 import fcntl
 import json
 import os
+import shlex
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -28,6 +30,7 @@ from local.loose_types import Json
 from local.processes import MARKER, marker_of
 
 DEFAULT_STATE = Path(".local")
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _SAME_START = 1.0  # seconds: a process id that started at another time is another process
 
 
@@ -119,8 +122,17 @@ class StateDir:
         return self.root / "glue"
 
     def make(self) -> None:
-        """Make the directory where it is missing, for its owner only; one that exists keeps its permissions."""
+        """Make the directory where it is missing, for its owner only; one that exists keeps its permissions.
+
+        Raises ServerError where others may write there: they could put links in our way, and read what we write.
+        """
         make_folder(self.root)
+        found = self.root.stat()
+        if found.st_uid != os.geteuid() or found.st_mode & _WRITABLE_BY_OTHERS:
+            raise ServerError(
+                f"others may write to {self.root}: make it yours alone (chmod go-w {shlex.quote(str(self.root))}), "
+                "or name another folder with LOCAL_CLOUD_STATE"
+            )
 
     def server(self) -> ServerRecord | None:
         """The recorded server, alive or not."""

@@ -12,6 +12,7 @@ from local.credentials import Credentials
 from local.errors import ServerError
 from local.gate import Gate, Wsgi
 from local.loose_types import Json
+from local.peers import Address, is_others
 
 HOST = "127.0.0.1"
 _BACKLOG = 128
@@ -40,7 +41,7 @@ def moto_server(listener: socket.socket, access_key_id: str, around: Callable[[W
     MotoRequestHandler.disable_nagle_algorithm = True
     port = listener.getsockname()[1]
     moto: Wsgi = DomainDispatcherApplication(create_backend_app)
-    return make_server(
+    server = make_server(
         HOST,
         port,
         Gate(around(moto) if around else moto, port, access_key_id),
@@ -48,6 +49,14 @@ def moto_server(listener: socket.socket, access_key_id: str, around: Callable[[W
         request_handler=MotoRequestHandler,
         fd=listener.fileno(),
     )
+    own = HOST, port
+
+    def is_welcome(_request: object, client: Address) -> bool:
+        """Asked before a thread is made: others could hold thousands with connections that ask for nothing."""
+        return not is_others(client, own)
+
+    server.verify_request = is_welcome  # type: ignore[assignment,method-assign]
+    return server
 
 
 @contextlib.contextmanager

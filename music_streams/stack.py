@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 DEFAULT_STACK = "music-streams"
 _CHECKOUT = Path(__file__).resolve().parents[1]
 _NEEDED = ("LandingBucketName", "LakeBucketName", "MetricsTableName", "FilesTableName", "StateMachineArn")
+_SOCKETS = Path("/proc/net/tcp")
 _CONFIG: dict[str, Any] = {
     "retries": {"mode": "standard", "max_attempts": 5},
     "connect_timeout": 5,
@@ -180,6 +182,8 @@ def _local_stack(state: Path) -> tuple[Stack | None, str]:
         return None, f"{path} cannot be read ({type(error).__name__}); music-streams up writes it anew"
     if not _listens(endpoint):
         return None, f"{path} names {endpoint}, where nothing answers: the cloud has stopped"
+    if _is_others(_address(endpoint)[1]):
+        return None, f"{path} names {endpoint}, where another user's program answers: the cloud has stopped"
     return Stack(outputs, session, f"local cloud at {endpoint}", endpoint), ""
 
 
@@ -199,6 +203,22 @@ def _listens(endpoint: str) -> bool:
             return True
     except OSError:
         return False
+
+
+def _is_others(port: int) -> bool:
+    """Whether a program of another user listens at a port of this machine; False where the system does not say."""
+    try:
+        lines = _SOCKETS.read_text().splitlines()[1:]
+    except FileNotFoundError:
+        return False
+    sockets = [line.split() for line in lines]
+    users = {int(uid) for _, local, _, state, _, _, _, uid, *_ in sockets if state == "0A" and local == _end(port)}
+    return bool(users - {os.geteuid()})
+
+
+def _end(port: int) -> str:
+    """127.0.0.1 and a port as the kernel's table has them: the address is one number in the machine's byte order."""
+    return f"{int.from_bytes(socket.inet_aton('127.0.0.1'), sys.byteorder):08X}:{port:04X}"
 
 
 def _deployed_stack(name: str, endpoint: str | None) -> Stack:

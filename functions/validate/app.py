@@ -10,6 +10,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from music_streams.aws import clients, function
 from music_streams.aws.alerts import Alerts
 from music_streams.ingest.intake import Intake
+from music_streams.ingest.judging import OutOfTime
+from music_streams.ingest.queue import ArrivalsQueue
 from music_streams.run.executions import Executions
 from music_streams.run.job_runs import JobRuns
 from music_streams.run.quarantine import Quarantine
@@ -21,6 +23,7 @@ class Settings:
     """The function's environment."""
 
     files_table: str
+    arrivals_queue_url: str
     landing_bucket: str
     lake_bucket: str
     alerts_topic_arn: str
@@ -35,6 +38,7 @@ validate = function.start(Settings)
 env = validate.env
 s3 = clients.client("s3")
 ledger = Ledger(env.files_table, telemetry=validate.telemetry)
+queue = ArrivalsQueue(clients.client("sqs"), env.arrivals_queue_url)
 intake = Intake(
     s3=s3,
     executions=Executions(clients.client("stepfunctions"), env.state_machine_arn),
@@ -52,11 +56,16 @@ intake = Intake(
 @validate.logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take each message, then launch once. Messages that could not be taken go back to the queue alone."""
+    not_begun: list[str] = []
     batch = intake.open_batch(lambda: context.get_remaining_time_in_millis() / 1000)
 
     def take(record: SQSRecord) -> None:
         with validate.logger.append_context_keys(message_id=record.message_id):
-            batch.take(record.body)
+            try:
+                batch.take(record.body)
+            except OutOfTime:
+                not_begun.append(record.receipt_handle)
+                raise
 
     processor = BatchProcessor(
         event_type=EventType.SQS,
@@ -67,4 +76,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         with processor(records=event["Records"], handler=take):
             processor.process()
         batch.launch()
+    queue.give_back(not_begun)
     return dict(processor.response())

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from boto3.s3.transfer import TransferConfig
@@ -57,6 +58,19 @@ class Place:
         """The arguments Bucket, Key and, where one is named, VersionId of S3's operations."""
         version = {"VersionId": self.version_id} if self.version_id else {}
         return {"Bucket": self.bucket, "Key": self.key, **version}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object as S3 holds it.
+
+    Attributes:
+        size: bytes as stored.
+        modified_at: when it was put, in whole seconds.
+    """
+
+    size: int
+    modified_at: datetime
 
 
 def chunks(s3: "S3Client", place: Place) -> Iterator[bytes]:
@@ -130,14 +144,14 @@ def exists(s3: "S3Client", place: Place) -> bool:
         return True
 
 
-def is_larger(s3: "S3Client", place: Place, stored_bytes: int) -> bool:
-    """Whether an object is there and has more bytes than that, as stored.
+def stored(s3: "S3Client", place: Place) -> "Stored | None":
+    """What S3 says of an object; None where it does not exist any more.
 
     Raises:
         Unreadable: S3 tells nothing of it.
     """
     found = _head(s3, place)
-    return found is not None and found["ContentLength"] > stored_bytes
+    return Stored(found["ContentLength"], found["LastModified"]) if found else None
 
 
 def is_readable(s3: "S3Client", place: Place) -> bool:

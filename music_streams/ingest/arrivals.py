@@ -13,8 +13,11 @@ ledger tells how far its source had come:
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+from music_streams import clock
+from music_streams.aws import objects
 from music_streams.errors import ObjectGone, Unreadable
 from music_streams.ingest.batches import Taken
 from music_streams.ingest.judging import Judge
@@ -24,6 +27,9 @@ from music_streams.run.executions import Executions
 from music_streams.run.quarantine import Quarantine
 from music_streams.state.ledger import OBJECT_GONE, UNREADABLE, Entry, Ledger, Status
 from music_streams.state.sources import Source
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +42,7 @@ class Arrivals:
         lease_seconds: a claim that is older than this belongs to nobody.
     """
 
+    s3: "S3Client"
     ledger: Ledger
     executions: Executions
     quarantine: Quarantine
@@ -45,7 +52,7 @@ class Arrivals:
 
     def take(self, source: Source) -> Outcome:
         """Claim a source and judge it; where others have it already see to what they left undone."""
-        claimed = self.ledger.receive(source, self.lease_seconds)
+        claimed = self.ledger.receive(self._as_stored(source), self.lease_seconds)
         if claimed:
             return self._judge_arrived(claimed)
         entry = self.ledger.entry(source.source_id)
@@ -72,6 +79,16 @@ class Arrivals:
         if entry.status is Status.RECEIVED:
             self.ledger.lose(entry, OBJECT_GONE if is_gone else UNREADABLE)
         return Outcome.GONE if is_gone else Outcome.UNREADABLE
+
+    def _as_stored(self, source: Source) -> Source:
+        """The source with its size as S3 has it, and no arrival before it was there: an event is no proof of either."""
+        try:
+            found = objects.stored(self.s3, source)
+        except Unreadable:
+            return source  # the ledger will say so
+        if found is None:
+            return source
+        return replace(source, size=found.size, received_at=max(source.received_at, clock.stamp(found.modified_at)))
 
     def _judge_arrived(self, claimed: Entry) -> Outcome:
         try:

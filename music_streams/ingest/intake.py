@@ -56,7 +56,7 @@ class Intake:
         """Begin a batch; `seconds_left` tells how much of the function's time remains."""
         judge = Judge(self.s3, seconds_left, self.timeout_seconds, self.max_file_bytes)
         launch = Launch(Batches(self.s3, self.ledger, self.lake_bucket), self.executions)
-        arrivals = Arrivals(self.ledger, self.executions, self.quarantine, judge, launch, self.lease_seconds)
+        arrivals = Arrivals(self.s3, self.ledger, self.executions, self.quarantine, judge, launch, self.lease_seconds)
         operator_requests = OperatorRequests(
             self.s3, self.ledger, self.executions, self.job_runs, arrivals, judge, launch, self.lake_bucket
         )

@@ -35,8 +35,7 @@ _RENEWED = {
     (Action.PUT_ASIDE, Status.FAILED),
 }
 """Which actions make a new attempt of a source, by where it stands."""
-
-
+_OF_STREAMS_ALONE = {Action.RELEASE, Action.RETRACT}
 _ACCEPTED = {
     Verdict.TOO_MANY_BAD_ROWS.value: Treatment.ACCEPT_BAD_ROWS,
     Verdict.TOO_MANY_DAYS.value: Treatment.ACCEPT_MANY_DAYS,
@@ -87,9 +86,9 @@ class OperatorRequests:
             entry = self._failed_if_its_execution_ended(entry)
         if (request.action, entry.status) not in _RENEWED:
             return Outcome.DUPLICATE
-        if request.action is Action.RELEASE and entry.source.kind.is_reference:
-            told = "%s is reference data, which runs read where it lands: put it there again"
-            log.warning(told, entry.source.uri, extra=_about(entry))
+        if request.action in _OF_STREAMS_ALONE and entry.source.kind.is_reference:
+            why = "%s is reference data, which runs read where it lands: put the right file there, or delete this one"
+            log.warning(why, entry.source.uri, extra=_about(entry))
             return Outcome.REFUSED
         return self._renew(entry, _treatment(entry, request.action))
 

@@ -100,7 +100,8 @@ class Quarantine:
         """
         source = entry.source
         key = source.kept_key("quarantine")
-        is_copied = not objects.is_larger(self.s3, entry.place, MAX_COPIED_BYTES)
+        found = objects.stored(self.s3, entry.place)
+        is_copied = found is None or found.size <= MAX_COPIED_BYTES
         if is_copied:
             objects.keep_copy(self.s3, entry.place, key)
         detail = formats.cut(detail, _MAX_DETAIL)

@@ -58,7 +58,11 @@ def needs_of_missing(service: str, operation: str, resource: str) -> list[Need]:
 
 
 _IAM_NAMES = {"stepfunctions": "states"}
-_IAM_ACTIONS = {"SendMessageBatch": "SendMessage", "Invoke": "InvokeFunction"}
+_IAM_ACTIONS = {
+    "SendMessageBatch": "SendMessage",
+    "ChangeMessageVisibilityBatch": "ChangeMessageVisibility",
+    "Invoke": "InvokeFunction",
+}
 
 
 def _of_stack(params: Params, logical: Callable[[str], str]) -> str:
@@ -87,6 +91,7 @@ _RESOURCES: dict[tuple[str, str], Callable[[Params, Callable[[str], str]], str]]
     ("sqs", "ReceiveMessage"): _of_queue,
     ("sqs", "DeleteMessage"): _of_queue,
     ("sqs", "ChangeMessageVisibility"): _of_queue,
+    ("sqs", "ChangeMessageVisibilityBatch"): _of_queue,
     ("sqs", "GetQueueAttributes"): _of_queue,
     ("stepfunctions", "ListExecutions"): lambda p, logical: logical(p["stateMachineArn"]),
     ("stepfunctions", "StartExecution"): lambda p, logical: logical(p["stateMachineArn"]),

@@ -80,7 +80,7 @@ class MemoryS3:
 
     def head_object(self, *, Bucket: str, Key: str, VersionId: str = "", **_: Any) -> dict[str, Any]:
         found = self._get("HeadObject", Bucket, Key, VersionId)
-        return {"ContentLength": len(found.content or b""), "ETag": found.etag}
+        return {"ContentLength": len(found.content or b""), "ETag": found.etag, "LastModified": found.modified}
 
     def copy(self, origin: dict[str, str], bucket: str, key: str, **_: Any) -> None:
         content = self._get("CopyObject", origin["Bucket"], origin["Key"], origin.get("VersionId", "")).content or b""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from music_streams.validation import csv_line
 from music_streams.validation.gunzip import MAX_MEMBERS
-from music_streams.validation.verdicts import MAX_LINE_BYTES, Judgement, Verdict, judge
+from music_streams.validation.verdicts import MAX_COLUMNS, MAX_LINE_BYTES, Judgement, Verdict, head, judge
 
 KEY = "incoming/streams.csv"
 COLUMNS = ["user_id", "track_id", "listen_time"]
@@ -247,10 +247,10 @@ class Counted(str):
 @pytest.mark.parametrize("last", ["x", "1"], ids=["names once", "a name twice"])
 def test_a_header_of_twice_as_many_columns_takes_twice_the_comparisons(monkeypatch, last):
     def comparisons(count: int) -> int:
-        names = [*COLUMNS, *map(str, range(count)), last]
+        names = ["user_id", "user_country", *map(str, range(count)), last]
         monkeypatch.setattr(csv_line, "fields", lambda _: [Counted(name) for name in names])
         Counted.comparisons = 0
-        assert of(GOOD).verdict is (Verdict.NOT_CSV if last == "1" else None)
+        assert of(GOOD, key="reference/users/a.csv").verdict is (Verdict.NOT_CSV if last == "1" else None)
         return Counted.comparisons
 
     assert comparisons(4_000) < 3 * max(100, comparisons(2_000))
@@ -414,3 +414,53 @@ def test_the_time_is_asked_for_while_a_file_gives_nothing_to_judge(data):
     asked = itertools.count()
     assert judge(KEY, [data], LARGE, lambda: next(asked) >= 0).verdict is Verdict.EMPTY_FILE
     assert next(asked) >= 1000
+
+
+WIDE = HEADER + b"".join(b",c%d" % n for n in range(MAX_COLUMNS - len(COLUMNS)))
+
+
+def test_a_streams_file_has_a_thousand_columns_at_the_most():
+    assert of(WIDE + b"\n").verdict is None
+    judgement = of(WIDE + b",more\n")
+    assert judgement.verdict is Verdict.NOT_CSV
+    assert judgement.detail == "the header row has 1,001 columns, more than 1,000"
+    assert of(b"user_country," + WIDE, key="reference/users/a.csv").verdict is None
+
+
+def counted(chunks: list[bytes], read: list[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        read.append(chunk)
+        yield chunk
+
+
+@pytest.mark.parametrize("start", [b" " * (MAX_LINE_BYTES + 2), b"x" * (MAX_LINE_BYTES + 2)], ids=["blanks", "ink"])
+def test_a_first_line_that_is_too_long_is_searched_for_its_end_no_further(start):
+    """Kept and searched anew with each chunk it would cost the square of their number."""
+    read: list[bytes] = []
+    assert head(counted([start, *[b" "] * 100], read))[0] in ([], [start.decode()[: MAX_LINE_BYTES + 1]])
+    assert len(read) <= 3  # the first, and those that are asked for ahead
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize("blanks", [b"", b"\n" * (MAX_LINE_BYTES - 7), b" \r\n" * MAX_LINE_BYTES], ids=len)
+def test_the_head_of_a_file_is_found_behind_blank_lines_however_many(pack, blanks):
+    content = pack(BOM + blanks + GOOD)
+    chunks = [content[at : at + 1000] for at in range(0, len(content), 1000)]
+    assert head(chunks) == (COLUMNS, pack is gzip.compress)
+
+
+def test_the_head_of_a_gzip_file_is_found_behind_a_long_file_name():
+    packed = gzip.compress(GOOD)
+    flagged = packed[:3] + b"\x08" + packed[4:10] + b"n" * 70_000 + b"\0" + packed[10:]
+    assert head([flagged[:MAX_LINE_BYTES], flagged[MAX_LINE_BYTES:]]) == (COLUMNS, True)
+
+
+@given(
+    parts=st.lists(st.sampled_from([b" ", b"\n", b"\r", HEADER, b"x", b",", BOM, b"1,2,3"]), max_size=9),
+    size=st.integers(1, 40),
+)
+def test_the_head_is_the_header_of_the_judgement_however_the_file_is_cut(parts, size):
+    data = b"".join(parts)
+    judgement = of(data)
+    if judgement.verdict is None:
+        assert head([data[at : at + size] for at in range(0, len(data), size)]) == (judgement.header, False)

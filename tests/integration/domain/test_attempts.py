@@ -176,10 +176,11 @@ def test_a_redrive_of_a_published_file_that_is_gone_is_done_with(world):
     assert world.status(entry.source) is Status.PUBLISHED
 
 
-def test_quarantined_reference_data_cannot_be_released_for_runs_read_them_where_they_land(world):
-    entry = standing(world, Status.QUARANTINED, key="reference/users/a.csv")
-    assert take(world, request(entry, Action.RELEASE)).outcomes == [Outcome.REFUSED]
-    assert world.status(entry.source) is Status.QUARANTINED
+@pytest.mark.parametrize(("status", "action"), [(Status.QUARANTINED, Action.RELEASE), (Status.ARCHIVED, Action.RETRACT)])
+def test_reference_data_cannot_be_released_or_retracted_for_runs_read_them_where_they_land(world, status, action):
+    entry = standing(world, status, key="reference/users/a.csv")
+    assert take(world, request(entry, action)).outcomes == [Outcome.REFUSED]
+    assert world.entry(entry.source) == entry
 
 
 @pytest.mark.parametrize("action", Action)

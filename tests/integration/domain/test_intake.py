@@ -308,3 +308,23 @@ def test_a_forged_request_to_forget_starts_nothing_and_writes_nothing(world, use
 def keys_of_runs(world):
     pages = world.s3.get_paginator("list_objects_v2").paginate(Bucket=LAKE, Prefix="runs/")
     return {found["Key"] for page in pages for found in page.get("Contents", [])}
+
+
+def test_an_event_is_no_proof_of_a_size_or_of_an_arrival_before_the_object_was_there(world):
+    source = world.upload()
+    untrue = replace(source, size=2**63 - 1, received_at="2006-03-14T00:00:00Z")
+    assert take(world, message(untrue)).outcomes == [Outcome.VALID]
+    entry = world.entry(source)
+    assert (entry.source.size, entry.source.received_at) == (len(GOOD), "2026-11-21T21:03:25.000Z")
+
+
+def test_a_manifest_names_no_column_that_the_run_does_not_read(world):
+    """Headers of a batch would otherwise fill the memory of every function that reads its manifest."""
+    wide = world.upload(b"a" * 60_000 + b"," + GOOD.replace(b"\n", b",b\n", 1))
+    songs = world.upload(
+        b"track_id,track_name,artists,duration_ms,track_genre," + b"c" * 60_000, "reference/songs/wide.csv"
+    )
+    take(world, message(wide), message(songs))
+    manifest = read_manifest(world.s3, RunFolder(LAKE, world.entry(wide).batch_id))
+    headers = {each.kind: each.header for each in manifest.sources}
+    assert headers == {"streams": ["", "user_id", "track_id", "listen_time", ""], "songs": []}

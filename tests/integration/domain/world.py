@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from botocore.exceptions import ClientError
+from moto.s3.models import s3_backends
 
+from music_streams import clock
 from music_streams.aws import clients
 from music_streams.aws.alerts import Alerts
 from music_streams.ingest.intake import Intake
@@ -115,6 +117,8 @@ class World:
         """A new object version in incoming/."""
         key = key or f"incoming/{self.name('streams')}.csv"
         version_id = self.s3.put_object(Bucket=LANDING, Key=key, Body=content)["VersionId"]
+        put = s3_backends[ACCOUNT]["aws"].get_object(LANDING, key, version_id)
+        put.last_modified = clock.parse(RECEIVED_AT).replace(tzinfo=None)
         return Source(LANDING, key, version_id, len(content), RECEIVED_AT)
 
     def entry(self, source: Source) -> Entry:

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -60,6 +61,23 @@ def test_a_cloud_that_has_stopped_is_told_as_such(tmp_path, endpoint):
     with pytest.raises(NoPipeline) as raised:
         find_stack(environment=record(tmp_path, gone))
     assert any(f"{gone}, where nothing answers" in line for line in raised.value.details)
+
+
+@pytest.mark.parametrize(("uid", "is_found"), [(os.geteuid() + 1, False), (os.geteuid(), True)], ids=["other", "own"])
+def test_what_another_user_listens_with_at_the_port_of_a_stopped_cloud_is_not_asked(
+    tmp_path, endpoint, monkeypatch, uid, is_found
+):
+    """It would be given the files that are put, and be believed."""
+    local = f"{'0100007F' if sys.byteorder == 'little' else '7F000001'}:{int(endpoint.rsplit(':', 1)[1]):04X}"
+    table = tmp_path / "tcp"
+    table.write_text(f"  sl  local\n   0: {local} 00000000:0000 0A 0:0 00:0 0  {uid}        0 101 1 0 100 0 0 10 0\n")
+    monkeypatch.setattr("music_streams.stack._SOCKETS", table)
+    if is_found:
+        assert find_stack(environment=record(tmp_path, endpoint)).is_local
+        return
+    with pytest.raises(NoPipeline) as raised:
+        find_stack(environment=record(tmp_path, endpoint))
+    assert any(f"{endpoint}, where another user's program answers" in line for line in raised.value.details)
 
 
 def test_a_half_written_record_is_no_crash(tmp_path):

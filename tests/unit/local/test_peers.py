@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from local.peers import is_own, uid_of_peer
+from local.peers import is_others, is_own, uid_of_peer
 
 pytestmark = pytest.mark.skipif(sys.byteorder != "little", reason="the sample is of a machine with the low byte first")
 
@@ -40,3 +40,14 @@ def test_only_a_connection_of_our_own_user_is_own(tmp_path):
     assert is_own(CLIENT, SERVER, table)
     table.write_text("")
     assert not is_own(CLIENT, SERVER, table)
+
+
+def test_a_connection_is_of_others_only_where_the_table_says_so(tmp_path):
+    table = tmp_path / "tcp"
+    assert not is_others(CLIENT, SERVER, table)  # the system has no such file
+    table.write_text(TABLE)
+    assert is_others(CLIENT, SERVER, table)
+    table.write_text(TABLE.replace("12345", f"{os.geteuid():5}"))
+    assert not is_others(CLIENT, SERVER, table)
+    table.write_text("")
+    assert not is_others(CLIENT, SERVER, table)

@@ -103,3 +103,17 @@ def test_a_folder_that_exists_keeps_its_permissions(tmp_path):
     (tmp_path / "outer").mkdir(mode=0o755)
     StateDir(tmp_path / "outer" / "state").make()
     assert (tmp_path / "outer").stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775])
+def test_a_folder_that_others_may_write_to_is_refused_before_anything_is_written(tmp_path, mode):
+    """Behind a link of theirs lies a file of ours."""
+    precious = tmp_path / "precious"
+    precious.write_text("kept")
+    folder = tmp_path / "state"
+    folder.mkdir()
+    folder.chmod(mode)
+    (folder / "lock").symlink_to(precious)
+    with pytest.raises(ServerError, match=r"others may write to .*chmod go-w"), StateDir(folder).exclusively():
+        pass
+    assert precious.read_text() == "kept"
