@@ -116,7 +116,11 @@ def _show(workload: Workload, asked: Prices, ours: Month, polling: Month) -> Non
             cells += [_amounts(units), f"{asked.cost(units):,.2f}"] if units else ["", ""]
         table.add_row(*cells)
     table.add_row(
-        "[bold]a month[/]", "", f"[bold]{ours.cost(asked):,.2f}[/]", "", f"[bold]{polling.cost(asked):,.2f}[/]"
+        output.styled(("a month", "bold")),
+        "",
+        output.styled((f"{ours.cost(asked):,.2f}", "bold")),
+        "",
+        output.styled((f"{polling.cost(asked):,.2f}", "bold")),
     )
     output.show(console, table, "")
     facts = []

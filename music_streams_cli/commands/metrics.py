@@ -1,7 +1,5 @@
 """`music-streams metrics`: what consumers read."""
 
-import csv
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
@@ -11,7 +9,6 @@ from itertools import islice
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from music_streams import formats
 from music_streams.reader import CountryDay, DayMetrics, GenreDay, TopSong
@@ -272,7 +269,7 @@ def _show_days(title: str, days: Sequence[DayMetrics], form: Form) -> None:
         output.show(console, "", metric_tables.songs(f"Top songs on {last.day}", last.top_songs))
 
 
-def _show_curve(console: Console, days: Sequence[DayMetrics]) -> None:
+def _show_curve(console: output.Screen, days: Sequence[DayMetrics]) -> None:
     """The listens as bars: of every day where they fit into a line, else of those listed last."""
     room = min(console.width, 120) - 40
     by_day = {each.day: each.listen_count for each in days}
@@ -291,16 +288,7 @@ def _write(items: Sequence[Any], form: Form) -> None:
         output.show_json(rows)
         return
     flat = [{name: value for name, value in row.items() if not isinstance(value, (list, tuple))} for row in rows]
-    columns = list(dict.fromkeys(name for row in flat for name in row))
-    writer = csv.DictWriter(sys.stdout, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    # A terminal obeys control characters; whoever reads a file or a pipe gets names as they are.
-    is_shown = sys.stdout.isatty()
-    writer.writerows({name: _shown(value) if is_shown else value for name, value in row.items()} for row in flat)
-
-
-def _shown(value: Any) -> Any:  # noqa: ANN401 - what the reader's types hold
-    return formats.escaped(value) if isinstance(value, str) else value
+    output.show_csv(flat)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - what the reader's types hold

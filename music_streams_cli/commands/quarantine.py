@@ -55,9 +55,9 @@ def list_(
         output.show(console, "no file is in quarantine")
     for entry, each in zip(found[:limit], told, strict=True):
         ago = formats.span(formats.age(entry.updated_at))
-        output.show(console, f"[yellow]{entry.reason}[/] {output.plain(entry.source.key)}  {ago} ago")
+        output.show(console, output.styled((entry.reason, "yellow"), f" {entry.source.key}  {ago} ago"))
         for line in (each["detail"], *(f"next: {step}" for step in each["next"])):
-            output.show(console, output.plain(f"  {line}"))
+            output.show(console, f"  {line}")
     if len(found) > limit:
         output.show(console, "", f"next: there are more: music-streams quarantine list --limit {10 * limit}")
 
