@@ -161,7 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _is_there(self) -> bool:
         """Whether the client still waits: it has not closed its connection."""
         try:
-            return self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+            return bool(self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
         except BlockingIOError:  # it sends nothing while it waits
             return True
         except OSError:
