@@ -24,7 +24,7 @@ _EPILOG = options.examples(
     "music-streams metrics songs --country Brazil --day 2024-06-25",
 )
 _LATEST_FILES = 50
-_DAY_FORMAT = ["%Y-%m-%d"]
+_ELSE_LATEST = "Else the latest with metrics."
 _FIRST, _LAST = date(1970, 1, 1), date(9999, 12, 31)
 _MOST_DAYS = 400  # of a range: each is a key to read
 
@@ -38,12 +38,7 @@ class Form(Enum):
 
 
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, a row an item.")]
-Day = Annotated[
-    datetime | None,
-    typer.Option(
-        formats=_DAY_FORMAT, metavar="YYYY-MM-DD", help="The UTC day; else the latest with metrics.", show_default=False
-    ),
-]
+Day = Annotated[datetime | None, options.day("--day", _ELSE_LATEST)]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As it stands in the data.", show_default=False)]
 
 metrics = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -89,13 +84,8 @@ def country(
 
 @metrics.command("range", epilog=options.examples("music-streams metrics range --from 2024-06-01 --to 2024-06-30"))
 def range_(
-    first: Annotated[
-        datetime,
-        typer.Option("--from", formats=_DAY_FORMAT, metavar="YYYY-MM-DD", help="First day.", show_default=False),
-    ],
-    last: Annotated[
-        datetime, typer.Option("--to", formats=_DAY_FORMAT, metavar="YYYY-MM-DD", help="Last day.", show_default=False)
-    ],
+    first: options.FromDay,
+    last: options.ToDay,
     as_json: options.Json = False,
     as_csv: Csv = False,
     stack_name: options.StackName = None,
@@ -111,9 +101,7 @@ def range_(
 def day(
     which: Annotated[
         datetime | None,
-        typer.Argument(
-            metavar="YYYY-MM-DD", formats=_DAY_FORMAT, help="Else the latest with metrics.", show_default=False
-        ),
+        typer.Argument(metavar=options.DAY, formats=options.DAY_FORMATS, help=_ELSE_LATEST, show_default=False),
     ] = None,
     as_json: options.Json = False,
     as_csv: Csv = False,
@@ -138,12 +126,7 @@ def day(
 
 @metrics.command("genres", epilog=options.examples("music-streams metrics genres --day 2024-06-25"))
 def genres(
-    which: Annotated[
-        datetime | None,
-        typer.Option(
-            "--day", formats=_DAY_FORMAT, metavar="YYYY-MM-DD", help="Else the latest with metrics.", show_default=False
-        ),
-    ] = None,
+    which: Day = None,
     as_json: options.Json = False,
     as_csv: Csv = False,
     stack_name: options.StackName = None,
@@ -164,12 +147,7 @@ def genres(
 
 @metrics.command("songs", epilog=options.examples("music-streams metrics songs --country Brazil"))
 def songs(
-    which: Annotated[
-        datetime | None,
-        typer.Option(
-            "--day", formats=_DAY_FORMAT, metavar="YYYY-MM-DD", help="Else the latest with metrics.", show_default=False
-        ),
-    ] = None,
+    which: Day = None,
     genre_name: Annotated[
         str | None, typer.Option("--genre", metavar="NAME", help="Of this genre.", show_default=False)
     ] = None,

@@ -3,7 +3,7 @@
 import sys
 import time
 from itertools import islice
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
     epilog=options.examples("music-streams quarantine list --limit 100"),
 )
 def list_(
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Files to list at most.")] = 20,
+    limit: options.FilesListed = 20,
     as_json: options.Json = False,
     stack_name: options.StackName = None,
 ) -> None:

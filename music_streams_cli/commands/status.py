@@ -57,15 +57,7 @@ def status(
             case_sensitive=False, metavar="STATE", help="Only files in this state; repeatable.", show_default=False
         ),
     ] = None,
-    day: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"],
-            metavar="YYYY-MM-DD",
-            help="Only files with listens of this UTC day.",
-            show_default=False,
-        ),
-    ] = None,
+    day: Annotated[datetime | None, options.day("--day", "Only files with listens of this UTC day.")] = None,
     since: Annotated[
         str | None,
         typer.Option(
@@ -74,7 +66,7 @@ def status(
             show_default=False,
         ),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Files to list at most.")] = 20,
+    limit: options.FilesListed = 20,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on until interrupted.")] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
