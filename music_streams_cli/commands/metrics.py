@@ -54,32 +54,25 @@ def register(app: typer.Typer) -> None:
 _HELP = "Show metrics: of a genre, a country or a day; for people, or as --json or --csv."
 
 
-@metrics.command("genre", epilog=options.examples("music-streams metrics genre jazz --from 2024-06-01"))
-def genre(
-    name: Name,
-    first: options.From = None,
-    last: options.To = None,
-    as_json: options.Json = False,
-    as_csv: Csv = False,
-    stack_name: options.StackName = None,
-) -> None:
-    """Days of a genre."""
-    reader = find_stack(stack_name).reader
-    _show_days(f"genre {name}", reader.genre_days(name, *_range(first, last)), _form(as_json, as_csv))
+def _add_days_of(kind: str, words: str, example: str) -> None:
+    """Add the command that shows the days of a genre or of a country."""
+
+    @metrics.command(kind, help=words, epilog=options.examples(f"music-streams metrics {kind} {example}"))
+    def days_of(
+        name: Name,
+        first: options.From = None,
+        last: options.To = None,
+        as_json: options.Json = False,
+        as_csv: Csv = False,
+        stack_name: options.StackName = None,
+    ) -> None:
+        reader = find_stack(stack_name).reader
+        read = reader.genre_days if kind == "genre" else reader.country_days
+        _show_days(f"{kind} {name}", read(name, *_range(first, last)), _form(as_json, as_csv))
 
 
-@metrics.command("country", epilog=options.examples("music-streams metrics country Brazil --csv"))
-def country(
-    name: Name,
-    first: options.From = None,
-    last: options.To = None,
-    as_json: options.Json = False,
-    as_csv: Csv = False,
-    stack_name: options.StackName = None,
-) -> None:
-    """Days of a country's listeners; "unknown" is a country too."""
-    reader = find_stack(stack_name).reader
-    _show_days(f"country {name}", reader.country_days(name, *_range(first, last)), _form(as_json, as_csv))
+_add_days_of("genre", "Days of a genre.", "jazz --from 2024-06-01")
+_add_days_of("country", 'Days of a country\'s listeners; "unknown" is a country too.', "Brazil --csv")
 
 
 @metrics.command("range", epilog=options.examples("music-streams metrics range --from 2024-06-01 --to 2024-06-30"))
