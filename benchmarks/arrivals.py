@@ -3,12 +3,10 @@
 import statistics
 from datetime import datetime
 
-from rich.console import Console
-
 from benchmarks.cloud import CATALOGUE, DAY, running_cloud
 from benchmarks.figures import Figure
 from music_streams.state.ledger import Entry
-from music_streams_cli import journey, sample_data
+from music_streams_cli import journey, output, sample_data
 from music_streams_cli.journey import Journey
 
 PART = "arrivals"
@@ -29,7 +27,7 @@ def figures() -> list[Figure]:
         for number in range(_TIMES + 1):
             content = sample_data.streams(number, CATALOGUE, DAY, _ROWS)
             put = journey.put(stack, f"incoming/arrival-{number}.csv", content)
-            journey.follow(stack.ledger, [put], Console(quiet=True), 600)
+            journey.follow(stack.ledger, [put], output.stderr(quiet=True), 600)
             taken.append(_seconds(put, stack.ledger.entries([put.source_id])[put.source_id]))
     taken = taken[1:]  # the first also parses the reference data
     whole = [sum(seconds[stage] for stage in list(_STAGES)[:-1]) for seconds in taken]

@@ -6,12 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import psutil
-from rich.console import Console
 
 from benchmarks.cloud import CATALOGUE, DAY, running_cloud
 from benchmarks.figures import Figure, ratio
 from music_streams.stack import Stack
-from music_streams_cli import journey, sample_data
+from music_streams_cli import journey, output, sample_data
 from music_streams_cli.journey import Journey
 
 PART = "burst"
@@ -57,7 +56,7 @@ def wave(stack: Stack, name: str, contents: list[bytes]) -> Wave:
     with memory, ThreadPoolExecutor(16) as pool:
         keys = [f"incoming/{name}/{number}.csv" for number in range(len(contents))]
         puts: list[Journey] = list(pool.map(lambda key, content: journey.put(stack, key, content), keys, contents))
-        journey.follow(stack.ledger, puts, Console(quiet=True), _PATIENCE)
+        journey.follow(stack.ledger, puts, output.stderr(quiet=True), _PATIENCE)
     seconds = time.monotonic() - began
     return Wave(seconds, _count_executions(stack) - executions, _count_glue_runs(stack) - runs, memory.peak_mb)
 

@@ -30,7 +30,6 @@ import yaml
 from boto3.dynamodb.conditions import Key
 from botocore.client import BaseClient
 from moto import mock_aws
-from rich.console import Console
 from samtranslator.yaml_helper import yaml_parse
 
 from music_streams.aws import clients
@@ -49,7 +48,7 @@ from music_streams.run.settle import Settlement
 from music_streams.stack import Stack, find_stack, state_folder
 from music_streams.state.ledger import Ledger, Status
 from music_streams.state.run_files import RunFolder, SourceOutcome, Summary, read_claimed, write_result
-from music_streams_cli import journey, sample_data
+from music_streams_cli import journey, output, sample_data
 
 ROOT = Path(__file__).parents[1]
 LANDING, LAKE, FILES, METRICS = "landing", "lake", "files", "metrics"
@@ -282,7 +281,7 @@ def _took(stack: Stack, name: str, content: bytes) -> tuple[float, float, float]
     """What a file's run took: CPU seconds of the transform, seconds of the transform, seconds of the load."""
     with CpuSeconds() as cpu:
         file = journey.put(stack, f"incoming/units/{name}.csv", content)
-        journey.follow(stack.ledger, [file], Console(quiet=True), 1800)
+        journey.follow(stack.ledger, [file], output.stderr(quiet=True), 1800)
     entry = stack.ledger.entry(file.source_id)
     execution = history.execution(stack, entry.execution_arn) if entry else None
     seconds = {run.job: run.seconds or 0.0 for run in execution.glue_runs} if execution else {}

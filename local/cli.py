@@ -120,8 +120,7 @@ def logs(
 
 
 def _print_log_line(line: str) -> None:
-    # Jobs and functions write what they like: control characters could rewrite what the terminal shows.
-    line = "".join(c if c.isprintable() or c == "\t" else c.encode("unicode_escape").decode() for c in line)
+    line = _printable(line)
     match = LINE.match(line)
     if not console.is_terminal or match is None:
         sys.stdout.write(f"{line}\n")
@@ -130,14 +129,19 @@ def _print_log_line(line: str) -> None:
     console.print(f"[dim]{match['time']}[/] [cyan]{escape(match['part']):<22}[/] {escape(match['text'])}")
 
 
+def _printable(text: str) -> str:
+    # Jobs and functions write what they like: control characters could rewrite what the terminal shows.
+    return "".join(c if c.isprintable() or c in "\t\n" else c.encode("unicode_escape").decode() for c in text)
+
+
 def report(text: str) -> None:
     """A line for the user; plain when piped."""
-    console.print(escape(text))
+    console.print(escape(_printable(text)))
     console.file.flush()
 
 
 def _fail(text: str) -> NoReturn:
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]error:[/] {escape(text)}")
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]error:[/] {escape(_printable(text))}")
     sys.exit(1)
 
 

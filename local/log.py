@@ -1,7 +1,6 @@
 """The one log: a line per event of every part, `<time> <part> <text>`."""
 
 import re
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -63,8 +62,3 @@ def concerns(line: str, part: str | None) -> bool:
         return True
     match = LINE.match(line)
     return match is not None and (match["part"] == part or match["part"].startswith(f"{part}/"))
-
-
-def to_stderr(text: str) -> None:
-    """For what must not be lost when the log itself cannot be written."""
-    sys.stderr.write(f"{text}\n")

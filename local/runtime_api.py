@@ -5,8 +5,10 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 
 import queue
 import re
+import socket
 import socketserver
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 
@@ -79,12 +81,15 @@ class RuntimeApi:
         self._server.shutdown()
         self._server.server_close()
 
-    def take(self) -> Invocation | None:
-        """Waits for an invocation; None when closed."""
+    def take(self, is_there: Callable[[], bool]) -> Invocation | None:
+        """Waits for an invocation; None when closed, or when the client that asked has left: the next one gets it."""
         with self._lock:
             self._is_starting = False
         self.is_ready.set()
         invocation = self._invocations.get()
+        if not is_there():
+            self._invocations.put(invocation)
+            return None
         with self._lock:
             self._awaited = None if invocation is None else invocation.request_id
         return invocation
@@ -137,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Serves …/runtime/invocation/next."""
-        invocation = self.server.api.take()
+        invocation = self.server.api.take(self._is_there)
         if invocation is None:
             self.close_connection = True
             return
@@ -152,6 +157,15 @@ class _Handler(BaseHTTPRequestHandler):
                 "Lambda-Runtime-Trace-Id": "Root=1-00000000-000000000000000000000000;Sampled=0",
             },
         )
+
+    def _is_there(self) -> bool:
+        """Whether the client still waits: it has not closed its connection."""
+        try:
+            return bool(self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except BlockingIOError:  # it sends nothing while it waits
+            return True
+        except OSError:
+            return False
 
     def do_POST(self) -> None:
         """Serves …/invocation/<id>/response, …/invocation/<id>/error and …/init/error."""

@@ -8,6 +8,7 @@ from botocore.exceptions import (
     ClientError,
 )
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from music_streams.aws.clients import error_code
 from music_streams.errors import MusicStreamsError, NoPipeline
@@ -57,6 +58,9 @@ class _Commands(TyperGroup):
             raise _ended(_unreachable(error)) from error
         except MusicStreamsError as error:
             raise _ended(NoCloud(str(error))) from error
+        except TyperException as error:
+            error.message = output.plain(error.message)  # it repeats words of the command line
+            raise
         except KeyboardInterrupt as interrupt:
             output.show(output.stderr(), "interrupted; files that were put go on by themselves: music-streams status")
             raise typer.Exit(_INTERRUPTED) from interrupt

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from music_streams import clock, formats
 from music_streams.stack import Stack
@@ -93,7 +93,7 @@ def put(stack: Stack, key: str, body: bytes | IO[bytes] | Path) -> Journey:
 def follow(
     ledger: Ledger,
     journeys: list[Journey],
-    console: Console,
+    console: output.Screen,
     timeout_seconds: float,
     goal: frozenset[Status] = ENDED,
 ) -> None:
@@ -148,7 +148,7 @@ def _stand(entry: Entry | None) -> tuple[int, str]:
 class _Lines:
     """Progress where nobody watches: a line a change where the files are few, and one at least every 10 s."""
 
-    def __init__(self, console: Console, journeys: list[Journey]) -> None:
+    def __init__(self, console: output.Screen, journeys: list[Journey]) -> None:
         self._console = console
         self._journeys = journeys
         self._began = self._told = time.monotonic()
@@ -174,7 +174,7 @@ def _line(journey: Journey) -> str:
     entry = journey.entry
     assert entry  # noqa: S101 - a line is written when the ledger told something new
     seconds = journey.seconds_until(entry.updated_at)
-    return output.plain(f"{seconds:6.1f} s  {journey.name}  {entry.status} {entry.reason}".rstrip())
+    return f"{seconds:6.1f} s  {journey.name}  {entry.status} {entry.reason}".rstrip()
 
 
 def _table(journeys: list[Journey]) -> Table:
@@ -191,12 +191,12 @@ def _table(journeys: list[Journey]) -> Table:
         rejected = f"{sum(entry.rejected.values()):,}" if entry and is_counted else ""
         rows = f"{entry.rows_read:,}" if entry and is_counted else ""
         reason = entry.reason if entry else ""
-        table.add_row(output.plain(journey.name), state(journey.state, reason), rows, rejected, f"{elapsed:.1f} s")
+        table.add_row(journey.name, state(journey.state, reason), rows, rejected, f"{elapsed:.1f} s")
     if len(shown) > _ROWS_SHOWN:
         table.caption, table.caption_justify = summary(journeys), "left"
     return table
 
 
-def state(name: str, reason: str = "") -> str:
+def state(name: str, reason: str = "") -> Text:
     """A status and its reason as they are shown: the words tell all, the colour only helps."""
-    return f"[{STYLES.get(name, 'cyan')}]{name}[/] {output.plain(reason)}".rstrip()
+    return output.styled((name, STYLES.get(name, "cyan")), f" {reason}" if reason else "")

@@ -21,4 +21,5 @@ def state() -> StateDir:
 
 def trouble(error: LocalCloudError, *next_steps: str) -> NoCloud:
     """The local cloud's own words as an error of the commands."""
-    return NoCloud(str(error), next_steps=list(next_steps))
+    what, *details = str(error).splitlines() or [""]
+    return NoCloud(what, details=details, next_steps=list(next_steps))

@@ -4,7 +4,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 from music_streams import formats
 from music_streams.aws.clients import error_code
@@ -60,7 +60,7 @@ class Maintenance(Operation):
                 next_steps=["music-streams maintain     again when that has ended, if it is still needed"],
             ) from error
 
-    def follow(self, progress: Console, timeout_seconds: float) -> None:
+    def follow(self, progress: output.Screen, timeout_seconds: float) -> None:
         """Until the run is over."""
         glue = self.stack.client("glue")
         began = time.monotonic()
@@ -82,7 +82,7 @@ class Maintenance(Operation):
         """Each table before and after, or why the run failed."""
         if self.has_trouble:
             return [
-                output.plain(f"{self._state} {self._run_id}: {self._run.get('ErrorMessage', 'no error was told')}"),
+                f"{self._state} {self._run_id}: {self._run.get('ErrorMessage', 'no error was told')}",
                 f"  next: {self._look_up}",
                 "  next: once the cause is mended, again: music-streams maintain",
             ]

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console
 from rich.table import Table
 
 from music_streams import formats
@@ -14,9 +13,9 @@ _MEASURES = ("listens", "listeners", "hours")
 
 def songs(title: str, ranking: Iterable[TopSong]) -> Table:
     """The most heard songs."""
-    table = output.table("#", "song", *_MEASURES, right=("#", *_MEASURES), elastic="song", title=output.plain(title))
+    table = output.table("#", "song", *_MEASURES, right=("#", *_MEASURES), elastic="song", title=title)
     for song in ranking:
-        table.add_row(str(song.rank), output.plain(name_of(song)), *_measures(song))
+        table.add_row(str(song.rank), name_of(song), *_measures(song))
     return table
 
 
@@ -25,14 +24,14 @@ def genres(title: str, ranking: Iterable[tuple[TopGenre, str]]) -> Table:
     columns = ("#", "genre", *_MEASURES, "first song")
     table = output.table(*columns, right=("#", *_MEASURES), elastic="first song", title=title)
     for genre, first_song in ranking:
-        table.add_row(str(genre.rank), output.plain(genre.genre), *_measures(genre), output.plain(first_song))
+        table.add_row(str(genre.rank), genre.genre, *_measures(genre), first_song)
     return table
 
 
 def by_day(title: str, days: Sequence[DayMetrics]) -> Table:
     """A row a day."""
     columns = ("day", *_MEASURES, "min/listener", "version")
-    table = output.table(*columns, right=columns[1:], title=output.plain(title))
+    table = output.table(*columns, right=columns[1:], title=title)
     for each in days:
         table.add_row(str(each.day), *_measures(each), minutes(each), str(each.version))
     return table
@@ -43,16 +42,19 @@ def by_name(title: str, heading: str, items: Sequence[tuple[str, DayMetrics]]) -
     columns = (heading, *_MEASURES, "min/listener")
     table = output.table(*columns, right=columns[1:], elastic=heading, title=title)
     for name, each in sorted(items, key=lambda pair: (-pair[1].listen_count, pair[0])):
-        table.add_row(output.plain(name), *_measures(each), minutes(each))
+        table.add_row(name, *_measures(each), minutes(each))
     return table
 
 
-def show_day(console: Console, reader: MetricsReader, day: DaySummary) -> None:
+def show_day(console: output.Screen, reader: MetricsReader, day: DaySummary) -> None:
     """A day in a sentence and its top genres."""
     output.show(
         console,
-        f"[bold]{day.day}[/]: {day.listen_count:,} listens by {day.unique_listeners:,} listeners, "
-        f"{formats.hours(day.total_listening_time_ms)} hours, {minutes(day)} min a listener; version {day.version}",
+        output.styled(
+            (str(day.day), "bold"),
+            f": {day.listen_count:,} listens by {day.unique_listeners:,} listeners, "
+            f"{formats.hours(day.total_listening_time_ms)} hours, {minutes(day)} min a listener; version {day.version}",
+        ),
         "",
         genres("Top genres", [(genre, _first_song(reader, day, genre)) for genre in day.top_genres]),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 
 from music_streams import formats
@@ -143,7 +143,7 @@ class Moves(Operation):
     def plan(self) -> list[RenderableType]:
         """The files one by one, or in groups where they are many; what is to be known; what is left alone."""
         table = [self._table() if len(self.moves) <= _ROWS_SHOWN else self._groups()] if self.moves else [self.nothing]
-        notes = ["", *map(output.plain, self.notes)] if self.notes and self.moves else []
+        notes = ["", *self.notes] if self.notes and self.moves else []
         return [*table, *notes, *self._left_alone()]
 
     def plan_as_json(self) -> dict[str, Any]:
@@ -159,7 +159,7 @@ class Moves(Operation):
             Journey(move.source.source_id, move.name, at, move.entry, move.attempt) for move in self.moves
         ]
 
-    def follow(self, progress: Console, timeout_seconds: float) -> None:
+    def follow(self, progress: output.Screen, timeout_seconds: float) -> None:
         """Until every file has come to its end by the attempt that was asked for."""
         journey.follow(self.stack.ledger, self._journeys, progress, timeout_seconds)
 
@@ -169,7 +169,7 @@ class Moves(Operation):
         are_few = len(ended) <= _ROWS_SHOWN
         parts: list[RenderableType] = ["", _result_table(ended) if are_few else journey.summary(self._journeys)]
         if words := self.closing(ended):
-            parts += ["", *map(output.plain, words)]
+            parts += ["", *words]
         for entry in troubled[:_ROWS_SHOWN]:
             parts += results.trouble(self.stack, entry)
         if len(troubled) > _ROWS_SHOWN:
@@ -203,9 +203,7 @@ class Moves(Operation):
         table = output.table("file", "state", "why", "source_id", elastic="why")
         for move in self.moves:
             why = f"{move.why}: {move.detail}" if move.detail else move.why
-            table.add_row(
-                output.plain(move.name), journey.state(move.state), output.plain(why), move.source.source_id[:8]
-            )
+            table.add_row(move.name, journey.state(move.state), why, move.source.source_id[:8])
         return table
 
     def _groups(self) -> Table:
@@ -216,7 +214,7 @@ class Moves(Operation):
         for why, moves in groups.items():
             names = ", ".join(move.name for move in moves[:_NAMES_SHOWN])
             more = ", …" if len(moves) > _NAMES_SHOWN else ""
-            table.add_row(f"{len(moves):,}", output.plain(why), output.plain(names + more))
+            table.add_row(f"{len(moves):,}", why, names + more)
         return table
 
     def _left_alone(self) -> list[RenderableType]:
@@ -224,7 +222,7 @@ class Moves(Operation):
             return []
         lines = [f"left alone: {each.source.key}: {each.why}" for each in self.left[:_ROWS_SHOWN]]
         more = len(self.left) - _ROWS_SHOWN
-        return ["", *map(output.plain, lines), *([f"left alone: {more:,} more"] if more > 0 else [])]
+        return ["", *lines, *([f"left alone: {more:,} more"] if more > 0 else [])]
 
 
 def _result_table(entries: list[Entry]) -> Table:
@@ -232,5 +230,5 @@ def _result_table(entries: list[Entry]) -> Table:
     table = output.table(*columns, right=columns[2:], elastic="file")
     for entry in entries:
         state = journey.state(entry.status, entry.reason)
-        table.add_row(output.plain(entry.source.name), state, f"{entry.attempt}", *results.numbers(entry))
+        table.add_row(entry.source.name, state, f"{entry.attempt}", *results.numbers(entry))
     return table

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 from music_streams.stack import Stack
 from music_streams_cli import options, output
@@ -80,7 +80,7 @@ class Operation(ABC):
         """Begin it."""
 
     @abstractmethod
-    def follow(self, progress: Console, timeout_seconds: float) -> None:
+    def follow(self, progress: output.Screen, timeout_seconds: float) -> None:
         """Wait until it is done.
 
         Raises:
@@ -102,7 +102,7 @@ class Operation(ABC):
 
     def confirm(self) -> bool:
         """Ask on the terminal whether to begin."""
-        return typer.confirm(f"{self.name} {self.amount}?", err=True)
+        return output.confirm(f"{self.name} {self.amount}?")
 
 
 def nothing_more(_: object) -> list[str]:
@@ -162,4 +162,4 @@ def _begin(operation: Operation, how: How) -> None:
 def _heading(operation: Operation) -> list[RenderableType]:
     if not operation.amount:
         return []
-    return [f"[bold]{operation.name}[/]: {operation.amount}, {output.plain(operation.stack.where)}", ""]
+    return [output.styled((operation.name, "bold"), f": {operation.amount}, {operation.stack.where}"), ""]

@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,27 +22,30 @@ Follow = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until all i
 Timeout = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Seconds to wait at most; then exit code 4.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would be done.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask on a terminal.")]
-Sources = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="SOURCE", help="A file's name, key or source_id (or its beginning), or a batch_id.", show_default=False
-    ),
-]
-SomeSources = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="SOURCE", help="A file's name, key or source_id (or its beginning), or a batch_id.", show_default=False
-    ),
-]
-_DAY_FORMAT = ["%Y-%m-%d"]
-From = Annotated[
-    datetime | None,
-    typer.Option("--from", formats=_DAY_FORMAT, metavar="YYYY-MM-DD", help="First day.", show_default=False),
-]
-To = Annotated[
-    datetime | None,
-    typer.Option("--to", formats=_DAY_FORMAT, metavar="YYYY-MM-DD", help="Last day.", show_default=False),
-]
+FilesListed = Annotated[int, typer.Option(min=1, metavar="N", help="Files to list at most.")]
+_SOURCE = typer.Argument(
+    metavar="SOURCE", help="A file's name, key or source_id (or its beginning), or a batch_id.", show_default=False
+)
+Sources = Annotated[list[str], _SOURCE]
+SomeSources = Annotated[list[str] | None, _SOURCE]
+
+
+def day(name: str, explanation: str) -> Any:  # noqa: ANN401 - typer says no more of what it makes
+    """An option that takes a day."""
+    return typer.Option(name, formats=DAY_FORMATS, metavar=DAY, help=explanation, show_default=False)
+
+
+def whole(least: int, most: int, explanation: str, metavar: str = "N") -> Any:  # noqa: ANN401 - the same
+    """An option that takes a whole number within bounds."""
+    return typer.Option(min=least, max=most, metavar=metavar, help=explanation)
+
+
+DAY, DAY_FORMATS = "YYYY-MM-DD", ["%Y-%m-%d"]
+_FIRST, _LAST = day("--from", "First day."), day("--to", "Last day.")
+From = Annotated[datetime | None, _FIRST]
+To = Annotated[datetime | None, _LAST]
+FromDay = Annotated[datetime, _FIRST]
+ToDay = Annotated[datetime, _LAST]
 
 
 def examples(*commands: str) -> str:

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 from music_streams import clock, formats
 from music_streams.reconcile.findings import FileFinding, Findings, State
@@ -53,7 +53,7 @@ class Reconciliation(Operation):
         if self.planned.repairs:
             table = output.table("repair", "of", "why", elastic="why")
             for repair in self.planned.repairs[:_ROWS_SHOWN]:
-                table.add_row(repair.what.value, _short(repair.name), output.plain(repair.why))
+                table.add_row(repair.what.value, _short(repair.name), repair.why)
             more = len(self.planned.repairs) - _ROWS_SHOWN
             parts += ["", table, *([f"and {more:,} more"] if more > 0 else [])]
         if self.planned.left:
@@ -74,7 +74,7 @@ class Reconciliation(Operation):
         """Ask for the repairs."""
         self.reconciler.ask(self.planned.repairs)
 
-    def follow(self, progress: Console, timeout_seconds: float) -> None:
+    def follow(self, progress: output.Screen, timeout_seconds: float) -> None:
         """Until every repair has come to its end; then look again, and report."""
         began = told = time.monotonic()
         while waiting := unsettled(self.stack, self.planned.repairs):
@@ -105,7 +105,7 @@ class Reconciliation(Operation):
 
     def result(self) -> list[RenderableType]:
         """What is left."""
-        return ["", *_found(self._last.findings), "", output.plain(f"report: {self._report}")]
+        return ["", *_found(self._last.findings), "", f"report: {self._report}"]
 
     def result_as_json(self) -> dict[str, Any]:
         """The same for programs."""
@@ -126,10 +126,10 @@ def _found(findings: Findings) -> list[RenderableType]:
     window = findings.window
     style = "green" if findings.is_whole else "bold red"
     dates = window.first if window.first == window.last else f"{window.first} to {window.last}"
-    named = f" {output.plain(window.prefix)}…" if window.prefix else ""
+    named = f" {window.prefix}…" if window.prefix else ""
     at = clock.parse(findings.looked_at)
     parts: list[RenderableType] = [
-        f"[{style}]{output.plain(findings.sentence)}[/]",
+        output.styled((findings.sentence, style)),
         f"files{named} that arrived {dates}, and all that are on their way; read at {at:%H:%M:%S} UTC",
     ]
     if findings.gaps:
@@ -137,8 +137,8 @@ def _found(findings: Findings) -> list[RenderableType]:
         if len(findings.gaps) > _ROWS_SHOWN:
             parts.append(f"and {len(findings.gaps) - _ROWS_SHOWN:,} more: --json lists them")
     for day in findings.bad_days[:_DAYS_SHOWN]:
-        parts += ["", output.plain(f"{day.day} {day.state}: {day.why}")]
-        parts += [output.plain(f"  {text}") for text in day.differences]
+        parts += ["", f"{day.day} {day.state}: {day.why}"]
+        parts += [f"  {text}" for text in day.differences]
         if day.count > len(day.differences):
             parts.append(f"  and {day.count - len(day.differences):,} more")
     if len(findings.bad_days) > _DAYS_SHOWN:
@@ -152,13 +152,13 @@ def _table(files: list[FileFinding]) -> RenderableType:
         style = _STYLES.get(file.state, "bold red")
         table.add_row(
             _short(file.name),
-            f"[{style}]{file.state.value}[/]",
-            output.plain(file.why),
-            output.plain(file.source_id[:8]),
+            output.styled((file.state.value, style)),
+            file.why,
+            file.source_id[:8],
         )
     return table
 
 
 def _short(name: str) -> str:
     """A name that leaves room for the other columns."""
-    return output.plain(formats.shortened(name, _NAME_SHOWN))
+    return formats.shortened(name, _NAME_SHOWN)

@@ -1,5 +1,7 @@
 """How files ended, as every command that waits for them says it."""
 
+from rich.console import RenderableType
+
 from music_streams.operate import next_steps
 from music_streams.operate.files import reason_of
 from music_streams.stack import Stack
@@ -22,13 +24,14 @@ def numbers(entry: Entry) -> list[str]:
     return [f"{number:,}" if has_rows(entry) else "" for number in found]
 
 
-def trouble(stack: Stack, entry: Entry) -> list[str]:
+def trouble(stack: Stack, entry: Entry) -> list[RenderableType]:
     """Why a file was put aside, and what to do next."""
     reason = reason_of(stack, entry)
     detail = f": {reason['detail']}" if reason else ""
     steps = ([reason["what_to_do"]] if reason else []) + next_steps.next_steps(entry, is_local=stack.is_local)
     steps.append(f"all about it: music-streams show {entry.source.source_id}")
     return [
-        f"\n{journey.state(entry.status)} {output.plain(f'{entry.source.key}: {entry.reason}{detail}')}",
-        *(output.plain(f"  next: {step}") for step in steps),
+        "",
+        output.styled(journey.state(entry.status), f" {entry.source.key}: {entry.reason}{detail}"),
+        *(f"  next: {step}" for step in steps),
     ]

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import typer
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 from music_streams import formats
 from music_streams.operate import history
@@ -58,7 +57,7 @@ class Runs(Operation):
 
     def plan(self) -> list[RenderableType]:
         """What will be done, and what not."""
-        return list(map(output.plain, self.words))
+        return [*self.words]
 
     def plan_as_json(self) -> dict[str, Any]:
         """The same for programs."""
@@ -68,7 +67,7 @@ class Runs(Operation):
         """Ask for a yes, or for the word that has to be typed."""
         if not self.typed:
             return super().confirm()
-        return bool(typer.prompt(f"type {self.typed} to {self.name} {self.amount}", err=True) == self.typed)
+        return output.ask(f"type {self.typed} to {self.name} {self.amount}") == self.typed
 
     def send(self) -> None:
         """A message a run into the arrivals queue."""
@@ -76,7 +75,7 @@ class Runs(Operation):
         requests.send(self.stack.client("sqs"), self.stack.output("ArrivalsQueueUrl"), messages)
         self._statuses = {request.batch_id: "" for request in self.requested}
 
-    def follow(self, progress: Console, timeout_seconds: float) -> None:
+    def follow(self, progress: output.Screen, timeout_seconds: float) -> None:
         """Until every execution is over."""
         began = told = time.monotonic()
         while waiting := [batch_id for batch_id, status in self._statuses.items() if not _is_over(status)]:
@@ -102,12 +101,12 @@ class Runs(Operation):
         summaries = self._summaries
         days = sorted({day for summary in summaries for day in summary.days})
         words: list[RenderableType] = [self._summary, f"days recomputed: {formats.days(days) or 'none'}"]
-        words += map(output.plain, self.closing(summaries))
+        words += self.closing(summaries)
         for batch_id in self._failed:
             error = formats.shortened(history.error_of(self.stack, self._arn(batch_id)), _ERROR_CHARACTERS)
             words += [
                 "",
-                output.plain(f"{self._statuses[batch_id]} {self._arn(batch_id)}: {error}"),
+                f"{self._statuses[batch_id]} {self._arn(batch_id)}: {error}",
                 f"  next: {self._look_up(batch_id)}",
                 f"  next: once the cause is mended, again: music-streams {self.name}",
             ]

@@ -15,6 +15,7 @@ def apply(hooks: Hooks) -> None:
     hosts.remember_services()
     objects.lock_objects()
     objects.list_versions_without_content()
+    objects.escape_keys_of_versions()
     objects.check_copy_preconditions()
     objects.accept_newlines_in_keys()
     objects.send_object_events(hooks)

@@ -2,7 +2,10 @@
 
 import functools
 import threading
+from collections.abc import Iterator
+from urllib.parse import quote
 
+from moto.core.responses import ActionResult
 from moto.moto_server.utilities import RegexConverter
 from moto.s3 import notifications
 from moto.s3.exceptions import PreconditionFailed
@@ -47,6 +50,38 @@ def _same_fields(original: Moto, kind: type) -> Moto:
     copy: Moto = object.__new__(kind)
     copy.__dict__.update(original.__dict__)
     return copy
+
+
+def escape_keys_of_versions() -> None:
+    """Moto ignores the encoding-type of a list of versions: a control character in a key makes it no XML."""
+    respond = S3Response.list_object_versions
+
+    @functools.wraps(respond)
+    def list_object_versions(self: Moto) -> Moto:
+        serialize = self.serialized
+
+        def with_escaped_keys(response: Moto) -> Moto:
+            listed = response.result
+            for holder, name in _texts_of_versions(listed):
+                if holder.get(name):
+                    holder[name] = quote(holder[name])
+            return serialize(ActionResult({**listed, "EncodingType": "url"}))
+
+        if self.querystring.get("encoding-type") == ["url"]:
+            self.serialized = with_escaped_keys
+        return respond(self)
+
+    S3Response.list_object_versions = list_object_versions
+
+
+def _texts_of_versions(listed: Moto) -> Iterator[tuple[Moto, str]]:
+    """Where in a list of versions S3 escapes: the maps, and the names in them."""
+    for name in ("Delimiter", "KeyMarker", "NextKeyMarker", "Prefix"):
+        yield listed, name
+    for each in (*listed["Versions"], *listed["DeleteMarkers"]):
+        yield each, "Key"
+    for each in listed.get("CommonPrefixes", ()):
+        yield each, "Prefix"
 
 
 def check_copy_preconditions() -> None:

@@ -58,6 +58,11 @@ class Stack:
         """An AWS API call with values as the template gives them."""
         return self.aws.call(service, operation, **parameters)
 
+    def apply(self, resource: Resource, name: str, service: str, operation: str, **identity: Json) -> None:
+        """Calls an operation that sets one property by its own name, where the template has it."""
+        if name in resource.properties:
+            self.call(service, operation, **identity, **resource.chosen(name))
+
     def exists(self, service: str, operation: str, *codes: str, **parameters: Json) -> bool:
         """Whether a describing call succeeds; the codes are the errors that mean "no"."""
         try:

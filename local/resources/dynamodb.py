@@ -41,13 +41,7 @@ def table(stack: Stack, resource: Resource) -> Physical:
         present = stack.call("dynamodb", "create_table", TableName=name, **resource.chosen(*_SHAPE))["TableDescription"]
     if "TimeToLiveSpecification" in resource.properties:
         _set_time_to_live(stack, name, resource.properties["TimeToLiveSpecification"])
-    if "PointInTimeRecoverySpecification" in resource.properties:
-        stack.call(
-            "dynamodb",
-            "update_continuous_backups",
-            TableName=name,
-            PointInTimeRecoverySpecification=resource.properties["PointInTimeRecoverySpecification"],
-        )
+    stack.apply(resource, "PointInTimeRecoverySpecification", "dynamodb", "update_continuous_backups", TableName=name)
     return Physical(name, {"Arn": present["TableArn"]})
 
 

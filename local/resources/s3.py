@@ -31,20 +31,8 @@ def bucket(stack: Stack, resource: Resource) -> Physical:
     """The bucket; of notifications, those to EventBridge."""
     name = stack.physical_name(resource, "BucketName", 63).lower()
     ensure_bucket(stack.aws, name)
-    if "VersioningConfiguration" in resource.properties:
-        stack.call(
-            "s3",
-            "put_bucket_versioning",
-            Bucket=name,
-            VersioningConfiguration=resource.properties["VersioningConfiguration"],
-        )
-    if "PublicAccessBlockConfiguration" in resource.properties:
-        stack.call(
-            "s3",
-            "put_public_access_block",
-            Bucket=name,
-            PublicAccessBlockConfiguration=resource.properties["PublicAccessBlockConfiguration"],
-        )
+    stack.apply(resource, "VersioningConfiguration", "s3", "put_bucket_versioning", Bucket=name)
+    stack.apply(resource, "PublicAccessBlockConfiguration", "s3", "put_public_access_block", Bucket=name)
     notifications = resource.properties.get("NotificationConfiguration", {})
     if other := sorted(set(notifications) - {"EventBridgeConfiguration"}):
         raise resource.refuse(f"NotificationConfiguration.{other[0]}: send notifications to EventBridge")

@@ -46,26 +46,18 @@ def register(app: typer.Typer) -> None:
 
 def cost(
     files_per_day: Annotated[
-        int, typer.Option(min=1, max=10_000_000, metavar="N", help="Streams files that arrive a day.")
+        int, options.whole(1, 10_000_000, "Streams files that arrive a day.")
     ] = _DEFAULT.files_per_day,
-    rows_per_file: Annotated[
-        int, typer.Option(min=1, max=100_000_000, metavar="N", help="Rows of a file.")
-    ] = _DEFAULT.rows_per_file,
-    days_touched: Annotated[
-        int, typer.Option(min=1, max=400, metavar="N", help="Days on which the rows of a run lie.")
-    ] = _DEFAULT.days_touched,
+    rows_per_file: Annotated[int, options.whole(1, 100_000_000, "Rows of a file.")] = _DEFAULT.rows_per_file,
+    days_touched: Annotated[int, options.whole(1, 400, "Days on which the rows of a run lie.")] = _DEFAULT.days_touched,
     window: Annotated[
-        int, typer.Option(min=1, max=300, metavar="SECONDS", help="The template's BatchWindowSeconds.")
+        int, options.whole(1, 300, "The template's BatchWindowSeconds.", "SECONDS")
     ] = _DEFAULT.window_seconds,
-    batch_size: Annotated[
-        int, typer.Option(min=2, max=1_000, metavar="N", help="The template's BatchSize.")
-    ] = _DEFAULT.batch_size,
+    batch_size: Annotated[int, options.whole(2, 1_000, "The template's BatchSize.")] = _DEFAULT.batch_size,
     least_workers: Annotated[
-        int, typer.Option(min=2, max=100, metavar="N", help="The template's TransformLeastWorkers.")
+        int, options.whole(2, 100, "The template's TransformLeastWorkers.")
     ] = _DEFAULT.least_workers,
-    most_workers: Annotated[
-        int, typer.Option(min=2, max=100, metavar="N", help="The template's TransformMostWorkers.")
-    ] = _DEFAULT.most_workers,
+    most_workers: Annotated[int, options.whole(2, 100, "The template's TransformMostWorkers.")] = _DEFAULT.most_workers,
     price_file: Annotated[
         Path | None,
         typer.Option(
@@ -116,7 +108,11 @@ def _show(workload: Workload, asked: Prices, ours: Month, polling: Month) -> Non
             cells += [_amounts(units), f"{asked.cost(units):,.2f}"] if units else ["", ""]
         table.add_row(*cells)
     table.add_row(
-        "[bold]a month[/]", "", f"[bold]{ours.cost(asked):,.2f}[/]", "", f"[bold]{polling.cost(asked):,.2f}[/]"
+        output.styled(("a month", "bold")),
+        "",
+        output.styled((f"{ours.cost(asked):,.2f}", "bold")),
+        "",
+        output.styled((f"{polling.cost(asked):,.2f}", "bold")),
     )
     output.show(console, table, "")
     facts = []

@@ -3,7 +3,6 @@
 from datetime import date
 
 import typer
-from rich.console import Console
 
 from music_streams import formats
 from music_streams.operate import next_steps
@@ -64,7 +63,8 @@ def demo(
     _show_quarantine(stack, console, journeys)
     output.show(
         console,
-        "\nnext, while it runs: music-streams status, music-streams metrics day " + str(DAY) + ", music-streams show "
+        "",
+        "next, while it runs: music-streams status, music-streams metrics day " + str(DAY) + ", music-streams show "
         f"streams_{DAY}_a.csv",
     )
     found = [each.entry.status for each in journeys if each.entry]
@@ -76,7 +76,7 @@ def demo(
         )
 
 
-def _put(stack: Stack, console: Console) -> list[Journey]:
+def _put(stack: Stack, console: output.Screen) -> list[Journey]:
     journeys = []
     for key, body in files().items():
         journeys.append(journey.put(stack, key, body))
@@ -84,14 +84,14 @@ def _put(stack: Stack, console: Console) -> list[Journey]:
     return journeys
 
 
-def _show_files(console: Console, journeys: list[Journey]) -> None:
+def _show_files(console: output.Screen, journeys: list[Journey]) -> None:
     columns = ("seconds from PUT", "judged", "run started", "published", "archived")
     table = output.table(*columns, right=columns[1:], elastic=columns[0])
     for each in journeys:
         if each.entry and each.entry.archived_at:
             entry = each.entry
             stamps = (entry.validated_at, entry.started_at, entry.published_at, entry.archived_at)
-            table.add_row(output.plain(each.name), *(f"{each.seconds_until(stamp):.1f}" for stamp in stamps))
+            table.add_row(each.name, *(f"{each.seconds_until(stamp):.1f}" for stamp in stamps))
     rows_read = sum(each.entry.rows_read for each in journeys if each.entry)
     accepted = sum(each.entry.rows_accepted for each in journeys if each.entry)
     rejected: dict[str, int] = {}
@@ -103,7 +103,7 @@ def _show_files(console: Console, journeys: list[Journey]) -> None:
     output.show(console, f"rejected: {formats.counts(rejected)}")
 
 
-def _show_metrics(stack: Stack, console: Console) -> None:
+def _show_metrics(stack: Stack, console: output.Screen) -> None:
     day = stack.reader.day(DAY)
     if day is None:
         return
@@ -114,10 +114,10 @@ def _show_metrics(stack: Stack, console: Console) -> None:
     output.show(console, "", metric_tables.songs(f"Top songs, {biggest.country}", biggest.top_songs))
 
 
-def _show_quarantine(stack: Stack, console: Console, journeys: list[Journey]) -> None:
+def _show_quarantine(stack: Stack, console: output.Screen, journeys: list[Journey]) -> None:
     for each in journeys:
         reason = reason_of(stack, each.entry) if each.entry else None
         if each.entry and reason:
-            output.show(console, f"\nquarantined: {output.plain(each.name)}: {reason['verdict']}: {reason['detail']}")
+            output.show(console, "", f"quarantined: {each.name}: {reason['verdict']}: {reason['detail']}")
             for step in (reason["what_to_do"], *next_steps.next_steps(each.entry, is_local=stack.is_local)):
-                output.show(console, output.plain(f"  next: {step}"))
+                output.show(console, f"  next: {step}")

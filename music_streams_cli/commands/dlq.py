@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 
 from music_streams import formats
@@ -83,7 +83,7 @@ class Letters(Operation):
         """What they are about, and which stay."""
         stay = [f"left alone, nothing could take it: {letter.about}" for letter in self._found if not letter.payload]
         table: RenderableType = _table(self._movable) if self._movable else "no dead letter can go back"
-        return [table if self._found else "no dead letters", *map(output.plain, stay)]
+        return [table if self._found else "no dead letters", *stay]
 
     def plan_as_json(self) -> dict[str, Any]:
         """All that were found."""
@@ -94,7 +94,7 @@ class Letters(Operation):
         dead_letters.send_back(self.stack, self.held)
         self._refused = [letter for letter in self._movable if letter in self.held]
 
-    def follow(self, progress: Console, timeout_seconds: float) -> None:
+    def follow(self, progress: output.Screen, timeout_seconds: float) -> None:
         """There is nothing to wait for: what becomes of each message is another command's story."""
 
     def result(self) -> list[RenderableType]:
@@ -102,7 +102,7 @@ class Letters(Operation):
         stay = [f"left alone, AWS refused it: {letter.about}" for letter in self._refused]
         return [
             f"sent back: {formats.plural(self._sent, 'message')}",
-            *map(output.plain, stay),
+            *stay,
             "next: music-streams status",
         ]
 
@@ -128,5 +128,5 @@ def _table(letters: list[DeadLetter]) -> Table:
     table = output.table("queue", "about", "received", "age", right=("received", "age"), elastic="about")
     for letter in letters:
         age = formats.span(formats.age(letter.sent_at))
-        table.add_row(letter.queue, output.plain(letter.about), f"{letter.received:,}", age)
+        table.add_row(letter.queue, letter.about, f"{letter.received:,}", age)
     return table

@@ -24,4 +24,4 @@ def down(quiet: options.Quiet = False) -> None:
     if quiet:
         return
     text = f"stopped: {formats.plural(ended, 'process').replace('processs', 'processes')} ended, none is left"
-    output.show(output.stdout(), output.plain(text if ended else f"nothing runs for {state.root}"))
+    output.show(output.stdout(), text if ended else f"nothing runs for {state.root}")

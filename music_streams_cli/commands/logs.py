@@ -2,14 +2,12 @@
 
 import json
 import re
-import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from local.log import LINE, concerns, follow
 from music_streams.errors import NoPipeline
@@ -140,17 +138,15 @@ def _record(text: str) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def _print(console: Console, line: str) -> None:
+def _print(console: output.Screen, line: str) -> None:
     match = LINE.match(line)
-    if match is None or not console.is_terminal:
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+    if match is None:
+        output.show_line(console, line, line)
         return
     part = match["part"].replace("music-streams-", "")
     time = match["time"][11:23]
-    console.print(
-        f"[dim]{time}[/] [cyan]{output.plain(part)}[/]  {output.plain(readable(match['text']))}", soft_wrap=True
-    )
+    words = output.styled((time, "dim"), " ", (part, "cyan"), f"  {readable(match['text'])}")
+    output.show_line(console, line, words)
 
 
 def readable(text: str) -> str:

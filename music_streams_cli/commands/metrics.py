@@ -1,7 +1,5 @@
 """`music-streams metrics`: what consumers read."""
 
-import csv
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
@@ -11,7 +9,6 @@ from itertools import islice
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from music_streams import formats
 from music_streams.reader import CountryDay, DayMetrics, GenreDay, TopSong
@@ -27,7 +24,7 @@ _EPILOG = options.examples(
     "music-streams metrics songs --country Brazil --day 2024-06-25",
 )
 _LATEST_FILES = 50
-_DAY_FORMAT = ["%Y-%m-%d"]
+_ELSE_LATEST = "Else the latest with metrics."
 _FIRST, _LAST = date(1970, 1, 1), date(9999, 12, 31)
 _MOST_DAYS = 400  # of a range: each is a key to read
 
@@ -41,12 +38,7 @@ class Form(Enum):
 
 
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, a row an item.")]
-Day = Annotated[
-    datetime | None,
-    typer.Option(
-        formats=_DAY_FORMAT, metavar="YYYY-MM-DD", help="The UTC day; else the latest with metrics.", show_default=False
-    ),
-]
+Day = Annotated[datetime | None, options.day("--day", _ELSE_LATEST)]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As it stands in the data.", show_default=False)]
 
 metrics = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -62,43 +54,31 @@ def register(app: typer.Typer) -> None:
 _HELP = "Show metrics: of a genre, a country or a day; for people, or as --json or --csv."
 
 
-@metrics.command("genre", epilog=options.examples("music-streams metrics genre jazz --from 2024-06-01"))
-def genre(
-    name: Name,
-    first: options.From = None,
-    last: options.To = None,
-    as_json: options.Json = False,
-    as_csv: Csv = False,
-    stack_name: options.StackName = None,
-) -> None:
-    """Days of a genre."""
-    reader = find_stack(stack_name).reader
-    _show_days(f"genre {name}", reader.genre_days(name, *_range(first, last)), _form(as_json, as_csv))
+def _add_days_of(kind: str, words: str, example: str) -> None:
+    """Add the command that shows the days of a genre or of a country."""
+
+    @metrics.command(kind, help=words, epilog=options.examples(f"music-streams metrics {kind} {example}"))
+    def days_of(
+        name: Name,
+        first: options.From = None,
+        last: options.To = None,
+        as_json: options.Json = False,
+        as_csv: Csv = False,
+        stack_name: options.StackName = None,
+    ) -> None:
+        reader = find_stack(stack_name).reader
+        read = reader.genre_days if kind == "genre" else reader.country_days
+        _show_days(f"{kind} {name}", read(name, *_range(first, last)), _form(as_json, as_csv))
 
 
-@metrics.command("country", epilog=options.examples("music-streams metrics country Brazil --csv"))
-def country(
-    name: Name,
-    first: options.From = None,
-    last: options.To = None,
-    as_json: options.Json = False,
-    as_csv: Csv = False,
-    stack_name: options.StackName = None,
-) -> None:
-    """Days of a country's listeners; "unknown" is a country too."""
-    reader = find_stack(stack_name).reader
-    _show_days(f"country {name}", reader.country_days(name, *_range(first, last)), _form(as_json, as_csv))
+_add_days_of("genre", "Days of a genre.", "jazz --from 2024-06-01")
+_add_days_of("country", 'Days of a country\'s listeners; "unknown" is a country too.', "Brazil --csv")
 
 
 @metrics.command("range", epilog=options.examples("music-streams metrics range --from 2024-06-01 --to 2024-06-30"))
 def range_(
-    first: Annotated[
-        datetime,
-        typer.Option("--from", formats=_DAY_FORMAT, metavar="YYYY-MM-DD", help="First day.", show_default=False),
-    ],
-    last: Annotated[
-        datetime, typer.Option("--to", formats=_DAY_FORMAT, metavar="YYYY-MM-DD", help="Last day.", show_default=False)
-    ],
+    first: options.FromDay,
+    last: options.ToDay,
     as_json: options.Json = False,
     as_csv: Csv = False,
     stack_name: options.StackName = None,
@@ -114,9 +94,7 @@ def range_(
 def day(
     which: Annotated[
         datetime | None,
-        typer.Argument(
-            metavar="YYYY-MM-DD", formats=_DAY_FORMAT, help="Else the latest with metrics.", show_default=False
-        ),
+        typer.Argument(metavar=options.DAY, formats=options.DAY_FORMATS, help=_ELSE_LATEST, show_default=False),
     ] = None,
     as_json: options.Json = False,
     as_csv: Csv = False,
@@ -141,12 +119,7 @@ def day(
 
 @metrics.command("genres", epilog=options.examples("music-streams metrics genres --day 2024-06-25"))
 def genres(
-    which: Annotated[
-        datetime | None,
-        typer.Option(
-            "--day", formats=_DAY_FORMAT, metavar="YYYY-MM-DD", help="Else the latest with metrics.", show_default=False
-        ),
-    ] = None,
+    which: Day = None,
     as_json: options.Json = False,
     as_csv: Csv = False,
     stack_name: options.StackName = None,
@@ -167,12 +140,7 @@ def genres(
 
 @metrics.command("songs", epilog=options.examples("music-streams metrics songs --country Brazil"))
 def songs(
-    which: Annotated[
-        datetime | None,
-        typer.Option(
-            "--day", formats=_DAY_FORMAT, metavar="YYYY-MM-DD", help="Else the latest with metrics.", show_default=False
-        ),
-    ] = None,
+    which: Day = None,
     genre_name: Annotated[
         str | None, typer.Option("--genre", metavar="NAME", help="Of this genre.", show_default=False)
     ] = None,
@@ -272,7 +240,7 @@ def _show_days(title: str, days: Sequence[DayMetrics], form: Form) -> None:
         output.show(console, "", metric_tables.songs(f"Top songs on {last.day}", last.top_songs))
 
 
-def _show_curve(console: Console, days: Sequence[DayMetrics]) -> None:
+def _show_curve(console: output.Screen, days: Sequence[DayMetrics]) -> None:
     """The listens as bars: of every day where they fit into a line, else of those listed last."""
     room = min(console.width, 120) - 40
     by_day = {each.day: each.listen_count for each in days}
@@ -291,16 +259,7 @@ def _write(items: Sequence[Any], form: Form) -> None:
         output.show_json(rows)
         return
     flat = [{name: value for name, value in row.items() if not isinstance(value, (list, tuple))} for row in rows]
-    columns = list(dict.fromkeys(name for row in flat for name in row))
-    writer = csv.DictWriter(sys.stdout, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    # A terminal obeys control characters; whoever reads a file or a pipe gets names as they are.
-    is_shown = sys.stdout.isatty()
-    writer.writerows({name: _shown(value) if is_shown else value for name, value in row.items()} for row in flat)
-
-
-def _shown(value: Any) -> Any:  # noqa: ANN401 - what the reader's types hold
-    return formats.escaped(value) if isinstance(value, str) else value
+    output.show_csv(flat)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - what the reader's types hold

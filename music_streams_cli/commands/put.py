@@ -134,7 +134,7 @@ def _say_uploaded(keys: dict[str, Path], journeys: list[Journey], *, as_json_tex
         output.show_json({"uploaded": [{"key": key, "source_id": each.source_id} for key, each in pairs]})
         return
     for key, each in pairs:
-        output.show(output.stdout(), output.plain(f"put  {key}  {each.source_id}"))
+        output.show(output.stdout(), f"put  {key}  {each.source_id}")
     if not quiet:
         output.show(output.stderr(), "follow with: music-streams status --watch")
 
@@ -185,7 +185,7 @@ def _say_result(stack: Stack, journeys: list[Journey]) -> None:
             continue
         spent = stages(each)
         table.add_row(
-            output.plain(each.name),
+            each.name,
             journey.state(entry.status),
             *results.numbers(entry),
             *(formats.seconds(spent.get(name)) for name in columns[5:]),

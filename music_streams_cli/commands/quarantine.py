@@ -3,7 +3,7 @@
 import sys
 import time
 from itertools import islice
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
     epilog=options.examples("music-streams quarantine list --limit 100"),
 )
 def list_(
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Files to list at most.")] = 20,
+    limit: options.FilesListed = 20,
     as_json: options.Json = False,
     stack_name: options.StackName = None,
 ) -> None:
@@ -55,9 +55,9 @@ def list_(
         output.show(console, "no file is in quarantine")
     for entry, each in zip(found[:limit], told, strict=True):
         ago = formats.span(formats.age(entry.updated_at))
-        output.show(console, f"[yellow]{entry.reason}[/] {output.plain(entry.source.key)}  {ago} ago")
+        output.show(console, output.styled((entry.reason, "yellow"), f" {entry.source.key}  {ago} ago"))
         for line in (each["detail"], *(f"next: {step}" for step in each["next"])):
-            output.show(console, output.plain(f"  {line}"))
+            output.show(console, f"  {line}")
     if len(found) > limit:
         output.show(console, "", f"next: there are more: music-streams quarantine list --limit {10 * limit}")
 

@@ -33,15 +33,7 @@ def register(app: typer.Typer) -> None:
 def replay(
     how: How,
     sources: options.SomeSources = None,
-    day: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"],
-            metavar="YYYY-MM-DD",
-            help="All archived files with listens of this UTC day.",
-            show_default=False,
-        ),
-    ] = None,
+    day: Annotated[datetime | None, options.day("--day", "All archived files with listens of this UTC day.")] = None,
 ) -> None:
     """Run archived files again, with the songs and users that are there now.
 

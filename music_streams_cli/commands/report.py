@@ -59,7 +59,7 @@ def report(
             f"{place} cannot be written: {error.strerror}",
             next_steps=["name a file in a folder of yours with --output"],
         ) from error
-    output.show(output.stdout(), output.plain(f"wrote {place}  ({formats.size(len(content))})"))
+    output.show(output.stdout(), f"wrote {place}  ({formats.size(len(content))})")
     if open_ and not webbrowser.open(place.resolve().as_uri()):
         output.show(output.stderr(), "no browser was found to open it")
 

@@ -61,14 +61,14 @@ def sample(
     except OSError as error:
         raise BadUsage(f"{directory} cannot be written: {error.strerror}") from error
     for name, content in made.items():
-        output.show(output.stdout(), output.plain(f"{directory / name}  ({formats.size(len(content))})"))
+        output.show(output.stdout(), f"{directory / name}  ({formats.size(len(content))})")
     if not quiet:
         for step in (
             f"music-streams put {directory}/songs.csv --reference songs",
             f"music-streams put {directory}/users.csv --reference users",
             f"music-streams put {directory}/streams_*.csv",
         ):
-            output.show(output.stderr(), output.plain(f"next: {step}"))
+            output.show(output.stderr(), f"next: {step}")
 
 
 def _generate(

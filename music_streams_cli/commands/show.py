@@ -1,11 +1,10 @@
 """`music-streams show`: all about one file, or about a batch."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.console import RenderableType
 from rich.table import Table
 
 from music_streams import clock, formats
@@ -80,7 +79,11 @@ def _tell_batch(stack: Stack, entries: list[Entry], *, as_json: bool) -> None:
         output.show_json({**batch, **told.run_as_json()})
         return
     console = output.stdout()
-    output.show(console, f"[bold]batch {told.entry.batch_id}[/]  {formats.plural(len(entries), 'file')}", "")
+    output.show(
+        console,
+        output.styled((f"batch {told.entry.batch_id}", "bold"), f"  {formats.plural(len(entries), 'file')}"),
+        "",
+    )
     output.show(console, _batch_table(entries))
     if whole := sum(entry.cost_micro_usd for entry in entries):
         output.show(console, f"  cost  {formats.dollars(whole)} by AWS's prices")
@@ -96,7 +99,7 @@ def _batch_table(entries: list[Entry]) -> Table:
     for entry in entries:
         has_rows = bool(entry.rows_read)
         table.add_row(
-            f"  {output.plain(entry.source.name)}",
+            f"  {entry.source.name}",
             journey.state(entry.status, entry.reason),
             f"{entry.rows_read:,}" if has_rows else "",
             f"{sum(entry.rejected.values()):,}" if has_rows else "",
@@ -105,14 +108,14 @@ def _batch_table(entries: list[Entry]) -> Table:
     return table
 
 
-def _show_file(console: Console, told: Story) -> None:
+def _show_file(console: output.Screen, told: Story) -> None:
     entry = told.entry
     source = entry.source
     output.show(
         console,
-        f"[bold]{output.plain(source.key)}[/]  {journey.state(entry.status)} {output.plain(entry.reason)}".rstrip(),
+        output.styled((source.key, "bold"), "  ", journey.state(entry.status, entry.reason)),
         "",
-        _facts(
+        output.facts(
             [
                 ("object", f"s3://{source.bucket}/{source.key}"),
                 ("version", source.version_id),
@@ -130,19 +133,19 @@ def _show_file(console: Console, told: Story) -> None:
     if told.reason:
         output.show(
             console,
-            "\n[bold]Why it is in quarantine[/]",
-            _facts([(k, str(told.reason[k])) for k in ("verdict", "detail", "what_to_do")]),
+            *_heading("Why it is in quarantine"),
+            output.facts([(k, str(told.reason[k])) for k in ("verdict", "detail", "what_to_do")]),
         )
     if told.execution:
         _show_execution(console, told.execution)
     elif entry.execution_arn:
-        name = output.plain(entry.execution_arn.rsplit(":", 1)[-1])
-        output.show(console, f"\n[bold]Execution[/] {name}: AWS remembers it no more")
+        name = entry.execution_arn.rsplit(":", 1)[-1]
+        output.show(console, *_heading("Execution", f"{name}: AWS remembers it no more"))
     _show_result(console, told)
     is_there = "" if told.location.is_there else "  (NOT THERE)"
-    output.show(console, "\n[bold]Lies now at[/]", f"  {output.plain(told.location.uri)}{is_there}")
+    output.show(console, *_heading("Lies now at"), f"  {told.location.uri}{is_there}")
     for step in told.next_steps:
-        output.show(console, output.plain(f"next: {step}"))
+        output.show(console, f"next: {step}")
 
 
 def _rows(entry: Entry) -> list[tuple[str, str]]:
@@ -169,7 +172,7 @@ def _cost(entry: Entry) -> list[tuple[str, str]]:
     return [("cost", told)]
 
 
-def _show_moves(console: Console, entry: Entry) -> None:
+def _show_moves(console: output.Screen, entry: Entry) -> None:
     """Its way through the ledger, each step with the seconds since the one before."""
     table = output.table("step", "at", "took", right=("took",))
     before = entry.source.received_at
@@ -187,35 +190,34 @@ def _show_moves(console: Console, entry: Entry) -> None:
     output.show(console, "", table)
 
 
-def _show_execution(console: Console, execution: Execution) -> None:
+def _show_execution(console: output.Screen, execution: Execution) -> None:
     name = execution.arn.rsplit(":", 1)[-1]
     took = formats.seconds(execution.seconds) or "still running"
-    output.show(console, f"\n[bold]Execution[/] {name}  {execution.status}, {took}")
+    output.show(console, *_heading("Execution", f"{name}  {execution.status}, {took}"))
     if execution.error:
-        output.show(console, output.plain(f"  error: {formats.shortened(execution.error, _ERROR_CHARACTERS)}"))
+        output.show(console, f"  error: {formats.shortened(execution.error, _ERROR_CHARACTERS)}")
     table = output.table("  state", "took", "tries", "error", right=("took", "tries"), elastic="error")
     for state in execution.states:
         took = formats.seconds(state.seconds) or "running"
-        table.add_row(
-            f"  {state.name}", took, str(state.tries or ""), output.plain(formats.shortened(state.error, 200))
-        )
+        table.add_row(f"  {state.name}", took, str(state.tries or ""), formats.shortened(state.error, 200))
     output.show(console, table)
     for run in execution.glue_runs:
         took = formats.seconds(run.seconds) or "running"
         output.show(console, f"  Glue {run.job}  {run.state}, {took}  {run.run_id[:15]}…")
         if run.error:
-            output.show(console, output.plain(f"    error: {formats.shortened(run.error, _ERROR_CHARACTERS)}"))
+            output.show(console, f"    error: {formats.shortened(run.error, _ERROR_CHARACTERS)}")
 
 
-def _show_result(console: Console, told: Story) -> None:
+def _show_result(console: output.Screen, told: Story) -> None:
     if told.summary and told.summary.version:
         output.show(
-            console, f"\n[bold]Lake[/] version {told.summary.version} of table listens ({told.summary.lake_uuid})"
+            console,
+            *_heading("Lake", f"version {told.summary.version} of table listens ({told.summary.lake_uuid})"),
         )
     elif told.entry.published_at and not told.summary:
-        output.show(console, "\n[bold]Lake[/] the run's summary has expired")
+        output.show(console, *_heading("Lake", "the run's summary has expired"))
     if told.touched:
-        output.show(console, "[bold]Items[/] in MetricsTable")
+        output.show(console, output.styled(("Items", "bold"), " in MetricsTable"))
     for each in told.touched[:_DAYS_SHOWN]:
         later = "" if each.from_this_run else "; a later run has the day"
         output.show(
@@ -227,17 +229,17 @@ def _show_result(console: Console, told: Story) -> None:
         output.show(console, f"  and {len(told.touched) - _DAYS_SHOWN} more days")
 
 
-def _show_others(console: Console, others: list[Entry]) -> None:
+def _show_others(console: output.Screen, others: list[Entry]) -> None:
     if not others:
         return
-    output.show(console, f"\n{formats.plural(len(others), 'more file')} like that:")
+    output.show(console, "", f"{formats.plural(len(others), 'more file')} like that:")
     for entry in others[:_OTHERS_SHOWN]:
         source = entry.source
         output.show(console, f"  music-streams show {source.source_id[:8]}  {_at(source.received_at)}  {entry.status}")
 
 
-def _facts(rows: Iterable[tuple[str, str]]) -> Table:
-    return output.facts([(name, output.plain(value)) for name, value in rows])
+def _heading(name: str, words: str = "") -> list[RenderableType]:
+    return ["", output.styled((name, "bold"), f" {words}" if words else "")]
 
 
 def _at(stamp: str) -> str:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 
 from music_streams import clock, formats
@@ -57,15 +57,7 @@ def status(
             case_sensitive=False, metavar="STATE", help="Only files in this state; repeatable.", show_default=False
         ),
     ] = None,
-    day: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"],
-            metavar="YYYY-MM-DD",
-            help="Only files with listens of this UTC day.",
-            show_default=False,
-        ),
-    ] = None,
+    day: Annotated[datetime | None, options.day("--day", "Only files with listens of this UTC day.")] = None,
     since: Annotated[
         str | None,
         typer.Option(
@@ -74,7 +66,7 @@ def status(
             show_default=False,
         ),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Files to list at most.")] = 20,
+    limit: options.FilesListed = 20,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on until interrupted.")] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -128,14 +120,14 @@ def _watch(stack: Stack, choice: Choice) -> None:
         time.sleep(output.PROGRESS_SECONDS)
 
 
-def _tell(console: Console, found: Overview) -> None:
-    output.show(console, output.plain(f"{clock.stamp(found.health.now)}  {found.health.sentence}"))
+def _tell(console: output.Screen, found: Overview) -> None:
+    output.show(console, f"{clock.stamp(found.health.now)}  {found.health.sentence}")
 
 
 def _parts(found: Overview, *, with_hints: bool) -> list[RenderableType]:
     health = found.health
-    words = output.plain(health.sentence).replace(health.level, f"[{_STYLES[health.level]}]{health.level}[/]", 1)
-    parts: list[RenderableType] = [words]
+    before, level, after = health.sentence.partition(health.level)
+    parts: list[RenderableType] = [output.styled(before, (level, _STYLES[health.level]), after)]
     if found.lines:
         columns = ["file", "state", "rows", "rejected", "time", *([] if output.is_narrow() else ["arrived"])]
         table = output.table(*columns, right=("rows", "rejected", "time"), elastic="file")
@@ -144,7 +136,8 @@ def _parts(found: Overview, *, with_hints: bool) -> list[RenderableType]:
             state = journey.state(line.state, formats.shortened(line.reason, _REASON_CHARACTERS))
             took = formats.span(line.seconds(health.now))
             ago = f"{formats.span(formats.age(line.received_at, health.now))} ago"
-            table.add_row(*[output.plain(line.name), state, rows, rejected, took, ago][: len(columns)])
+            cells: list[RenderableType] = [line.name, state, rows, rejected, took, ago]
+            table.add_row(*cells[: len(columns)])
         parts += ["", table]
     else:
         parts += ["", "no file like that"] if health.level is not Level.OK else ["", "no files"]
@@ -160,7 +153,7 @@ def _hints(found: Overview) -> list[str]:
     troubled = [line for line in found.lines if line.state in {Status.FAILED, Status.QUARANTINED}]
     if troubled:
         troubled.sort(key=lambda line: line.state != Status.FAILED)
-        hints.append(f"music-streams show {troubled[0].source_id[:8]}     all about {output.plain(troubled[0].name)}")
+        hints.append(f"music-streams show {troubled[0].source_id[:8]}     all about {troubled[0].name}")
     if found.health.failed:
         hints.append("music-streams redrive --dry-run     what would move on, once the cause is mended")
     if any(line.state == Status.QUARANTINED for line in found.lines):

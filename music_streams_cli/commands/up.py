@@ -40,7 +40,7 @@ def up(
 
     def tell(text: str) -> None:
         if not text.startswith("  "):  # the indented lines name local's own commands; ours follow below
-            output.show(console, output.plain(f"{time.monotonic() - began:5.1f} s  {text}"))
+            output.show(console, f"{time.monotonic() - began:5.1f} s  {text}")
 
     try:
         with state.exclusively():
@@ -88,4 +88,4 @@ def _say_ready() -> None:
         ("logs", "music-streams logs --follow"),
         ("stop", "music-streams down"),
     ]
-    output.show(output.stdout(), "ready", output.facts([(name, output.plain(text)) for name, text in rows]))
+    output.show(output.stdout(), "ready", output.facts(rows))

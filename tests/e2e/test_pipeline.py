@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from boto3.dynamodb.conditions import Attr
-from rich.console import Console
 
 from checks.translate import translated
 from local.log import LINE
@@ -21,7 +20,7 @@ from music_streams.operate import history
 from music_streams.stack import Stack
 from music_streams.state.ledger import Entry, Status
 from music_streams.transform.ports import DATABASE
-from music_streams_cli import journey, sample_data
+from music_streams_cli import journey, output, sample_data
 from music_streams_cli.journey import Journey
 from tests.e2e.conftest import ROOT, awaited, reference_files, shared_data
 from tests.oracle import Batch, Outcome, Reference, StreamFile, differences, evaluate, scan_items
@@ -74,7 +73,7 @@ class World:
     def settle(self) -> None:
         """Wait until every file put so far has come to its end."""
         journeys = [put for wave in self.waves for put, _ in wave.files]
-        journey.follow(self.stack.ledger, journeys, Console(), TIMEOUT_SECONDS)
+        journey.follow(self.stack.ledger, journeys, output.stdout(), TIMEOUT_SECONDS)
 
     def expected(self) -> Outcome:
         """What the oracle computes from the raw files."""

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -80,6 +81,16 @@ def test_an_outcome_is_accepted_of_the_invocation_in_hand_and_once(api):
     assert ask(api, "POST", of_first.replace("response", "error"), b"2") == 400
     assert api.outcome(PATIENCE) == Outcome(b"1", is_error=False)
     assert api.outcome(0) is None
+
+
+def test_an_invocation_waits_for_the_next_client_where_the_one_that_asked_has_left(api):
+    host, port = api.address.split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(f"GET {NEXT} HTTP/1.1\r\nHost: {api.address}\r\n\r\n".encode())
+        assert api.is_ready.wait(PATIENCE)
+    offer(api, "first")
+    assert ask(api, "GET", NEXT) == 200
+    assert ask(api, "POST", f"{PREFIX}/invocation/first/response", b"1") == 202
 
 
 def test_a_start_fails_once(api):

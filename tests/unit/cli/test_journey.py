@@ -5,13 +5,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from rich.console import Console
 
 from music_streams.state.ledger import Entry, Ledger, Status
 from music_streams.state.sources import Source, Treatment
 from music_streams_cli import journey
 from music_streams_cli.errors import TimedOut
 from music_streams_cli.journey import Journey
+from music_streams_cli.output import Screen
 
 PUT_AT = datetime(2024, 6, 25, 12, tzinfo=UTC)
 SOURCE = Source("landing", "incoming/a.csv", "v1", 10, "2024-06-25T12:00:00.000Z")
@@ -36,7 +36,7 @@ def no_pauses(monkeypatch):
 
 def follow(ledger: Ledger, journeys: list[Journey], **how) -> str:
     shown = io.StringIO()
-    journey.follow(ledger, journeys, Console(file=shown, width=200), how.pop("timeout", 60), **how)
+    journey.follow(ledger, journeys, Screen(file=shown, width=200), how.pop("timeout", 60), **how)
     return shown.getvalue()
 
 

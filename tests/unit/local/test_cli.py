@@ -25,3 +25,17 @@ def test_tabs_of_a_log_stay(monkeypatch, capsys):
     monkeypatch.setattr(cli, "console", Console(file=io.StringIO()))
     cli._print_log_line("a\tb")
     assert capsys.readouterr().out == "a\tb\n"
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_control_characters_of_progress_and_errors_are_printed_as_escapes(monkeypatch, capsys, is_terminal):
+    if is_terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+    screen = io.StringIO()
+    monkeypatch.setattr(cli, "console", Console(file=screen, force_terminal=is_terminal, color_system=None))
+    text = "one \x1b]0;x\x07\nanother \u202e"
+    cli.report(text)
+    with pytest.raises(SystemExit):
+        cli._fail(text)
+    printed = screen.getvalue() + capsys.readouterr().err
+    assert printed.count("one \\x1b]0;x\\x07\nanother \\u202e\n") == 2

@@ -15,6 +15,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 from moto import backends, mock_aws
 from moto.awslambda.models import LambdaFunction
 from moto.core.config import default_user_config
@@ -25,6 +26,7 @@ from moto.moto_server.utilities import RegexConverter
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.s3 import notifications
 from moto.s3.models import FakeDeleteMarker, FakeKey, S3Backend, s3_backends
+from moto.s3.responses import S3Response
 from moto.sqs.models import Message, Queue, sqs_backends
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service,
@@ -36,7 +38,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resou
 from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 
-from local.moto_patches.objects import OBJECTS, list_versions_without_content
+from local.moto_patches.objects import OBJECTS, escape_keys_of_versions, list_versions_without_content
 from local.moto_patches.queues import QUEUES, delete_messages
 from local.moto_patches.tables import answer_values_by_their_type
 
@@ -154,6 +156,32 @@ def test_every_type_under_all_its_names_is_looked_for_in_a_value(aws, monkeypatc
     looked_for.clear()
     assert dynamodb.get_item(TableName="t", Key={"k": {"S": "a"}})["Item"] == item
     assert ("SS" in looked_for) is not is_mended
+
+
+ODD = "incoming/\x01 \x1b[31m%é+&/"
+
+
+@pytest.mark.parametrize("is_mended", [False, True])
+def test_keys_of_versions_are_not_escaped_as_asked_for(aws, monkeypatch, is_mended):
+    monkeypatch.setattr(S3Response, "list_object_versions", inspect.unwrap(S3Response.list_object_versions))
+    if is_mended:
+        escape_keys_of_versions()
+    s3 = client("s3")
+    s3.create_bucket(Bucket="bucket")
+    s3.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket="bucket", Key=f"{ODD}a", Body=b"")
+    s3.delete_object(Bucket="bucket", Key=f"{ODD}a")
+    if not is_mended:
+        with pytest.raises((ClientError, ResponseParserError)):
+            s3.list_object_versions(Bucket="bucket")
+        return
+    found = s3.list_object_versions(Bucket="bucket", Prefix=ODD)
+    assert [each["Key"] for each in found["Versions"] + found["DeleteMarkers"]] == [f"{ODD}a"] * 2
+    assert found["Prefix"] == ODD
+    found = s3.list_object_versions(Bucket="bucket", Prefix="incoming/", Delimiter="/")
+    assert [each["Prefix"] for each in found["CommonPrefixes"]] == [ODD]
+    paged = s3.get_paginator("list_object_versions").paginate(Bucket="bucket", PaginationConfig={"PageSize": 1})
+    assert [each["Key"] for page in paged for each in page.get("Versions", [])] == [f"{ODD}a"]
 
 
 def test_copy_ignores_its_precondition(aws):
