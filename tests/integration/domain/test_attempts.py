@@ -176,7 +176,9 @@ def test_a_redrive_of_a_published_file_that_is_gone_is_done_with(world):
     assert world.status(entry.source) is Status.PUBLISHED
 
 
-@pytest.mark.parametrize(("status", "action"), [(Status.QUARANTINED, Action.RELEASE), (Status.ARCHIVED, Action.RETRACT)])
+@pytest.mark.parametrize(
+    ("status", "action"), [(Status.QUARANTINED, Action.RELEASE), (Status.ARCHIVED, Action.RETRACT)]
+)
 def test_reference_data_cannot_be_released_or_retracted_for_runs_read_them_where_they_land(world, status, action):
     entry = standing(world, status, key="reference/users/a.csv")
     assert take(world, request(entry, action)).outcomes == [Outcome.REFUSED]
