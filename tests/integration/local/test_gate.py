@@ -14,6 +14,7 @@ import pytest
 
 from local.credentials import Credentials
 from local.gate import MOTO_SETTINGS
+from local.peers import TABLE
 from local.processes import find
 from local.runtime_api import RuntimeApi
 from tests.integration.local.clouds import REPOSITORY, Cloud, command, eventually
@@ -114,6 +115,33 @@ def test_a_website_is_refused_even_with_the_key(request, module, attack):
     server = request.getfixturevalue(name)
     answer = server.ask(method, path, {**server.key, **headers})
     assert answer.is_refused, answer
+
+
+# Connects as another user, asks for nothing whole, and prints how many bytes come until the server ends the connection.
+ANOTHER_USER = """
+import os, socket, sys
+os.setgid(12345)
+os.setuid(12345)
+connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=30)
+try:
+    connection.sendall(b"GET / HTTP/1.1\\r\\nX: ")
+    print(len(connection.recv(100)))
+except (BrokenPipeError, ConnectionResetError):
+    print(0)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.skipif(not TABLE.exists(), reason="this system does not tell whose a connection is")
+def test_another_user_of_the_machine_holds_no_connection_of_the_cloud(cloud_server):
+    done = subprocess.run(
+        [sys.executable, "-c", ANOTHER_USER, str(cloud_server.port)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.strip() == "0"
 
 
 def test_every_module_that_serves_is_tested_above():
