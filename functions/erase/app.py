@@ -7,10 +7,11 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from music_streams import policy
 from music_streams.aws import clients, logs, settings
 from music_streams.aws.alerts import Alerts
 from music_streams.aws.slices import has_time
-from music_streams.forget.erasure import FILE_SHARE, Erasure
+from music_streams.forget.erasure import Erasure
 from music_streams.state.ledger import Ledger
 from music_streams.state.run_files import RunFolder
 
@@ -35,7 +36,7 @@ erasure = Erasure(clients.client("s3"), Ledger(env.files_table), alerts, env.max
 def handler(event: dict[str, str], context: LambdaContext) -> dict[str, Any]:
     """``{manifest}`` → ``{left}``."""
     logger.append_keys(batch_id=RunFolder.of_manifest(event["manifest"]).batch_id)
-    file_seconds = context.get_remaining_time_in_millis() / 1000 * FILE_SHARE
+    file_seconds = context.get_remaining_time_in_millis() / 1000 * policy.ERASE_FILE_SHARE
     left = erasure.erase(event["manifest"], has_time(context), file_seconds)
     logger.info("files cleared", left=left)
     return {"left": left}

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from music_streams import policy
 from music_streams.aws import objects
 from music_streams.errors import BadEvent, MusicStreamsError, ObjectGone, Unreadable
 from music_streams.ingest import s3_events
@@ -39,9 +40,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Shares of the function's time. A file begins while the first is left, is read for as long as the second, and stops in
-# any case while the third is left, so that what was validated before it is staged and launched.
-_BEGIN_SHARE, _FILE_SHARE, _LAUNCH_SHARE = 0.25, 0.4, 0.2
+# Shares of the function's time. A file begins while the first is left, is read for VALIDATE_FILE_SHARE at most, and
+# stops in any case while the second is left, so that what was validated before it is staged and launched.
+_BEGIN_SHARE, _LAUNCH_SHARE = 0.25, 0.2
 _RENEWED = {
     (Action.REDRIVE, Status.FAILED),
     (Action.REPLAY, Status.ARCHIVED),
@@ -283,7 +284,7 @@ class IntakeBatch:
         Raises:
             OutOfTime: not its share ran out but the invocation, which others have used.
         """
-        share = _FILE_SHARE * self.intake.timeout_seconds
+        share = policy.VALIDATE_FILE_SHARE * self.intake.timeout_seconds
         begun_at = self.seconds_left()
         until = max(begun_at - share, _LAUNCH_SHARE * self.intake.timeout_seconds)
         content = objects.chunks(self.intake.s3, entry.place)
