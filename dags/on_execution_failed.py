@@ -24,7 +24,7 @@ FAILED_RUNS = Asset(
     schedule=[FAILED_RUNS],
     start_date=datetime(2024, 1, 1),
     catchup=False,
-    max_active_runs=4,
+    max_active_runs=policy.FAILURES_AT_ONCE,
     dagrun_timeout=timedelta(minutes=policy.ON_FAILURE_TIMEOUT_MINUTES),
     doc_md=__doc__,
     tags=["music-streams"],

@@ -127,6 +127,9 @@ FAILURE_RECORDED_MINUTES = 10
 """For how long on_execution_failed waits until a failure is recorded: the timeout of record-failure, which waits for
 job runs to end."""
 
+FAILURES_AT_ONCE = 4
+"""Runs of on_execution_failed at once at most: each only waits, and more failures at once have one cause."""
+
 ON_FAILURE_TIMEOUT_MINUTES = 60
 """After which a run of on_execution_failed fails: its two waits, and some more for the retries of its tasks."""
 
