@@ -3,6 +3,7 @@
 import ast
 import re
 from dataclasses import asdict, fields
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from music_streams import policy
+from music_streams.operate.health import Health, Waiting
 from music_streams.policy import Policy, parameter
+from music_streams.reconcile.waiting import taker
 from music_streams.stack import Stack
 from tests.template import of_type
 from tests.unit.policy_copies import PRODUCT, ROOT, copies, values
@@ -51,6 +54,23 @@ def test_programs_read_the_value_of_the_stack():
     outputs = {parameter(name): str(number) for number, name in enumerate(sorted(SET_BY_DEPLOYMENTS), start=7)}
     stack = Stack(outputs, boto3.Session(region_name="eu-west-1"), "stack of a test")
     assert {parameter(name): str(value) for name, value in asdict(stack.policy).items()} == outputs
+
+
+def test_the_reconciler_has_the_values_of_the_stack_unless_it_is_given_others():
+    session = boto3.Session("test", "test", region_name="eu-west-1")
+    outputs = {"LandingBucketName": "landing", "FilesTableName": "files", "StateMachineArn": "arn"}
+    stack = Stack({**outputs, "LatencySlaSeconds": "70", "StallSeconds": "400"}, session, "stack of a test")
+    assert (taker(stack).late_seconds, taker(stack).repairs.idle_seconds) == (70, 400)
+    assert taker(stack, grace_seconds=0).repairs.idle_seconds == 0
+
+
+def test_a_file_is_late_by_the_latency_sla_of_the_stack():
+    waiting = [Waiting("a.csv", "2024-06-25T12:00:00.000Z")]
+    now = datetime(2024, 6, 25, 12, 2, tzinfo=UTC)
+    assert not Health(waiting, [], 0, 0, now).is_late
+    late = Health(waiting, [], 0, 0, now, latency_sla_seconds=60)
+    assert late.is_late
+    assert "longer than 60 s" in late.sentence
 
 
 def test_a_stack_of_an_earlier_version_has_the_defaults():

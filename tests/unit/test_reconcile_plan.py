@@ -101,6 +101,12 @@ def failing(name: str = "x.csv", **changes: Any) -> FileFinding:
     )
 
 
+@pytest.mark.parametrize(("attempts", "what"), [(5, What.PUT_ASIDE), (6, What.REDRIVE)])
+def test_a_file_is_quarantined_after_as_many_attempts_as_the_stack_says(attempts, what):
+    [repair] = plan(findings(failing(failures=5)), AT, 10, attempts).repairs
+    assert repair.what is what
+
+
 def test_a_file_that_failed_often_while_others_went_through_is_put_aside():
     [repair] = plan(findings(failing("f00d")), AT, 10).repairs
     assert (repair.what, repair.attempt) == (What.PUT_ASIDE, 4)
