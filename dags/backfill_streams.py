@@ -12,14 +12,16 @@ from music_streams_airflow.days_on_request import DaysOnRequest
 from music_streams_airflow.exceptions import AirflowFailException
 from music_streams_airflow.settled import UntilSettled
 
+from music_streams import policy
+
 
 @dag(
     "backfill_streams",
     schedule=DaysOnRequest(),
     start_date=datetime(2020, 1, 1),
     catchup=False,
-    max_active_runs=4,  # days side by side; a backfill may ask for fewer
-    dagrun_timeout=timedelta(hours=6),
+    max_active_runs=policy.BACKFILL_DAYS_AT_ONCE,  # a backfill may ask for fewer
+    dagrun_timeout=timedelta(hours=policy.BACKFILL_TIMEOUT_HOURS),
     doc_md=__doc__,
     tags=["music-streams"],
     params={
@@ -80,7 +82,9 @@ def backfill_streams() -> None:
 
     day = which_day()
     found = find_files(day)
-    waiting = UntilSettled(task_id="wait_for_files", repairs=found, patience=timedelta(hours=5))
+    waiting = UntilSettled(
+        task_id="wait_for_files", repairs=found, patience=timedelta(hours=policy.BACKFILL_WAIT_HOURS)
+    )
     replay(found) >> waiting
     verify(day, found, waiting.output)
 

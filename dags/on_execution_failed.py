@@ -12,6 +12,8 @@ from music_streams_airflow.exceptions import AirflowFailException
 from music_streams_airflow.failed_runs import FailedRunsTrigger
 from music_streams_airflow.settled import UntilSettled
 
+from music_streams import policy
+
 FAILED_RUNS = Asset(
     "music_streams_failed_runs", watchers=[AssetWatcher(name="failed_runs_queue", trigger=FailedRunsTrigger())]
 )
@@ -22,19 +24,17 @@ FAILED_RUNS = Asset(
     schedule=[FAILED_RUNS],
     start_date=datetime(2024, 1, 1),
     catchup=False,
-    max_active_runs=4,
-    dagrun_timeout=timedelta(hours=1),
+    max_active_runs=policy.FAILURES_AT_ONCE,
+    dagrun_timeout=timedelta(minutes=policy.ON_FAILURE_TIMEOUT_MINUTES),
     doc_md=__doc__,
     tags=["music-streams"],
 )
 def on_execution_failed() -> None:
     """See the module."""
 
-    @task(retries=60, retry_delay=timedelta(seconds=10))
+    @task(retries=6 * policy.FAILURE_RECORDED_MINUTES, retry_delay=timedelta(seconds=10))
     def triage() -> list[dict[str, Any]]:
         """What to try again, once the pipeline has recorded the failure: until then its files are not FAILED."""
-        from music_streams import clock  # noqa: PLC0415
-        from music_streams.reconcile.plan import plan  # noqa: PLC0415
         from music_streams.reconcile.reconciler import Reconciler  # noqa: PLC0415
         from music_streams.stack import find_stack  # noqa: PLC0415
 
@@ -44,7 +44,7 @@ def on_execution_failed() -> None:
         return [
             repair.as_json()
             for arn in arns
-            for repair in plan(reconciler.triage(arn), clock.now(), max_repairs=1_000).repairs
+            for repair in reconciler.plan(reconciler.triage(arn), policy.MOST_REPAIRS).repairs
         ]
 
     @task(map_index_template="{{ name }}", retries=3, retry_delay=timedelta(seconds=10))
@@ -65,7 +65,12 @@ def on_execution_failed() -> None:
             raise AirflowFailException(f"not repaired: {'; '.join([*failed, *waiting][:10])}")
 
     asked = triage()
-    waiting = UntilSettled(task_id="wait_for_files", repairs=asked, patience=timedelta(minutes=30), poll_interval=2.0)
+    waiting = UntilSettled(
+        task_id="wait_for_files",
+        repairs=asked,
+        patience=timedelta(minutes=policy.REPAIR_WAIT_MINUTES),
+        poll_interval=2.0,
+    )
     redrive.expand(told=asked) >> waiting
     verdict(asked, waiting.output)
 

@@ -1,4 +1,4 @@
-"""Every quarter of an hour: prove that what arrived was published and that the metrics are right, and repair gaps.
+"""On a schedule: prove that what arrived was published and that the metrics are right, and repair gaps.
 
 Waits until what is on its way has settled, looks, plans, asks for repairs through the pipeline's own queue, waits for
 them, looks again, and writes a report. Red where a gap is left. What each step means: docs/operate.md.
@@ -12,6 +12,8 @@ from music_streams_airflow import overdue, repairs
 from music_streams_airflow.exceptions import AirflowFailException
 from music_streams_airflow.settled import UntilSettled
 
+from music_streams import policy
+
 if TYPE_CHECKING:
     from music_streams.reconcile.drafts import Drafts
     from music_streams.reconcile.reconciler import Reconciler
@@ -21,11 +23,11 @@ DAG_ID = "reconcile_streams"
 
 @dag(
     DAG_ID,
-    schedule="*/15 * * * *",
+    schedule=f"*/{policy.RECONCILE_EVERY_MINUTES} * * * *",
     start_date=datetime(2024, 1, 1),
     catchup=False,
     max_active_runs=1,
-    dagrun_timeout=timedelta(minutes=55),
+    dagrun_timeout=timedelta(minutes=policy.RECONCILE_TIMEOUT_MINUTES),
     doc_md=__doc__,
     tags=["music-streams"],
     render_template_as_native_obj=True,
@@ -38,13 +40,22 @@ DAG_ID = "reconcile_streams"
         ),
         "dry_run": Param(False, type="boolean", description="Only report what would be repaired."),
         "redrive": Param(True, type="boolean", description="Repair; without it gaps turn the run red at once."),
-        "max_redrive": Param(50, type="integer", minimum=0, maximum=1000, description="Repairs of a run at most."),
+        "max_redrive": Param(
+            None,
+            type=["null", "integer"],
+            minimum=0,
+            maximum=policy.MOST_REPAIRS,
+            description="Repairs of a run at most; none: the stack's MaxRepairs.",
+        ),
         "prefix": Param("", type="string", description="Only files whose key begins so, as incoming/radio/."),
         "grace_seconds": Param(
-            300, type="number", minimum=0, description="What moved less than that ago is on its way."
+            None,
+            type=["null", "number"],
+            minimum=0,
+            description="What moved less than that ago is on its way; none: the stack's StallSeconds.",
         ),
     },
-    **overdue.deadline(DAG_ID, timedelta(minutes=60)),
+    **overdue.deadline(DAG_ID, timedelta(minutes=policy.RECONCILE_OVERDUE_MINUTES)),
 )
 def reconcile_streams() -> None:
     """See the module."""
@@ -52,7 +63,7 @@ def reconcile_streams() -> None:
         task_id="wait_until_settled",
         prefix="{{ params.prefix }}",
         grace_seconds="{{ params.grace_seconds }}",
-        patience=timedelta(minutes=10),
+        patience=timedelta(minutes=policy.SETTLE_WAIT_MINUTES),
     )
 
     @task
@@ -105,7 +116,7 @@ def reconcile_streams() -> None:
     waited = UntilSettled(
         task_id="wait_for_repairs",
         repairs=planned,
-        patience=timedelta(minutes=30),
+        patience=timedelta(minutes=policy.REPAIR_WAIT_MINUTES),
         poll_interval=2.0,
         trigger_rule="none_failed",
     )

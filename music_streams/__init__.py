@@ -9,6 +9,7 @@ The packages in the order in which a file meets them:
 * :mod:`~music_streams.reconcile`, :mod:`~music_streams.operate` -- what checks, repairs and shows all of it.
 
 They meet in :mod:`~music_streams.state` (the ledger, a run's folder) and reach AWS by :mod:`~music_streams.aws`;
-what a run costs is in :mod:`~music_streams.cost`. Consumers import :mod:`~music_streams.reader` and
+what a run costs is in :mod:`~music_streams.cost`.
+After how long, how many, how often: :mod:`~music_streams.policy`. Consumers import :mod:`~music_streams.reader` and
 :mod:`~music_streams.schemas`. Which package may import which: pyproject.toml, importlinter.
 """

@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from music_streams.aws.clients import error_code
 from music_streams.errors import NoPipeline
+from music_streams.policy import Policy
 from music_streams.reader import MetricsReader
 from music_streams.run.executions import Executions
 from music_streams.state.ledger import Ledger
@@ -67,6 +68,11 @@ class Stack:
     def lake_bucket(self) -> str:
         """The bucket with the lake and the runs' folders."""
         return self.outputs["LakeBucketName"]
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The thresholds that the deployment set."""
+        return Policy.of(self.outputs)
 
     def output(self, name: str) -> str:
         """An output that stacks of earlier versions may lack.

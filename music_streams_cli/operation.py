@@ -14,6 +14,7 @@ from typing import Any
 import typer
 from rich.console import RenderableType
 
+from music_streams import policy
 from music_streams.stack import Stack
 from music_streams_cli import options, output
 from music_streams_cli.errors import BadData, BadUsage
@@ -26,7 +27,7 @@ class How:
     dry_run: options.DryRun = False
     yes: options.Yes = False
     wait: options.Follow = True
-    timeout: options.Timeout = 900
+    timeout: options.Timeout = policy.COMMAND_WAIT_SECONDS
     quiet: options.Quiet = False
     as_json: options.Json = False
     stack_name: options.StackName = None

@@ -48,6 +48,11 @@ FromDay = Annotated[datetime, _FIRST]
 ToDay = Annotated[datetime, _LAST]
 
 
+def of_stack(default: int, parameter: str) -> str:
+    """What a help text says of a default that a parameter of the stack may set."""
+    return f"{default}, or the stack's {parameter}"
+
+
 def examples(*commands: str) -> str:
     """The end of a help text; its lines stay as they are."""
     return "\b\nExamples:\n" + "\n".join(f"  {command}" for command in commands)

@@ -5,10 +5,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from music_streams import policy
 from music_streams.aws import clients, function
 from music_streams.aws.alerts import Alerts
 from music_streams.aws.slices import has_time
-from music_streams.forget.erasure import FILE_SHARE, Erasure
+from music_streams.forget.erasure import Erasure
 from music_streams.state.ledger import Ledger
 from music_streams.state.run_files import RunFolder
 
@@ -31,7 +32,7 @@ erasure = Erasure(clients.client("s3"), Ledger(erase.env.files_table), alerts, e
 def handler(event: dict[str, str], context: LambdaContext) -> dict[str, Any]:
     """``{manifest}`` → ``{left}``."""
     with erase.invocation(batch_id=RunFolder.of_manifest(event["manifest"]).batch_id):
-        file_seconds = context.get_remaining_time_in_millis() / 1000 * FILE_SHARE
+        file_seconds = context.get_remaining_time_in_millis() / 1000 * policy.ERASE_FILE_SHARE
         left = erasure.erase(event["manifest"], has_time(context), file_seconds)
         erase.logger.info("files cleared", left=left)
     return {"left": left}

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from music_streams import policy
 from music_streams.cost import assumed, measured
 from music_streams.cost.prices import Prices
 from music_streams.cost.run import billed_dpu_seconds, units_around_the_jobs
@@ -38,10 +39,10 @@ class Workload:
     files_per_day: int = 1_000
     rows_per_file: int = 10_000
     days_touched: int = 1
-    window_seconds: int = 60
-    batch_size: int = 100
-    least_workers: int = 2
-    most_workers: int = 10
+    window_seconds: int = policy.BATCH_WINDOW_SECONDS
+    batch_size: int = policy.BATCH_SIZE
+    least_workers: int = policy.TRANSFORM_LEAST_WORKERS
+    most_workers: int = policy.TRANSFORM_MOST_WORKERS
 
     @property
     def window(self) -> Decimal:

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FILE_SHARE = 0.6  # of a function's time: how long files are looked at; the rest is for deletions and answers of AWS
 _AT_REST = {Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED}
 _NOT_IN_LAKE = (Status.QUARANTINED, Status.RETRACTED)
 _SLICE_BYTES = 64 * 1024**2  # what a quarter of the function's time is enough for, and its memory, many times over

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from music_streams import policy
 from music_streams.aws import objects
 from music_streams.aws.clients import PARALLEL_CALLS
 from music_streams.errors import ObjectGone, Unreadable
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 log = logging.getLogger(__name__)
-
-_ALONE_AFTER = 2  # attempts that failed: a file that breaks its run must not break that of others for ever
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Taken:
     @property
     def runs_alone(self) -> bool:
         """Whether it fails again and again."""
-        return self.has_failed and self.entry.attempt >= _ALONE_AFTER
+        return self.has_failed and self.entry.attempt >= policy.ALONE_AFTER_ATTEMPTS
 
     @property
     def is_staged(self) -> bool:

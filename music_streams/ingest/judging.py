@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from music_streams import policy
 from music_streams.aws import objects
 from music_streams.errors import MusicStreamsError
 from music_streams.state.ledger import Entry
@@ -12,9 +13,9 @@ from music_streams.validation.verdicts import Judgement, Verdict, judge
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-# Shares of the function's time. A file begins while the first is left, is read for as long as the second, and stops in
-# any case while the third is left, so that what was validated before it is staged and launched.
-_BEGIN_SHARE, _FILE_SHARE, _LAUNCH_SHARE = 0.25, 0.4, 0.2
+# Shares of the function's time. A file begins while the first is left, is read for VALIDATE_FILE_SHARE at most, and
+# stops in any case while the second is left, so that what was validated before it is staged and launched.
+_BEGIN_SHARE, _LAUNCH_SHARE = 0.25, 0.2
 
 
 class OutOfTime(MusicStreamsError):
@@ -47,7 +48,7 @@ class Judge:
             ObjectGone, Unreadable: its bytes cannot be had.
             OutOfTime: not its share ran out but the invocation, which others have used.
         """
-        share = _FILE_SHARE * self.timeout_seconds
+        share = policy.VALIDATE_FILE_SHARE * self.timeout_seconds
         begun_at = self.seconds_left()
         until = max(begun_at - share, _LAUNCH_SHARE * self.timeout_seconds)
         content = objects.chunks(self.s3, entry.place)

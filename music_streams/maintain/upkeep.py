@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from py4j.protocol import Py4JJavaError
 
+from music_streams import policy
 from music_streams.maintain.report import Size, TableReport
 from music_streams.transform.ports import REJECTED_ROWS
 from music_streams.transform.spark.lake import is_conflict, timestamp
@@ -24,10 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KEPT = timedelta(days=3)
-"""How long every state of a table can be read, and a file that no snapshot refers to may be about to be committed.
-
-An execution and its job runs are over after 9 hours, and no other reader holds a snapshot for as long as that."""
+KEPT = timedelta(days=policy.SNAPSHOTS_KEPT_DAYS)
+"""How long every state of a table can be read, and a file that no snapshot refers to may be about to be committed."""
 _FEWEST = 5  # small files of a day, or small manifests: fewer are not worth a new one
 _SMALL_FILE = 384 * 1024**2  # bytes; Iceberg makes them of 512 MiB
 _SMALL_MANIFEST = 4 * 1024**2  # bytes; Iceberg makes them of 8 MiB

@@ -80,7 +80,7 @@ def tell(stack: Stack, entry: Entry) -> Story:
         _touched(stack, days, entry.batch_id),
         location_of(stack, entry),
         files.reason_of(stack, entry),
-        next_steps.next_steps(entry, is_local=stack.is_local),
+        next_steps.next_steps(entry, is_local=stack.is_local, stall_seconds=stack.policy.stall_seconds),
     )
 
 

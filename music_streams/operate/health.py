@@ -6,9 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from music_streams import clock, formats
+from music_streams import clock, formats, policy
 from music_streams.operate import files
-from music_streams.reconcile.records import TARGET_SECONDS
 from music_streams.reconcile.reports import Reports
 from music_streams.stack import Stack
 from music_streams.state.ledger import Status
@@ -48,6 +47,7 @@ class Health:
 
     Attributes:
         check: None where no reconciliation was ever made.
+        latency_sla_seconds: a file that waits for longer is late.
     """
 
     waiting: Sequence[Waiting]
@@ -56,6 +56,7 @@ class Health:
     dead_letters: int | None
     now: datetime
     check: Check | None = None
+    latency_sla_seconds: float = policy.LATENCY_SLA_SECONDS
 
     @property
     def oldest(self) -> Waiting | None:
@@ -65,7 +66,7 @@ class Health:
     @property
     def is_late(self) -> bool:
         """Whether a file waits for longer than it should."""
-        return self.oldest is not None and formats.age(self.oldest.since, self.now) > TARGET_SECONDS
+        return self.oldest is not None and formats.age(self.oldest.since, self.now) > self.latency_sla_seconds
 
     @property
     def level(self) -> Level:
@@ -99,7 +100,7 @@ class Health:
         if self.oldest is None:
             return "no file waits"
         wait = formats.span(formats.age(self.oldest.since, self.now))
-        limit = f", longer than {formats.span(TARGET_SECONDS)}" if self.is_late else ""
+        limit = f", longer than {formats.span(self.latency_sla_seconds)}" if self.is_late else ""
         if len(self.waiting) == 1:
             return f"1 file waits for {wait} ({self.oldest.name}{limit})"
         return f"{len(self.waiting):,} files wait, the oldest for {wait} ({self.oldest.name}{limit})"
@@ -137,7 +138,8 @@ def read(stack: Stack, now: datetime) -> Look:
     ]
     failed = [entry.source.name for entry in pending[Status.FAILED]]
     quarantined = sum(1 for _ in stack.ledger.with_status(Status.QUARANTINED, since=clock.stamp(now - _DAY)))
-    return Look(Health(waiting, failed, quarantined, _dead_letters(stack), now, _check(stack)), landed)
+    sla = stack.policy.latency_sla_seconds
+    return Look(Health(waiting, failed, quarantined, _dead_letters(stack), now, _check(stack), sla), landed)
 
 
 def _check(stack: Stack) -> Check | None:

@@ -3,7 +3,6 @@
 import shlex
 
 from music_streams.operate.files import OPEN, STREAMS_PREFIX
-from music_streams.reconcile.stalled import IDLE_SECONDS
 from music_streams.state.ledger import OBJECT_GONE, UNREADABLE, Entry, Status
 from music_streams.validation.verdicts import Verdict
 
@@ -16,8 +15,14 @@ def parked_rows(entry: Entry) -> int:
     return entry.rejected.get(_PARKED, 0)
 
 
-def next_steps(entry: Entry, *, is_local: bool) -> list[str]:
-    """Commands for the operator; empty where nothing is to be done."""
+def next_steps(entry: Entry, *, is_local: bool, stall_seconds: float) -> list[str]:
+    """Commands for the operator; empty where nothing is to be done.
+
+    Args:
+        entry: what the ledger says of the file.
+        is_local: whether the pipeline runs on the local cloud.
+        stall_seconds: a file that did not move for longer may be stalled.
+    """
     source_id = entry.source.source_id
     if entry.status is Status.QUARANTINED:
         return [_put_again(entry), *_release(entry)]
@@ -37,7 +42,7 @@ def next_steps(entry: Entry, *, is_local: bool) -> list[str]:
             f"once the cause is mended: music-streams redrive {source_id}",
         ]
     if entry.status in OPEN:
-        stands_still = entry.is_older_than(IDLE_SECONDS)
+        stands_still = entry.is_older_than(stall_seconds)
         again = [f"where its execution does not go on: music-streams redrive {source_id}"] if stands_still else []
         return ["music-streams status --watch", *again]
     if entry.status is Status.ARCHIVED and entry.is_retracted:

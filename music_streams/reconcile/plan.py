@@ -8,14 +8,11 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from music_streams import policy
 from music_streams.reconcile.findings import DayState, FileFinding, Findings, State
 from music_streams.state import requests
 from music_streams.state.requests import Action, Attempt, Rebuild
 from music_streams.state.sources import kind_of
-
-MAX_FAILURES = 3
-"""A file over which so many attempts failed is put aside, where others went through meanwhile."""
-_DAYS_PER_RUN = 31
 
 
 class What(StrEnum):
@@ -67,26 +64,31 @@ class Plan:
     left: int = 0
 
 
-def plan(findings: Findings, at: str, max_repairs: int) -> Plan:
+def plan(
+    findings: Findings, at: str, max_repairs: int, attempts_before_quarantine: int = policy.ATTEMPTS_BEFORE_QUARANTINE
+) -> Plan:
     """The repairs of what was found.
 
     Args:
         findings: what was found.
         at: a stamp that tells this plan's rebuilds from those of others.
-        max_repairs: how many to ask for at most; a rebuild of up to 31 days is one.
+        max_repairs: how many to ask for at most; a rebuild of up to DAYS_PER_REBUILD days is one.
+        attempts_before_quarantine: a file over which so many attempts failed is quarantined, where others were
+            published meanwhile.
     """
     files = [file for file in findings.gaps if file.message]
-    repairs = list(map(_of_file, files))
+    repairs = [_of_file(file, attempts_before_quarantine) for file in files]
     # A file's repair computes its days anew; before it, a rebuild would make its metrics disappear.
     of_files = {day for file in files for day in file.days}
     drifted = [day.day for day in findings.days if day.state is DayState.METRIC_DRIFT and day.day not in of_files]
-    slices = [drifted[start : start + _DAYS_PER_RUN] for start in range(0, len(drifted), _DAYS_PER_RUN)]
+    most = policy.DAYS_PER_REBUILD
+    slices = [drifted[start : start + most] for start in range(0, len(drifted), most)]
     repairs += [_rebuild(days, at) for days in slices]
     return Plan(repairs[:max_repairs], max(0, len(repairs) - max_repairs))
 
 
-def _of_file(file: FileFinding) -> Repair:
-    if _is_to_blame(file):
+def _of_file(file: FileFinding, attempts_before_quarantine: int) -> Repair:
+    if _is_to_blame(file, attempts_before_quarantine):
         message = requests.to_message(Attempt(file.source_id, file.attempt - 1, Action.PUT_ASIDE))
         why = f"{file.failures} attempts failed, and meanwhile other files went through"
         return Repair(What.PUT_ASIDE, file.name, why, message, file.source_id, file.attempt)
@@ -94,10 +96,10 @@ def _of_file(file: FileFinding) -> Repair:
     return Repair(what, file.name, file.why, file.message, file.source_id, file.attempt)
 
 
-def _is_to_blame(file: FileFinding) -> bool:
+def _is_to_blame(file: FileFinding, attempts_before_quarantine: int) -> bool:
     """Whether a file fails by itself: else the pipeline may be, or may have been, what is broken."""
     is_streams = (kind := kind_of(file.key)) is not None and not kind.is_reference
-    has_failed_often = file.state is State.FAILED and file.failures >= MAX_FAILURES
+    has_failed_often = file.state is State.FAILED and file.failures >= attempts_before_quarantine
     return is_streams and has_failed_often and file.is_outlived
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
-from music_streams import clock
+from music_streams import clock, policy
 from music_streams.aws.alerts import Alerts, listed
 from music_streams.errors import FailureNotRecorded
 from music_streams.reconcile import records
@@ -16,10 +16,10 @@ from music_streams.reconcile.days import DayJudge
 from music_streams.reconcile.files import Evidence, FileTaker, Stock
 from music_streams.reconcile.findings import DayState, FileFinding, Findings, State, Window, counts_of
 from music_streams.reconcile.lake import LakeReader
-from music_streams.reconcile.plan import MAX_FAILURES, Plan, Repair, plan
-from music_streams.reconcile.records import TARGET_SECONDS, DayRecord
+from music_streams.reconcile.plan import Plan, Repair, plan
+from music_streams.reconcile.records import DayRecord
 from music_streams.reconcile.reports import Report, Reports
-from music_streams.reconcile.stalled import IDLE_SECONDS, ask
+from music_streams.reconcile.stalled import ask
 from music_streams.reconcile.waiting import taker
 from music_streams.stack import Stack
 from music_streams.state import requests
@@ -46,13 +46,11 @@ class Reconciler:
     """Reconciles a pipeline.
 
     Attributes:
-        grace_seconds: what moved, or landed, less than that ago is on its way.
-        target_seconds: from a file's arrival until its metrics should stand.
+        grace_seconds: what moved, or landed, less than that ago is on its way; None: the stack's StallSeconds.
     """
 
     stack: Stack
-    grace_seconds: float = IDLE_SECONDS
-    target_seconds: float = TARGET_SECONDS
+    grace_seconds: float | None = None
 
     def look(self, window: Window, days: Iterable[str] = ()) -> Look:
         """Bring together what S3, the ledger, Step Functions, the lake and the metrics say.
@@ -84,15 +82,17 @@ class Reconciler:
             max((entry.published_at for entry in entries), default=""),
         )
         made = (
-            [records.record(day, entries, self.target_seconds, now) for day in window.dates]
+            [records.record(day, entries, self.stack.policy.latency_sla_seconds, now) for day in window.dates]
             if not window.prefix
             else []
         )
         return Look(findings, made)
 
-    def plan(self, findings: Findings, max_repairs: int) -> Plan:
-        """What to ask for."""
-        return plan(findings, clock.now(), max_repairs)
+    def plan(self, findings: Findings, max_repairs: int | None = None) -> Plan:
+        """What to ask for, no more than so many repairs; None: the stack's MaxRepairs."""
+        of_stack = self.stack.policy
+        most = of_stack.max_repairs if max_repairs is None else max_repairs
+        return plan(findings, clock.now(), most, of_stack.attempts_before_quarantine)
 
     def ask(self, repairs: Sequence[Repair]) -> None:
         """Put the repairs' messages into the arrivals queue; again does no harm.
@@ -120,7 +120,7 @@ class Reconciler:
         was_to_have = any(execution_arn == self.stack.executions.arn(e.batch_id, e.attempt) for e in unclaimed)
         if was_to_have or any(entry.status is Status.RUNNING for entry in held):
             raise FailureNotRecorded(f"{execution_arn} is over, and its files are not FAILED yet: look again")
-        again = [entry for entry in held if entry.failures < MAX_FAILURES]
+        again = [entry for entry in held if entry.failures < self.stack.policy.attempts_before_quarantine]
         stock = Stock(Window.of_moving(), {entry.source.source_id: Evidence(entry) for entry in again})
         files = [file for file in self._taker().judge(stock) if file.state is not State.OK]
         return Findings(stock.window, clock.now(), counts_of(files, len(again) - len(files)), files, [])
@@ -147,7 +147,7 @@ class Reconciler:
         )
 
     def _taker(self) -> FileTaker:
-        return taker(self.stack, self.grace_seconds, self.target_seconds)
+        return taker(self.stack, self.grace_seconds)
 
     @cached_property
     def _day_judge(self) -> DayJudge:
@@ -169,7 +169,8 @@ class Reconciler:
 def window_of(day: str | None, prefix: str = "") -> Window:
     """The window of one date of arrival, or of today and yesterday."""
     today = datetime.now(UTC).date()
-    first, last = (day, day) if day else ((today - timedelta(days=1)).isoformat(), today.isoformat())
+    before = today - timedelta(days=policy.WINDOW_DAYS - 1)
+    first, last = (day, day) if day else (before.isoformat(), today.isoformat())
     return Window(first, last, prefix)
 
 

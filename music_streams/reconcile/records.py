@@ -11,8 +11,6 @@ from music_streams import clock
 from music_streams.formats import between
 from music_streams.state.ledger import Entry, Status
 
-TARGET_SECONDS = 900.0
-"""The promise, from arrival until the metrics stand: a window of 1 minute, a cold start of 2, a run of a few."""
 STAGES = ("judged", "started", "published", "archived")
 _HOURS = 24
 _NOT_PROMISED = {Status.QUARANTINED, Status.RETRACTED}

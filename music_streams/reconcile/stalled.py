@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from boto3.dynamodb.conditions import Attr
 
-from music_streams import clock
+from music_streams import clock, policy
 from music_streams.aws import objects
 from music_streams.aws.objects import Place
 from music_streams.ingest import s3_events
@@ -27,7 +27,6 @@ from music_streams.state.sources import Source, Treatment
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-IDLE_SECONDS = 300.0  # validate's time-out: what moved later than that ago may still be at work
 _LOOKED_UP_AT_ONCE = 1_000  # sources
 
 
@@ -77,7 +76,7 @@ class Repairs:
     ledger: Ledger
     executions: Executions
     landing_bucket: str
-    idle_seconds: float = IDLE_SECONDS
+    idle_seconds: float = policy.STALL_SECONDS
     _statuses: dict[str, str] = field(default_factory=dict)  # of executions: a batch has many sources
     _existing: dict[str, bool] = field(default_factory=dict)  # by source_id
 

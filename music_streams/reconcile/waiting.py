@@ -6,7 +6,6 @@ from music_streams.aws import objects
 from music_streams.reconcile.files import FileTaker
 from music_streams.reconcile.findings import State, Window
 from music_streams.reconcile.plan import Repair
-from music_streams.reconcile.records import TARGET_SECONDS
 from music_streams.reconcile.stalled import Repairs
 from music_streams.run.archive import is_open
 from music_streams.run.executions import ALIVE
@@ -17,14 +16,26 @@ _ENDED = {Status.ARCHIVED, Status.QUARANTINED, Status.FAILED, Status.RETRACTED}
 _MOVING = {State.IN_FLIGHT, State.LATE}
 
 
-def taker(stack: Stack, grace_seconds: float, target_seconds: float = TARGET_SECONDS) -> FileTaker:
-    """What takes stock of a pipeline's files."""
-    repairs = Repairs(stack.s3, stack.ledger, stack.executions, stack.landing_bucket, grace_seconds)
-    return FileTaker(stack.s3, stack.ledger, repairs, stack.landing_bucket, target_seconds)
+def taker(stack: Stack, grace_seconds: float | None = None) -> FileTaker:
+    """What takes stock of a pipeline's files.
+
+    Args:
+        stack: the pipeline.
+        grace_seconds: what moved, or landed, less than that ago is on its way; None: the stack's StallSeconds.
+    """
+    grace = stack.policy.stall_seconds if grace_seconds is None else grace_seconds
+    repairs = Repairs(stack.s3, stack.ledger, stack.executions, stack.landing_bucket, grace)
+    return FileTaker(stack.s3, stack.ledger, repairs, stack.landing_bucket, stack.policy.latency_sla_seconds)
 
 
-def in_flight(stack: Stack, prefix: str, grace_seconds: float) -> dict[str, str]:
-    """The files that are on their way by themselves, names by source_id: waiting may bring them to their end."""
+def in_flight(stack: Stack, prefix: str, grace_seconds: float | None = None) -> dict[str, str]:
+    """The files that are on their way by themselves, names by source_id: waiting may bring them to their end.
+
+    Args:
+        stack: the pipeline.
+        prefix: of their keys.
+        grace_seconds: as :func:`taker` takes it.
+    """
     files = taker(stack, grace_seconds)
     found = files.judge(files.stock(Window.of_moving(prefix)))
     return {file.source_id: file.name for file in found if file.state in _MOVING}

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from music_streams import policy
 from music_streams.cost import model, prices
 from music_streams.cost.model import Month, Workload
 from music_streams.cost.prices import BadPrices, Prices
@@ -34,8 +35,6 @@ _SHOWN_AS = {
     Unit.KEYS: ("key", 1),
     Unit.AIRFLOW_HOURS: ("hours", 1),
 }
-_TRANSFORM_CONCURRENCY = 5  # as the template has it by default
-_TIME_OUT_SECONDS = 3_600  # of the Spark job
 _DEFAULT = Workload()
 
 
@@ -119,18 +118,18 @@ def _show(workload: Workload, asked: Prices, ours: Month, polling: Month) -> Non
     for name, month in (("ours", ours), ("polling", polling)):
         facts.append((name, f"{month.runs:,} runs; metrics {month.seconds_to_metrics:.0f} s after arrival on average"))
     output.show(console, output.facts(facts, indent=0))
-    if ours.spark_seconds > _TIME_OUT_SECONDS:
+    if ours.spark_seconds > 60 * policy.TRANSFORM_TIMEOUT_MINUTES:
         output.show(
             console,
             f"next: a Spark run would take {ours.spark_seconds / 60:,.0f} minutes, and is ended after "
-            f"{_TIME_OUT_SECONDS // 60}: raise TransformLeastWorkers; see docs/scale.md",
+            f"{policy.TRANSFORM_TIMEOUT_MINUTES}: raise TransformLeastWorkers; see docs/scale.md",
         )
-    if ours.runs_at_once > _TRANSFORM_CONCURRENCY:
+    if ours.runs_at_once > policy.TRANSFORM_CONCURRENCY:
         output.show(
             console,
             f"next: {ours.runs_at_once:.1f} Spark runs at once on average, and TransformConcurrency is "
-            f"{_TRANSFORM_CONCURRENCY} by default: runs would pile up; a longer window, larger batches, more workers, "
-            "or raise it",
+            f"{policy.TRANSFORM_CONCURRENCY} by default: runs would pile up; a longer window, larger batches, more "
+            "workers, or raise it",
         )
 
 

@@ -4,7 +4,7 @@ from datetime import date
 
 import typer
 
-from music_streams import formats
+from music_streams import formats, policy
 from music_streams.operate import next_steps
 from music_streams.operate.files import reason_of
 from music_streams.stack import Stack, find_stack
@@ -45,7 +45,7 @@ def files() -> dict[str, bytes]:
 
 
 def demo(
-    timeout: options.Timeout = 300,
+    timeout: options.Timeout = policy.DEMO_WAIT_SECONDS,
     stack_name: options.StackName = None,
 ) -> None:
     """Send sample files through the running pipeline and show what comes out.
@@ -119,5 +119,7 @@ def _show_quarantine(stack: Stack, console: output.Screen, journeys: list[Journe
         reason = reason_of(stack, each.entry) if each.entry else None
         if each.entry and reason:
             output.show(console, "", f"quarantined: {each.name}: {reason['verdict']}: {reason['detail']}")
-            for step in (reason["what_to_do"], *next_steps.next_steps(each.entry, is_local=stack.is_local)):
+            stall_seconds = stack.policy.stall_seconds
+            steps = next_steps.next_steps(each.entry, is_local=stack.is_local, stall_seconds=stall_seconds)
+            for step in (reason["what_to_do"], *steps):
                 output.show(console, f"  next: {step}")

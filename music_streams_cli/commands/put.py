@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from music_streams import formats
+from music_streams import formats, policy
 from music_streams.operate.files import STREAMS_PREFIX, as_json
 from music_streams.stack import Stack, find_stack
 from music_streams.state.sources import Kind
@@ -52,7 +52,7 @@ def put(
         typer.Option(help="These are reference data: every later run reads them.", show_default=False),
     ] = None,
     wait: options.Wait = True,
-    timeout: options.Timeout = 900,
+    timeout: options.Timeout = policy.COMMAND_WAIT_SECONDS,
     quiet: options.Quiet = False,
     as_json_text: options.Json = False,
     stack_name: options.StackName = None,

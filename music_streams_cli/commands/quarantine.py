@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from music_streams import formats
+from music_streams import formats, policy
 from music_streams.aws import objects
 from music_streams.operate import files, next_steps
 from music_streams.stack import Stack, find_stack
@@ -18,7 +18,6 @@ from music_streams_cli import options, output, search
 from music_streams_cli.moves import Left, Move, Moves, another_attempt
 from music_streams_cli.operation import How, carry_out, operating
 
-_SECONDS_TO_JUDGE = 60.0  # a file that takes longer is left to validate, which has bounds of its own
 _HELP = "What was put aside and why, and how it gets out."
 _EPILOG = options.examples(
     "music-streams quarantine list",
@@ -64,7 +63,7 @@ def list_(
 
 def _told(stack: Stack, entry: Entry) -> dict[str, Any]:
     reason = files.reason_of(stack, entry) or {}
-    steps = next_steps.next_steps(entry, is_local=stack.is_local)
+    steps = next_steps.next_steps(entry, is_local=stack.is_local, stall_seconds=stack.policy.stall_seconds)
     what_to_do = [reason["what_to_do"]] if "what_to_do" in reason else []
     return {**files.as_json(entry), "detail": reason.get("detail", ""), "next": [*what_to_do, *steps]}
 
@@ -127,6 +126,6 @@ def _why_not(stack: Stack, entry: Entry) -> Left | None:
 
 def _judged(stack: Stack, entry: Entry) -> Judgement:
     """The file as validate would judge it, whatever its size, as far as there is time to read it here."""
-    until = time.monotonic() + _SECONDS_TO_JUDGE
+    until = time.monotonic() + policy.RELEASE_CHECK_SECONDS
     content = objects.chunks(stack.s3, entry.place)
     return judge(entry.source.key, content, sys.maxsize, lambda: time.monotonic() < until)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from music_streams import clock, formats
+from music_streams import clock, formats, policy
 from music_streams.reconcile import stalled
 from music_streams.stack import Stack, find_stack
 from music_streams.state.ledger import Status
@@ -22,7 +22,6 @@ _EPILOG = options.examples(
     "music-streams rebuild --from 2024-06-01 --to 2024-06-30",
     "music-streams rebuild --from-archive",
 )
-_DAYS_PER_RUN = 31
 
 
 def register(app: typer.Typer) -> None:
@@ -57,7 +56,8 @@ def rebuild(
 def _of_days(stack: Stack, first: datetime | None, last: datetime | None) -> Runs:
     begin, end = first.date().isoformat() if first else "", last.date().isoformat() if last else "9999-12-31"
     days = [day for day in stalled.days_known(stack.ledger) if begin <= day <= end]
-    slices = [days[start : start + _DAYS_PER_RUN] for start in range(0, len(days), _DAYS_PER_RUN)]
+    most = policy.DAYS_PER_REBUILD
+    slices = [days[start : start + most] for start in range(0, len(days), most)]
     at = clock.now()
     amount = formats.plural(len(days), "day")
     words = [

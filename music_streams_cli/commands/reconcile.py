@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from music_streams import policy
 from music_streams.reconcile.findings import Window
 from music_streams.stack import find_stack
 from music_streams_cli import options, output
@@ -31,10 +32,25 @@ def reconcile(
     prefix: Annotated[
         str, typer.Option(metavar="PREFIX", help="Only files whose key begins so.", show_default=False)
     ] = "",
-    most: Annotated[int, typer.Option("--max", min=0, metavar="N", help="Repairs to ask for at most.")] = 50,
+    most: Annotated[
+        int | None,
+        typer.Option(
+            "--max",
+            min=0,
+            metavar="N",
+            help="Repairs to ask for at most.",
+            show_default=options.of_stack(policy.MAX_REPAIRS, "MaxRepairs"),
+        ),
+    ] = None,
     grace: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="What moved less than that ago is on its way.")
-    ] = 300,
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="What moved less than that ago is on its way.",
+            show_default=options.of_stack(policy.STALL_SECONDS, "StallSeconds"),
+        ),
+    ] = None,
 ) -> None:
     """Hold the buckets, the ledger, the executions, the lake and the metrics against each other, and repair gaps.
 

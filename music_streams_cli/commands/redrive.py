@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from music_streams import formats
-from music_streams.reconcile import stalled
+from music_streams import formats, policy
 from music_streams.reconcile.stalled import Repair, Repairs, Trouble
 from music_streams.stack import Stack, find_stack
 from music_streams.state.ledger import Entry, Status
@@ -39,14 +38,15 @@ def redrive(
         int | None, typer.Option(min=1, metavar="N", help="Files to move at most.", show_default=False)
     ] = None,
     idle: Annotated[
-        float,
+        float | None,
         typer.Option(
             min=0,
             metavar="SECONDS",
             help="What moved less than that ago is left alone, unless it failed. Less than the default may ask for "
             "what validate still holds, and change nothing.",
+            show_default=options.of_stack(policy.STALL_SECONDS, "StallSeconds"),
         ),
-    ] = stalled.IDLE_SECONDS,
+    ] = None,
 ) -> None:
     """Move on what failed or stands still: all of it, or the files named.
 
@@ -57,6 +57,7 @@ def redrive(
     pipeline; 4 time-out.
     """
     stack = find_stack(how.stack_name)
+    idle = stack.policy.stall_seconds if idle is None else idle
     repairs = Repairs(stack.s3, stack.ledger, stack.executions, stack.landing_bucket, idle)
     moves, left = _named(stack, repairs, sources) if sources else _all(repairs, limit)
     notes = [f"these are the first {limit}: there may be more"] if limit and len(moves) == limit else []

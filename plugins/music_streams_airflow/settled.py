@@ -24,7 +24,7 @@ class SettledTrigger(BaseTrigger):  # type: ignore[misc]  # Airflow has an envir
     Args:
         repairs: repairs (reconcile.plan.Repair as JSON) whose end is awaited; None for the files that are on their way.
         prefix: of the keys of these files.
-        grace_seconds: what moved less than that ago is on its way.
+        grace_seconds: what moved less than that ago is on its way; None: the stack's StallSeconds.
         until: epoch seconds.
         poll_seconds: between two looks.
     """
@@ -33,7 +33,7 @@ class SettledTrigger(BaseTrigger):  # type: ignore[misc]  # Airflow has an envir
         self,
         repairs: list[dict[str, Any]] | None,
         prefix: str,
-        grace_seconds: float,
+        grace_seconds: float | None,
         until: float,
         poll_seconds: float,
     ) -> None:
@@ -96,7 +96,7 @@ class UntilSettled(BaseSensorOperator):  # type: ignore[misc]
         patience: timedelta,
         repairs: Any = None,  # noqa: ANN401 - a list, or what a task will answer
         prefix: str = "",
-        grace_seconds: Any = 300,  # noqa: ANN401 - a number, or a template that gives one
+        grace_seconds: Any = None,  # noqa: ANN401 - a number or None, or a template that gives one
         poll_interval: float = 5.0,
         **options: Any,  # noqa: ANN401 - the operator's own
     ) -> None:
@@ -119,7 +119,7 @@ class UntilSettled(BaseSensorOperator):  # type: ignore[misc]
             trigger=SettledTrigger(
                 self.repairs,
                 self.prefix,
-                float(self.grace_seconds),
+                None if self.grace_seconds is None else float(self.grace_seconds),
                 time.time() + self._patience.total_seconds(),
                 float(self.poke_interval),
             ),

@@ -76,9 +76,9 @@ def test_one_reconciliation_runs_at_a_time_with_these_parameters(found):
         "day": None,
         "dry_run": False,
         "redrive": True,
-        "max_redrive": 50,
+        "max_redrive": None,
         "prefix": "",
-        "grace_seconds": 300,
+        "grace_seconds": None,
     }
 
 

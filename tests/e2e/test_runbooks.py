@@ -21,8 +21,8 @@ from typing import Any
 import pytest
 
 from music_streams.ingest import s3_events
+from music_streams.policy import ATTEMPTS_BEFORE_QUARANTINE
 from music_streams.reconcile import inventory
-from music_streams.reconcile.plan import MAX_FAILURES
 from music_streams.reconcile.reports import Reports
 from music_streams.stack import Stack, find_stack
 from music_streams.state.ledger import Entry, Status
@@ -206,9 +206,9 @@ def test_a_file_of_bad_rows_is_put_again_mended(operator):
 def test_a_file_that_fails_three_times_is_put_aside_and_released(operator):
     runbook = RUNBOOKS["A file was put aside"]
     put = operator.put("unlucky.csv", listens())
-    for attempt in range(1, MAX_FAILURES + 1):
+    for attempt in range(1, ATTEMPTS_BEFORE_QUARANTINE + 1):
         operator.fails(put, attempt)
-        if attempt < MAX_FAILURES:
+        if attempt < ATTEMPTS_BEFORE_QUARANTINE:
             operator.archived(f"lucky-{attempt}.csv")
             well(operator(RUNBOOKS["Runs fail"].act, more=("--no-wait",)))
     repaired = well(operator(RUNBOOKS["Metrics are wrong, or lost"].act, only="reconcile"))

@@ -13,6 +13,7 @@ ID = SOURCE.source_id
 SONGS = "music-streams put SONGS.csv --reference songs"
 PUT = "mend the file, then: music-streams put FILE --key 'a b.csv'"
 LONG_AGO = "2024-06-25T12:00:00.000Z"
+STALL = 300.0
 
 
 def entry(status: str, **more) -> Entry:
@@ -59,20 +60,22 @@ def entry(status: str, **more) -> Entry:
     ],
 )
 def test_it_names_the_command(found, steps):
-    assert next_steps(found, is_local=True) == steps
+    assert next_steps(found, is_local=True, stall_seconds=STALL) == steps
 
 
 def test_what_is_gone_is_put_again():
-    [step] = next_steps(entry("FAILED", reason="object_gone"), is_local=True)
+    [step] = next_steps(entry("FAILED", reason="object_gone"), is_local=True, stall_seconds=STALL)
     assert "music-streams put FILE" in step
 
 
 def test_on_aws_the_history_tells_why():
     failed = replace(entry("FAILED", reason="x"), execution_arn="arn:1")
-    assert next_steps(failed, is_local=False)[0].endswith("get-execution-history --execution-arn arn:1")
+    assert next_steps(failed, is_local=False, stall_seconds=STALL)[0].endswith(
+        "get-execution-history --execution-arn arn:1"
+    )
 
 
 def test_a_file_whose_name_cannot_be_typed_is_to_be_put_under_another():
     hostile = replace(entry("QUARANTINED", reason="not_csv"), source=replace(SOURCE, key="incoming/a\u202e\x1b[2J.csv"))
-    [step, *_] = next_steps(hostile, is_local=True)
+    [step, *_] = next_steps(hostile, is_local=True, stall_seconds=STALL)
     assert step == "mend the file and put it again, under a name that can be typed"

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from music_streams.policy import ATTEMPTS_BEFORE_QUARANTINE
 from music_streams.reconcile.findings import GAPS, DayFinding, DayState, FileFinding, Findings, State, Window, counts_of
-from music_streams.reconcile.plan import MAX_FAILURES, Plan, Repair, What, plan
+from music_streams.reconcile.plan import Plan, Repair, What, plan
 from music_streams.reconcile.records import DayRecord, Percentiles
 from music_streams.reconcile.reports import Report, run_name
 from music_streams.state import requests
@@ -96,8 +97,14 @@ def failing(name: str = "x.csv", **changes: Any) -> FileFinding:
     return file(
         name,
         State.FAILED,
-        **({"failures": MAX_FAILURES, "is_outlived": True, "attempt": 4, "status": "FAILED"} | changes),
+        **({"failures": ATTEMPTS_BEFORE_QUARANTINE, "is_outlived": True, "attempt": 4, "status": "FAILED"} | changes),
     )
+
+
+@pytest.mark.parametrize(("attempts", "what"), [(5, What.PUT_ASIDE), (6, What.REDRIVE)])
+def test_a_file_is_quarantined_after_as_many_attempts_as_the_stack_says(attempts, what):
+    [repair] = plan(findings(failing(failures=5)), AT, 10, attempts).repairs
+    assert repair.what is what
 
 
 def test_a_file_that_failed_often_while_others_went_through_is_put_aside():
@@ -110,11 +117,11 @@ def test_a_file_that_failed_often_while_others_went_through_is_put_aside():
 @pytest.mark.parametrize(
     "one",
     [
-        failing(failures=MAX_FAILURES - 1),
+        failing(failures=ATTEMPTS_BEFORE_QUARANTINE - 1),
         failing(is_outlived=False),
         failing(key="reference/songs/songs.csv"),
         failing(key="reference/users/users.csv"),
-        file("x.csv", State.STUCK, failures=MAX_FAILURES, is_outlived=True),
+        file("x.csv", State.STUCK, failures=ATTEMPTS_BEFORE_QUARANTINE, is_outlived=True),
     ],
     ids=["fewer failures", "nothing else went through", "songs", "users", "not failed"],
 )

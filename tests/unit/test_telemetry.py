@@ -6,7 +6,6 @@ import pytest
 
 from checks.translate import translated
 from music_streams.aws.telemetry import Metric, Telemetry, Unit
-from music_streams.reconcile.records import TARGET_SECONDS
 from music_streams.state.ledger import Status
 from tests.functions import ROOT
 from tests.telemetry import PAGE, table
@@ -85,9 +84,9 @@ def test_the_page_names_every_alarm_and_no_other(template):
     assert named == set(of_type(template, "AWS::CloudWatch::Alarm"))
 
 
-def test_the_alarm_and_the_promise_are_of_the_same_time(template):
+def test_the_alarm_fires_when_a_file_waits_for_longer_than_the_latency_sla(template):
     alarm = of_type(template, "AWS::CloudWatch::Alarm")["LateFilesAlarm"]
-    assert (alarm["MetricName"], alarm["Threshold"]) == ("OldestFileAge", TARGET_SECONDS)
+    assert (alarm["MetricName"], alarm["Threshold"]) == ("OldestFileAge", {"Ref": "LatencySlaSeconds"})
 
 
 def log_groups(template: Template) -> set[str]:

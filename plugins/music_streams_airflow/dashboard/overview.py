@@ -10,7 +10,7 @@ from music_streams import clock, formats
 from music_streams.operate import files, health
 from music_streams.operate.health import Health
 from music_streams.reconcile import records
-from music_streams.reconcile.records import TARGET_SECONDS, DayRecord
+from music_streams.reconcile.records import DayRecord
 from music_streams.reconcile.reports import Report, Reports
 from music_streams.stack import Stack
 from music_streams.state.ledger import Entry, Status
@@ -90,7 +90,10 @@ class Overview:
     @property
     def promise(self) -> list[Chart]:
         """Whether the promise was kept."""
-        return [charts.attainment_by_day(self.records), charts.time_by_day(self.records, TARGET_SECONDS)]
+        return [
+            charts.attainment_by_day(self.records),
+            charts.time_by_day(self.records, self.health.latency_sla_seconds),
+        ]
 
     @property
     def stages(self) -> list[Chart]:
@@ -111,12 +114,13 @@ def read(stack: Stack, now: datetime) -> Overview:
     moved = {status: list(stack.ledger.with_status(status, since=f"{today}T")) for status in Status}
     reports = Reports(stack.s3, stack.lake_bucket)
     found = {record.day: record for record in reports.records(first, today)}
+    sla = stack.policy.latency_sla_seconds
     found[today] = records.record(
-        today, (entry for entries in moved.values() for entry in entries), TARGET_SECONDS, clock.stamp(now)
+        today, (entry for entries in moved.values() for entry in entries), sla, clock.stamp(now)
     )
     days = [(now - timedelta(days=DAYS - 1 - n)).date().isoformat() for n in range(DAYS)]
     last = list(islice(reports.of_dates(first, today), _REPORTS))
-    day_records = [found.get(day) or DayRecord(day, "", TARGET_SECONDS) for day in days]
+    day_records = [found.get(day) or DayRecord(day, "", sla) for day in days]
     return Overview(
         now,
         look.health,

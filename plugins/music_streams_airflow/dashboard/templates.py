@@ -16,7 +16,6 @@ from markupsafe import Markup, escape
 from music_streams import clock, formats
 from music_streams.operate import files
 from music_streams.operate.health import Health
-from music_streams.reconcile.records import TARGET_SECONDS
 from music_streams.stack import Stack
 from music_streams.state.ledger import Status
 from music_streams_airflow.dashboard import text
@@ -29,7 +28,8 @@ _COMMAND_LINE = "command line"
 
 def page(request: Request, name: str, stack: Stack, now: datetime, **content: object) -> HTMLResponse:
     """A page about the pipeline."""
-    return _rendered(request, 200, name, where=stack.where, now=now, **content)
+    target = stack.policy.latency_sla_seconds
+    return _rendered(request, 200, name, where=stack.where, now=now, target_seconds=target, **content)
 
 
 def trouble(
@@ -114,9 +114,7 @@ def _environment() -> Environment:
         linked_sentence=_linked_sentence,
         segment=lambda name: quote(name, safe=""),
     )
-    environment.globals.update(
-        target_seconds=TARGET_SECONDS, age=formats.age, is_dag_run=lambda by: by != _COMMAND_LINE
-    )
+    environment.globals.update(age=formats.age, is_dag_run=lambda by: by != _COMMAND_LINE)
     return environment
 
 

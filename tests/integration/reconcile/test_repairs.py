@@ -7,8 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from music_streams import clock
+from music_streams.policy import ATTEMPTS_BEFORE_QUARANTINE
 from music_streams.reconcile.findings import GAPS, FileFinding, Findings, State, counts_of
-from music_streams.reconcile.plan import MAX_FAILURES, Plan, What, plan
+from music_streams.reconcile.plan import Plan, What, plan
 from music_streams.state.ledger import Status
 from music_streams.state.run_files import RunFolder, SourceOutcome
 from music_streams.state.sources import Treatment
@@ -89,7 +90,7 @@ def test_a_repair_that_is_asked_for_twice_is_made_once(emptied, case):
 
 def test_a_file_that_was_put_aside_is_in_quarantine_and_whole(emptied):
     world = emptied
-    source = standing(world, Status.FAILED, attempt=3, failures=MAX_FAILURES, **STREAK).source
+    source = standing(world, Status.FAILED, attempt=3, failures=ATTEMPTS_BEFORE_QUARANTINE, **STREAK).source
     standing(world, Status.ARCHIVED, published_at=BETWEEN)
     [repair] = planned(world)[1].repairs
     assert (repair.what, repair.attempt) == (What.PUT_ASIDE, 4)
@@ -141,20 +142,20 @@ def test_plan_after_plan_leaves_no_gap_and_touches_nothing_that_is_healthy(world
         finish_runs(world, poisoned)
         MAKERS["healthy"](world)  # others go through meanwhile
         rounds += 1
-        assert rounds <= (MAX_FAILURES + 1) * len(sources), "it does not come to an end"
+        assert rounds <= (ATTEMPTS_BEFORE_QUARANTINE + 1) * len(sources), "it does not come to an end"
     left = [file for file in judged(world, EVER, **AT_ONCE).values() if file.state in GAPS]
     assert all(file.why == "its object was deleted by others; put it again" for file in left)
     assert len(left) == mix.count("gone")
     assert {source_id: world.ledger.entry(source_id) for source_id in healthy} == healthy
     entries_at_end = [(name, world.entry(source)) for name, source in sources]
-    assert all(entry.attempt <= MAX_FAILURES + 1 for _, entry in entries_at_end)
+    assert all(entry.attempt <= ATTEMPTS_BEFORE_QUARANTINE + 1 for _, entry in entries_at_end)
     assert {e.reason for name, e in entries_at_end if name == "poisoned"} <= {"too_many_attempts"}
 
 
 @pytest.mark.parametrize("published_at", [FIRST_FAILURE, LAST_ATTEMPT, ""])
 def test_unless_others_went_through_between_its_failures_a_file_is_tried_again(emptied, published_at):
     world = emptied
-    source = standing(world, Status.FAILED, failures=MAX_FAILURES + 5, **STREAK).source
+    source = standing(world, Status.FAILED, failures=ATTEMPTS_BEFORE_QUARANTINE + 5, **STREAK).source
     standing(world, Status.ARCHIVED, published_at=published_at)
     standing(world, Status.ARCHIVED, key="reference/songs/s.csv", published_at=BETWEEN)
     [repair] = planned(world)[1].repairs

@@ -11,10 +11,12 @@ from pathlib import Path
 import botocore.session
 import pytest
 from botocore import xform_name
+from samtranslator.yaml_helper import yaml_parse
 
 from music_streams.reconcile.findings import DayState, State
 from music_streams.validation.verdicts import Verdict
 from tests.runbooks import DOC, RUNBOOKS, commands
+from tests.template import Template, of_type
 
 ROOT = Path(__file__).parents[3]
 AIRFLOW = ROOT / ".build" / "tools" / "airflow" / "bin" / "python"
@@ -145,13 +147,23 @@ def test_defaults_of_parameters_are_those_of_the_dag():
 
 
 def test_every_alarm_is_quoted_with_its_words_and_no_other_is():
-    template = (ROOT / "template.yaml").read_text()
-    head = r"^  (\w+):\n    Type: AWS::CloudWatch::Alarm\n    Properties:\n      AlarmDescription: (.+)$"
-    alarms = dict(re.findall(head, template, re.MULTILINE))
+    template = yaml_parse((ROOT / "template.yaml").read_text())
+    alarms = of_type(template, "AWS::CloudWatch::Alarm")
     page = " ".join(DOC.split())
     assert set(re.findall(r"\b\w+Alarm\b", DOC)) == set(alarms)
-    for name, words in alarms.items():
-        assert re.search(rf'{name}: "{re.escape(words)}', page), name
+    for name, alarm in alarms.items():
+        assert re.search(f'{name}: "{words(template, alarm["AlarmDescription"])}', page), name
+
+
+def words(template: Template, description: str | dict[str, str]) -> str:
+    """The pattern of an alarm's description: a page quotes a parameter by its default, or by its name."""
+    if isinstance(description, str):
+        return re.escape(description)
+
+    def value(match: re.Match[str]) -> str:
+        return f"({match[1]}|{re.escape(str(template['Parameters'][match[1]]['Default']))})"
+
+    return re.sub(r"\\\$\\\{(\w+)\\\}", value, re.escape(description["Fn::Sub"]))
 
 
 def test_every_subject_of_an_alert_is_quoted_and_no_other_is():

@@ -10,7 +10,9 @@ NOTHING, IN_TIME, LATE = None, 0.0, 1000.0  # seconds; what is measured in a per
 
 @pytest.fixture(scope="module")
 def alarm(translated):
-    return of_type(translated, "AWS::CloudWatch::Alarm")["LateFilesAlarm"]
+    """Its properties, the threshold as a deployment has it by default."""
+    found = of_type(translated, "AWS::CloudWatch::Alarm")["LateFilesAlarm"]
+    return {**found, "Threshold": translated["Parameters"][found["Threshold"]["Ref"]]["Default"]}
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from tests.unit.template.copies import (
     sam_validate,
     translate_copy,
 )
-from tests.unit.template.rules import RULES, access, alarms, compute, grants, queues, storage
+from tests.unit.template.rules import RULES, access, alarms, compute, grants, queues, storage, thresholds
 
 
 @dataclass(frozen=True)
@@ -133,12 +133,42 @@ def machine(change: Callable[[dict[str, Any]], object]) -> Change:
     return lambda _resources, definition: change(definition)
 
 
+def dashboard(old: str, new: str) -> Change:
+    """Replace a text in the dashboard's body."""
+
+    def change(resources, _machine):
+        body = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+        assert old in body[0]
+        body[0] = body[0].replace(old, new)
+
+    return change
+
+
 EXPIRE_ALL = {"Id": "tidy", "Status": "Enabled", "NoncurrentVersionExpiration": {"NoncurrentDays": 30}}
 EXPIRE_SONGS = {"Id": "tidy", "Status": "Enabled", "Prefix": "reference/songs/", "ExpirationInDays": 30}
 EXPIRE_EARLY = {"Id": "tidy", "Status": "Enabled", "Prefix": "inc", "ExpirationInDays": {"Ref": "ArchiveDays"}}
 EVERYBODY_READS = {"Sid": "Open", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}
 
 FAULTS = [
+    # Thresholds are set in one place
+    Fault(
+        "an alarm with a threshold of its own",
+        put("LateFilesAlarm/Threshold", 900),
+        thresholds.every_threshold_of_an_alarm_is_a_parameter,
+        "LateFilesAlarm",
+    ),
+    Fault(
+        "an alarm that names the default of a parameter",
+        put("LateFilesAlarm/AlarmDescription", "A file waits for its metrics for longer than 15 minutes."),
+        thresholds.no_text_of_an_alarm_repeats_the_value_of_a_parameter,
+        "LateFilesAlarm: says 15 minutes",
+    ),
+    Fault(
+        "a graph with a line at the default of a parameter",
+        dashboard("${LatencySlaSeconds}", "900"),
+        thresholds.every_line_across_a_graph_is_a_parameter,
+        '"value": 900',
+    ),
     # Nothing lost, nothing open: storage
     Fault("unencrypted bucket", drop("LakeBucket/BucketEncryption"), storage.every_bucket_is_encrypted, "LakeBucket"),
     Fault(

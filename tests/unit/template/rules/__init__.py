@@ -4,7 +4,7 @@ A rule follows the template: it holds for every resource of a kind, so a new one
 """
 
 from tests.template import Rule
-from tests.unit.template.rules import access, alarms, compute, grants, queues, storage
+from tests.unit.template.rules import access, alarms, compute, grants, queues, storage, thresholds
 
 RULES: list[Rule] = [
     access.no_statement_allows_a_wildcard_action,
@@ -52,4 +52,7 @@ RULES: list[Rule] = [
     storage.every_topic_is_encrypted_and_speaks_tls_only,
     storage.what_holds_data_outlives_the_stack,
     storage.a_failed_first_deployment_leaves_nothing_behind,
+    thresholds.every_threshold_of_an_alarm_is_a_parameter,
+    thresholds.no_text_of_an_alarm_repeats_the_value_of_a_parameter,
+    thresholds.every_line_across_a_graph_is_a_parameter,
 ]
