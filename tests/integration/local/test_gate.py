@@ -122,7 +122,9 @@ ANOTHER_USER = """
 import os, socket, sys
 os.setgid(12345)
 os.setuid(12345)
-connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=30)
+connection = socket.socket()
+connection.settimeout(30)
+connection.connect(("127.0.0.1", int(sys.argv[1])))
 try:
     connection.sendall(b"GET / HTTP/1.1\\r\\nX: ")
     print(len(connection.recv(100)))
