@@ -22,8 +22,8 @@ _MOST_TOLD = 10  # files of one name
 def find_entries(stack: Stack, text: str, *, loosely: bool = True) -> list[Entry]:
     """The entries that are meant, the last received first; empty where there is none.
 
-    Whole ids are looked up. Anything else is searched for in the whole ledger: key or name, else the end of a key,
-    else the beginning of an id, else, where it may be looked for loosely, a part of a key.
+    Whole ids are looked up. Anything else is searched for in the whole ledger: key, name or the beginning of an id,
+    else the end of a key, else, where it may be looked for loosely, a part of a key.
 
     Raises:
         BadUsage: the text is blank.
@@ -32,7 +32,7 @@ def find_entries(stack: Stack, text: str, *, loosely: bool = True) -> list[Entry
     if not wanted:
         raise BadUsage("SOURCE is empty", next_steps=["music-streams status     lists the files that there are"])
     if re.fullmatch(rf"[0-9a-f]{{{ID_DIGITS}}}", wanted):
-        return _by_id(stack, wanted)
+        return [*_by_id(stack, wanted), *_named_like_an_execution(stack, text.strip(), wanted)]
     matching: ConditionBase = Attr("key").contains(wanted)
     if is_id := re.fullmatch(rf"[0-9a-f]{{{_FEWEST_DIGITS},{ID_DIGITS}}}", wanted):
         matching |= Attr("source_id").begins_with(wanted) | Attr("batch_id").begins_with(wanted)
@@ -40,7 +40,8 @@ def find_entries(stack: Stack, text: str, *, loosely: bool = True) -> list[Entry
     exact = [entry for entry in found if wanted in {entry.source.key, entry.source.name}]
     ending = [entry for entry in found if entry.source.key.endswith("/" + wanted)]
     by_id = [entry for entry in found if is_id and wanted not in entry.source.key]
-    meant = exact or ending or by_id or (found if loosely else [])
+    # Who puts files chooses their names: one that looks like the id of another file stands for neither alone.
+    meant = [*exact, *by_id] or ending or (found if loosely else [])
     return sorted(meant, key=lambda entry: (entry.source.received_at, entry.source.source_id), reverse=True)
 
 
@@ -105,6 +106,13 @@ def _meant(stack: Stack, text: str, entries: list[Entry], fits: Callable[[Entry]
     )
 
 
+def _named_like_an_execution(stack: Stack, text: str, batch_id: str) -> list[Entry]:
+    """The files whose name is the text of an execution, which stand for neither alone."""
+    if not text.startswith(f"{batch_id}-"):
+        return []
+    return [entry for entry in stack.ledger.search(Attr("key").contains(text)) if entry.source.name == text]
+
+
 def _by_id(stack: Stack, wanted: str) -> list[Entry]:
     entry = stack.ledger.entry(wanted)
     if entry:
@@ -124,5 +132,5 @@ def _by_id(stack: Stack, wanted: str) -> list[Entry]:
 def _bare(stack: Stack, text: str) -> str:
     """The text without what is around it: an S3 URI's bucket, an execution's ARN and attempt."""
     text = text.strip().removeprefix(f"s3://{stack.landing_bucket}/")
-    execution = re.search(rf"([0-9a-f]{{{ID_DIGITS}}})-\d+$", text)
+    execution = re.fullmatch(rf"(?:arn:[^/]*:)?([0-9a-f]{{{ID_DIGITS}}})-[0-9]+", text)  # a key that ends so is none
     return execution[1] if execution else text

@@ -13,7 +13,8 @@ from music_streams_cli import options, output
 from music_streams_cli.errors import BadUsage
 
 _LATEST = "latest"
-_FIRST, _LAST = date(1970, 1, 1), date(9998, 12, 31)  # earlier are no listens, later days have none around them
+# 1970 begins up to 18 hours earlier where clocks are ahead, and no listen is earlier; later days have none around them.
+_FIRST, _LAST = date(1969, 12, 31), date(9998, 12, 31)
 _EPILOG = options.examples(
     "music-streams report latest --open",
     "music-streams report 2024-06-25 --output reports/2024-06-25.html",

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from music_streams.forget.erased import Deleted
 from music_streams.run.executions import Executions
+from music_streams.state.requests import Action
 from music_streams.state.sources import Source
 from music_streams_cli import journey, output, runs
 from music_streams_cli.app import app
@@ -287,6 +288,19 @@ def test_a_name_of_several_files_is_asked_back(operate, stack):
     assert ended.exit_code == 2
     assert "plain.csv names 2 files; say which by its source_id" in ended.stderr
     assert source("plain.csv").source_id in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["{execution}", "{digits}", "a/{execution}"])
+def test_a_file_named_like_the_id_of_another_does_not_stand_for_it(operate, stack, pipeline, name):
+    """Who puts files chooses their names, and operators take names from a list."""
+    theirs = source("plain.csv")
+    batch_id = "b" * 32
+    put_entry(stack, theirs, status="ARCHIVED", updated_at=LONG_AGO, batch_id=batch_id)
+    named = name.format(execution=f"{batch_id}-1", digits=theirs.source_id[:8])
+    put_entry(stack, source(named), status="ARCHIVED", updated_at=LONG_AGO, batch_id="c" * 32)
+    ended = operate("retract", named, "--yes")
+    assert pipeline.asked == ([] if "/" not in name else [(Action.RETRACT, f"{batch_id}-1")])
+    assert ("names 2 files; say which by its source_id" in ended.stderr) is ("/" not in name)
 
 
 def test_a_rebuild_is_cut_into_runs(operate, stack, pipeline):
