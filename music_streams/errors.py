@@ -15,6 +15,7 @@ MusicStreamsError
 ├── EventRefused           EventBridge did not take an event
 ├── QueueRefused           the arrivals queue did not take a message
 ├── ForgetFailed           a run that erases users failed; its message does not name them
+├── TableThrottled         DynamoDB leaves keys of a table unread, however often they are asked for
 ├── LakeChanged            the lake table is not what the run expects (missing, or its snapshot vanished)
 ├── NoPipeline             no deployed pipeline is found, or it does not let us in, or it does not answer
 ├── OutOfTime              (in intake) too little time is left to begin another file: its message comes again
@@ -88,6 +89,10 @@ class QueueRefused(MusicStreamsError):
 
 class ForgetFailed(MusicStreamsError):
     """A run that erases users failed; the message is that of the error, with their ids masked."""
+
+
+class TableThrottled(MusicStreamsError):
+    """DynamoDB leaves keys of a table unread, however often they are asked for."""
 
 
 class LakeChanged(MusicStreamsError):

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from music_streams import clock
 from music_streams.aws import clients
 from music_streams.aws.clients import error_code
+from music_streams.aws.dynamodb import batch_get
 from music_streams.aws.objects import Place
 from music_streams.aws.telemetry import Metric, Telemetry
 from music_streams.formats import between
@@ -24,9 +25,6 @@ from music_streams.state.run_files import SourceOutcome
 from music_streams.state.sources import Source, Treatment, batch_and_attempt
 
 log = logging.getLogger(__name__)
-
-_BATCH_GET_LIMIT = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
-
 
 OBJECT_GONE = "object_gone"
 """The reason of a file that was deleted before it was read."""
@@ -134,15 +132,14 @@ class Ledger:
         return _entry(answer["Item"]) if "Item" in answer else None
 
     def entries(self, source_ids: Iterable[str]) -> dict[str, Entry]:
-        """The entries of many sources by source_id, read consistently; those that have none are missing."""
-        found: dict[str, Entry] = {}
+        """The entries of many sources by source_id, read consistently; those that have none are missing.
+
+        Raises:
+            TableThrottled: DynamoDB keeps leaving keys unread.
+        """
         keys = [{"source_id": source_id} for source_id in dict.fromkeys(source_ids)]
-        while keys:
-            page, keys = keys[:_BATCH_GET_LIMIT], keys[_BATCH_GET_LIMIT:]
-            answer = self._dynamodb.batch_get_item(RequestItems={self._table: {"Keys": page, "ConsistentRead": True}})
-            found |= {item["source_id"]: _entry(item) for item in answer["Responses"].get(self._table, [])}
-            keys += answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
-        return found
+        found = batch_get(self._dynamodb, self._table, keys)
+        return {item["source_id"]: _entry(item) for item in found}
 
     def accepted(self, source_ids: Iterable[str]) -> set[str]:
         """Those of the sources that validation accepted, and nobody took out of use since, read consistently."""
