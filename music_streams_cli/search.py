@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from music_streams import formats
-from music_streams.aws.clients import error_code
+from music_streams.aws.clients import is_gone
 from music_streams.operate import files
 from music_streams.stack import Stack
 from music_streams.state.ledger import Entry
@@ -113,7 +113,7 @@ def _by_id(stack: Stack, wanted: str) -> list[Entry]:
     try:
         body = stack.s3.get_object(Bucket=stack.lake_bucket, Key=manifest_key)["Body"].read()
     except stack.s3.exceptions.ClientError as error:
-        if error_code(error) not in {"NoSuchKey", "404"}:
+        if not is_gone(error):
             raise
         # Runs' folders expire; the ledger remembers.
         return list(stack.ledger.search(Attr("batch_id").eq(wanted)))

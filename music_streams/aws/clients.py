@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PARALLEL_CALLS = 16
+# S3 answers 405 for a version that is a delete marker, and HEAD by number: it has no body.
+_GONE = {"NoSuchKey", "NoSuchVersion", "404", "405", "MethodNotAllowed"}
 _CONFIG = Config(
     retries={"mode": "standard", "max_attempts": 10},
     max_pool_connections=PARALLEL_CALLS,
@@ -36,6 +38,11 @@ def error_code(error: Exception) -> str:
     """The AWS error code of a botocore ClientError, or '' for any other exception."""
     response: Mapping[str, Any] = getattr(error, "response", {})
     return str(response.get("Error", {}).get("Code", ""))
+
+
+def is_gone(error: Exception) -> bool:
+    """Whether an error says that an object, or the version that was named, does not exist."""
+    return error_code(error) in _GONE
 
 
 def split_uri(uri: str) -> tuple[str, str]:

@@ -6,14 +6,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from music_streams.aws.clients import error_code
+from music_streams.aws.clients import is_gone
 from music_streams.operate import files, history, next_steps
 from music_streams.operate.history import Execution
 from music_streams.stack import Stack
 from music_streams.state.ledger import Entry, Status
 from music_streams.state.run_files import RunFolder, Summary, read_summary
-
-_GONE = {"NoSuchKey", "NoSuchVersion", "404", "405", "MethodNotAllowed"}
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ def _exists(stack: Stack, bucket: str, key: str, **version: str) -> bool:
     try:
         stack.s3.head_object(Bucket=bucket, Key=key, **version)  # type: ignore[arg-type]  # VersionId or nothing
     except ClientError as error:
-        if error_code(error) in _GONE:
+        if is_gone(error):
             return False
         raise
     return True
@@ -110,7 +108,7 @@ def _summary(stack: Stack, entry: Entry) -> Summary | None:
     try:
         summary = read_summary(stack.s3, RunFolder(stack.lake_bucket, entry.batch_id))
     except ClientError as error:
-        if error_code(error) in _GONE:
+        if is_gone(error):
             return None
         raise
     return summary if entry.execution_arn.endswith(f":{summary.execution}") else None

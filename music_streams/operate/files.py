@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from music_streams.aws.clients import error_code
+from music_streams.aws.clients import is_gone
 from music_streams.reconcile import inventory
 from music_streams.stack import Stack
 from music_streams.state.ledger import Entry, Status
@@ -41,7 +41,7 @@ def reason_of(stack: Stack, entry: Entry) -> dict[str, Any] | None:
     try:
         body = stack.s3.get_object(Bucket=entry.source.bucket, Key=key)["Body"].read()
     except ClientError as error:
-        if error_code(error) in {"NoSuchKey", "404"}:
+        if is_gone(error):
             return None
         raise
     reason: dict[str, Any] = json.loads(body)

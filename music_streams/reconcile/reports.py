@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from music_streams.aws.clients import error_code
+from music_streams.aws.clients import is_gone
 from music_streams.reconcile.findings import Findings
 from music_streams.reconcile.plan import Repair
 from music_streams.reconcile.records import DayRecord
@@ -139,7 +139,7 @@ class Reports:
         try:
             body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
         except ClientError as error:
-            if error_code(error) in {"NoSuchKey", "404"}:
+            if is_gone(error):
                 return None
             raise
         told: dict[str, Any] = json.loads(body)

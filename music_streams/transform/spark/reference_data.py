@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 
 from music_streams import clock
 from music_streams.aws import objects
-from music_streams.aws.clients import error_code
+from music_streams.aws.clients import is_gone
 from music_streams.state.sources import Source
 from music_streams.transform.spark import reference
 from music_streams.validation import csv_line
@@ -167,7 +167,7 @@ class ReferenceData:
         try:
             body = self.s3.get_object(Bucket=self.folder.bucket, Key=key)["Body"].read()
         except ClientError as error:
-            if error_code(error) == "NoSuchKey":
+            if is_gone(error):
                 return None
             raise
         return _Kept(**json.loads(body))
