@@ -7,6 +7,7 @@ MusicStreamsError
 ├── BadSetting             an environment variable is missing or has an impossible value
 ├── ObjectGone             the object version was deleted before it was read
 ├── Unreadable             the object is there, and S3 gives its bytes to nobody here
+├── DamagedObject          an object of ours in S3 is no JSON, or lacks what its reader needs
 ├── ArchiveMismatch        a copy in the archive is not what was read: the original stays
 ├── NoReferenceData        no valid songs row at all: a run can enrich nothing
 ├── RunIsOver              an execution that was recorded as failed was taken up again
@@ -53,6 +54,18 @@ class Unreadable(MusicStreamsError):
     def __init__(self, what: str, *, may_be_our_rights: bool) -> None:
         super().__init__(what)
         self.may_be_our_rights = may_be_our_rights
+
+
+class DamagedObject(MusicStreamsError):
+    """A JSON object of ours in S3 is no JSON, or not of the form that its reader needs: its writer was another.
+
+    Attributes:
+        uri: where it lies.
+    """
+
+    def __init__(self, uri: str, trouble: str, what_to_do: str) -> None:
+        super().__init__(f"{uri} is damaged: {trouble}; {what_to_do}")
+        self.uri = uri
 
 
 class TooManyMembers(MusicStreamsError):

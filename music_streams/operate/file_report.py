@@ -1,5 +1,6 @@
 """One file's whole story, from the ledger, the bucket, Step Functions, Glue, the run's folder and the metrics."""
 
+import logging
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
@@ -7,11 +8,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from music_streams.aws.clients import is_gone
+from music_streams.errors import DamagedObject
 from music_streams.operate import files, history, next_steps
 from music_streams.operate.history import Execution
 from music_streams.stack import Stack
 from music_streams.state.ledger import Entry, Status
 from music_streams.state.run_files import RunFolder, Summary, read_summary
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Story:
 
     Attributes:
         execution: None where it has none, or where AWS remembers it no more.
-        summary: None where its run has written none, or where it has expired.
+        summary: None where its run has written none that can be read, or where it has expired.
     """
 
     entry: Entry
@@ -107,6 +111,9 @@ def _summary(stack: Stack, entry: Entry) -> Summary | None:
         return None
     try:
         summary = read_summary(stack.s3, RunFolder(stack.lake_bucket, entry.batch_id))
+    except DamagedObject as error:
+        log.warning("%s", error)
+        return None
     except ClientError as error:
         if is_gone(error):
             return None

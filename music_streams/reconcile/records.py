@@ -9,6 +9,7 @@ from typing import Any
 
 from music_streams import clock
 from music_streams.formats import between
+from music_streams.reconcile.typed import well_typed
 from music_streams.state.ledger import Entry, Status
 
 TARGET_SECONDS = 900.0
@@ -82,11 +83,18 @@ class DayRecord:
 
     @classmethod
     def from_json(cls, told: dict[str, Any]) -> "DayRecord":
-        """What :meth:`as_json` told."""
+        """What :meth:`as_json` told.
+
+        Raises:
+            LookupError, TypeError, ValueError: it is something else.
+        """
         known = {name: value for name, value in told.items() if name != "attainment"}
         published = known["to_published"]
         stages = {name: Percentiles(**each) for name, each in known["stages"].items()}
-        return cls(**{**known, "to_published": Percentiles(**published) if published else None, "stages": stages})
+        made = cls(**{**known, "to_published": Percentiles(**published) if published else None, "stages": stages})
+        if not len(made.arrivals_by_hour) == len(made.published_by_hour) == _HOURS:
+            raise ValueError("must be a number for each hour")
+        return well_typed(made)
 
 
 def record(day: str, entries: Iterable[Entry], target_seconds: float, now: str) -> DayRecord:

@@ -9,18 +9,16 @@ read that. Two runs that meet it together each write a folder of their own, and 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import zlib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
 from pyspark.sql import functions as F
 
 from music_streams import clock
 from music_streams.aws import objects
-from music_streams.aws.clients import is_gone
+from music_streams.aws.json_objects import find_json, write_json
 from music_streams.state.sources import Source
 from music_streams.transform.spark import reference
 from music_streams.validation import csv_line
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
 
     from music_streams.state.run_files import RunFolder
 
+_WHAT_TO_DO = "delete it: the next run parses the reference files again"
 _HEADER_BYTES = 64 * 1024
 _MAX_COLUMNS = 1_000_000  # a record of more stops the parser; a line of 64 KiB has 65,536 at most
 
@@ -164,16 +163,10 @@ class ReferenceData:
         return result
 
     def _recall(self, key: str) -> _Kept | None:
-        try:
-            body = self.s3.get_object(Bucket=self.folder.bucket, Key=key)["Body"].read()
-        except ClientError as error:
-            if is_gone(error):
-                return None
-            raise
-        return _Kept(**json.loads(body))
+        return find_json(self.s3, self.folder.bucket, key, lambda raw: _Kept(**raw), _WHAT_TO_DO)
 
     def _remember(self, key: str, kept: _Kept) -> None:
-        self.s3.put_object(Bucket=self.folder.bucket, Key=key, Body=json.dumps(asdict(kept)).encode())
+        write_json(self.s3, self.folder.bucket, key, asdict(kept), is_ascii=True)
 
     def _uri(self, place: str, kind: str) -> str:
         return f"s3://{self.folder.bucket}/{place}/{kind}"

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from music_streams import clock
-from music_streams.errors import FailureNotRecorded, QueueRefused
+from music_streams.errors import DamagedObject, FailureNotRecorded, QueueRefused
 from music_streams.reconcile import backfill, waiting
 from music_streams.reconcile.drafts import Drafts
 from music_streams.reconcile.findings import DayFinding, DayState, FileFinding, Findings, State, Window
@@ -75,6 +75,57 @@ def test_a_report_is_read_as_it_was_written(reports):
     assert reports.write(written) == "s3://lake/reports/reconcile/2026-11-22/20261122T041500123Z.json"
     assert reports.latest() == written
     assert list(reports.of_dates("2026-11-22", "2026-11-22")) == [written]
+
+
+def _changed(report: Report, **changes: Any) -> bytes:
+    return json.dumps(report.as_json() | changes).encode()
+
+
+FOREIGN = {
+    "no JSON": b"not json",
+    "no object": b"[]",
+    "nothing in it": b"{}",
+    "half a surrogate pair": b'{"run": "\\ud800"}',
+    "a number that is none": b'{"run": NaN}',
+    "another state": _changed(report(failed())).replace(b"FAILED", b"NEITHER"),
+    "other types": _changed(report(), left="3"),
+    "other types inside": _changed(report(), before={**findings().as_json(), "counts": {"OK": "0"}}),
+    "no moment": _changed(report(), before={**findings().as_json(), "looked_at": "yesterday"}),
+}
+
+
+@pytest.mark.parametrize("foreign", FOREIGN.values(), ids=FOREIGN)
+def test_a_foreign_object_is_as_no_report_and_named_in_the_log(world, reports, foreign, caplog):
+    reports.write(report())
+    other = "reports/reconcile/2026-11-22/20261122T040000000Z.json"
+    day = "reports/days/2026-11-22.json"
+    for key in ("reports/latest.json", other, day):
+        world.s3.put_object(Bucket=LAKE, Key=key, Body=foreign)
+    assert reports.latest() is None
+    assert list(reports.of_dates("2026-11-22", "2026-11-22")) == [report()]
+    assert reports.named("20261122T040000000Z") is None
+    assert reports.records("2026-11-21", "2026-11-23") == []
+    told = [record.getMessage().partition(" is damaged: ")[0] for record in caplog.records]
+    assert told == [f"s3://lake/{key}" for key in ("reports/latest.json", other, other, day)]
+
+
+def test_a_foreign_name_is_one_line_of_the_log(world, reports, caplog):
+    key = "reports/reconcile/2026-11-22/\u202e ü.json"
+    world.s3.put_object(Bucket=LAKE, Key=key, Body=b"{}")
+    assert list(reports.of_dates("2026-11-22", "2026-11-22")) == []
+    [line] = [record.getMessage() for record in caplog.records]
+    assert line.isprintable()
+    assert line.isascii()
+
+
+@pytest.mark.parametrize("foreign", [b"not json", b"{}", b'{"findings": {}, "records": []}'])
+def test_a_damaged_draft_is_named_with_what_to_do(world, foreign):
+    drafts = Drafts(world.s3, LAKE, "a run")
+    drafts.write_look("before", Look(findings(), []))
+    [found] = world.s3.list_objects_v2(Bucket=LAKE, Prefix="reports/drafts/")["Contents"]
+    world.s3.put_object(Bucket=LAKE, Key=found["Key"], Body=foreign)
+    with pytest.raises(DamagedObject, match=rf"{found['Key']} is damaged: .*start the reconciliation again"):
+        drafts.look("before")
 
 
 def test_the_latest_is_the_last_one_written(reports):
