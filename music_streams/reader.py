@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -206,9 +206,8 @@ class MetricsReader:
 
     def days(self, first: date, last: date) -> list[DaySummary]:
         """The whole days of a range: 100 keys a request."""
-        _text_of_range(first, last)
-        every = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-        keys = [{"pk": f"DAY#{day.isoformat()}", "sk": "SUMMARY"} for day in every]
+        every = clock.dates(*_text_of_range(first, last))
+        keys = [{"pk": f"DAY#{day}", "sk": "SUMMARY"} for day in every]
         with self._explained():
             found = list(batch_get(self.dynamodb, self.table_name, keys, consistent=self.consistent))
         return [_read(item, _day_summary) for item in sorted(found, key=lambda item: str(item["pk"]))]

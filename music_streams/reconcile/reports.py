@@ -7,10 +7,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from music_streams import strict
+from music_streams import clock, strict
 from music_streams.aws.json_objects import find_sound_json, write_json
 from music_streams.reconcile.findings import Findings
 from music_streams.reconcile.plan import Repair
@@ -124,7 +123,7 @@ class Reports:
     def of_dates(self, first: str, last: str) -> Iterator[Report]:
         """The reports that were written on dates from first to last, the newest first."""
         pages = self.s3.get_paginator("list_objects_v2")
-        for day in reversed(_dates(first, last)):
+        for day in reversed(clock.dates(first, last)):
             listed = pages.paginate(Bucket=self.bucket, Prefix=f"reports/reconcile/{day}/")
             keys = [found["Key"] for page in listed for found in page.get("Contents", [])]
             for key in sorted(keys, reverse=True):
@@ -133,7 +132,7 @@ class Reports:
 
     def records(self, first: str, last: str) -> list[DayRecord]:
         """The numbers of the dates of which there are any, in order."""
-        keys = map(_day_key, _dates(first, last))
+        keys = map(_day_key, clock.dates(first, last))
         found = (find_sound_json(self.s3, self.bucket, key, DayRecord.from_json, _WHAT_TO_DO) for key in keys)
         return [record for record in found if record]
 
@@ -155,8 +154,3 @@ def _key(run: str) -> str:
 
 def _day_key(day: str) -> str:
     return f"reports/days/{day}.json"
-
-
-def _dates(first: str, last: str) -> list[str]:
-    begin, end = date.fromisoformat(first), date.fromisoformat(last)
-    return [(begin + timedelta(days=n)).isoformat() for n in range((end - begin).days + 1)]

@@ -22,6 +22,7 @@ from music_streams.aws.json_objects import find_json, write_json
 from music_streams.state.sources import Source
 from music_streams.transform.spark import reference
 from music_streams.validation import csv_line
+from music_streams.validation.gunzip import WBITS
 from music_streams.validation.verdicts import GZIP_MAGIC
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ class ReferenceData:
 def _header(start: bytes) -> tuple[str, ...]:
     """The column names of a CSV file that begins with these bytes, gzip or not."""
     if start.startswith(GZIP_MAGIC):
-        start = zlib.decompressobj(wbits=31).decompress(start, _HEADER_BYTES)
+        start = zlib.decompressobj(WBITS).decompress(start, _HEADER_BYTES)
     lines = re.split("[\r\n]", start.decode("utf-8-sig", errors="ignore"))
     first_line = next((line for line in lines if line.strip(csv_line.BLANK)), "")
     return tuple(csv_line.fields(first_line) or ())

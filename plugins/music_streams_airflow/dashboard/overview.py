@@ -114,9 +114,8 @@ def read(stack: Stack, now: datetime) -> Overview:
     found[today] = records.record(
         today, (entry for entries in moved.values() for entry in entries), TARGET_SECONDS, clock.stamp(now)
     )
-    days = [(now - timedelta(days=DAYS - 1 - n)).date().isoformat() for n in range(DAYS)]
     last = list(islice(reports.of_dates(first, today), _REPORTS))
-    day_records = [found.get(day) or DayRecord(day, "", TARGET_SECONDS) for day in days]
+    day_records = [found.get(day) or DayRecord(day, "", TARGET_SECONDS) for day in clock.dates(first, today)]
     return Overview(
         now,
         look.health,
