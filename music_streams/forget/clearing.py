@@ -21,8 +21,9 @@ from music_streams.aws.objects import Place
 from music_streams.errors import ArchiveMismatch, MusicStreamsError, TooManyMembers, Unreadable
 from music_streams.forget.packing import Unpacked
 from music_streams.forget.user_lines import UserLines
-from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.sources import Source
+from music_streams.state.statuses import Status
 from music_streams.validation.gunzip import CHUNK_BYTES, MAX_MEMBERS
 from music_streams.validation.verdicts import Verdict, judge
 

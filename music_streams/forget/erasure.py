@@ -26,10 +26,11 @@ from music_streams.errors import DamagedObject
 from music_streams.forget.clearing import Clearing, Outcome, OutOfTime, Unclearable, about, is_kept, warn_of_move
 from music_streams.forget.erased import Deleted, Erased, read_erased, write_erased
 from music_streams.formats import plural
-from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.removals import Removals
 from music_streams.state.run_files import RunFolder, read_manifest, read_summary
 from music_streams.state.sources import ID_DIGITS, execution_name
+from music_streams.state.statuses import AT_REST, WITHOUT_ROWS
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FILE_SHARE = 0.6  # of a function's time: how long files are looked at; the rest is for deletions and answers of AWS
-_AT_REST = {Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED}
-_NOT_IN_LAKE = (Status.QUARANTINED, Status.RETRACTED)
 _SLICE_BYTES = 64 * 1024**2  # what a quarter of the function's time is enough for, and its memory, many times over
 _STAGED = re.compile(rf"runs/[^/]+/input/([0-9a-f]{{{ID_DIGITS}}})\.csv(\.gz)?")
 # What forgets users has one attempt, and a batch_id in its name: folders of other names are not of the pipeline.
@@ -111,12 +110,12 @@ class Erasure:
 
     def _kept_entries(self, forgotten: list[str]) -> list[Entry]:
         """The entries of the files to look at, all of them at rest."""
-        unknown_to_lake = [entry for status in _NOT_IN_LAKE for entry in self.ledger.with_status(status)]
+        unknown_to_lake = [entry for status in WITHOUT_ROWS for entry in self.ledger.with_status(status)]
         entries = self.ledger.entries([*forgotten, *(entry.source.source_id for entry in unknown_to_lake)]).values()
         for entry in entries:
-            if entry.status not in _AT_REST:
+            if entry.status not in AT_REST:
                 warn_of_move(entry)
-        return [entry for entry in entries if entry.status in _AT_REST and is_kept(entry)]
+        return [entry for entry in entries if entry.status in AT_REST and is_kept(entry)]
 
     def _left_by_others(self, folder: RunFolder, users: list[int]) -> Iterator[str]:
         """The sources that other runs have found to hold rows of the users, and did not look through.

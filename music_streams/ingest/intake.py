@@ -22,16 +22,17 @@ from music_streams.aws import objects
 from music_streams.errors import BadEvent, MusicStreamsError, ObjectGone, Unreadable
 from music_streams.ingest import s3_events
 from music_streams.ingest.batches import Batches, Taken, groups
-from music_streams.run.archive import archive_source, is_open
+from music_streams.run.archive import archive_source, awaits_archiving
 from music_streams.run.executions import Executions
 from music_streams.run.failure import fail_source
 from music_streams.run.job_runs import JobRuns
 from music_streams.run.quarantine import Quarantine
 from music_streams.state import requests
-from music_streams.state.ledger import OBJECT_GONE, UNREADABLE, Entry, Ledger, Status
+from music_streams.state.ledger import OBJECT_GONE, UNREADABLE, Entry, Ledger
 from music_streams.state.requests import Action, Attempt, Forget, Rebuild
 from music_streams.state.run_files import Manifest, RunFolder, write_manifest
 from music_streams.state.sources import Source, Treatment, execution_name
+from music_streams.state.statuses import Status
 from music_streams.validation.verdicts import Judgement, Verdict, judge
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ class IntakeBatch:
 
     def _carry_on(self, entry: Entry) -> bool:
         """Take the last steps for a source whose metrics stand and whose execution is over; whether it was one."""
-        if not is_open(entry) or self.intake.executions.is_alive(entry.execution_arn):
+        if not awaits_archiving(entry) or self.intake.executions.is_alive(entry.execution_arn):
             return False
         archive_source(self.intake.s3, self.intake.ledger, entry)
         return True

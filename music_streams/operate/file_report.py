@@ -12,8 +12,9 @@ from music_streams.errors import DamagedObject
 from music_streams.operate import files, history, next_steps
 from music_streams.operate.history import Execution
 from music_streams.stack import Stack
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
 from music_streams.state.run_files import RunFolder, Summary, read_summary
+from music_streams.state.statuses import AT_REST, Status
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ def location_of(stack: Stack, entry: Entry) -> Location:
     """Where the file lies now, looked up rather than believed."""
     source = entry.source
     stays = source.kind.is_reference and entry.status is Status.ARCHIVED  # a copy is in the archive
-    if not stays and entry.status in {Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED} and entry.archive_key:
+    if not stays and entry.status in AT_REST and entry.archive_key:
         return Location(f"s3://{source.bucket}/{entry.archive_key}", _exists(stack, source.bucket, entry.archive_key))
     return Location(source.uri, _exists(stack, source.bucket, source.key, VersionId=source.version_id))
 

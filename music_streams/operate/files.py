@@ -8,11 +8,11 @@ from typing import Any
 from music_streams.aws.json_objects import find_sound_json
 from music_streams.reconcile import inventory
 from music_streams.stack import Stack
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
 from music_streams.state.sources import Source
+from music_streams.state.statuses import IN_PROGRESS, Status
 
 STREAMS_PREFIX = "incoming/"
-OPEN = (Status.RECEIVED, Status.VALID, Status.RUNNING, Status.PUBLISHED)  # something is still to happen by itself
 _REASON_IS_DAMAGED = "the ledger keeps the verdict; what was wrong in detail, only the file itself tells now"
 _LOOKED_UP_AT_ONCE = 1_000  # versions
 
@@ -25,7 +25,7 @@ def as_json(entry: Entry) -> dict[str, Any]:
 
 def ended_at(entry: Entry) -> str:
     """The stamp at which its metrics stood, or at which it was put aside; '' where it is still on its way."""
-    if entry.status in OPEN and not entry.published_at:
+    if entry.status in IN_PROGRESS and not entry.published_at:
         return ""
     return entry.published_at or entry.updated_at
 

@@ -11,8 +11,8 @@ from music_streams.operate import files
 from music_streams.reconcile.records import TARGET_SECONDS
 from music_streams.reconcile.reports import Reports
 from music_streams.stack import Stack
-from music_streams.state.ledger import Status
 from music_streams.state.sources import Source
+from music_streams.state.statuses import IN_PROGRESS, NOT_AT_REST, Status
 
 _DAY = timedelta(days=1)
 _DEAD_LETTER_QUEUES = ("ArrivalsDeadLetterQueueUrl", "FailuresDeadLetterQueueUrl")
@@ -128,11 +128,11 @@ class Look:
 
 def read(stack: Stack, now: datetime) -> Look:
     """Read how the pipeline is: everything that is on its way or failed, whole."""
-    pending = {status: list(stack.ledger.with_status(status)) for status in (*files.OPEN, Status.FAILED)}
+    pending = {status: list(stack.ledger.with_status(status)) for status in NOT_AT_REST}
     known = {entry.source.source_id for entries in pending.values() for entry in entries}
     landed = list(files.landed(stack, known))
     waiting = [
-        *(Waiting(entry.source.name, entry.waiting_since) for each in files.OPEN for entry in pending[each]),
+        *(Waiting(entry.source.name, entry.waiting_since) for each in IN_PROGRESS for entry in pending[each]),
         *(Waiting(source.name, source.received_at) for source in landed),
     ]
     failed = [entry.source.name for entry in pending[Status.FAILED]]

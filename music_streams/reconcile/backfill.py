@@ -4,8 +4,9 @@ from boto3.dynamodb.conditions import Attr
 
 from music_streams.reconcile import stalled
 from music_streams.reconcile.plan import Repair, What
-from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.requests import Action
+from music_streams.state.statuses import Status
 
 
 def replays(ledger: Ledger, day: str) -> list[Repair]:

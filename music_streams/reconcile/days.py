@@ -10,10 +10,10 @@ from music_streams.reconcile.findings import DayFinding, DayState
 from music_streams.reconcile.lake import LakeReader, Listens
 from music_streams.reconcile.recount import Recount, recount
 from music_streams.run.executions import Executions
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
 from music_streams.state.sources import batch_and_attempt
+from music_streams.state.statuses import AT_REST
 
-_AT_REST = {Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED}
 _DAYS_AT_ONCE = 31
 _TOLD = 10  # differences of a day
 
@@ -126,7 +126,7 @@ class DayJudge:
         return {item["source_id"].partition("#")[2]: item for item in found}
 
     def _busy(self, entries: Sequence[Entry]) -> Busy:
-        moving = [entry for entry in entries if entry.status not in _AT_REST]
+        moving = [entry for entry in entries if entry.status not in AT_REST]
         known = {entry.batch_id for entry in moving}
         return Busy(
             frozenset(entry.source.source_id for entry in moving),

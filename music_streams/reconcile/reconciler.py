@@ -23,10 +23,11 @@ from music_streams.reconcile.stalled import IDLE_SECONDS, ask
 from music_streams.reconcile.waiting import taker
 from music_streams.stack import Stack
 from music_streams.state import requests
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
 from music_streams.state.requests import Action
 from music_streams.state.run_files import RunFolder, read_manifest
 from music_streams.state.sources import batch_and_attempt
+from music_streams.state.statuses import Status
 
 
 @dataclass(frozen=True)

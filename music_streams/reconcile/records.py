@@ -10,13 +10,13 @@ from typing import Any
 from music_streams import clock
 from music_streams.formats import between
 from music_streams.reconcile.typed import well_typed
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
+from music_streams.state.statuses import REFUSED_OR_FAILED, WITHOUT_ROWS
 
 TARGET_SECONDS = 900.0
 """The promise, from arrival until the metrics stand: a window of 1 minute, a cold start of 2, a run of a few."""
 STAGES = ("judged", "started", "published", "archived")
 _HOURS = 24
-_NOT_PROMISED = {Status.QUARANTINED, Status.RETRACTED}
 
 
 @dataclass(frozen=True)
@@ -107,12 +107,12 @@ def record(day: str, entries: Iterable[Entry], target_seconds: float, now: str) 
         now: a stamp.
     """
     files = [e for e in entries if e.source.received_at[:10] == day and not e.source.kind.is_reference]
-    promised = [entry for entry in files if entry.status not in _NOT_PROMISED]
+    promised = [entry for entry in files if entry.status not in WITHOUT_ROWS]
     spans = (between(entry.source.received_at, entry.first_published_at) for entry in promised)
     seconds = [span for span in spans if span is not None]
     overdue = clock.seconds_before(now, target_seconds)
     late = sum(not entry.first_published_at and entry.source.received_at < overdue for entry in promised)
-    aside = [entry.reason for entry in files if entry.status in {Status.QUARANTINED, Status.FAILED}]
+    aside = [entry.reason for entry in files if entry.status in REFUSED_OR_FAILED]
     rejected: Counter[str] = Counter()
     for entry in files:
         rejected.update(entry.rejected)

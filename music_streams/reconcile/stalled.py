@@ -17,12 +17,13 @@ from music_streams.aws import objects
 from music_streams.aws.objects import Place
 from music_streams.ingest import s3_events
 from music_streams.reconcile.inventory import landed
-from music_streams.run.archive import is_open
+from music_streams.run.archive import awaits_archiving
 from music_streams.run.executions import ALIVE, Executions
 from music_streams.state import requests
-from music_streams.state.ledger import UNREADABLE, Entry, Ledger, Status
+from music_streams.state.ledger import UNREADABLE, Entry, Ledger
 from music_streams.state.requests import Action, Attempt
 from music_streams.state.sources import Source, Treatment
+from music_streams.state.statuses import NOT_AT_REST, Status
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -131,7 +132,7 @@ class Repairs:
 
     def _of_ledger(self) -> Iterator[Repair]:
         is_half_retracted = Attr("treatment").eq(Treatment.RETRACT)
-        for status in (Status.FAILED, Status.RECEIVED, Status.VALID, Status.RUNNING, Status.PUBLISHED, Status.ARCHIVED):
+        for status in (*NOT_AT_REST, Status.ARCHIVED):
             for entry in self.ledger.with_status(
                 status, condition=is_half_retracted if status is Status.ARCHIVED else None
             ):
@@ -159,7 +160,7 @@ class Repairs:
             return self._of_execution(arn) if self._status(arn) else Trouble.NOT_STARTED
         if entry.status is Status.RUNNING:
             return self._of_execution(entry.execution_arn)
-        if is_open(entry) and self._of_execution(entry.execution_arn):
+        if awaits_archiving(entry) and self._of_execution(entry.execution_arn):
             return Trouble.NOT_ARCHIVED if entry.status is Status.PUBLISHED else Trouble.NOT_RETRACTED
         return None
 

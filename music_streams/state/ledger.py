@@ -8,7 +8,6 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
@@ -23,6 +22,7 @@ from music_streams.aws.telemetry import Metric, Telemetry
 from music_streams.formats import between
 from music_streams.state.run_files import SourceOutcome
 from music_streams.state.sources import Source, Treatment, batch_and_attempt
+from music_streams.state.statuses import RENEWABLE, Status
 
 log = logging.getLogger(__name__)
 
@@ -30,24 +30,6 @@ OBJECT_GONE = "object_gone"
 """The reason of a file that was deleted before it was read."""
 UNREADABLE = "unreadable"
 """The reason of a file whose bytes S3 did not give when it arrived."""
-
-
-class Status(StrEnum):
-    """Where a source stands."""
-
-    RECEIVED = "RECEIVED"
-    VALID = "VALID"
-    RUNNING = "RUNNING"
-    PUBLISHED = "PUBLISHED"
-    ARCHIVED = "ARCHIVED"
-    QUARANTINED = "QUARANTINED"
-    FAILED = "FAILED"
-    RETRACTED = "RETRACTED"
-
-    @property
-    def metric(self) -> Metric:
-        """What counts the files that come to it."""
-        return Metric(f"Files{self.title()}")
 
 
 @dataclass(frozen=True)
@@ -252,14 +234,14 @@ class Ledger:
     def renew(self, entry: Entry, batch_id: str, attempt: int, treatment: Treatment) -> bool:
         """FAILED, ARCHIVED or QUARANTINED → VALID for another attempt, unless the entry was moved since it was read."""
         at = clock.now()
-        is_at_rest = Attr("status").is_in([Status.FAILED, Status.ARCHIVED, Status.QUARANTINED])
+        is_renewable = Attr("status").is_in(list(RENEWABLE))
         of_earlier_attempts = dict.fromkeys(
             ("execution_arn", "reason", "started_at", "published_at", "archived_at"), ""
         )
         return self._move(
             entry,
             Status.VALID,
-            is_at_rest & _is_as_read(entry),
+            is_renewable & _is_as_read(entry),
             at,
             batch_id=batch_id,
             attempt=attempt,

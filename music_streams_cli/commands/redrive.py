@@ -10,7 +10,8 @@ from music_streams import formats
 from music_streams.reconcile import stalled
 from music_streams.reconcile.stalled import Repair, Repairs, Trouble
 from music_streams.stack import Stack, find_stack
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
+from music_streams.state.statuses import Status
 from music_streams_cli import options, search
 from music_streams_cli.moves import Left, Move, Moves
 from music_streams_cli.operation import How, carry_out, operating

@@ -14,7 +14,7 @@ from rich.live import Live
 from music_streams import clock, formats
 from music_streams.operate.health import Level
 from music_streams.stack import Stack, find_stack
-from music_streams.state.ledger import Status
+from music_streams.state.statuses import Status
 from music_streams_cli import journey, options, output, overview
 from music_streams_cli.errors import BadUsage
 from music_streams_cli.overview import Choice, Overview

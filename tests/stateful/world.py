@@ -10,9 +10,10 @@ from music_streams.ingest.s3_events import event_of
 from music_streams.reconcile.stalled import Repair, Repairs, Trouble, ask, days_known
 from music_streams.run.executions import Executions
 from music_streams.state import requests
-from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.requests import Action, Rebuild
 from music_streams.state.sources import Kind, Source
+from music_streams.state.statuses import Status
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS
 from tests.stateful.cloud import (
     FILES,

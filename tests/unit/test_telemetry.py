@@ -7,7 +7,7 @@ import pytest
 from checks.translate import translated
 from music_streams.aws.telemetry import Metric, Telemetry, Unit
 from music_streams.reconcile.records import TARGET_SECONDS
-from music_streams.state.ledger import Status
+from music_streams.state.statuses import Status
 from tests.functions import ROOT
 from tests.telemetry import PAGE, table
 from tests.template import Template, of_type

@@ -13,8 +13,9 @@ from music_streams.operate import files
 from music_streams.reconcile.findings import FileFinding, State
 from music_streams.reconcile.reports import Reports
 from music_streams.stack import Stack
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
 from music_streams.state.sources import Source
+from music_streams.state.statuses import Status
 
 LANDED = "LANDED"
 """What stands for the status of a file that the ledger does not know yet."""

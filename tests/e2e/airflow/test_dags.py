@@ -13,7 +13,7 @@ from music_streams.reconcile.inventory import landed
 from music_streams.reconcile.plan import What
 from music_streams.reconcile.reports import Report, Reports
 from music_streams.stack import Stack, find_stack
-from music_streams.state.ledger import Status
+from music_streams.state.statuses import Status
 from music_streams_cli import sample_data
 from tests.e2e.airflow.airflow_api import Airflow
 from tests.e2e.conftest import awaited

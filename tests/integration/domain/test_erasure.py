@@ -21,11 +21,11 @@ from music_streams.forget.erasure import Erasure
 from music_streams.run.archive import archive_sources
 from music_streams.run.claim import claim_sources
 from music_streams.state import requests
-from music_streams.state.ledger import Status
 from music_streams.state.removals import Removals
 from music_streams.state.requests import Forget
 from music_streams.state.run_files import Manifest, RunFolder, Summary, read_claimed, write_manifest, write_summary
 from music_streams.state.sources import Source, request_batch_id
+from music_streams.state.statuses import Status
 from music_streams.transform import job
 from music_streams.transform.discretion import discreet
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS

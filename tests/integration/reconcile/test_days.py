@@ -12,8 +12,8 @@ from music_streams.reconcile.plan import What
 from music_streams.reconcile.reconciler import Reconciler
 from music_streams.reconcile.recount import recount
 from music_streams.state import requests
-from music_streams.state.ledger import Status
 from music_streams.state.requests import Action, Attempt, Rebuild
+from music_streams.state.statuses import Status
 from tests.integration.domain.standing import alive, standing
 from tests.integration.domain.world import FILES, METRICS, World
 from tests.integration.reconcile.contract import Row, batches, listen

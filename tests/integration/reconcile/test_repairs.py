@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from music_streams import clock
 from music_streams.reconcile.findings import GAPS, FileFinding, Findings, State, counts_of
 from music_streams.reconcile.plan import MAX_FAILURES, Plan, What, plan
-from music_streams.state.ledger import Status
 from music_streams.state.run_files import RunFolder, SourceOutcome
 from music_streams.state.sources import Treatment
+from music_streams.state.statuses import Status
 from tests.integration.domain.run import Run
 from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
 from tests.integration.domain.validate import take

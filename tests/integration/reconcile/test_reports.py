@@ -20,9 +20,9 @@ from music_streams.reconcile.records import DayRecord
 from music_streams.reconcile.reports import Report, Reports, run_name
 from music_streams.reconcile.stalled import Trouble
 from music_streams.state import requests
-from music_streams.state.ledger import Status
 from music_streams.state.requests import Action, Attempt, Rebuild
 from music_streams.state.sources import Treatment
+from music_streams.state.statuses import Status
 from tests.integration.domain.run import Run
 from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
 from tests.integration.domain.validate import message, take
