@@ -23,7 +23,7 @@ from music_streams.aws.clients import PARALLEL_CALLS
 from music_streams.aws.objects import Place
 from music_streams.aws.slices import work_off
 from music_streams.errors import DamagedObject
-from music_streams.forget.clearing import Clearing, Outcome, OutOfTime, Unclearable, about, is_kept, warn_of_move
+from music_streams.forget.clearing import Clearing, FileOutcome, FileTooSlow, Unclearable, about, is_kept, warn_of_move
 from music_streams.forget.erased import Deleted, Erased, read_erased, write_erased
 from music_streams.formats import plural
 from music_streams.state.ledger import Entry, Ledger
@@ -164,7 +164,7 @@ class Erasure:
                 results.take(entry, ended.result())
             elif isinstance(error, Unclearable):
                 results.doomed[entry.source.source_id] = (entry, str(error))
-            elif isinstance(error, OutOfTime):
+            elif isinstance(error, FileTooSlow):
                 results.slow[entry.source.source_id] = entry
             else:
                 results.fail(entry, error)
@@ -243,9 +243,9 @@ class _Results:
         """The files that this step need not look at again."""
         return self.cleared | self.gone | self.moved
 
-    def take(self, entry: Entry, outcome: Outcome) -> None:
+    def take(self, entry: Entry, outcome: FileOutcome) -> None:
         """Sort a file in by what became of it."""
-        of_outcome = {Outcome.CLEARED: self.cleared, Outcome.GONE: self.gone, Outcome.MOVED: self.moved}
+        of_outcome = {FileOutcome.CLEARED: self.cleared, FileOutcome.GONE: self.gone, FileOutcome.MOVED: self.moved}
         of_outcome[outcome].add(entry.source.source_id)
 
     def fail(self, entry: Entry, error: BaseException) -> None:
@@ -262,7 +262,9 @@ class _Results:
         self.slow = {}
 
 
-def _side_by_side(act: Callable[[Entry], Outcome], entries: list[Entry]) -> list[tuple[Entry, "Future[Outcome]"]]:
+def _side_by_side(
+    act: Callable[[Entry], FileOutcome], entries: list[Entry]
+) -> list[tuple[Entry, "Future[FileOutcome]"]]:
     """Act on a few entries at once, until each has ended, well or with an exception."""
     with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
         futures = [pool.submit(act, entry) for entry in entries]

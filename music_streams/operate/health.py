@@ -119,14 +119,14 @@ class Health:
 
 
 @dataclass(frozen=True)
-class Look:
+class HealthReading:
     """The health, and the files of which the ledger does not know yet."""
 
     health: Health
     landed: list[Source]
 
 
-def read(stack: Stack, now: datetime) -> Look:
+def read(stack: Stack, now: datetime) -> HealthReading:
     """Read how the pipeline is: everything that is on its way or failed, whole."""
     pending = {status: list(stack.ledger.with_status(status)) for status in NOT_AT_REST}
     known = {entry.source.source_id for entries in pending.values() for entry in entries}
@@ -137,7 +137,7 @@ def read(stack: Stack, now: datetime) -> Look:
     ]
     failed = [entry.source.name for entry in pending[Status.FAILED]]
     quarantined = sum(1 for _ in stack.ledger.with_status(Status.QUARANTINED, since=clock.stamp(now - _DAY)))
-    return Look(Health(waiting, failed, quarantined, _dead_letters(stack), now, _check(stack)), landed)
+    return HealthReading(Health(waiting, failed, quarantined, _dead_letters(stack), now, _check(stack)), landed)
 
 
 def _check(stack: Stack) -> Check | None:

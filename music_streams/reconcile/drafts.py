@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from music_streams.aws.json_objects import read_json, write_json
 from music_streams.reconcile.findings import Findings
 from music_streams.reconcile.plan import Plan, Repair
-from music_streams.reconcile.reconciler import Look
+from music_streams.reconcile.reconciler import Inspection
 from music_streams.reconcile.records import DayRecord
 from music_streams.reconcile.reports import Report, run_name
 from music_streams.reconcile.typed import well_typed
@@ -36,13 +36,13 @@ class Drafts:
     bucket: str
     run_id: str
 
-    def write_look(self, when: str, look: Look) -> str:
+    def write_look(self, when: str, look: Inspection) -> str:
         """Keep what was seen; answers the sentence."""
         records = [record.as_json() for record in look.records]
         self._write(when, {"findings": look.findings.as_json(), "records": records})
         return look.findings.sentence
 
-    def look(self, when: str) -> Look:
+    def look(self, when: str) -> Inspection:
         """What was seen."""
         return self._read(when, _look)
 
@@ -81,9 +81,9 @@ class Drafts:
         return read_json(self.s3, self.bucket, self._key(name), form, _WHAT_TO_DO)
 
 
-def _look(told: dict[str, Any]) -> Look:
+def _look(told: dict[str, Any]) -> Inspection:
     return well_typed(
-        Look(Findings.from_json(told["findings"]), [DayRecord.from_json(each) for each in told["records"]])
+        Inspection(Findings.from_json(told["findings"]), [DayRecord.from_json(each) for each in told["records"]])
     )
 
 

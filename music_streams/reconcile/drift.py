@@ -23,7 +23,7 @@ ItemKey = tuple[str, str]
 _OF_THE_RUN = frozenset({"version", "lake_uuid", "batch_id", "updated_at"})
 
 
-class What(StrEnum):
+class Deviation(StrEnum):
     """How an item differs."""
 
     MISSING = "missing"
@@ -47,7 +47,7 @@ class Difference:
 
     pk: str
     sk: str
-    what: What
+    what: Deviation
     attribute: str = ""
     expected: Any = None
     found: Any = None
@@ -60,9 +60,9 @@ class Difference:
     def __str__(self) -> str:
         """A sentence for people."""
         name = f"{self.pk} / {self.sk}"
-        if self.what is What.MISSING:
+        if self.what is Deviation.MISSING:
             return f"{name} is missing: the lake has {self.expected['listen_count']} listens of it"
-        if self.what is What.GHOST:
+        if self.what is Deviation.GHOST:
             return f"{name} is a ghost: the lake has no listen of it"
         if self.expected is None:
             return f"{name}: {self.attribute} is {_shown(self.found)}, the lake says nothing of it"
@@ -131,13 +131,13 @@ def differences(expected: Iterable[Item], standing: Iterable[Item]) -> list[Diff
 
 def _of_item(key: ItemKey, expected: Item | None, found: Item | None) -> Iterator[Difference]:
     if found is None:
-        yield Difference(*key, What.MISSING, expected=expected)
+        yield Difference(*key, Deviation.MISSING, expected=expected)
     elif expected is None:
-        yield Difference(*key, What.GHOST, found=found)
+        yield Difference(*key, Deviation.GHOST, found=found)
     else:
         data = {name: value for name, value in found.items() if name not in _OF_THE_RUN}
         for attribute, wanted, actual in _compared("", expected, data):
-            yield Difference(*key, What.VALUE, attribute, wanted, actual)
+            yield Difference(*key, Deviation.VALUE, attribute, wanted, actual)
 
 
 def _compared(path: str, expected: Any, found: Any) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401 - any attribute

@@ -31,7 +31,7 @@ from music_streams.state.statuses import Status
 
 
 @dataclass(frozen=True)
-class Look:
+class Inspection:
     """What was seen at one moment.
 
     Attributes:
@@ -55,7 +55,7 @@ class Reconciler:
     grace_seconds: float = IDLE_SECONDS
     target_seconds: float = TARGET_SECONDS
 
-    def look(self, window: Window, days: Iterable[str] = ()) -> Look:
+    def look(self, window: Window, days: Iterable[str] = ()) -> Inspection:
         """Bring together what S3, the ledger, Step Functions, the lake and the metrics say.
 
         Args:
@@ -89,7 +89,7 @@ class Reconciler:
             if not window.prefix
             else []
         )
-        return Look(findings, made)
+        return Inspection(findings, made)
 
     def plan(self, findings: Findings, max_repairs: int) -> Plan:
         """What to ask for."""

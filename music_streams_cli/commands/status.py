@@ -31,7 +31,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _STYLES = {Level.OK: "green", Level.WORKING: "cyan", Level.ATTENTION: "bold red"}
 
 
-class State(StrEnum):
+class ShownState(StrEnum):
     """What may be asked for: the ledger's statuses, and what it does not know yet."""
 
     LANDED = journey.LANDED
@@ -52,7 +52,7 @@ def register(app: typer.Typer) -> None:
 
 def status(
     state: Annotated[
-        list[State] | None,
+        list[ShownState] | None,
         typer.Option(
             case_sensitive=False, metavar="STATE", help="Only files in this state; repeatable.", show_default=False
         ),

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from checks.translate import translated
-from music_streams.aws.telemetry import Metric, Telemetry, Unit
+from music_streams.aws.telemetry import Metric, MetricUnit, Telemetry
 from music_streams.reconcile.records import TARGET_SECONDS
 from music_streams.state.statuses import Status
 from tests.functions import ROOT
@@ -76,7 +76,7 @@ def test_every_status_has_a_metric_that_counts_who_comes_to_it():
 
 def test_the_page_has_a_row_for_every_metric_with_its_unit():
     assert {(each.metric, each.unit) for each in table()} == {(metric.value, metric.unit) for metric in Metric}
-    assert {metric.unit for metric in Metric} == set(Unit)
+    assert {metric.unit for metric in Metric} == set(MetricUnit)
 
 
 def test_the_page_names_every_alarm_and_no_other(template):

@@ -21,7 +21,7 @@ from pyspark.sql import functions as F
 from music_streams import clock, strict
 from music_streams.aws.clients import error_code, split_uri
 from music_streams.errors import LakeChanged
-from music_streams.transform.ports import DATABASE, LISTENS, REJECTED_ROWS, Found, Leaving, Pinned
+from music_streams.transform.ports import DATABASE, LISTENS, REJECTED_ROWS, FoundRows, Leaving, Pinned
 from music_streams.transform.spark import metrics
 from music_streams.transform.spark.spread import gathered, spread
 
@@ -162,7 +162,7 @@ class IcebergLake:
             }
             whole.writeTo(self._name(table)).options(**told).append()
 
-    def find(self, leaving: Leaving) -> Found:
+    def find(self, leaving: Leaving) -> FoundRows:
         """What the tables hold of the leaving rows."""
         days: dict[str, set[str]] = {}
         executions: set[str] = set()
@@ -173,14 +173,14 @@ class IcebergLake:
             for row in groups.collect():
                 days.setdefault(row["source_id"], set()).update(row["days"])
                 executions.add(row["execution"])
-        return Found(days, executions)
+        return FoundRows(days, executions)
 
-    def write_tracks(self, leaving: Leaving, found: Found, uri: str) -> None:
+    def write_tracks(self, leaving: Leaving, found: FoundRows, uri: str) -> None:
         """Write track_id and day of the listens that were found."""
         rows = self._table(LISTENS).where(_was_found(LISTENS, leaving, found))
         rows.select("track_id", _day().alias("day")).distinct().write.mode("overwrite").parquet(uri)
 
-    def delete(self, leaving: Leaving, found: Found) -> None:
+    def delete(self, leaving: Leaving, found: FoundRows) -> None:
         """Delete what was found. Readers never see a dip: what replaces older copies is there already."""
         for table in (REJECTED_ROWS, LISTENS):
             self._delete(table, _was_found(table, leaving, found))
@@ -359,7 +359,7 @@ def _is_leaving(table: str, leaving: Leaving) -> str:
     return " OR ".join(f"({condition})" for condition in conditions)
 
 
-def _was_found(table: str, leaving: Leaving, found: Found) -> str:
+def _was_found(table: str, leaving: Leaving, found: FoundRows) -> str:
     return f"({_is_leaving(table, leaving)}) AND execution IN ({_texts(found.executions)})"
 
 

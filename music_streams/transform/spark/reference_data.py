@@ -39,7 +39,7 @@ _MAX_COLUMNS = 1_000_000  # a record of more stops the parser; a line of 64 KiB 
 
 
 @dataclass(frozen=True)
-class Reference:
+class SongsAndUsers:
     """The reference data of a run.
 
     Attributes:
@@ -80,12 +80,12 @@ class ReferenceData:
     execution: str
     run_id: str
 
-    def read(self) -> Reference:
+    def read(self) -> SongsAndUsers:
         """The songs and users to enrich this run's rows with."""
         pin = self.folder.key(f"reference-{self.execution}.json")
         kept = self._recall(pin) or self._current()
         self._remember(pin, kept)
-        return Reference(
+        return SongsAndUsers(
             self.spark.read.schema(reference.SONGS).parquet(self._uri(kept.place, "songs")),
             self.spark.read.schema(reference.USERS).parquet(self._uri(kept.place, "users")),
             kept.version,

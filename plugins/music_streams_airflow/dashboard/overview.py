@@ -38,7 +38,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Overview:
+class FirstPage:
     """All of it.
 
     Attributes:
@@ -102,7 +102,7 @@ class Overview:
         return [charts.stages_of_day(with_stages[-1]), charts.stages_by_day(self.records)] if with_stages else []
 
 
-def read(stack: Stack, now: datetime) -> Overview:
+def read(stack: Stack, now: datetime) -> FirstPage:
     """Read it.
 
     Args:
@@ -119,7 +119,7 @@ def read(stack: Stack, now: datetime) -> Overview:
     )
     last = list(islice(reports.of_dates(first, today), _REPORTS))
     day_records = [found.get(day) or DayRecord(day, "", TARGET_SECONDS) for day in clock.dates(first, today)]
-    return Overview(
+    return FirstPage(
         now,
         look.health,
         day_records,
