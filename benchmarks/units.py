@@ -46,8 +46,9 @@ from music_streams.run.job_runs import JobRuns
 from music_streams.run.quarantine import Quarantine
 from music_streams.run.settle import Settlement
 from music_streams.stack import Stack, find_stack, state_folder
-from music_streams.state.ledger import Ledger, Status
+from music_streams.state.ledger import Ledger
 from music_streams.state.run_files import RunFolder, SourceOutcome, Summary, read_claimed, write_result
+from music_streams.state.statuses import Status
 from music_streams_cli import journey, output, sample_data
 
 ROOT = Path(__file__).parents[1]

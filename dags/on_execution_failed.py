@@ -57,7 +57,7 @@ def on_execution_failed() -> None:
     def verdict(asked: list[dict[str, Any]], waiting: list[str]) -> None:
         """Red where a file did not come through."""
         from music_streams.stack import find_stack  # noqa: PLC0415
-        from music_streams.state.ledger import Status  # noqa: PLC0415
+        from music_streams.state.statuses import Status  # noqa: PLC0415
 
         entries = find_stack().ledger.entries(told["source_id"] for told in asked).values()
         failed = [f"{entry.source.key}: {entry.reason}" for entry in entries if entry.status is Status.FAILED]

@@ -1,8 +1,12 @@
-"""Timestamps as ledger and metrics hold them: ISO 8601 in UTC with milliseconds, so that strings sort by time."""
+"""Timestamps and days as ledger and metrics hold them: ISO 8601 in UTC, so that strings sort by time."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 UTC = timezone.utc  # noqa: UP017 - the load runs on Python 3.9
 
@@ -25,3 +29,25 @@ def parse(text: str) -> datetime:
 def seconds_before(text: str, seconds: float) -> str:
     """The stamp that lies `seconds` before another."""
     return stamp(parse(text) - timedelta(seconds=seconds))
+
+
+def dates(first: str, last: str) -> list[str]:
+    """The days from the first to the last, as ``2026-11-21``; none where the last comes before the first."""
+    begin, end = date.fromisoformat(first), date.fromisoformat(last)
+    return [(begin + timedelta(days=n)).isoformat() for n in range((end - begin).days + 1)]
+
+
+def day_after(day: str) -> str:
+    """The next day."""
+    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
+
+
+def unbroken(days: Iterable[str]) -> list[tuple[str, str]]:
+    """The first and last day of each unbroken run of days."""
+    ranges: list[tuple[str, str]] = []
+    for day in sorted(set(days)):
+        if ranges and day_after(ranges[-1][1]) == day:
+            ranges[-1] = (ranges[-1][0], day)
+        else:
+            ranges.append((day, day))
+    return ranges

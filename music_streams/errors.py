@@ -7,6 +7,7 @@ MusicStreamsError
 ├── BadSetting             an environment variable is missing or has an impossible value
 ├── ObjectGone             the object version was deleted before it was read
 ├── Unreadable             the object is there, and S3 gives its bytes to nobody here
+├── DamagedObject          an object of ours in S3 is no JSON, or lacks what its reader needs
 ├── ArchiveMismatch        a copy in the archive is not what was read: the original stays
 ├── NoReferenceData        no valid songs row at all: a run can enrich nothing
 ├── RunIsOver              an execution that was recorded as failed was taken up again
@@ -15,6 +16,7 @@ MusicStreamsError
 ├── EventRefused           EventBridge did not take an event
 ├── QueueRefused           the arrivals queue did not take a message
 ├── ForgetFailed           a run that erases users failed; its message does not name them
+├── TableThrottled         DynamoDB leaves keys of a table unread, however often they are asked for
 ├── LakeChanged            the lake table is not what the run expects (missing, or its snapshot vanished)
 ├── NoPipeline             no deployed pipeline is found, or it does not let us in, or it does not answer
 ├── OutOfTime              (in intake) too little time is left to begin another file: its message comes again
@@ -54,6 +56,18 @@ class Unreadable(MusicStreamsError):
         self.may_be_our_rights = may_be_our_rights
 
 
+class DamagedObject(MusicStreamsError):
+    """A JSON object of ours in S3 is no JSON, or not of the form that its reader needs: its writer was another.
+
+    Attributes:
+        uri: where it lies.
+    """
+
+    def __init__(self, uri: str, trouble: str, what_to_do: str) -> None:
+        super().__init__(f"{uri} is damaged: {trouble}; {what_to_do}")
+        self.uri = uri
+
+
 class TooManyMembers(MusicStreamsError):
     """A gzip file has more members than any tool writes; its message says how many are allowed."""
 
@@ -88,6 +102,10 @@ class QueueRefused(MusicStreamsError):
 
 class ForgetFailed(MusicStreamsError):
     """A run that erases users failed; the message is that of the error, with their ids masked."""
+
+
+class TableThrottled(MusicStreamsError):
+    """DynamoDB leaves keys of a table unread, however often they are asked for."""
 
 
 class LakeChanged(MusicStreamsError):

@@ -13,10 +13,9 @@ patterns, costs and guarantees: docs/consumers.md.
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,15 +24,14 @@ from botocore.exceptions import ClientError
 
 from music_streams import clock
 from music_streams.aws import clients
-from music_streams.errors import MusicStreamsError
+from music_streams.aws.dynamodb import batch_get
+from music_streams.errors import MusicStreamsError, TableThrottled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from boto3.dynamodb.conditions import ConditionBase
 
-_BATCH_KEYS = 100  # the most that BatchGetItem takes
-_BATCH_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds before keys that DynamoDB left unread are asked for again
 _CENT = Decimal("0.01")
 _WHAT_TO_DO = {
     "ResourceNotFoundException": "there is no such table in this account and region; its name is the pipeline's output "
@@ -208,10 +206,10 @@ class MetricsReader:
 
     def days(self, first: date, last: date) -> list[DaySummary]:
         """The whole days of a range: 100 keys a request."""
-        _text_of_range(first, last)
-        every = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-        keys = [{"pk": f"DAY#{day.isoformat()}", "sk": "SUMMARY"} for day in every]
-        found = [item for start in range(0, len(keys), _BATCH_KEYS) for item in self._batch(keys[start:][:_BATCH_KEYS])]
+        every = clock.dates(*_text_of_range(first, last))
+        keys = [{"pk": f"DAY#{day}", "sk": "SUMMARY"} for day in every]
+        with self._explained():
+            found = list(batch_get(self.dynamodb, self.table_name, keys, consistent=self.consistent))
         return [_read(item, _day_summary) for item in sorted(found, key=lambda item: str(item["pk"]))]
 
     def genres_of_day(self, day: date) -> list[GenreDay]:
@@ -252,25 +250,15 @@ class MetricsReader:
             for page in pages:
                 yield from page["Items"]
 
-    def _batch(self, keys: list[dict[str, str]]) -> Iterator[Mapping[str, Any]]:
-        request = {self.table_name: {"Keys": keys, "ConsistentRead": self.consistent}}
-        for pause in (*_BATCH_PAUSES, None):
-            with self._explained():
-                answer = self.dynamodb.batch_get_item(RequestItems=request)
-            for items in answer["Responses"].values():
-                yield from items
-            request = answer["UnprocessedKeys"]
-            if not request:
-                return
-            if pause is None:
-                raise UnreadableMetrics(f"table {self.table_name} is throttled: ask for fewer days, or again later")
-            time.sleep(pause)
-
     @contextmanager
     def _explained(self) -> Iterator[None]:
         """Say what to do where AWS's own message does not."""
         try:
             yield
+        except TableThrottled as error:
+            raise UnreadableMetrics(
+                f"table {self.table_name} is throttled: ask for fewer days, or again later"
+            ) from error
         except ClientError as error:
             advice = _WHAT_TO_DO.get(clients.error_code(error))
             if advice is None:

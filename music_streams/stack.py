@@ -15,7 +15,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
-from music_streams.aws.clients import error_code
+from music_streams.aws.clients import config, error_code
 from music_streams.errors import NoPipeline
 from music_streams.policy import Policy
 from music_streams.reader import MetricsReader
@@ -30,12 +30,7 @@ DEFAULT_STACK = "music-streams"
 _CHECKOUT = Path(__file__).resolve().parents[1]
 _NEEDED = ("LandingBucketName", "LakeBucketName", "MetricsTableName", "FilesTableName", "StateMachineArn")
 _SOCKETS = Path("/proc/net/tcp")
-_CONFIG: dict[str, Any] = {
-    "retries": {"mode": "standard", "max_attempts": 5},
-    "connect_timeout": 5,
-    "read_timeout": 60,
-    "max_pool_connections": 16,
-}
+_MAX_ATTEMPTS = 5  # of a call: somebody waits for the answer
 
 
 @dataclass(frozen=True)
@@ -130,7 +125,7 @@ class Stack:
     @property
     def _config(self) -> Config:
         # A proxy for the internet is none for this machine.
-        return Config(**_CONFIG, proxies={}) if self.is_local else Config(**_CONFIG)
+        return config(_MAX_ATTEMPTS, proxies={}) if self.is_local else config(_MAX_ATTEMPTS)
 
 
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
@@ -231,7 +226,7 @@ def _deployed_stack(name: str, endpoint: str | None) -> Stack:
     place = endpoint or "AWS"
     try:
         session = boto3.Session()
-        cloudformation: Any = session.client("cloudformation", config=Config(**_CONFIG))
+        cloudformation: Any = session.client("cloudformation", config=config(_MAX_ATTEMPTS))
         found = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
         raise _explained(error, name, place) from error

@@ -20,13 +20,14 @@ _TIMESTAMP = re.compile(
 
 
 def json_object(text: str | bytes) -> dict[str, Any]:
-    """The JSON object that a text holds.
+    """The JSON object that a text holds: no name in it comes twice, and all of its text can be written as UTF-8.
 
     Raises:
         ValueError: it holds something else, or is nested too deeply to be read.
     """
     try:
         content = json.loads(text, object_pairs_hook=_once, parse_constant=_refused)
+        json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair can be read, and never written
     except RecursionError:
         raise ValueError("must be a JSON object, not nested a thousandfold") from None
     except ValueError:

@@ -14,8 +14,9 @@ from rich.text import Text
 
 from music_streams import clock, formats
 from music_streams.stack import Stack
-from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.sources import Source
+from music_streams.state.statuses import Status
 from music_streams_cli import output
 from music_streams_cli.errors import NoCloud, TimedOut
 

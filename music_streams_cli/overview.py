@@ -10,8 +10,9 @@ from music_streams import formats
 from music_streams.operate import files, health
 from music_streams.operate.health import Health
 from music_streams.stack import Stack
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
 from music_streams.state.sources import Source
+from music_streams.state.statuses import Status
 from music_streams_cli.journey import LANDED
 
 

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from music_streams import clock, formats
 from music_streams.reconcile.findings import FileFinding, Findings, State
 from music_streams.reconcile.plan import Plan
-from music_streams.reconcile.reconciler import Look, Reconciler
+from music_streams.reconcile.reconciler import Inspection, Reconciler
 from music_streams.reconcile.reports import Report, run_name
 from music_streams.reconcile.waiting import unsettled
 from music_streams.stack import Stack
@@ -36,10 +36,10 @@ class Reconciliation(Operation):
 
     stack: Stack
     reconciler: Reconciler
-    before: Look
+    before: Inspection
     planned: Plan
     name: str = "reconcile"
-    _after: Look | None = field(default=None, init=False)
+    _after: Inspection | None = field(default=None, init=False)
     _report: str = field(default="", init=False)
 
     @property
@@ -117,7 +117,7 @@ class Reconciliation(Operation):
         return not self._last.findings.is_whole
 
     @property
-    def _last(self) -> Look:
+    def _last(self) -> Inspection:
         return self._after or self.before
 
 

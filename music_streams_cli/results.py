@@ -5,7 +5,8 @@ from rich.console import RenderableType
 from music_streams.operate import next_steps
 from music_streams.operate.files import reason_of
 from music_streams.stack import Stack
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
+from music_streams.state.statuses import Status
 from music_streams_cli import journey, output
 
 TROUBLE = frozenset({Status.QUARANTINED, Status.FAILED})

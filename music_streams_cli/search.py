@@ -1,19 +1,23 @@
 """Which files somebody means: by source_id or its beginning, key, name, batch or execution."""
 
-import json
+import logging
 import re
 from collections.abc import Callable, Iterable
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
+from botocore.exceptions import ClientError
 
 from music_streams import formats
-from music_streams.aws.clients import error_code
+from music_streams.aws.clients import is_gone
+from music_streams.errors import DamagedObject
 from music_streams.operate import files
 from music_streams.stack import Stack
 from music_streams.state.ledger import Entry
-from music_streams.state.run_files import RunFolder
+from music_streams.state.run_files import RunFolder, read_manifest
 from music_streams.state.sources import ID_DIGITS, Source
 from music_streams_cli.errors import BadUsage
+
+log = logging.getLogger(__name__)
 
 _FEWEST_DIGITS = 4  # of the beginning of an id; fewer would match by accident
 _MOST_TOLD = 10  # files of one name
@@ -117,15 +121,18 @@ def _by_id(stack: Stack, wanted: str) -> list[Entry]:
     entry = stack.ledger.entry(wanted)
     if entry:
         return [entry]
-    manifest_key = RunFolder(stack.lake_bucket, wanted).key("manifest.json")
     try:
-        body = stack.s3.get_object(Bucket=stack.lake_bucket, Key=manifest_key)["Body"].read()
-    except stack.s3.exceptions.ClientError as error:
-        if error_code(error) not in {"NoSuchKey", "404"}:
+        source_ids = read_manifest(stack.s3, RunFolder(stack.lake_bucket, wanted)).source_ids
+    except DamagedObject as error:
+        log.warning("%s", error)
+        source_ids = None
+    except ClientError as error:
+        if not is_gone(error):
             raise
-        # Runs' folders expire; the ledger remembers.
+        source_ids = None
+    if source_ids is None:  # runs' folders expire; the ledger remembers
         return list(stack.ledger.search(Attr("batch_id").eq(wanted)))
-    entries = stack.ledger.entries(source["source_id"] for source in json.loads(body)["sources"])
+    entries = stack.ledger.entries(source_ids)
     return sorted(entries.values(), key=lambda entry: entry.source.key)
 
 

@@ -11,17 +11,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PARALLEL_CALLS = 16
-_CONFIG = Config(
-    retries={"mode": "standard", "max_attempts": 10},
-    max_pool_connections=PARALLEL_CALLS,
-    connect_timeout=5,
-    read_timeout=60,
-)
+# S3 answers 405 for a version that is a delete marker, and HEAD by number: it has no body.
+_GONE = {"NoSuchKey", "NoSuchVersion", "404", "405", "MethodNotAllowed"}
+
+
+def config(max_attempts: int = 10, **more: Any) -> Config:  # noqa: ANN401 - botocore's own
+    """The settings of every client: time-outs, retries, connections; `more` are further ones of botocore's Config."""
+    return Config(
+        retries={"mode": "standard", "max_attempts": max_attempts},
+        max_pool_connections=PARALLEL_CALLS,
+        connect_timeout=5,
+        read_timeout=60,
+        **more,
+    )
 
 
 def client(service: str) -> Any:  # noqa: ANN401 - callers name the stub type of the service
     """A client of an AWS service; region, credentials and endpoint come from the environment."""
-    return boto3.client(service, config=_CONFIG)  # type: ignore[call-overload]  # service is no literal here
+    return boto3.client(service, config=config())  # type: ignore[call-overload]  # service is no literal here
 
 
 def dynamodb() -> Any:  # noqa: ANN401 - its stub type knows neither plain values nor condition objects
@@ -29,13 +36,18 @@ def dynamodb() -> Any:  # noqa: ANN401 - its stub type knows neither plain value
 
     It is the client behind boto3's resource, which unlike the resource itself may be shared between threads.
     """
-    return boto3.resource("dynamodb", config=_CONFIG).meta.client
+    return boto3.resource("dynamodb", config=config()).meta.client
 
 
 def error_code(error: Exception) -> str:
     """The AWS error code of a botocore ClientError, or '' for any other exception."""
     response: Mapping[str, Any] = getattr(error, "response", {})
     return str(response.get("Error", {}).get("Code", ""))
+
+
+def is_gone(error: Exception) -> bool:
+    """Whether an error says that an object, or the version that was named, does not exist."""
+    return error_code(error) in _GONE
 
 
 def split_uri(uri: str) -> tuple[str, str]:

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
-from music_streams.aws.clients import error_code
+from music_streams.aws.clients import error_code, is_gone
 from music_streams.errors import ArchiveMismatch, ObjectGone, Unreadable
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
-# S3 answers 405 for a version that is a delete marker.
-_GONE = {"NoSuchKey", "NoSuchVersion", "404", "405", "MethodNotAllowed"}
 # What S3 answers about an object that nobody here can read, and what to do. HEAD has no body: it answers by number.
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 _UNREADABLE = {
@@ -170,7 +168,7 @@ def _explained(s3: "S3Client", place: Place, done: str) -> Iterator[None]:
         yield
     except ClientError as error:
         code = error_code(error)
-        if code in _GONE or (code in {"InvalidArgument", "400"} and _never_was(s3, place)):
+        if is_gone(error) or (code in {"InvalidArgument", "400"} and _never_was(s3, place)):
             raise ObjectGone(
                 f"{place.uri} was deleted before it was {done}; upload it again if it is needed"
             ) from error

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 
-class Unit(StrEnum):
+class MetricUnit(StrEnum):
     """Units as CloudWatch calls them; a share of 1 has none there, since its Percent is of 100."""
 
     COUNT = "Count"
@@ -22,9 +22,9 @@ class Unit(StrEnum):
 class Metric(StrEnum):
     """Metrics by their names in CloudWatch."""
 
-    unit: Unit
+    unit: MetricUnit
 
-    def __new__(cls, name: str, unit: Unit = Unit.COUNT) -> "Metric":
+    def __new__(cls, name: str, unit: MetricUnit = MetricUnit.COUNT) -> "Metric":
         """A name with its unit."""
         metric = str.__new__(cls, name)
         metric._value_ = name
@@ -44,16 +44,16 @@ class Metric(StrEnum):
     # With a publication
     ROWS_ACCEPTED = "RowsAccepted"
     ROWS_REJECTED = "RowsRejected"
-    TIME_TO_PUBLISHED = "TimeToPublished", Unit.SECONDS
+    TIME_TO_PUBLISHED = "TimeToPublished", MetricUnit.SECONDS
 
     # Once a run
-    REJECTED_ROW_RATIO = "RejectedRowRatio", Unit.NONE
+    REJECTED_ROW_RATIO = "RejectedRowRatio", MetricUnit.NONE
     DAYS_RECOMPUTED = "DaysRecomputed"
     ITEMS_WRITTEN = "ItemsWritten"
     ITEMS_REFUSED = "ItemsRefused"
 
     # Every five minutes
-    OLDEST_FILE_AGE = "OldestFileAge", Unit.SECONDS
+    OLDEST_FILE_AGE = "OldestFileAge", MetricUnit.SECONDS
     WAITING_RECEIVED = "WaitingReceived"
     WAITING_VALID = "WaitingValid"
     WAITING_RUNNING = "WaitingRunning"
@@ -108,7 +108,7 @@ class Telemetry:
         """What was told, counts as one value each."""
         counts: Counter[Metric] = Counter()
         for metric, value in self._told:
-            if metric.unit is Unit.COUNT:
+            if metric.unit is MetricUnit.COUNT:
                 counts[metric] += int(value)
             else:
                 yield metric, value

@@ -21,8 +21,9 @@ from music_streams.aws.objects import Place
 from music_streams.errors import ArchiveMismatch, MusicStreamsError, TooManyMembers, Unreadable
 from music_streams.forget.packing import Unpacked
 from music_streams.forget.user_lines import UserLines
-from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.sources import Source
+from music_streams.state.statuses import Status
 from music_streams.validation.gunzip import CHUNK_BYTES, MAX_MEMBERS
 from music_streams.validation.verdicts import Verdict, judge
 
@@ -39,11 +40,11 @@ class Unclearable(MusicStreamsError):
     """A file cannot be looked through, or no line can be taken from it: it is to be deleted whole. Says why."""
 
 
-class OutOfTime(MusicStreamsError):
+class FileTooSlow(MusicStreamsError):
     """Looking through a file was not done in time."""
 
 
-class Outcome(Enum):
+class FileOutcome(Enum):
     """What became of a file."""
 
     CLEARED = auto()
@@ -68,7 +69,7 @@ class Clearing:
     max_file_bytes: int
     is_in_time: Callable[[], bool]
 
-    def clear(self, entry: Entry) -> Outcome:
+    def clear(self, entry: Entry) -> FileOutcome:
         """See to it that nothing of the users stays in any version of the file.
 
         Raises:
@@ -80,15 +81,17 @@ class Clearing:
         listed = list(self._versions(entry))
         place = next((each.place for each in listed if each.is_file and each.place.key == entry.place.key), None)
         staying = place and self._rewritten(entry, place)
-        outcome = Outcome.CLEARED if place else Outcome.GONE
+        outcome = FileOutcome.CLEARED if place else FileOutcome.GONE
         return (
-            outcome if self._sweep(entry, [each.place for each in listed if each.place != staying]) else Outcome.MOVED
+            outcome
+            if self._sweep(entry, [each.place for each in listed if each.place != staying])
+            else FileOutcome.MOVED
         )
 
-    def delete(self, entry: Entry) -> Outcome:
+    def delete(self, entry: Entry) -> FileOutcome:
         """Delete every version of a file."""
         listed = [each.place for each in self._versions(entry)]
-        return Outcome.GONE if self._sweep(entry, listed) else Outcome.MOVED
+        return FileOutcome.GONE if self._sweep(entry, listed) else FileOutcome.MOVED
 
     def _sweep(self, entry: Entry, places: list[Place]) -> bool:
         """Delete versions that were listed; none, and False, where the source has moved since its entry was read."""
@@ -143,7 +146,7 @@ class Clearing:
 
         judgement = judge(entry.source.key, stored(), limits.max_bytes, self.is_in_time, limits.members)
         if judgement.verdict is Verdict.TOO_SLOW:
-            raise OutOfTime
+            raise FileTooSlow
         lines = UserLines(self.users, judgement.header)
         content = Unpacked(stored(), max_members=limits.members, watched=limits.watch)
         found = lines.find(content)
@@ -238,7 +241,7 @@ class _Limits:
         """The same chunks, until the time is out."""
         for chunk in chunks:
             if not self.is_in_time():
-                raise OutOfTime
+                raise FileTooSlow
             yield chunk
 
 

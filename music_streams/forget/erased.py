@@ -1,15 +1,18 @@
 """What a run that forgets users has done to the kept files: ``erased.json`` in the run's folder."""
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from music_streams.aws.json_objects import read_json, write_json
 from music_streams.state.run_files import RunFolder
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 _NAME = "erased.json"
+_WHAT_TO_DO = (
+    "delete it: every file is looked through again then, and those that were deleted whole are told of no more"
+)
 
 
 @dataclass(frozen=True)
@@ -61,15 +64,21 @@ def write_erased(s3: "S3Client", folder: RunFolder, erased: Erased) -> None:
             source_id: {"object": each.object, "why": each.why} for source_id, each in sorted(erased.doomed.items())
         }
     content |= {name: sorted(ids) for name, ids in (("slow", erased.slow), ("failed", erased.failed)) if ids}
-    body = json.dumps(content, ensure_ascii=False).encode()
-    s3.put_object(Bucket=folder.bucket, Key=folder.key(_NAME), Body=body, ContentType="application/json")
+    write_json(s3, folder.bucket, folder.key(_NAME), content)
 
 
 def read_erased(s3: "S3Client", folder: RunFolder) -> Erased:
-    """Read the notes; empty ones where there are none yet."""
+    """Read the notes; empty ones where there are none yet.
+
+    Raises:
+        DamagedObject: they cannot be read.
+    """
     # Looked for in the list: who may only list runs/ hears 403, not 404, of an object that is not there.
     if not s3.list_objects_v2(Bucket=folder.bucket, Prefix=folder.key(_NAME)).get("KeyCount"):
         return Erased()
-    found = json.loads(s3.get_object(Bucket=folder.bucket, Key=folder.key(_NAME))["Body"].read())
+    return read_json(s3, folder.bucket, folder.key(_NAME), _erased, _WHAT_TO_DO)
+
+
+def _erased(found: dict[str, Any]) -> Erased:
     doomed = {source_id: Deleted(each["object"], each["why"]) for source_id, each in found.get("deleted", {}).items()}
     return Erased(set(found["done"]), doomed, set(found.get("slow", [])), set(found.get("failed", [])))

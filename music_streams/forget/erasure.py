@@ -22,24 +22,25 @@ from music_streams.aws.alerts import Alerts, listed
 from music_streams.aws.clients import PARALLEL_CALLS
 from music_streams.aws.objects import Place
 from music_streams.aws.slices import work_off
-from music_streams.forget.clearing import Clearing, Outcome, OutOfTime, Unclearable, about, is_kept, warn_of_move
+from music_streams.errors import DamagedObject
+from music_streams.forget.clearing import Clearing, FileOutcome, FileTooSlow, Unclearable, about, is_kept, warn_of_move
 from music_streams.forget.erased import Deleted, Erased, read_erased, write_erased
 from music_streams.formats import plural
-from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.removals import Removals
 from music_streams.state.run_files import RunFolder, read_manifest, read_summary
 from music_streams.state.sources import ID_DIGITS, execution_name
+from music_streams.state.statuses import AT_REST, WITHOUT_ROWS
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 log = logging.getLogger(__name__)
 
-_AT_REST = {Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED}
-_NOT_IN_LAKE = (Status.QUARANTINED, Status.RETRACTED)
 _SLICE_BYTES = 64 * 1024**2  # what a quarter of the function's time is enough for, and its memory, many times over
 _STAGED = re.compile(rf"runs/[^/]+/input/([0-9a-f]{{{ID_DIGITS}}})\.csv(\.gz)?")
-_OF_RUN = re.compile(r"runs/([^/]+)/(manifest\.json$|removed/)")
+# What forgets users has one attempt, and a batch_id in its name: folders of other names are not of the pipeline.
+_OF_RUN = re.compile(rf"runs/([0-9a-f]{{{ID_DIGITS}}})/(manifest\.json$|removed/\1-1/notes/)")
 
 
 @dataclass(frozen=True)
@@ -108,28 +109,50 @@ class Erasure:
 
     def _kept_entries(self, forgotten: list[str]) -> list[Entry]:
         """The entries of the files to look at, all of them at rest."""
-        unknown_to_lake = [entry for status in _NOT_IN_LAKE for entry in self.ledger.with_status(status)]
+        unknown_to_lake = [entry for status in WITHOUT_ROWS for entry in self.ledger.with_status(status)]
         entries = self.ledger.entries([*forgotten, *(entry.source.source_id for entry in unknown_to_lake)]).values()
         for entry in entries:
-            if entry.status not in _AT_REST:
+            if entry.status not in AT_REST:
                 warn_of_move(entry)
-        return [entry for entry in entries if entry.status in _AT_REST and is_kept(entry)]
+        return [entry for entry in entries if entry.status in AT_REST and is_kept(entry)]
 
     def _left_by_others(self, folder: RunFolder, users: list[int]) -> Iterator[str]:
         """The sources that other runs have found to hold rows of the users, and did not look through.
 
         Such a run has failed. The rows have left the lake with it: a later run finds none that tell of these sources.
+
+        Of a run whose manifest is damaged nobody knows whom it was to forget. It is taken to have forgotten these users
+        too: to look through a file in vain costs a read, to pass one over may leave lines of theirs for ever.
+
+        Raises:
+            DamagedObject: a note of such a run cannot be read, so that some files that may hold lines of the users are
+                not known. To report them as forgotten would be a lie.
         """
-        manifests, removals = set[str](), set[str]()
+        manifests, noted = set[str](), set[str]()
         for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=folder.bucket, Prefix="runs/"):
             for found in page.get("Contents", []):
                 if match := _OF_RUN.match(found["Key"]):
-                    (manifests if match[2] == "manifest.json" else removals).add(match[1])
-        for batch_id in sorted(manifests & removals - {folder.batch_id}):
+                    (manifests if match[2] == "manifest.json" else noted).add(match[1])
+        for batch_id in sorted(manifests & noted - {folder.batch_id}):
             other = RunFolder(folder.bucket, batch_id)
-            if not set(users).isdisjoint(read_manifest(self.s3, other).forget):
+            if self._may_have_forgotten(other, users):
                 removed = Removals(self.s3, folder.bucket).of(execution_name(batch_id, 1))
-                yield from removed.days.keys() - read_erased(self.s3, other).done
+                yield from removed.days.keys() - self._done_by(other)
+
+    def _may_have_forgotten(self, other: RunFolder, users: list[int]) -> bool:
+        try:
+            return not set(users).isdisjoint(read_manifest(self.s3, other).forget)
+        except DamagedObject as error:
+            log.warning("%s; the files that this run's notes name are looked through", error)
+            return True
+
+    def _done_by(self, other: RunFolder) -> set[str]:
+        """The sources that another run has looked through; none where its notes of that are damaged."""
+        try:
+            return read_erased(self.s3, other).done
+        except DamagedObject as error:
+            log.warning("%s; all files of this run are looked through again", error)
+            return set()
 
     def _clear(self, clearing: Clearing, part: list[Entry]) -> "_Results":
         """Look at files side by side. Whatever one of them raises, the others are looked at."""
@@ -140,7 +163,7 @@ class Erasure:
                 results.take(entry, ended.result())
             elif isinstance(error, Unclearable):
                 results.doomed[entry.source.source_id] = (entry, str(error))
-            elif isinstance(error, OutOfTime):
+            elif isinstance(error, FileTooSlow):
                 results.slow[entry.source.source_id] = entry
             else:
                 results.fail(entry, error)
@@ -219,9 +242,9 @@ class _Results:
         """The files that this step need not look at again."""
         return self.cleared | self.gone | self.moved
 
-    def take(self, entry: Entry, outcome: Outcome) -> None:
+    def take(self, entry: Entry, outcome: FileOutcome) -> None:
         """Sort a file in by what became of it."""
-        of_outcome = {Outcome.CLEARED: self.cleared, Outcome.GONE: self.gone, Outcome.MOVED: self.moved}
+        of_outcome = {FileOutcome.CLEARED: self.cleared, FileOutcome.GONE: self.gone, FileOutcome.MOVED: self.moved}
         of_outcome[outcome].add(entry.source.source_id)
 
     def fail(self, entry: Entry, error: BaseException) -> None:
@@ -238,7 +261,9 @@ class _Results:
         self.slow = {}
 
 
-def _side_by_side(act: Callable[[Entry], Outcome], entries: list[Entry]) -> list[tuple[Entry, "Future[Outcome]"]]:
+def _side_by_side(
+    act: Callable[[Entry], FileOutcome], entries: list[Entry]
+) -> list[tuple[Entry, "Future[FileOutcome]"]]:
     """Act on a few entries at once, until each has ended, well or with an exception."""
     with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
         futures = [pool.submit(act, entry) for entry in entries]

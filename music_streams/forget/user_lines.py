@@ -25,7 +25,7 @@ Piece = tuple[list[bytes], int | None]
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundLines:
     """What the first look found.
 
     Attributes:
@@ -59,7 +59,7 @@ class UserLines:
         self._columns = len(header)
         self._user_id_at = header.index("user_id") if "user_id" in header else None
 
-    def find(self, chunks: Iterable[bytes]) -> Found:
+    def find(self, chunks: Iterable[bytes]) -> FoundLines:
         """The first look."""
         lines, long_lines = 0, set()
         for number, pieces in itertools.groupby(_pieces(chunks), key=operator.itemgetter(1)):
@@ -67,9 +67,9 @@ class UserLines:
                 lines += sum(self._goes(line) for whole, _ in pieces if self._is_among(whole) for line in whole)
             elif self._is_held_in(part for [part], _ in pieces):
                 long_lines.add(number)
-        return Found(lines + len(long_lines), frozenset(long_lines))
+        return FoundLines(lines + len(long_lines), frozenset(long_lines))
 
-    def without(self, found: Found, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    def without(self, found: FoundLines, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """The second look: the bytes of all other lines, of the same file."""
         for lines, number in _pieces(chunks):
             if number is None:

@@ -25,8 +25,9 @@ from music_streams.ingest.launch import Launch
 from music_streams.ingest.outcomes import Outcome
 from music_streams.run.executions import Executions
 from music_streams.run.quarantine import Quarantine
-from music_streams.state.ledger import OBJECT_GONE, UNREADABLE, Entry, Ledger, Status
+from music_streams.state.ledger import OBJECT_GONE, UNREADABLE, Entry, Ledger
 from music_streams.state.sources import Source
+from music_streams.state.statuses import Status
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -11,14 +11,15 @@ from music_streams.ingest.batches import Taken
 from music_streams.ingest.judging import Judge
 from music_streams.ingest.launch import Launch
 from music_streams.ingest.outcomes import Outcome
-from music_streams.run.archive import archive_source, is_open
+from music_streams.run.archive import archive_source, awaits_archiving
 from music_streams.run.executions import Executions
 from music_streams.run.failure import fail_source
 from music_streams.run.job_runs import JobRuns
-from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.requests import Action, Attempt, Forget, Rebuild, Request
 from music_streams.state.run_files import Manifest, RunFolder, write_manifest
 from music_streams.state.sources import Treatment, execution_name
+from music_streams.state.statuses import Status
 from music_streams.validation.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class OperatorRequests:
 
     def _carry_on(self, entry: Entry) -> bool:
         """Take the last steps for a source whose metrics stand and whose execution is over; whether it was one."""
-        if not is_open(entry) or self.executions.is_alive(entry.execution_arn):
+        if not awaits_archiving(entry) or self.executions.is_alive(entry.execution_arn):
             return False
         archive_source(self.s3, self.ledger, entry)
         return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from music_streams.maintain import report
-from music_streams.maintain.report import Report
+from music_streams.maintain.report import UpkeepReport
 from music_streams.maintain.upkeep import Upkeep
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from music_streams.transform.spark.lake import IcebergLake
 
 
-def run(lake: IcebergLake, s3: S3Client, bucket: str, run_id: str, rejected_rows_days: int, now: datetime) -> Report:
+def run(
+    lake: IcebergLake, s3: S3Client, bucket: str, run_id: str, rejected_rows_days: int, now: datetime
+) -> UpkeepReport:
     """Do the upkeep of the tables that there are; may be repeated at any point.
 
     Args:
@@ -30,6 +32,6 @@ def run(lake: IcebergLake, s3: S3Client, bucket: str, run_id: str, rejected_rows
     """
     upkeep = Upkeep(lake, now)
     tables = [table for table in (REJECTED_ROWS, LISTENS) if lake.exists(table)]
-    done = Report(run_id, [upkeep.of(table, rejected_rows_days) for table in tables])
+    done = UpkeepReport(run_id, [upkeep.of(table, rejected_rows_days) for table in tables])
     report.write(s3, bucket, done)
     return done

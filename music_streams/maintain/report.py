@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+
+from music_streams.aws.json_objects import read_json, write_json
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -46,27 +47,31 @@ class TableReport:
 
 
 @dataclass(frozen=True)
-class Report:
+class UpkeepReport:
     """One run of the upkeep."""
 
     run_id: str
     tables: list[TableReport]
 
 
-def write(s3: S3Client, bucket: str, report: Report) -> None:
+def write(s3: S3Client, bucket: str, report: UpkeepReport) -> None:
     """Keep a report in the lake bucket."""
-    content = json.dumps(asdict(report), indent=1).encode()
-    s3.put_object(Bucket=bucket, Key=_key(report.run_id), Body=content, ContentType="application/json")
+    write_json(s3, bucket, _key(report.run_id), asdict(report), indent=1, is_ascii=True)
 
 
-def read(s3: S3Client, bucket: str, run_id: str) -> Report:
+def read(s3: S3Client, bucket: str, run_id: str) -> UpkeepReport:
     """The report of a job run that succeeded."""
-    content: dict[str, Any] = json.loads(s3.get_object(Bucket=bucket, Key=_key(run_id))["Body"].read())
+    return read_json(
+        s3, bucket, _key(run_id), _report, "the upkeep itself was done: music-streams maintain does another"
+    )
+
+
+def _report(content: dict[str, Any]) -> UpkeepReport:
     tables = [
         TableReport(**{**each, "before": Size(**each["before"]), "after": Size(**each["after"])})
         for each in content["tables"]
     ]
-    return Report(content["run_id"], tables)
+    return UpkeepReport(content["run_id"], tables)
 
 
 def _key(run_id: str) -> str:

@@ -6,12 +6,12 @@ from itertools import islice
 
 from music_streams.aws.telemetry import Metric, Telemetry
 from music_streams.formats import between
-from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.ledger import Entry, Ledger
+from music_streams.state.statuses import UNPUBLISHED, Status
 
 MOST_READ = 10_000
 """Files of a status that are looked at, those that moved longest ago first: a look costs no more than that."""
 
-_UNPUBLISHED = (Status.RECEIVED, Status.VALID, Status.RUNNING)
 _GAUGES = {
     Status.RECEIVED: Metric.WAITING_RECEIVED,
     Status.VALID: Metric.WAITING_VALID,
@@ -41,7 +41,7 @@ class Backlog:
     @property
     def waiting(self) -> int:
         """Files whose metrics are waited for."""
-        return sum(self.standing[status] for status in _UNPUBLISHED)
+        return sum(self.standing[status] for status in UNPUBLISHED)
 
     def tell(self, telemetry: Telemetry, now: str) -> None:
         """Tell every gauge, the zeros too: a gauge that is silent is broken."""
@@ -57,7 +57,7 @@ def look(ledger: Ledger) -> Backlog:
     for entry in _entries(ledger):
         standing[entry.status] += 1
         is_older = oldest is None or entry.waiting_since < oldest.waiting_since
-        if entry.status in _UNPUBLISHED and is_older:
+        if entry.status in UNPUBLISHED and is_older:
             oldest = entry
     return Backlog(standing, oldest)
 

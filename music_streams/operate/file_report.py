@@ -1,19 +1,22 @@
 """One file's whole story, from the ledger, the bucket, Step Functions, Glue, the run's folder and the metrics."""
 
+import logging
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from music_streams.aws.clients import error_code
+from music_streams.aws.clients import is_gone
+from music_streams.errors import DamagedObject
 from music_streams.operate import files, history, next_steps
 from music_streams.operate.history import Execution
 from music_streams.stack import Stack
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
 from music_streams.state.run_files import RunFolder, Summary, read_summary
+from music_streams.state.statuses import AT_REST, Status
 
-_GONE = {"NoSuchKey", "NoSuchVersion", "404", "405", "MethodNotAllowed"}
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Story:
 
     Attributes:
         execution: None where it has none, or where AWS remembers it no more.
-        summary: None where its run has written none, or where it has expired.
+        summary: None where its run has written none that can be read, or where it has expired.
     """
 
     entry: Entry
@@ -88,7 +91,7 @@ def location_of(stack: Stack, entry: Entry) -> Location:
     """Where the file lies now, looked up rather than believed."""
     source = entry.source
     stays = source.kind.is_reference and entry.status is Status.ARCHIVED  # a copy is in the archive
-    if not stays and entry.status in {Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED} and entry.archive_key:
+    if not stays and entry.status in AT_REST and entry.archive_key:
         return Location(f"s3://{source.bucket}/{entry.archive_key}", _exists(stack, source.bucket, entry.archive_key))
     return Location(source.uri, _exists(stack, source.bucket, source.key, VersionId=source.version_id))
 
@@ -97,7 +100,7 @@ def _exists(stack: Stack, bucket: str, key: str, **version: str) -> bool:
     try:
         stack.s3.head_object(Bucket=bucket, Key=key, **version)  # type: ignore[arg-type]  # VersionId or nothing
     except ClientError as error:
-        if error_code(error) in _GONE:
+        if is_gone(error):
             return False
         raise
     return True
@@ -109,8 +112,11 @@ def _summary(stack: Stack, entry: Entry) -> Summary | None:
         return None
     try:
         summary = read_summary(stack.s3, RunFolder(stack.lake_bucket, entry.batch_id))
+    except DamagedObject as error:
+        log.warning("%s", error)
+        return None
     except ClientError as error:
-        if error_code(error) in _GONE:
+        if is_gone(error):
             return None
         raise
     return summary if entry.execution_arn.endswith(f":{summary.execution}") else None

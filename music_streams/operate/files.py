@@ -1,21 +1,19 @@
 """Files as the ledger and the bucket know them."""
 
-import json
 from collections.abc import Iterator, Set
 from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from music_streams.aws.clients import error_code
+from music_streams.aws.json_objects import find_sound_json
 from music_streams.reconcile import inventory
 from music_streams.stack import Stack
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
 from music_streams.state.sources import Source
+from music_streams.state.statuses import IN_PROGRESS, Status
 
 STREAMS_PREFIX = "incoming/"
-OPEN = (Status.RECEIVED, Status.VALID, Status.RUNNING, Status.PUBLISHED)  # something is still to happen by itself
+_REASON_IS_DAMAGED = "the ledger keeps the verdict; what was wrong in detail, only the file itself tells now"
 _LOOKED_UP_AT_ONCE = 1_000  # versions
 
 
@@ -27,25 +25,24 @@ def as_json(entry: Entry) -> dict[str, Any]:
 
 def ended_at(entry: Entry) -> str:
     """The stamp at which its metrics stood, or at which it was put aside; '' where it is still on its way."""
-    if entry.status in OPEN and not entry.published_at:
+    if entry.status in IN_PROGRESS and not entry.published_at:
         return ""
     return entry.published_at or entry.updated_at
 
 
 def reason_of(stack: Stack, entry: Entry) -> dict[str, Any] | None:
-    """The reason.json beside a quarantined file; None where there is none."""
+    """The reason.json beside a quarantined file; None where there is none, or none that can be read."""
     if entry.status is not Status.QUARANTINED:
         return None
     kept = entry.archive_key or entry.source.kept_key("quarantine")  # the reason lies there though the file does not
     key = kept.rsplit("/", 1)[0] + "/reason.json"
-    try:
-        body = stack.s3.get_object(Bucket=entry.source.bucket, Key=key)["Body"].read()
-    except ClientError as error:
-        if error_code(error) in {"NoSuchKey", "404"}:
-            return None
-        raise
-    reason: dict[str, Any] = json.loads(body)
-    return reason
+    return find_sound_json(stack.s3, entry.source.bucket, key, _reason, _REASON_IS_DAMAGED)
+
+
+def _reason(raw: dict[str, Any]) -> dict[str, Any]:
+    if not all(isinstance(raw[name], str) for name in ("verdict", "detail", "what_to_do")):
+        raise TypeError
+    return raw
 
 
 def landed(stack: Stack, known: Set[str] = frozenset()) -> Iterator[Source]:

@@ -10,8 +10,8 @@ from music_streams import clock, formats, policy
 from music_streams.operate import files
 from music_streams.reconcile.reports import Reports
 from music_streams.stack import Stack
-from music_streams.state.ledger import Status
 from music_streams.state.sources import Source
+from music_streams.state.statuses import IN_PROGRESS, NOT_AT_REST, Status
 
 _DAY = timedelta(days=1)
 _DEAD_LETTER_QUEUES = ("ArrivalsDeadLetterQueueUrl", "FailuresDeadLetterQueueUrl")
@@ -120,26 +120,26 @@ class Health:
 
 
 @dataclass(frozen=True)
-class Look:
+class HealthReading:
     """The health, and the files of which the ledger does not know yet."""
 
     health: Health
     landed: list[Source]
 
 
-def read(stack: Stack, now: datetime) -> Look:
+def read(stack: Stack, now: datetime) -> HealthReading:
     """Read how the pipeline is: everything that is on its way or failed, whole."""
-    pending = {status: list(stack.ledger.with_status(status)) for status in (*files.OPEN, Status.FAILED)}
+    pending = {status: list(stack.ledger.with_status(status)) for status in NOT_AT_REST}
     known = {entry.source.source_id for entries in pending.values() for entry in entries}
     landed = list(files.landed(stack, known))
     waiting = [
-        *(Waiting(entry.source.name, entry.waiting_since) for each in files.OPEN for entry in pending[each]),
+        *(Waiting(entry.source.name, entry.waiting_since) for each in IN_PROGRESS for entry in pending[each]),
         *(Waiting(source.name, source.received_at) for source in landed),
     ]
     failed = [entry.source.name for entry in pending[Status.FAILED]]
     quarantined = sum(1 for _ in stack.ledger.with_status(Status.QUARANTINED, since=clock.stamp(now - _DAY)))
     sla = stack.policy.latency_sla_seconds
-    return Look(Health(waiting, failed, quarantined, _dead_letters(stack), now, _check(stack), sla), landed)
+    return HealthReading(Health(waiting, failed, quarantined, _dead_letters(stack), now, _check(stack), sla), landed)
 
 
 def _check(stack: Stack) -> Check | None:

@@ -13,7 +13,7 @@ from music_streams.stack import Stack
 
 
 @dataclass
-class State:
+class StateVisit:
     """One visit to a state; `seconds` is None while it lasts."""
 
     name: str
@@ -44,7 +44,7 @@ class Execution:
     started_at: datetime
     seconds: float | None
     error: str = ""
-    states: list[State] = field(default_factory=list)
+    states: list[StateVisit] = field(default_factory=list)
     glue_runs: list[GlueRun] = field(default_factory=list)
 
 
@@ -90,13 +90,13 @@ def glue_run_ids(stack: Stack, arn: str) -> list[str]:
         raise
 
 
-def states(events: list[dict[str, Any]]) -> list[State]:
+def states(events: list[dict[str, Any]]) -> list[StateVisit]:
     """The states in the order in which they were entered, from the events of a history."""
-    visited: list[State] = []
+    visited: list[StateVisit] = []
     for event in events:
         kind = event["type"]
         if kind.endswith("StateEntered"):
-            visited.append(State(event["stateEnteredEventDetails"]["name"], event["timestamp"]))
+            visited.append(StateVisit(event["stateEnteredEventDetails"]["name"], event["timestamp"]))
         elif not visited:
             continue
         elif kind.endswith("StateExited"):

@@ -2,8 +2,9 @@
 
 import shlex
 
-from music_streams.operate.files import OPEN, STREAMS_PREFIX
-from music_streams.state.ledger import OBJECT_GONE, UNREADABLE, Entry, Status
+from music_streams.operate.files import STREAMS_PREFIX
+from music_streams.state.ledger import OBJECT_GONE, UNREADABLE, Entry
+from music_streams.state.statuses import IN_PROGRESS, Status
 from music_streams.validation.verdicts import Verdict
 
 _PARKED = "unknown_track"
@@ -41,7 +42,7 @@ def next_steps(entry: Entry, *, is_local: bool, stall_seconds: float) -> list[st
             f"see why: music-streams logs --file {source_id}" if is_local else f"see why: {history}",
             f"once the cause is mended: music-streams redrive {source_id}",
         ]
-    if entry.status in OPEN:
+    if entry.status in IN_PROGRESS:
         stands_still = entry.is_older_than(stall_seconds)
         again = [f"where its execution does not go on: music-streams redrive {source_id}"] if stands_still else []
         return ["music-streams status --watch", *again]

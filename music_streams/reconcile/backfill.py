@@ -3,9 +3,10 @@
 from boto3.dynamodb.conditions import Attr
 
 from music_streams.reconcile import stalled
-from music_streams.reconcile.plan import Repair, What
-from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.reconcile.plan import Repair, RepairKind
+from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.requests import Action
+from music_streams.state.statuses import Status
 
 
 def replays(ledger: Ledger, day: str) -> list[Repair]:
@@ -32,4 +33,4 @@ def failed(ledger: Ledger, asked: list[Repair]) -> list[Entry]:
 def _replay(entry: Entry, day: str) -> Repair:
     message = stalled.ask(entry, Action.REPLAY)
     why = f"backfill of {day}"
-    return Repair(What.REPLAY, entry.source.name, why, message, entry.source.source_id, entry.attempt + 1)
+    return Repair(RepairKind.REPLAY, entry.source.name, why, message, entry.source.source_id, entry.attempt + 1)

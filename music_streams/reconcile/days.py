@@ -4,18 +4,18 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from music_streams.aws.dynamodb import batch_get
 from music_streams.reconcile import drift
 from music_streams.reconcile.findings import DayFinding, DayState
 from music_streams.reconcile.lake import LakeReader, Listens
 from music_streams.reconcile.recount import Recount, recount
 from music_streams.run.executions import Executions
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
 from music_streams.state.sources import batch_and_attempt
+from music_streams.state.statuses import AT_REST
 
-_AT_REST = {Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED}
 _DAYS_AT_ONCE = 31
 _TOLD = 10  # differences of a day
-_KEYS_AT_ONCE = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 
 
 @dataclass(frozen=True)
@@ -122,18 +122,11 @@ class DayJudge:
     def _fences(self, days: list[str]) -> dict[str, dict[str, Any]]:
         """The fence items by day."""
         keys = [{"source_id": f"FENCE#{day}"} for day in days]
-        found: dict[str, dict[str, Any]] = {}
-        while keys:
-            page, keys = keys[:_KEYS_AT_ONCE], keys[_KEYS_AT_ONCE:]
-            answer = self.dynamodb.batch_get_item(
-                RequestItems={self.files_table: {"Keys": page, "ConsistentRead": True}}
-            )
-            found |= {item["source_id"].partition("#")[2]: item for item in answer["Responses"][self.files_table]}
-            keys += answer.get("UnprocessedKeys", {}).get(self.files_table, {}).get("Keys", [])
-        return found
+        found = batch_get(self.dynamodb, self.files_table, keys)
+        return {item["source_id"].partition("#")[2]: item for item in found}
 
     def _busy(self, entries: Sequence[Entry]) -> Busy:
-        moving = [entry for entry in entries if entry.status not in _AT_REST]
+        moving = [entry for entry in entries if entry.status not in AT_REST]
         known = {entry.batch_id for entry in moving}
         return Busy(
             frozenset(entry.source.source_id for entry in moving),

@@ -3,20 +3,25 @@
 ``reports/drafts/<digest of the run>/before.json``, ``plan.json``, ``after.json`` in the lake bucket.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from music_streams.aws.json_objects import read_json, write_json
 from music_streams.reconcile.findings import Findings
 from music_streams.reconcile.plan import Plan, Repair
-from music_streams.reconcile.reconciler import Look
+from music_streams.reconcile.reconciler import Inspection
 from music_streams.reconcile.records import DayRecord
 from music_streams.reconcile.reports import Report, run_name
+from music_streams.reconcile.typed import well_typed
 from music_streams.state.sources import request_batch_id
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+
+T = TypeVar("T")
+
+_WHAT_TO_DO = "start the reconciliation again: it writes new drafts"
 
 
 @dataclass(frozen=True)
@@ -31,16 +36,15 @@ class Drafts:
     bucket: str
     run_id: str
 
-    def write_look(self, when: str, look: Look) -> str:
+    def write_look(self, when: str, look: Inspection) -> str:
         """Keep what was seen; answers the sentence."""
         records = [record.as_json() for record in look.records]
         self._write(when, {"findings": look.findings.as_json(), "records": records})
         return look.findings.sentence
 
-    def look(self, when: str) -> Look:
+    def look(self, when: str) -> Inspection:
         """What was seen."""
-        told = self._read(when)
-        return Look(Findings.from_json(told["findings"]), [DayRecord.from_json(each) for each in told["records"]])
+        return self._read(when, _look)
 
     def write_plan(self, plan: Plan) -> None:
         """Keep what was planned."""
@@ -54,17 +58,16 @@ class Drafts:
             dry_run: whether repairs were only planned.
             is_asked: whether they were asked for, so that it was looked again.
         """
-        before, planned = self.look("before"), self._read("plan")
+        before, planned = self.look("before"), self._read("plan", _plan)
         after = self.look("after") if is_asked else None
-        repairs = [Repair.from_json(told) for told in planned["repairs"]]
         report = Report(
             run_name(before.findings.looked_at),
             by,
             dry_run,
             before.findings,
             after.findings if after else None,
-            repairs,
-            planned["left"],
+            planned.repairs,
+            planned.left,
         )
         return report, (after or before).records
 
@@ -72,9 +75,17 @@ class Drafts:
         return f"reports/drafts/{request_batch_id('draft', self.run_id)}/{name}.json"
 
     def _write(self, name: str, content: Mapping[str, object]) -> None:
-        body = json.dumps(content, ensure_ascii=False).encode()
-        self.s3.put_object(Bucket=self.bucket, Key=self._key(name), Body=body, ContentType="application/json")
+        write_json(self.s3, self.bucket, self._key(name), content)
 
-    def _read(self, name: str) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(self.s3.get_object(Bucket=self.bucket, Key=self._key(name))["Body"].read())
-        return answer
+    def _read(self, name: str, form: Callable[[dict[str, Any]], T]) -> T:
+        return read_json(self.s3, self.bucket, self._key(name), form, _WHAT_TO_DO)
+
+
+def _look(told: dict[str, Any]) -> Inspection:
+    return well_typed(
+        Inspection(Findings.from_json(told["findings"]), [DayRecord.from_json(each) for each in told["records"]])
+    )
+
+
+def _plan(told: dict[str, Any]) -> Plan:
+    return well_typed(Plan([Repair.from_json(repair) for repair in told["repairs"]], told["left"]))

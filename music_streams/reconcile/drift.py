@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.conditions import Key
 
 from music_streams.aws.clients import PARALLEL_CALLS
-from music_streams.reader import UnreadableMetrics
+from music_streams.aws.dynamodb import KEYS_AT_ONCE, batch_get
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -22,11 +21,9 @@ Item = dict[str, Any]
 ItemKey = tuple[str, str]
 
 _OF_THE_RUN = frozenset({"version", "lake_uuid", "batch_id", "updated_at"})
-_BATCH_KEYS = 100  # the most that BatchGetItem takes
-_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds before keys that DynamoDB left unread are asked for again
 
 
-class What(StrEnum):
+class Deviation(StrEnum):
     """How an item differs."""
 
     MISSING = "missing"
@@ -50,7 +47,7 @@ class Difference:
 
     pk: str
     sk: str
-    what: What
+    what: Deviation
     attribute: str = ""
     expected: Any = None
     found: Any = None
@@ -63,9 +60,9 @@ class Difference:
     def __str__(self) -> str:
         """A sentence for people."""
         name = f"{self.pk} / {self.sk}"
-        if self.what is What.MISSING:
+        if self.what is Deviation.MISSING:
             return f"{name} is missing: the lake has {self.expected['listen_count']} listens of it"
-        if self.what is What.GHOST:
+        if self.what is Deviation.GHOST:
             return f"{name} is a ghost: the lake has no listen of it"
         if self.expected is None:
             return f"{name}: {self.attribute} is {_shown(self.found)}, the lake says nothing of it"
@@ -86,7 +83,7 @@ def drift(dynamodb: Any, metrics_table: str, day: str, expected: list[Item]) -> 
         expected: every item of the day, TRACK items if they are published (see :func:`recount.recount`).
 
     Raises:
-        UnreadableMetrics: DynamoDB keeps leaving keys unread.
+        TableThrottled: DynamoDB keeps leaving keys unread.
     """
     listed = standing(dynamodb, metrics_table, day)
     suspected = {each.key for each in differences(expected, listed)}  # every TRACK item too
@@ -109,14 +106,13 @@ def standing_at(dynamodb: Any, metrics_table: str, keys: Iterable[ItemKey]) -> l
     """The items of the given keys, read consistently; of a key that has none, none.
 
     Raises:
-        UnreadableMetrics: DynamoDB keeps leaving keys unread.
+        TableThrottled: DynamoDB keeps leaving keys unread.
     """
     wanted = [{"pk": pk, "sk": sk} for pk, sk in sorted(set(keys))]
-    batches = [wanted[start:][:_BATCH_KEYS] for start in range(0, len(wanted), _BATCH_KEYS)]
+    batches = [wanted[start:][:KEYS_AT_ONCE] for start in range(0, len(wanted), KEYS_AT_ONCE)]
     with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
-        return [
-            item for items in pool.map(lambda batch: _batch(dynamodb, metrics_table, batch), batches) for item in items
-        ]
+        found = pool.map(lambda batch: list(batch_get(dynamodb, metrics_table, batch)), batches)
+        return [item for items in found for item in items]
 
 
 def differences(expected: Iterable[Item], standing: Iterable[Item]) -> list[Difference]:
@@ -135,13 +131,13 @@ def differences(expected: Iterable[Item], standing: Iterable[Item]) -> list[Diff
 
 def _of_item(key: ItemKey, expected: Item | None, found: Item | None) -> Iterator[Difference]:
     if found is None:
-        yield Difference(*key, What.MISSING, expected=expected)
+        yield Difference(*key, Deviation.MISSING, expected=expected)
     elif expected is None:
-        yield Difference(*key, What.GHOST, found=found)
+        yield Difference(*key, Deviation.GHOST, found=found)
     else:
         data = {name: value for name, value in found.items() if name not in _OF_THE_RUN}
         for attribute, wanted, actual in _compared("", expected, data):
-            yield Difference(*key, What.VALUE, attribute, wanted, actual)
+            yield Difference(*key, Deviation.VALUE, attribute, wanted, actual)
 
 
 def _compared(path: str, expected: Any, found: Any) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401 - any attribute
@@ -154,20 +150,6 @@ def _compared(path: str, expected: Any, found: Any) -> Iterator[tuple[str, Any, 
             yield from _compared(f"{path}[{place}]", one, other)
     elif expected != found or isinstance(expected, bool) != isinstance(found, bool):  # to Python 1 is True
         yield path, expected, found
-
-
-def _batch(dynamodb: Any, metrics_table: str, keys: list[dict[str, str]]) -> list[Item]:  # noqa: ANN401 - see aws.dynamodb
-    found: list[Item] = []
-    request: Mapping[str, Any] = {metrics_table: {"Keys": keys, "ConsistentRead": True}}
-    for pause in (*_PAUSES, None):
-        answer = dynamodb.batch_get_item(RequestItems=request)
-        found += answer["Responses"].get(metrics_table, [])
-        request = answer["UnprocessedKeys"]
-        if not request:
-            return found
-        if pause is not None:
-            time.sleep(pause)
-    raise UnreadableMetrics(f"table {metrics_table} is throttled: try again later")
 
 
 def _key(item: Mapping[str, Any]) -> ItemKey:

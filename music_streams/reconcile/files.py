@@ -15,15 +15,14 @@ from music_streams.ingest import s3_events
 from music_streams.reconcile import inventory
 from music_streams.reconcile.findings import GAPS, FileFinding, State, Window
 from music_streams.reconcile.stalled import Repairs, Trouble
-from music_streams.run.archive import is_open
-from music_streams.state.ledger import OBJECT_GONE, Entry, Ledger, Status
+from music_streams.run.archive import awaits_archiving
+from music_streams.state.ledger import OBJECT_GONE, Entry, Ledger
 from music_streams.state.sources import ID_DIGITS, Source
+from music_streams.state.statuses import AT_REST, NOT_AT_REST, Status
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-_ON_ITS_WAY = (Status.RECEIVED, Status.VALID, Status.RUNNING, Status.PUBLISHED, Status.FAILED)
-_AT_REST = (Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED)
 _KEPT = ("archive", "quarantine")
 _SOURCE_ID = re.compile(rf"[0-9a-f]{{{ID_DIGITS}}}")
 
@@ -48,10 +47,10 @@ class Evidence:
     def is_at_its_end(self) -> bool:
         """Whether nothing is left to do about it, as the ledger says and the bucket does not deny."""
         entry = self.entry
-        if entry is None or is_open(entry):
+        if entry is None or awaits_archiving(entry):
             return False
         is_left_behind = entry.status is Status.QUARANTINED and self.landed is not None and not entry.stays_in_place
-        return entry.status in _AT_REST and not is_left_behind
+        return entry.status in AT_REST and not is_left_behind
 
 
 @dataclass(frozen=True)
@@ -132,11 +131,13 @@ class FileTaker:
 
     def _entries(self, window: Window) -> Iterable[Entry]:
         begin = f"{window.first}T00:00:00.000Z"
-        moving = chain.from_iterable(self.ledger.with_status(status) for status in _ON_ITS_WAY)
+        moving = chain.from_iterable(self.ledger.with_status(status) for status in NOT_AT_REST)
         # What arrived in the window cannot have moved last before it.
-        at_rest = chain.from_iterable(self.ledger.with_status(status, since=begin) for status in _AT_REST)
+        at_rest = chain.from_iterable(self.ledger.with_status(status, since=begin) for status in AT_REST)
         # Half retracted is not at rest, whenever it arrived.
-        return chain(moving, (entry for entry in at_rest if window.holds(entry.source.received_at) or is_open(entry)))
+        return chain(
+            moving, (entry for entry in at_rest if window.holds(entry.source.received_at) or awaits_archiving(entry))
+        )
 
     def _kept(self, prefix: str, day: str) -> Iterator[tuple[str, str]]:
         """source_id and key of what lies under archive/ or quarantine/ for a date of arrival."""
@@ -188,7 +189,7 @@ class FileTaker:
             state = State.FAILED if repair.trouble is Trouble.FAILED else State.STUCK
             why = f"{repair.trouble}: {entry.reason}" if entry.reason else str(repair.trouble)
             return _finding(entry, state, why, repair.message, repair.attempt)
-        if entry.status in _AT_REST and not is_open(entry):
+        if entry.status in AT_REST and not awaits_archiving(entry):
             return self._at_rest(each, entry)
         return self._on_its_way(entry)
 
@@ -213,7 +214,7 @@ class FileTaker:
         return _finding(entry, State.OK, "")
 
     def _on_its_way(self, entry: Entry) -> FileFinding:
-        if is_open(entry):
+        if awaits_archiving(entry):
             return _finding(entry, State.IN_FLIGHT, "its metrics stand; on its way to its end")
         is_late = entry.waiting_since < clock.seconds_before(clock.now(), self.late_seconds)
         if is_late:

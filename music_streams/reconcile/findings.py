@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
 
+from music_streams import clock
 from music_streams.state.sources import safe_name
 
 
@@ -67,8 +67,7 @@ class Window:
     @property
     def dates(self) -> list[str]:
         """Every date."""
-        first, last = date.fromisoformat(self.first), date.fromisoformat(self.last)
-        return [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
+        return clock.dates(self.first, self.last)
 
     def holds(self, stamp: str) -> bool:
         """Whether a moment lies in it."""

@@ -7,7 +7,6 @@ across a fork.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -18,6 +17,7 @@ from pyiceberg.expressions import AlwaysFalse, And, GreaterThanOrEqual, LessThan
 from pyiceberg.expressions.visitors import bind
 from pyiceberg.io.pyarrow import expression_to_pyarrow
 
+from music_streams import clock
 from music_streams.aws.clients import split_uri
 from music_streams.errors import LakeChanged
 from music_streams.transform.ports import DATABASE, LISTENS, Pinned
@@ -157,27 +157,16 @@ def _cleaned() -> LakeChanged:
 
 def _in_days(days: Iterable[str]) -> BooleanExpression:
     """Ranges on the column itself: Iceberg knows by them which partitions to read."""
-    return Or(AlwaysFalse(), AlwaysFalse(), *map(_in_range, _ranges(days)))  # it takes two at least
+    return Or(AlwaysFalse(), AlwaysFalse(), *map(_in_range, clock.unbroken(days)))  # it takes two at least
 
 
-def _in_range(days: tuple[date, date]) -> BooleanExpression:
+def _in_range(days: tuple[str, str]) -> BooleanExpression:
     first, last = days
     return And(
-        GreaterThanOrEqual("listened_at", _midnight(first).isoformat()),
-        LessThan("listened_at", _midnight(last + timedelta(days=1)).isoformat()),
+        GreaterThanOrEqual("listened_at", _midnight(first)),
+        LessThan("listened_at", _midnight(clock.day_after(last))),
     )
 
 
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
-
-
-def _ranges(days: Iterable[str]) -> list[tuple[date, date]]:
-    """The first and last day of each unbroken run of days."""
-    ranges: list[tuple[date, date]] = []
-    for day in sorted(map(date.fromisoformat, set(days))):
-        if ranges and ranges[-1][1] + timedelta(days=1) == day:
-            ranges[-1] = (ranges[-1][0], day)
-        else:
-            ranges.append((day, day))
-    return ranges
+def _midnight(day: str) -> str:
+    return f"{day}T00:00:00+00:00"

@@ -15,7 +15,7 @@ from music_streams.state.requests import Action, Attempt, Rebuild
 from music_streams.state.sources import kind_of
 
 
-class What(StrEnum):
+class RepairKind(StrEnum):
     """What a repair does."""
 
     REDRIVE = "redrive"
@@ -34,7 +34,7 @@ class Repair:
         batch_id: of a rebuild, the run's; else ''.
     """
 
-    what: What
+    what: RepairKind
     name: str
     why: str
     message: str
@@ -49,7 +49,7 @@ class Repair:
     @classmethod
     def from_json(cls, told: dict[str, Any]) -> "Repair":
         """What :meth:`as_json` told."""
-        return cls(**{**told, "what": What(told["what"])})
+        return cls(**{**told, "what": RepairKind(told["what"])})
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,8 @@ def _of_file(file: FileFinding, attempts_before_quarantine: int) -> Repair:
     if _is_to_blame(file, attempts_before_quarantine):
         message = requests.to_message(Attempt(file.source_id, file.attempt - 1, Action.PUT_ASIDE))
         why = f"{file.failures} attempts failed, and meanwhile other files went through"
-        return Repair(What.PUT_ASIDE, file.name, why, message, file.source_id, file.attempt)
-    what = What.REPLAY if file.state is State.MISSING and file.status else What.REDRIVE
+        return Repair(RepairKind.PUT_ASIDE, file.name, why, message, file.source_id, file.attempt)
+    what = RepairKind.REPLAY if file.state is State.MISSING and file.status else RepairKind.REDRIVE
     return Repair(what, file.name, file.why, file.message, file.source_id, file.attempt)
 
 
@@ -107,4 +107,4 @@ def _rebuild(days: Sequence[str], at: str) -> Repair:
     request = Rebuild(list(days), at)
     name = days[0] if len(days) == 1 else f"{days[0]} … {days[-1]}"
     why = "the items are not what the lake says"
-    return Repair(What.REBUILD, name, why, requests.to_message(request), batch_id=request.batch_id)
+    return Repair(RepairKind.REBUILD, name, why, requests.to_message(request), batch_id=request.batch_id)

@@ -23,14 +23,15 @@ from music_streams.reconcile.stalled import ask
 from music_streams.reconcile.waiting import taker
 from music_streams.stack import Stack
 from music_streams.state import requests
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
 from music_streams.state.requests import Action
 from music_streams.state.run_files import RunFolder, read_manifest
 from music_streams.state.sources import batch_and_attempt
+from music_streams.state.statuses import Status
 
 
 @dataclass(frozen=True)
-class Look:
+class Inspection:
     """What was seen at one moment.
 
     Attributes:
@@ -52,7 +53,7 @@ class Reconciler:
     stack: Stack
     grace_seconds: float | None = None
 
-    def look(self, window: Window, days: Iterable[str] = ()) -> Look:
+    def look(self, window: Window, days: Iterable[str] = ()) -> Inspection:
         """Bring together what S3, the ledger, Step Functions, the lake and the metrics say.
 
         Args:
@@ -86,7 +87,7 @@ class Reconciler:
             if not window.prefix
             else []
         )
-        return Look(findings, made)
+        return Inspection(findings, made)
 
     def plan(self, findings: Findings, max_repairs: int | None = None) -> Plan:
         """What to ask for, no more than so many repairs; None: the stack's MaxRepairs."""

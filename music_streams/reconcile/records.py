@@ -9,11 +9,12 @@ from typing import Any
 
 from music_streams import clock
 from music_streams.formats import between
-from music_streams.state.ledger import Entry, Status
+from music_streams.reconcile.typed import well_typed
+from music_streams.state.ledger import Entry
+from music_streams.state.statuses import REFUSED_OR_FAILED, WITHOUT_ROWS
 
 STAGES = ("judged", "started", "published", "archived")
 _HOURS = 24
-_NOT_PROMISED = {Status.QUARANTINED, Status.RETRACTED}
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,18 @@ class DayRecord:
 
     @classmethod
     def from_json(cls, told: dict[str, Any]) -> "DayRecord":
-        """What :meth:`as_json` told."""
+        """What :meth:`as_json` told.
+
+        Raises:
+            LookupError, TypeError, ValueError: it is something else.
+        """
         known = {name: value for name, value in told.items() if name != "attainment"}
         published = known["to_published"]
         stages = {name: Percentiles(**each) for name, each in known["stages"].items()}
-        return cls(**{**known, "to_published": Percentiles(**published) if published else None, "stages": stages})
+        made = cls(**{**known, "to_published": Percentiles(**published) if published else None, "stages": stages})
+        if not len(made.arrivals_by_hour) == len(made.published_by_hour) == _HOURS:
+            raise ValueError("must be a number for each hour")
+        return well_typed(made)
 
 
 def record(day: str, entries: Iterable[Entry], target_seconds: float, now: str) -> DayRecord:
@@ -97,12 +105,12 @@ def record(day: str, entries: Iterable[Entry], target_seconds: float, now: str) 
         now: a stamp.
     """
     files = [e for e in entries if e.source.received_at[:10] == day and not e.source.kind.is_reference]
-    promised = [entry for entry in files if entry.status not in _NOT_PROMISED]
+    promised = [entry for entry in files if entry.status not in WITHOUT_ROWS]
     spans = (between(entry.source.received_at, entry.first_published_at) for entry in promised)
     seconds = [span for span in spans if span is not None]
     overdue = clock.seconds_before(now, target_seconds)
     late = sum(not entry.first_published_at and entry.source.received_at < overdue for entry in promised)
-    aside = [entry.reason for entry in files if entry.status in {Status.QUARANTINED, Status.FAILED}]
+    aside = [entry.reason for entry in files if entry.status in REFUSED_OR_FAILED]
     rejected: Counter[str] = Counter()
     for entry in files:
         rejected.update(entry.rejected)

@@ -5,23 +5,22 @@
 ``reports/days/<YYYY-MM-DD>.json``              the arrivals of a date in numbers (records.DayRecord)
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from music_streams.aws.clients import error_code
+from music_streams import clock, strict
+from music_streams.aws.json_objects import find_sound_json, write_json
 from music_streams.reconcile.findings import Findings
 from music_streams.reconcile.plan import Repair
 from music_streams.reconcile.records import DayRecord
+from music_streams.reconcile.typed import well_typed
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 _LATEST = "reports/latest.json"
+_WHAT_TO_DO = "delete it; the next reconciliation (music-streams reconcile) writes a new report"
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,12 @@ class Report:
 
     @classmethod
     def from_json(cls, told: dict[str, Any]) -> "Report":
-        """What :meth:`as_json` told."""
-        return cls(
+        """What :meth:`as_json` told.
+
+        Raises:
+            LookupError, TypeError, ValueError: it is something else.
+        """
+        report = cls(
             told["run"],
             told["by"],
             told["dry_run"],
@@ -81,11 +84,14 @@ class Report:
             [Repair.from_json(repair) for repair in told["repairs"]],
             told["left"],
         )
+        for findings in (report.before, report.findings):
+            strict.timestamp(findings.looked_at)
+        return well_typed(report)
 
 
 @dataclass(frozen=True)
 class Reports:
-    """The reports of a pipeline."""
+    """The reports of a pipeline. A damaged one is as one that is not there, with a line in the log."""
 
     s3: "S3Client"
     bucket: str
@@ -108,42 +114,33 @@ class Reports:
 
     def latest(self) -> Report | None:
         """The last report; None where there is none."""
-        told = self._read(_LATEST)
-        return Report.from_json(told) if told else None
+        return self._report(_LATEST)
 
     def named(self, run: str) -> Report | None:
         """The report of a name as :func:`run_name` makes it; None where there is none."""
-        told = self._read(_key(run))
-        return Report.from_json(told) if told else None
+        return self._report(_key(run))
 
     def of_dates(self, first: str, last: str) -> Iterator[Report]:
         """The reports that were written on dates from first to last, the newest first."""
         pages = self.s3.get_paginator("list_objects_v2")
-        for day in reversed(_dates(first, last)):
+        for day in reversed(clock.dates(first, last)):
             listed = pages.paginate(Bucket=self.bucket, Prefix=f"reports/reconcile/{day}/")
             keys = [found["Key"] for page in listed for found in page.get("Contents", [])]
             for key in sorted(keys, reverse=True):
-                if told := self._read(key):
-                    yield Report.from_json(told)
+                if report := self._report(key):
+                    yield report
 
     def records(self, first: str, last: str) -> list[DayRecord]:
         """The numbers of the dates of which there are any, in order."""
-        found = (self._read(_day_key(day)) for day in _dates(first, last))
-        return [DayRecord.from_json(told) for told in found if told]
+        keys = map(_day_key, clock.dates(first, last))
+        found = (find_sound_json(self.s3, self.bucket, key, DayRecord.from_json, _WHAT_TO_DO) for key in keys)
+        return [record for record in found if record]
 
     def _write(self, key: str, content: object) -> None:
-        body = json.dumps(content, ensure_ascii=False, indent=1).encode()
-        self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType="application/json")
+        write_json(self.s3, self.bucket, key, content, indent=1)
 
-    def _read(self, key: str) -> dict[str, Any] | None:
-        try:
-            body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
-        except ClientError as error:
-            if error_code(error) in {"NoSuchKey", "404"}:
-                return None
-            raise
-        told: dict[str, Any] = json.loads(body)
-        return told
+    def _report(self, key: str) -> Report | None:
+        return find_sound_json(self.s3, self.bucket, key, Report.from_json, _WHAT_TO_DO)
 
 
 def run_name(stamp: str) -> str:
@@ -157,8 +154,3 @@ def _key(run: str) -> str:
 
 def _day_key(day: str) -> str:
     return f"reports/days/{day}.json"
-
-
-def _dates(first: str, last: str) -> list[str]:
-    begin, end = date.fromisoformat(first), date.fromisoformat(last)
-    return [(begin + timedelta(days=n)).isoformat() for n in range((end - begin).days + 1)]

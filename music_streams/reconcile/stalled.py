@@ -17,12 +17,13 @@ from music_streams.aws import objects
 from music_streams.aws.objects import Place
 from music_streams.ingest import s3_events
 from music_streams.reconcile.inventory import landed
-from music_streams.run.archive import is_open
+from music_streams.run.archive import awaits_archiving
 from music_streams.run.executions import ALIVE, Executions
 from music_streams.state import requests
-from music_streams.state.ledger import UNREADABLE, Entry, Ledger, Status
+from music_streams.state.ledger import UNREADABLE, Entry, Ledger
 from music_streams.state.requests import Action, Attempt
 from music_streams.state.sources import Source, Treatment
+from music_streams.state.statuses import NOT_AT_REST, Status
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -44,7 +45,7 @@ class Trouble(StrEnum):
 
 
 @dataclass(frozen=True)
-class Repair:
+class StalledSource:
     """One source that stands still.
 
     Attributes:
@@ -80,30 +81,30 @@ class Repairs:
     _statuses: dict[str, str] = field(default_factory=dict)  # of executions: a batch has many sources
     _existing: dict[str, bool] = field(default_factory=dict)  # by source_id
 
-    def find(self) -> Iterator[Repair]:
+    def find(self) -> Iterator[StalledSource]:
         """Everything that stands still, in no order."""
         yield from self._of_ledger()
         yield from self._of_bucket()
 
-    def of(self, entry: Entry) -> Repair | None:
+    def of(self, entry: Entry) -> StalledSource | None:
         """What would move one source; None where it moves by itself, is at its end, is gone or cannot be read."""
         trouble = self._trouble(entry)
         if trouble is None or self.is_gone(entry) or self.is_unreadable(entry):
             return None
-        return Repair(entry.source, trouble, redrive_of(entry), entry)
+        return StalledSource(entry.source, trouble, redrive_of(entry), entry)
 
-    def of_unknown(self, source: Source) -> Repair | None:
+    def of_unknown(self, source: Source) -> StalledSource | None:
         """What would bring in a source that the ledger does not know; None where its event may be on its way."""
         if not self._is_idle(source.received_at):
             return None
-        return Repair(source, Trouble.NOT_RECEIVED, s3_events.event_of(source))
+        return StalledSource(source, Trouble.NOT_RECEIVED, s3_events.event_of(source))
 
-    def of_leftover(self, entry: Entry) -> Repair | None:
+    def of_leftover(self, entry: Entry) -> StalledSource | None:
         """What would remove a quarantined source from where it landed; None where that may be under way."""
         is_left = entry.status is Status.QUARANTINED and not entry.stays_in_place
         if not is_left or not self._is_idle(entry.updated_at):
             return None
-        return Repair(entry.source, Trouble.NOT_REMOVED, redrive_of(entry), entry)
+        return StalledSource(entry.source, Trouble.NOT_REMOVED, redrive_of(entry), entry)
 
     def is_gone(self, entry: Entry) -> bool:
         """Whether a source can go no further because its object was deleted by others; a retract needs none."""
@@ -128,16 +129,16 @@ class Repairs:
         for status in (Status.FAILED, Status.PUBLISHED):
             yield from filter(self.is_gone, self.ledger.with_status(status))
 
-    def _of_ledger(self) -> Iterator[Repair]:
+    def _of_ledger(self) -> Iterator[StalledSource]:
         is_half_retracted = Attr("treatment").eq(Treatment.RETRACT)
-        for status in (Status.FAILED, Status.RECEIVED, Status.VALID, Status.RUNNING, Status.PUBLISHED, Status.ARCHIVED):
+        for status in (*NOT_AT_REST, Status.ARCHIVED):
             for entry in self.ledger.with_status(
                 status, condition=is_half_retracted if status is Status.ARCHIVED else None
             ):
                 if repair := self.of(entry):
                     yield repair
 
-    def _of_bucket(self) -> Iterator[Repair]:
+    def _of_bucket(self) -> Iterator[StalledSource]:
         found = landed(self.s3, self.landing_bucket)
         while some := list(islice(found, _LOOKED_UP_AT_ONCE)):
             entries = self.ledger.entries(source.source_id for source in some)
@@ -158,7 +159,7 @@ class Repairs:
             return self._of_execution(arn) if self._status(arn) else Trouble.NOT_STARTED
         if entry.status is Status.RUNNING:
             return self._of_execution(entry.execution_arn)
-        if is_open(entry) and self._of_execution(entry.execution_arn):
+        if awaits_archiving(entry) and self._of_execution(entry.execution_arn):
             return Trouble.NOT_ARCHIVED if entry.status is Status.PUBLISHED else Trouble.NOT_RETRACTED
         return None
 

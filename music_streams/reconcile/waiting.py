@@ -7,12 +7,12 @@ from music_streams.reconcile.files import FileTaker
 from music_streams.reconcile.findings import State, Window
 from music_streams.reconcile.plan import Repair
 from music_streams.reconcile.stalled import Repairs
-from music_streams.run.archive import is_open
+from music_streams.run.archive import awaits_archiving
 from music_streams.run.executions import ALIVE
 from music_streams.stack import Stack
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
+from music_streams.state.statuses import ENDED, Status
 
-_ENDED = {Status.ARCHIVED, Status.QUARANTINED, Status.FAILED, Status.RETRACTED}
 _MOVING = {State.IN_FLIGHT, State.LATE}
 
 
@@ -50,7 +50,7 @@ def unsettled(stack: Stack, repairs: Sequence[Repair]) -> list[Repair]:
 def _is_settled(stack: Stack, repair: Repair, entry: Entry | None) -> bool:
     if repair.batch_id:
         return stack.executions.status(stack.executions.arn(repair.batch_id, 1)) not in {"", *ALIVE}
-    if entry is None or entry.attempt < repair.attempt or entry.status not in _ENDED or is_open(entry):
+    if entry is None or entry.attempt < repair.attempt or entry.status not in ENDED or awaits_archiving(entry):
         return False
     # The ledger says QUARANTINED before the object leaves the place where it landed.
     return entry.status is not Status.QUARANTINED or not objects.exists(stack.s3, entry.source)

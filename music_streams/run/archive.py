@@ -10,7 +10,8 @@ from music_streams.aws import objects
 from music_streams.aws.slices import work_off
 from music_streams.errors import ObjectGone
 from music_streams.run.claim import held_entries
-from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.ledger import Entry, Ledger
+from music_streams.state.statuses import Status
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -25,11 +26,11 @@ def archive_sources(
         How many are left; where any are the step is to be entered again.
     """
     entries = held_entries(s3, ledger, manifest_uri, execution_arn)
-    published = [entry for entry in entries if is_open(entry)]
+    published = [entry for entry in entries if awaits_archiving(entry)]
     return work_off(published, lambda entry: archive_source(s3, ledger, entry), has_time)
 
 
-def is_open(entry: Entry) -> bool:
+def awaits_archiving(entry: Entry) -> bool:
     """Whether a source whose metrics stand is not yet where it is to end."""
     return entry.status is Status.PUBLISHED or (entry.status is Status.ARCHIVED and entry.is_retracted)
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from music_streams.aws.slices import work_off
-from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.run_files import Manifest, RunFolder, read_claimed, read_manifest, write_claimed
 from music_streams.state.sizing import Bounds, workers_for
 from music_streams.state.sources import batch_and_attempt, execution_name
+from music_streams.state.statuses import Status
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

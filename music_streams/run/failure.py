@@ -16,8 +16,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from music_streams.aws.alerts import Alerts, listed
 from music_streams.aws.clients import PARALLEL_CALLS
 from music_streams.run.job_runs import JobRuns
-from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.run_files import RunFolder, read_manifest
+from music_streams.state.statuses import Status
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

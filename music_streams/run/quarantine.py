@@ -4,7 +4,6 @@ An invocation quarantines its files one by one and announces them together: a ba
 a reason, not a hundred.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from music_streams import formats
 from music_streams.aws import objects
 from music_streams.aws.alerts import Alerts, listed
 from music_streams.aws.clients import PARALLEL_CALLS
+from music_streams.aws.json_objects import write_json
 from music_streams.aws.objects import Place
 from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.run_files import SourceOutcome
@@ -114,12 +114,8 @@ class Quarantine:
             "detail": detail,
             "what_to_do": _ADVICE[verdict],
         }
-        self.s3.put_object(
-            Bucket=source.bucket,
-            Key=key.rsplit("/", 1)[0] + "/reason.json",
-            Body=json.dumps(reason, indent=1).encode(),  # in ASCII: people print it on terminals
-            ContentType="application/json",
-        )
+        place = key.rsplit("/", 1)[0] + "/reason.json"
+        write_json(self.s3, source.bucket, place, reason, indent=1, is_ascii=True)  # people print it on terminals
         record = partial(self.ledger.quarantine, entry, verdict, key if is_copied else "", outcome, cost)
         if entry.place.key == key or not is_copied:
             self._announcements.append(_Announcement(entry, verdict, detail, record=record))

@@ -15,7 +15,7 @@ from music_streams.cost.run import costs_by_source
 from music_streams.errors import EventRefused, RunIsOver
 from music_streams.run.claim import held_entries
 from music_streams.run.quarantine import Quarantine
-from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.run_files import (
     LoadReport,
     RunFolder,
@@ -27,6 +27,7 @@ from music_streams.state.run_files import (
     read_result,
     write_summary,
 )
+from music_streams.state.statuses import Status
 from music_streams.validation.verdicts import Verdict
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
@@ -17,39 +16,20 @@ from botocore.exceptions import ClientError
 from music_streams import clock
 from music_streams.aws import clients
 from music_streams.aws.clients import error_code
+from music_streams.aws.dynamodb import batch_get
 from music_streams.aws.objects import Place
 from music_streams.aws.telemetry import Metric, Telemetry
 from music_streams.formats import between
 from music_streams.state.run_files import SourceOutcome
 from music_streams.state.sources import Source, Treatment, batch_and_attempt
+from music_streams.state.statuses import RENEWABLE, Status
 
 log = logging.getLogger(__name__)
-
-_BATCH_GET_LIMIT = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
-
 
 OBJECT_GONE = "object_gone"
 """The reason of a file that was deleted before it was read."""
 UNREADABLE = "unreadable"
 """The reason of a file whose bytes S3 did not give when it arrived."""
-
-
-class Status(StrEnum):
-    """Where a source stands."""
-
-    RECEIVED = "RECEIVED"
-    VALID = "VALID"
-    RUNNING = "RUNNING"
-    PUBLISHED = "PUBLISHED"
-    ARCHIVED = "ARCHIVED"
-    QUARANTINED = "QUARANTINED"
-    FAILED = "FAILED"
-    RETRACTED = "RETRACTED"
-
-    @property
-    def metric(self) -> Metric:
-        """What counts the files that come to it."""
-        return Metric(f"Files{self.title()}")
 
 
 @dataclass(frozen=True)
@@ -134,15 +114,14 @@ class Ledger:
         return _entry(answer["Item"]) if "Item" in answer else None
 
     def entries(self, source_ids: Iterable[str]) -> dict[str, Entry]:
-        """The entries of many sources by source_id, read consistently; those that have none are missing."""
-        found: dict[str, Entry] = {}
+        """The entries of many sources by source_id, read consistently; those that have none are missing.
+
+        Raises:
+            TableThrottled: DynamoDB keeps leaving keys unread.
+        """
         keys = [{"source_id": source_id} for source_id in dict.fromkeys(source_ids)]
-        while keys:
-            page, keys = keys[:_BATCH_GET_LIMIT], keys[_BATCH_GET_LIMIT:]
-            answer = self._dynamodb.batch_get_item(RequestItems={self._table: {"Keys": page, "ConsistentRead": True}})
-            found |= {item["source_id"]: _entry(item) for item in answer["Responses"].get(self._table, [])}
-            keys += answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
-        return found
+        found = batch_get(self._dynamodb, self._table, keys)
+        return {item["source_id"]: _entry(item) for item in found}
 
     def accepted(self, source_ids: Iterable[str]) -> set[str]:
         """Those of the sources that validation accepted, and nobody took out of use since, read consistently."""
@@ -255,14 +234,14 @@ class Ledger:
     def renew(self, entry: Entry, batch_id: str, attempt: int, treatment: Treatment) -> bool:
         """FAILED, ARCHIVED or QUARANTINED → VALID for another attempt, unless the entry was moved since it was read."""
         at = clock.now()
-        is_at_rest = Attr("status").is_in([Status.FAILED, Status.ARCHIVED, Status.QUARANTINED])
+        is_renewable = Attr("status").is_in(list(RENEWABLE))
         of_earlier_attempts = dict.fromkeys(
             ("execution_arn", "reason", "started_at", "published_at", "archived_at"), ""
         )
         return self._move(
             entry,
             Status.VALID,
-            is_at_rest & _is_as_read(entry),
+            is_renewable & _is_as_read(entry),
             at,
             batch_id=batch_id,
             attempt=attempt,

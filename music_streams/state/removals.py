@@ -6,16 +6,22 @@ So whoever comes later reads it here: a repeat of the run, and the next attempt 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from music_streams import strict
+from music_streams.aws.json_objects import read_json, write_json
 from music_streams.state.run_files import RunFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from types_boto3_s3 import S3Client
+
+_WHAT_TO_DO = (
+    "nothing else tells which days its rows were of: delete it, then rebuild the lake from the archive "
+    "(music-streams rebuild --from-archive), and ask again for what was under way"
+)
 
 
 @dataclass
@@ -52,7 +58,11 @@ class Removals:
         self._put(execution, f"after-{failed}", {"failed": failed})
 
     def of(self, execution: str) -> Removed:
-        """What an execution has noted, and those that it follows."""
+        """What an execution has noted, and those that it follows.
+
+        Raises:
+            DamagedObject: a note cannot be read: what it tells of, nothing else does.
+        """
         removed = Removed()
         executions = [execution]
         for each in executions:
@@ -73,11 +83,25 @@ class Removals:
         )
         for page in pages:
             for found in page.get("Contents", []):
-                yield json.loads(self.s3.get_object(Bucket=self.bucket, Key=found["Key"])["Body"].read())
+                yield read_json(self.s3, self.bucket, found["Key"], _note, _WHAT_TO_DO)
 
     def _put(self, execution: str, name: str, note: dict[str, Any]) -> None:
         key = self._folder(execution).key(f"removed/{execution}/notes/{name}.json")
-        self.s3.put_object(Bucket=self.bucket, Key=key, Body=json.dumps(note).encode())
+        write_json(self.s3, self.bucket, key, note, is_ascii=True)
 
     def _folder(self, execution: str) -> RunFolder:
         return RunFolder(self.bucket, execution.rpartition("-")[0])
+
+
+def _note(raw: dict[str, Any]) -> dict[str, Any]:
+    """A note, of one of its two forms."""
+    if "failed" in raw:
+        return {"failed": _text(raw["failed"])}
+    days = {source_id: [strict.day(day) for day in of_source] for source_id, of_source in raw["days"].items()}
+    return {"days": days, "tracks": None if raw["tracks"] is None else _text(raw["tracks"])}
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value

@@ -2,23 +2,28 @@
 
 The manifest says what is to be processed, ``claimed-<execution>.json`` what of it an execution holds,
 ``metrics/<run_id>/summary.json`` what a run of the transform made of that, and summary.json what was published. All are
-JSON, written whole.
+JSON, written whole; one that another has damaged is a DamagedObject to whoever reads it.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
 from music_streams import strict
 from music_streams.aws.clients import error_code, split_uri
+from music_streams.aws.json_objects import read_json, write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from types_boto3_s3 import S3Client
 
+T = TypeVar("T")
+
+_WHAT_TO_DO = "restore it as the pipeline wrote it, or delete it and let its files run again: music-streams redrive"
 _UNREAD = {"retract", "put_aside"}  # values of sources.Treatment
 
 
@@ -170,7 +175,7 @@ def write_manifest(s3: S3Client, folder: RunFolder, manifest: Manifest) -> None:
 
 def read_manifest(s3: S3Client, folder: RunFolder) -> Manifest:
     """Read the manifest of a run."""
-    return _manifest(_read(s3, folder, "manifest.json"))
+    return _read(s3, folder, "manifest.json", _manifest)
 
 
 def write_claimed(s3: S3Client, folder: RunFolder, execution: str, manifest: Manifest) -> None:
@@ -179,7 +184,7 @@ def write_claimed(s3: S3Client, folder: RunFolder, execution: str, manifest: Man
     manifest.json itself may be written again, by another function that takes the same sources too late.
     """
     try:
-        _write(s3, folder, f"claimed-{execution}.json", asdict(manifest), IfNoneMatch="*")
+        _write(s3, folder, f"claimed-{execution}.json", asdict(manifest), is_first=True)
     except ClientError as error:
         if error_code(error) != "PreconditionFailed":
             raise
@@ -187,7 +192,7 @@ def write_claimed(s3: S3Client, folder: RunFolder, execution: str, manifest: Man
 
 def read_claimed(s3: S3Client, folder: RunFolder, execution: str) -> Manifest:
     """Read what of the manifest an execution holds."""
-    return _manifest(_read(s3, folder, f"claimed-{execution}.json"))
+    return _read(s3, folder, f"claimed-{execution}.json", _manifest)
 
 
 def write_result(s3: S3Client, folder: RunFolder, run_id: str, summary: Summary) -> None:
@@ -197,7 +202,7 @@ def write_result(s3: S3Client, folder: RunFolder, run_id: str, summary: Summary)
 
 def read_result(s3: S3Client, folder: RunFolder, run_id: str) -> Summary:
     """Read what one run of the transform made."""
-    return _summary(_read(s3, folder, f"metrics/{run_id}/summary.json"))
+    return _read(s3, folder, f"metrics/{run_id}/summary.json", _summary)
 
 
 def write_load_report(s3: S3Client, folder: RunFolder, run_id: str, report: LoadReport) -> None:
@@ -207,8 +212,7 @@ def write_load_report(s3: S3Client, folder: RunFolder, run_id: str, report: Load
 
 def find_load_report(s3: S3Client, folder: RunFolder, run_id: str) -> LoadReport | None:
     """Read what the load made of them; None where it told nothing."""
-    found = _find(s3, folder, f"metrics/{run_id}/load.json")
-    return LoadReport(**found) if found else None
+    return _find(s3, folder, f"metrics/{run_id}/load.json", lambda raw: LoadReport(**raw))
 
 
 def write_summary(s3: S3Client, folder: RunFolder, summary: Summary) -> None:
@@ -218,13 +222,12 @@ def write_summary(s3: S3Client, folder: RunFolder, summary: Summary) -> None:
 
 def read_summary(s3: S3Client, folder: RunFolder) -> Summary:
     """Read the summary of a run that was published."""
-    return _summary(_read(s3, folder, "summary.json"))
+    return _read(s3, folder, "summary.json", _summary)
 
 
 def find_summary(s3: S3Client, folder: RunFolder) -> Summary | None:
     """Read the summary of a run; None where none was published yet."""
-    found = _find(s3, folder, "summary.json")
-    return _summary(found) if found else None
+    return _find(s3, folder, "summary.json", _summary)
 
 
 def _manifest(raw: dict[str, Any]) -> Manifest:
@@ -240,21 +243,18 @@ def _summary(raw: dict[str, Any]) -> Summary:
     return Summary(**raw, sources=outcomes)
 
 
-def _write(s3: S3Client, folder: RunFolder, name: str, content: object, **condition: str) -> None:
-    body = json.dumps(content, ensure_ascii=False, indent=1).encode()
-    request: dict[str, Any] = {"Bucket": folder.bucket, "Key": folder.key(name), "Body": body, **condition}
-    s3.put_object(ContentType="application/json", **request)
+def _write(s3: S3Client, folder: RunFolder, name: str, content: object, *, is_first: bool = False) -> None:
+    write_json(s3, folder.bucket, folder.key(name), content, indent=1, is_first=is_first)
 
 
-def _read(s3: S3Client, folder: RunFolder, name: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(s3.get_object(Bucket=folder.bucket, Key=folder.key(name))["Body"].read())
-    return content
+def _read(s3: S3Client, folder: RunFolder, name: str, form: Callable[[dict[str, Any]], T]) -> T:
+    return read_json(s3, folder.bucket, folder.key(name), form, _WHAT_TO_DO)
 
 
-def _find(s3: S3Client, folder: RunFolder, name: str) -> dict[str, Any] | None:
+def _find(s3: S3Client, folder: RunFolder, name: str, form: Callable[[dict[str, Any]], T]) -> T | None:
     """As _read; None where there is nothing."""
     # Looked for in the list: who may only list runs/ hears 403, not 404, of an object that is not there.
     key = folder.key(name)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=folder.bucket, Prefix=key)
     is_there = any(found["Key"] == key for page in pages for found in page.get("Contents", []))
-    return _read(s3, folder, name) if is_there else None
+    return _read(s3, folder, name, form) if is_there else None

@@ -66,7 +66,7 @@ class Leaving:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundRows:
     """The leaving rows that the lake holds now.
 
     Attributes:
@@ -104,13 +104,13 @@ class Lake(Protocol[Rows_contra]):
             few_days: whether the rows are known to be of so few days that a file of each can be open at once.
         """
 
-    def find(self, leaving: Leaving) -> Found:
+    def find(self, leaving: Leaving) -> FoundRows:
         """What the tables hold of the leaving rows."""
 
-    def write_tracks(self, leaving: Leaving, found: Found, uri: str) -> None:
+    def write_tracks(self, leaving: Leaving, found: FoundRows, uri: str) -> None:
         """Write track_id and day of the listens that were found as Parquet."""
 
-    def delete(self, leaving: Leaving, found: Found) -> None:
+    def delete(self, leaving: Leaving, found: FoundRows) -> None:
         """Delete what was found from both tables, and no row that came since."""
 
     def expire(self) -> None:

@@ -8,7 +8,7 @@ from music_streams import formats, policy
 from music_streams.operate import next_steps
 from music_streams.operate.files import reason_of
 from music_streams.stack import Stack, find_stack
-from music_streams.state.ledger import Status
+from music_streams.state.statuses import Status
 from music_streams_cli import journey, metric_tables, options, output, sample_data
 from music_streams_cli.errors import BadData
 from music_streams_cli.journey import Journey

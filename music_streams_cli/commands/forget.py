@@ -13,9 +13,10 @@ from music_streams.forget.erased import read_erased
 from music_streams.forget.user_lines import GREATEST_USER_ID
 from music_streams.operate import files
 from music_streams.stack import Stack, find_stack
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
 from music_streams.state.requests import Forget
 from music_streams.state.run_files import RunFolder, Summary
+from music_streams.state.statuses import AT_REST, NOT_AT_REST, Status
 from music_streams_cli import options
 from music_streams_cli.errors import BadUsage
 from music_streams_cli.operation import How, carry_out, operating
@@ -27,7 +28,6 @@ _EPILOG = options.examples(
     "music-streams forget 4711 --yes",
 )
 _SHOWN = 20  # files
-_AT_REST = (Status.ARCHIVED, Status.RETRACTED, Status.QUARANTINED)
 
 
 def register(app: typer.Typer) -> None:
@@ -51,8 +51,8 @@ def forget(
     """
     user_id = _user_id(user)
     stack = find_stack(how.stack_name)
-    kept = sum(is_kept(entry) for entry in _with(stack, *_AT_REST))
-    on_their_way = sum(not entry.source.kind.is_reference for entry in _with(stack, *files.OPEN, Status.FAILED))
+    kept = sum(is_kept(entry) for entry in _with(stack, *AT_REST))
+    on_their_way = sum(not entry.source.kind.is_reference for entry in _with(stack, *NOT_AT_REST))
     on_their_way += sum(not source.kind.is_reference for source in files.landed(stack))
     carry_out(
         Runs(

@@ -13,7 +13,7 @@ import typer
 from music_streams import formats
 from music_streams.reader import CountryDay, DayMetrics, GenreDay, TopSong
 from music_streams.stack import Stack, find_stack
-from music_streams.state.ledger import Status
+from music_streams.state.statuses import Status
 from music_streams_cli import metric_tables, options, output
 from music_streams_cli.errors import BadData, BadUsage
 

@@ -11,8 +11,9 @@ from music_streams import formats, policy
 from music_streams.aws import objects
 from music_streams.operate import files, next_steps
 from music_streams.stack import Stack, find_stack
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
 from music_streams.state.requests import Action
+from music_streams.state.statuses import Status
 from music_streams.validation.verdicts import Judgement, Verdict, judge
 from music_streams_cli import options, output, search
 from music_streams_cli.moves import Left, Move, Moves, another_attempt

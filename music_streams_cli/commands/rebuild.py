@@ -8,8 +8,8 @@ import typer
 from music_streams import clock, formats, policy
 from music_streams.reconcile import stalled
 from music_streams.stack import Stack, find_stack
-from music_streams.state.ledger import Status
 from music_streams.state.requests import Rebuild
+from music_streams.state.statuses import Status
 from music_streams_cli import options
 from music_streams_cli.commands.replay import can_run_again, replays
 from music_streams_cli.errors import BadUsage

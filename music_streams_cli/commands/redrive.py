@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from music_streams import formats, policy
-from music_streams.reconcile.stalled import Repair, Repairs, Trouble
+from music_streams.reconcile.stalled import Repairs, StalledSource, Trouble
 from music_streams.stack import Stack, find_stack
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
+from music_streams.state.statuses import Status
 from music_streams_cli import options, search
 from music_streams_cli.moves import Left, Move, Moves
 from music_streams_cli.operation import How, carry_out, operating
@@ -88,7 +89,7 @@ def _named(stack: Stack, repairs: Repairs, texts: Sequence[str]) -> tuple[list[M
     return list(moves.values()), list(left.values())
 
 
-def _move(found: Repair) -> Move:
+def _move(found: StalledSource) -> Move:
     detail = found.entry.reason if found.entry and found.trouble is Trouble.FAILED else ""
     return Move(found.source, found.message, found.trouble, detail, found.entry, found.attempt)
 

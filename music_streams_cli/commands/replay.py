@@ -10,8 +10,9 @@ from boto3.dynamodb.conditions import Attr
 from music_streams.operate.next_steps import parked_rows
 from music_streams.reconcile import stalled
 from music_streams.stack import Stack, find_stack
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
 from music_streams.state.requests import Action
+from music_streams.state.statuses import Status
 from music_streams_cli import options, search
 from music_streams_cli.errors import BadUsage
 from music_streams_cli.moves import Left, Moves, another_attempt, with_objects

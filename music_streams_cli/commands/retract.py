@@ -5,8 +5,9 @@ import typer
 from music_streams import formats
 from music_streams.aws import objects
 from music_streams.stack import Stack, find_stack
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
 from music_streams.state.requests import Action
+from music_streams.state.statuses import Status
 from music_streams_cli import options, search
 from music_streams_cli.moves import Left, Move, Moves, another_attempt
 from music_streams_cli.operation import How, carry_out, operating

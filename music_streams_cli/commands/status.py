@@ -14,7 +14,7 @@ from rich.live import Live
 from music_streams import clock, formats
 from music_streams.operate.health import Level
 from music_streams.stack import Stack, find_stack
-from music_streams.state.ledger import Status
+from music_streams.state.statuses import Status
 from music_streams_cli import journey, options, output, overview
 from music_streams_cli.errors import BadUsage
 from music_streams_cli.overview import Choice, Overview
@@ -31,7 +31,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _STYLES = {Level.OK: "green", Level.WORKING: "cyan", Level.ATTENTION: "bold red"}
 
 
-class State(StrEnum):
+class ShownState(StrEnum):
     """What may be asked for: the ledger's statuses, and what it does not know yet."""
 
     LANDED = journey.LANDED
@@ -52,7 +52,7 @@ def register(app: typer.Typer) -> None:
 
 def status(
     state: Annotated[
-        list[State] | None,
+        list[ShownState] | None,
         typer.Option(
             case_sensitive=False, metavar="STATE", help="Only files in this state; repeatable.", show_default=False
         ),

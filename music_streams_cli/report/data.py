@@ -15,7 +15,8 @@ from music_streams import clock, formats
 from music_streams.operate import files, next_steps
 from music_streams.reader import CountryDay, DaySummary, GenreDay, MetricsReader
 from music_streams.stack import Stack
-from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.ledger import Entry, Ledger
+from music_streams.state.statuses import IN_PROGRESS, REFUSED_OR_FAILED, UNPUBLISHED, Status
 from music_streams_cli.errors import BadData
 
 _TREND_DAYS = 14
@@ -26,7 +27,7 @@ _NEAREST_DAYS = 5
 _REASONS_READ = 25  # reason.json objects: one request each
 _DAY_IN_KEY = re.compile(r"(?<!\d)(\d{4})([-_/]?)(\d\d)\2(\d\d)(?!\d)", re.ASCII)
 _SETTLED = (Status.PUBLISHED, Status.ARCHIVED, Status.RETRACTED)
-_MAY_LACK_DAYS = (*files.OPEN, Status.QUARANTINED, Status.FAILED)  # nobody has read their rows, or not to the end
+_MAY_LACK_DAYS = (*IN_PROGRESS, *REFUSED_OR_FAILED)  # nobody has read their rows, or not to the end
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ class DayFile:
     def group(self) -> str:
         """Where it stands as people ask for it: failed, quarantined, mended, waiting, published or retracted."""
         status = self.entry.status
-        if status in {Status.FAILED, Status.QUARANTINED}:
+        if status in REFUSED_OR_FAILED:
             return "mended" if self.is_mended else status.lower()
-        if status in {Status.RECEIVED, Status.VALID, Status.RUNNING}:
+        if status in UNPUBLISHED:
             return "waiting"
         return "retracted" if status is Status.RETRACTED else "published"
 
@@ -211,7 +212,7 @@ def _explained(stack: Stack, entries: Sequence[Entry]) -> Iterator[DayFile]:
     published = {entry.source.key: entry.source.received_at for entry in entries if entry.published_at}
     reasons_left = _REASONS_READ
     for entry in entries:
-        is_aside = entry.status in {Status.QUARANTINED, Status.FAILED}
+        is_aside = entry.status in REFUSED_OR_FAILED
         is_mended = is_aside and published.get(entry.source.key, "") > entry.source.received_at
         if not is_aside or is_mended:
             yield DayFile(entry, is_mended)

@@ -29,7 +29,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DayVerdict:
     """The level, and what makes it."""
 
     level: Level
@@ -42,7 +42,7 @@ class Verdict:
         return f"{self.level}: {', '.join(told) or 'the ledger knows no file of this day'}."
 
 
-def judge(day_files: Sequence[DayFile]) -> Verdict:
+def judge(day_files: Sequence[DayFile]) -> DayVerdict:
     """The verdict on a day's files: one that failed or lies in quarantine leaves the numbers without its listens."""
     counts = Counter(file.group for file in day_files)
     if counts["failed"] or counts["quarantined"]:
@@ -54,7 +54,7 @@ def judge(day_files: Sequence[DayFile]) -> Verdict:
         for group in GROUPS
         if counts[group]
     ]
-    return Verdict(level, parts)
+    return DayVerdict(level, parts)
 
 
 def _example(day_files: Sequence[DayFile], group: str) -> str:

@@ -49,8 +49,8 @@ from music_streams.reader import (
 )
 from music_streams.reconcile.drafts import Drafts
 from music_streams.reconcile.findings import DayFinding, DayState, FileFinding, Findings, State, Window
-from music_streams.reconcile.plan import Plan, Repair, What
-from music_streams.reconcile.reconciler import Look
+from music_streams.reconcile.plan import Plan, Repair, RepairKind
+from music_streams.reconcile.reconciler import Inspection
 from music_streams.reconcile.records import DayRecord, Percentiles
 from music_streams.reconcile.reports import Report, Reports
 from music_streams.run.claim import claim_sources
@@ -58,7 +58,7 @@ from music_streams.run.executions import Executions
 from music_streams.run.job_runs import JobRuns
 from music_streams.run.quarantine import Quarantine
 from music_streams.run.settle import Settlement
-from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.removals import Removals, Removed
 from music_streams.state.requests import Action, Attempt, Forget, Rebuild, parse, to_message
 from music_streams.state.run_files import (
@@ -80,6 +80,7 @@ from music_streams.state.run_files import (
     write_summary,
 )
 from music_streams.state.sources import Source, Treatment, batch_id_of
+from music_streams.state.statuses import Status
 from music_streams.transform import job as transform_job
 from music_streams.transform.job import TransformRun
 from music_streams.transform.ports import LISTENS
@@ -123,7 +124,7 @@ def steady_clock() -> Iterator[None]:
 
 
 def moment(tick: int) -> str:
-    """What the steady clock says when it is asked for the n-th time."""
+    """RepairKind the steady clock says when it is asked for the n-th time."""
     return f"2024-06-26T08:10:{tick:02}.000Z"
 
 
@@ -276,7 +277,7 @@ _AGAIN: dict[str, Any] = {"execution_arn": "", "reason": "", "started_at": "", "
 
 
 def _again(entry: Entry, tick: int, treatment: Treatment) -> Entry:
-    """What a renewed entry is."""
+    """RepairKind a renewed entry is."""
     at = moment(tick)
     return replace(entry, status=Status.VALID, updated_at=at, validated_at=at, attempt=2, treatment=treatment, **_AGAIN)
 
@@ -575,7 +576,7 @@ def _published_event(world: World) -> Document:
 
 
 def _reason(world: World, document: Document) -> object:
-    """What is beside a quarantined file, found from the ledger's entry."""
+    """RepairKind is beside a quarantined file, found from the ledger's entry."""
     world.put_object(document)
     entry = Entry(PACKED, Status.QUARANTINED, ARRIVED, 1, archive_key=PACKED.kept_key("quarantine"))
     stack: Any = SimpleNamespace(s3=world.s3)
@@ -595,7 +596,7 @@ def _removed(world: World, document: Document) -> object:
 
 
 def _removed_before(world: World, document: Document) -> object:
-    """What the execution that is followed has removed."""
+    """RepairKind the execution that is followed has removed."""
     world.put_object(document)
     failed = f"{BATCH}-1"
     Removals(world.s3, LAKE).note(failed, "note", {PLAYS.source_id: {DAY}}, None)
@@ -611,7 +612,7 @@ def _pinned(world: World) -> None:
 
 
 def _reference_of(world: World, document: Document) -> object:
-    """What a repeat of the run, or another run, reads: version, and where the songs and users lie."""
+    """RepairKind a repeat of the run, or another run, reads: version, and where the songs and users lie."""
     world.put_object(document)
     spark = MagicMock()
     reference = ReferenceData(spark, world.s3, LANDING, set, FOLDER, EXECUTION, "another run").read()
@@ -758,7 +759,7 @@ def _fence(world: World) -> Document:
 
 
 def _behind_fence(world: World, document: Document) -> object:
-    """What a fence makes of an older run, of a newer one that has lost a genre, and what is left then."""
+    """RepairKind a fence makes of an older run, of a newer one that has lost a genre, and what is left then."""
     world.put_item(document)
     for pk, sk in (("GENRE#pop", f"DAY#{DAY}"), ("COUNTRY#FR", f"DAY#{DAY}"), ("GENRE#unlisted", f"DAY#{DAY}")):
         world.dynamodb.put_item(TableName=METRICS, Item={"pk": pk, "sk": sk, "version": 7, "lake_uuid": "lake-1"})
@@ -881,8 +882,8 @@ _FINDINGS = Findings(
 )
 _AFTER = Findings(Window(DAY, NEXT_DAY), moment(9), {"OK": 6}, [], [replace(_BAD_DAY, state=DayState.OK)], moment(8))
 _REPAIRS = [
-    Repair(What.PUT_ASIDE, "plays.csv", "3 attempts failed", "{}", PLAYS.source_id, 4),
-    Repair(What.REBUILD, DAY, "the items are not what the lake says", "{}", batch_id=BATCH),
+    Repair(RepairKind.PUT_ASIDE, "plays.csv", "3 attempts failed", "{}", PLAYS.source_id, 4),
+    Repair(RepairKind.REBUILD, DAY, "the items are not what the lake says", "{}", batch_id=BATCH),
 ]
 _REPORT = Report(
     "20240626T080005000Z", "command line", dry_run=False, before=_FINDINGS, after=_AFTER, repairs=_REPAIRS, left=2
@@ -906,7 +907,7 @@ _RECORD = DayRecord(
     {"judged": Percentiles(1.5, 2.5, 3.5)},
     1_234,
 )
-_LOOK = Look(_FINDINGS, [_RECORD])
+_LOOK = Inspection(_FINDINGS, [_RECORD])
 
 
 def _reported(report: Report) -> Callable[[World], object]:
@@ -944,7 +945,7 @@ def _upkeep(world: World, document: Document) -> object:
 
 
 def _draft(world: World, document: Document) -> object:
-    """What the steps that come later make of the draft, beside what they find of the others."""
+    """RepairKind the steps that come later make of the draft, beside what they find of the others."""
     drafts = _drafted(world)
     world.put_object(document)
     return drafts.report("me", dry_run=False, is_asked=True)
@@ -954,7 +955,7 @@ _DRAFTED = (
     Report("20240626T080005000Z", "me", False, _FINDINGS, _FINDINGS, _REPAIRS, 2),
     [_RECORD],
 )
-_UPKEEP = upkeep.Report(
+_UPKEEP = upkeep.UpkeepReport(
     RUN,
     [
         upkeep.TableReport(
@@ -1064,7 +1065,7 @@ def _call(world: World, folder: str, given: dict[str, Any]) -> Any:
 
 
 def _before(world: World, step: str) -> None:
-    """What stands when a step begins."""
+    """RepairKind stands when a step begins."""
     if step == "Claim sources":
         _bring(world, PLAYS, _validate)
         write_manifest(world.s3, FOLDER, Manifest(BATCH, [_listed(PLAYS)]))
@@ -1077,7 +1078,7 @@ def _before(world: World, step: str) -> None:
 
 @cache
 def _walked(world: World) -> dict[str, Document]:
-    """What the state machine gives each step, and what it answers; jobs are not run."""
+    """RepairKind the state machine gives each step, and what it answers; jobs are not run."""
     execution = state_machine.Execution(ARN, {"manifest": FOLDER.manifest_uri})
     found = {}
     for step in state_machine.STEPS:
@@ -1105,7 +1106,7 @@ def _step(step: str, answer: Document, *later: str) -> Stored:
             ledger = _ledger(world)
             ledger.publish(ledger.entries([PLAYS.source_id])[PLAYS.source_id], GOOD)
         answered = _call(world, _FUNCTIONS[step], document["input"])
-        # What the state machine of an execution in flight takes of an answer must be there.
+        # RepairKind the state machine of an execution in flight takes of an answer must be there.
         assert {name: answered[name] for name in document["taken"]} == document["taken"]
         entries = _ledger(world).entries([PLAYS.source_id, PACKED.source_id])
         return answered, {source_id: entry.status for source_id, entry in entries.items()}
@@ -1153,7 +1154,7 @@ def _started(script: str, arguments: dict[str, str], patched: dict[str, Any]) ->
 
 
 def _transform_run(_: World, document: Document) -> object:
-    """What the transform is about, and whether its run is found by the name of the execution."""
+    """RepairKind the transform is about, and whether its run is found by the name of the execution."""
     run = MagicMock()
     numbers = {"--max_rejected_ratio": "0.2", "--max_days_per_file": "1000", "--publish_track_metrics": "true"}
     assert numbers.keys() <= document.keys()
@@ -1187,7 +1188,7 @@ def _start(world: World) -> Document:
 
 
 def _failure(world: World, document: Document) -> object:
-    """What becomes of an execution's file when it fails: all that is known of it are its name and input."""
+    """RepairKind becomes of an execution's file when it fails: all that is known of it are its name and input."""
     _bring(world, PLAYS, _validate, _run)
     write_manifest(world.s3, FOLDER, Manifest(BATCH, [_listed(PLAYS)]))
     detail = {

@@ -8,7 +8,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from music_streams.errors import NoPipeline
 from music_streams.reconcile.findings import DayFinding, DayState, FileFinding, Findings, State, Window
-from music_streams.reconcile.plan import Repair, What
+from music_streams.reconcile.plan import Repair, RepairKind
 from music_streams.reconcile.records import DayRecord, Percentiles, record
 from music_streams.reconcile.reports import Report, run_name
 from tests.dashboard.conftest import NOW, TODAY, ago
@@ -39,8 +39,8 @@ DRIFT = DayFinding("2024-06-25", DayState.METRIC_DRIFT, "items differ", ["GENRE#
 def report(minutes_ago: float = 12, by: str = "manual__2026-11-22T14:18:00+00:00", **more) -> Report:
     found = Findings(WINDOW, ago(minutes_ago), {"OK": 9, "MISSING": 1}, [GAP], [DRIFT], ago(20))
     repairs = [
-        Repair(What.REDRIVE, "lost.csv", "it landed", "m", "a" * 32, 1),
-        Repair(What.REBUILD, "2024-06-25", "", "m"),
+        Repair(RepairKind.REDRIVE, "lost.csv", "it landed", "m", "a" * 32, 1),
+        Repair(RepairKind.REBUILD, "2024-06-25", "", "m"),
     ]
     whole = {"run": run_name(ago(minutes_ago)), "by": by, "dry_run": False, "before": found, "after": None}
     return Report(**{**whole, "repairs": repairs, **more})

@@ -8,7 +8,7 @@ import pytest
 from boto3.dynamodb.conditions import Attr
 
 from music_streams import clock
-from music_streams.state.ledger import Status
+from music_streams.state.statuses import Status
 from music_streams_cli.commands import demo
 from tests.e2e.conftest import ROOT, reference_files
 from tests.oracle import Batch, Reference, StreamFile, differences, evaluate, scan_items

@@ -7,7 +7,8 @@ from datetime import date
 import pytest
 
 from music_streams.stack import Stack
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
+from music_streams.state.statuses import Status
 from music_streams_cli import journey, sample_data
 from tests.e2e.conftest import awaited
 

@@ -18,7 +18,8 @@ from local.log import LINE
 from local.state import StateDir
 from music_streams.operate import history
 from music_streams.stack import Stack
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
+from music_streams.state.statuses import Status
 from music_streams.transform.ports import DATABASE
 from music_streams_cli import journey, output, sample_data
 from music_streams_cli.journey import Journey

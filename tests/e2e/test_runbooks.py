@@ -25,7 +25,8 @@ from music_streams.policy import ATTEMPTS_BEFORE_QUARANTINE
 from music_streams.reconcile import inventory
 from music_streams.reconcile.reports import Reports
 from music_streams.stack import Stack, find_stack
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
+from music_streams.state.statuses import Status
 from music_streams_cli import journey, sample_data
 from music_streams_cli.journey import ENDED, Journey
 from tests.e2e.conftest import ROOT, awaited, running_cloud

@@ -5,7 +5,6 @@ from typing import Any
 
 from music_streams.aws import clients
 from music_streams.run.executions import Executions
-from music_streams.state.ledger import Status
 from music_streams.state.run_files import (
     LoadReport,
     Manifest,
@@ -19,6 +18,7 @@ from music_streams.state.run_files import (
     write_summary,
 )
 from music_streams.state.sources import Source
+from music_streams.state.statuses import Status
 from tests.events.cases import DAY, Case, Standing, source_in_file, version_in_file
 from tests.events.messages import ARRIVED_AT, EXECUTIONS, LAKE, LANDING, MACHINE, RUN_ID
 

@@ -10,10 +10,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from music_streams.state.ledger import Status
 from music_streams.state.requests import Action, Attempt, Forget, Rebuild, to_message
 from music_streams.state.run_files import SourceOutcome
 from music_streams.state.sources import Treatment
+from music_streams.state.statuses import Status
 from tests.events.messages import (
     bare_status_change,
     job_state_change,

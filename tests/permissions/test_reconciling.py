@@ -11,7 +11,7 @@ from music_streams.reconcile.days import DayJudge
 from music_streams.reconcile.plan import plan
 from music_streams.reconcile.reconciler import Reconciler
 from music_streams.reconcile.reports import Report, Reports
-from music_streams.state.ledger import Status
+from music_streams.state.statuses import Status
 from tests.integration.domain.run import DAY, Run
 from tests.integration.domain.standing import standing
 from tests.integration.domain.world import FILES, LAKE, LANDING, METRICS

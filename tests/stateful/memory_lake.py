@@ -11,7 +11,7 @@ from pyarrow import parquet
 
 from music_streams.aws.clients import split_uri
 from music_streams.errors import LakeChanged
-from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Found, Leaving, Pinned
+from music_streams.transform.ports import LISTENS, REJECTED_ROWS, FoundRows, Leaving, Pinned
 from tests.stateful.files import Listen, Reference, Rejected, fold, judge
 
 Rows = list[Any]  # of Listen, or of Rejected
@@ -77,7 +77,7 @@ class Tables:
     def find(self, table: str, leaving: Leaving) -> Rows:
         return [row for row in self.tables[table].rows if _is_leaving(row, leaving)]
 
-    def delete(self, table: str, leaving: Leaving, found: Found) -> None:
+    def delete(self, table: str, leaving: Leaving, found: FoundRows) -> None:
         held = self.tables[table]
         kept = [row for row in held.rows if not (_is_leaving(row, leaving) and row.execution in found.executions)]
         if len(kept) < len(held.rows):
@@ -113,18 +113,18 @@ class MemoryLake:
         if not self.tables.has_commit(table, execution):
             self.tables.commit(table, rows, execution, object())
 
-    def find(self, leaving: Leaving) -> Found:
+    def find(self, leaving: Leaving) -> FoundRows:
         listens, rejected = self.tables.find(LISTENS, leaving), self.tables.find(REJECTED_ROWS, leaving)
         days: dict[str, set[str]] = {row.source_id: set() for row in rejected}
         for row in listens:
             days.setdefault(row.source_id, set()).add(row.day)
-        return Found(days, {row.execution for row in [*listens, *rejected]})
+        return FoundRows(days, {row.execution for row in [*listens, *rejected]})
 
-    def write_tracks(self, leaving: Leaving, found: Found, uri: str) -> None:
+    def write_tracks(self, leaving: Leaving, found: FoundRows, uri: str) -> None:
         going = [row for row in self.tables.find(LISTENS, leaving) if row.execution in found.executions]
         self._write(f"{uri}/tracks.json", json.dumps(sorted({(row.track_id, row.day) for row in going})).encode())
 
-    def delete(self, leaving: Leaving, found: Found) -> None:
+    def delete(self, leaving: Leaving, found: FoundRows) -> None:
         for table in (REJECTED_ROWS, LISTENS):
             self.tables.delete(table, leaving, found)
 

@@ -12,9 +12,10 @@ from moto import mock_aws
 from music_streams import clock
 from music_streams.aws import clients
 from music_streams.aws.clients import error_code
-from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.run_files import SourceOutcome
 from music_streams.state.sources import Source, Treatment
+from music_streams.state.statuses import Status
 from tests.integration.load.memory_dynamodb import MemoryDynamoDB
 from tests.stateful.cloud import FILES, LAKE, LANDING
 from tests.stateful.memory_s3 import MemoryS3

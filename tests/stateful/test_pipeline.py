@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from music_streams import clock
-from music_streams.state.ledger import Status
 from music_streams.state.requests import Action
+from music_streams.state.statuses import Status
 from tests.integration.load.interleaving import Fault
 from tests.stateful.cloud import TO_THE_END, FailureEvent, Message, Running
 from tests.stateful.files import BAD_ROW, DAYS, ROWS, TRACKS

@@ -7,12 +7,13 @@ from typing import Any
 
 from music_streams import clock
 from music_streams.ingest.s3_events import event_of
-from music_streams.reconcile.stalled import Repair, Repairs, Trouble, ask, days_known
+from music_streams.reconcile.stalled import Repairs, StalledSource, Trouble, ask, days_known
 from music_streams.run.executions import Executions
 from music_streams.state import requests
-from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.requests import Action, Rebuild
 from music_streams.state.sources import Kind, Source
+from music_streams.state.statuses import Status
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS
 from tests.stateful.cloud import (
     FILES,
@@ -165,7 +166,7 @@ class World:
                     self._asked.add((repair.source.source_id, repair.entry.attempt, Action.REDRIVE))
         raise AssertionError(f"these do not come to rest: {told}")
 
-    def _may_stand_still(self, repair: Repair) -> bool:
+    def _may_stand_still(self, repair: StalledSource) -> bool:
         """Whether a source may have to be redriven though nothing went wrong.
 
         One that failed by itself; and one of which two operators wanted different things at once: one of them wins, and

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from music_streams.operate.next_steps import next_steps
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
 from music_streams.state.sources import Source, Treatment
+from music_streams.state.statuses import Status
 
 SOURCE = Source("landing", "incoming/a b.csv", "v1", 10, "2024-06-25T12:00:00.000Z")
 ID = SOURCE.source_id

@@ -3,8 +3,9 @@
 import pytest
 
 from music_streams.ingest.batches import Taken, groups
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
 from music_streams.state.sources import Source, Treatment
+from music_streams.state.statuses import Status
 from music_streams.validation.verdicts import Judgement
 
 

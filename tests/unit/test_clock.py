@@ -39,3 +39,19 @@ def test_seconds_before_a_stamp():
 def test_now_is_a_stamp_of_this_moment():
     before = clock.stamp(datetime.now(UTC))
     assert before <= clock.now() <= clock.stamp(datetime.now(UTC))
+
+
+def test_dates_run_from_the_first_to_the_last():
+    assert clock.dates("2024-02-28", "2024-03-01") == ["2024-02-28", "2024-02-29", "2024-03-01"]
+    assert clock.dates("2024-02-28", "2024-02-28") == ["2024-02-28"]
+    assert clock.dates("9999-12-31", "9999-12-30") == []
+
+
+def test_unbroken_runs_of_days_are_ranges():
+    days = ["2024-03-01", "2023-12-31", "2024-02-29", "2024-01-01", "2024-03-01", "2024-03-03"]
+    assert clock.unbroken(days) == [
+        ("2023-12-31", "2024-01-01"),
+        ("2024-02-29", "2024-03-01"),
+        ("2024-03-03", "2024-03-03"),
+    ]
+    assert clock.unbroken([]) == []

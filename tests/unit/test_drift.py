@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from music_streams.reconcile.drift import Difference, What, differences
+from music_streams.reconcile.drift import Deviation, Difference, differences
 
 LAKE, DAY = "8d0c9c55-3f9e-4f0a-9d8e-8f6c1f4b2a10", "2024-06-25"
 NAME = f"GENRE#jazz / DAY#{DAY}"
@@ -103,8 +103,8 @@ def test_a_truth_value_is_no_number():
 def test_each_attribute_that_differs_is_told():
     found = differences([EXPECTED], [standing(listen_count=Decimal(5), unique_listeners=Decimal(1))])
     assert found == [
-        Difference("GENRE#jazz", f"DAY#{DAY}", What.VALUE, "listen_count", 4, Decimal(5)),
-        Difference("GENRE#jazz", f"DAY#{DAY}", What.VALUE, "unique_listeners", 2, Decimal(1)),
+        Difference("GENRE#jazz", f"DAY#{DAY}", Deviation.VALUE, "listen_count", 4, Decimal(5)),
+        Difference("GENRE#jazz", f"DAY#{DAY}", Deviation.VALUE, "unique_listeners", 2, Decimal(1)),
     ]
 
 
@@ -112,8 +112,8 @@ def test_missing_items_and_ghosts_are_told_in_the_order_of_their_keys():
     ghost = standing(pk="COUNTRY#Ghana")
     found = differences([EXPECTED], [ghost])
     assert [(difference.key, difference.what) for difference in found] == [
-        (("COUNTRY#Ghana", f"DAY#{DAY}"), What.GHOST),
-        (("GENRE#jazz", f"DAY#{DAY}"), What.MISSING),
+        (("COUNTRY#Ghana", f"DAY#{DAY}"), Deviation.GHOST),
+        (("GENRE#jazz", f"DAY#{DAY}"), Deviation.MISSING),
     ]
     assert [str(difference) for difference in found] == [
         f"COUNTRY#Ghana / DAY#{DAY} is a ghost: the lake has no listen of it",

@@ -1,6 +1,7 @@
 """The reader without AWS: what it refuses, what it repeats, what it takes along."""
 
 import json
+import random
 import subprocess
 import sys
 import time
@@ -43,6 +44,7 @@ def test_the_reader_imports_boto3_the_standard_library_and_little_of_the_package
     assert {name for name in imported if name.startswith("music_streams.")} == {
         "music_streams.aws",
         "music_streams.aws.clients",
+        "music_streams.aws.dynamodb",
         "music_streams.clock",
         "music_streams.errors",
         "music_streams.reader",
@@ -113,6 +115,7 @@ def pauses(monkeypatch) -> list[float]:
     """The seconds that were to be waited; none are."""
     asked: list[float] = []
     monkeypatch.setattr(time, "sleep", asked.append)
+    monkeypatch.setattr(random, "uniform", lambda _least, most: most)
     return asked
 
 

@@ -1,4 +1,4 @@
-"""What to repair: the worst and oldest first, no more than so many, and nothing that could do harm."""
+"""RepairKind to repair: the worst and oldest first, no more than so many, and nothing that could do harm."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from music_streams.policy import ATTEMPTS_BEFORE_QUARANTINE
 from music_streams.reconcile.findings import GAPS, DayFinding, DayState, FileFinding, Findings, State, Window, counts_of
-from music_streams.reconcile.plan import Plan, Repair, What, plan
+from music_streams.reconcile.plan import Plan, Repair, RepairKind, plan
 from music_streams.reconcile.records import DayRecord, Percentiles
 from music_streams.reconcile.reports import Report, run_name
 from music_streams.state import requests
@@ -74,14 +74,17 @@ def test_no_more_than_the_cap_at_once_and_the_rest_is_told(most, asked, left):
 
 def test_files_come_before_days():
     found = plan(findings(file("x", State.STUCK), days=drifted("2024-06-25")), AT, 10)
-    assert [repair.what for repair in found.repairs] == [What.REDRIVE, What.REBUILD]
+    assert [repair.what for repair in found.repairs] == [RepairKind.REDRIVE, RepairKind.REBUILD]
 
 
 def test_a_file_that_the_lake_does_not_know_is_replayed_and_one_that_nobody_knows_is_redriven():
     known = file("known", State.MISSING, status="ARCHIVED", hour=1)
     unknown = file("unknown", State.MISSING, hour=2)
     found = plan(findings(known, unknown), AT, 10).repairs
-    assert [(repair.name, repair.what) for repair in found] == [("known", What.REPLAY), ("unknown", What.REDRIVE)]
+    assert [(repair.name, repair.what) for repair in found] == [
+        ("known", RepairKind.REPLAY),
+        ("unknown", RepairKind.REDRIVE),
+    ]
     assert [repair.message for repair in found] == ["message of known", "message of unknown"]
 
 
@@ -101,7 +104,7 @@ def failing(name: str = "x.csv", **changes: Any) -> FileFinding:
     )
 
 
-@pytest.mark.parametrize(("attempts", "what"), [(5, What.PUT_ASIDE), (6, What.REDRIVE)])
+@pytest.mark.parametrize(("attempts", "what"), [(5, RepairKind.PUT_ASIDE), (6, RepairKind.REDRIVE)])
 def test_a_file_is_quarantined_after_as_many_attempts_as_the_stack_says(attempts, what):
     [repair] = plan(findings(failing(failures=5)), AT, 10, attempts).repairs
     assert repair.what is what
@@ -109,7 +112,7 @@ def test_a_file_is_quarantined_after_as_many_attempts_as_the_stack_says(attempts
 
 def test_a_file_that_failed_often_while_others_went_through_is_put_aside():
     [repair] = plan(findings(failing("f00d")), AT, 10).repairs
-    assert (repair.what, repair.attempt) == (What.PUT_ASIDE, 4)
+    assert (repair.what, repair.attempt) == (RepairKind.PUT_ASIDE, 4)
     assert requested(repair) == Attempt("f00d".ljust(32, "0"), 3, Action.PUT_ASIDE)
     assert repair.why == "3 attempts failed, and meanwhile other files went through"
 
@@ -127,7 +130,7 @@ def test_a_file_that_failed_often_while_others_went_through_is_put_aside():
 )
 def test_otherwise_it_is_tried_again(one):
     [repair] = plan(findings(one), AT, 10).repairs
-    assert (repair.what, repair.message) == (What.REDRIVE, one.message)
+    assert (repair.what, repair.message) == (RepairKind.REDRIVE, one.message)
 
 
 # ── Days ──
@@ -166,7 +169,7 @@ def test_only_a_day_whose_lake_is_there_and_quiet_is_rebuilt(state):
     assert plan(findings(days=[DayFinding("2024-06-25", state)]), AT, 10) == Plan([])
 
 
-# ── What is found, in words ──
+# ── RepairKind is found, in words ──
 
 
 def test_the_sentence_tells_the_worst_first():
@@ -221,7 +224,7 @@ all_findings = st.builds(
     st.lists(day_findings, max_size=3),
     moments,
 )
-repairs = st.builds(Repair, st.sampled_from(What), texts, texts, texts, texts, numbers, texts)
+repairs = st.builds(Repair, st.sampled_from(RepairKind), texts, texts, texts, texts, numbers, texts)
 percentiles = st.builds(Percentiles, seconds, seconds, seconds)
 hours = st.lists(numbers, min_size=24, max_size=24)
 counts = st.dictionaries(texts, numbers, max_size=2)

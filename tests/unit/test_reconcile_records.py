@@ -6,8 +6,9 @@ import pytest
 
 from music_streams import clock
 from music_streams.reconcile.records import STAGES, DayRecord, Percentiles, record
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
 from music_streams.state.sources import Source
+from music_streams.state.statuses import Status
 
 DAY = "2026-11-21"
 ARRIVED = f"{DAY}T21:03:25.000Z"

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from checks.translate import translated
-from music_streams.aws.telemetry import Metric, Telemetry, Unit
-from music_streams.state.ledger import Status
+from music_streams.aws.telemetry import Metric, MetricUnit, Telemetry
+from music_streams.state.statuses import Status
 from tests.functions import ROOT
 from tests.telemetry import PAGE, table
 from tests.template import Template, of_type
@@ -75,7 +75,7 @@ def test_every_status_has_a_metric_that_counts_who_comes_to_it():
 
 def test_the_page_has_a_row_for_every_metric_with_its_unit():
     assert {(each.metric, each.unit) for each in table()} == {(metric.value, metric.unit) for metric in Metric}
-    assert {metric.unit for metric in Metric} == set(Unit)
+    assert {metric.unit for metric in Metric} == set(MetricUnit)
 
 
 def test_the_page_names_every_alarm_and_no_other(template):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row, SparkSession
     from types_boto3_s3 import S3Client
 
-    from music_streams.transform.spark.reference_data import Reference
+    from music_streams.transform.spark.reference_data import SongsAndUsers
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class SparkBatch:
         s3: S3Client,
         folder: RunFolder,
         manifest: Manifest,
-        reference: Reference,
+        reference: SongsAndUsers,
         execution: str,
     ) -> None:
         self._spark = spark

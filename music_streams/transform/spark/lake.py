@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -18,10 +18,10 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 
-from music_streams import strict
+from music_streams import clock, strict
 from music_streams.aws.clients import error_code, split_uri
 from music_streams.errors import LakeChanged
-from music_streams.transform.ports import DATABASE, LISTENS, REJECTED_ROWS, Found, Leaving, Pinned
+from music_streams.transform.ports import DATABASE, LISTENS, REJECTED_ROWS, FoundRows, Leaving, Pinned
 from music_streams.transform.spark import metrics
 from music_streams.transform.spark.spread import gathered, spread
 
@@ -162,7 +162,7 @@ class IcebergLake:
             }
             whole.writeTo(self._name(table)).options(**told).append()
 
-    def find(self, leaving: Leaving) -> Found:
+    def find(self, leaving: Leaving) -> FoundRows:
         """What the tables hold of the leaving rows."""
         days: dict[str, set[str]] = {}
         executions: set[str] = set()
@@ -173,14 +173,14 @@ class IcebergLake:
             for row in groups.collect():
                 days.setdefault(row["source_id"], set()).update(row["days"])
                 executions.add(row["execution"])
-        return Found(days, executions)
+        return FoundRows(days, executions)
 
-    def write_tracks(self, leaving: Leaving, found: Found, uri: str) -> None:
+    def write_tracks(self, leaving: Leaving, found: FoundRows, uri: str) -> None:
         """Write track_id and day of the listens that were found."""
         rows = self._table(LISTENS).where(_was_found(LISTENS, leaving, found))
         rows.select("track_id", _day().alias("day")).distinct().write.mode("overwrite").parquet(uri)
 
-    def delete(self, leaving: Leaving, found: Found) -> None:
+    def delete(self, leaving: Leaving, found: FoundRows) -> None:
         """Delete what was found. Readers never see a dip: what replaces older copies is there already."""
         for table in (REJECTED_ROWS, LISTENS):
             self._delete(table, _was_found(table, leaving, found))
@@ -263,7 +263,7 @@ class IcebergLake:
         listens = self.spark.read.option("snapshot-id", snapshot_id).table(self._name(LISTENS))
         # Ranges on the column itself, so that Iceberg reads the partitions of these days only.
         in_days = F.lit(False)
-        for first, last in _ranges(days):
+        for first, last in clock.unbroken(days):
             start, end = F.lit(first).cast("timestamp"), F.date_add(F.lit(last).cast("date"), 1).cast("timestamp")
             in_days |= (F.col("listened_at") >= start) & (F.col("listened_at") < end)
         return listens.where(in_days)
@@ -359,7 +359,7 @@ def _is_leaving(table: str, leaving: Leaving) -> str:
     return " OR ".join(f"({condition})" for condition in conditions)
 
 
-def _was_found(table: str, leaving: Leaving, found: Found) -> str:
+def _was_found(table: str, leaving: Leaving, found: FoundRows) -> str:
     return f"({_is_leaving(table, leaving)}) AND execution IN ({_texts(found.executions)})"
 
 
@@ -380,14 +380,3 @@ def _numbers(users: Iterable[int]) -> list[str]:
         ValueError: one is no user_id.
     """
     return [str(strict.whole(user)) for user in users]
-
-
-def _ranges(days: list[str]) -> list[tuple[str, str]]:
-    """The first and last day of each unbroken run of days."""
-    ranges: list[tuple[str, str]] = []
-    for day in sorted(days):
-        if ranges and date.fromisoformat(ranges[-1][1]) + timedelta(days=1) == date.fromisoformat(day):
-            ranges[-1] = (ranges[-1][0], day)
-        else:
-            ranges.append((day, day))
-    return ranges

@@ -9,16 +9,14 @@ read that. Two runs that meet it together each write a folder of their own, and 
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
 from pyspark.sql import functions as F
 
 from music_streams import clock
 from music_streams.aws import objects
-from music_streams.aws.clients import error_code
+from music_streams.aws.json_objects import find_json, write_json
 from music_streams.state.sources import Source
 from music_streams.transform.spark import reference
 from music_streams.validation.verdicts import head
@@ -31,11 +29,12 @@ if TYPE_CHECKING:
 
     from music_streams.state.run_files import RunFolder
 
+_WHAT_TO_DO = "delete it: the next run parses the reference files again"
 _MAX_COLUMNS = 1_000_000  # a record of more stops the parser; a line of 64 KiB has 65,536 at most
 
 
 @dataclass(frozen=True)
-class Reference:
+class SongsAndUsers:
     """The reference data of a run.
 
     Attributes:
@@ -76,12 +75,12 @@ class ReferenceData:
     execution: str
     run_id: str
 
-    def read(self) -> Reference:
+    def read(self) -> SongsAndUsers:
         """The songs and users to enrich this run's rows with."""
         pin = self.folder.key(f"reference-{self.execution}.json")
         kept = self._recall(pin) or self._current()
         self._remember(pin, kept)
-        return Reference(
+        return SongsAndUsers(
             self.spark.read.schema(reference.SONGS).parquet(self._uri(kept.place, "songs")),
             self.spark.read.schema(reference.USERS).parquet(self._uri(kept.place, "users")),
             kept.version,
@@ -160,16 +159,10 @@ class ReferenceData:
         return result
 
     def _recall(self, key: str) -> _Kept | None:
-        try:
-            body = self.s3.get_object(Bucket=self.folder.bucket, Key=key)["Body"].read()
-        except ClientError as error:
-            if error_code(error) == "NoSuchKey":
-                return None
-            raise
-        return _Kept(**json.loads(body))
+        return find_json(self.s3, self.folder.bucket, key, lambda raw: _Kept(**raw), _WHAT_TO_DO)
 
     def _remember(self, key: str, kept: _Kept) -> None:
-        self.s3.put_object(Bucket=self.folder.bucket, Key=key, Body=json.dumps(asdict(kept)).encode())
+        write_json(self.s3, self.folder.bucket, key, asdict(kept), is_ascii=True)
 
     def _uri(self, place: str, kind: str) -> str:
         return f"s3://{self.folder.bucket}/{place}/{kind}"

@@ -86,7 +86,7 @@ def _add_pages(app: FastAPI, pipeline: Pipeline, now: Callable[[], datetime]) ->
         return templates.page(request, "overview", stack, now(), page=overview.read(stack, now()))
 
     @app.get("/files")
-    def files(request: Request, choice: Annotated[listing.Choice, Query()]) -> HTMLResponse:
+    def files(request: Request, choice: Annotated[listing.ListingChoice, Query()]) -> HTMLResponse:
         stack = pipeline.stack()
         return templates.page(request, "files", stack, now(), choice=choice, page=listing.read(stack, choice))
 

@@ -6,8 +6,9 @@ from music_streams import formats
 from music_streams.operate import file_report, files
 from music_streams.operate.file_report import Story
 from music_streams.stack import Stack
-from music_streams.state.ledger import OBJECT_GONE, UNREADABLE, Entry, Status
+from music_streams.state.ledger import OBJECT_GONE, UNREADABLE, Entry
 from music_streams.state.sources import Source
+from music_streams.state.statuses import IN_PROGRESS, WITHOUT_STAMP, Status
 
 DAYS_SHOWN = 31
 
@@ -34,7 +35,7 @@ class Lineage:
         if self.story is None:
             return True
         entry = self.story.entry
-        return entry.status in files.OPEN or (
+        return entry.status in IN_PROGRESS or (
             entry.status is Status.FAILED and entry.reason not in {OBJECT_GONE, UNREADABLE}
         )
 
@@ -63,7 +64,7 @@ def _steps(entry: Entry) -> list[Step]:
         ("published", entry.published_at),
         ("archived", entry.archived_at),
     ]
-    if entry.status in {Status.QUARANTINED, Status.FAILED, Status.RETRACTED, Status.RECEIVED}:
+    if entry.status in WITHOUT_STAMP:
         moves.append((entry.status.lower(), entry.updated_at))
     steps = [Step("arrived", before, None)]
     for name, stamp in moves:

@@ -13,8 +13,9 @@ from music_streams.operate import files
 from music_streams.reconcile.findings import FileFinding, State
 from music_streams.reconcile.reports import Reports
 from music_streams.stack import Stack
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
 from music_streams.state.sources import Source
+from music_streams.state.statuses import Status
 
 LANDED = "LANDED"
 """What stands for the status of a file that the ledger does not know yet."""
@@ -22,7 +23,7 @@ PER_PAGE = 50
 _MAX_PAGE = 200
 
 
-class Choice(BaseModel):
+class ListingChoice(BaseModel):
     """Which files are asked for; what is empty stands for all.
 
     Attributes:
@@ -84,14 +85,14 @@ class Listing:
     has_more: bool
 
 
-def read(stack: Stack, choice: Choice) -> Listing:
+def read(stack: Stack, choice: ListingChoice) -> Listing:
     """The page that is asked for, the file that moved last first."""
     first = (choice.page - 1) * PER_PAGE
     found = list(islice(_lines(stack, choice), first, first + PER_PAGE + 1))
     return Listing(found[:PER_PAGE], len(found) > PER_PAGE)
 
 
-def _lines(stack: Stack, choice: Choice) -> Iterator[Line]:
+def _lines(stack: Stack, choice: ListingChoice) -> Iterator[Line]:
     if choice.state:
         report = Reports(stack.s3, stack.lake_bucket).latest()
         found = report.findings.files if report else []
@@ -108,7 +109,7 @@ def _lines(stack: Stack, choice: Choice) -> Iterator[Line]:
     return heapq.merge(*lists, key=lambda line: line.moved_at, reverse=True)
 
 
-def _condition(choice: Choice) -> ConditionBase | None:
+def _condition(choice: ListingChoice) -> ConditionBase | None:
     conditions: list[ConditionBase] = []
     if choice.day:
         conditions.append(Attr("received_at").begins_with(choice.day) & Attr("key").begins_with(files.STREAMS_PREFIX))

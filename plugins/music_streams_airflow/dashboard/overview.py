@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from music_streams import clock, formats
-from music_streams.operate import files, health
+from music_streams.operate import health
 from music_streams.operate.health import Health
 from music_streams.reconcile import records
 from music_streams.reconcile.records import DayRecord
 from music_streams.reconcile.reports import Report, Reports
 from music_streams.stack import Stack
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
+from music_streams.state.statuses import AT_REST, IN_PROGRESS, Status
 from music_streams_airflow.dashboard import charts
 from music_streams_airflow.dashboard.charts import Chart
 from music_streams_airflow.dashboard.listing import LANDED
@@ -21,7 +22,9 @@ from music_streams_airflow.dashboard.listing import LANDED
 DAYS = 14
 _REPORTS = 12
 _FAILURES = 10
-_AT_REST = (Status.ARCHIVED, Status.RETRACTED)
+_COUNTED_BY_ARRIVAL = tuple(
+    status for status in AT_REST if status is not Status.QUARANTINED
+)  # it has a line of its own
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Overview:
+class FirstPage:
     """All of it.
 
     Attributes:
@@ -102,7 +105,7 @@ class Overview:
         return [charts.stages_of_day(with_stages[-1]), charts.stages_by_day(self.records)] if with_stages else []
 
 
-def read(stack: Stack, now: datetime) -> Overview:
+def read(stack: Stack, now: datetime) -> FirstPage:
     """Read it.
 
     Args:
@@ -118,10 +121,9 @@ def read(stack: Stack, now: datetime) -> Overview:
     found[today] = records.record(
         today, (entry for entries in moved.values() for entry in entries), sla, clock.stamp(now)
     )
-    days = [(now - timedelta(days=DAYS - 1 - n)).date().isoformat() for n in range(DAYS)]
     last = list(islice(reports.of_dates(first, today), _REPORTS))
-    day_records = [found.get(day) or DayRecord(day, "", sla) for day in days]
-    return Overview(
+    day_records = [found.get(day) or DayRecord(day, "", sla) for day in clock.dates(first, today)]
+    return FirstPage(
         now,
         look.health,
         day_records,
@@ -147,11 +149,13 @@ def _standings(stack: Stack, first: str, day_records: Iterable[DayRecord], lande
         _standing(Status.QUARANTINED, stack.ledger.with_status(Status.QUARANTINED, since=first), aside),
         Standing(LANDED, landed, "in the bucket; the ledger does not know them yet", []),
     ]
-    standings += [_standing(status, stack.ledger.with_status(status), "all there are") for status in files.OPEN]
+    standings += [_standing(status, stack.ledger.with_status(status), "all there are") for status in IN_PROGRESS]
     statuses: Counter[str] = Counter()
     for record in day_records:
         statuses.update(record.statuses)
-    return standings + [Standing(status, statuses[status], f"arrived since {first}", []) for status in _AT_REST]
+    return standings + [
+        Standing(status, statuses[status], f"arrived since {first}", []) for status in _COUNTED_BY_ARRIVAL
+    ]
 
 
 def _standing(status: Status, entries: Iterable[Entry], scope: str) -> Standing:

@@ -14,10 +14,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from music_streams import clock, formats
-from music_streams.operate import files
 from music_streams.operate.health import Health
 from music_streams.stack import Stack
-from music_streams.state.ledger import Status
+from music_streams.state.statuses import IN_PROGRESS, Status
 from music_streams_airflow.dashboard import text
 from music_streams_airflow.dashboard.guard import Login
 from music_streams_airflow.dashboard.listing import LANDED
@@ -123,7 +122,7 @@ def _linked_sentence(health: Health, root: str) -> Markup:
     waiting = len(health.waiting)
     lists = {
         f"{formats.plural(len(health.failed), 'file')} failed": [Status.FAILED],
-        "1 file waits" if waiting == 1 else f"{waiting:,} files wait": [LANDED, *files.OPEN],
+        "1 file waits" if waiting == 1 else f"{waiting:,} files wait": [LANDED, *IN_PROGRESS],
         f"{health.quarantined:,} quarantined in 24 h": [Status.QUARANTINED],
     }
     level, _, rest = health.sentence.partition(":")

@@ -10,10 +10,10 @@ import pytest
 from music_streams import clock
 from music_streams.reconcile.findings import State
 from music_streams.reconcile.inventory import landed
-from music_streams.reconcile.plan import What
+from music_streams.reconcile.plan import RepairKind
 from music_streams.reconcile.reports import Report, Reports
 from music_streams.stack import Stack, find_stack
-from music_streams.state.ledger import Status
+from music_streams.state.statuses import Status
 from music_streams_cli import sample_data
 from tests.e2e.airflow.airflow_api import Airflow
 from tests.e2e.conftest import awaited
@@ -155,7 +155,7 @@ def test_wrong_missing_and_foreign_items_are_made_right(world, airflow, stack):
     report = reconcile(airflow, stack)
     [drifted] = report.before.bad_days
     assert (drifted.day, drifted.count) == (str(day), 3)
-    assert [repair.what for repair in report.repairs] == [What.REBUILD]
+    assert [repair.what for repair in report.repairs] == [RepairKind.REBUILD]
     assert report.is_whole
     check_days(world, day)
 
@@ -196,7 +196,7 @@ def test_a_file_that_keeps_failing_while_others_go_through_is_put_aside(world, a
         world.come_to(put, Status.FAILED, attempt=2)
     _set(stack, put.source_id, failures=3)
     report = reconcile(airflow, stack)
-    assert [repair.what for repair in report.repairs] == [What.PUT_ASIDE]
+    assert [repair.what for repair in report.repairs] == [RepairKind.PUT_ASIDE]
     assert report.is_whole
     entry = world.entry(put)
     assert (entry.status, entry.reason) == (Status.QUARANTINED, "too_many_attempts")

@@ -12,7 +12,7 @@ import pytest
 
 from music_streams.ingest import s3_events
 from music_streams.reconcile import inventory
-from music_streams.state.ledger import Status
+from music_streams.state.statuses import Status
 from music_streams_cli import sample_data
 from music_streams_cli.journey import Journey
 from tests.e2e.conftest import awaited

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from music_streams.state.ledger import Status
+from music_streams.state.statuses import Status
 from music_streams_cli import sample_data
 from music_streams_cli.journey import Journey
 from tests.e2e.faults.victims import LOAD, TRANSFORM, Victims, tree

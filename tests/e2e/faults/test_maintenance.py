@@ -7,8 +7,8 @@ import pytest
 
 from music_streams.maintain import report
 from music_streams.maintain.report import TableReport
-from music_streams.state.ledger import Status
 from music_streams.state.requests import Action
+from music_streams.state.statuses import Status
 from music_streams_cli import sample_data
 from music_streams_cli.journey import Journey
 from tests.e2e.conftest import awaited

@@ -8,8 +8,8 @@ import pytest
 from music_streams import clock
 from music_streams.reconcile import stalled
 from music_streams.state import requests
-from music_streams.state.ledger import Status
 from music_streams.state.requests import Action, Forget
+from music_streams.state.statuses import Status
 from music_streams_cli import sample_data
 from music_streams_cli.journey import Journey
 from tests.e2e.faults.traces import traces_of

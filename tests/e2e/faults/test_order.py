@@ -4,8 +4,8 @@ from functools import partial
 
 import pytest
 
-from music_streams.state.ledger import Status
 from music_streams.state.requests import Action
+from music_streams.state.statuses import Status
 from music_streams_cli import sample_data
 from tests.e2e.conftest import awaited
 from tests.e2e.faults.victims import LOAD, held

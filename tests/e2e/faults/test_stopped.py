@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from music_streams.state.ledger import Status
 from music_streams.state.requests import Action
+from music_streams.state.statuses import Status
 from music_streams_cli import sample_data
 from tests.e2e.conftest import awaited
 from tests.e2e.faults.victims import TRANSFORM, held

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from music_streams.state.ledger import Status
 from music_streams.state.requests import Action
 from music_streams.state.run_files import RunFolder, read_manifest
+from music_streams.state.statuses import Status
 from music_streams_cli import sample_data
 from tests.e2e.faults.victims import TRANSFORM, Victims, held
 from tests.e2e.faults.world import CATALOGUE, World

@@ -16,8 +16,9 @@ from music_streams.reconcile.stalled import Repairs
 from music_streams.run.executions import Executions
 from music_streams.stack import Stack
 from music_streams.state import requests
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
 from music_streams.state.requests import Action
+from music_streams.state.statuses import Status
 from music_streams_cli import journey, sample_data
 from music_streams_cli.journey import ENDED, Journey
 from tests.e2e.conftest import awaited

@@ -2,7 +2,7 @@
 
 from boto3.dynamodb.conditions import Attr
 
-from music_streams.state.ledger import Status
+from music_streams.state.statuses import Status
 from tests.integration.cli.conftest import put_entry, source
 
 

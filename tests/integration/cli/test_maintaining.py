@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from music_streams.maintain import report
-from music_streams.maintain.report import Report, Size, TableReport
+from music_streams.maintain.report import Size, TableReport, UpkeepReport
 from music_streams.stack import Stack
 from music_streams_cli import maintenance
 from tests.unit.cli.golden import check
@@ -55,7 +55,7 @@ def glue(stack, monkeypatch) -> Callable[[Glue], Glue]:
         monkeypatch.setattr(Stack, "client", lambda self, name: job if name == "glue" else client(self, name))
         return job
 
-    report.write(stack.s3, stack.lake_bucket, Report("jr_1", TABLES))
+    report.write(stack.s3, stack.lake_bucket, UpkeepReport("jr_1", TABLES))
     return use
 
 
@@ -81,7 +81,7 @@ def test_the_same_for_programs(run, glue):
 
 def test_a_lake_without_tables_is_told(run, stack, glue):
     glue(Glue("SUCCEEDED"))
-    report.write(stack.s3, stack.lake_bucket, Report("jr_1", []))
+    report.write(stack.s3, stack.lake_bucket, UpkeepReport("jr_1", []))
     assert "no tables yet" in run("maintain").stdout
 
 
@@ -121,6 +121,6 @@ def test_without_waiting_it_is_only_started(run, glue):
 
 
 def test_a_report_is_read_as_it_was_written(stack):
-    written = Report("jr_2", [replace(TABLES[0], left=["a", "b"])])
+    written = UpkeepReport("jr_2", [replace(TABLES[0], left=["a", "b"])])
     report.write(stack.s3, stack.lake_bucket, written)
     assert report.read(stack.s3, stack.lake_bucket, "jr_2") == written

@@ -14,9 +14,9 @@ from music_streams.reconcile.lake import LakeReader
 from music_streams.reconcile.reports import Reports
 from music_streams.run.executions import Executions
 from music_streams.state import requests
-from music_streams.state.ledger import Status
 from music_streams.state.requests import Attempt, Rebuild
 from music_streams.state.sources import Source
+from music_streams.state.statuses import Status
 from music_streams_cli import output, reconciliation
 from music_streams_cli.app import app
 from tests.integration.cli.conftest import MACHINE, put_entry

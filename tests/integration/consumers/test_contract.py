@@ -11,8 +11,8 @@ import pytest
 
 from music_streams import reader
 from music_streams.load.items import item
-from music_streams.state.ledger import Status
 from music_streams.state.run_files import SourceOutcome, Summary, write_result
+from music_streams.state.statuses import Status
 from tests.integration.consumers import contract
 from tests.integration.consumers.contract import EVENT, ITEM, KINDS, faults, of_kind
 from tests.integration.consumers.metrics_table import STAMP, items

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
 from music_streams.state.sources import Source, Treatment, batch_id_of
+from music_streams.state.statuses import Status
 from tests.integration.domain.world import GOOD, LANDING, World
 
 _KEPT_UNDER = {Status.ARCHIVED: "archive", Status.RETRACTED: "archive", Status.QUARANTINED: "quarantine"}

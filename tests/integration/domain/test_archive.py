@@ -7,8 +7,8 @@ import pytest
 
 from music_streams.errors import ArchiveMismatch, ObjectGone
 from music_streams.run.archive import archive_source, archive_sources
-from music_streams.state.ledger import Status
 from music_streams.state.sources import Source, Treatment
+from music_streams.state.statuses import Status
 from tests.integration.domain.run import Run
 from tests.integration.domain.standing import standing
 from tests.integration.domain.world import GOOD, LANDING, RECEIVED_AT, Crash, always

@@ -9,10 +9,10 @@ from music_streams import clock
 from music_streams.errors import BadEvent, JobRunsAlive
 from music_streams.ingest.outcomes import Outcome
 from music_streams.reconcile.stalled import ask
-from music_streams.state.ledger import Status
 from music_streams.state.requests import Action, Attempt, Forget, Rebuild, to_message
 from music_streams.state.run_files import RunFolder, SourceOutcome, read_claimed, read_manifest
 from music_streams.state.sources import Treatment, batch_id_of
+from music_streams.state.statuses import Status
 from tests.integration.domain.run import DAY, TOO_BAD, UNREADABLE, Run
 from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
 from tests.integration.domain.validate import Validate, message, plenty, take

@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from music_streams.run.claim import Claim, claim_sources, held_entries
-from music_streams.state.ledger import Status
 from music_streams.state.run_files import Manifest, read_claimed, write_manifest
+from music_streams.state.statuses import Status
 from tests.integration.domain.world import Crash, always
 
 

@@ -7,8 +7,8 @@ import pytest
 from music_streams.ingest import s3_events
 from music_streams.ingest.outcomes import Outcome
 from music_streams.reconcile.stalled import ask
-from music_streams.state.ledger import Status
 from music_streams.state.requests import Action
+from music_streams.state.statuses import Status
 from tests.integration.domain.run import Run
 from tests.integration.domain.validate import Validate, message, take
 from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LANDING, RECEIVED_AT

@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 
 from music_streams.aws import objects
-from music_streams.errors import ArchiveMismatch, BadEvent, ForgetFailed, Unreadable
+from music_streams.errors import ArchiveMismatch, BadEvent, DamagedObject, ForgetFailed, Unreadable
 from music_streams.forget import packing
 from music_streams.forget.erasure import Erasure
 from music_streams.run.archive import archive_sources
 from music_streams.run.claim import claim_sources
 from music_streams.state import requests
-from music_streams.state.ledger import Status
 from music_streams.state.removals import Removals
 from music_streams.state.requests import Forget
 from music_streams.state.run_files import Manifest, RunFolder, Summary, read_claimed, write_manifest, write_summary
-from music_streams.state.sources import Source
+from music_streams.state.sources import Source, request_batch_id
+from music_streams.state.statuses import Status
 from music_streams.transform import job
 from music_streams.transform.discretion import discreet
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS
@@ -844,7 +844,7 @@ def test_notes_of_before_are_gone_on_with(world):
 
 def failed_run(world, *removed: Source, users: tuple[int, ...] = (USER,)) -> RunFolder:
     """A run that has taken the users out of the lake, so that no other can tell which files held them, and failed."""
-    folder = RunFolder(LAKE, world.name("failed"))
+    folder = RunFolder(LAKE, request_batch_id("failed", world.name("failed")))
     write_manifest(world.s3, folder, Manifest(folder.batch_id, [], forget=list(users)))
     days = {source.source_id: {"2024-06-25"} for source in removed}
     Removals(world.s3, LAKE).note(f"{folder.batch_id}-1", "listens", days, None)
@@ -872,6 +872,55 @@ def test_an_archived_file_that_could_not_be_read_is_found_again_by_another_reque
     put(world, world.entry(other).place.key, FILE)  # it would be looked at again
     assert erase(world, asked(world)) == 0
     assert [content(world, each) for each in (source, other)] == [CLEARED, FILE]
+
+
+DAMAGED = {
+    "no JSON": b"not json",
+    "nothing in it": b"{}",
+    "other types": b'{"batch_id": 1, "sources": 2, "forget": "x"}',
+}
+
+
+@pytest.mark.parametrize("damaged", DAMAGED.values(), ids=DAMAGED)
+def test_a_folder_that_is_no_runs_keeps_nobody_from_forgetting(world, damaged):
+    for name in ("manifest.json", "removed/zzz-1/notes/listens.json", "erased.json"):
+        world.s3.put_object(Bucket=LAKE, Key=f"runs/zzz/{name}", Body=damaged)
+    source = kept(world)
+    assert erase(world, asked(world, source)) == 0
+    assert content(world, source) == CLEARED
+
+
+@pytest.mark.parametrize("damaged", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_manifest_is_taken_to_forget_the_user_too(world, damaged, caplog):
+    theirs, of_others = kept(world), kept(world, HEADER + OTHERS)
+    failed = failed_run(world, theirs, of_others, users=(70,))
+    world.s3.put_object(Bucket=LAKE, Key=failed.key("manifest.json"), Body=damaged)
+    without_notes = RunFolder(LAKE, "0" * 32)
+    world.s3.put_object(Bucket=LAKE, Key=without_notes.manifest_uri.split("/", 3)[3], Body=damaged)
+    source = kept(world)
+    assert erase(world, asked(world, source)) == 0
+    assert [content(world, each) for each in (source, theirs, of_others)] == [CLEARED, CLEARED, HEADER + OTHERS]
+    [line] = [record.getMessage() for record in caplog.records if "damaged" in record.getMessage()]
+    assert line.startswith(f"{failed.manifest_uri} is damaged: ")
+
+
+@pytest.mark.parametrize("damaged", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_note_stops_who_forgets_the_same_user_and_nobody_else(world, damaged):
+    source = kept(world)
+    failed = failed_run(world, source)
+    note = failed.key(f"removed/{failed.batch_id}-1/notes/listens.json")
+    world.s3.put_object(Bucket=LAKE, Key=note, Body=damaged)
+    assert erase(world, asked(world, users=(70,))) == 0
+    with pytest.raises(DamagedObject, match=rf"s3://lake/{note} is damaged: .*rebuild --from-archive"):
+        erase(world, asked(world))
+
+
+def test_files_of_a_failed_run_with_damaged_notes_of_what_is_done_are_looked_through_again(world):
+    source = kept(world)
+    failed = failed_run(world, source)
+    world.s3.put_object(Bucket=LAKE, Key=failed.key("erased.json"), Body=b"[]")
+    assert erase(world, asked(world)) == 0
+    assert content(world, source) == CLEARED
 
 
 def test_notes_of_a_run_whose_manifest_has_expired_keep_nobody_from_forgetting(world):

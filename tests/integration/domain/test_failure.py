@@ -11,8 +11,8 @@ from moto.stepfunctions.models import stepfunctions_backends
 from music_streams.errors import JobRunsAlive
 from music_streams.ingest.outcomes import Outcome
 from music_streams.reconcile.stalled import ask
-from music_streams.state.ledger import Status
 from music_streams.state.requests import Action
+from music_streams.state.statuses import Status
 from tests.integration.domain.run import Run
 from tests.integration.domain.standing import standing
 from tests.integration.domain.validate import message, take

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from music_streams.ingest.outcomes import Outcome
-from music_streams.state.ledger import Status
 from music_streams.state.run_files import read_manifest
+from music_streams.state.statuses import Status
 from tests.integration.domain.run import Run
 from tests.integration.domain.validate import Validate, message
 from tests.integration.domain.world import GOOD

@@ -11,9 +11,9 @@ from music_streams.errors import BadEvent
 from music_streams.ingest.judging import OutOfTime
 from music_streams.ingest.outcomes import Outcome
 from music_streams.run.claim import claim_sources
-from music_streams.state.ledger import Status
 from music_streams.state.run_files import RunFolder, read_claimed, read_manifest
 from music_streams.state.sources import batch_id_of
+from music_streams.state.statuses import Status
 from tests.integration.domain.validate import Validate, message, plenty, take
 from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, HEADER, LAKE, LANDING, Crash, World, always
 

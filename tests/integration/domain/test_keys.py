@@ -5,8 +5,8 @@ import re
 import pytest
 
 from music_streams.ingest.outcomes import Outcome
-from music_streams.state.ledger import Status
 from music_streams.state.run_files import read_manifest
+from music_streams.state.statuses import Status
 from tests.integration.domain.run import TOO_BAD, Run
 from tests.integration.domain.validate import message, take
 from tests.integration.domain.world import GOOD, LAKE

@@ -14,9 +14,10 @@ from music_streams.run.archive import archive_sources
 from music_streams.run.claim import claim_sources
 from music_streams.run.quarantine import Quarantine
 from music_streams.run.settle import Settlement
-from music_streams.state.ledger import Ledger, Status
+from music_streams.state.ledger import Ledger
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, Summary, write_manifest, write_result
 from music_streams.state.sources import Source, batch_id_of
+from music_streams.state.statuses import Status
 from tests.integration.domain.run import ACCEPTED, DAY, RUN_ID, TOO_BAD, Run
 from tests.integration.domain.world import FILES, GOOD, HEADER, LAKE, LANDING, RECEIVED_AT, always
 from tests.integration.load.memory_dynamodb import MemoryDynamoDB

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from music_streams.state.ledger import OBJECT_GONE, Entry, Ledger, Status
+from music_streams.state.ledger import OBJECT_GONE, Entry, Ledger
 from music_streams.state.run_files import SourceOutcome
 from music_streams.state.sources import Treatment
+from music_streams.state.statuses import Status
 from tests.integration.domain.world import ALWAYS_EXPIRED, FILES, RECEIVED_AT, World
 
 OUTCOME = SourceOutcome(10, 7, {"bad_user_id": 1, "duplicate": 2}, ["2024-06-25", "2024-06-26"])

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from music_streams.errors import ObjectGone
 from music_streams.reconcile.stalled import Repairs
 from music_streams.run import quarantine
-from music_streams.state.ledger import Status
+from music_streams.state.statuses import Status
 from music_streams.validation.verdicts import Verdict
 from tests.integration.domain.validate import Validate, message, take
 from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LANDING, Crash

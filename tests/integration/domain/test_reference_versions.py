@@ -2,9 +2,9 @@
 
 import pytest
 
-from music_streams.state.ledger import Status
 from music_streams.state.run_files import RunFolder
 from music_streams.state.sources import Source
+from music_streams.state.statuses import Status
 from music_streams.transform.spark.reference_data import ReferenceData
 from tests.integration.domain.world import LAKE, LANDING, World
 

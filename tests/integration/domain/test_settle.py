@@ -10,8 +10,8 @@ import pytest
 
 from music_streams.aws.slices import SLICE
 from music_streams.errors import EventRefused, RunIsOver
-from music_streams.state.ledger import Status
 from music_streams.state.run_files import SourceOutcome, Summary, read_summary, write_result
+from music_streams.state.statuses import Status
 from tests.integration.domain.world import GOOD, Crash, always
 
 RUN_ID = "jr_1"

@@ -9,8 +9,9 @@ from music_streams.aws.telemetry import Metric, Telemetry
 from music_streams.operate import backlog
 from music_streams.run.archive import archive_sources
 from music_streams.run.settle import Settlement
-from music_streams.state.ledger import Ledger, Status
+from music_streams.state.ledger import Ledger
 from music_streams.state.run_files import LoadReport, SourceOutcome, write_load_report
+from music_streams.state.statuses import Status
 from tests.integration.domain.run import ACCEPTED, RUN_ID, TOO_BAD, Run
 from tests.integration.domain.world import ALWAYS_EXPIRED, FILES, World, always
 

@@ -12,9 +12,9 @@ from music_streams.errors import ObjectGone, Unreadable
 from music_streams.ingest.outcomes import Outcome
 from music_streams.reconcile import stalled
 from music_streams.reconcile.stalled import Repairs
-from music_streams.state.ledger import Status
 from music_streams.state.requests import Action
 from music_streams.state.sources import Source
+from music_streams.state.statuses import Status
 from tests.integration.domain.standing import standing
 from tests.integration.domain.validate import Validate, message, plenty, take
 from tests.integration.domain.world import GOOD, LAKE, LANDING, RECEIVED_AT

@@ -18,9 +18,10 @@ from music_streams.run.failure import FailurePath
 from music_streams.run.job_runs import JobRuns
 from music_streams.run.quarantine import Quarantine
 from music_streams.run.settle import Settlement
-from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, write_claimed, write_manifest
 from music_streams.state.sources import Source, batch_id_of
+from music_streams.state.statuses import Status
 from tests.integration.domain.glue import Glue
 
 LANDING, LAKE, FILES, METRICS = "landing", "lake", "files", "metrics"

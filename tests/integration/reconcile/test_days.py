@@ -8,12 +8,12 @@ from music_streams import clock
 from music_streams.reconcile.days import DayJudge
 from music_streams.reconcile.findings import DayFinding, DayState, Findings, State
 from music_streams.reconcile.lake import LakeReader
-from music_streams.reconcile.plan import What
+from music_streams.reconcile.plan import RepairKind
 from music_streams.reconcile.reconciler import Reconciler
 from music_streams.reconcile.recount import recount
 from music_streams.state import requests
-from music_streams.state.ledger import Status
 from music_streams.state.requests import Action, Attempt, Rebuild
+from music_streams.state.statuses import Status
 from tests.integration.domain.standing import alive, standing
 from tests.integration.domain.world import FILES, METRICS, World
 from tests.integration.reconcile.contract import Row, batches, listen
@@ -297,7 +297,7 @@ def test_a_day_that_lost_the_rows_of_a_file_is_mended_by_the_file_and_not_rebuil
     found = look(MemoryLake(rows_of(entry)))
     assert [(file.state, file.days) for file in found.files] == [(State.MISSING, [DAY, NEXT_DAY])]
     planned = Reconciler(stack_of(world)).plan(found, 10).repairs
-    assert [repair.what for repair in planned] == [What.REPLAY]
+    assert [repair.what for repair in planned] == [RepairKind.REPLAY]
 
 
 def test_its_days_are_not_rebuilt_from_a_lake_that_lacks_them(world, look):
@@ -306,7 +306,7 @@ def test_its_days_are_not_rebuilt_from_a_lake_that_lacks_them(world, look):
     found = look(MemoryLake([listen(f"{NEXT_DAY} 10:00:00", source_id="c" * 32)]), days=[NEXT_DAY])
     assert [day.state for day in found.days] == [DRIFT, DRIFT]
     planned = Reconciler(stack_of(world)).plan(found, 10).repairs
-    assert [repair.what for repair in planned] == [What.REPLAY, What.REBUILD]
+    assert [repair.what for repair in planned] == [RepairKind.REPLAY, RepairKind.REBUILD]
     rebuild = requests.parse(planned[1].message)
     assert isinstance(rebuild, Rebuild)
     assert rebuild.days == [NEXT_DAY]

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from music_streams.reader import UnreadableMetrics
+from music_streams.aws import dynamodb
+from music_streams.errors import TableThrottled
 from music_streams.reconcile import drift
-from music_streams.reconcile.drift import What
+from music_streams.reconcile.drift import Deviation
 from music_streams.reconcile.recount import recount
 from tests.integration.consumers.metrics_table import MetricsTable, metrics_table
 from tests.integration.reconcile.contract import batches, listen
@@ -82,9 +83,9 @@ def test_missing_items_ghosts_and_other_values_are_found(table):
             ExpressionAttributeValues={":n": 9},
         )
     assert found(table, day, expected) == [
-        ("COUNTRY#Ghana", What.GHOST),
+        ("COUNTRY#Ghana", Deviation.GHOST),
         (f"DAY#{day}", "listen_count"),
-        ("GENRE#jazz", What.MISSING),
+        ("GENRE#jazz", Deviation.MISSING),
         (track, "listen_count"),
     ]
 
@@ -92,7 +93,7 @@ def test_missing_items_ghosts_and_other_values_are_found(table):
 def test_a_day_that_the_lake_lost_has_only_ghosts(table):
     day = "2025-01-03"
     publish(table, [item for item in expected_of(day) if not item["pk"].startswith("TRACK#")])
-    assert {what for _, what in found(table, day, [])} == {What.GHOST}
+    assert {what for _, what in found(table, day, [])} == {Deviation.GHOST}
 
 
 def test_an_index_that_lags_behind_its_table_raises_no_alarm(table):
@@ -103,16 +104,16 @@ def test_an_index_that_lags_behind_its_table_raises_no_alarm(table):
     late += [{**stamped[0], "pk": "GENRE#deleted meanwhile"}]
     client = Client(table.dynamodb, index=[item for item in late if not item["pk"].startswith("TRACK#")])
     suspected = drift.differences(expected, drift.standing(client, table.name, day))
-    assert {difference.what for difference in suspected} == set(What)
+    assert {difference.what for difference in suspected} == set(Deviation)
     assert found(table, day, expected, client) == []
 
 
 def test_keys_that_dynamodb_leaves_unread_are_asked_for_again(table, monkeypatch):
-    monkeypatch.setattr(drift, "_PAUSES", (0, 0, 0))
+    monkeypatch.setattr(dynamodb, "_FIRST_WAIT", 0)
     day = "2025-01-05"
     expected = expected_of(day)
     publish(table, expected)
     keys = [(item["pk"], item["sk"]) for item in expected]
     assert len(drift.standing_at(Client(table.dynamodb, reads=2), table.name, keys)) == len(keys) == 6
-    with pytest.raises(UnreadableMetrics, match="throttled"):
+    with pytest.raises(TableThrottled, match="throttled"):
         drift.standing_at(Client(table.dynamodb, reads=0), table.name, keys)

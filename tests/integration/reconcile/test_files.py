@@ -12,9 +12,9 @@ from music_streams.ingest import s3_events
 from music_streams.reconcile.findings import State, Window
 from music_streams.reconcile.stalled import Trouble
 from music_streams.state import requests
-from music_streams.state.ledger import Status
 from music_streams.state.requests import Action, Attempt
 from music_streams.state.sources import Source, Treatment
+from music_streams.state.statuses import Status
 from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
 from tests.integration.domain.world import ALWAYS_EXPIRED, FILES, LANDING, RECEIVED_AT, World
 from tests.integration.reconcile.stage import ARRIVED, WINDOW, delete, delete_kept, found, judged, taker

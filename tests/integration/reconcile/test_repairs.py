@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from music_streams import clock
 from music_streams.policy import ATTEMPTS_BEFORE_QUARANTINE
 from music_streams.reconcile.findings import GAPS, FileFinding, Findings, State, counts_of
-from music_streams.reconcile.plan import Plan, What, plan
-from music_streams.state.ledger import Status
+from music_streams.reconcile.plan import Plan, RepairKind, plan
 from music_streams.state.run_files import RunFolder, SourceOutcome
 from music_streams.state.sources import Treatment
+from music_streams.state.statuses import Status
 from tests.integration.domain.run import Run
 from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
 from tests.integration.domain.validate import take
@@ -64,7 +64,7 @@ def test_a_repair_brings_the_file_to_its_end(emptied, case):
     source = case.make(world)
     _, asked = planned(world, grace=case.grace)
     [repair] = asked.repairs
-    assert (repair.source_id, repair.attempt, repair.what) == (source.source_id, case.asks, What.REDRIVE)
+    assert (repair.source_id, repair.attempt, repair.what) == (source.source_id, case.asks, RepairKind.REDRIVE)
     take(world, repair.message)
     assert judged(world, EVER)[source.source_id].state in {State.OK, State.IN_FLIGHT}
     finish_runs(world)
@@ -93,7 +93,7 @@ def test_a_file_that_was_put_aside_is_in_quarantine_and_whole(emptied):
     source = standing(world, Status.FAILED, attempt=3, failures=ATTEMPTS_BEFORE_QUARANTINE, **STREAK).source
     standing(world, Status.ARCHIVED, published_at=BETWEEN)
     [repair] = planned(world)[1].repairs
-    assert (repair.what, repair.attempt) == (What.PUT_ASIDE, 4)
+    assert (repair.what, repair.attempt) == (RepairKind.PUT_ASIDE, 4)
     take(world, repair.message)
     take(world, repair.message)
     finish_runs(world)
@@ -159,4 +159,4 @@ def test_unless_others_went_through_between_its_failures_a_file_is_tried_again(e
     standing(world, Status.ARCHIVED, published_at=published_at)
     standing(world, Status.ARCHIVED, key="reference/songs/s.csv", published_at=BETWEEN)
     [repair] = planned(world)[1].repairs
-    assert (repair.source_id, repair.what) == (source.source_id, What.REDRIVE)
+    assert (repair.source_id, repair.what) == (source.source_id, RepairKind.REDRIVE)

@@ -10,19 +10,19 @@ import pytest
 from botocore.exceptions import ClientError
 
 from music_streams import clock
-from music_streams.errors import FailureNotRecorded, QueueRefused
+from music_streams.errors import DamagedObject, FailureNotRecorded, QueueRefused
 from music_streams.reconcile import backfill, waiting
 from music_streams.reconcile.drafts import Drafts
 from music_streams.reconcile.findings import DayFinding, DayState, FileFinding, Findings, State, Window
-from music_streams.reconcile.plan import Plan, Repair, What
-from music_streams.reconcile.reconciler import Look, Reconciler, window_of
+from music_streams.reconcile.plan import Plan, Repair, RepairKind
+from music_streams.reconcile.reconciler import Inspection, Reconciler, window_of
 from music_streams.reconcile.records import DayRecord
 from music_streams.reconcile.reports import Report, Reports, run_name
 from music_streams.reconcile.stalled import Trouble
 from music_streams.state import requests
-from music_streams.state.ledger import Status
 from music_streams.state.requests import Action, Attempt, Rebuild
 from music_streams.state.sources import Treatment
+from music_streams.state.statuses import Status
 from tests.integration.domain.run import Run
 from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
 from tests.integration.domain.validate import message, take
@@ -70,11 +70,62 @@ def test_before_the_first_there_is_none(reports):
 
 
 def test_a_report_is_read_as_it_was_written(reports):
-    asked = [Repair(What.REDRIVE, "x.csv", "why", "message", "x" * 32, 2)]
+    asked = [Repair(RepairKind.REDRIVE, "x.csv", "why", "message", "x" * 32, 2)]
     written = report(failed(), days=[drifted()], after=findings(), repairs=asked, left=3)
     assert reports.write(written) == "s3://lake/reports/reconcile/2026-11-22/20261122T041500123Z.json"
     assert reports.latest() == written
     assert list(reports.of_dates("2026-11-22", "2026-11-22")) == [written]
+
+
+def _changed(report: Report, **changes: Any) -> bytes:
+    return json.dumps(report.as_json() | changes).encode()
+
+
+FOREIGN = {
+    "no JSON": b"not json",
+    "no object": b"[]",
+    "nothing in it": b"{}",
+    "half a surrogate pair": b'{"run": "\\ud800"}',
+    "a number that is none": b'{"run": NaN}',
+    "another state": _changed(report(failed())).replace(b"FAILED", b"NEITHER"),
+    "other types": _changed(report(), left="3"),
+    "other types inside": _changed(report(), before={**findings().as_json(), "counts": {"OK": "0"}}),
+    "no moment": _changed(report(), before={**findings().as_json(), "looked_at": "yesterday"}),
+}
+
+
+@pytest.mark.parametrize("foreign", FOREIGN.values(), ids=FOREIGN)
+def test_a_foreign_object_is_as_no_report_and_named_in_the_log(world, reports, foreign, caplog):
+    reports.write(report())
+    other = "reports/reconcile/2026-11-22/20261122T040000000Z.json"
+    day = "reports/days/2026-11-22.json"
+    for key in ("reports/latest.json", other, day):
+        world.s3.put_object(Bucket=LAKE, Key=key, Body=foreign)
+    assert reports.latest() is None
+    assert list(reports.of_dates("2026-11-22", "2026-11-22")) == [report()]
+    assert reports.named("20261122T040000000Z") is None
+    assert reports.records("2026-11-21", "2026-11-23") == []
+    told = [record.getMessage().partition(" is damaged: ")[0] for record in caplog.records]
+    assert told == [f"s3://lake/{key}" for key in ("reports/latest.json", other, other, day)]
+
+
+def test_a_foreign_name_is_one_line_of_the_log(world, reports, caplog):
+    key = "reports/reconcile/2026-11-22/\u202e ü.json"
+    world.s3.put_object(Bucket=LAKE, Key=key, Body=b"{}")
+    assert list(reports.of_dates("2026-11-22", "2026-11-22")) == []
+    [line] = [record.getMessage() for record in caplog.records]
+    assert line.isprintable()
+    assert line.isascii()
+
+
+@pytest.mark.parametrize("foreign", [b"not json", b"{}", b'{"findings": {}, "records": []}'])
+def test_a_damaged_draft_is_named_with_what_to_do(world, foreign):
+    drafts = Drafts(world.s3, LAKE, "a run")
+    drafts.write_look("before", Inspection(findings(), []))
+    [found] = world.s3.list_objects_v2(Bucket=LAKE, Prefix="reports/drafts/")["Contents"]
+    world.s3.put_object(Bucket=LAKE, Key=found["Key"], Body=foreign)
+    with pytest.raises(DamagedObject, match=rf"{found['Key']} is damaged: .*start the reconciliation again"):
+        drafts.look("before")
 
 
 def test_the_latest_is_the_last_one_written(reports):
@@ -207,7 +258,7 @@ HOSTILE_RUNS = [
 @pytest.mark.parametrize("run_id", HOSTILE_RUNS)
 def test_drafts_lie_among_the_drafts_whatever_the_run_is_called(world, stack, run_id):
     drafts = Drafts(world.s3, LAKE, run_id)
-    drafts.write_look("before", Look(findings(failed()), []))
+    drafts.write_look("before", Inspection(findings(failed()), []))
     drafts.write_plan(Plan([]))
     keys = [found["Key"] for found in world.s3.list_objects_v2(Bucket=LAKE)["Contents"]]
     folders = {key.rsplit("/", 1)[0] for key in keys}
@@ -221,7 +272,7 @@ def test_drafts_lie_among_the_drafts_whatever_the_run_is_called(world, stack, ru
 
 def test_runs_do_not_read_each_others_drafts(world, stack):
     for run in ("a", "b"):
-        Drafts(world.s3, LAKE, run).write_look("before", Look(findings(failed(run)), []))
+        Drafts(world.s3, LAKE, run).write_look("before", Inspection(findings(failed(run)), []))
     assert [file.key for file in Drafts(world.s3, LAKE, "a").look("before").findings.files] == ["incoming/a"]
 
 
@@ -229,11 +280,11 @@ def test_runs_do_not_read_each_others_drafts(world, stack):
 def test_a_report_is_put_together_from_drafts(world, stack, is_asked):
     drafts = Drafts(world.s3, LAKE, "run")
     early, late = DayRecord("2026-11-22", AT, 900), DayRecord("2026-11-22", AT, 900, arrivals=1)
-    repairs = [Repair(What.REDRIVE, "x.csv", "why", "message", "x" * 32, 2)]
-    assert drafts.write_look("before", Look(findings(failed()), [early])) == "1 FAILED, 0 OK"
+    repairs = [Repair(RepairKind.REDRIVE, "x.csv", "why", "message", "x" * 32, 2)]
+    assert drafts.write_look("before", Inspection(findings(failed()), [early])) == "1 FAILED, 0 OK"
     drafts.write_plan(Plan(repairs, 4))
     if is_asked:
-        drafts.write_look("after", Look(findings(), [late]))
+        drafts.write_look("after", Inspection(findings(), [late]))
     told, records = drafts.report("someone", dry_run=not is_asked, is_asked=is_asked)
     after = findings() if is_asked else None
     assert told == Report(run_name(AT), "someone", not is_asked, findings(failed()), after, repairs, 4)
@@ -242,9 +293,9 @@ def test_a_report_is_put_together_from_drafts(world, stack, is_asked):
 
 def test_a_draft_that_is_written_again_is_the_last_one(world, stack):
     drafts = Drafts(world.s3, LAKE, "run")
-    drafts.write_look("before", Look(findings(failed()), []))
-    drafts.write_look("before", Look(findings(), []))
-    assert drafts.look("before") == Look(findings(), [])
+    drafts.write_look("before", Inspection(findings(failed()), []))
+    drafts.write_look("before", Inspection(findings(), []))
+    assert drafts.look("before") == Inspection(findings(), [])
 
 
 # ── Asking ──
@@ -252,7 +303,7 @@ def test_a_draft_that_is_written_again_is_the_last_one(world, stack):
 
 def test_repairs_are_asked_for_in_the_arrivals_queue(world, stack):
     told = [requests.to_message(Attempt(f"{n:032}", 1, Action.REDRIVE)) for n in range(23)]
-    Reconciler(stack).ask([Repair(What.REDRIVE, "x", "why", body) for body in told])
+    Reconciler(stack).ask([Repair(RepairKind.REDRIVE, "x", "why", body) for body in told])
     got: set[str] = set()
     while received := world.sqs.receive_message(
         QueueUrl=stack.output("ArrivalsQueueUrl"), MaxNumberOfMessages=10, VisibilityTimeout=60
@@ -275,7 +326,7 @@ def test_a_queue_that_refuses_is_an_error(stack):
 
 
 def awaited(entry: Any, attempt: int) -> Repair:
-    return Repair(What.REDRIVE, entry.source.key, "why", "message", entry.source.source_id, attempt)
+    return Repair(RepairKind.REDRIVE, entry.source.key, "why", "message", entry.source.source_id, attempt)
 
 
 @pytest.mark.parametrize(
@@ -291,7 +342,7 @@ def test_a_repair_is_settled_when_its_attempt_has_ended_well_or_badly(world, sta
 
 
 def test_a_repair_of_a_file_that_nobody_knows_is_not_settled(stack):
-    repair = Repair(What.REDRIVE, "x.csv", "why", "message", "f" * 32, 1)
+    repair = Repair(RepairKind.REDRIVE, "x.csv", "why", "message", "f" * 32, 1)
     assert waiting.unsettled(stack, [repair]) == [repair]
     assert waiting.unsettled(stack, []) == []
 
@@ -307,7 +358,7 @@ def test_half_retracted_and_half_quarantined_files_are_not_settled_until_they_ar
 
 def test_a_rebuild_is_settled_when_its_run_is_over(world, stack):
     request = Rebuild([DAY], AT)
-    repair = Repair(What.REBUILD, DAY, "why", requests.to_message(request), batch_id=request.batch_id)
+    repair = Repair(RepairKind.REBUILD, DAY, "why", requests.to_message(request), batch_id=request.batch_id)
     assert waiting.unsettled(stack, [repair]) == [repair]
     take(world, repair.message)
     assert waiting.unsettled(stack, [repair]) == [repair]
@@ -353,7 +404,7 @@ def test_the_files_of_an_execution_that_failed_are_tried_again_at_once(world, st
     assert {file.source_id for file in found.files} == {source.source_id for source in sources}
     assert other.source.source_id not in {file.source_id for file in found.files}
     asked = Reconciler(stack).plan(found, 10).repairs
-    assert {(repair.what, repair.attempt) for repair in asked} == {(What.REDRIVE, 2)}
+    assert {(repair.what, repair.attempt) for repair in asked} == {(RepairKind.REDRIVE, 2)}
 
 
 @pytest.mark.parametrize("is_claimed", [True, False], ids=["running", "not claimed yet"])
@@ -404,7 +455,7 @@ def test_a_backfill_replays_the_archived_files_of_a_day_the_oldest_first(world, 
     found = backfill.replays(world.ledger, DAY)
     assert {repair.source_id for repair in found} == {e.source.source_id for e in [*entries[:2], later]}
     last = found[-1]
-    assert (last.what, last.source_id, last.attempt) == (What.REPLAY, later.source.source_id, 5)
+    assert (last.what, last.source_id, last.attempt) == (RepairKind.REPLAY, later.source.source_id, 5)
     assert requests.parse(last.message) == Attempt(later.source.source_id, 4, Action.REPLAY)
     assert last.why == f"backfill of {DAY}"
 

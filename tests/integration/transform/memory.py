@@ -13,7 +13,7 @@ from pyarrow import parquet
 
 from music_streams.aws.clients import split_uri
 from music_streams.errors import LakeChanged
-from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Found, Leaving, Pinned
+from music_streams.transform.ports import LISTENS, REJECTED_ROWS, FoundRows, Leaving, Pinned
 
 
 class Listen(NamedTuple):
@@ -127,21 +127,21 @@ class MemoryLake:
         self._tables.commit(table, [*self._tables.rows[table], *rows])
         self._step(f"after append to {table}")
 
-    def find(self, leaving: Leaving) -> Found:
-        found = Found()
+    def find(self, leaving: Leaving) -> FoundRows:
+        found = FoundRows()
         for rows in self._tables.rows.values():
             for row in filter(_is(leaving), rows):
                 found.executions.add(row.execution)
                 found.days.setdefault(row.source_id, set()).update({row.day} if isinstance(row, Listen) else ())
         return found
 
-    def write_tracks(self, leaving: Leaving, found: Found, uri: str) -> None:
+    def write_tracks(self, leaving: Leaving, found: FoundRows, uri: str) -> None:
         leaves = _is(leaving)
         rows = [row for row in self._tables.rows[LISTENS] if leaves(row) and row.execution in found.executions]
         pairs = sorted({(row.track, row.day) for row in rows if isinstance(row, Listen)})
         self._put(f"{uri}/tracks.json", json.dumps(pairs).encode())
 
-    def delete(self, leaving: Leaving, found: Found) -> None:
+    def delete(self, leaving: Leaving, found: FoundRows) -> None:
         leaves = _is(leaving)
         for table in (REJECTED_ROWS, LISTENS):
             self._step(f"before {table} are deleted")

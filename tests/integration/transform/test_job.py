@@ -25,7 +25,7 @@ from music_streams.state.run_files import (
 )
 from music_streams.state.sources import Treatment
 from music_streams.transform import job
-from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Found, Leaving, Pinned
+from music_streams.transform.ports import LISTENS, REJECTED_ROWS, FoundRows, Leaving, Pinned
 from music_streams.transform.spark.batch import SparkBatch
 from tests.integration.transform.directory_s3 import DirectoryS3
 
@@ -49,8 +49,8 @@ class SparkLake:
         self.rows[table] = rows.collect()
         assert {row["execution"] for row in self.rows[table]} == {execution}
 
-    def find(self, _: Leaving) -> Found:
-        return Found()
+    def find(self, _: Leaving) -> FoundRows:
+        return FoundRows()
 
     def pin(self) -> Pinned:
         return Pinned(1, 1, "uuid")

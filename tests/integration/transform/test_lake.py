@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from music_streams.errors import LakeChanged
-from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Found, Leaving, Pinned
+from music_streams.transform.ports import LISTENS, REJECTED_ROWS, FoundRows, Leaving, Pinned
 from music_streams.transform.spark.lake import IcebergLake, TableState, _is_leaving, _was_found
 
 METADATA: dict[str, Any] = {
@@ -202,7 +202,7 @@ def test_no_sql_is_written_of_a_name_that_is_none_of_ours(text):
         with pytest.raises(ValueError, match="must be a name"):
             _is_leaving(LISTENS, leaving)
     with pytest.raises(ValueError, match="must be a name"):
-        _was_found(LISTENS, Leaving("b-1", [], ["a"], []), Found({}, {text}))
+        _was_found(LISTENS, Leaving("b-1", [], ["a"], []), FoundRows({}, {text}))
 
 
 def test_a_condition_on_users_holds_of_their_rows_alone(spark):

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from music_streams.state.run_files import RunFolder
-from music_streams.transform.spark.reference_data import Reference, ReferenceData
+from music_streams.transform.spark.reference_data import ReferenceData, SongsAndUsers
 from tests.integration.transform.directory_s3 import DirectoryS3
 
 LAKE, LANDING = "lake-of-reference", "landing-of-reference"
@@ -44,7 +44,7 @@ def put(s3: DirectoryS3, bucket: str, key: str, body: bytes, modified: int) -> N
     os.utime(s3.path(bucket, key), (modified / 1000, modified / 1000))
 
 
-def read(spark, s3: DirectoryS3, execution: str = "batch-1", bucket: str = LANDING) -> Reference:
+def read(spark, s3: DirectoryS3, execution: str = "batch-1", bucket: str = LANDING) -> SongsAndUsers:
     folder = RunFolder(LAKE, "batch")
     return ReferenceData(spark, s3, bucket, set, folder, execution, "jr_1").read()  # type: ignore[arg-type]  # a fake
 

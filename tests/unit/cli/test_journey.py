@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from music_streams.state.ledger import Entry, Ledger, Status
+from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.sources import Source, Treatment
+from music_streams.state.statuses import Status
 from music_streams_cli import journey
 from music_streams_cli.errors import TimedOut
 from music_streams_cli.journey import Journey

@@ -7,8 +7,9 @@ from html.parser import HTMLParser
 from typing import Any
 
 from music_streams.reader import CountryDay, DaySummary, GenreDay, TopSong
-from music_streams.state.ledger import Entry, Status
+from music_streams.state.ledger import Entry
 from music_streams.state.sources import Source
+from music_streams.state.statuses import Status
 from music_streams_cli.report.data import DayFile, DayReport
 
 DAY = date(2024, 6, 25)

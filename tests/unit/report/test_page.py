@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from music_streams.state.ledger import Status
+from music_streams.state.statuses import Status
 from music_streams_cli.report import page
 from tests.unit.report.days import DAY, country, file, genre, parse, report, song, summary
 

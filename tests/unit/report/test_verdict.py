@@ -2,7 +2,7 @@
 
 import pytest
 
-from music_streams.state.ledger import Status
+from music_streams.state.statuses import Status
 from music_streams_cli.report.verdict import judge
 from tests.unit.report.days import file
 

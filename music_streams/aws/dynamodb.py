@@ -1,0 +1,59 @@
+"""Read many items of a table by their keys, with waits where DynamoDB leaves some of them unread."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING, Any
+
+from music_streams.errors import TableThrottled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+KEYS_AT_ONCE = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
+TRIES = 8
+"""How often a request is sent until all its keys are read: at most 6.4 seconds are waited between them."""
+_FIRST_WAIT = 0.05  # seconds
+
+
+def batch_get(
+    dynamodb: Any,  # noqa: ANN401 - see clients.dynamodb
+    table: str,
+    keys: Sequence[Mapping[str, Any]],
+    *,
+    consistent: bool = True,
+    wait: Callable[[float], object] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Yield the items of the given keys, in no order; of a key that has none, none.
+
+    Keys that DynamoDB leaves unread are asked for again with exponential backoff and full jitter: a busy table is not
+    asked by all its readers at the same moment.
+
+    Args:
+        dynamodb: a client that takes and gives plain Python values.
+        table: the table's name.
+        keys: any number of them, none of them twice.
+        consistent: read strongly consistently.
+        wait: waits for so many seconds; ``time.sleep`` where it is not given.
+
+    Raises:
+        TableThrottled: some keys are still unread after TRIES requests.
+    """
+    for start in range(0, len(keys), KEYS_AT_ONCE):
+        unread: Mapping[str, Any] = {table: {"Keys": keys[start : start + KEYS_AT_ONCE], "ConsistentRead": consistent}}
+        for number in range(TRIES):
+            if number:
+                # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+                longest = _FIRST_WAIT * 2 ** (number - 1)
+                (wait or time.sleep)(random.uniform(0, longest))  # noqa: S311 - nothing secret
+            answer = dynamodb.batch_get_item(RequestItems=unread)
+            yield from answer["Responses"].get(table, [])
+            unread = answer.get("UnprocessedKeys", {})
+            if not unread:
+                break
+        else:
+            raise TableThrottled(
+                f"table {table} is throttled: DynamoDB left keys unread in {TRIES} requests; ask for less at once, or "
+                "try again later"
+            )

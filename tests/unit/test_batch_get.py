@@ -1,0 +1,85 @@
+"""BatchGetItem: every key is read in the end, or a clear error comes; a busy table is given time."""
+
+import random
+from typing import Any
+
+import pytest
+
+from music_streams.aws.dynamodb import KEYS_AT_ONCE, TRIES, batch_get
+from music_streams.errors import TableThrottled
+from music_streams.state.ledger import Ledger
+
+NAMES = [f"{number:032x}" for number in range(250)]
+
+
+class Busy:
+    """A table that reads so many keys of a request, and knows how long was waited before each request."""
+
+    def __init__(self, *reads: int) -> None:
+        self.reads = list(reads)
+        self.requests: list[dict[str, Any]] = []
+        self.waits: list[float] = []
+
+    def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803 - as boto3 calls it
+        [(table, asked)] = RequestItems.items()
+        assert len(asked["Keys"]) <= KEYS_AT_ONCE
+        assert len(self.requests) < 100, "it is asked again and again"
+        self.requests.append(asked)
+        count = self.reads.pop(0) if self.reads else 0
+        read, left = asked["Keys"][:count], asked["Keys"][count:]
+        unread = {"UnprocessedKeys": {table: {**asked, "Keys": left}} if left else {}}
+        return {"Responses": {table: read} if read else {}, **unread}
+
+
+def get(busy: Busy, names: list[str] = NAMES[:3], **how: Any) -> list[str]:
+    keys = [{"source_id": name} for name in names]
+    return [item["source_id"] for item in batch_get(busy, "files", keys, wait=busy.waits.append, **how)]
+
+
+def test_keys_are_read_a_hundred_at_once_without_a_wait():
+    busy = Busy(100, 100, 100)
+    assert get(busy, NAMES) == NAMES
+    assert [len(request["Keys"]) for request in busy.requests] == [100, 100, 50]
+    assert busy.waits == []
+
+
+def test_no_keys_are_no_request():
+    assert get(Busy(), []) == []
+
+
+@pytest.mark.parametrize("consistent", [True, False])
+def test_unread_keys_are_asked_for_again_as_they_were_asked_for_first(consistent):
+    busy = Busy(1, 0, 2)
+    assert get(busy, consistent=consistent) == NAMES[:3]
+    assert [len(request["Keys"]) for request in busy.requests] == [3, 2, 2]
+    assert {request["ConsistentRead"] for request in busy.requests} == {consistent}
+
+
+def test_the_waits_grow_twofold_each_of_a_random_length(monkeypatch):
+    bounds: list[tuple[float, float]] = []
+
+    def uniform(least: float, most: float) -> float:
+        bounds.append((least, most))
+        return most / 3
+
+    monkeypatch.setattr(random, "uniform", uniform)
+    busy = Busy(0, 0, 0, 0, 3)
+    assert get(busy) == NAMES[:3]
+    assert bounds == [(0, 0.05), (0, 0.1), (0, 0.2), (0, 0.4)]
+    assert busy.waits == [most / 3 for _, most in bounds]
+
+
+def test_a_table_that_reads_no_more_ends_in_an_error_that_says_what_to_do():
+    busy = Busy(1)
+    with pytest.raises(TableThrottled, match=r"table files is throttled: .*try again later"):
+        get(busy)
+    assert len(busy.requests) == TRIES
+    assert len(busy.waits) == TRIES - 1
+
+
+def test_the_ledger_asks_a_busy_table_with_waits_and_not_for_ever(monkeypatch):
+    busy = Busy()
+    monkeypatch.setattr("time.sleep", busy.waits.append)
+    with pytest.raises(TableThrottled):
+        Ledger("files", busy).entries(NAMES[:3])
+    assert len(busy.waits) == TRIES - 1

@@ -1,0 +1,95 @@
+"""JSON objects in S3: what is written is read, what is not there is None, what is damaged is one error."""
+
+import io
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from music_streams import strict
+from music_streams.aws.json_objects import find_json, find_sound_json, read_json, write_json
+from music_streams.errors import DamagedObject
+
+
+class Bucket:
+    """A client of S3 with one bucket, or one that answers with an error of a code."""
+
+    def __init__(self, code: str = "NoSuchKey") -> None:
+        self.objects: dict[str, bytes] = {}
+        self.code = code
+        self.put: dict[str, Any] = {}
+
+    def put_object(self, **request: Any) -> None:
+        self.put = request
+        self.objects[request["Key"]] = request["Body"]
+
+    def get_object(self, *, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - as boto3 calls it
+        if Key not in self.objects:
+            raise ClientError({"Error": {"Code": self.code, "Message": Key}}, "GetObject")
+        return {"Body": io.BytesIO(self.objects[Key])}
+
+
+def whole(raw: dict[str, Any]) -> int:
+    return strict.whole(raw["count"])
+
+
+def test_what_is_written_is_read():
+    s3: Any = Bucket()
+    write_json(s3, "lake", "a.json", {"count": 7, "name": "ü"})
+    assert s3.put["Body"] == '{"count": 7, "name": "ü"}'.encode()
+    assert s3.put["ContentType"] == "application/json"
+    assert "IfNoneMatch" not in s3.put
+    for read in (read_json, find_json, find_sound_json):
+        assert read(s3, "lake", "a.json", whole, "") == 7
+
+
+def test_how_it_is_written():
+    s3: Any = Bucket()
+    write_json(s3, "lake", "a.json", {"name": "ü"}, indent=1, is_ascii=True, is_first=True)
+    assert s3.put["Body"] == b'{\n "name": "\\u00fc"\n}'
+    assert s3.put["IfNoneMatch"] == "*"
+
+
+@pytest.mark.parametrize("code", ["NoSuchKey", "404"])
+def test_what_is_not_there_is_none(code):
+    s3: Any = Bucket(code)
+    assert find_json(s3, "lake", "a.json", whole, "") is None
+    assert find_sound_json(s3, "lake", "a.json", whole, "") is None
+    with pytest.raises(ClientError, match=code):
+        read_json(s3, "lake", "a.json", whole, "")
+
+
+def test_what_may_not_be_read_is_not_taken_for_gone():
+    s3: Any = Bucket("AccessDenied")
+    for read in (read_json, find_json, find_sound_json):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            read(s3, "lake", "a.json", whole, "")
+
+
+DAMAGED = {
+    b"not json": "it must be a JSON object",
+    b'{"count": 1, "count": 1}': "it must be a JSON object",
+    b"{}": "it lacks 'count'",
+    b'{"count": 0}': "it must be a whole number from 1",
+}
+
+
+@pytest.mark.parametrize(("body", "trouble"), DAMAGED.items())
+def test_what_is_damaged_is_named_with_what_to_do(body, trouble, caplog):
+    s3: Any = Bucket()
+    s3.objects["a.json"] = body
+    for read in (read_json, find_json):
+        with pytest.raises(DamagedObject, match=rf"^s3://lake/a\.json is damaged: {trouble}.*; delete it$"):
+            read(s3, "lake", "a.json", whole, "delete it")
+    assert find_sound_json(s3, "lake", "a.json", whole, "delete it") is None
+    assert [record.getMessage().partition(": ")[0] for record in caplog.records] == ["s3://lake/a.json is damaged"]
+
+
+@pytest.mark.parametrize("form", [lambda raw: raw["count"]["x"], lambda raw: raw["count"].items(), lambda raw: raw[7]])
+def test_a_form_that_does_not_fit_repeats_no_value(form):
+    s3: Any = Bucket()
+    s3.objects["a.json"] = json.dumps({"count": "secret"}).encode()
+    with pytest.raises(DamagedObject) as caught:
+        read_json(s3, "lake", "a.json", form, "delete it")
+    assert "secret" not in str(caught.value)
