@@ -15,12 +15,8 @@ from music_streams.stack import Stack, find_stack
 from music_streams.state.ledger import Entry, Status
 from music_streams.state.sources import Treatment
 from music_streams_cli import journey, options, output, search
+from music_streams_cli.registry import command
 
-_EPILOG = options.examples(
-    "music-streams show streams_2024-06-25.csv",
-    "music-streams show 3f2a     the beginning of a source_id",
-    "music-streams show 9698c83b6a7ee29131660ba2eea557ce --json     a batch",
-)
 _OTHERS_SHOWN = 5
 _DAYS_SHOWN = 10
 _ERROR_CHARACTERS = 400
@@ -31,11 +27,13 @@ _TREATMENTS = {
 }
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("show", short_help="All about one file, or a batch.", epilog=_EPILOG)(show)
-
-
+@command(
+    "show",
+    "All about one file, or a batch.",
+    "music-streams show streams_2024-06-25.csv",
+    "music-streams show 3f2a     the beginning of a source_id",
+    "music-streams show 9698c83b6a7ee29131660ba2eea557ce --json     a batch",
+)
 def show(
     source: Annotated[
         str,

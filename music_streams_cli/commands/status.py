@@ -18,13 +18,8 @@ from music_streams.state.ledger import Status
 from music_streams_cli import journey, options, output, overview
 from music_streams_cli.errors import BadUsage
 from music_streams_cli.overview import Choice, Overview
+from music_streams_cli.registry import command
 
-_EPILOG = options.examples(
-    "music-streams status",
-    "music-streams status --watch",
-    "music-streams status --state FAILED --state QUARANTINED",
-    "music-streams status --since 2h --json",
-)
 _REASON_CHARACTERS = 60
 _WATCH_SECONDS = 2.0
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -45,11 +40,14 @@ class State(StrEnum):
     RETRACTED = Status.RETRACTED
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("status", short_help="How the pipeline is, and where its files are.", epilog=_EPILOG)(status)
-
-
+@command(
+    "status",
+    "How the pipeline is, and where its files are.",
+    "music-streams status",
+    "music-streams status --watch",
+    "music-streams status --state FAILED --state QUARANTINED",
+    "music-streams status --since 2h --json",
+)
 def status(
     state: Annotated[
         list[State] | None,
