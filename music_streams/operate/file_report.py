@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from music_streams.aws.clients import error_code
 from music_streams.operate import files, history, next_steps
 from music_streams.operate.history import Execution
+from music_streams.operate.next_steps import NextStep
 from music_streams.stack import Stack
 from music_streams.state.ledger import Entry, Status
 from music_streams.state.run_files import RunFolder, Summary, read_summary
@@ -49,7 +50,7 @@ class Story:
     touched: list[DayItems]
     location: Location
     reason: dict[str, Any] | None
-    next_steps: list[str]
+    next_steps: list[NextStep]
 
     def run_as_json(self) -> dict[str, Any]:
         """The part that is true of the whole batch, for programs."""
@@ -66,7 +67,7 @@ class Story:
             **self.run_as_json(),
             "lies_at": asdict(self.location),
             "reason": self.reason,
-            "next": self.next_steps,
+            "next": [str(step) for step in self.next_steps],
         }
 
 

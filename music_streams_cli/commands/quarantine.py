@@ -54,7 +54,7 @@ def list_(
 
 def _told(stack: Stack, entry: Entry) -> dict[str, Any]:
     reason = files.reason_of(stack, entry) or {}
-    steps = next_steps.next_steps(entry, is_local=stack.is_local)
+    steps = [str(step) for step in next_steps.next_steps(entry, is_local=stack.is_local)]
     what_to_do = [reason["what_to_do"]] if "what_to_do" in reason else []
     return {**files.as_json(entry), "detail": reason.get("detail", ""), "next": [*what_to_do, *steps]}
 

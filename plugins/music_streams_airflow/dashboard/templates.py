@@ -41,9 +41,8 @@ def trouble(
     next_steps: list[str] | None = None,
 ) -> HTMLResponse:
     """A page that says why there is no other."""
-    return _rendered(
-        request, status, "trouble", title=title, what=what, details=details or [], next_steps=next_steps or []
-    )
+    steps = [text.step(told) for told in next_steps or []]
+    return _rendered(request, status, "trouble", title=title, what=what, details=details or [], next_steps=steps)
 
 
 def refusal(request: Request, status: int, detail: str, login: Login) -> HTMLResponse:
@@ -110,10 +109,10 @@ def _environment() -> Environment:
         moment=_moment,
         value=_value,
         query=_query,
-        step=text.step,
         linked_sentence=_linked_sentence,
         segment=lambda name: quote(name, safe=""),
     )
+    environment.tests.update(fit=text.is_fit)
     environment.globals.update(
         target_seconds=TARGET_SECONDS, age=formats.age, is_dag_run=lambda by: by != _COMMAND_LINE
     )
