@@ -14,8 +14,8 @@ from typing import BinaryIO
 from moto.core.utils import utcnow
 
 from local import processes
-from local.aws import Aws, split_s3_uri
-from local.log import CloudLog
+from local.aws import split_s3_uri
+from local.host import Host
 from local.loose_types import Moto
 from local.spark import environment_of_run, installed_spark, parse_conf, settings_of_run
 
@@ -31,22 +31,17 @@ _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(:|$)")
 class GlueRuns:
     """Starts and stops runs; each has a thread."""
 
-    def __init__(
-        self, folder: Path, scratch: Path, aws: Aws, marker: str, log: CloudLog, ended: Callable[[Moto], None]
-    ) -> None:
+    def __init__(self, folder: Path, host: Host, ended: Callable[[Moto], None]) -> None:
         """`ended` is called with moto's run once that is over."""
         self._ended = ended
         self._folder = folder
-        self._scratch = scratch
-        self._aws = aws
-        self._marker = marker
-        self._log = log
+        self._host = host
         self._runs: dict[str, _Run] = {}
         self._lock = threading.Lock()
 
     def start(self, job: Moto, moto_run: Moto) -> None:
         """Begins the run and returns."""
-        run = _Run(job, moto_run, self._folder, self._scratch, self._aws, self._marker, self._log)
+        run = _Run(job, moto_run, self._folder, self._host)
         with self._lock:
             self._runs[moto_run.job_run_id] = run
 
@@ -74,15 +69,10 @@ class GlueRuns:
 
 
 class _Run:
-    def __init__(
-        self, job: Moto, moto_run: Moto, folder: Path, scratch: Path, aws: Aws, marker: str, log: CloudLog
-    ) -> None:
+    def __init__(self, job: Moto, moto_run: Moto, folder: Path, host: Host) -> None:
         self._job = job
         self._run = moto_run
-        self._scratch = scratch
-        self._aws = aws
-        self._marker = marker
-        self._log = log
+        self._host = host
         self._part = f"glue/{job.name}"
         self._is_spark = job.command.get("Name") == "glueetl"
         self._process: subprocess.Popen[bytes] | None = None
@@ -97,7 +87,7 @@ class _Run:
 
     def follow(self) -> None:
         """Runs the process to its end and records the outcome."""
-        scratch = Path(tempfile.mkdtemp(prefix="glue-", dir=self._scratch))
+        scratch = Path(tempfile.mkdtemp(prefix="glue-", dir=self._host.scratch))
         try:
             state = self._execute(scratch)
             error = last_error(self._lines) if state == "FAILED" else None
@@ -110,7 +100,7 @@ class _Run:
         self._run.error_message = error
         self._run.completed_on = self._run.modified_on = utcnow()
         self._run.status = state
-        self._log.write(self._part, f"{self._run.job_run_id} {state}{f': {error}' if error else ''}")
+        self._host.log.write(self._part, f"{self._run.job_run_id} {state}{f': {error}' if error else ''}")
 
     def stop(self) -> None:
         self._stop_requested.set()
@@ -137,10 +127,10 @@ class _Run:
             if self._stop_requested.is_set():
                 return "STOPPED"
             self._process = process = processes.start(
-                command, env=env, marker=self._marker, cwd=scratch, output=subprocess.PIPE
+                command, env=env, marker=self._host.marker, cwd=scratch, output=subprocess.PIPE
             )
             self._run.status = "RUNNING"
-        self._log.write(self._part, f"{self._run.job_run_id} RUNNING")
+        self._host.log.write(self._part, f"{self._run.job_run_id} RUNNING")
         assert process.stdout is not None  # noqa: S101  it was asked for
         reader = threading.Thread(target=self._keep_output, args=(process.stdout,), daemon=True)
         reader.start()
@@ -163,12 +153,13 @@ class _Run:
         script = self._fetch(self._job.command["ScriptLocation"], scratch)
         extra = arguments.get("--extra-py-files", "").split(",")
         modules = [self._fetch(uri.strip(), scratch) for uri in extra if uri.strip()]
-        credentials = self._aws.credentials.for_job(self._job.name)
+        aws = self._host.aws
+        credentials = aws.credentials.for_job(self._job.name)
         env = {
             **credentials.environment,
-            "AWS_DEFAULT_REGION": self._aws.region,
-            "AWS_ENDPOINT_URL": self._aws.endpoint,
-            "AWS_REGION": self._aws.region,
+            "AWS_DEFAULT_REGION": aws.region,
+            "AWS_ENDPOINT_URL": aws.endpoint,
+            "AWS_REGION": aws.region,
             "HOME": str(scratch),
             "LANG": "C.UTF-8",
             "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
@@ -180,7 +171,7 @@ class _Run:
         if self._is_spark:
             spark = installed_spark()
             conf = parse_conf(arguments.get("--conf", ""))
-            place = (self._aws.endpoint, self._aws.region, credentials, scratch)
+            place = (aws.endpoint, aws.region, credentials, scratch)
             settings = settings_of_run(spark, conf, *place, workers=self._run.number_of_workers or 1)
             env |= environment_of_run(spark, settings, *place)
         identity = {"--JOB_NAME": self._job.name, "--JOB_RUN_ID": self._run.job_run_id}
@@ -189,7 +180,7 @@ class _Run:
     def _fetch(self, uri: str, scratch: Path) -> Path:
         bucket, key = split_s3_uri(uri)
         target = scratch / _UNSAFE.sub("_", PurePosixPath(key).name)
-        self._aws.client("s3").download_file(bucket, key, str(target))
+        self._host.aws.client("s3").download_file(bucket, key, str(target))
         return target
 
     def _keep_output(self, output: BinaryIO) -> None:
@@ -198,7 +189,7 @@ class _Run:
                 log.write(raw)
                 line = raw.decode("utf-8", errors="replace").rstrip("\r\n")
                 self._lines.append(line)
-                self._log.write(self._part, line)
+                self._host.log.write(self._part, line)
 
 
 def as_argv(arguments: Mapping[str, str]) -> list[str]:

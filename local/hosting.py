@@ -7,6 +7,7 @@ from local.aws import ACCOUNT, Aws
 from local.event_bus import EventBus
 from local.event_sources import EventSources
 from local.glue_runs import GlueRuns
+from local.host import Host
 from local.lambda_service import LambdaService
 from local.lambda_workers import Workers
 from local.log import CloudLog
@@ -22,10 +23,11 @@ class Cloud:
         shutil.rmtree(state.scratch, ignore_errors=True)
         state.scratch.mkdir(parents=True)
         link_runtime(state.runtime)
-        self._workers = Workers(state.functions, state.runtime, state.scratch, aws, state.marker, log)
+        host = Host(state.scratch, aws, state.marker, log)
+        self._workers = Workers(state.functions, state.runtime, host)
         self._functions = LambdaService(self._workers, aws, ACCOUNT, log)
         self._bus = EventBus(self._functions, aws, ACCOUNT, log)
-        self._runs = GlueRuns(state.glue, state.scratch, aws, state.marker, log, self._bus.job_run_ended)
+        self._runs = GlueRuns(state.glue, host, self._bus.job_run_ended)
         moto_patches.apply(self)
         self._sources = EventSources(self._functions, ACCOUNT, aws.region, log)
 

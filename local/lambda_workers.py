@@ -20,7 +20,7 @@ from pathlib import Path
 
 from local import processes
 from local.aws import Aws
-from local.log import CloudLog
+from local.host import Host
 from local.runtime_api import Invocation, Outcome, RuntimeApi
 
 # More workers of a function than this do not make a machine faster; further invocations wait for one of them.
@@ -79,13 +79,10 @@ class Result:
 class Workers:
     """The worker processes of all functions."""
 
-    def __init__(self, folder: Path, runtime: Path, scratch: Path, aws: Aws, marker: str, log: CloudLog) -> None:
+    def __init__(self, folder: Path, runtime: Path, host: Host) -> None:
         self._folder = folder
         self._runtime = runtime
-        self._scratch = scratch
-        self._aws = aws
-        self._marker = marker
-        self._log = log
+        self._host = host
         self._idle: dict[str, list[_Worker]] = {}  # by fingerprint
         self._current: dict[str, str] = {}  # fingerprint by function name
         self._all: set[_Worker] = set()
@@ -154,7 +151,7 @@ class Workers:
                 self._all.discard(worker)
                 worker.end()
         folder = self._unpacked(function)
-        worker = _Worker(function, folder, self._runtime, self._scratch, self._aws, self._marker, self._log)
+        worker = _Worker(function, folder, self._runtime, self._host)
         with self._changed:
             if not self._closed:
                 self._all.add(worker)
@@ -186,22 +183,13 @@ class Workers:
 class _Worker:
     """One process and the Runtime API that it talks to."""
 
-    def __init__(
-        self,
-        function: Function,
-        code: Path,
-        runtime: Path,
-        scratch: Path,
-        aws: Aws,
-        marker: str,
-        log: CloudLog,
-    ) -> None:
-        self._log = log
+    def __init__(self, function: Function, code: Path, runtime: Path, host: Host) -> None:
+        self._log = host.log
         self._part = f"lambda/{function.name}"
         self._stream = f"{time.strftime('%Y/%m/%d')}/[$LATEST]{uuid.uuid4().hex}"
         self._is_cold = True
         self._api = RuntimeApi()
-        self._home = tempfile.TemporaryDirectory(prefix="lambda-", dir=scratch)
+        self._home = tempfile.TemporaryDirectory(prefix="lambda-", dir=host.scratch)
         self._pipe, output = os.pipe()
         os.set_blocking(self._pipe, False)
         self._unfinished_line = ""
@@ -209,8 +197,8 @@ class _Worker:
         try:
             self._process = processes.start(
                 [sys.executable, "-S", "-m", "awslambdaric", function.handler],
-                env=self._environment(function, code, runtime, aws),
-                marker=marker,
+                env=self._environment(function, code, runtime, host.aws),
+                marker=host.marker,
                 cwd=code,
                 output=output,
                 address_space=(function.memory + _ADDRESS_HEADROOM) * _MIB,

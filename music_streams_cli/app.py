@@ -1,5 +1,6 @@
 """The program `music-streams`: its commands, and what an error becomes."""
 
+from importlib import import_module
 from typing import Any
 
 import typer
@@ -14,35 +15,23 @@ from music_streams.aws.clients import error_code
 from music_streams.errors import MusicStreamsError, NoPipeline
 from music_streams.stack import no_access
 from music_streams_cli import output
-from music_streams_cli.commands import (
-    cost,
-    demo,
-    dlq,
-    down,
-    forget,
-    logs,
-    maintain,
-    metrics,
-    put,
-    quarantine,
-    rebuild,
-    reconcile,
-    redrive,
-    replay,
-    report,
-    retract,
-    sample,
-    show,
-    status,
-    up,
-)
 from music_streams_cli.errors import CommandError, NoCloud
+from music_streams_cli.registry import commands
 
+# In the order of the help; each is a module of `commands`.
+_NAMES = (
+    *("up", "demo", "put", "status", "show", "report", "cost", "logs", "sample"),
+    *("reconcile", "redrive", "replay", "retract", "rebuild", "forget", "maintain"),
+    *("down", "metrics", "quarantine", "dlq"),
+)
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 class _Commands(TyperGroup):
     """Turns expected trouble into words and an exit code, in whichever command it comes up."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 - whatever the context
+        return list(_NAMES)
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer keeps the types of its contexts to itself
         try:
@@ -116,9 +105,6 @@ def main() -> None:
     """
 
 
-for command in (
-    *(up, demo, put, status, show, metrics, report, cost, logs, sample),
-    *(reconcile, redrive, replay, retract, rebuild, forget, quarantine, dlq, maintain),
-    down,
-):
-    command.register(app)
+for _name in _NAMES:
+    import_module(f"music_streams_cli.commands.{_name}")
+app.add_typer(commands)

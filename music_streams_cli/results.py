@@ -29,10 +29,11 @@ def trouble(stack: Stack, entry: Entry) -> list[RenderableType]:
     """Why a file was put aside, and what to do next."""
     reason = reason_of(stack, entry)
     detail = f": {reason['detail']}" if reason else ""
-    steps = ([reason["what_to_do"]] if reason else []) + next_steps.next_steps(
-        entry, is_local=stack.is_local, stall_seconds=stack.policy.stall_seconds
-    )
-    steps.append(f"all about it: music-streams show {entry.source.source_id}")
+    steps = [
+        *([reason["what_to_do"]] if reason else []),
+        *next_steps.on_stack(stack, entry),
+        f"all about it: music-streams show {entry.source.source_id}",
+    ]
     return [
         "",
         output.styled(journey.state(entry.status), f" {entry.source.key}: {entry.reason}{detail}"),

@@ -11,6 +11,7 @@ from music_streams.aws.clients import is_gone
 from music_streams.errors import DamagedObject
 from music_streams.operate import files, history, next_steps
 from music_streams.operate.history import Execution
+from music_streams.operate.next_steps import NextStep
 from music_streams.stack import Stack
 from music_streams.state.ledger import Entry
 from music_streams.state.run_files import RunFolder, Summary, read_summary
@@ -52,7 +53,7 @@ class Story:
     touched: list[DayItems]
     location: Location
     reason: dict[str, Any] | None
-    next_steps: list[str]
+    next_steps: list[NextStep]
 
     def run_as_json(self) -> dict[str, Any]:
         """The part that is true of the whole batch, for programs."""
@@ -69,7 +70,7 @@ class Story:
             **self.run_as_json(),
             "lies_at": asdict(self.location),
             "reason": self.reason,
-            "next": self.next_steps,
+            "next": [str(step) for step in self.next_steps],
         }
 
 
@@ -83,7 +84,7 @@ def tell(stack: Stack, entry: Entry) -> Story:
         _touched(stack, days, entry.batch_id),
         location_of(stack, entry),
         files.reason_of(stack, entry),
-        next_steps.next_steps(entry, is_local=stack.is_local, stall_seconds=stack.policy.stall_seconds),
+        next_steps.on_stack(stack, entry),
     )
 
 

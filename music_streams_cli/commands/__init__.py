@@ -1,1 +1,1 @@
-"""A module a command; each has `register(app, panel)`."""
+"""A module a command; each adds it with `registry.command` or `registry.group`."""

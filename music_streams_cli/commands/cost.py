@@ -13,12 +13,8 @@ from music_streams.cost.prices import BadPrices, Prices
 from music_streams.cost.units import Unit, Units
 from music_streams_cli import options, output
 from music_streams_cli.errors import BadUsage
+from music_streams_cli.registry import command
 
-_EPILOG = options.examples(
-    "music-streams cost",
-    "music-streams cost --files-per-day 10000 --rows-per-file 1000 --window 300",
-    "music-streams cost --days-touched 3 --prices own.toml --json",
-)
 _SHOWN_AS = {
     Unit.GLUE_DPU_SECONDS: ("DPU-hours", 3_600),
     Unit.STATE_TRANSITIONS: ("transitions", 1),
@@ -38,11 +34,13 @@ _SHOWN_AS = {
 _DEFAULT = Workload()
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("cost", short_help="What a workload costs in a month on AWS.", epilog=_EPILOG)(cost)
-
-
+@command(
+    "cost",
+    "What a workload costs in a month on AWS.",
+    "music-streams cost",
+    "music-streams cost --files-per-day 10000 --rows-per-file 1000 --window 300",
+    "music-streams cost --days-touched 3 --prices own.toml --json",
+)
 def cost(
     files_per_day: Annotated[
         int, options.whole(1, 10_000_000, "Streams files that arrive a day.")

@@ -2,8 +2,6 @@
 
 from datetime import date
 
-import typer
-
 from music_streams import formats, policy
 from music_streams.operate import next_steps
 from music_streams.operate.files import reason_of
@@ -12,19 +10,11 @@ from music_streams.state.statuses import Status
 from music_streams_cli import journey, metric_tables, options, output, sample_data
 from music_streams_cli.errors import BadData
 from music_streams_cli.journey import Journey
+from music_streams_cli.registry import command
 
 SEED = 20_240_914
 DAY = date(2024, 9, 14)
 ROWS = (11_346, 9_871, 10_402)
-_EPILOG = options.examples(
-    "music-streams up && music-streams demo",
-    "make demo     does the same in a cloud of its own",
-)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("demo", short_help="Send sample files through and show the metrics.", epilog=_EPILOG)(demo)
 
 
 def files() -> dict[str, bytes]:
@@ -44,6 +34,12 @@ def files() -> dict[str, bytes]:
     }
 
 
+@command(
+    "demo",
+    "Send sample files through and show the metrics.",
+    "music-streams up && music-streams demo",
+    "make demo     does the same in a cloud of its own",
+)
 def demo(
     timeout: options.Timeout = policy.DEMO_WAIT_SECONDS,
     stack_name: options.StackName = None,
@@ -119,7 +115,6 @@ def _show_quarantine(stack: Stack, console: output.Screen, journeys: list[Journe
         reason = reason_of(stack, each.entry) if each.entry else None
         if each.entry and reason:
             output.show(console, "", f"quarantined: {each.name}: {reason['verdict']}: {reason['detail']}")
-            stall_seconds = stack.policy.stall_seconds
-            steps = next_steps.next_steps(each.entry, is_local=stack.is_local, stall_seconds=stall_seconds)
+            steps = next_steps.on_stack(stack, each.entry)
             for step in (reason["what_to_do"], *steps):
                 output.show(console, f"  next: {step}")

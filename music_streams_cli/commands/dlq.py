@@ -12,22 +12,20 @@ from music_streams.stack import Stack, find_stack
 from music_streams_cli import dead_letters, options, output
 from music_streams_cli.dead_letters import DeadLetter
 from music_streams_cli.operation import How, Operation, carry_out, operating
+from music_streams_cli.registry import command, group
 
-_HELP = "Messages that could not be taken, and the way back for them."
-_EPILOG = options.examples("music-streams dlq list", "music-streams dlq redrive")
 _Limit = Annotated[int, typer.Option(min=1, metavar="N", help="Messages at most.")]
 
-dlq = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command with its own commands."""
-    app.add_typer(dlq, name="dlq", short_help="Messages that could not be taken.", help=_HELP, epilog=_EPILOG)
-
-
-@dlq.command(
-    "list", short_help="What could not be taken.", epilog=options.examples("music-streams dlq list --limit 100")
+dlq = group(
+    "dlq",
+    "Messages that could not be taken.",
+    "Messages that could not be taken, and the way back for them.",
+    "music-streams dlq list",
+    "music-streams dlq redrive",
 )
+
+
+@command("list", "What could not be taken.", "music-streams dlq list --limit 100", within=dlq)
 def list_(limit: _Limit = 20, as_json: options.Json = False, stack_name: options.StackName = None) -> None:
     """List the dead letters of both queues: arrivals that validate could not take, failures that were not recorded.
 
@@ -44,10 +42,12 @@ def list_(limit: _Limit = 20, as_json: options.Json = False, stack_name: options
         output.show(output.stdout(), _table(letters), "", "next: once the cause is mended: music-streams dlq redrive")
 
 
-@dlq.command(
+@command(
     "redrive",
-    short_help="Send it back to where it came from.",
-    epilog=options.examples("music-streams dlq redrive --dry-run", "music-streams dlq redrive"),
+    "Send it back to where it came from.",
+    "music-streams dlq redrive --dry-run",
+    "music-streams dlq redrive",
+    within=dlq,
 )
 @operating(without=("wait", "timeout"))
 def redrive(how: How, limit: _Limit = 1_000) -> None:
@@ -81,7 +81,7 @@ class Letters(Operation):
 
     def plan(self) -> list[RenderableType]:
         """What they are about, and which stay."""
-        stay = [f"left alone, nothing could take it: {letter.about}" for letter in self._found if not letter.payload]
+        stay = [f"left alone, nothing could take it: {letter.shown}" for letter in self._found if not letter.payload]
         table: RenderableType = _table(self._movable) if self._movable else "no dead letter can go back"
         return [table if self._found else "no dead letters", *stay]
 
@@ -99,7 +99,7 @@ class Letters(Operation):
 
     def result(self) -> list[RenderableType]:
         """How many went back."""
-        stay = [f"left alone, AWS refused it: {letter.about}" for letter in self._refused]
+        stay = [f"left alone, AWS refused it: {letter.shown}" for letter in self._refused]
         return [
             f"sent back: {formats.plural(self._sent, 'message')}",
             *stay,
@@ -128,5 +128,5 @@ def _table(letters: list[DeadLetter]) -> Table:
     table = output.table("queue", "about", "received", "age", right=("received", "age"), elastic="about")
     for letter in letters:
         age = formats.span(formats.age(letter.sent_at))
-        table.add_row(letter.queue, letter.about, f"{letter.received:,}", age)
+        table.add_row(letter.queue, letter.shown, f"{letter.received:,}", age)
     return table

@@ -1,18 +1,13 @@
 """`music-streams down`: stop the local cloud."""
 
-import typer
-
 from local import control
 from local.errors import LocalCloudError
 from music_streams import formats
 from music_streams_cli import local_cloud, options, output
+from music_streams_cli.registry import command
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("down", short_help="Stop the local cloud.", epilog=options.examples("music-streams down"))(down)
-
-
+@command("down", "Stop the local cloud.", "music-streams down")
 def down(quiet: options.Quiet = False) -> None:
     """Stop the local cloud, and prove that none of its processes is left."""
     state = local_cloud.state()

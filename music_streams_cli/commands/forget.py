@@ -17,24 +17,21 @@ from music_streams.state.ledger import Entry
 from music_streams.state.requests import Forget
 from music_streams.state.run_files import RunFolder, Summary
 from music_streams.state.statuses import AT_REST, NOT_AT_REST, Status
-from music_streams_cli import options
 from music_streams_cli.errors import BadUsage
 from music_streams_cli.operation import How, carry_out, operating
+from music_streams_cli.registry import command
 from music_streams_cli.runs import Runs
 
-_EPILOG = options.examples(
+_SHOWN = 20  # files
+
+
+@command(
+    "forget",
+    "Erase a user's events everywhere.",
     "music-streams forget 4711 --dry-run",
     "music-streams forget 4711",
     "music-streams forget 4711 --yes",
 )
-_SHOWN = 20  # files
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("forget", short_help="Erase a user's events everywhere.", epilog=_EPILOG)(forget)
-
-
 @operating()
 def forget(
     how: How,

@@ -13,26 +13,24 @@ from local.log import LINE, concerns, follow
 from music_streams.errors import NoPipeline
 from music_streams.operate.history import glue_run_ids
 from music_streams.stack import Stack, find_stack
-from music_streams_cli import local_cloud, options, output
+from music_streams_cli import local_cloud, output
 from music_streams_cli.errors import BadUsage, NoCloud
+from music_streams_cli.registry import command
 from music_streams_cli.search import find_entries
 
-_EPILOG = options.examples(
-    "music-streams logs --follow",
-    "music-streams logs --part glue",
-    "music-streams logs --file streams_2024-06-25.csv",
-    "aws logs tail /aws/lambda/NAME --follow     for a stack on AWS",
-)
 _RUN_CHANGE = re.compile(r"^(?P<run>jr_[0-9a-f]+) (?P<state>[A-Z]+)")
 _ENVELOPE = {"level", "location", "message", "timestamp", "service", "cold_start", "xray_trace_id"}
 _IN_THE_MESSAGE = {"status", "outcome"}
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("logs", short_help="Show the one log of the local cloud.", epilog=_EPILOG)(logs)
-
-
+@command(
+    "logs",
+    "Show the one log of the local cloud.",
+    "music-streams logs --follow",
+    "music-streams logs --part glue",
+    "music-streams logs --file streams_2024-06-25.csv",
+    "aws logs tail /aws/lambda/NAME --follow     for a stack on AWS",
+)
 def logs(
     follow_log: Annotated[bool, typer.Option("--follow", "-f", help="Go on until interrupted.")] = False,
     file: Annotated[

@@ -1,24 +1,18 @@
 """`music-streams maintain`: the lake's maintenance now, instead of at its next time."""
 
-import typer
-
 from music_streams.stack import find_stack
-from music_streams_cli import options
 from music_streams_cli.maintenance import Maintenance
 from music_streams_cli.operation import How, carry_out, operating
+from music_streams_cli.registry import command
 
-_EPILOG = options.examples(
+
+@command(
+    "maintain",
+    "Tidy the lake up, beside what runs.",
     "music-streams maintain",
     "music-streams maintain --no-wait",
     "music-streams maintain --json",
 )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("maintain", short_help="Tidy the lake up, beside what runs.", epilog=_EPILOG)(maintain)
-
-
 @operating(without=("dry_run",))
 def maintain(how: How) -> None:
     """Tidy the lake up now: it is done by itself at the times of MaintenanceSchedule, on AWS.

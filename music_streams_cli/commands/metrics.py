@@ -16,13 +16,8 @@ from music_streams.stack import Stack, find_stack
 from music_streams.state.statuses import Status
 from music_streams_cli import metric_tables, options, output
 from music_streams_cli.errors import BadData, BadUsage
+from music_streams_cli.registry import group
 
-_EPILOG = options.examples(
-    "music-streams metrics day 2024-06-25",
-    "music-streams metrics genre jazz --from 2024-06-01 --to 2024-06-30",
-    "music-streams metrics country Brazil --csv",
-    "music-streams metrics songs --country Brazil --day 2024-06-25",
-)
 _LATEST_FILES = 50
 _ELSE_LATEST = "Else the latest with metrics."
 _FIRST, _LAST = date(1970, 1, 1), date(9999, 12, 31)
@@ -41,17 +36,15 @@ Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, a row an item.")]
 Day = Annotated[datetime | None, options.day("--day", _ELSE_LATEST)]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As it stands in the data.", show_default=False)]
 
-metrics = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command with its own commands."""
-    app.add_typer(
-        metrics, name="metrics", short_help="Metrics of a genre, a country, a day.", help=_HELP, epilog=_EPILOG
-    )
-
-
-_HELP = "Show metrics: of a genre, a country or a day; for people, or as --json or --csv."
+metrics = group(
+    "metrics",
+    "Metrics of a genre, a country, a day.",
+    "Show metrics: of a genre, a country or a day; for people, or as --json or --csv.",
+    "music-streams metrics day 2024-06-25",
+    "music-streams metrics genre jazz --from 2024-06-01 --to 2024-06-30",
+    "music-streams metrics country Brazil --csv",
+    "music-streams metrics songs --country Brazil --day 2024-06-25",
+)
 
 
 def _add_days_of(kind: str, words: str, example: str) -> None:

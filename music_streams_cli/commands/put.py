@@ -15,14 +15,10 @@ from music_streams.state.sources import Kind
 from music_streams_cli import journey, options, output, results
 from music_streams_cli.errors import BadData, BadUsage
 from music_streams_cli.journey import Journey
+from music_streams_cli.registry import command
 
 _ONE_PUT_BYTES = 5 * 1024**3  # the most that S3 takes in one call
 _PARALLEL_UPLOADS = 4
-_EPILOG = options.examples(
-    "music-streams put streams_2024-06-25.csv",
-    "music-streams put *.csv --key 2024/06/",
-    "music-streams put songs.csv --reference songs",
-)
 
 
 class Reference(StrEnum):
@@ -32,11 +28,13 @@ class Reference(StrEnum):
     USERS = Kind.USERS
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("put", short_help="Upload files, wait for their metrics.", epilog=_EPILOG)(put)
-
-
+@command(
+    "put",
+    "Upload files, wait for their metrics.",
+    "music-streams put streams_2024-06-25.csv",
+    "music-streams put *.csv --key 2024/06/",
+    "music-streams put songs.csv --reference songs",
+)
 def put(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="CSV files, plain or gzip.", show_default=False)],
     key: Annotated[
@@ -185,7 +183,7 @@ def _say_result(stack: Stack, journeys: list[Journey]) -> None:
             continue
         spent = stages(each)
         table.add_row(
-            each.name,
+            output.name(each.name),
             journey.state(entry.status),
             *results.numbers(entry),
             *(formats.seconds(spent.get(name)) for name in columns[5:]),

@@ -5,8 +5,6 @@ import time
 from itertools import islice
 from typing import Any
 
-import typer
-
 from music_streams import formats, policy
 from music_streams.aws import objects
 from music_streams.operate import files, next_steps
@@ -18,26 +16,18 @@ from music_streams.validation.verdicts import Judgement, Verdict, judge
 from music_streams_cli import options, output, search
 from music_streams_cli.moves import Left, Move, Moves, another_attempt
 from music_streams_cli.operation import How, carry_out, operating
+from music_streams_cli.registry import command, group
 
-_HELP = "What was put aside and why, and how it gets out."
-_EPILOG = options.examples(
+quarantine = group(
+    "quarantine",
+    "Files that were put aside.",
+    "What was put aside and why, and how it gets out.",
     "music-streams quarantine list",
     "music-streams quarantine release streams_2024-06-25.csv",
 )
 
-quarantine = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command with its own commands."""
-    app.add_typer(quarantine, name="quarantine", short_help="Files that were put aside.", help=_HELP, epilog=_EPILOG)
-
-
-@quarantine.command(
-    "list",
-    short_help="Files, verdicts, what to do.",
-    epilog=options.examples("music-streams quarantine list --limit 100"),
-)
+@command("list", "Files, verdicts, what to do.", "music-streams quarantine list --limit 100", within=quarantine)
 def list_(
     limit: options.FilesListed = 20,
     as_json: options.Json = False,
@@ -64,18 +54,17 @@ def list_(
 
 def _told(stack: Stack, entry: Entry) -> dict[str, Any]:
     reason = files.reason_of(stack, entry) or {}
-    steps = next_steps.next_steps(entry, is_local=stack.is_local, stall_seconds=stack.policy.stall_seconds)
+    steps = [str(step) for step in next_steps.on_stack(stack, entry)]
     what_to_do = [reason["what_to_do"]] if "what_to_do" in reason else []
     return {**files.as_json(entry), "detail": reason.get("detail", ""), "next": [*what_to_do, *steps]}
 
 
-@quarantine.command(
+@command(
     "release",
-    short_help="Run files all the same.",
-    epilog=options.examples(
-        "music-streams quarantine release streams_2024-06-25.csv --dry-run",
-        "music-streams quarantine release 3f2a91c0     the beginning of a source_id",
-    ),
+    "Run files all the same.",
+    "music-streams quarantine release streams_2024-06-25.csv --dry-run",
+    "music-streams quarantine release 3f2a91c0     the beginning of a source_id",
+    within=quarantine,
 )
 @operating()
 def release(how: How, sources: options.Sources) -> None:

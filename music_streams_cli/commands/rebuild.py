@@ -15,20 +15,19 @@ from music_streams_cli.commands.replay import can_run_again, replays
 from music_streams_cli.errors import BadUsage
 from music_streams_cli.moves import Moves
 from music_streams_cli.operation import How, carry_out, operating
+from music_streams_cli.registry import command
 from music_streams_cli.runs import Runs
 
-_EPILOG = options.examples(
+_DAYS_PER_RUN = 31
+
+
+@command(
+    "rebuild",
+    "Make lost metrics, or a lost lake, again.",
     "music-streams rebuild --dry-run",
     "music-streams rebuild --from 2024-06-01 --to 2024-06-30",
     "music-streams rebuild --from-archive",
 )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("rebuild", short_help="Make lost metrics, or a lost lake, again.", epilog=_EPILOG)(rebuild)
-
-
 @operating()
 def rebuild(
     how: How,

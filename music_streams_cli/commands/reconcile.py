@@ -11,19 +11,16 @@ from music_streams.stack import find_stack
 from music_streams_cli import options, output
 from music_streams_cli.errors import BadUsage
 from music_streams_cli.operation import How, carry_out, operating
+from music_streams_cli.registry import command
 
-_EPILOG = options.examples(
+
+@command(
+    "reconcile",
+    "Prove that nothing is missing, and repair what is.",
     "music-streams reconcile --dry-run",
     "music-streams reconcile --from 2024-06-01 --to 2024-06-30",
     "music-streams reconcile --prefix incoming/radio/ --yes",
 )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("reconcile", short_help="Prove that nothing is missing, and repair what is.", epilog=_EPILOG)(reconcile)
-
-
 @operating()
 def reconcile(
     how: How,

@@ -14,23 +14,21 @@ from music_streams.state.statuses import Status
 from music_streams_cli import options, search
 from music_streams_cli.moves import Left, Move, Moves
 from music_streams_cli.operation import How, carry_out, operating
+from music_streams_cli.registry import command
 
-_EPILOG = options.examples(
-    "music-streams redrive --dry-run",
-    "music-streams redrive",
-    "music-streams redrive streams_2024-06-25.csv",
-    "music-streams redrive --limit 10 --yes",
-)
 _GONE = "gone for good: its object was deleted; put the file again if it is needed"
 
 _UNREADABLE = "S3 does not give its bytes: restore it from its archive class, or put it again without a key of its own"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("redrive", short_help="Move on what failed or stands still.", epilog=_EPILOG)(redrive)
-
-
+@command(
+    "redrive",
+    "Move on what failed or stands still.",
+    "music-streams redrive --dry-run",
+    "music-streams redrive",
+    "music-streams redrive streams_2024-06-25.csv",
+    "music-streams redrive --limit 10 --yes",
+)
 @operating()
 def redrive(
     how: How,

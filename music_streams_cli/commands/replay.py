@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
-import typer
 from boto3.dynamodb.conditions import Attr
 
 from music_streams.operate.next_steps import parked_rows
@@ -17,19 +16,16 @@ from music_streams_cli import options, search
 from music_streams_cli.errors import BadUsage
 from music_streams_cli.moves import Left, Moves, another_attempt, with_objects
 from music_streams_cli.operation import How, carry_out, operating
+from music_streams_cli.registry import command
 
-_EPILOG = options.examples(
+
+@command(
+    "replay",
+    "Run archived files again: new songs, new code.",
     "music-streams put songs.csv --reference songs && music-streams replay",
     "music-streams replay streams_2024-06-25.csv",
     "music-streams replay --day 2024-06-25 --dry-run",
 )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("replay", short_help="Run archived files again: new songs, new code.", epilog=_EPILOG)(replay)
-
-
 @operating()
 def replay(
     how: How,

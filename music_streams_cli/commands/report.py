@@ -11,21 +11,19 @@ from music_streams import formats
 from music_streams.stack import find_stack
 from music_streams_cli import options, output
 from music_streams_cli.errors import BadUsage
+from music_streams_cli.registry import command
 
 _LATEST = "latest"
 # 1970 begins up to 18 hours earlier where clocks are ahead, and no listen is earlier; later days have none around them.
 _FIRST, _LAST = date(1969, 12, 31), date(9998, 12, 31)
-_EPILOG = options.examples(
+
+
+@command(
+    "report",
+    "A day as one HTML page.",
     "music-streams report latest --open",
     "music-streams report 2024-06-25 --output reports/2024-06-25.html",
 )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("report", short_help="A day as one HTML page.", epilog=_EPILOG)(report)
-
-
 def report(
     day: Annotated[str, typer.Argument(metavar="DAY", help="The UTC day, YYYY-MM-DD, or: latest.", show_default=False)],
     place: Annotated[

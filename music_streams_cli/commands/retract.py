@@ -1,7 +1,5 @@
 """`music-streams retract`: a file's rows leave lake and metrics."""
 
-import typer
-
 from music_streams import formats
 from music_streams.aws import objects
 from music_streams.stack import Stack, find_stack
@@ -11,19 +9,16 @@ from music_streams.state.statuses import Status
 from music_streams_cli import options, search
 from music_streams_cli.moves import Left, Move, Moves, another_attempt
 from music_streams_cli.operation import How, carry_out, operating
+from music_streams_cli.registry import command
 
-_EPILOG = options.examples(
+
+@command(
+    "retract",
+    "Take a file's rows out of the metrics.",
     "music-streams retract streams_2024-06-25.csv --dry-run",
     "music-streams retract streams_2024-06-25.csv",
     "music-streams retract 3f2a91c0 --yes     the beginning of a source_id",
 )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("retract", short_help="Take a file's rows out of the metrics.", epilog=_EPILOG)(retract)
-
-
 @operating()
 def retract(how: How, sources: options.Sources) -> None:
     """Take the rows of files out of lake and metrics; their days are recomputed.

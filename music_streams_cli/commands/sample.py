@@ -10,19 +10,16 @@ from music_streams import formats
 from music_streams_cli import options, output
 from music_streams_cli import sample_data as generator
 from music_streams_cli.errors import BadUsage
+from music_streams_cli.registry import command
 
-_EPILOG = options.examples(
+
+@command(
+    "sample",
+    "Write made-up files to play with.",
     "music-streams sample data",
     "music-streams sample data --files 20 --rows 50000 --day 2024-12-31",
     "music-streams sample dirty --dirty 0.05 --duplicates 0.02 --unknown 0.01 --late 3",
 )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("sample", short_help="Write made-up files to play with.", epilog=_EPILOG)(sample)
-
-
 def sample(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go.", show_default=False)],
     rows: Annotated[int, typer.Option(min=0, metavar="N", help="Rows in each streams file.")] = 10_000,

@@ -16,12 +16,8 @@ from music_streams.state.ledger import Entry
 from music_streams.state.sources import Treatment
 from music_streams.state.statuses import WITHOUT_STAMP, Status
 from music_streams_cli import journey, options, output, search
+from music_streams_cli.registry import command
 
-_EPILOG = options.examples(
-    "music-streams show streams_2024-06-25.csv",
-    "music-streams show 3f2a     the beginning of a source_id",
-    "music-streams show 9698c83b6a7ee29131660ba2eea557ce --json     a batch",
-)
 _OTHERS_SHOWN = 5
 _DAYS_SHOWN = 10
 _ERROR_CHARACTERS = 400
@@ -32,11 +28,13 @@ _TREATMENTS = {
 }
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("show", short_help="All about one file, or a batch.", epilog=_EPILOG)(show)
-
-
+@command(
+    "show",
+    "All about one file, or a batch.",
+    "music-streams show streams_2024-06-25.csv",
+    "music-streams show 3f2a     the beginning of a source_id",
+    "music-streams show 9698c83b6a7ee29131660ba2eea557ce --json     a batch",
+)
 def show(
     source: Annotated[
         str,
@@ -100,7 +98,7 @@ def _batch_table(entries: list[Entry]) -> Table:
     for entry in entries:
         has_rows = bool(entry.rows_read)
         table.add_row(
-            f"  {entry.source.name}",
+            f"  {output.name(entry.source.name)}",
             journey.state(entry.status, entry.reason),
             f"{entry.rows_read:,}" if has_rows else "",
             f"{sum(entry.rejected.values()):,}" if has_rows else "",

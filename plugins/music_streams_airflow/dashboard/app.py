@@ -7,7 +7,7 @@ DAG reconcile_streams.
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
@@ -40,6 +40,7 @@ _HEADERS = {
 SourceId = Annotated[str, InPath(pattern="^[0-9a-f]{32}$")]
 RunName = Annotated[str, InPath(pattern=r"^\d{8}T\d{9}Z$")]
 Name = Annotated[str, Query(max_length=250)]
+_Found = TypeVar("_Found")
 
 
 def _now() -> datetime:
@@ -79,6 +80,13 @@ def create_app(
     return app
 
 
+def _found(looked_up: _Found | None, otherwise: str) -> _Found:
+    """What was looked up; the answer is 404 and the sentence where there is none."""
+    if looked_up is None:
+        raise HTTPException(404, otherwise)
+    return looked_up
+
+
 def _add_pages(app: FastAPI, pipeline: Pipeline, now: Callable[[], datetime]) -> None:
     @app.get("/")
     def first_page(request: Request) -> HTMLResponse:
@@ -93,17 +101,14 @@ def _add_pages(app: FastAPI, pipeline: Pipeline, now: Callable[[], datetime]) ->
     @app.get("/files/{source_id}")
     def file(request: Request, source_id: SourceId) -> HTMLResponse:
         stack = pipeline.stack()
-        found = lineage.read(stack, source_id)
-        if found is None:
-            raise HTTPException(404, f"Neither the ledger nor the bucket knows a file {source_id}.")
+        otherwise = f"Neither the ledger nor the bucket knows a file {source_id}."
+        found = _found(lineage.read(stack, source_id), otherwise)
         return templates.page(request, "file", stack, now(), page=found)
 
     @app.get("/reconciliations/{run}")
     def reconciliation(request: Request, run: RunName) -> HTMLResponse:
         stack = pipeline.stack()
-        report = reconciliations.by_name(stack, run)
-        if report is None:
-            raise HTTPException(404, f"There is no report of a reconciliation {run}.")
+        report = _found(reconciliations.by_name(stack, run), f"There is no report of a reconciliation {run}.")
         return templates.page(request, "reconciliation", stack, now(), report=report)
 
     @app.get("/runs")
@@ -112,16 +117,14 @@ def _add_pages(app: FastAPI, pipeline: Pipeline, now: Callable[[], datetime]) ->
         if dag != RECONCILER:
             raise HTTPException(404, f"Only runs of {RECONCILER} leave a report; this is one of {dag or 'no DAG'}.")
         stack = pipeline.stack()
-        report = reconciliations.by_dag_run(stack, run, now())
-        if report is None:
-            raise HTTPException(404, f"The run {run} has left no report: it goes on, it failed, or it is too long ago.")
+        otherwise = f"The run {run} has left no report: it goes on, it failed, or it is too long ago."
+        report = _found(reconciliations.by_dag_run(stack, run, now()), otherwise)
         return templates.page(request, "reconciliation", stack, now(), report=report)
 
     @app.get("/static/{name}")
     def static(name: str) -> FileResponse:
-        if name not in _FILES:
-            raise HTTPException(404, "There is no such file.")
-        return FileResponse(_FILES[name], headers={"Cache-Control": "private, no-cache"})
+        path = _found(_FILES.get(name), "There is no such file.")
+        return FileResponse(path, headers={"Cache-Control": "private, no-cache"})
 
     @app.get("/{anything:path}")
     def unknown() -> None:

@@ -40,9 +40,8 @@ def trouble(
     next_steps: list[str] | None = None,
 ) -> HTMLResponse:
     """A page that says why there is no other."""
-    return _rendered(
-        request, status, "trouble", title=title, what=what, details=details or [], next_steps=next_steps or []
-    )
+    steps = [text.step(told) for told in next_steps or []]
+    return _rendered(request, status, "trouble", title=title, what=what, details=details or [], next_steps=steps)
 
 
 def refusal(request: Request, status: int, detail: str, login: Login) -> HTMLResponse:
@@ -109,10 +108,10 @@ def _environment() -> Environment:
         moment=_moment,
         value=_value,
         query=_query,
-        step=text.step,
         linked_sentence=_linked_sentence,
         segment=lambda name: quote(name, safe=""),
     )
+    environment.tests.update(fit=text.is_fit)
     environment.globals.update(age=formats.age, is_dag_run=lambda by: by != _COMMAND_LINE)
     return environment
 

@@ -2,6 +2,8 @@
 
 import re
 
+from music_streams.operate.next_steps import NextStep
+
 _COMMAND_CHARACTERS = 300
 _GAP = re.compile(r"\s{3,}")
 
@@ -27,8 +29,12 @@ def name(key: str, limit: int = 64) -> str:
     return shown[: limit - len(end) - 1] + "…" + end
 
 
-def step(told: str) -> tuple[str, str]:
-    """A step that helps: the command, '' where cut or mended it would do something else, and what it is for."""
+def step(told: str) -> NextStep:
+    """A step of NoPipeline: the command, a gap, what it is for; all are words of this program, no name is in them."""
     command, *rest = _GAP.split(told, maxsplit=1)
-    is_fit = command.isprintable() and len(command) <= _COMMAND_CHARACTERS
-    return (command, "".join(rest)) if is_fit else ("", "")
+    return NextStep("", command, f" {rest[0]}" if rest else "")
+
+
+def is_fit(told: NextStep) -> bool:
+    """Whether a step can be shown; cut or mended, its command would do something else."""
+    return told.command.isprintable() and len(told.command) <= _COMMAND_CHARACTERS

@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -11,7 +12,7 @@ from music_streams.state.requests import Action, Attempt, Forget, Rebuild
 from music_streams_cli import dead_letters, output
 from tests.unit.cli.golden import check
 
-EVENT = {
+EVENT: dict[str, Any] = {
     "source": "aws.s3",
     "detail-type": "Object Created",
     "time": "2026-11-21T21:03:25Z",
@@ -83,6 +84,23 @@ def test_a_list_tells_what_they_are_about_and_takes_none(run, stack, golden):
     assert ended.exit_code == 0, ended.stderr
     check(golden / "dlq list.txt", re.sub(r"\d+ s$", "N s", ended.stdout, flags=re.MULTILINE))
     assert {queue: len(bodies(stack, queue)) for queue in LETTERS} == {queue: len(LETTERS[queue]) for queue in LETTERS}
+
+
+@pytest.mark.parametrize("command", ["dlq list", "dlq redrive --dry-run", "dlq redrive"])
+def test_a_letter_of_any_length_is_shown_in_a_line_and_whole_in_json(run, stack, functions, command):
+    name = "x" * 200_000
+    long_key = EVENT["detail"] | {"object": EVENT["detail"]["object"] | {"key": f"incoming/{'y' * 1_010}.csv"}}
+    put(
+        stack,
+        {
+            "ArrivalsDeadLetterQueueUrl": [json.dumps(EVENT | {"detail": long_key}), json.dumps({name: 1})],
+            "FailuresDeadLetterQueueUrl": [json.dumps({"detail": {"name": name, "status": "y"}})],
+        },
+    )
+    whole = [letter["about"] for letter in json.loads(run("dlq", "list", "--json").stdout)]
+    assert {f"execution {name} y", f"file incoming/{'y' * 1_010}.csv"} <= set(whole)
+    shown = run(*command.split()).stdout
+    assert max(map(len, shown.splitlines())) < 250
 
 
 def test_they_go_back_where_they_came_from(run, stack, functions):

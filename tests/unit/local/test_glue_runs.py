@@ -9,6 +9,7 @@ import pytest
 from local.aws import Aws
 from local.credentials import Credentials
 from local.glue_runs import GlueRuns, as_argv, last_error
+from local.host import Host
 from local.log import CloudLog
 
 TRACEBACK = """\
@@ -82,7 +83,7 @@ def start(tmp_path, told):
         run = SimpleNamespace(
             job_run_id="jr_1", arguments={}, timeout=timeout, status="STARTING", started_on=datetime(2026, 1, 1)
         )
-        runs = GlueRuns(tmp_path / "glue", tmp_path / "scratch", Store(script), str(tmp_path), log, told.append)
+        runs = GlueRuns(tmp_path / "glue", Host(tmp_path / "scratch", Store(script), str(tmp_path), log), told.append)
         runs.start(job, run)
         started.append((runs, run))
         return runs, run
