@@ -90,7 +90,7 @@ from tests.compatibility import state_machine
 from tests.compatibility.world import ACCOUNT, FILES, LAKE, LANDING, METRICS, REGION, Document, World
 from tests.events.handlers import invoke
 from tests.functions import Function
-from tests.stateful.files import Listen, Reference, Rejected
+from tests.stateful.files import Listen, Rejected
 from tests.stateful.memory_lake import MemoryBatch, MemoryLake, Tables
 
 _ROOT = Path(__file__).parents[2]
@@ -494,13 +494,6 @@ def _rejected(source: Source, reason: str) -> Rejected:
     return Rejected("x,y,z", reason, source.source_id, SECOND)
 
 
-class _Batch(MemoryBatch):
-    """Rows of files, one of which Spark cannot read."""
-
-    def unreadable(self) -> set[str]:
-        return {OTHERS[2].source_id}
-
-
 def _transform(world: World) -> None:
     rows: list[Listen | Rejected] = [
         _listen(PLAYS, DAY),
@@ -512,9 +505,10 @@ def _transform(world: World) -> None:
     ]
     tables = Tables()
     older = [_listen(PACKED, "2024-06-01", EXECUTION), _listen(PLAYS, DAY, EXECUTION)]
-    tables.commit(LISTENS, older, EXECUTION, object())
+    tables.uuid = "lake-1"
+    tables.append(LISTENS, older, EXECUTION, object())
     task = TransformRun(FOLDER, SECOND, RUN, LANDING, Decimal("0.4"), 2, publish_track_metrics=True)
-    batch = _Batch(rows, Reference({TRACK: ("pop",)}, {}, 1))
+    batch = MemoryBatch(rows, broken={OTHERS[2].source_id})
     transform_job.process(world.s3, task, Manifest(BATCH, _JUDGED), batch, MemoryLake(tables, world.s3))
 
 

@@ -6,20 +6,17 @@ from datetime import timedelta
 
 import boto3
 import pytest
-from moto import mock_aws
 from music_streams_airflow import overdue
 
 from music_streams import stack
 from music_streams.stack import Stack
+from tests.aws import aws_in_process
 
 
 @pytest.fixture
 def heard(monkeypatch):
     """What came to a queue that listens to the alerts."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
+    with aws_in_process():
         session = boto3.Session(region_name="eu-west-1")
         sqs, sns = session.client("sqs"), session.client("sns")
         topic = sns.create_topic(Name="alerts")["TopicArn"]

@@ -1,16 +1,13 @@
 """The dashboard over a pipeline on moto, asked for as a browser asks for it."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 import pytest
 from fastapi import FastAPI, HTTPException
 from fastapi.testclient import TestClient
-from moto import mock_aws
 from music_streams_airflow.dashboard.app import create_app
 from music_streams_airflow.dashboard.guard import Login
 
@@ -19,7 +16,7 @@ from music_streams.reconcile.reports import Reports
 from music_streams.stack import Stack, find_stack
 from music_streams.state.sources import Source
 from tests.dashboard.page import Page
-from tests.integration.cli.conftest import TEMPLATE, _create_table, put_entry
+from tests.integration.cli.conftest import put_entry, stack_in_process
 
 NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
 TODAY = "2026-11-22"
@@ -78,24 +75,8 @@ class Browser:
 @pytest.fixture
 def pipeline() -> Iterator[Pipeline]:
     """An empty one."""
-    with pytest.MonkeyPatch.context() as environment, mock_aws():
-        for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
-            environment.delenv(name, raising=False)
-        for name, value in {
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "eu-west-1",
-            "MUSIC_STREAMS_STACK": "streams-test",
-            "LOCAL_CLOUD_STATE": "/nonexistent",
-        }.items():
-            environment.setenv(name, value)
-        boto3.client("cloudformation").create_stack(StackName="streams-test", TemplateBody=json.dumps(TEMPLATE))
-        _create_table("files", {"source_id": "HASH"}, "by-status", {"status": "HASH", "updated_at": "RANGE"})
-        _create_table("metrics", {"pk": "HASH", "sk": "RANGE"}, "by-day", {"day": "HASH", "pk": "RANGE"})
-        found = Pipeline(find_stack())
-        versioning: Any = {"Status": "Enabled"}
-        found.stack.s3.put_bucket_versioning(Bucket="landing", VersioningConfiguration=versioning)
-        yield found
+    with stack_in_process() as stack:
+        yield Pipeline(stack)
 
 
 @pytest.fixture

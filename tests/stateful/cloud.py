@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from music_streams import clock
 from music_streams.errors import MusicStreamsError
+from tests.aws import key_of
 from tests.integration.load.interleaving import Fault, Process
 from tests.integration.load.memory_dynamodb import MemoryDynamoDB
 from tests.stateful.memory_s3 import MemoryS3
@@ -131,7 +132,7 @@ class Cloud:
         """`programs`: what the functions and jobs do; `watch` is told ledger writes, `on_delete` deleted objects."""
         self.now = datetime(2026, 11, 21, 21, tzinfo=UTC)
         self.s3 = MemoryS3({LANDING}, lambda: self.now, on_delete)
-        self.dynamodb = MemoryDynamoDB({FILES: ("source_id",), METRICS: ("pk", "sk")}, watch)
+        self.dynamodb = MemoryDynamoDB({FILES: key_of("FilesTable"), METRICS: key_of("MetricsTable")}, watch)
         self.lake = lake
         self.running: list[Running] = []
         self.queue: list[Message] = []

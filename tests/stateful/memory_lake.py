@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterable
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,10 +29,12 @@ class Table:
 
     Attributes:
         snapshots: the rows of each, by sequence number.
+        of_few_days: what the last append was told of its rows.
     """
 
     snapshots: dict[int, Rows] = field(default_factory=dict)
     commits: set[str] = field(default_factory=set)
+    of_few_days: bool = False
 
     @property
     def version(self) -> int:
@@ -50,27 +52,24 @@ class Tables:
     """What the lake holds; each method is one call that takes effect as a whole."""
 
     def __init__(self) -> None:
-        self.number = 1
+        self.uuid = "lake"
         self.tables = {LISTENS: Table(), REJECTED_ROWS: Table()}
         self.born: dict[str, int] = {}
         """At which version of listens each execution committed."""
         self._tokens: set[object] = set()
 
-    @property
-    def uuid(self) -> str:
-        return f"lake-{self.number}"
-
     def has_commit(self, table: str, execution: str) -> bool:
         return execution in self.tables[table].commits
 
-    def commit(self, table: str, rows: Rows, execution: str, token: object) -> None:
-        """Append rows; who makes the call again, its answer lost, finds by its token that it had been made."""
+    def append(self, table: str, rows: Rows, execution: str, token: object, *, few_days: bool = False) -> None:
+        """Commit rows; who makes the call again, its answer lost, finds by its token that it had been made."""
         if token in self._tokens:
             return
         self._tokens.add(token)
         held = self.tables[table]
         held.commit(held.rows + rows)
         held.commits.add(execution)
+        held.of_few_days = few_days
         if table == LISTENS:
             self.born.setdefault(execution, held.version)
 
@@ -109,9 +108,9 @@ class MemoryLake:
     tables: Any
     s3: Any
 
-    def append(self, table: str, rows: Rows, execution: str, *, few_days: bool) -> None:  # noqa: ARG002 - the port's
+    def append(self, table: str, rows: Rows, execution: str, *, few_days: bool) -> None:
         if not self.tables.has_commit(table, execution):
-            self.tables.commit(table, rows, execution, object())
+            self.tables.append(table, rows, execution, object(), few_days=few_days)
 
     def find(self, leaving: Leaving) -> FoundRows:
         listens, rejected = self.tables.find(LISTENS, leaving), self.tables.find(REJECTED_ROWS, leaving)
@@ -141,7 +140,7 @@ class MemoryLake:
         rows = [{"pk": pk, "sk": sk, **empty, **measures} for (pk, sk), measures in items.items()]
         for track_id, day in self._removed(tracks or []):
             pk, sk = f"TRACK#{track_id}", f"DAY#{day}"
-            if (pk, sk) not in items:
+            if day in days and (pk, sk) not in items:
                 rows.append({"pk": pk, "sk": sk, "day": day, **empty})
         rows.sort(key=lambda row: row["day"])
         body = io.BytesIO()
@@ -161,33 +160,41 @@ class MemoryLake:
         self.s3.put_object(Bucket=bucket, Key=key, Body=body)
 
 
-@dataclass(frozen=True)
+@dataclass
 class MemoryBatch:
-    """The judged rows of a run's staged files."""
+    """The judged rows of a run's staged files.
 
-    judged: list[Listen | Rejected]
-    reference: Reference
+    Attributes:
+        broken: the sources whose files cannot be read.
+    """
+
+    judged: Rows
+    songs: bool = True
+    broken: set[str] = field(default_factory=set)
+    is_closed: bool = False
 
     @classmethod
     def read(cls, contents: dict[str, bytes], execution: str, reference: Reference) -> "MemoryBatch":
         """`contents`: the staged files by source_id."""
         rows = [judge(content, source_id, execution, reference) for source_id, content in contents.items()]
-        return cls([row for each in rows for row in each], reference)
+        return cls([row for each in rows for row in each], bool(reference.genres))
 
-    def counts(self) -> Iterable[dict[str, Any]]:
-        for row in self.judged:
-            found = (
-                {"reason": row.reason, "day": None} if isinstance(row, Rejected) else {"reason": None, "day": row.day}
-            )
-            yield {"source_id": row.source_id, "count": 1, **found}
+    def counts(self) -> list[dict[str, Any]]:
+        counter = Counter(
+            (row.source_id, row.reason, None) if isinstance(row, Rejected) else (row.source_id, None, row.day)
+            for row in self.judged
+        )
+        names = ("source_id", "reason", "day")
+        return [{**dict(zip(names, key, strict=True)), "count": count} for key, count in counter.items()]
 
     def unreadable(self) -> set[str]:
-        return set()
+        return self.broken
 
     def has_reference(self) -> bool:
-        return bool(self.reference.genres)
+        return self.songs
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        self.is_closed = True
 
     def accepted(self, source_ids: list[str]) -> Rows:
         return [row for row in self.judged if isinstance(row, Listen) and row.source_id in source_ids]
@@ -198,6 +205,5 @@ class MemoryBatch:
 
 def _is_leaving(row: Listen | Rejected, leaving: Leaving) -> bool:
     is_older = row.source_id in leaving.older and row.execution != leaving.execution
-    users = {str(user) for user in leaving.users}
-    is_of_user = (str(row.user_id) in users) if isinstance(row, Listen) else bool(users & set(row.raw.split(",")))
-    return is_older or row.source_id in leaving.refused or is_of_user
+    users = {row.user_id} if isinstance(row, Listen) else {int(part) for part in row.raw.split(",") if part.isdigit()}
+    return is_older or row.source_id in leaving.refused or not users.isdisjoint(leaving.users)

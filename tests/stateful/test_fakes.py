@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from boto3.dynamodb.conditions import Attr
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
 from music_streams import clock
 from music_streams.aws import clients
@@ -16,6 +15,7 @@ from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.run_files import SourceOutcome
 from music_streams.state.sources import Source, Treatment
 from music_streams.state.statuses import Status
+from tests.aws import aws_in_process, create_buckets, create_table, key_of
 from tests.integration.load.memory_dynamodb import MemoryDynamoDB
 from tests.stateful.cloud import FILES, LAKE, LANDING
 from tests.stateful.memory_s3 import MemoryS3
@@ -26,49 +26,21 @@ EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:process:batch-1"
 
 @pytest.fixture(scope="module")
 def _moto() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as environment:
-        environment.delenv("AWS_ENDPOINT_URL", raising=False)
-        environment.delenv("AWS_PROFILE", raising=False)
-        for name, value in {
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }.items():
-            environment.setenv(name, value)
-        with mock_aws():
-            yield
+    with aws_in_process():
+        yield
 
 
 @pytest.fixture
 def moto_s3(_moto):
     s3 = clients.client("s3")
-    for bucket in (LANDING, LAKE):
-        s3.create_bucket(Bucket=bucket)
-    s3.put_bucket_versioning(Bucket=LANDING, VersioningConfiguration={"Status": "Enabled"})
+    create_buckets(s3, LANDING, LAKE)
     return s3
 
 
 @pytest.fixture
 def moto_dynamodb(_moto):
     dynamodb = clients.dynamodb()
-    dynamodb.create_table(
-        TableName=FILES,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": name, "AttributeType": "S"} for name in ("source_id", "status", "updated_at")
-        ],
-        KeySchema=[{"AttributeName": "source_id", "KeyType": "HASH"}],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "by-status",
-                "KeySchema": [
-                    {"AttributeName": "status", "KeyType": "HASH"},
-                    {"AttributeName": "updated_at", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-    )
+    create_table(dynamodb, "FilesTable", FILES)
     return dynamodb
 
 
@@ -122,7 +94,7 @@ def life_of_objects(s3: Any) -> list[Any]:
 
 
 def test_the_ledgers_table(moto_dynamodb, monkeypatch):
-    memory = MemoryDynamoDB({FILES: ("source_id",)})
+    memory = MemoryDynamoDB({FILES: key_of("FilesTable")})
     assert life_of_entries(memory, monkeypatch) == life_of_entries(moto_dynamodb, monkeypatch)
 
 

@@ -87,7 +87,7 @@ def test_a_second_transform_sums_up_late_while_the_metrics_of_the_first_are_load
     world.cloud.repeat_step(execution)
     in_time = running(world, "transform")
     world.put("incoming/c.csv", [DAY_TWO], deliveries=1)
-    begin_transform(world, "commit")
+    begin_transform(world, "append")
     to_the_end(world, "transform")
     world.cloud.go(in_time, TO_THE_END)
     load = running(world, "load")
@@ -111,7 +111,7 @@ def test_a_second_transform_outlives_its_execution_and_meets_the_next_attempt(wo
 
 def test_a_transform_outlives_an_execution_that_was_ended_and_meets_the_next_attempt(world):
     world.ask(entry_of(world), Action.REPLAY, 1)
-    asleep = begin_transform(world, "commit")
+    asleep = begin_transform(world, "append")
     [execution] = world.alive()
     world.cloud.end_execution(execution, "ABORTED", "")
     world.cloud.deliver_failure(world.cloud.failure_events[0])

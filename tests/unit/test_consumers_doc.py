@@ -17,8 +17,9 @@ from samtranslator.yaml_helper import yaml_parse
 
 from music_streams.reader import MetricsReader
 from music_streams.run import settle
+from tests.aws import TEMPLATE
 from tests.integration.consumers import contract
-from tests.integration.consumers.metrics_table import TEMPLATE, items, metrics_table
+from tests.integration.consumers.metrics_table import items, metrics_table
 from tests.integration.consumers.test_reader import EVERY_QUESTION, requests_of
 from tests.integration.domain.run import Run
 from tests.integration.domain.world import World

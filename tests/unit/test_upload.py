@@ -8,22 +8,17 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from deploy import upload
+from tests.aws import aws_in_process
 
 ROOT = Path(__file__).parents[2]
 BUCKET, PREFIX = "my-artifacts", "jobs/0123456789ab"
 
 
 @pytest.fixture
-def s3(monkeypatch):
-    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with mock_aws():
+def s3():
+    with aws_in_process():
         client: Any = boto3.client("s3")
         client.create_bucket(Bucket=BUCKET)
         client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})

@@ -1,11 +1,9 @@
 """Airflow beside a cloud, from the first start to the end, with a DAG that has nothing to do with music."""
 
 import contextlib
-import http.client
 import json
 import stat
 import subprocess
-from dataclasses import dataclass
 from urllib.error import HTTPError
 
 import psutil
@@ -14,6 +12,8 @@ import pytest
 from local import airflow_database, processes
 from local.airflow_home import AirflowHome
 from local.state import StateDir
+from tests.answers import Answer
+from tests.answers import ask as ask_exactly
 from tests.e2e.airflow.airflow_api import Airflow, send
 from tests.e2e.airflow.conftest import PYTHON, free_port, start_airflow
 from tests.integration.local.clouds import STACK, Cloud, command, eventually
@@ -70,32 +70,17 @@ FROM_A_WEBSITE = {
 }
 
 
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: str
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether the gate refused the request. Airflow itself answers 403 to GET /auth/token."""
-        is_by_the_gate = "This server answers to" in self.body or "A page of another website" in self.body
-        is_readable = any(name.startswith("access-control-") for name in self.headers)
-        return self.status == 403 and is_by_the_gate and not is_readable
+def is_refused(answer: Answer) -> bool:
+    """Whether the gate refused the request. Airflow itself answers 403 to GET /auth/token."""
+    is_by_the_gate = "This server answers to" in answer.body or "A page of another website" in answer.body
+    return answer.is_refused and is_by_the_gate
 
 
 def ask(port: int, method: str, path: str, headers: dict[str, str], body: dict[str, str] | None = None) -> Answer:
     """Send these headers, with the port after the name of the host."""
     host = headers.get("Host", "127.0.0.1")
     sent = {**headers, "Host": f"{host}:{port}", "Content-Type": "application/json"}
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    try:
-        connection.request(method, path, json.dumps(body or {}), sent)
-        answer = connection.getresponse()
-        told = {name.lower(): value for name, value in answer.getheaders()}
-        return Answer(answer.status, told, answer.read().decode())
-    finally:
-        connection.close()
+    return ask_exactly(port, method, path, sent, json.dumps(body or {}))
 
 
 @pytest.fixture
@@ -157,7 +142,7 @@ def test_the_life_of_an_airflow(root, folders):
         for path in ("/", "/api/v2/monitor/health", "/auth/token", "/execution/health")
         for attack, (method, headers) in FROM_A_WEBSITE.items()
     }
-    assert {request: answer.status for request, answer in answers.items() if not answer.is_refused} == {}
+    assert {request: answer.status for request, answer in answers.items() if not is_refused(answer)} == {}
 
     # Its own pages log in, by either name of this machine; a link from a website opens them.
     proof = {"username": airflow.user, "password": airflow.password}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -9,12 +10,12 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 from typer.testing import CliRunner
 
 from music_streams.stack import Stack, find_stack
 from music_streams.state.sources import Source, batch_id_of
 from music_streams_cli.app import app
+from tests.aws import aws_in_process, table_properties
 
 Run = Callable[..., Any]
 ARRIVED = "2026-11-21T21:03:25.000Z"
@@ -23,6 +24,14 @@ TEMPLATE = {
     "Resources": {
         "Landing": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "landing"}},
         "Lake": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "lake"}},
+        "Files": {
+            "Type": "AWS::DynamoDB::Table",
+            "Properties": {"TableName": "files", **table_properties("FilesTable")},
+        },
+        "Metrics": {
+            "Type": "AWS::DynamoDB::Table",
+            "Properties": {"TableName": "metrics", **table_properties("MetricsTable")},
+        },
         "Arrivals": {"Type": "AWS::SQS::Queue"},
         "DeadLetters": {"Type": "AWS::SQS::Queue"},
         "DeadFailures": {"Type": "AWS::SQS::Queue"},
@@ -31,8 +40,8 @@ TEMPLATE = {
     "Outputs": {
         "LandingBucketName": {"Value": {"Ref": "Landing"}},
         "LakeBucketName": {"Value": {"Ref": "Lake"}},
-        "FilesTableName": {"Value": "files"},
-        "MetricsTableName": {"Value": "metrics"},
+        "FilesTableName": {"Value": {"Ref": "Files"}},
+        "MetricsTableName": {"Value": {"Ref": "Metrics"}},
         "StateMachineArn": {"Value": MACHINE},
         "ArrivalsQueueUrl": {"Value": {"Ref": "Arrivals"}},
         "ArrivalsDeadLetterQueueUrl": {"Value": {"Ref": "DeadLetters"}},
@@ -44,29 +53,25 @@ TEMPLATE = {
 }
 
 
+@contextmanager
+def stack_in_process(**variables: str) -> Iterator[Stack]:
+    """Create a stack without files and metrics, which the block's environment names."""
+    named = {"MUSIC_STREAMS_STACK": "streams-test", "LOCAL_CLOUD_STATE": "/nonexistent"}
+    with aws_in_process("eu-west-1", **named, **variables) as patch:
+        patch.delenv("FORCE_COLOR", raising=False)
+        boto3.client("cloudformation").create_stack(StackName="streams-test", TemplateBody=json.dumps(TEMPLATE))
+        stack = find_stack()
+        # moto's CloudFormation does not know of versions.
+        stack.s3.put_bucket_versioning(Bucket="landing", VersioningConfiguration={"Status": "Enabled"})
+        yield stack
+
+
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     """A stack on AWS with a few files and the metrics of two days."""
-    with pytest.MonkeyPatch.context() as environment:
-        for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "FORCE_COLOR"):
-            environment.delenv(name, raising=False)
-        for name, value in {
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "eu-west-1",
-            "MUSIC_STREAMS_STACK": "streams-test",
-            "LOCAL_CLOUD_STATE": "/nonexistent",
-            "COLUMNS": "80",
-        }.items():
-            environment.setenv(name, value)
-        with mock_aws():
-            boto3.client("cloudformation").create_stack(StackName="streams-test", TemplateBody=json.dumps(TEMPLATE))
-            _create_table("files", {"source_id": "HASH"}, "by-status", {"status": "HASH", "updated_at": "RANGE"})
-            _create_table("metrics", {"pk": "HASH", "sk": "RANGE"}, "by-day", {"day": "HASH", "pk": "RANGE"})
-            stack = find_stack()
-            stack.s3.put_bucket_versioning(Bucket="landing", VersioningConfiguration={"Status": "Enabled"})
-            _fill(stack)
-            yield stack
+    with stack_in_process(COLUMNS="80") as stack:
+        _fill(stack)
+        yield stack
 
 
 @pytest.fixture
@@ -133,21 +138,6 @@ def put_entry(stack: Stack, item: Source, **attributes: Any) -> None:
             "attempt": 1,
             **attributes,
         }
-    )
-
-
-def _create_table(name: str, keys: dict[str, str], index: str, index_keys: dict[str, str]) -> None:
-    def schema(of: dict[str, str]) -> list[Any]:
-        return [{"AttributeName": attribute, "KeyType": kind} for attribute, kind in of.items()]
-
-    boto3.client("dynamodb").create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in {**keys, **index_keys}],
-        KeySchema=schema(keys),
-        GlobalSecondaryIndexes=[
-            {"IndexName": index, "KeySchema": schema(index_keys), "Projection": {"ProjectionType": "ALL"}}
-        ],
     )
 
 

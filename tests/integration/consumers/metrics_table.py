@@ -7,18 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
-
-import pytest
-from moto import mock_aws
-from samtranslator.yaml_helper import yaml_parse
 
 from music_streams.aws import clients
 from music_streams.load.items import Stamp, item
+from tests.aws import aws_in_process, create_table
 from tests.oracle import Batch, Reference, StreamFile, evaluate
 
-TEMPLATE: dict[str, Any] = yaml_parse((Path(__file__).parents[3] / "template.yaml").read_text())
 TABLE = "music-streams-metrics"
 STAMP = Stamp(7, "8d0c9c55-3f9e-4f0a-9d8e-8f6c1f4b2a10", "5f2b8c0e9d7a4b1683c2e1f0a9b8c7d6", "2024-06-27T04:10:32.871Z")
 
@@ -89,21 +84,8 @@ class MetricsTable:
 @contextmanager
 def metrics_table() -> Iterator[MetricsTable]:
     """AWS in this process, with the table and the three days in it; METRICS_TABLE names it."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.delenv("AWS_ENDPOINT_URL", raising=False)
-        environment.delenv("AWS_PROFILE", raising=False)
-        for name, value in {
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "METRICS_TABLE": TABLE,
-        }.items():
-            environment.setenv(name, value)
-        with mock_aws():
-            dynamodb = clients.dynamodb()
-            described = TEMPLATE["Resources"]["MetricsTable"]["Properties"]
-            known = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
-            dynamodb.create_table(TableName=TABLE, **{name: described[name] for name in known})
-            table = MetricsTable(dynamodb)
-            table.put(*items())
-            yield table
+    with aws_in_process(METRICS_TABLE=TABLE):
+        table = MetricsTable(clients.dynamodb())
+        create_table(table.dynamodb, "MetricsTable", TABLE)
+        table.put(*items())
+        yield table

@@ -18,7 +18,8 @@ from music_streams.reader import (
     TrackDay,
     UnreadableMetrics,
 )
-from tests.integration.consumers.metrics_table import STAMP, TABLE, TEMPLATE, items
+from tests.aws import TEMPLATE
+from tests.integration.consumers.metrics_table import STAMP, TABLE, items
 
 BEFORE, DAY, AFTER = (date(2024, 6, day) for day in (24, 25, 26))
 MONTH = (date(2024, 6, 1), date(2024, 6, 30))

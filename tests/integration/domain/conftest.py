@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
 from local.moto_patches import objects, tables
 from music_streams.run import job_runs
+from tests.aws import aws_in_process
 from tests.integration.domain.world import World
 
 
@@ -25,19 +25,10 @@ def _mend_moto() -> None:
 def world() -> Iterator[World]:
     """One for the tests of a module: each works on keys and days of its own."""
     _mend_moto()
-    with pytest.MonkeyPatch.context() as environment:
-        environment.delenv("AWS_ENDPOINT_URL", raising=False)
-        environment.delenv("AWS_PROFILE", raising=False)
-        for name, value in {
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }.items():
-            environment.setenv(name, value)
-        environment.setattr(job_runs, "_POLL_SECONDS", 0)
-        environment.setattr(BotocoreStubber, "__call__", _one_at_a_time(BotocoreStubber.__call__))
-        with mock_aws():
-            yield World()
+    with aws_in_process() as patch:
+        patch.setattr(job_runs, "_POLL_SECONDS", 0)
+        patch.setattr(BotocoreStubber, "__call__", _one_at_a_time(BotocoreStubber.__call__))
+        yield World()
 
 
 def _one_at_a_time(answer: Any) -> Any:

@@ -2,26 +2,17 @@
 
 import tomllib
 
-import pytest
-
 from benchmarks import units
 from music_streams.cost import measured
+from tests.aws import aws_in_process
 
 KNOWN = tomllib.loads(measured.FILE.read_text("utf-8"))
 MEND = "run `python -m benchmarks.units calls`, and look at what became dearer"
 
 
-@pytest.fixture
-def aws_credentials(monkeypatch):
-    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-
-
-def test_the_calls_are_those_that_the_functions_make(aws_credentials):
-    assert units.count_calls() == KNOWN["calls"], MEND
+def test_the_calls_are_those_that_the_functions_make():
+    with aws_in_process():
+        assert units.count_calls() == KNOWN["calls"], MEND
 
 
 def test_transitions_alarms_and_keys_are_the_templates():

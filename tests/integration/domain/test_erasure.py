@@ -34,7 +34,8 @@ from music_streams.validation.gunzip import MAX_MEMBERS, gunzip
 from tests.differential import reading
 from tests.integration.domain.validate import Validate, plenty
 from tests.integration.domain.world import FILES, LAKE, LANDING, RECEIVED_AT, Crash, always
-from tests.integration.transform.memory import Listen, MemoryLake, MemoryTables, Rejected
+from tests.stateful.files import Listen, Rejected
+from tests.stateful.memory_lake import MemoryLake, Tables
 
 MIB = 1024 * 1024
 USER = 7
@@ -935,22 +936,24 @@ def test_notes_of_a_run_whose_manifest_has_expired_keep_nobody_from_forgetting(w
 
 
 @pytest.mark.parametrize("is_refused", [False, True], ids=["done", "refused by the lake"])
-def test_nothing_that_is_logged_announced_or_handed_on_names_the_user(world, caplog, is_refused):
+def test_nothing_that_is_logged_announced_or_handed_on_names_the_user(world, caplog, monkeypatch, is_refused):
     user = 4_711_471_147
     row = f"{user},4dBa8T7oDV9WvGr7kVS4Ez,2024-06-25 17:43:13\n".encode()
     good, bad = kept(world, HEADER + row + OTHERS), kept(world, HEADER + b"\xff" + row, Status.QUARANTINED)
-    tables = MemoryTables()
-    tables.commit(LISTENS, [Listen(good.source_id, "first-1", user, "4dBa8T7oDV9WvGr7kVS4Ez", "2024-06-25")])
-    tables.commit(REJECTED_ROWS, [Rejected(good.source_id, "first-1", row.decode(), "bad_listen_time")])
+    track, by = "4dBa8T7oDV9WvGr7kVS4Ez", (good.source_id, "first-1")
+    tables = Tables()
+    tables.append(LISTENS, [Listen(user, track, "2024-06-25", 1, (), "unknown", *by, 1)], by[1], "listens")
+    tables.append(REJECTED_ROWS, [Rejected(row.decode(), "bad_listen_time", *by)], by[1], "rejected")
     request = Forget(user, "2026-11-22T04:15:00.123Z")
     world.sent_alerts()
     caplog.set_level(logging.INFO)
     caplog.set_level(logging.DEBUG, logger="music_streams")
 
-    def conflict(step: str) -> None:
-        if is_refused and step.startswith("before"):
-            raise RuntimeError(f"conflicting files that can contain records matching user_id in ({user})")
+    def conflict(*_: Any) -> None:
+        raise RuntimeError(f"conflicting files that can contain records matching user_id in ({user})")
 
+    if is_refused:
+        monkeypatch.setattr(tables, "delete", conflict)
     with pytest.raises(BadEvent) as refused:
         world.intake().open_batch(plenty).take(requests.to_message(request).replace("request", "Request"))
     Validate(world, requests.to_message(request)).deliver()
@@ -960,7 +963,7 @@ def test_nothing_that_is_logged_announced_or_handed_on_names_the_user(world, cap
     handed_on = [execution, world.execution_input(execution), claim]
     task = job.TransformRun(folder, execution, "jr_1", LANDING, Decimal("0.2"), 1, publish_track_metrics=True)
     try:
-        lake = MemoryLake(world.s3, tables, conflict)
+        lake = MemoryLake(tables, world.s3)
         with discreet([user]):
             job.process(world.s3, task, read_claimed(world.s3, folder, execution), None, lake)
     except ForgetFailed as error:

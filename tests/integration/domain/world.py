@@ -22,6 +22,7 @@ from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, write_claimed, write_manifest
 from music_streams.state.sources import Source, batch_id_of
 from music_streams.state.statuses import Status
+from tests.aws import create_buckets, create_table
 from tests.integration.domain.glue import Glue
 
 LANDING, LAKE, FILES, METRICS = "landing", "lake", "files", "metrics"
@@ -65,24 +66,9 @@ class World:
         self.failure_path = FailurePath(self.s3, self.ledger, self.alerts, self.job_runs, self.sfn)
 
     def _create(self) -> None:
-        for bucket in (LANDING, LAKE):
-            self.s3.create_bucket(Bucket=bucket)
-        self.s3.put_bucket_versioning(Bucket=LANDING, VersioningConfiguration={"Status": "Enabled"})
-        for table, keys, index in (
-            (FILES, ["source_id"], ("by-status", ["status", "updated_at"])),
-            (METRICS, ["pk", "sk"], ("by-day", ["day", "pk"])),
-        ):
-            self.dynamodb.create_table(
-                TableName=table,
-                BillingMode="PAY_PER_REQUEST",
-                AttributeDefinitions=[
-                    {"AttributeName": key, "AttributeType": "S"} for key in sorted({*keys, *index[1]})
-                ],
-                KeySchema=_key_schema(keys),
-                GlobalSecondaryIndexes=[
-                    {"IndexName": index[0], "KeySchema": _key_schema(index[1]), "Projection": {"ProjectionType": "ALL"}}
-                ],
-            )
+        create_buckets(self.s3, LANDING, LAKE)
+        create_table(self.dynamodb, "FilesTable", FILES)
+        create_table(self.dynamodb, "MetricsTable", METRICS)
         self.topic_arn: str = self.sns.create_topic(Name="alerts")["TopicArn"]
         self._alerts_queue, self._events_queue = (
             self.sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("alerts", "events")
@@ -282,7 +268,3 @@ class World:
             for client in clients:
                 client.meta.events.unregister("before-call", before, unique_id="crash-before")
                 client.meta.events.unregister("after-call", after, unique_id="crash-after")
-
-
-def _key_schema(keys: list[str]) -> list[dict[str, str]]:
-    return [{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)]

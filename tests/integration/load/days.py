@@ -5,9 +5,10 @@ from typing import Any
 
 from music_streams.load.fence import Day, Fence
 from music_streams.load.items import Stamp
+from tests.aws import key_of
 
 FILES, METRICS = "files", "metrics"
-TABLES = {FILES: ("source_id",), METRICS: ("pk", "sk")}
+TABLES = {FILES: key_of("FilesTable"), METRICS: key_of("MetricsTable")}
 DAY = "2024-06-25"
 TRACK = "TRACK#4dBa8T7oDV9WvGr7kVS4Ez"
 

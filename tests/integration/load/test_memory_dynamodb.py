@@ -6,10 +6,10 @@ import pytest
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from moto import mock_aws
 
 from music_streams.aws import clients
 from music_streams.load import fence
+from tests.aws import aws_in_process, create_table
 from tests.integration.load.days import FILES, METRICS, TABLES, Version, by_key
 from tests.integration.load.interleaving import Program, interleave, pool_in_order_of
 from tests.integration.load.memory_dynamodb import MemoryDynamoDB
@@ -48,25 +48,11 @@ def _essence(answer: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def moto_client():
-    with pytest.MonkeyPatch.context() as environment:
-        environment.delenv("AWS_ENDPOINT_URL", raising=False)
-        environment.delenv("AWS_PROFILE", raising=False)
-        environment.setenv("AWS_ACCESS_KEY_ID", "test")
-        environment.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        with mock_aws():
-            client = clients.dynamodb()
-            for table, keys in TABLES.items():
-                client.create_table(
-                    TableName=table,
-                    BillingMode="PAY_PER_REQUEST",
-                    AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-                    KeySchema=[
-                        {"AttributeName": key, "KeyType": kind}
-                        for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
-                    ],
-                )
-            yield client
+    with aws_in_process():
+        client = clients.dynamodb()
+        create_table(client, "FilesTable", FILES)
+        create_table(client, "MetricsTable", METRICS)
+        yield client
 
 
 def emptied(client: Any) -> Any:

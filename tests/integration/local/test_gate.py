@@ -1,6 +1,5 @@
 """No website gets anything from a local server, and no program without the key."""
 
-import http.client
 import json
 import os
 import re
@@ -17,20 +16,10 @@ from local.gate import MOTO_SETTINGS
 from local.peers import TABLE
 from local.processes import find
 from local.runtime_api import RuntimeApi
+from tests.answers import Answer, ask
 from tests.integration.local.clouds import REPOSITORY, Cloud, command, eventually
 
 EVIL = "https://evil.example"
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: str
-
-    @property
-    def is_refused(self) -> bool:
-        return self.status == 403 and not any(name.startswith("access-control-") for name in self.headers)
 
 
 @dataclass(frozen=True)
@@ -42,14 +31,7 @@ class Server:
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> Answer:
         """Send exactly these headers, with a Host where they have none."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            connection.request(method, path, body, headers)
-            answer = connection.getresponse()
-            told = {name.lower(): value for name, value in answer.getheaders()}
-            return Answer(answer.status, told, answer.read().decode())
-        finally:
-            connection.close()
+        return ask(self.port, method, path, headers, body)
 
 
 @pytest.fixture(scope="module")

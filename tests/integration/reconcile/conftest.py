@@ -5,11 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from tests.integration.domain.conftest import world
-from tests.integration.domain.world import FILES, LAKE, LANDING, METRICS, World
+from tests.integration.domain.world import LAKE, LANDING, World
+from tests.integration.load.days import TABLES
 
 __all__ = ["emptied", "empty", "world"]
-
-_KEYS = {FILES: ("source_id",), METRICS: ("pk", "sk")}
 
 
 @pytest.fixture
@@ -21,7 +20,7 @@ def empty(world: World) -> Callable[[], None]:
             for page in world.s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
                 for each in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
                     world.s3.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
-        for table, keys in _KEYS.items():
+        for table, keys in TABLES.items():
             for page in world.dynamodb.get_paginator("scan").paginate(TableName=table):
                 for item in page["Items"]:
                     world.dynamodb.delete_item(TableName=table, Key={key: item[key] for key in keys})

@@ -18,7 +18,8 @@ from music_streams.state.sources import Treatment
 from music_streams.transform import job
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS
 from tests.integration.transform.directory_s3 import DirectoryS3
-from tests.integration.transform.memory import Listen, MemoryBatch, MemoryLake, MemoryTables, Rejected
+from tests.stateful.files import Listen, Rejected, fold
+from tests.stateful.memory_lake import MemoryBatch, MemoryLake, Tables
 
 LAKE = "lake-of-process"
 A, B, C = "a" * 32, "b" * 32, "c" * 32
@@ -48,6 +49,16 @@ class Attempt:
     def execution(self) -> str:
         return f"{self.batch}-{self.number}"
 
+    def judged(self, *, songs: bool) -> MemoryBatch | None:
+        """The rows of its files, where it has any."""
+        rows = [
+            listen(*row, source_id, self.execution) if len(row) == 3 else Rejected(*row, source_id, self.execution)
+            for source_id, file in self.files.items()
+            for row in file or ()
+        ]
+        broken = {source_id for source_id, file in self.files.items() if file is None}
+        return MemoryBatch(rows, songs, broken) if self.files else None
+
     @property
     def manifest(self) -> Manifest:
         source_ids = sorted({*self.files, *self.treatments})
@@ -65,7 +76,7 @@ class Pipeline:
     """Runs over one lake, and what their metrics say."""
 
     s3: Any
-    tables: MemoryTables = field(default_factory=MemoryTables)
+    tables: Tables = field(default_factory=Tables)
     published: dict[tuple[str, str], int] = field(default_factory=dict)
     tries: int = 0
 
@@ -84,8 +95,8 @@ class Pipeline:
             options.get("max_days", 1_000),
             publish_track_metrics=options.get("tracks", True),
         )
-        batch = MemoryBatch(attempt.execution, attempt.files, options.get("songs", True)) if attempt.files else None
-        lake = MemoryLake(self.s3, self.tables, step)
+        batch = attempt.judged(songs=options.get("songs", True))
+        lake = MemoryLake(Steps(self.tables, step), self.s3)
         summary = job.process(Steps(self.s3, step), task, attempt.manifest, batch, lake)  # type: ignore[arg-type]
         assert batch is None or batch.is_closed
         self._load(folder, summary)
@@ -105,28 +116,41 @@ class Pipeline:
     @property
     def fold(self) -> dict[tuple[str, str], int]:
         """What the metrics ought to be: reckoned from the rows that the lake holds."""
-        counts: dict[tuple[str, str], int] = {}
-        for user, track, day in {row.event for row in self.tables.rows[LISTENS] if isinstance(row, Listen)}:
-            for key in ((f"DAY#{day}", "SUMMARY"), (f"COUNTRY#{user}", f"DAY#{day}"), (f"TRACK#{track}", f"DAY#{day}")):
-                counts[key] = counts.get(key, 0) + 1
-        return counts
+        items = fold(self.tables.tables[LISTENS].rows, track_metrics=True)
+        return {key: measures["listen_count"] for key, measures in items.items()}
+
+    @property
+    def rows(self) -> dict[str, list[Any]]:
+        """What the lake holds, by table."""
+        return {name: sorted(table.rows) for name, table in self.tables.tables.items()}
 
 
 @dataclass
 class Steps:
-    """An S3 client that tells of its writes."""
+    """A client of S3 or of the lake's tables that tells of its changes, and when days are read."""
 
-    s3: Any
+    client: Any
     step: Callable[[str], None]
 
-    def put_object(self, **arguments: Any) -> None:
-        name = arguments["Key"].rsplit("/", 1)[1]
-        self.step(f"before put of {name}")
-        self.s3.put_object(**arguments)
-        self.step(f"after put of {name}")
-
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.s3, name)
+        call = getattr(self.client, name)
+        if name not in {"put_object", "append", "delete", "expire", "read"}:
+            return call
+
+        def told(*arguments: Any, **named: Any) -> Any:
+            texts = (each for each in arguments if isinstance(each, str))
+            of = named["Key"].rsplit("/", 1)[1] if "Key" in named else next(texts, "listens")
+            self.step(f"before {name} of {of}")
+            answer = call(*arguments, **named)
+            self.step(f"after {name} of {of}")
+            return answer
+
+        return told
+
+
+def listen(user: int, track: str, day: str, source_id: str, execution: str) -> Listen:
+    """A listen of a user in a country of their own, to a track without genres."""
+    return Listen(user, track, day, 1, (), str(user), source_id, execution, 1)
 
 
 def day_of(pk: str, sk: str) -> str:
@@ -194,10 +218,6 @@ ATTEMPTS = {
 }
 
 
-def rows(pipeline: Pipeline) -> tuple[list[Any], list[Any]]:
-    return sorted(pipeline.tables.rows[LISTENS]), sorted(pipeline.tables.rows[REJECTED_ROWS])
-
-
 def told(summary: Summary) -> dict[str, Any]:
     """What a summary says, but for the version and the try."""
     return {"days": summary.days, "sources": summary.sources, "forgotten": summary.forgotten}
@@ -218,8 +238,8 @@ def test_a_run_commits_what_is_good_and_says_what_became_of_each_file(tmp_path):
         C: SourceOutcome(0, 0, {}, [], "not_csv"),
         "d" * 32: SourceOutcome(0, 0, {}, []),
     }
-    assert {row.source_id for table in pipeline.tables.rows.values() for row in table} == {A}
-    assert (summary.version, summary.lake_uuid, summary.days) == (1, "uuid", [DAY, NEXT_DAY])
+    assert {row.source_id for table in pipeline.rows.values() for row in table} == {A}
+    assert (summary.version, summary.lake_uuid, summary.days) == (1, "lake", [DAY, NEXT_DAY])
     assert read_result(pipeline.s3, RunFolder(LAKE, "batch"), "jr_1") == summary
 
 
@@ -235,18 +255,18 @@ def test_a_run_without_any_songs_row_fails_and_parks_nothing(tmp_path):
     pipeline = Pipeline(DirectoryS3(tmp_path))
     with pytest.raises(NoReferenceData, match="no_reference_data: no valid songs row"):
         pipeline.run(Attempt(1, {A: [("p", "unknown_track")]}), songs=False)
-    assert pipeline.tables == MemoryTables()
+    assert not any(table.snapshots or table.commits for table in pipeline.tables.tables.values())
 
 
 def test_a_file_read_again_replaces_its_older_rows(make):
     pipeline = make()
     summary = pipeline.run(AGAIN)
     assert summary.days == [DAY, NEXT_DAY]
-    assert {row for row in pipeline.tables.rows[LISTENS] if row.source_id == A} == {
-        Listen(A, "again-2", 1, "t", DAY),
-        Listen(A, "again-2", 2, "x", NEXT_DAY),
+    assert {row for row in pipeline.rows[LISTENS] if row.source_id == A} == {
+        listen(1, "t", DAY, A, "again-2"),
+        listen(2, "x", NEXT_DAY, A, "again-2"),
     }
-    assert Rejected(A, "first-1", *BAD) not in pipeline.tables.rows[REJECTED_ROWS]
+    assert Rejected(*BAD, A, "first-1") not in pipeline.rows[REJECTED_ROWS]
     # Tracks u on the one day and v and w on the other have lost their last listen, and their items.
     assert pipeline.published == pipeline.fold
 
@@ -259,7 +279,7 @@ def test_a_retracted_file_leaves_lake_and_metrics(make):
         "sources": {A: SourceOutcome(0, 0, {}, [DAY, NEXT_DAY])},
         "forgotten": [],
     }
-    assert A not in {row.source_id for table in pipeline.tables.rows.values() for row in table}
+    assert A not in {row.source_id for table in pipeline.rows.values() for row in table}
     assert pipeline.published == pipeline.fold
     assert not [key for key in pipeline.published if day_of(*key) == NEXT_DAY]
 
@@ -272,7 +292,7 @@ def test_of_a_file_that_is_put_aside_nothing_stays_that_a_failed_attempt_had_com
         "sources": {A: SourceOutcome(0, 0, {}, [], "too_many_attempts")},
         "forgotten": [],
     }
-    assert A not in {row.source_id for table in pipeline.tables.rows.values() for row in table}
+    assert A not in {row.source_id for table in pipeline.rows.values() for row in table}
     assert pipeline.published == pipeline.fold
 
 
@@ -280,10 +300,10 @@ def test_a_forgotten_user_leaves_lake_snapshots_and_metrics(make):
     pipeline = make()
     summary = pipeline.run(FORGET)
     assert told(summary) == {"days": [DAY, NEXT_DAY, LATER], "sources": {}, "forgotten": [A, B]}
-    held = [row for snapshot in pipeline.tables.snapshots for row in snapshot if isinstance(row, Listen)]
+    held = [row for snapshot in pipeline.tables.tables[LISTENS].snapshots.values() for row in snapshot]
     assert held
-    assert 7 not in {row.user for row in held}
-    assert {row.raw for row in pipeline.tables.rows[REJECTED_ROWS] if isinstance(row, Rejected)} == {BAD[0]}
+    assert 7 not in {row.user_id for row in held}
+    assert {row.raw for row in pipeline.rows[REJECTED_ROWS]} == {BAD[0]}
     assert pipeline.published == pipeline.fold
 
 
@@ -292,7 +312,7 @@ def test_rows_of_a_forgotten_user_that_come_meanwhile_are_forgotten_with_their_d
     new = Attempt(1, {C: [(7, "n", "2024-08-01")]}, batch="meanwhile")
 
     def step(name: str) -> None:
-        if name == "before listens are deleted" and not pipeline.tables.commits[LISTENS] & {new.execution}:
+        if name == "before delete of listens" and not pipeline.tables.has_commit(LISTENS, new.execution):
             pipeline.run(new)
 
     summary = pipeline.run(FORGET, step)
@@ -331,7 +351,7 @@ def test_a_run_may_die_anywhere_and_be_repeated(make, attempt):
         with pytest.raises(Dies, match=name):
             pipeline.run(attempt, dies_at(number))
         assert told(pipeline.run(attempt)) == told(summary), name
-        assert rows(pipeline) == rows(expected), name
+        assert pipeline.rows == expected.rows, name
         assert pipeline.published == pipeline.fold == expected.published, name
 
 
@@ -347,7 +367,7 @@ def test_a_run_may_die_twice(make, attempt):
                 with suppress(Dies):
                     pipeline.run(attempt, dies_at(number))
             assert told(pipeline.run(attempt)) == told(summary), (steps[first], steps[second])
-            assert rows(pipeline) == rows(expected)
+            assert pipeline.rows == expected.rows
             assert pipeline.published == expected.published
 
 
@@ -377,7 +397,7 @@ def test_an_attempt_that_fails_anywhere_is_got_over_by_the_next(make, failing, t
         last = attempt(last.number + 1, last)
         pipeline.run(last)
         assert pipeline.published == pipeline.fold, name
-        assert {row.execution for row in pipeline.tables.rows[LISTENS] if row.source_id in sources} <= {last.execution}
+        assert {row.execution for row in pipeline.rows[LISTENS] if row.source_id in sources} <= {last.execution}
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -385,16 +405,16 @@ def test_a_repeat_that_judges_otherwise_takes_back_what_was_committed(make, numb
     pipeline = make()
     attempt = Attempt(number, {A: [(5, "n", DAY)]}, batch="otherwise")
     with pytest.raises(Dies):
-        pipeline.run(attempt, dies_at(steps_of(make, attempt).index("after append to listens")))
+        pipeline.run(attempt, dies_at(steps_of(make, attempt).index("after append of listens")))
     pipeline.run(dataclasses.replace(attempt, files={A: None}))
-    assert "otherwise" not in {row.execution.split("-")[0] for row in pipeline.tables.rows[LISTENS]}
+    assert "otherwise" not in {row.execution.split("-")[0] for row in pipeline.rows[LISTENS]}
     assert pipeline.published == pipeline.fold
 
 
 def test_an_attempt_is_got_over_though_the_next_dies_before_it_begins(make):
     pipeline = make()
     with pytest.raises(Dies):
-        pipeline.run(RETRACT, dies_at(steps_of(make, RETRACT).index("before metrics")))
+        pipeline.run(RETRACT, dies_at(steps_of(make, RETRACT).index("before read of listens")))
     retry = Attempt(3, treatments={A: Treatment.RETRACT}, follows=RETRACT.execution, batch="retry")
     Removals(pipeline.s3, LAKE).follow(retry.execution, retry.follows)
     pipeline.run(Attempt(4, treatments={A: Treatment.RETRACT}, follows=retry.execution, batch="last"))
@@ -417,7 +437,9 @@ def test_two_tries_of_one_run_side_by_side_do_not_disturb_each_other(make):
 
             assert told(pipeline.run(attempt, step)) == told(summary), name
             # Both may append, before either sees the other's commit: events count once all the same.
-            assert [set(table) for table in rows(pipeline)] == [set(table) for table in rows(expected)], name
+            assert [set(rows) for rows in pipeline.rows.values()] == [set(rows) for rows in expected.rows.values()], (
+                name
+            )
             assert pipeline.published == expected.published, name
 
 
@@ -426,7 +448,7 @@ def test_the_days_of_another_failed_source_are_not_computed_again(make):
     pipeline = make()
     failing = Attempt(2, treatments={A: Treatment.RETRACT, B: Treatment.RETRACT}, batch="both")
     with pytest.raises(Dies):
-        pipeline.run(failing, dies_at(steps_of(make, failing).index("before metrics")))
+        pipeline.run(failing, dies_at(steps_of(make, failing).index("before read of listens")))
     summary = pipeline.run(Attempt(3, treatments={A: Treatment.RETRACT}, follows="both-2", batch="alone"))
     assert summary.days == [DAY, NEXT_DAY]
     assert summary.sources == {A: SourceOutcome(0, 0, {}, [DAY, NEXT_DAY])}
@@ -442,4 +464,7 @@ def test_a_file_of_each_day_is_open_at_once_only_where_they_are_few(tmp_path, ar
     good = {name: [(1, "t", f"2024-06-{1 + number % days:02}")] * 4 for number, name in enumerate(names)}
     received = {name: f"2024-07-{1 + number % arrivals:02}T00:00:00.000Z" for number, name in enumerate(names)}
     pipeline.run(Attempt(1, {name: [*rows, BAD] for name, rows in good.items()}, arrivals=received))
-    assert pipeline.tables.of_few_days == {REJECTED_ROWS: arrivals <= 16, LISTENS: days <= 16}
+    assert {name: table.of_few_days for name, table in pipeline.tables.tables.items()} == {
+        REJECTED_ROWS: arrivals <= 16,
+        LISTENS: days <= 16,
+    }
