@@ -132,7 +132,12 @@ def test_the_artifacts_bucket_has_to_be_in_the_region(account):
 
 
 @pytest.mark.parametrize(
-    ("code", "words"), [("403", "access denied to mine: name a bucket of this account"), ("301", "is in us-west-2")]
+    ("code", "words"),
+    [
+        ("403", "access denied to mine: name a bucket of this account"),
+        ("301", "is in us-west-2"),
+        ("503", "HeadBucket operation: mine: try again"),
+    ],
 )
 def test_a_bucket_of_others_or_elsewhere_is_told_apart(account, code, words):
     class Elsewhere:
