@@ -140,6 +140,22 @@ def test_a_version_that_s3_cannot_have_given_is_gone(world, name):
         assert (found.is_gone(world.entry(source)), found.of(world.entry(source))) == (True, None)
 
 
+@pytest.mark.parametrize(
+    ("of_bytes", "of_head"), [("NoSuchKey", "404"), ("NoSuchVersion", "404"), ("MethodNotAllowed", "405")]
+)
+def test_whatever_s3_answers_of_a_version_that_was_deleted_it_is_gone_and_the_others_go_on(world, of_bytes, of_head):
+    bad, good = world.upload(), world.upload()
+    with refused(world, bad, (of_bytes, of_head)):
+        with pytest.raises(ObjectGone):
+            list(objects.chunks(world.s3, bad))
+        with pytest.raises(ObjectGone):
+            objects.copy(world.s3, bad, LAKE, "x")
+        assert not objects.exists(world.s3, bad)
+        assert not objects.is_readable(world.s3, bad)
+        assert take(world, message(bad), message(good)).outcomes == [Outcome.GONE, Outcome.VALID]
+    assert (world.status(bad), world.entry(bad).reason) == (Status.FAILED, "object_gone")
+
+
 def test_one_that_was_deleted_is_gone_not_unreadable(world):
     source = world.upload()
     world.s3.delete_object(Bucket=LANDING, Key=source.key, VersionId=source.version_id)
