@@ -160,6 +160,8 @@ def test_a_new_account_runs_too_few_functions_for_much_validation(account):
     assert not [check for check in found(account) if check.fix]
     line = failed(account, ValidateConcurrency="8")
     assert "11 needed of 10" in line
+    account.functions = 11
+    assert not [check for check in found(account, ValidateConcurrency="8") if check.fix]
     assert "smaller ValidateConcurrency" in line
     assert "request-service-quota-increase --service-code lambda --quota-code L-B99A9384" in line
 

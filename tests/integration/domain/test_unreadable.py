@@ -13,7 +13,7 @@ from music_streams.intake import Outcome
 from music_streams.ledger import Status
 from music_streams.repair import Repairs
 from music_streams.requests import Action
-from music_streams.sources import Source
+from music_streams.sources import Place, Source
 from tests.integration.domain.standing import standing
 from tests.integration.domain.validate import Validate, message, plenty, take
 from tests.integration.domain.world import GOOD, LAKE, LANDING, RECEIVED_AT
@@ -154,6 +154,14 @@ def test_whatever_s3_answers_of_a_version_that_was_deleted_it_is_gone_and_the_ot
         assert not objects.is_readable(world.s3, bad)
         assert take(world, message(bad), message(good)).outcomes == [Outcome.GONE, Outcome.VALID]
     assert (world.status(bad), world.entry(bad).reason) == (Status.FAILED, "object_gone")
+
+
+def test_without_a_version_the_same_answer_is_of_an_object_that_is_there(world):
+    source = world.upload()
+    with refused(world, source, ("InvalidArgument", "InvalidArgument")):
+        assert not objects.exists(world.s3, source)
+        with pytest.raises(ClientError, match="InvalidArgument"):
+            objects.exists(world.s3, Place(source.bucket, source.key, ""))
 
 
 def test_one_that_was_deleted_is_gone_not_unreadable(world):
