@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 from moto import mock_aws
 
+from deploy import check
 from deploy.check import Check, checks, main, parameters
 
 REGION = "eu-central-1"
@@ -199,3 +200,11 @@ def test_the_command_says_what_failed_and_fails():
     assert done.returncode == 1
     assert "FAIL region: none is set" in done.stdout
     assert "Nothing was built or deployed" in done.stderr
+
+
+def test_one_check_that_failed_fails_the_command_whatever_comes_after_it(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["check", "mine"])
+    monkeypatch.setattr(check, "checks", lambda *_: [Check("one", "wrong", "mend it"), Check("other", "right")])
+    with pytest.raises(SystemExit, match="Nothing was built or deployed"):
+        main()
+    assert capsys.readouterr().out == "FAIL one: wrong: mend it\nok   other: right\n"
