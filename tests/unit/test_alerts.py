@@ -78,9 +78,11 @@ def test_a_line_that_fits_is_not_shortened():
     assert sent("", ["a" * MAX_LINE])[1] == "a" * MAX_LINE
 
 
-@pytest.mark.parametrize("sign", ["a", "é", "𝄞"])
-def test_a_whole_alert_fits_into_a_message_and_says_what_was_left_out(sign):
-    lines = ["What to do: nothing.", *[sign * 400] * 1_000]
+@pytest.mark.parametrize(
+    ("line", "count"), [("a" * 400, 1_000), ("é" * 400, 1_000), ("𝄞" * 400, 1_000), ("a" * 499, 1_000), ("a", 200_000)]
+)
+def test_a_whole_alert_fits_into_a_message_and_says_what_was_left_out(line, count):
+    lines = ["What to do: nothing.", *[line] * count]
     _, message = sent("", lines)
     assert len(message.encode()) <= MAX_MESSAGE_BYTES < SNS_LIMIT
     first, *middle, last = message.split("\n")

@@ -2,12 +2,14 @@
 
 import json
 import traceback
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from music_streams import clock
 from music_streams.errors import BadEvent
 from music_streams.ingest import s3_events
 from music_streams.ingest.s3_events import event_of
@@ -167,6 +169,38 @@ HOSTILE = {
 def test_an_event_that_s3_cannot_have_sent_is_refused(hostile):
     with pytest.raises(BadEvent):
         source_of(json.dumps(hostile))
+
+
+@pytest.mark.parametrize("body", ["", "{", "5", "[]", "null", '{"a": 1, "a": 2}', '{"a": NaN}', f"[{'1' * 5_000}]"])
+def test_what_is_no_json_object_is_refused_as_such(body):
+    with pytest.raises(BadEvent, match=r"must be a JSON object$"):
+        source_of(body)
+
+
+def test_the_most_that_s3_can_have_sent_is_taken():
+    key, version = "incoming/" + "a" * 1015, "v" * 1024
+    assert source_of(json.dumps(event(key, size=0, **{"version-id": version}))) == Source(
+        "landing", key, version, 0, "2026-11-21T21:03:25.000Z"
+    )
+
+
+def test_an_event_without_a_size_is_of_an_object_without_bytes():
+    source = source_of(json.dumps(without("detail.object.size")))
+    assert source is not None
+    assert source.size == 0
+
+
+@pytest.mark.parametrize(("hours_ahead", "is_taken"), [(0, True), (23, True), (25, False)])
+def test_a_time_of_arrival_is_taken_up_to_a_day_ahead(hours_ahead, is_taken):
+    arrived = clock.stamp(datetime.now(UTC) + timedelta(hours=hours_ahead))
+    body = json.dumps(event() | {"time": arrived})
+    if is_taken:
+        source = source_of(body)
+        assert source is not None
+        assert source.received_at == arrived
+    else:
+        with pytest.raises(BadEvent, match="can have arrived"):
+            source_of(body)
 
 
 @pytest.mark.parametrize("body", ["[" * 100_000, '{"detail":' * 100_000], ids=["lists", "objects"])

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 from moto import mock_aws
 
+from deploy import check
 from deploy.check import Check, checks, main, parameters
 
 REGION = "eu-central-1"
@@ -132,7 +133,12 @@ def test_the_artifacts_bucket_has_to_be_in_the_region(account):
 
 
 @pytest.mark.parametrize(
-    ("code", "words"), [("403", "access denied to mine: name a bucket of this account"), ("301", "is in us-west-2")]
+    ("code", "words"),
+    [
+        ("403", "access denied to mine: name a bucket of this account"),
+        ("301", "is in us-west-2"),
+        ("503", "HeadBucket operation: mine: try again"),
+    ],
 )
 def test_a_bucket_of_others_or_elsewhere_is_told_apart(account, code, words):
     class Elsewhere:
@@ -155,6 +161,8 @@ def test_a_new_account_runs_too_few_functions_for_much_validation(account):
     assert not [check for check in found(account) if check.fix]
     line = failed(account, ValidateConcurrency="8")
     assert "11 needed of 10" in line
+    account.functions = 11
+    assert not [check for check in found(account, ValidateConcurrency="8") if check.fix]
     assert "smaller ValidateConcurrency" in line
     assert "request-service-quota-increase --service-code lambda --quota-code L-B99A9384" in line
 
@@ -192,3 +200,11 @@ def test_the_command_says_what_failed_and_fails():
     assert done.returncode == 1
     assert "FAIL region: none is set" in done.stdout
     assert "Nothing was built or deployed" in done.stderr
+
+
+def test_one_check_that_failed_fails_the_command_whatever_comes_after_it(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["check", "mine"])
+    monkeypatch.setattr(check, "checks", lambda *_: [Check("one", "wrong", "mend it"), Check("other", "right")])
+    with pytest.raises(SystemExit, match="Nothing was built or deployed"):
+        main()
+    assert capsys.readouterr().out == "FAIL one: wrong: mend it\nok   other: right\n"

@@ -2,6 +2,7 @@
 
 import json
 import re
+import traceback
 from datetime import date
 from typing import Any
 
@@ -81,17 +82,32 @@ HOSTILE += [
         {"2024-06-25": 1},
         [],
         ["2024-06-25"] * 1_001,
+        ["2024-06-25", "2024-13-01"],
     )
 ]
 HOSTILE += [
     (request, "requested_at", value)
     for request in (REBUILD, FORGET)
-    for value in ("yesterday", "2024-06-25", f"{STAMP}/../../x", f"{STAMP}\n", "0001-01-01T00:00:00+23:59", 5, None)
+    for value in (
+        "yesterday",
+        "2024-06-25",
+        f"{STAMP}/../../x",
+        f"{STAMP}\n",
+        "2026-11-21 21:03:25Z",
+        "2026-11-21T21:03:25.Z",
+        "2026-11-21T21:03:25.1234567Z",
+        "2026-11-21T21:03:25",
+        "2026-02-30T21:03:25Z",
+        "0001-01-01T00:00:00+23:59",
+        5,
+        None,
+    )
 ]
 HOSTILE += [
-    (ATTEMPT, "source_id", value) for value in ("FENCE#2024-06-25", "3F" * 16, "3f" * 17, "", 5, None, ["3f" * 16])
+    (ATTEMPT, "source_id", value)
+    for value in ("FENCE#2024-06-25", "3F" * 16, "3f" * 17, "3f" * 16 + "\n", "", 5, None, ["3f" * 16])
 ]
-HOSTILE += [(ATTEMPT, "attempt", value) for value in (0, -1, "1", 1.0, True, None, 10**400)]
+HOSTILE += [(ATTEMPT, "attempt", value) for value in (0, -1, "1", 1.0, True, None, 1_000_001, 10**400)]
 HOSTILE += [(ATTEMPT, "action", value) for value in ("explode", "", 1, None, ["redrive"], {"redrive": 1})]
 
 
@@ -101,6 +117,35 @@ def test_a_value_that_is_not_exactly_of_its_fields_form_is_refused_and_not_repea
         parse(json.dumps(request_ | {field: value}))
     assert "OR" not in str(refusal.value)
     assert len(str(refusal.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("request_", "field", "value"),
+    [
+        (ATTEMPT, "source_id", "4711471147"),
+        (ATTEMPT, "action", "4711471147"),
+        (REBUILD, "days", ["4711-47-11"]),
+        (REBUILD, "requested_at", "4711-47-11T47:11:47Z"),
+        (FORGET, "user_id", "4711471147"),
+    ],
+)
+def test_a_refused_value_is_not_quoted_where_the_error_is_printed(request_, field, value):
+    with pytest.raises(BadEvent) as refusal:
+        parse(json.dumps(request_ | {field: value}))
+    assert "4711" not in "".join(traceback.format_exception(refusal.value))
+
+
+@pytest.mark.parametrize(
+    ("request_", "field", "value"),
+    [
+        (ATTEMPT, "attempt", 1_000_000),
+        (REBUILD, "days", ["2024-06-25"] * 1_000),
+        (REBUILD, "requested_at", "2026-11-21T23:59:59+14:00"),
+        (FORGET, "user_id", 2**63 - 1),
+    ],
+)
+def test_the_largest_value_of_a_field_is_accepted(request_, field, value):
+    assert getattr(parse(json.dumps(request_ | {field: value})), field) == value
 
 
 @pytest.mark.parametrize("request_", [ATTEMPT, REBUILD, FORGET])

@@ -74,7 +74,9 @@ def test_s3_is_told_the_digest_of_each_file(s3, folder, monkeypatch):
     assert base64.b64decode(head["ChecksumSHA256"]) == hashlib.sha256(b"print('ours')").digest()
 
 
-@pytest.mark.parametrize("target", [f"s3://{BUCKET}", f"s3://{BUCKET}/", f"s3://missing/{PREFIX}"])
+@pytest.mark.parametrize(
+    "target", [f"s3://{BUCKET}", f"s3://{BUCKET}/", f"s3://missing/{PREFIX}", f"s3://no name/{PREFIX}"]
+)
 def test_what_cannot_be_uploaded_is_said_in_a_sentence_and_changes_nothing(s3, folder, monkeypatch, target):
     s3.put_object(Bucket=BUCKET, Key="jobs/a", Body=b"2")
     with pytest.raises(SystemExit, match=re.escape(f"{folder} was not uploaded to {target}: ")):

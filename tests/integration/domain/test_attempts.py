@@ -148,6 +148,23 @@ def test_a_file_of_too_many_bad_rows_is_kept_whole_and_runs_when_it_is_released(
 
 
 @pytest.mark.parametrize(
+    ("reason", "treatment"),
+    [
+        ("too_many_bad_rows", Treatment.ACCEPT_BAD_ROWS),
+        ("too_many_days", Treatment.ACCEPT_MANY_DAYS),
+        ("too_many_attempts", Treatment.NORMAL),
+        ("not_csv", Treatment.NORMAL),
+    ],
+)
+def test_a_release_lifts_the_limit_for_which_the_file_was_quarantined_and_no_other(world, reason, treatment):
+    entry = standing(world, Status.QUARANTINED, reason=reason)
+    assert take(world, request(entry, Action.RELEASE)).outcomes == [Outcome.RENEWED]
+    assert world.entry(entry.source).treatment == treatment
+    [listed] = read_manifest(world.s3, Run.holding(world, entry.source).folder).sources
+    assert listed.treatment == treatment
+
+
+@pytest.mark.parametrize(
     ("status", "action", "outcome", "reason"),
     [
         (Status.QUARANTINED, Action.RELEASE, UNREADABLE, "not_csv"),

@@ -10,10 +10,13 @@ from music_streams.aws import objects
 from music_streams.errors import BadEvent
 from music_streams.ingest.judging import OutOfTime
 from music_streams.ingest.outcomes import Outcome
+from music_streams.reconcile import stalled
 from music_streams.run.claim import claim_sources
+from music_streams.state.requests import Action
 from music_streams.state.run_files import RunFolder, read_claimed, read_manifest
 from music_streams.state.sources import batch_id_of
 from music_streams.state.statuses import Status
+from tests.integration.domain.standing import standing
 from tests.integration.domain.validate import Validate, message, plenty, take
 from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, HEADER, LAKE, LANDING, Crash, World, always
 
@@ -136,6 +139,20 @@ def test_a_file_that_there_is_no_time_for_is_left_unclaimed(world):
     with pytest.raises(OutOfTime):
         batch.take(message(source))
     assert world.ledger.entry(source.source_id) is None
+
+
+def test_a_file_that_there_is_just_time_for_is_validated(world):
+    assert world.intake(lease_seconds=300).open_batch(lambda: 75.1).take(message(world.upload())) is Outcome.VALID
+
+
+def test_a_request_that_there_is_no_time_for_changes_nothing(world):
+    entry = standing(world, Status.FAILED)
+    before = world.item(entry.source)
+    batch = world.intake(lease_seconds=300).open_batch(lambda: 74.9)
+    with pytest.raises(OutOfTime, match=entry.source.source_id):
+        batch.take(stalled.ask(entry, Action.REDRIVE))
+    batch.launch()
+    assert world.item(entry.source) == before
 
 
 def test_a_source_that_is_on_its_way_is_not_taken_again(world):

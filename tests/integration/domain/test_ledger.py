@@ -230,3 +230,31 @@ def test_an_entry_whose_size_is_no_number_keeps_no_other_from_being_listed(world
         )
     listed = {entry.source.source_id: entry.source.size for entry in world.ledger.with_status(Status.RECEIVED)}
     assert (listed[bad.source_id], listed[good.source_id]) == (0, good.size)
+
+
+class Throttled:
+    """DynamoDB that answers for a few of the keys that it is asked for, and never for more than it takes at once."""
+
+    def __init__(self, dynamodb: Any) -> None:
+        self._dynamodb = dynamodb
+        self.asked = 0
+
+    def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803 - the name of boto3
+        [(table, request)] = RequestItems.items()
+        assert request["ConsistentRead"] is True
+        assert len(request["Keys"]) <= 100
+        self.asked += 1
+        now, left = request["Keys"][:40], request["Keys"][40:]
+        answer = self._dynamodb.batch_get_item(RequestItems={table: {**request, "Keys": now}})
+        return {**answer, "UnprocessedKeys": {table: {**request, "Keys": left}} if left else {}}
+
+
+def test_entries_of_many_sources_are_read_consistently_and_those_that_dynamodb_left_out_are_asked_for_again(world):
+    held = {"treatment": Treatment.NORMAL, "validated_at": RECEIVED_AT}
+    known = [standing(world, Status.ARCHIVED, **held).source.source_id for _ in range(110)]
+    refused = standing(world, Status.QUARANTINED, **held).source.source_id
+    throttled = Throttled(world.dynamodb)
+    ledger = Ledger(FILES, dynamodb=throttled)
+    assert ledger.entries([*known, refused, "0" * 32, *known]).keys() == {*known, refused}
+    assert throttled.asked > 2
+    assert ledger.accepted([*known, refused, "0" * 32]) == set(known)

@@ -84,6 +84,15 @@ def test_a_file_too_large_to_be_copied_is_quarantined_where_it_lies(world, monke
     assert found.of_leftover(entry) is None
 
 
+def test_a_file_of_the_largest_size_that_s3_copies_in_one_call_is_moved(world, monkeypatch):
+    assert quarantine.MAX_COPIED_BYTES == 5 * 1024**3
+    monkeypatch.setattr(quarantine, "MAX_COPIED_BYTES", len(GOOD))
+    claimed = received(world)
+    quarantined(world, claimed, Verdict.TOO_LARGE)
+    assert world.content(world.entry(claimed.source).archive_key) == GOOD
+    assert not world.has(claimed.source)
+
+
 def test_a_file_named_reason_json_is_kept_beside_its_reason(world):
     claimed = received(world, key="incoming/reason.json", content=b"the file itself")
     quarantined(world, claimed, Verdict.BAD_KEY)

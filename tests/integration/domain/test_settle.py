@@ -188,6 +188,22 @@ def test_a_file_that_spark_could_not_read_is_quarantined_and_says_so(world):
     assert world.status(run.good) is Status.PUBLISHED
 
 
+def test_a_file_of_too_many_days_is_quarantined_with_its_counts_and_says_which_limit_it_exceeds(world):
+    run = Run(world)
+    refused = SourceOutcome(10, 0, {"duplicate": 1}, [], "too_many_days")
+    write_result(
+        world.s3, run.folder, RUN_ID, replace(run.summary, sources={**run.summary.sources, run.bad.source_id: refused})
+    )
+    world.sent_alerts()
+    run.settle()
+    entry = world.entry(run.bad)
+    assert (entry.status, entry.reason, entry.days) == (Status.QUARANTINED, "too_many_days", [])
+    assert (entry.rows_read, entry.rows_accepted, entry.rejected) == (10, 0, {"duplicate": 1})
+    [alert] = world.sent_alerts()
+    assert "MaxDaysPerFile" in alert["Message"]
+    assert "release it" in alert["Message"]
+
+
 def test_a_run_that_was_recorded_as_failed_settles_nothing(world):
     run = Run(world)
     world.put_entry(run.bad, Status.FAILED, batch_id=run.folder.batch_id, execution_arn=run.arn)

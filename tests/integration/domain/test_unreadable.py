@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from music_streams.aws import objects
+from music_streams.aws.objects import Place
 from music_streams.errors import ObjectGone, Unreadable
 from music_streams.ingest.outcomes import Outcome
 from music_streams.reconcile import stalled
@@ -98,6 +99,7 @@ def test_the_error_names_the_object_and_what_to_do(world, refusal):
         assert objects.exists(world.s3, source)
         assert not objects.is_readable(world.s3, source)
     assert source.uri in str(error.value)
+    assert error.value.may_be_our_rights == (refusal[0] == "AccessDenied")
     assert objects.is_readable(world.s3, source)
 
 
@@ -139,6 +141,30 @@ def test_a_version_that_s3_cannot_have_given_is_gone(world, name):
         assert (world.status(source), world.entry(source).reason) == (Status.FAILED, "object_gone")
         found = repairs(world)
         assert (found.is_gone(world.entry(source)), found.of(world.entry(source))) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("of_bytes", "of_head"), [("NoSuchKey", "404"), ("NoSuchVersion", "404"), ("MethodNotAllowed", "405")]
+)
+def test_whatever_s3_answers_of_a_version_that_was_deleted_it_is_gone_and_the_others_go_on(world, of_bytes, of_head):
+    bad, good = world.upload(), world.upload()
+    with refused(world, bad, (of_bytes, of_head)):
+        with pytest.raises(ObjectGone):
+            list(objects.chunks(world.s3, bad))
+        with pytest.raises(ObjectGone):
+            objects.copy(world.s3, bad, LAKE, "x")
+        assert not objects.exists(world.s3, bad)
+        assert not objects.is_readable(world.s3, bad)
+        assert take(world, message(bad), message(good)).outcomes == [Outcome.GONE, Outcome.VALID]
+    assert (world.status(bad), world.entry(bad).reason) == (Status.FAILED, "object_gone")
+
+
+def test_without_a_version_the_same_answer_is_of_an_object_that_is_there(world):
+    source = world.upload()
+    with refused(world, source, ("InvalidArgument", "InvalidArgument")):
+        assert not objects.exists(world.s3, source)
+        with pytest.raises(ClientError, match="InvalidArgument"):
+            objects.exists(world.s3, Place(source.bucket, source.key, ""))
 
 
 def test_one_that_was_deleted_is_gone_not_unreadable(world):

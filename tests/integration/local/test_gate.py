@@ -1,8 +1,10 @@
 """No website gets anything from a local server, and no program without the key."""
 
+import contextlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -126,6 +128,29 @@ def test_another_user_of_the_machine_holds_no_connection_of_the_cloud(cloud_serv
         timeout=60,
     )
     assert done.stdout.strip() == "0"
+
+
+@pytest.mark.parametrize("module", SERVERS)
+def test_the_body_of_a_refused_request_is_not_read_as_a_request(request, module):
+    """A page chooses the body of its request, and could write there one that has no Origin."""
+    name, method, path = SERVERS[module]
+    server = request.getfixturevalue(name)
+    own = "".join(f"{header}: {value}\r\n" for header, value in server.key.items())
+    hidden = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n{own}Content-Length: 0\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(
+            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nOrigin: {EVIL}\r\n"
+            f"Content-Length: {len(hidden)}\r\n\r\n{hidden}".encode()
+        )
+        answers = b"".join(iter(lambda: received(connection), b""))
+    assert re.findall(rb"^HTTP/1.1 (\d+)", answers, re.MULTILINE) == [b"403"]
+
+
+def received(connection: socket.socket) -> bytes:
+    """What comes next; nothing where the server has ended the connection, also by a reset."""
+    with contextlib.suppress(ConnectionResetError):
+        return connection.recv(65536)
+    return b""
 
 
 def test_every_module_that_serves_is_tested_above():

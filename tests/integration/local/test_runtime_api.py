@@ -12,6 +12,7 @@ from queue import SimpleQueue
 
 import pytest
 
+from local import runtime_api
 from local.peers import TABLE
 from local.runtime_api import LARGEST_BODY, Invocation, Outcome, RuntimeApi
 
@@ -112,6 +113,44 @@ def test_a_start_fails_once(api):
 )
 def test_a_body_of_no_or_too_much_size_is_refused_unread(api, headers, body, status):
     assert ask(api, "POST", f"{PREFIX}/init/error", body, **headers) == status
+    assert api.outcome(0) is None
+
+
+def test_a_body_in_chunks_is_bounded_as_a_whole(api, monkeypatch):
+    monkeypatch.setattr(runtime_api, "LARGEST_BODY", 10)
+    chunked = {"Transfer_Encoding": "chunked"}
+    assert ask(api, "POST", f"{PREFIX}/init/error", b"6\r\n123456\r\n5\r\n12345\r\n0\r\n\r\n", **chunked) == 413
+    assert api.outcome(0) is None
+    assert ask(api, "POST", f"{PREFIX}/init/error", b"6\r\n123456\r\n4\r\n1234\r\n0\r\n\r\n", **chunked) == 202
+    assert api.outcome(PATIENCE) == Outcome(b"1234561234", is_error=True)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", f"{PREFIX}/init", f"{PREFIX}/init/error/x", f"{PREFIX}/init/errors", f"x{PREFIX}/init/error"]
+)
+def test_a_path_that_the_runtime_api_lacks_takes_no_invocation_and_is_no_outcome(api, path):
+    assert ask(api, "POST", path, b"x") == 404
+    assert api.outcome(0) is None
+    offer(api, "first")
+    assert ask(api, "GET", path) == 404
+    assert ask(api, "GET", NEXT) == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("Host", "evil.example"), ("Sec-Fetch-Site", "cross-site"), ("Origin", "https://evil.example")]
+)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_header_that_comes_twice_is_refused_whichever_of_them_is_right(api, name, value, is_first):
+    right = {"Host": api.address, "Sec-Fetch-Site": "none"}
+    twice = [(name, value), (name, right.get(name, value))]
+    others = [(each, right[each]) for each in right.keys() - {name}]
+    connection = http.client.HTTPConnection(api.address, timeout=PATIENCE)
+    connection.putrequest("POST", f"{PREFIX}/init/error", skip_host=True)
+    for header in [*(twice if is_first else reversed(twice)), *others, ("Content-Length", "0")]:
+        connection.putheader(*header)
+    connection.endheaders()
+    assert connection.getresponse().status == 403
+    connection.close()
     assert api.outcome(0) is None
 
 

@@ -218,8 +218,8 @@ def rows_of_days(count: int, bad: int = 0) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(("count", "verdict"), [(3, None), (4, "too_many_days"), (20_000, "too_many_days")])
 def test_a_file_of_more_days_than_the_limit_is_quarantined_and_recomputes_none(count, verdict):
-    outcome = outcome_of(rows_of_days(count), days=3)
-    assert (outcome.verdict, outcome.rows_read) == (verdict, count)
+    outcome = outcome_of(rows_of_days(count, bad=1), days=3, ratio="0.25")
+    assert (outcome.verdict, outcome.rows_read, outcome.rejected) == (verdict, count + 1, {"bad_user_id": 1})
     assert (outcome.rows_accepted, len(outcome.days)) == ((0, 0) if verdict else (count, count))
 
 

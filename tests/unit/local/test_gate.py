@@ -48,6 +48,7 @@ def answer(environ: dict[str, Any], own: list[tuple[str, str]] | None = None) ->
 
     body = b"".join(Gate(application, PORT, KEY.access_key_id)(environ, lambda *told: answers.append(told)))
     [(status, headers)] = answers
+    assert len({name.lower() for name, _ in headers}) == len(headers)
     return status, dict(headers), body
 
 
@@ -85,13 +86,15 @@ def test_a_program_with_the_key_gets_through(changes):
     assert answer(request(**changes)) == (PASSED, headers, b"inside")
 
 
+@pytest.mark.parametrize("written", [str.lower, str.title])
 @pytest.mark.parametrize("in_query", [True, False])
-def test_what_the_cloud_answers_cannot_lift_the_protection_of_a_page(in_query):
-    own = [("content-security-policy", "script-src *"), ("content-disposition", "inline"), ("ETag", "1")]
+def test_what_the_cloud_answers_cannot_lift_the_protection_of_a_page(in_query, written):
+    disposition_name = written("content-disposition")
+    own = [(written("content-security-policy"), "script-src *"), (disposition_name, "inline"), ("ETag", "1")]
     told = answer(
         request(HTTP_AUTHORIZATION=None, QUERY_STRING=presigned(KEY, "s3v4")) if in_query else request(), own
     )[1]
-    disposition = ATTACHMENT if in_query else {"content-disposition": "inline"}
+    disposition = ATTACHMENT if in_query else {disposition_name: "inline"}
     assert told == {"ETag": "1", **PROTECTION, **disposition}
 
 
@@ -111,6 +114,7 @@ def test_what_the_cloud_answers_cannot_lift_the_protection_of_a_page(in_query):
         ({"HTTP_AUTHORIZATION": None}, "access key"),
         ({"HTTP_AUTHORIZATION": ""}, "access key"),
         ({"HTTP_AUTHORIZATION": f"Bearer {KEY.access_key_id}"}, "access key"),
+        ({"HTTP_AUTHORIZATION": V4.replace("AWS4-HMAC-SHA256", "Bearer").format(KEY.access_key_id)}, "access key"),
         ({"HTTP_AUTHORIZATION": V4.format("")}, "access key"),
         ({"HTTP_AUTHORIZATION": V4.format("local")}, "access key"),
         ({"HTTP_AUTHORIZATION": V4.format(OTHER.access_key_id)}, "access key"),

@@ -15,6 +15,7 @@ TABLE = """\
    0: 0100007F:936F 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 101 1 0 100 0 0 10 0
    1: 0100007F:936F 0100007F:D431 01 00000000:00000000 00:00000000 00000000  1000        0 102 1 0 20 4 30 10 -1
    2: 0100007F:D431 0100007F:936F 01 00000000:00000000 00:00000000 00000000 12345        0 103 1 0 20 4 30 10 -1
+   5: 0100007F:D434 0100007F:1234 01 00000000:00000000 00:00000000 00000000     7        0 105 1 0 20 4 30 10 -1
    3: 0100007F:D432 0100007F:936F 06 00000000:00000000 03:00000000 00000000     0        0 0 3 0
    4: 0200007F:D433 0100007F:936F 01 00000000:00000000 00:00000000 00000000     7        0 104 1 0 20 4 30 10 -1
 """
@@ -26,8 +27,8 @@ def test_the_user_is_that_of_the_client_s_end():
     assert uid_of_peer(("127.0.0.2", 0xD433), SERVER, TABLE) == 7
 
 
-@pytest.mark.parametrize("client", [("127.0.0.1", 0xD433), ("127.0.0.1", 0xD43), ("127.0.0.1", 0xD432)])
-def test_a_connection_that_is_not_there_or_is_closed_has_no_user(client):
+@pytest.mark.parametrize("client", [("127.0.0.1", port) for port in (0xD433, 0xD43, 0xD432, 0xD434)])
+def test_a_connection_that_is_not_there_or_is_closed_or_is_to_another_server_has_no_user(client):
     assert uid_of_peer(client, SERVER, TABLE) is None
 
 

@@ -90,3 +90,9 @@ def test_no_job_takes_java_objects_from_others_of_the_machine(spark, tmp_path):
     conf = {"spark.authenticate": "false"}
     settings = settings_of_run(spark, conf, ENDPOINT, "us-east-1", KEY, tmp_path)
     assert settings["spark.authenticate"] == "true"
+
+
+def test_no_port_of_a_run_is_reached_from_other_machines(spark, tmp_path):
+    settings = settings_of_run(spark, {}, ENDPOINT, "us-east-1", KEY, tmp_path)
+    assert (settings["spark.driver.host"], settings["spark.driver.bindAddress"]) == ("127.0.0.1", "127.0.0.1")
+    assert settings["spark.ui.enabled"] == "false"

@@ -1,4 +1,6 @@
 import json
+import os
+import re
 import subprocess
 import sys
 from typing import Any
@@ -91,6 +93,26 @@ def test_json_is_replaced_as_a_whole(tmp_path):
         write_json(path, {"a": object()})
     assert json.loads(path.read_text()) == {"a": 1}
     assert [file.name for file in path.parent.iterdir()] == ["stack.json"]
+
+
+def test_files_with_the_key_and_those_beside_them_are_for_their_owner_only_whatever_the_umask(tmp_path):
+    state = StateDir(tmp_path)
+    umask = os.umask(0)
+    try:
+        with state.exclusively():
+            write_json(state.stack_file, {})
+    finally:
+        os.umask(umask)
+    assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {
+        "lock": 0o600,
+        "stack.json": 0o600,
+    }
+
+
+def test_a_record_is_printed_without_its_key():
+    printed = repr(ServerRecord(1, 2.0, "endpoint", "region", access_key_id="4711", secret_access_key="0815"))
+    assert "endpoint" in printed
+    assert not {"4711", "0815"} & set(re.findall(r"\d+", printed))
 
 
 def test_every_folder_that_is_made_is_for_its_owner_only(tmp_path):

@@ -44,6 +44,15 @@ def test_the_tables_have_the_keys_and_indexes_of_the_design(resources, table, ke
     assert [key["AttributeName"] for key in found["KeySchema"]] == index_keys
 
 
+def test_one_run_of_more_days_than_a_file_may_have_fires_the_alarm(resources):
+    alarm = of_type(resources, "AWS::CloudWatch::Alarm")["ManyDaysAlarm"]
+    limit = of_type(resources, "AWS::Glue::Job")["TransformJob"]["DefaultArguments"]["--max_days_per_file"]
+    assert alarm["Threshold"] == limit == {"Ref": "MaxDaysPerFile"}
+    # The most of any run: no sum or mean of many small runs, and not only where it is so again and again.
+    assert (alarm["ComparisonOperator"], alarm["Statistic"]) == ("GreaterThanThreshold", "Maximum")
+    assert (alarm["EvaluationPeriods"], alarm.get("DatapointsToAlarm", 1)) == (1, 1)
+
+
 def test_the_jobs_scripts_and_library_are_in_the_package(source, tmp_path):
     version = package("jobs", ROOT, tmp_path)
     place = "s3://${ArtifactsBucket}/jobs/${JobsVersion}/"
