@@ -17,7 +17,8 @@ from music_streams.stack import Stack
 from music_streams.state import requests
 from music_streams.state.requests import Attempt, Rebuild
 
-_CHARACTERS_SHOWN = 80
+_CHARACTERS_SHOWN = 80  # of what nothing could take
+_ABOUT_SHOWN = 160  # characters
 # What AWS answers to a message that it takes from nobody
 _OF_THE_LETTER = {"RequestTooLargeException", "InvalidRequestContentException", "InvalidMessageContents"}
 _MOST_AT_ONCE = 10  # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
@@ -44,6 +45,11 @@ class DeadLetter:
     payload: str
     received: int
     sent_at: str
+
+    @property
+    def shown(self) -> str:
+        """What it is about, in a line of a table: a sender may name things as it likes."""
+        return formats.cut(self.about, _ABOUT_SHOWN)
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""

@@ -191,7 +191,7 @@ def _table(journeys: list[Journey]) -> Table:
         rejected = f"{sum(entry.rejected.values()):,}" if entry and is_counted else ""
         rows = f"{entry.rows_read:,}" if entry and is_counted else ""
         reason = entry.reason if entry else ""
-        table.add_row(journey.name, state(journey.state, reason), rows, rejected, f"{elapsed:.1f} s")
+        table.add_row(output.name(journey.name), state(journey.state, reason), rows, rejected, f"{elapsed:.1f} s")
     if len(shown) > _ROWS_SHOWN:
         table.caption, table.caption_justify = summary(journeys), "left"
     return table

@@ -203,7 +203,7 @@ class Moves(Operation):
         table = output.table("file", "state", "why", "source_id", elastic="why")
         for move in self.moves:
             why = f"{move.why}: {move.detail}" if move.detail else move.why
-            table.add_row(move.name, journey.state(move.state), why, move.source.source_id[:8])
+            table.add_row(output.name(move.name), journey.state(move.state), why, move.source.source_id[:8])
         return table
 
     def _groups(self) -> Table:
@@ -212,7 +212,7 @@ class Moves(Operation):
             groups[move.why].append(move)
         table = output.table("files", "why", "such as", right=("files",), elastic="such as", breaking="why")
         for why, moves in groups.items():
-            names = ", ".join(move.name for move in moves[:_NAMES_SHOWN])
+            names = ", ".join(output.name(move.name) for move in moves[:_NAMES_SHOWN])
             more = ", …" if len(moves) > _NAMES_SHOWN else ""
             table.add_row(f"{len(moves):,}", why, names + more)
         return table
@@ -230,5 +230,5 @@ def _result_table(entries: list[Entry]) -> Table:
     table = output.table(*columns, right=columns[2:], elastic="file")
     for entry in entries:
         state = journey.state(entry.status, entry.reason)
-        table.add_row(entry.source.name, state, f"{entry.attempt}", *results.numbers(entry))
+        table.add_row(output.name(entry.source.name), state, f"{entry.attempt}", *results.numbers(entry))
     return table

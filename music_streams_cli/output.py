@@ -1,4 +1,4 @@
-"""Where text goes: results to stdout, progress and errors to stderr; plain and never cut where nobody looks.
+"""Where text goes: results to stdout, progress and errors to stderr; plain, and no line cut where nobody looks.
 
 Nothing is written past this module, and text steers no terminal: names, keys and errors come from outside.
 """
@@ -18,6 +18,7 @@ from music_streams import formats
 from music_streams_cli.errors import CommandError
 
 _ENDLESS = 10_000  # columns: a pipe has no edge at which to wrap
+_NAME_CHARACTERS = 80
 _NARROW = 100  # columns; on less, tables leave out what they can
 _NARROW_STATE = 18  # columns: the longest verdict
 PROGRESS_SECONDS = 10.0  # between progress lines off a terminal
@@ -117,6 +118,11 @@ def styled(*parts: str | tuple[str, str] | Text) -> Text:
             text, style = (part, "") if isinstance(part, str) else part
             made.append(plain(text), style)
     return made
+
+
+def name(text: str) -> str:
+    """A file's name as rows show it: a long one loses its middle, or it would widen every row."""
+    return formats.cut(text, _NAME_CHARACTERS)
 
 
 def table(

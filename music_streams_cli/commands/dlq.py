@@ -81,7 +81,7 @@ class Letters(Operation):
 
     def plan(self) -> list[RenderableType]:
         """What they are about, and which stay."""
-        stay = [f"left alone, nothing could take it: {letter.about}" for letter in self._found if not letter.payload]
+        stay = [f"left alone, nothing could take it: {letter.shown}" for letter in self._found if not letter.payload]
         table: RenderableType = _table(self._movable) if self._movable else "no dead letter can go back"
         return [table if self._found else "no dead letters", *stay]
 
@@ -99,7 +99,7 @@ class Letters(Operation):
 
     def result(self) -> list[RenderableType]:
         """How many went back."""
-        stay = [f"left alone, AWS refused it: {letter.about}" for letter in self._refused]
+        stay = [f"left alone, AWS refused it: {letter.shown}" for letter in self._refused]
         return [
             f"sent back: {formats.plural(self._sent, 'message')}",
             *stay,
@@ -128,5 +128,5 @@ def _table(letters: list[DeadLetter]) -> Table:
     table = output.table("queue", "about", "received", "age", right=("received", "age"), elastic="about")
     for letter in letters:
         age = formats.span(formats.age(letter.sent_at))
-        table.add_row(letter.queue, letter.about, f"{letter.received:,}", age)
+        table.add_row(letter.queue, letter.shown, f"{letter.received:,}", age)
     return table

@@ -183,7 +183,7 @@ def _say_result(stack: Stack, journeys: list[Journey]) -> None:
             continue
         spent = stages(each)
         table.add_row(
-            each.name,
+            output.name(each.name),
             journey.state(entry.status),
             *results.numbers(entry),
             *(formats.seconds(spent.get(name)) for name in columns[5:]),

@@ -97,7 +97,7 @@ def _batch_table(entries: list[Entry]) -> Table:
     for entry in entries:
         has_rows = bool(entry.rows_read)
         table.add_row(
-            f"  {entry.source.name}",
+            f"  {output.name(entry.source.name)}",
             journey.state(entry.status, entry.reason),
             f"{entry.rows_read:,}" if has_rows else "",
             f"{sum(entry.rejected.values()):,}" if has_rows else "",

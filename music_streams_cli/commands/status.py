@@ -134,7 +134,7 @@ def _parts(found: Overview, *, with_hints: bool) -> list[RenderableType]:
             state = journey.state(line.state, formats.shortened(line.reason, _REASON_CHARACTERS))
             took = formats.span(line.seconds(health.now))
             ago = f"{formats.span(formats.age(line.received_at, health.now))} ago"
-            cells: list[RenderableType] = [line.name, state, rows, rejected, took, ago]
+            cells: list[RenderableType] = [output.name(line.name), state, rows, rejected, took, ago]
             table.add_row(*cells[: len(columns)])
         parts += ["", table]
     else:
@@ -151,7 +151,7 @@ def _hints(found: Overview) -> list[str]:
     troubled = [line for line in found.lines if line.state in {Status.FAILED, Status.QUARANTINED}]
     if troubled:
         troubled.sort(key=lambda line: line.state != Status.FAILED)
-        hints.append(f"music-streams show {troubled[0].source_id[:8]}     all about {troubled[0].name}")
+        hints.append(f"music-streams show {troubled[0].source_id[:8]}     all about {output.name(troubled[0].name)}")
     if found.health.failed:
         hints.append("music-streams redrive --dry-run     what would move on, once the cause is mended")
     if any(line.state == Status.QUARANTINED for line in found.lines):

@@ -85,6 +85,23 @@ def test_a_list_tells_what_they_are_about_and_takes_none(run, stack, golden):
     assert {queue: len(bodies(stack, queue)) for queue in LETTERS} == {queue: len(LETTERS[queue]) for queue in LETTERS}
 
 
+@pytest.mark.parametrize("command", ["dlq list", "dlq redrive --dry-run", "dlq redrive"])
+def test_a_letter_of_any_length_is_shown_in_a_line_and_whole_in_json(run, stack, functions, command):
+    name = "x" * 200_000
+    key = f"incoming/{'y' * 1_010}.csv"
+    put(
+        stack,
+        {
+            "ArrivalsDeadLetterQueueUrl": [json.dumps(EVENT).replace("incoming/a b.csv", key), json.dumps({name: 1})],
+            "FailuresDeadLetterQueueUrl": [json.dumps({"detail": {"name": name, "status": "y"}})],
+        },
+    )
+    whole = [letter["about"] for letter in json.loads(run("dlq", "list", "--json").stdout)]
+    assert {f"execution {name} y", f"file {key}"} <= set(whole)
+    shown = run(*command.split()).stdout
+    assert max(map(len, shown.splitlines())) < 250
+
+
 def test_they_go_back_where_they_came_from(run, stack, functions):
     put(stack, LETTERS)
     ended = run("dlq", "redrive")

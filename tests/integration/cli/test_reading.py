@@ -50,6 +50,18 @@ def test_status_shows_the_health_first(run, golden):
     check(golden / "status.txt", steady(text.split("\n\n", 1)[1]))
 
 
+def test_a_long_name_does_not_widen_the_table_and_is_whole_in_json(run, stack):
+    name = "n" * 1_010 + ".csv"
+    stack.s3.put_object(Bucket="landing", Key=f"incoming/{name}", Body=b"x")
+    try:
+        table = run("status", "--quiet").stdout.split("\n\n", 1)[1]
+        assert max(map(len, table.splitlines())) < 150
+        assert name in run("status", "--state", "landed", "--json").stdout
+    finally:
+        [version] = stack.s3.list_object_versions(Bucket="landing", Prefix="incoming/n")["Versions"]
+        stack.s3.delete_object(Bucket="landing", Key=version["Key"], VersionId=version["VersionId"])
+
+
 def test_status_narrowed(run):
     def listed(*options):
         return [line["name"] for line in json.loads(run("status", "--json", *options).stdout)["files"]]
