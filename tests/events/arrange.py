@@ -19,6 +19,7 @@ from music_streams.state.run_files import (
 )
 from music_streams.state.sources import Source
 from music_streams.state.statuses import Status
+from tests.entries import entry_item
 from tests.events.cases import DAY, Case, Standing, source_in_file, version_in_file
 from tests.events.messages import ARRIVED_AT, EXECUTIONS, LAKE, LANDING, MACHINE, RUN_ID
 
@@ -64,21 +65,15 @@ class Scene:
         if kept_key:
             self._s3.copy_object(Bucket=source.bucket, Key=kept_key, CopySource=source.address)
             self._s3.delete_object(**source.address)
-        item = {
-            "source_id": source.source_id,
-            "bucket": source.bucket,
-            "key": source.key,
-            "version_id": source.version_id,
-            "size": source.size,
-            "received_at": source.received_at,
-            "updated_at": source.received_at,
-            "status": standing.status,
-            "treatment": standing.treatment,
-            "archive_key": kept_key,
-            "batch_id": batch_id,
-            "attempt": 1,
-            "execution_arn": f"{EXECUTIONS}:{batch_id}-1" if standing.status in HELD else "",
-        }
+        item = entry_item(
+            source,
+            updated_at=source.received_at,
+            status=standing.status,
+            treatment=standing.treatment,
+            archive_key=kept_key,
+            batch_id=batch_id,
+            execution_arn=f"{EXECUTIONS}:{batch_id}-1" if standing.status in HELD else "",
+        )
         self._dynamodb.put_item(TableName=self._table, Item=item)
 
     def _put_run(self) -> None:

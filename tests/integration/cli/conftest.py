@@ -16,6 +16,7 @@ from music_streams.stack import Stack, find_stack
 from music_streams.state.sources import Source, batch_id_of
 from music_streams_cli.app import app
 from tests.aws import aws_in_process, table_properties
+from tests.entries import entry_item
 
 Run = Callable[..., Any]
 ARRIVED = "2026-11-21T21:03:25.000Z"
@@ -127,18 +128,7 @@ ENTRIES: dict[str, dict[str, Any]] = {
 
 def put_entry(stack: Stack, item: Source, **attributes: Any) -> None:
     """Write an entry as the pipeline would have."""
-    stack.session.resource("dynamodb").Table("files").put_item(
-        Item={
-            "source_id": item.source_id,
-            "bucket": item.bucket,
-            "key": item.key,
-            "version_id": item.version_id,
-            "size": item.size,
-            "received_at": item.received_at,
-            "attempt": 1,
-            **attributes,
-        }
-    )
+    stack.session.resource("dynamodb").Table("files").put_item(Item=entry_item(item, **attributes))
 
 
 def _fill(stack: Stack) -> None:

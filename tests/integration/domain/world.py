@@ -23,6 +23,7 @@ from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, w
 from music_streams.state.sources import Source, batch_id_of
 from music_streams.state.statuses import Status
 from tests.aws import create_buckets, create_table
+from tests.entries import entry_item
 from tests.integration.domain.glue import Glue
 
 LANDING, LAKE, FILES, METRICS = "landing", "lake", "files", "metrics"
@@ -124,18 +125,7 @@ class World:
 
     def put_entry(self, source: Source, status: Status, **attributes: Any) -> Entry:
         """A source that came to a status by whatever way."""
-        item = {
-            "source_id": source.source_id,
-            "bucket": source.bucket,
-            "key": source.key,
-            "version_id": source.version_id,
-            "size": source.size,
-            "received_at": source.received_at,
-            "status": status,
-            "attempt": 1,
-            "updated_at": RECEIVED_AT,
-            **attributes,
-        }
+        item = entry_item(source, **({"status": status, "updated_at": RECEIVED_AT} | attributes))
         self.dynamodb.put_item(TableName=FILES, Item=item)
         return self.entry(source)
 

@@ -1,0 +1,19 @@
+"""Ledger entries, as tests write them."""
+
+from typing import Any
+
+from music_streams.state.sources import Source
+
+
+def entry_item(source: Source, **attributes: Any) -> dict[str, Any]:
+    """Return the ledger's item of a source at its first attempt; `attributes` add to it and replace."""
+    return {
+        "source_id": source.source_id,
+        "bucket": source.bucket,
+        "key": source.key,
+        "version_id": source.version_id,
+        "size": source.size,
+        "received_at": source.received_at,
+        "attempt": 1,
+        **attributes,
+    }
