@@ -18,8 +18,6 @@ from music_streams_cli.operation import How, carry_out, operating
 from music_streams_cli.registry import command
 from music_streams_cli.runs import Runs
 
-_DAYS_PER_RUN = 31
-
 
 @command(
     "rebuild",

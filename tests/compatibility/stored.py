@@ -173,7 +173,7 @@ def _without_copies() -> Iterator[None]:
     def done(*_: object) -> None:
         pass
 
-    with patch.multiple(objects, copy=done, keep_copy=done, move=done, is_larger=lambda *_: False):
+    with patch.multiple(objects, copy=done, keep_copy=done, move=done, stored=lambda *_: None):
         yield
 
 

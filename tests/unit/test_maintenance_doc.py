@@ -6,6 +6,7 @@ from pathlib import Path
 
 from samtranslator.yaml_helper import yaml_parse
 
+from music_streams import policy
 from music_streams.maintain import upkeep
 from music_streams.run.job_runs import _LONGEST_RUN
 from music_streams.transform.spark.lake import EXECUTIONS_END
@@ -28,7 +29,8 @@ def test_an_execution_and_what_outlives_it_are_over_before_a_commit_is_no_longer
 
 def test_no_reader_holds_a_snapshot_for_as_long_as_it_can_be_read():
     dags = "".join(path.read_text() for path in (ROOT / "dags").glob("*.py"))
-    longest = [timedelta(**{unit: int(n)}) for unit, n in re.findall(r"dagrun_timeout=timedelta\((\w+)=(\d+)\)", dags)]
+    named = re.findall(r"dagrun_timeout=timedelta\((\w+)=policy\.(\w+)\)", dags)
+    longest = [timedelta(**{unit: getattr(policy, name)}) for unit, name in named]
     assert len(longest) == 3
     assert max(*longest, timeout_of("TransformJob"), timeout_of("MaintainJob"), _LONGEST_RUN) < upkeep.KEPT / 2
 

@@ -218,7 +218,7 @@ day_findings = st.builds(
 all_findings = st.builds(
     Findings,
     st.builds(Window, day_names, day_names, texts),
-    moments,
+    st.sampled_from([AT, FAILED_AT]),
     st.dictionaries(st.sampled_from([state.value for state in State]), numbers),
     st.lists(file_findings, max_size=3),
     st.lists(day_findings, max_size=3),
