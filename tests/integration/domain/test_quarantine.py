@@ -154,6 +154,20 @@ def test_finishing_what_is_finished_is_silent(world):
     assert world.sent_alerts() == []
 
 
+def test_a_copy_that_is_left_in_the_archive_is_announced_and_removed(world):
+    claimed = received(world)
+    quarantined(world, claimed)
+    entry = world.entry(claimed.source)
+    left = claimed.source.kept_key("archive")  # of a file that was archived, and refused by its replay
+    world.s3.put_object(Bucket=LANDING, Key=left, Body=GOOD)
+    world.sent_alerts()
+    world.quarantine.finish(entry)
+    world.quarantine.flush()
+    assert (world.content(left), world.content(entry.archive_key)) == (None, GOOD)
+    [alert] = world.sent_alerts()
+    assert claimed.source.uri in alert["Message"]
+
+
 def announced(alerts):
     """How often each source is named in alerts, by its source_id."""
     return Counter(re.findall(r"source_id ([0-9a-f]{32})", "\n".join(alert["Message"] for alert in alerts)))
