@@ -8,7 +8,8 @@ from pyspark.sql import SparkSession
 from music_streams.aws import clients, logs
 from music_streams.state.ledger import Ledger
 from music_streams.state.run_files import RunFolder
-from music_streams.transform.job import TransformRun, run
+from music_streams.transform.job import TransformRun
+from music_streams.transform.spark.job import run
 
 parser = ArgumentParser(allow_abbrev=False)
 parser.add_argument("--manifest", required=True, help="URI of the batch's manifest")

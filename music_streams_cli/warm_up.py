@@ -11,8 +11,9 @@ from pyspark.sql import SparkSession
 from music_streams import clock
 from music_streams.aws import clients
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, write_claimed
-from music_streams.transform.job import TransformRun, run
+from music_streams.transform.job import TransformRun
 from music_streams.transform.ports import DATABASE
+from music_streams.transform.spark.job import run
 from music_streams_cli import sample_data
 
 _CATALOG = "spark.sql.catalog.warm"  # the one that the local cloud sets up for a warm-up

@@ -1,4 +1,4 @@
-"""One run of the transform: judge, commit, remove, aggregate the touched days, summarise."""
+"""One run of the transform, on whatever engine: judge, commit, remove, aggregate the touched days, summarise."""
 
 from __future__ import annotations
 
@@ -11,19 +11,13 @@ from typing import TYPE_CHECKING
 
 from music_streams.errors import NoReferenceData
 from music_streams.state.removals import Removals, Removed
-from music_streams.state.run_files import Manifest, RunFolder, SourceOutcome, Summary, read_claimed, write_result
+from music_streams.state.run_files import Manifest, RunFolder, SourceOutcome, Summary, write_result
 from music_streams.state.sources import Treatment
-from music_streams.transform.discretion import discreet
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Leaving
-from music_streams.transform.spark.batch import SparkBatch
-from music_streams.transform.spark.lake import IcebergLake
-from music_streams.transform.spark.reference_data import ReferenceData
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from pyspark.sql import SparkSession
-    from types_boto3_glue import GlueClient
     from types_boto3_s3 import S3Client
 
     from music_streams.transform.ports import Batch, Count, Lake, RowsT
@@ -59,32 +53,6 @@ class TransformRun:
     def is_repeat(self) -> bool:
         """Whether the sources may have been committed by an earlier attempt."""
         return not self.execution.endswith("-1")
-
-
-def run(
-    spark: SparkSession,
-    s3: S3Client,
-    glue: GlueClient,
-    accepted: Callable[[Iterable[str]], set[str]],
-    task: TransformRun,
-) -> Summary:
-    """Process a manifest on Spark; may be repeated with the same execution at any point.
-
-    `accepted` tells which of some source_ids validation has accepted: no other reference file is read.
-    """
-    manifest = read_claimed(s3, task.folder, task.execution)
-    batch = None
-    # Reference files that come alone are parsed and kept now, ready for the next streams. A run that takes one out of
-    # use reads none: it must end well though the file cannot be parsed.
-    is_new = any(source.kind != "streams" and Treatment(source.treatment).brings_rows for source in manifest.sources)
-    if manifest.streams or is_new:
-        reference = ReferenceData(
-            spark, s3, task.landing_bucket, accepted, task.folder, task.execution, task.run_id
-        ).read()
-        if manifest.streams:
-            batch = SparkBatch(spark, s3, task.folder, manifest, reference, task.execution)
-    with discreet(manifest.forget):
-        return process(s3, task, manifest, batch, IcebergLake(spark, glue, s3))
 
 
 def process(

@@ -11,6 +11,7 @@ from music_streams.state.run_files import Manifest, RunFolder, write_claimed
 from music_streams.transform import job
 from music_streams.transform.discretion import discreet
 from music_streams.transform.ports import Leaving
+from music_streams.transform.spark import job as spark_job
 from tests.integration.transform.directory_s3 import DirectoryS3
 
 USER = 4_711_471_147
@@ -32,14 +33,14 @@ def test_the_job_fails_without_naming_the_user(tmp_path, monkeypatch):
         def find(self, _: Leaving) -> None:
             raise RuntimeError(CONFLICT)
 
-    monkeypatch.setattr(job, "IcebergLake", Refusing)
+    monkeypatch.setattr(spark_job, "IcebergLake", Refusing)
     s3: Any = DirectoryS3(tmp_path)
     nobody: Any = None
     folder = RunFolder("lake", "forget")
     write_claimed(s3, folder, "forget-1", Manifest("forget", [], forget=[7, USER]))
     task = job.TransformRun(folder, "forget-1", "jr_1", "landing", Decimal("0.2"), 1, publish_track_metrics=False)
     with pytest.raises(ForgetFailed, match="Found conflicting files") as caught:
-        job.run(nobody, s3, nobody, set, task)
+        spark_job.run(nobody, s3, nobody, set, task)
     assert str(USER) not in printed(caught.value)
 
 

@@ -1,33 +1,29 @@
 """The lake: Iceberg tables `listens` and `rejected_rows` in the Glue Data Catalog (docs/design.md, section 5).
 
-What the catalog and a table's metadata file say is read from them directly: one small file tells the current snapshot,
-its sequence number and every snapshot's properties at once and consistently (Iceberg table spec, "Table Metadata":
-https://iceberg.apache.org/spec/#table-metadata-fields).
+What the catalog and a table's metadata file say is read from them directly, not through Spark.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 
-from music_streams import clock, strict
+from music_streams import clock
 from music_streams.aws.clients import error_code, split_uri
 from music_streams.errors import LakeChanged
 from music_streams.transform.ports import DATABASE, LISTENS, REJECTED_ROWS, FoundRows, Leaving, Pinned
-from music_streams.transform.spark import metrics
-from music_streams.transform.spark.spread import gathered, spread
+from music_streams.transform.spark import metrics_output
+from music_streams.transform.spark.conditions import is_leaving, was_found
+from music_streams.transform.table_state import TableState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pyspark.sql import Column, DataFrame, Row, SparkSession
     from types_boto3_glue import GlueClient
     from types_boto3_s3 import S3Client
@@ -53,77 +49,6 @@ _WITHOUT_BOUNDS = {LISTENS: "user_id", REJECTED_ROWS: "raw"}
 _TRIES = 10
 _CONFLICT = "org.apache.iceberg.exceptions.ValidationException"
 EXECUTIONS_END = timedelta(days=1)  # the state machine's time-out, and a job's that outlives it: 9 hours
-_NAME = re.compile(r"[0-9A-Za-z_-]{1,80}")  # a state machine's execution has at most 80 characters
-_ITEMS_PER_FILE = 100_000  # the load holds a file's bytes in memory
-
-
-@dataclass(frozen=True)
-class TableState:
-    """A table at one moment, from its metadata file."""
-
-    metadata: dict[str, Any]
-
-    @property
-    def uuid(self) -> str:
-        """The table's UUID: another one is another table, whose versions do not compare."""
-        return str(self.metadata["table-uuid"])
-
-    @property
-    def has_snapshot(self) -> bool:
-        """Whether anything was ever committed."""
-        return self.metadata.get("current-snapshot-id") not in {None, -1}
-
-    @property
-    def snapshot_id(self) -> int:
-        """The current snapshot.
-
-        Raises:
-            LakeChanged: the table has none.
-        """
-        if not self.has_snapshot:
-            raise LakeChanged("the lake table has no snapshot: nothing was ever committed; rebuild it from the archive")
-        return int(self.metadata["current-snapshot-id"])
-
-    @property
-    def version(self) -> int:
-        """The sequence number of the current snapshot."""
-        return next(int(s["sequence-number"]) for s in self._snapshots if s["snapshot-id"] == self.snapshot_id)
-
-    @property
-    def moment(self) -> int:
-        """When the current snapshot was committed, in epoch milliseconds."""
-        return next(int(s["timestamp-ms"]) for s in self._snapshots if s["snapshot-id"] == self.snapshot_id)
-
-    def lists_all_since(self, moment: datetime) -> bool:
-        """Whether every snapshot that was committed since then is listed: the oldest expire first."""
-        listed = {snapshot["snapshot-id"] for snapshot in self._snapshots}
-        is_whole = all(snapshot.get("parent-snapshot-id", -1) in {*listed, -1, None} for snapshot in self._snapshots)
-        return is_whole or self.last_moment_before(moment) is not None
-
-    def last_moment_before(self, moment: datetime) -> datetime | None:
-        """When the snapshot was committed that was the current one at a moment; None where that is not listed."""
-        moments = [datetime.fromtimestamp(int(each["timestamp-ms"]) / 1000, UTC) for each in self._snapshots]
-        return max((each for each in moments if each <= moment), default=None)
-
-    @property
-    def snapshots(self) -> int:
-        """How many are listed."""
-        return len(self._snapshots)
-
-    def total(self, name: str) -> int:
-        """A total of the current snapshot's summary, as `data-files`; 0 where there is no snapshot."""
-        current = self.metadata.get("current-snapshot-id")
-        [summary] = [each["summary"] for each in self._snapshots if each["snapshot-id"] == current] or [{}]
-        return int(summary.get(f"total-{name}", 0))
-
-    def has_commit_of(self, execution: str) -> bool:
-        """Whether a listed snapshot is the append of an execution."""
-        return any(snapshot["summary"].get("execution") == execution for snapshot in self._snapshots)
-
-    @property
-    def _snapshots(self) -> list[dict[str, Any]]:
-        snapshots: list[dict[str, Any]] = self.metadata.get("snapshots", [])
-        return snapshots
 
 
 @dataclass(frozen=True)
@@ -168,7 +93,7 @@ class IcebergLake:
         executions: set[str] = set()
         for table, day in ((LISTENS, _day()), (REJECTED_ROWS, F.lit(None))):
             self.state(table)
-            rows = self._table(table).where(_is_leaving(table, leaving))
+            rows = self._table(table).where(is_leaving(table, leaving))
             groups = rows.groupBy("source_id", "execution").agg(F.collect_set(day).alias("days"))
             for row in groups.collect():
                 days.setdefault(row["source_id"], set()).update(row["days"])
@@ -177,13 +102,13 @@ class IcebergLake:
 
     def write_tracks(self, leaving: Leaving, found: FoundRows, uri: str) -> None:
         """Write track_id and day of the listens that were found."""
-        rows = self._table(LISTENS).where(_was_found(LISTENS, leaving, found))
+        rows = self._table(LISTENS).where(was_found(LISTENS, leaving, found))
         rows.select("track_id", _day().alias("day")).distinct().write.mode("overwrite").parquet(uri)
 
     def delete(self, leaving: Leaving, found: FoundRows) -> None:
         """Delete what was found. Readers never see a dip: what replaces older copies is there already."""
         for table in (REJECTED_ROWS, LISTENS):
-            self._delete(table, _was_found(table, leaving, found))
+            self._delete(table, was_found(table, leaving, found))
 
     def delete_rejected_before(self, midnight: datetime) -> int:
         """Delete the rejected rows of files that arrived before a UTC midnight; answers how many there were.
@@ -243,19 +168,7 @@ class IcebergLake:
 
     def write_metrics(self, pinned: Pinned, days: list[str], tracks: list[str] | None, uri: str) -> None:
         """Write the metrics of whole days, and rows without metrics for tracks that they have lost."""
-        listens = self.listens_at(pinned.snapshot_id, days)
-        size = _estimated_bytes(listens)
-        with spread(self.spark, size):
-            rows = gathered(listens, size)
-            events = metrics.events(rows).persist()
-            items = metrics.items(events, metrics.names(rows), track_metrics=tracks is not None)
-            if tracks:
-                removed = gathered(self.spark.read.parquet(*tracks).where(F.col("day").isin(days)), size)
-                items = items.unionByName(metrics.lost_tracks(rows, removed), allowMissingColumns=True)
-            if len(days) > 1:  # who loads them holds one day at a time
-                items = items.sort("day")
-            items.write.option("maxRecordsPerFile", _ITEMS_PER_FILE).mode("overwrite").parquet(uri)
-            events.unpersist()
+        metrics_output.write(self.listens_at(pinned.snapshot_id, days), days, tracks, uri)
 
     def listens_at(self, snapshot_id: int, days: list[str]) -> DataFrame:
         """The listens of whole days as a snapshot has them."""
@@ -324,11 +237,6 @@ class IcebergLake:
         return f"{_CATALOG}.{DATABASE}.{table}"
 
 
-def _estimated_bytes(rows: DataFrame) -> int:
-    """What Spark's planner expects a table to have left after its filter: Iceberg tells it the files' sizes."""
-    return int(rows._jdf.queryExecution().optimizedPlan().stats().sizeInBytes())
-
-
 def is_conflict(error: Py4JJavaError) -> bool:
     """Whether Iceberg refused a commit because others have changed the same files since it was planned."""
     return _CONFLICT in str(error.java_exception.toString())
@@ -341,42 +249,3 @@ def timestamp(moment: datetime) -> str:
 
 def _day() -> Column:
     return F.to_date("listened_at").cast("string")
-
-
-def _is_leaving(table: str, leaving: Leaving) -> str:
-    """The condition on a table's rows."""
-    conditions = []
-    if leaving.older:
-        conditions.append(f"source_id IN ({_texts(leaving.older)}) AND execution <> {_texts([leaving.execution])}")
-    if leaving.refused:
-        conditions.append(f"source_id IN ({_texts(leaving.refused)})")
-    if leaving.users and table == LISTENS:
-        conditions.append(f"user_id IN ({', '.join(_numbers(leaving.users))})")
-    elif leaving.users:
-        # Bounded by what numbers, dates and times are not made of: lines that are no records hold fields too.
-        bound = "[^0-9A-Za-z.:+-]"
-        conditions.append(f"raw RLIKE '(^|{bound})0*({'|'.join(_numbers(leaving.users))})($|{bound})'")
-    return " OR ".join(f"({condition})" for condition in conditions)
-
-
-def _was_found(table: str, leaving: Leaving, found: FoundRows) -> str:
-    return f"({_is_leaving(table, leaving)}) AND execution IN ({_texts(found.executions)})"
-
-
-def _texts(names: Iterable[str]) -> str:
-    """SQL literals of ids and execution names.
-
-    Raises:
-        ValueError: one holds more than letters, digits, hyphens and underscores: it is none of ours.
-    """
-    form = "a name of letters, digits, - and _"
-    return ", ".join(f"'{strict.text(name, _NAME, form)}'" for name in sorted(names))
-
-
-def _numbers(users: Iterable[int]) -> list[str]:
-    """SQL literals of user_ids, which are literals of regular expressions too.
-
-    Raises:
-        ValueError: one is no user_id.
-    """
-    return [str(strict.whole(user)) for user in users]

@@ -26,6 +26,7 @@ from music_streams.state.run_files import (
 from music_streams.state.sources import Treatment
 from music_streams.transform import job
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS, FoundRows, Leaving, Pinned
+from music_streams.transform.spark import job as spark_job
 from music_streams.transform.spark.batch import SparkBatch
 from tests.integration.transform.directory_s3 import DirectoryS3
 
@@ -79,7 +80,7 @@ class Pipeline:
         )
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(job, "IcebergLake", lambda *_: lake)
-            return job.run(self.spark, self.s3, None, set, task)  # type: ignore[arg-type]  # fakes; Glue is the lake's affair
+            return spark_job.run(self.spark, self.s3, None, set, task)  # type: ignore[arg-type]  # fakes; Glue is the lake's affair
 
     def stage(self, files: dict[str, list[str] | bytes]) -> Manifest:
         """Files: lines without their header, or the bytes of what calls itself gzip."""

@@ -13,7 +13,9 @@ from botocore.exceptions import ClientError
 
 from music_streams.errors import LakeChanged
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS, FoundRows, Leaving, Pinned
-from music_streams.transform.spark.lake import IcebergLake, TableState, _is_leaving, _was_found
+from music_streams.transform.spark.conditions import is_leaving, was_found
+from music_streams.transform.spark.lake import IcebergLake
+from music_streams.transform.table_state import TableState
 
 METADATA: dict[str, Any] = {
     "table-uuid": "9c12d441-03fe-4693-9a96-a0705ddf69c1",
@@ -193,16 +195,16 @@ HOSTILE_TEXTS = ["1) OR (1=1) /*", "x' OR '1'='1", ".*", "a;b", "a\n", "", "é"]
 @pytest.mark.parametrize("user", [*HOSTILE_TEXTS, "7", 0, -1, 2**63, True, 7.0, None])
 def test_no_sql_is_written_of_a_user_that_is_no_user_id(table, user):
     with pytest.raises(ValueError, match="must be a whole number"):
-        _is_leaving(table, Leaving("b-1", [], [], [7, user]))
+        is_leaving(table, Leaving("b-1", [], [], [7, user]))
 
 
 @pytest.mark.parametrize("text", HOSTILE_TEXTS)
 def test_no_sql_is_written_of_a_name_that_is_none_of_ours(text):
     for leaving in (Leaving("b-1", [text], [], []), Leaving(text, ["a"], [], []), Leaving("b-1", [], [text], [])):
         with pytest.raises(ValueError, match="must be a name"):
-            _is_leaving(LISTENS, leaving)
+            is_leaving(LISTENS, leaving)
     with pytest.raises(ValueError, match="must be a name"):
-        _was_found(LISTENS, Leaving("b-1", [], ["a"], []), FoundRows({}, {text}))
+        was_found(LISTENS, Leaving("b-1", [], ["a"], []), FoundRows({}, {text}))
 
 
 def test_a_condition_on_users_holds_of_their_rows_alone(spark):
@@ -210,6 +212,6 @@ def test_a_condition_on_users_holds_of_their_rows_alone(spark):
     listens = spark.createDataFrame([(user,) for user in near], "user_id BIGINT")
     rejected = spark.createDataFrame([(f"{user},,",) for user in near] + [("a.7,b",), ("07,x",), ("x",)], "raw STRING")
     leaving = Leaving("b-1", [], [], [7])
-    assert [row["user_id"] for row in listens.where(_is_leaving(LISTENS, leaving)).collect()] == [7]
-    found = {row["raw"] for row in rejected.where(_is_leaving(REJECTED_ROWS, leaving)).collect()}
+    assert [row["user_id"] for row in listens.where(is_leaving(LISTENS, leaving)).collect()] == [7]
+    found = {row["raw"] for row in rejected.where(is_leaving(REJECTED_ROWS, leaving)).collect()}
     assert found == {"7,,", "07,x"}

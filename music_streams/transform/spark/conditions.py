@@ -1,0 +1,58 @@
+"""Which rows leave the lake, as conditions in SQL: written of numbers and of names of our own form only."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from music_streams import strict
+from music_streams.transform.ports import LISTENS, FoundRows, Leaving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_NAME = re.compile(r"[0-9A-Za-z_-]{1,80}")  # a state machine's execution has at most 80 characters
+
+
+def is_leaving(table: str, leaving: Leaving) -> str:
+    """The condition on a table's rows.
+
+    Raises:
+        ValueError: an id, an execution's name or a user_id is none of our own form.
+    """
+    conditions = []
+    if leaving.older:
+        conditions.append(f"source_id IN ({_texts(leaving.older)}) AND execution <> {_texts([leaving.execution])}")
+    if leaving.refused:
+        conditions.append(f"source_id IN ({_texts(leaving.refused)})")
+    if leaving.users and table == LISTENS:
+        conditions.append(f"user_id IN ({', '.join(_numbers(leaving.users))})")
+    elif leaving.users:
+        # Bounded by what numbers, dates and times are not made of: lines that are no records hold fields too.
+        bound = "[^0-9A-Za-z.:+-]"
+        conditions.append(f"raw RLIKE '(^|{bound})0*({'|'.join(_numbers(leaving.users))})($|{bound})'")
+    return " OR ".join(f"({condition})" for condition in conditions)
+
+
+def was_found(table: str, leaving: Leaving, found: FoundRows) -> str:
+    """The condition on those of the leaving rows that were found, and none that came since."""
+    return f"({is_leaving(table, leaving)}) AND execution IN ({_texts(found.executions)})"
+
+
+def _texts(names: Iterable[str]) -> str:
+    """SQL literals of ids and execution names.
+
+    Raises:
+        ValueError: one holds more than letters, digits, hyphens and underscores: it is none of ours.
+    """
+    form = "a name of letters, digits, - and _"
+    return ", ".join(f"'{strict.text(name, _NAME, form)}'" for name in sorted(names))
+
+
+def _numbers(users: Iterable[int]) -> list[str]:
+    """SQL literals of user_ids, which are literals of regular expressions too.
+
+    Raises:
+        ValueError: one is no user_id.
+    """
+    return [str(strict.whole(user)) for user in users]

@@ -1,0 +1,44 @@
+"""The metrics of whole days as Parquet, for the load."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from music_streams.transform.spark import metrics
+from music_streams.transform.spark.spread import gathered, spread
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_ITEMS_PER_FILE = 100_000  # the load holds a file's bytes in memory
+
+
+def write(listens: DataFrame, days: list[str], tracks: list[str] | None, uri: str) -> None:
+    """Write the metrics of whole days: rows of :func:`metrics.items`, by day over all files in order.
+
+    Args:
+        listens: all rows of `listens` of these days, at one snapshot.
+        days: YYYY-MM-DD.
+        tracks: where removed tracks were written; None where TRACK items are not wanted.
+        uri: the folder.
+    """
+    spark = listens.sparkSession
+    size = _estimated_bytes(listens)
+    with spread(spark, size):
+        rows = gathered(listens, size)
+        events = metrics.events(rows).persist()
+        items = metrics.items(events, metrics.names(rows), track_metrics=tracks is not None)
+        if tracks:
+            removed = gathered(spark.read.parquet(*tracks).where(F.col("day").isin(days)), size)
+            items = items.unionByName(metrics.lost_tracks(rows, removed), allowMissingColumns=True)
+        if len(days) > 1:  # who loads them holds one day at a time
+            items = items.sort("day")
+        items.write.option("maxRecordsPerFile", _ITEMS_PER_FILE).mode("overwrite").parquet(uri)
+        events.unpersist()
+
+
+def _estimated_bytes(rows: DataFrame) -> int:
+    """What Spark's planner expects a table to have left after its filter: Iceberg tells it the files' sizes."""
+    return int(rows._jdf.queryExecution().optimizedPlan().stats().sizeInBytes())
