@@ -79,7 +79,7 @@ class Pipeline:
             publish_track_metrics=False,
         )
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(job, "IcebergLake", lambda *_: lake)
+            patch.setattr(spark_job, "IcebergLake", lambda *_: lake)
             return spark_job.run(self.spark, self.s3, None, set, task)  # type: ignore[arg-type]  # fakes; Glue is the lake's affair
 
     def stage(self, files: dict[str, list[str] | bytes]) -> Manifest:
