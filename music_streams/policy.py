@@ -4,7 +4,7 @@ A value that a deployment may want otherwise is a field of :class:`Policy` and a
 name: ``latency_sla_seconds`` is LatencySlaSeconds. Programs read the value of the deployed stack (``Stack.policy``);
 the value here is the parameter's default. The other values are the same in every deployment.
 
-Not here: parameters that only the template uses (their defaults and descriptions are in template.yaml); the data
+Not here: other parameters that only the template uses (their defaults and descriptions are there); the data
 contract (docs/design.md); page sizes, chunk sizes, poll intervals and limits of AWS, which are where they are used.
 """
 
@@ -75,6 +75,17 @@ TRANSFORM_MOST_WORKERS = 10
 
 TRANSFORM_TIMEOUT_MINUTES = 60
 """After which Glue ends a Spark run: a usual one takes a few minutes, so that only one that hangs is ended."""
+
+# ── Parameters of the template that decide about a file ───────────────────────────────────────────────────────────
+
+MAX_FILE_BYTES = 1024**3
+"""Uncompressed bytes of the largest accepted file: what validate can read within its share of the timeout."""
+
+MAX_REJECTED_RATIO = "0.20"
+"""Share of malformed rows above which a file is quarantined whole: more of them mean another format."""
+
+MAX_DAYS_PER_FILE = 1_000
+"""Days of listens above which a file is quarantined whole: each is recomputed, and no producer sends three years."""
 
 # ── Validating and erasing a file ─────────────────────────────────────────────────────────────────────────────────
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from music_streams import clock, strict
 from music_streams.errors import BadEvent
-from music_streams.state.sources import Source, kind_of
+from music_streams.state.object_keys import kind_of
+from music_streams.state.sources import Source
 
 _MOST_BYTES = 1024  # of a key or a version: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 _VERSION = re.compile(rf"[!-~]{{1,{_MOST_BYTES}}}")

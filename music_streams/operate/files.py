@@ -8,6 +8,7 @@ from typing import Any
 from music_streams.aws.json_objects import find_sound_json
 from music_streams.reconcile import inventory
 from music_streams.stack import Stack
+from music_streams.state import object_keys
 from music_streams.state.ledger import Entry
 from music_streams.state.sources import Source
 from music_streams.state.statuses import IN_PROGRESS, Status
@@ -35,7 +36,7 @@ def reason_of(stack: Stack, entry: Entry) -> dict[str, Any] | None:
     if entry.status is not Status.QUARANTINED:
         return None
     kept = entry.archive_key or entry.source.kept_key("quarantine")  # the reason lies there though the file does not
-    key = kept.rsplit("/", 1)[0] + "/reason.json"
+    key = object_keys.reason_key(kept)
     return find_sound_json(stack.s3, entry.source.bucket, key, _reason, _REASON_IS_DAMAGED)
 
 

@@ -16,6 +16,7 @@ from music_streams.reconcile import inventory
 from music_streams.reconcile.findings import GAPS, FileFinding, State, Window
 from music_streams.reconcile.stalled import Repairs, Trouble
 from music_streams.run.archive import awaits_archiving
+from music_streams.state import object_keys
 from music_streams.state.ledger import OBJECT_GONE, Entry, Ledger
 from music_streams.state.sources import ID_DIGITS, Source
 from music_streams.state.statuses import AT_REST, NOT_AT_REST, Status
@@ -141,13 +142,12 @@ class FileTaker:
 
     def _kept(self, prefix: str, day: str) -> Iterator[tuple[str, str]]:
         """source_id and key of what lies under archive/ or quarantine/ for a date of arrival."""
-        pages = self.s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self.landing_bucket, Prefix=f"{prefix}/{day.replace('-', '/')}/"
-        )
+        listing = self.s3.get_paginator("list_objects_v2")
+        pages = listing.paginate(Bucket=self.landing_bucket, Prefix=object_keys.kept_on(prefix, day))
         for page in pages:
             for found in page.get("Contents", []):
-                source_id, _, name = found["Key"].split("/", 4)[4].partition("/")
-                if name != "reason.json":
+                source_id = object_keys.kept_source(found["Key"])
+                if source_id is not None:
                     yield source_id, found["Key"]
 
     @staticmethod

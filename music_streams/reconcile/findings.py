@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from music_streams import clock
-from music_streams.state.sources import safe_name
+from music_streams.state.object_keys import safe_name
 
 
 class State(StrEnum):

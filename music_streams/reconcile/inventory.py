@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from music_streams import clock
-from music_streams.state.sources import LANDING_PREFIXES, Source, kind_of
+from music_streams.state.object_keys import LANDING_PREFIXES, kind_of
+from music_streams.state.sources import Source
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -11,8 +11,8 @@ from typing import Any
 from music_streams import policy
 from music_streams.reconcile.findings import DayState, FileFinding, Findings, State
 from music_streams.state import requests
+from music_streams.state.object_keys import kind_of
 from music_streams.state.requests import Action, Attempt, Rebuild
-from music_streams.state.sources import kind_of
 
 
 class RepairKind(StrEnum):

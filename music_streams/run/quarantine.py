@@ -16,6 +16,7 @@ from music_streams.aws.alerts import Alerts, listed
 from music_streams.aws.clients import PARALLEL_CALLS
 from music_streams.aws.json_objects import write_json
 from music_streams.aws.objects import Place
+from music_streams.state import object_keys
 from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.run_files import SourceOutcome
 from music_streams.validation.verdicts import Verdict
@@ -114,7 +115,7 @@ class Quarantine:
             "detail": detail,
             "what_to_do": _ADVICE[verdict],
         }
-        place = key.rsplit("/", 1)[0] + "/reason.json"
+        place = object_keys.reason_key(key)
         write_json(self.s3, source.bucket, place, reason, indent=1, is_ascii=True)  # people print it on terminals
         record = partial(self.ledger.quarantine, entry, verdict, key if is_copied else "", outcome, cost)
         if entry.place.key == key or not is_copied:

@@ -1,32 +1,18 @@
-"""The identity of a source (one object version) and of a batch, and the keys under which a source is kept.
+"""The identity of a source (one object version) and of a batch.
 
 Rules: docs/design.md, sections 3 (Source, Prefixes) and 5 (Batch).
 """
 
 import hashlib
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from music_streams.aws.objects import Place
+from music_streams.state import object_keys
+from music_streams.state.object_keys import Kind, kind_of
 
 ID_DIGITS = 32
-MAX_NAME_BYTES = 200
-_UNSAFE = re.compile(r"[^0-9A-Za-z._-]")
-
-
-class Kind(StrEnum):
-    """What a file is, by where it lands."""
-
-    STREAMS = "streams"
-    SONGS = "songs"
-    USERS = "users"
-
-    @property
-    def is_reference(self) -> bool:
-        """Reference data stays where it landed, because every run reads it there."""
-        return self is not Kind.STREAMS
 
 
 class Treatment(StrEnum):
@@ -46,17 +32,6 @@ class Treatment(StrEnum):
     def brings_rows(self) -> bool:
         """Whether the source's file is read."""
         return self not in {Treatment.RETRACT, Treatment.PUT_ASIDE}
-
-
-_PREFIXES = {"incoming/": Kind.STREAMS, "reference/songs/": Kind.SONGS, "reference/users/": Kind.USERS}
-LANDING_PREFIXES = tuple(_PREFIXES)
-
-
-def kind_of(key: str) -> Kind | None:
-    """The kind of file that a key names; None where it is not for the pipeline, as a folder marker is not."""
-    if key.endswith("/"):
-        return None
-    return next((kind for prefix, kind in _PREFIXES.items() if key.startswith(prefix)), None)
 
 
 def _digest(parts: Iterable[str]) -> str:
@@ -99,15 +74,7 @@ class Source(Place):
 
     def kept_key(self, prefix: str) -> str:
         """The key under `prefix` (``archive`` or ``quarantine``): arrival date, source_id and a safe name."""
-        day = self.received_at[:10].replace("-", "/")
-        name = safe_name(self.key)
-        # The reason for a quarantine lies beside the file under this name.
-        return f"{prefix}/{day}/{self.source_id}/{'_' if name == 'reason.json' else ''}{name}"
-
-
-def safe_name(key: str) -> str:
-    """The key's last segment with unsafe characters as ``_``, its last 200 bytes."""
-    return _UNSAFE.sub("_", key.rsplit("/", 1)[-1])[-MAX_NAME_BYTES:]
+        return object_keys.kept_key(prefix, self.received_at, self.source_id, self.key)
 
 
 def batch_id_of(source_ids: Iterable[str]) -> str:

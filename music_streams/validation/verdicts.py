@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from music_streams.errors import TooManyMembers
-from music_streams.state.sources import Kind, kind_of
+from music_streams.state.object_keys import Kind, kind_of
 from music_streams.validation import csv_line
 from music_streams.validation.gunzip import CHUNK_BYTES, MAX_MEMBERS, gunzip
 

@@ -11,7 +11,7 @@ import typer
 from music_streams import formats, policy
 from music_streams.operate.files import STREAMS_PREFIX, as_json
 from music_streams.stack import Stack, find_stack
-from music_streams.state.sources import Kind
+from music_streams.state.object_keys import Kind
 from music_streams_cli import journey, options, output, results
 from music_streams_cli.errors import BadData, BadUsage
 from music_streams_cli.journey import Journey

@@ -11,8 +11,9 @@ from music_streams.reconcile.stalled import Repairs, StalledSource, Trouble, ask
 from music_streams.run.executions import Executions
 from music_streams.state import requests
 from music_streams.state.ledger import Entry, Ledger
+from music_streams.state.object_keys import Kind
 from music_streams.state.requests import Action, Rebuild
-from music_streams.state.sources import Kind, Source
+from music_streams.state.sources import Source
 from music_streams.state.statuses import Status
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS
 from tests.stateful.cloud import (

@@ -13,7 +13,8 @@ from music_streams import clock
 from music_streams.errors import BadEvent
 from music_streams.ingest import s3_events
 from music_streams.ingest.s3_events import event_of
-from music_streams.state.sources import Kind, Source
+from music_streams.state.object_keys import Kind
+from music_streams.state.sources import Source
 
 
 def source_of(body: str) -> Source | None:

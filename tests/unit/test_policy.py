@@ -118,7 +118,9 @@ def test_the_page_has_a_row_for_every_value():
     section = (ROOT / "docs" / "operate.md").read_text().split("\n## 8. Policy", 1)[1].split("\n## ", 1)[0]
     rows = re.findall(r"^\| `([A-Z_]+)` \| ([\d.,]+) \| (\w*) \|", section, re.MULTILINE)
     named = {name: parameter(name) if parameter(name) in PARAMETERS else "" for name in VALUES}
-    assert rows == [(name, f"{value:,}", named[name]) for name, value in VALUES.items()]
+    assert rows == [
+        (name, f"{value}" if isinstance(value, str) else f"{value:,}", named[name]) for name, value in VALUES.items()
+    ]
 
 
 SENTENCES = {

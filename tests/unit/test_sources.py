@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from music_streams.state.sources import Source, batch_id_of, execution_name, safe_name
+from music_streams.state.object_keys import safe_name
+from music_streams.state.sources import Source, batch_id_of, execution_name
 
 # Each by `printf 'landing\nincoming/a.csv\nv1' | sha256sum | cut -c-32`.
 SOURCE_IDS = [

@@ -5,8 +5,8 @@ import pytest
 from music_streams import clock
 from music_streams.reconcile import stalled
 from music_streams.state import requests
+from music_streams.state.object_keys import Kind
 from music_streams.state.requests import Action, Rebuild
-from music_streams.state.sources import Kind
 from music_streams.state.statuses import Status
 from music_streams_cli import sample_data
 from tests.e2e.conftest import awaited
