@@ -15,8 +15,8 @@ from music_streams_airflow.settled import UntilSettled
 from music_streams import policy
 
 if TYPE_CHECKING:
-    from music_streams.reconcile.drafts import Drafts
     from music_streams.reconcile.reconciler import Reconciler
+    from music_streams.reconcile.report_drafts import Drafts
 
 DAG_ID = "reconcile_streams"
 
@@ -126,8 +126,8 @@ def reconcile_streams() -> None:
 
 def _parts() -> "tuple[Reconciler, Drafts]":
     """What the tasks work with, made where a task runs: where a DAG is parsed, none of it is imported."""
-    from music_streams.reconcile.drafts import Drafts  # noqa: PLC0415
     from music_streams.reconcile.reconciler import Reconciler  # noqa: PLC0415
+    from music_streams.reconcile.report_drafts import Drafts  # noqa: PLC0415
     from music_streams.stack import find_stack  # noqa: PLC0415
 
     context = get_current_context()

@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from music_streams import clock, formats, strict
+from music_streams import clock, display, strict
 from music_streams.aws.clients import error_code
 from music_streams.errors import BadEvent
 from music_streams.ingest import s3_events
@@ -49,7 +49,7 @@ class DeadLetter:
     @property
     def shown(self) -> str:
         """What it is about, in a line of a table: a sender may name things as it likes."""
-        return formats.cut(self.about, _ABOUT_SHOWN)
+        return display.cut(self.about, _ABOUT_SHOWN)
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
@@ -127,7 +127,7 @@ def _read(queue: str, body: str, landing_bucket: str) -> tuple[str, str]:
     try:
         return (_arrival(body, landing_bucket), body) if queue == "arrivals" else _failure(body)
     except (BadEvent, ValueError) as error:
-        return f"{error}: {formats.shortened(body, _CHARACTERS_SHOWN)}", ""
+        return f"{error}: {display.shortened(body, _CHARACTERS_SHOWN)}", ""
 
 
 def _arrival(body: str, landing_bucket: str) -> str:
@@ -143,7 +143,7 @@ def _arrival(body: str, landing_bucket: str) -> str:
     if isinstance(request, Attempt):
         return f"{request.action} of {request.source_id}"
     if isinstance(request, Rebuild):
-        return f"rebuild of {formats.days(request.days)}"
+        return f"rebuild of {display.days(request.days)}"
     return f"forget of user {request.user_id}"
 
 

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from music_streams import clock, formats
+from music_streams import clock, display
 from music_streams.stack import Stack
 from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.sources import Source
@@ -121,7 +121,7 @@ def _poll(
     while waiting := [journey for journey in journeys if not journey.has_come_to(goal)]:
         if time.monotonic() > deadline:
             raise TimedOut(
-                f"{formats.plural(len(waiting), 'file')} did not come through in time; nothing is lost, "
+                f"{display.plural(len(waiting), 'file')} did not come through in time; nothing is lost, "
                 "the pipeline goes on without this command",
                 details=[f"{each.name}: {_waits(each)}" for each in waiting[:10]],
                 next_steps=["music-streams status --watch", f"music-streams show {waiting[0].source_id}"],
@@ -168,7 +168,7 @@ class _Lines:
 def summary(journeys: list[Journey]) -> str:
     """How many files there are in each state."""
     states = Counter(journey.state for journey in journeys)
-    return f"{formats.plural(len(journeys), 'file')}: " + ", ".join(f"{n:,} {state}" for state, n in states.items())
+    return f"{display.plural(len(journeys), 'file')}: " + ", ".join(f"{n:,} {state}" for state, n in states.items())
 
 
 def _line(journey: Journey) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from music_streams import formats
+from music_streams import display
 from music_streams.aws.clients import error_code
 from music_streams.maintain import report
 from music_streams.maintain.report import TableReport
@@ -134,7 +134,7 @@ def _cells(each: TableReport) -> list[str]:
     return [
         each.table,
         _change(before.data_files, after.data_files),
-        f"{formats.size(before.data_bytes)} → {formats.size(after.data_bytes)}",
+        f"{display.size(before.data_bytes)} → {display.size(after.data_bytes)}",
         _change(before.manifests, after.manifests),
         _change(before.snapshots, after.snapshots),
         f"{each.rows_removed:,}",

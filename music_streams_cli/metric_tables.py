@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from rich.table import Table
 
-from music_streams import formats
+from music_streams import display
 from music_streams.reader import DayMetrics, DaySummary, MetricsReader, TopGenre, TopSong
 from music_streams_cli import output
 
@@ -53,7 +53,7 @@ def show_day(console: output.Screen, reader: MetricsReader, day: DaySummary) -> 
         output.styled(
             (str(day.day), "bold"),
             f": {day.listen_count:,} listens by {day.unique_listeners:,} listeners, "
-            f"{formats.hours(day.total_listening_time_ms)} hours, {minutes(day)} min a listener; version {day.version}",
+            f"{display.hours(day.total_listening_time_ms)} hours, {minutes(day)} min a listener; version {day.version}",
         ),
         "",
         genres("Top genres", [(genre, _first_song(reader, day, genre)) for genre in day.top_genres]),
@@ -76,4 +76,4 @@ def _first_song(reader: MetricsReader, day: DaySummary, genre: TopGenre) -> str:
 
 
 def _measures(entry: TopSong | TopGenre | DayMetrics) -> tuple[str, str, str]:
-    return f"{entry.listen_count:,}", f"{entry.unique_listeners:,}", formats.hours(entry.total_listening_time_ms)
+    return f"{entry.listen_count:,}", f"{entry.unique_listeners:,}", display.hours(entry.total_listening_time_ms)

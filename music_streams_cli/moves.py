@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import RenderableType
 from rich.table import Table
 
-from music_streams import formats
+from music_streams import display
 from music_streams.aws import objects
 from music_streams.aws.clients import PARALLEL_CALLS
 from music_streams.operate import files
@@ -138,7 +138,7 @@ class Moves(Operation):
     @property
     def amount(self) -> str:
         """How many files."""
-        return formats.plural(len(self.moves), "file") if self.moves else ""
+        return display.plural(len(self.moves), "file") if self.moves else ""
 
     def plan(self) -> list[RenderableType]:
         """The files one by one, or in groups where they are many; what is to be known; what is left alone."""

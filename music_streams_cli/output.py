@@ -14,7 +14,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from music_streams import formats
+from music_streams import display
 from music_streams_cli.errors import CommandError
 
 _ENDLESS = 10_000  # columns: a pipe has no edge at which to wrap
@@ -91,7 +91,7 @@ def show_json(content: object) -> None:
 def show_csv(rows: Sequence[dict[str, Any]]) -> None:
     """Print CSV: names as they are into a file or a pipe, escaped on a terminal."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    shown = formats.escaped if sys.stdout.isatty() else str
+    shown = display.escaped if sys.stdout.isatty() else str
     writer = csv.DictWriter(sys.stdout, columns, restval="", lineterminator="\n")
     writer.writeheader()
     for row in rows:
@@ -122,7 +122,7 @@ def styled(*parts: str | tuple[str, str] | Text) -> Text:
 
 def name(text: str) -> str:
     """A file's name as rows show it: a long one loses its middle, or it would widen every row."""
-    return formats.cut(text, _NAME_CHARACTERS)
+    return display.cut(text, _NAME_CHARACTERS)
 
 
 def table(

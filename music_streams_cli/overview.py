@@ -6,7 +6,7 @@ from itertools import islice
 
 from boto3.dynamodb.conditions import Attr
 
-from music_streams import formats
+from music_streams import display
 from music_streams.operate import files, health
 from music_streams.operate.health import Health
 from music_streams.stack import Stack
@@ -34,7 +34,7 @@ class FileLine:
 
     def seconds(self, now: datetime) -> float:
         """Seconds from its arrival until its metrics stood or it was put aside, or until now."""
-        return formats.between(self.received_at, self.ended_at) or formats.age(self.received_at, now)
+        return display.between(self.received_at, self.ended_at) or display.age(self.received_at, now)
 
 
 @dataclass(frozen=True)

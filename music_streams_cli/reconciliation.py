@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from music_streams import clock, formats
+from music_streams import clock, display
 from music_streams.reconcile.findings import FileFinding, Findings, State
 from music_streams.reconcile.plan import Plan
 from music_streams.reconcile.reconciler import Inspection, Reconciler
@@ -45,7 +45,7 @@ class Reconciliation(Operation):
     @property
     def amount(self) -> str:
         """How many repairs."""
-        return formats.plural(len(self.planned.repairs), "repair") if self.planned.repairs else ""
+        return display.plural(len(self.planned.repairs), "repair") if self.planned.repairs else ""
 
     def plan(self) -> list[RenderableType]:
         """What was found, and what would be asked for."""
@@ -57,7 +57,7 @@ class Reconciliation(Operation):
             more = len(self.planned.repairs) - _ROWS_SHOWN
             parts += ["", table, *([f"and {more:,} more"] if more > 0 else [])]
         if self.planned.left:
-            left = formats.plural(self.planned.left, "more repair")
+            left = display.plural(self.planned.left, "more repair")
             verb = "waits" if self.planned.left == 1 else "wait"
             parts += ["", f"{left} {verb} for another time: --max raises the cap"]
         return parts
@@ -81,12 +81,12 @@ class Reconciliation(Operation):
             now = time.monotonic()
             if now - began > timeout_seconds:
                 raise TimedOut(
-                    f"{formats.plural(len(waiting), 'repair')} did not end in time; they go on without this command",
+                    f"{display.plural(len(waiting), 'repair')} did not end in time; they go on without this command",
                     details=[repair.name for repair in waiting[:10]],
                     next_steps=["music-streams reconcile --dry-run     what is left"],
                 )
             if now - told >= output.PROGRESS_SECONDS:
-                text = f"{now - began:6.1f} s  {formats.plural(len(waiting), 'repair')} under way"
+                text = f"{now - began:6.1f} s  {display.plural(len(waiting), 'repair')} under way"
                 output.show(progress, text)
                 told = now
             time.sleep(_POLL_SECONDS)
@@ -161,4 +161,4 @@ def _table(files: list[FileFinding]) -> RenderableType:
 
 def _short(name: str) -> str:
     """A name that leaves room for the other columns."""
-    return formats.shortened(name, _NAME_SHOWN)
+    return display.shortened(name, _NAME_SHOWN)

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from music_streams import formats
+from music_streams import display
 from music_streams.operate import history
 from music_streams.run.executions import ALIVE
 from music_streams.stack import Stack
@@ -82,7 +82,7 @@ class Runs(Operation):
             now = time.monotonic()
             if now - began > timeout_seconds:
                 raise TimedOut(
-                    f"{formats.plural(len(waiting), 'run')} did not end in time; nothing is lost, the pipeline goes on "
+                    f"{display.plural(len(waiting), 'run')} did not end in time; nothing is lost, the pipeline goes on "
                     "without this command",
                     details=[f"{batch_id}: {self._statuses[batch_id] or _ASKED}" for batch_id in waiting[:10]],
                     next_steps=[f"aws stepfunctions describe-execution --execution-arn {self._arn(waiting[0])}"],
@@ -100,10 +100,10 @@ class Runs(Operation):
         """The days that were recomputed, and why runs failed."""
         summaries = self._summaries
         days = sorted({day for summary in summaries for day in summary.days})
-        words: list[RenderableType] = [self._summary, f"days recomputed: {formats.days(days) or 'none'}"]
+        words: list[RenderableType] = [self._summary, f"days recomputed: {display.days(days) or 'none'}"]
         words += self.closing(summaries)
         for batch_id in self._failed:
-            error = formats.shortened(history.error_of(self.stack, self._arn(batch_id)), _ERROR_CHARACTERS)
+            error = display.shortened(history.error_of(self.stack, self._arn(batch_id)), _ERROR_CHARACTERS)
             words += [
                 "",
                 f"{self._statuses[batch_id]} {self._arn(batch_id)}: {error}",
@@ -139,7 +139,7 @@ class Runs(Operation):
     @property
     def _summary(self) -> str:
         states = Counter(status or _ASKED for status in self._statuses.values())
-        return f"{formats.plural(len(self._statuses), 'run')}: " + ", ".join(
+        return f"{display.plural(len(self._statuses), 'run')}: " + ", ".join(
             f"{n} {name}" for name, n in states.items()
         )
 

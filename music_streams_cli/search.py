@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from boto3.dynamodb.conditions import Attr, ConditionBase
 from botocore.exceptions import ClientError
 
-from music_streams import formats
+from music_streams import display
 from music_streams.aws.clients import is_gone
 from music_streams.errors import DamagedObject
 from music_streams.operate import files
@@ -79,7 +79,7 @@ def find_landed(stack: Stack, text: str) -> Source | None:
 def unknown(stack: Stack, text: str) -> BadUsage:
     """What to say where nothing is known as that."""
     if landed := find_landed(stack, text):
-        seconds = formats.span(formats.age(landed.received_at))
+        seconds = display.span(display.age(landed.received_at))
         return BadUsage(
             f"{text} landed {seconds} ago and is not received yet: its event waits for the batch to fill",
             next_steps=["music-streams status --watch", "music-streams redrive     if that lasts for minutes"],

@@ -10,8 +10,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from music_streams.aws import clients, function
 from music_streams.aws.alerts import Alerts
 from music_streams.ingest.intake import Intake
-from music_streams.ingest.judging import OutOfTime
 from music_streams.ingest.queue import ArrivalsQueue
+from music_streams.ingest.time_limits import OutOfTime
 from music_streams.run.executions import Executions
 from music_streams.run.job_runs import JobRuns
 from music_streams.run.quarantine import Quarantine

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from music_streams import formats
+from music_streams import display
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
@@ -51,7 +51,7 @@ def _message(lines: Sequence[str]) -> str:
     room = MAX_MESSAGE_BYTES - MAX_LINE  # for the line that says what was left out
     kept: list[str] = []
     for line in lines:
-        safe = formats.cut(formats.escaped(line), MAX_LINE)
+        safe = display.cut(display.escaped(line), MAX_LINE)
         room -= len(safe.encode()) + 1  # the line break
         if room < 0:
             return "\n".join([*kept, f"and {len(lines) - len(kept):,} more lines"])

@@ -22,12 +22,20 @@ from music_streams.aws.alerts import Alerts, listed
 from music_streams.aws.clients import PARALLEL_CALLS
 from music_streams.aws.objects import Place
 from music_streams.aws.slices import work_off
+from music_streams.display import plural
 from music_streams.errors import DamagedObject
-from music_streams.forget.clearing import Clearing, FileOutcome, FileTooSlow, Unclearable, about, is_kept, warn_of_move
-from music_streams.forget.erased import Deleted, Erased, read_erased, write_erased
-from music_streams.formats import plural
+from music_streams.forget.file_clearing import (
+    Clearing,
+    FileOutcome,
+    FileTooSlow,
+    Unclearable,
+    about,
+    is_kept,
+    warn_of_move,
+)
+from music_streams.forget.progress import Deleted, Erased, read_erased, write_erased
 from music_streams.state.ledger import Entry, Ledger
-from music_streams.state.removals import Removals
+from music_streams.state.removed_rows import Removals
 from music_streams.state.run_files import RunFolder, read_manifest, read_summary
 from music_streams.state.sources import ID_DIGITS, execution_name
 from music_streams.state.statuses import AT_REST, WITHOUT_ROWS

@@ -20,9 +20,9 @@ from music_streams import clock
 from music_streams.aws import objects
 from music_streams.errors import ObjectGone, Unreadable
 from music_streams.ingest.batches import Taken
-from music_streams.ingest.judging import Judge
 from music_streams.ingest.launch import Launch
 from music_streams.ingest.outcomes import Outcome
+from music_streams.ingest.time_limits import Judge
 from music_streams.run.executions import Executions
 from music_streams.run.quarantine import Quarantine
 from music_streams.state.ledger import OBJECT_GONE, UNREADABLE, Entry, Ledger

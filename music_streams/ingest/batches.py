@@ -11,7 +11,7 @@ from music_streams.aws import objects
 from music_streams.aws.clients import PARALLEL_CALLS
 from music_streams.errors import ObjectGone, Unreadable
 from music_streams.state.ledger import OBJECT_GONE, UNREADABLE, Entry, Ledger
-from music_streams.state.removals import Removals
+from music_streams.state.removed_rows import Removals
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, write_manifest
 from music_streams.state.sources import Treatment, batch_id_of, execution_name
 from music_streams.state.statuses import Status

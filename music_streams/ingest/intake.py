@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from music_streams.ingest import s3_events
 from music_streams.ingest.arrivals import Arrivals
 from music_streams.ingest.batches import Batches
-from music_streams.ingest.judging import Judge, OutOfTime
 from music_streams.ingest.launch import Launch
 from music_streams.ingest.operator_requests import OperatorRequests
 from music_streams.ingest.outcomes import Outcome
+from music_streams.ingest.time_limits import Judge, OutOfTime
 from music_streams.run.executions import Executions
 from music_streams.run.job_runs import JobRuns
 from music_streams.run.quarantine import Quarantine

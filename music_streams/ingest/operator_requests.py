@@ -8,9 +8,9 @@ from music_streams.aws import objects
 from music_streams.errors import BadEvent, ObjectGone, Unreadable
 from music_streams.ingest.arrivals import Arrivals
 from music_streams.ingest.batches import Taken
-from music_streams.ingest.judging import Judge
 from music_streams.ingest.launch import Launch
 from music_streams.ingest.outcomes import Outcome
+from music_streams.ingest.time_limits import Judge
 from music_streams.run.archive import archive_source, awaits_archiving
 from music_streams.run.executions import Executions
 from music_streams.run.failure import fail_source

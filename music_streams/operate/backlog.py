@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from music_streams.aws.telemetry import Metric, Telemetry
-from music_streams.formats import between
+from music_streams.display import between
 from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.statuses import UNPUBLISHED, Status
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from music_streams import clock, formats, policy
+from music_streams import clock, display, policy
 from music_streams.operate import files
 from music_streams.reconcile.reports import Reports
 from music_streams.stack import Stack
@@ -66,7 +66,7 @@ class Health:
     @property
     def is_late(self) -> bool:
         """Whether a file waits for longer than it should."""
-        return self.oldest is not None and formats.age(self.oldest.since, self.now) > self.latency_sla_seconds
+        return self.oldest is not None and display.age(self.oldest.since, self.now) > self.latency_sla_seconds
 
     @property
     def level(self) -> Level:
@@ -80,11 +80,11 @@ class Health:
         """The level, then what makes it, the worst first."""
         trouble = []
         if self.failed:
-            trouble.append(f"{formats.plural(len(self.failed), 'file')} failed (last {self.failed[0]})")
+            trouble.append(f"{display.plural(len(self.failed), 'file')} failed (last {self.failed[0]})")
         if self.dead_letters:
-            trouble.append(formats.plural(self.dead_letters, "dead letter"))
+            trouble.append(display.plural(self.dead_letters, "dead letter"))
         if self.check and self.check.bad_days:
-            trouble.append(f"metrics of {formats.plural(len(self.check.bad_days), 'day')} differ from the lake")
+            trouble.append(f"metrics of {display.plural(len(self.check.bad_days), 'day')} differ from the lake")
         parts = [*trouble, self._waiting()]
         if not self.failed:
             parts.append("none failed")
@@ -93,14 +93,14 @@ class Health:
         if self.quarantined:
             parts.append(f"{self.quarantined:,} quarantined in 24 h")
         if self.check and not self.check.bad_days:
-            parts.append(f"metrics checked {formats.span(formats.age(self.check.at, self.now))} ago")
+            parts.append(f"metrics checked {display.span(display.age(self.check.at, self.now))} ago")
         return f"{self.level}: {', '.join(parts)}."
 
     def _waiting(self) -> str:
         if self.oldest is None:
             return "no file waits"
-        wait = formats.span(formats.age(self.oldest.since, self.now))
-        limit = f", longer than {formats.span(self.latency_sla_seconds)}" if self.is_late else ""
+        wait = display.span(display.age(self.oldest.since, self.now))
+        limit = f", longer than {display.span(self.latency_sla_seconds)}" if self.is_late else ""
         if len(self.waiting) == 1:
             return f"1 file waits for {wait} ({self.oldest.name}{limit})"
         return f"{len(self.waiting):,} files wait, the oldest for {wait} ({self.oldest.name}{limit})"

@@ -8,8 +8,8 @@ from statistics import quantiles
 from typing import Any
 
 from music_streams import clock
-from music_streams.formats import between
-from music_streams.reconcile.typed import well_typed
+from music_streams.display import between
+from music_streams.reconcile.field_types import well_typed
 from music_streams.state.ledger import Entry
 from music_streams.state.statuses import REFUSED_OR_FAILED, WITHOUT_ROWS
 

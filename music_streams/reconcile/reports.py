@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from music_streams import clock, strict
 from music_streams.aws.json_objects import find_sound_json, write_json
+from music_streams.reconcile.field_types import well_typed
 from music_streams.reconcile.findings import Findings
 from music_streams.reconcile.plan import Repair
 from music_streams.reconcile.records import DayRecord
-from music_streams.reconcile.typed import well_typed
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from music_streams import formats
+from music_streams import display
 from music_streams.aws import objects
 from music_streams.aws.alerts import Alerts, listed
 from music_streams.aws.clients import PARALLEL_CALLS
@@ -105,7 +105,7 @@ class Quarantine:
         is_copied = found is None or found.size <= MAX_COPIED_BYTES
         if is_copied:
             objects.keep_copy(self.s3, entry.place, key)
-        detail = formats.cut(detail, _MAX_DETAIL)
+        detail = display.cut(detail, _MAX_DETAIL)
         reason = {
             "source_id": source.source_id,
             "object": source.uri,
@@ -151,7 +151,7 @@ class Quarantine:
 
     def _announce(self, verdict: Verdict, batch: Sequence[_Announcement]) -> None:
         name = batch[0].entry.source.name
-        count = formats.plural(len(batch), "file")
+        count = display.plural(len(batch), "file")
         self.alerts.send(
             f"music-streams: {verdict}: {name if len(batch) == 1 else count}",
             [

@@ -19,7 +19,7 @@ from music_streams.aws.clients import error_code
 from music_streams.aws.dynamodb import batch_get
 from music_streams.aws.objects import Place
 from music_streams.aws.telemetry import Metric, Telemetry
-from music_streams.formats import between
+from music_streams.display import between
 from music_streams.state.run_files import SourceOutcome
 from music_streams.state.sources import Source, Treatment, batch_and_attempt
 from music_streams.state.statuses import RENEWABLE, Status

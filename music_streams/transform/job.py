@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from music_streams.errors import NoReferenceData
-from music_streams.state.removals import Removals, Removed
+from music_streams.state.removed_rows import Removals, Removed
 from music_streams.state.run_files import Manifest, RunFolder, SourceOutcome, Summary, write_result
 from music_streams.state.sources import Treatment
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Leaving

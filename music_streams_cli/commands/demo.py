@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from music_streams import formats, policy
+from music_streams import display, policy
 from music_streams.operate import next_steps
 from music_streams.operate.files import reason_of
 from music_streams.stack import Stack, find_stack
@@ -76,7 +76,7 @@ def _put(stack: Stack, console: output.Screen) -> list[Journey]:
     journeys = []
     for key, body in files().items():
         journeys.append(journey.put(stack, key, body))
-        output.show(console, f"put  {key}  ({formats.size(len(body))})")
+        output.show(console, f"put  {key}  ({display.size(len(body))})")
     return journeys
 
 
@@ -96,7 +96,7 @@ def _show_files(console: output.Screen, journeys: list[Journey]) -> None:
             rejected[reason] = rejected.get(reason, 0) + count
     output.show(console, "", table, "")
     output.show(console, f"rows read {rows_read:,} = accepted {accepted:,} + rejected {rows_read - accepted:,}")
-    output.show(console, f"rejected: {formats.counts(rejected)}")
+    output.show(console, f"rejected: {display.counts(rejected)}")
 
 
 def _show_metrics(stack: Stack, console: output.Screen) -> None:

@@ -7,7 +7,7 @@ import typer
 from rich.console import RenderableType
 from rich.table import Table
 
-from music_streams import formats
+from music_streams import display
 from music_streams.stack import Stack, find_stack
 from music_streams_cli import dead_letters, options, output
 from music_streams_cli.dead_letters import DeadLetter
@@ -77,7 +77,7 @@ class Letters(Operation):
     @property
     def amount(self) -> str:
         """How many messages can go back."""
-        return formats.plural(len(self._movable), "message") if self._movable else ""
+        return display.plural(len(self._movable), "message") if self._movable else ""
 
     def plan(self) -> list[RenderableType]:
         """What they are about, and which stay."""
@@ -101,7 +101,7 @@ class Letters(Operation):
         """How many went back."""
         stay = [f"left alone, AWS refused it: {letter.shown}" for letter in self._refused]
         return [
-            f"sent back: {formats.plural(self._sent, 'message')}",
+            f"sent back: {display.plural(self._sent, 'message')}",
             *stay,
             "next: music-streams status",
         ]
@@ -127,6 +127,6 @@ class Letters(Operation):
 def _table(letters: list[DeadLetter]) -> Table:
     table = output.table("queue", "about", "received", "age", right=("received", "age"), elastic="about")
     for letter in letters:
-        age = formats.span(formats.age(letter.sent_at))
+        age = display.span(display.age(letter.sent_at))
         table.add_row(letter.queue, letter.shown, f"{letter.received:,}", age)
     return table

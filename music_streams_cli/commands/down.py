@@ -2,7 +2,7 @@
 
 from local import control
 from local.errors import LocalCloudError
-from music_streams import formats
+from music_streams import display
 from music_streams_cli import local_cloud, options, output
 from music_streams_cli.registry import command
 
@@ -18,5 +18,5 @@ def down(quiet: options.Quiet = False) -> None:
         raise local_cloud.trouble(error) from error
     if quiet:
         return
-    text = f"stopped: {formats.plural(ended, 'process').replace('processs', 'processes')} ended, none is left"
+    text = f"stopped: {display.plural(ended, 'process').replace('processs', 'processes')} ended, none is left"
     output.show(output.stdout(), text if ended else f"nothing runs for {state.root}")

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from music_streams import clock, formats
-from music_streams.forget.clearing import is_kept
-from music_streams.forget.erased import read_erased
+from music_streams import clock, display
+from music_streams.forget.file_clearing import is_kept
+from music_streams.forget.progress import read_erased
 from music_streams.forget.user_lines import GREATEST_USER_ID
 from music_streams.operate import files
 from music_streams.stack import Stack, find_stack
@@ -96,7 +96,7 @@ def _closing(stack: Stack, summaries: list[Summary]) -> list[str]:
     deleted = _deleted(stack, summaries)
     lines = [f"files that had rows of the user in the lake: {_holders(summaries):,}"]
     if deleted:
-        lines += ["", f"deleted whole, because the user could not be taken out: {formats.plural(len(deleted), 'file')}"]
+        lines += ["", f"deleted whole, because the user could not be taken out: {display.plural(len(deleted), 'file')}"]
         lines += [f"  {each['object']}: {each['why']}" for each in deleted[:_SHOWN]]
     if len(deleted) > _SHOWN:
         lines += [f"  and {len(deleted) - _SHOWN:,} more: --json lists all"]
@@ -108,11 +108,11 @@ def _words(user_id: int, kept: int, on_their_way: int) -> list[str]:
     return [
         "erased, with no copy kept:",
         "  the user's events in the lake, its earlier snapshots too; the days that had any are recomputed",
-        f"  the user's lines in {formats.plural(kept, 'file')} in archive and quarantine, as far as they have any;",
+        f"  the user's lines in {display.plural(kept, 'file')} in archive and quarantine, as far as they have any;",
         "  the whole file, where the lines cannot be found or taken out: damaged gzip, too large, unreadable",
         "  the user's lines in copies that were staged for runs",
         "not erased:",
-        f"  files on their way or failed: {formats.plural(on_their_way, 'file')}{again}",
+        f"  files on their way or failed: {display.plural(on_their_way, 'file')}{again}",
         "  files that come later: tell their producer",
         "  reference data: see to the files under reference/users/, their versions and their copies in archive/",
         "  backups, such as DynamoDB's point-in-time recovery: the numbers in them still count the user",

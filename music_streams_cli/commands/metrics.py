@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from music_streams import formats
+from music_streams import display
 from music_streams.reader import CountryDay, DayMetrics, GenreDay, TopSong
 from music_streams.stack import Stack, find_stack
 from music_streams.state.statuses import Status
@@ -242,7 +242,7 @@ def _show_curve(console: output.Screen, days: Sequence[DayMetrics]) -> None:
         bars, what = [by_day.get(days[0].day + timedelta(days=n), 0) for n in range(span)], "day"
     else:
         bars, what = [each.listen_count for each in days][-room:], "listed day"
-    output.show(console, "", f"listens  {formats.sparkline(bars)}  a bar a {what}, 0 … {max(bars):,}")
+    output.show(console, "", f"listens  {display.sparkline(bars)}  a bar a {what}, 0 … {max(bars):,}")
 
 
 def _write(items: Sequence[Any], form: Form) -> None:

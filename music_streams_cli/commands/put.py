@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from music_streams import formats, policy
+from music_streams import display, policy
 from music_streams.operate.files import STREAMS_PREFIX, as_json
 from music_streams.stack import Stack, find_stack
 from music_streams.state.object_keys import Kind
@@ -186,16 +186,16 @@ def _say_result(stack: Stack, journeys: list[Journey]) -> None:
             output.name(each.name),
             journey.state(entry.status),
             *results.numbers(entry),
-            *(formats.seconds(spent.get(name)) for name in columns[5:]),
+            *(display.seconds(spent.get(name)) for name in columns[5:]),
         )
     output.show(console, "", table, "")
     if any(each.entry and results.has_rows(each.entry) for each in journeys):
         refused = result["rows_read"] - result["rows_accepted"]
-        why = f" ({formats.counts(result['rejected'])})" if refused else ""
+        why = f" ({display.counts(result['rejected'])})" if refused else ""
         output.show(
             console,
             f"rows read {result['rows_read']:,} = accepted {result['rows_accepted']:,} + rejected {refused:,}{why}",
-            f"days changed: {formats.days(result['days']) or 'none'}",
+            f"days changed: {display.days(result['days']) or 'none'}",
         )
     if any(each.entry and each.entry.source.kind.is_reference and each.entry.published_at for each in journeys):
         output.show(console, "reference data: every run from now on reads them")

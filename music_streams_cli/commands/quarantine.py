@@ -5,7 +5,7 @@ import time
 from itertools import islice
 from typing import Any
 
-from music_streams import formats, policy
+from music_streams import display, policy
 from music_streams.aws import objects
 from music_streams.operate import files, next_steps
 from music_streams.stack import Stack, find_stack
@@ -44,7 +44,7 @@ def list_(
     if not told:
         output.show(console, "no file is in quarantine")
     for entry, each in zip(found[:limit], told, strict=True):
-        ago = formats.span(formats.age(entry.updated_at))
+        ago = display.span(display.age(entry.updated_at))
         output.show(console, output.styled((entry.reason, "yellow"), f" {entry.source.key}  {ago} ago"))
         for line in (each["detail"], *(f"next: {step}" for step in each["next"])):
             output.show(console, f"  {line}")

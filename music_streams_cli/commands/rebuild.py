@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from music_streams import clock, formats, policy
+from music_streams import clock, display, policy
 from music_streams.reconcile import stalled
 from music_streams.stack import Stack, find_stack
 from music_streams.state.requests import Rebuild
@@ -56,9 +56,9 @@ def _of_days(stack: Stack, first: datetime | None, last: datetime | None) -> Run
     most = policy.DAYS_PER_REBUILD
     slices = [days[start : start + most] for start in range(0, len(days), most)]
     at = clock.now()
-    amount = formats.plural(len(days), "day")
+    amount = display.plural(len(days), "day")
     words = [
-        f"days: {formats.days(days)}, in {formats.plural(len(slices), 'run')}",
+        f"days: {display.days(days)}, in {display.plural(len(slices), 'run')}",
         "they are computed from the lake as it is then; files and lake stay as they are",
     ]
     return Runs(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from music_streams import formats, policy
+from music_streams import display, policy
 from music_streams.reconcile.stalled import Repairs, StalledSource, Trouble
 from music_streams.stack import Stack, find_stack
 from music_streams.state.ledger import Entry
@@ -102,7 +102,7 @@ def _left(repairs: Repairs, entry: Entry) -> Left:
         return Left(entry.source, f"it is quarantined ({entry.reason}): put it again mended, or {release}")
     if entry.status in {Status.ARCHIVED, Status.RETRACTED}:
         return Left(entry.source, f"it is {entry.status}")
-    ago = formats.span(formats.age(entry.updated_at))
+    ago = display.span(display.age(entry.updated_at))
     return Left(
         entry.source, f"it is {entry.status} and moved {ago} ago: its execution is at work, or it has just begun"
     )

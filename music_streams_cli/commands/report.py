@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from music_streams import formats
+from music_streams import display
 from music_streams.stack import find_stack
 from music_streams_cli import options, output
 from music_streams_cli.errors import BadUsage
@@ -58,7 +58,7 @@ def report(
             f"{place} cannot be written: {error.strerror}",
             next_steps=["name a file in a folder of yours with --output"],
         ) from error
-    output.show(output.stdout(), f"wrote {place}  ({formats.size(len(content))})")
+    output.show(output.stdout(), f"wrote {place}  ({display.size(len(content))})")
     if open_ and not webbrowser.open(place.resolve().as_uri()):
         output.show(output.stderr(), "no browser was found to open it")
 

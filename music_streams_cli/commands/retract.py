@@ -1,6 +1,6 @@
 """`music-streams retract`: a file's rows leave lake and metrics."""
 
-from music_streams import formats
+from music_streams import display
 from music_streams.aws import objects
 from music_streams.stack import Stack, find_stack
 from music_streams.state.ledger import Entry
@@ -43,13 +43,13 @@ def retract(how: How, sources: options.Sources) -> None:
     days = sorted({day for entry in leaving for day in entry.days})
     notes = [
         f"rows that leave: {sum(entry.rows_accepted for entry in leaving):,}",
-        f"days that are recomputed: {formats.days(days) or 'none that the ledger knows'}",
+        f"days that are recomputed: {display.days(days) or 'none that the ledger knows'}",
         "the files stay in the archive; to count one again, put it again",
     ]
 
     def closing(ended: list[Entry]) -> list[str]:
         recomputed = sorted({day for entry in ended if entry.status is Status.RETRACTED for day in entry.days})
-        return [f"days recomputed: {formats.days(recomputed) or 'none'}"]
+        return [f"days recomputed: {display.days(recomputed) or 'none'}"]
 
     carry_out(Moves("retract", stack, moves, left, "nothing to retract", notes, closing, is_destructive=True), how)
 
@@ -57,7 +57,7 @@ def retract(how: How, sources: options.Sources) -> None:
 def _rows(entry: Entry) -> str:
     if not entry.days:
         return "what a failed run may have committed of it"
-    return f"{formats.plural(entry.rows_accepted, 'row')} of {formats.days(entry.days)}"
+    return f"{display.plural(entry.rows_accepted, 'row')} of {display.days(entry.days)}"
 
 
 def _why_not(stack: Stack, entry: Entry) -> Left | None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from music_streams import formats
+from music_streams import display
 from music_streams_cli import options, output
 from music_streams_cli import sample_data as generator
 from music_streams_cli.errors import BadUsage
@@ -58,7 +58,7 @@ def sample(
     except OSError as error:
         raise BadUsage(f"{directory} cannot be written: {error.strerror}") from error
     for name, content in made.items():
-        output.show(output.stdout(), f"{directory / name}  ({formats.size(len(content))})")
+        output.show(output.stdout(), f"{directory / name}  ({display.size(len(content))})")
     if not quiet:
         for step in (
             f"music-streams put {directory}/songs.csv --reference songs",

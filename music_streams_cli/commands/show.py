@@ -7,7 +7,7 @@ import typer
 from rich.console import RenderableType
 from rich.table import Table
 
-from music_streams import clock, formats
+from music_streams import clock, display
 from music_streams.operate import file_report, files
 from music_streams.operate.file_report import Story
 from music_streams.operate.history import Execution
@@ -80,12 +80,12 @@ def _tell_batch(stack: Stack, entries: list[Entry], *, as_json: bool) -> None:
     console = output.stdout()
     output.show(
         console,
-        output.styled((f"batch {told.entry.batch_id}", "bold"), f"  {formats.plural(len(entries), 'file')}"),
+        output.styled((f"batch {told.entry.batch_id}", "bold"), f"  {display.plural(len(entries), 'file')}"),
         "",
     )
     output.show(console, _batch_table(entries))
     if whole := sum(entry.cost_micro_usd for entry in entries):
-        output.show(console, f"  cost  {formats.dollars(whole)} by AWS's prices")
+        output.show(console, f"  cost  {display.dollars(whole)} by AWS's prices")
     if told.execution:
         _show_execution(console, told.execution)
     _show_result(console, told)
@@ -118,7 +118,7 @@ def _show_file(console: output.Screen, told: Story) -> None:
             [
                 ("object", f"s3://{source.bucket}/{source.key}"),
                 ("version", source.version_id),
-                ("size", formats.size(source.size)),
+                ("size", display.size(source.size)),
                 ("source_id", source.source_id),
                 ("arrived", _at(source.received_at)),
                 *([("attempt", str(entry.attempt))] if entry.attempt > 1 else []),
@@ -151,23 +151,23 @@ def _rows(entry: Entry) -> list[tuple[str, str]]:
     if not (entry.rows_read or entry.published_at):
         return []
     if entry.status is Status.RETRACTED:
-        return [("rows", "none counts any more"), ("days", formats.days(entry.days) or "none")]
+        return [("rows", "none counts any more"), ("days", display.days(entry.days) or "none")]
     rejected = sum(entry.rejected.values())
     facts = [("rows", f"read {entry.rows_read:,} = accepted {entry.rows_accepted:,} + rejected {rejected:,}")]
     if entry.status is Status.QUARANTINED:
         facts = [("rows", f"read {entry.rows_read:,}, rejected {rejected:,}; none was kept")]
     if rejected:
-        facts.append(("rejected", formats.counts(entry.rejected)))
-    return [*facts, ("days", formats.days(entry.days) or "none")]
+        facts.append(("rejected", display.counts(entry.rejected)))
+    return [*facts, ("days", display.days(entry.days) or "none")]
 
 
 def _cost(entry: Entry) -> list[tuple[str, str]]:
     """Its share of what its run cost, and of all its runs where there were several."""
     if not entry.total_cost_micro_usd:
         return []
-    told = f"{formats.dollars(entry.cost_micro_usd)}, its share of the run by AWS's prices"
+    told = f"{display.dollars(entry.cost_micro_usd)}, its share of the run by AWS's prices"
     if entry.total_cost_micro_usd != entry.cost_micro_usd:
-        told += f"; {formats.dollars(entry.total_cost_micro_usd)} with earlier runs"
+        told += f"; {display.dollars(entry.total_cost_micro_usd)} with earlier runs"
     return [("cost", told)]
 
 
@@ -183,28 +183,28 @@ def _show_moves(console: output.Screen, entry: Entry) -> None:
         if stamp:
             # An earlier attempt's stamps are gone: the span since the arrival would be that of all attempts.
             is_later_attempt = entry.attempt > 1 and before == entry.source.received_at
-            took = None if stamp == before or is_later_attempt else formats.between(before, stamp)
-            table.add_row(f"  {name}", _at(stamp), formats.seconds(took))
+            took = None if stamp == before or is_later_attempt else display.between(before, stamp)
+            table.add_row(f"  {name}", _at(stamp), display.seconds(took))
             before = stamp
     output.show(console, "", table)
 
 
 def _show_execution(console: output.Screen, execution: Execution) -> None:
     name = execution.arn.rsplit(":", 1)[-1]
-    took = formats.seconds(execution.seconds) or "still running"
+    took = display.seconds(execution.seconds) or "still running"
     output.show(console, *_heading("Execution", f"{name}  {execution.status}, {took}"))
     if execution.error:
-        output.show(console, f"  error: {formats.shortened(execution.error, _ERROR_CHARACTERS)}")
+        output.show(console, f"  error: {display.shortened(execution.error, _ERROR_CHARACTERS)}")
     table = output.table("  state", "took", "tries", "error", right=("took", "tries"), elastic="error")
     for state in execution.states:
-        took = formats.seconds(state.seconds) or "running"
-        table.add_row(f"  {state.name}", took, str(state.tries or ""), formats.shortened(state.error, 200))
+        took = display.seconds(state.seconds) or "running"
+        table.add_row(f"  {state.name}", took, str(state.tries or ""), display.shortened(state.error, 200))
     output.show(console, table)
     for run in execution.glue_runs:
-        took = formats.seconds(run.seconds) or "running"
+        took = display.seconds(run.seconds) or "running"
         output.show(console, f"  Glue {run.job}  {run.state}, {took}  {run.run_id[:15]}…")
         if run.error:
-            output.show(console, f"    error: {formats.shortened(run.error, _ERROR_CHARACTERS)}")
+            output.show(console, f"    error: {display.shortened(run.error, _ERROR_CHARACTERS)}")
 
 
 def _show_result(console: output.Screen, told: Story) -> None:
@@ -221,7 +221,7 @@ def _show_result(console: output.Screen, told: Story) -> None:
         later = "" if each.from_this_run else "; a later run has the day"
         output.show(
             console,
-            f"  {each.day}: {formats.plural(each.items, 'item')} at version {each.version}, "
+            f"  {each.day}: {display.plural(each.items, 'item')} at version {each.version}, "
             f"{each.from_this_run} as this file's run wrote them{later}",
         )
     if len(told.touched) > _DAYS_SHOWN:
@@ -231,7 +231,7 @@ def _show_result(console: output.Screen, told: Story) -> None:
 def _show_others(console: output.Screen, others: list[Entry]) -> None:
     if not others:
         return
-    output.show(console, "", f"{formats.plural(len(others), 'more file')} like that:")
+    output.show(console, "", f"{display.plural(len(others), 'more file')} like that:")
     for entry in others[:_OTHERS_SHOWN]:
         source = entry.source
         output.show(console, f"  music-streams show {source.source_id[:8]}  {_at(source.received_at)}  {entry.status}")

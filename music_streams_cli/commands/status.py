@@ -11,7 +11,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.live import Live
 
-from music_streams import clock, formats
+from music_streams import clock, display
 from music_streams.operate.health import Level
 from music_streams.stack import Stack, find_stack
 from music_streams.state.statuses import Status
@@ -131,9 +131,9 @@ def _parts(found: Overview, *, with_hints: bool) -> list[RenderableType]:
         table = output.table(*columns, right=("rows", "rejected", "time"), elastic="file")
         for line in found.lines:
             rows, rejected = (f"{line.rows_read:,}", f"{line.rejected:,}") if line.rows_read else ("", "")
-            state = journey.state(line.state, formats.shortened(line.reason, _REASON_CHARACTERS))
-            took = formats.span(line.seconds(health.now))
-            ago = f"{formats.span(formats.age(line.received_at, health.now))} ago"
+            state = journey.state(line.state, display.shortened(line.reason, _REASON_CHARACTERS))
+            took = display.span(line.seconds(health.now))
+            ago = f"{display.span(display.age(line.received_at, health.now))} ago"
             cells: list[RenderableType] = [output.name(line.name), state, rows, rejected, took, ago]
             table.add_row(*cells[: len(columns)])
         parts += ["", table]

@@ -11,7 +11,7 @@ from typing import Any
 
 from boto3.dynamodb.conditions import Attr
 
-from music_streams import clock, formats
+from music_streams import clock, display
 from music_streams.operate import files, next_steps
 from music_streams.reader import CountryDay, DaySummary, GenreDay, MetricsReader
 from music_streams.stack import Stack
@@ -58,7 +58,7 @@ class DayFile:
     @property
     def seconds(self) -> float | None:
         """Seconds from its arrival until its metrics stood or it was put aside; None where it is on its way."""
-        return formats.between(self.entry.source.received_at, files.ended_at(self.entry))
+        return display.between(self.entry.source.received_at, files.ended_at(self.entry))
 
     @property
     def stages(self) -> list[float]:
@@ -71,7 +71,7 @@ class DayFile:
             return []
         stamps = [entry.source.received_at, entry.validated_at, entry.started_at, entry.published_at, entry.archived_at]
         reached = stamps[: stamps.index("")] if "" in stamps else stamps
-        spans = (formats.between(before, after) or 0.0 for before, after in pairwise(reached))
+        spans = (display.between(before, after) or 0.0 for before, after in pairwise(reached))
         return [max(span, 0.0) for span in spans]  # S3 and we have clocks of our own
 
 

@@ -10,7 +10,7 @@ from statistics import median
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from music_streams import formats
+from music_streams import display
 from music_streams_cli import metric_tables
 from music_streams_cli.report import charts, data, verdict
 from music_streams_cli.report.data import DayFile, DayReport
@@ -108,7 +108,7 @@ def main_counts(rejected: dict[str, int]) -> str:
     """``5 duplicate, 2 bad_user_id and 4 more reasons``: the most frequent reasons."""
     main = sorted(rejected.items(), key=lambda pair: (-pair[1], pair[0]))[:REASONS]
     more = len(rejected) - len(main)
-    return formats.counts(dict(main)) + (f" and {formats.plural(more, 'more reason')}" if more else "")
+    return display.counts(dict(main)) + (f" and {display.plural(more, 'more reason')}" if more else "")
 
 
 def is_command(step: str) -> bool:
@@ -154,10 +154,10 @@ def _environment() -> Environment:
         compact=compact,
         anchor=anchor,
         file_name=lambda file: file.entry.source.name,
-        plural=formats.plural,
+        plural=display.plural,
         number=lambda count: f"{count:,}",
-        hours=formats.hours,
-        seconds=formats.seconds,
+        hours=display.hours,
+        seconds=display.seconds,
         main_counts=main_counts,
         minutes=metric_tables.minutes,
         moment=data.stamp_of,

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from music_streams import formats
+from music_streams import display
 from music_streams.operate.health import Level
 from music_streams_cli.report.data import DayFile
 
@@ -50,7 +50,7 @@ def judge(day_files: Sequence[DayFile]) -> DayVerdict:
     else:
         level = Level.WORKING if counts["waiting"] else Level.OK
     parts = [
-        Part(f"{formats.plural(counts[group], 'file')} {_WORDS[group]}", group, _example(day_files, group))
+        Part(f"{display.plural(counts[group], 'file')} {_WORDS[group]}", group, _example(day_files, group))
         for group in GROUPS
         if counts[group]
     ]

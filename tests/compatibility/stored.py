@@ -28,7 +28,7 @@ from pyarrow import parquet
 from music_streams import clock
 from music_streams.aws import objects
 from music_streams.aws.alerts import Alerts
-from music_streams.forget.erased import Deleted, Erased, read_erased, write_erased
+from music_streams.forget.progress import Deleted, Erased, read_erased, write_erased
 from music_streams.ingest.batches import Batches, Taken
 from music_streams.ingest.intake import Intake
 from music_streams.ingest.s3_events import event_of, source_of
@@ -47,11 +47,11 @@ from music_streams.reader import (
     TopSong,
     TrackDay,
 )
-from music_streams.reconcile.drafts import Drafts
 from music_streams.reconcile.findings import DayFinding, DayState, FileFinding, Findings, State, Window
 from music_streams.reconcile.plan import Plan, Repair, RepairKind
 from music_streams.reconcile.reconciler import Inspection
 from music_streams.reconcile.records import DayRecord, Percentiles
+from music_streams.reconcile.report_drafts import Drafts
 from music_streams.reconcile.reports import Report, Reports
 from music_streams.run.claim import claim_sources
 from music_streams.run.executions import Executions
@@ -59,7 +59,7 @@ from music_streams.run.job_runs import JobRuns
 from music_streams.run.quarantine import Quarantine
 from music_streams.run.settle import Settlement
 from music_streams.state.ledger import Entry, Ledger
-from music_streams.state.removals import Removals, Removed
+from music_streams.state.removed_rows import Removals, Removed
 from music_streams.state.requests import Action, Attempt, Forget, Rebuild, parse, to_message
 from music_streams.state.run_files import (
     LoadReport,
@@ -1152,7 +1152,7 @@ def _transform_run(_: World, document: Document) -> object:
     run = MagicMock()
     numbers = {"--max_rejected_ratio": "0.2", "--max_days_per_file": "1000", "--publish_track_metrics": "true"}
     assert numbers.keys() <= document.keys()
-    _started("transform_streams.py", {**document, **numbers}, {"music_streams.transform.job.run": run})
+    _started("transform_streams.py", {**document, **numbers}, {"music_streams.transform.spark.job.run": run})
     glue = _glue(document)
     with patch("music_streams.run.job_runs._POLL_SECONDS", 0):
         JobRuns(glue, ("a-job",)).end(EXECUTION, _no_time_limit)

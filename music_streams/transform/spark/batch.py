@@ -11,7 +11,7 @@ from py4j.protocol import Py4JJavaError
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder
 from music_streams.state.sizing import input_bytes
 from music_streams.transform.spark import inputs, listens, rows
-from music_streams.transform.spark.spread import gathered, spread
+from music_streams.transform.spark.partitions import gathered, spread
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row, SparkSession

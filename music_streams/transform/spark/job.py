@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from music_streams.state.run_files import read_claimed
 from music_streams.state.sources import Treatment
-from music_streams.transform.discretion import discreet
 from music_streams.transform.job import process
+from music_streams.transform.masked_errors import discreet
 from music_streams.transform.spark.batch import SparkBatch
 from music_streams.transform.spark.lake import IcebergLake
 from music_streams.transform.spark.reference_data import ReferenceData

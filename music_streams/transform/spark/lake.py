@@ -20,7 +20,7 @@ from music_streams.aws.clients import error_code, split_uri
 from music_streams.errors import LakeChanged
 from music_streams.transform.ports import DATABASE, LISTENS, REJECTED_ROWS, FoundRows, Leaving, Pinned
 from music_streams.transform.spark import metrics_output
-from music_streams.transform.spark.conditions import is_leaving, was_found
+from music_streams.transform.spark.leaving_rows import is_leaving, was_found
 from music_streams.transform.table_state import TableState
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from music_streams.transform.spark import metrics
-from music_streams.transform.spark.spread import gathered, spread
+from music_streams.transform.spark.partitions import gathered, spread
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

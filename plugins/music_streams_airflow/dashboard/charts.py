@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from music_streams import formats
+from music_streams import display
 from music_streams.reconcile.records import STAGES, DayRecord, Percentiles
 
 Value = int | float | None
@@ -69,7 +69,7 @@ def arrivals_by_day(records: Sequence[DayRecord]) -> Chart:
     busiest = max(records, key=lambda record: record.arrivals)
     summary = f"No file arrived in {len(records)} days."
     if total:
-        summary = f"{formats.plural(total, 'file')} arrived in {len(records)} days, {sum(published):,} of them were "
+        summary = f"{display.plural(total, 'file')} arrived in {len(records)} days, {sum(published):,} of them were "
         summary += f"published; the busiest day was {busiest.day} with {busiest.arrivals:,}."
     return _by_day(
         "arrivals",
@@ -90,8 +90,8 @@ def today_by_hour(record: DayRecord, hour: int) -> Chart:
     return Chart(
         "today",
         "Today by hour (UTC)",
-        f"{formats.plural(record.arrivals, 'file')} arrived today, "
-        f"{formats.plural(sum(record.published_by_hour), 'publication')}.",
+        f"{display.plural(record.arrivals, 'file')} arrived today, "
+        f"{display.plural(sum(record.published_by_hour), 'publication')}.",
         "files",
         "Hour",
         [f"{each:02}:00" for each in hours],
@@ -115,7 +115,7 @@ def rows_by_day(records: Sequence[DayRecord]) -> Chart:
 def rejects_by_day(records: Sequence[DayRecord]) -> Chart:
     """The rejected rows alone: beside the accepted ones they may be too few to be seen."""
     reasons = _reasons(records)
-    summary = f"{formats.plural(reasons.total(), 'row')} rejected: {formats.counts(dict(reasons)) or 'none'}."
+    summary = f"{display.plural(reasons.total(), 'row')} rejected: {display.counts(dict(reasons)) or 'none'}."
     series = _rejected(records, reasons)
     return _by_day("rejects", "Rejected rows alone", summary, "rows", records, series, stacked=True)
 
@@ -139,7 +139,7 @@ def time_by_day(records: Sequence[DayRecord], target_seconds: float) -> Chart:
         found = ", ".join(f"{name} {_span(getattr(last.to_published, name))}" for name in _PERCENTILES)
         told = f"On {last.day}: {found}"
     series = [_percentile(name, records, lambda record: record.to_published) for name in _PERCENTILES]
-    limit = Series(f"promise ({formats.span(target_seconds)})", [target_seconds] * len(records), "limit", "line")
+    limit = Series(f"promise ({display.span(target_seconds)})", [target_seconds] * len(records), "limit", "line")
     title = "Seconds from arrival until the metrics stand"
     return _by_day("latency", title, f"{told}.", "s", records, [*series, limit])
 
@@ -190,7 +190,7 @@ def _rejected(records: Sequence[DayRecord], reasons: Counter[str]) -> list[Serie
     ]
     if others := reasons.keys() - set(shown):
         values = [sum(record.rejected.get(reason, 0) for reason in others) for record in records]
-        series.append(Series(formats.plural(len(others), "other reason"), values, len(shown) + 1))
+        series.append(Series(display.plural(len(others), "other reason"), values, len(shown) + 1))
     return series
 
 
@@ -219,4 +219,4 @@ def _first(pair: tuple[Value, DayRecord]) -> float:
 
 
 def _span(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 600 else formats.span(seconds)
+    return f"{seconds:.1f} s" if seconds < 600 else display.span(seconds)

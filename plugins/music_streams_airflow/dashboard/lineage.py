@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from music_streams import formats
+from music_streams import display
 from music_streams.operate import file_report, files
 from music_streams.operate.file_report import Story
 from music_streams.stack import Stack
@@ -71,6 +71,6 @@ def _steps(entry: Entry) -> list[Step]:
         if stamp:
             # An earlier attempt's stamps are gone: the span since the arrival would be that of all attempts.
             is_of_all_attempts = entry.attempt > 1 and before == entry.source.received_at
-            steps.append(Step(name, stamp, None if is_of_all_attempts else formats.between(before, stamp)))
+            steps.append(Step(name, stamp, None if is_of_all_attempts else display.between(before, stamp)))
             before = stamp
     return steps

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from music_streams import clock, formats
+from music_streams import clock, display
 from music_streams.operate import health
 from music_streams.operate.health import Health
 from music_streams.reconcile import records
@@ -77,7 +77,7 @@ class FirstPage:
     @property
     def waited_seconds(self) -> float | None:
         """How long the oldest waiting file waits; None where none does."""
-        return formats.age(self.health.oldest.since, self.now) if self.health.oldest else None
+        return display.age(self.health.oldest.since, self.now) if self.health.oldest else None
 
     @property
     def volume(self) -> list[Chart]:

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from music_streams import clock, formats
+from music_streams import clock, display
 from music_streams.operate.health import Health
 from music_streams.stack import Stack
 from music_streams.state.statuses import IN_PROGRESS, Status
@@ -98,12 +98,12 @@ def _environment() -> Environment:
         short=text.shortened,
         file_name=text.name,
         number=lambda count: f"{count:,}",
-        plural=formats.plural,
-        counts=formats.counts,
-        size=formats.size,
-        dollars=formats.dollars,
-        span=formats.span,
-        seconds=formats.seconds,
+        plural=display.plural,
+        counts=display.counts,
+        size=display.size,
+        dollars=display.dollars,
+        span=display.span,
+        seconds=display.seconds,
         percent=lambda share: f"{100 * share:.1f} %",
         moment=_moment,
         value=_value,
@@ -112,7 +112,7 @@ def _environment() -> Environment:
         segment=lambda name: quote(name, safe=""),
     )
     environment.tests.update(fit=text.is_fit)
-    environment.globals.update(age=formats.age, is_dag_run=lambda by: by != _COMMAND_LINE)
+    environment.globals.update(age=display.age, is_dag_run=lambda by: by != _COMMAND_LINE)
     return environment
 
 
@@ -120,7 +120,7 @@ def _linked_sentence(health: Health, root: str) -> Markup:
     """The sentence with a link from each number of files to their list."""
     waiting = len(health.waiting)
     lists = {
-        f"{formats.plural(len(health.failed), 'file')} failed": [Status.FAILED],
+        f"{display.plural(len(health.failed), 'file')} failed": [Status.FAILED],
         "1 file waits" if waiting == 1 else f"{waiting:,} files wait": [LANDED, *IN_PROGRESS],
         f"{health.quarantined:,} quarantined in 24 h": [Status.QUARANTINED],
     }

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from music_streams import clock
-from music_streams.forget.erased import Deleted, Erased, write_erased
+from music_streams.forget.progress import Deleted, Erased, write_erased
 from music_streams.ingest import s3_events
 from music_streams.stack import Stack
 from music_streams.state import requests

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from music_streams.forget.erased import Deleted
+from music_streams.forget.progress import Deleted
 from music_streams.run.executions import Executions
 from music_streams.state.requests import Action
 from music_streams.state.sources import Source

@@ -16,18 +16,18 @@ import pytest
 
 from music_streams.aws import objects
 from music_streams.errors import ArchiveMismatch, BadEvent, DamagedObject, ForgetFailed, Unreadable
-from music_streams.forget import packing
+from music_streams.forget import recompression
 from music_streams.forget.erasure import Erasure
 from music_streams.run.archive import archive_sources
 from music_streams.run.claim import claim_sources
 from music_streams.state import requests
-from music_streams.state.removals import Removals
+from music_streams.state.removed_rows import Removals
 from music_streams.state.requests import Forget
 from music_streams.state.run_files import Manifest, RunFolder, Summary, read_claimed, write_manifest, write_summary
 from music_streams.state.sources import Source, request_batch_id
 from music_streams.state.statuses import Status
 from music_streams.transform import job
-from music_streams.transform.discretion import discreet
+from music_streams.transform.masked_errors import discreet
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS
 from music_streams.validation import verdicts
 from music_streams.validation.gunzip import MAX_MEMBERS, gunzip
@@ -521,7 +521,7 @@ def test_no_more_is_unpacked_of_it_than_the_bound(world, monkeypatch):
             yield chunk
 
     monkeypatch.setattr(verdicts, "gunzip", counting)
-    monkeypatch.setattr(packing, "gunzip", counting)
+    monkeypatch.setattr(recompression, "gunzip", counting)
     kept(world, bomb(64), Status.QUARANTINED)
     assert erase(world, asked(world), max_file_bytes=2 * MIB) == 0
     assert inflated <= 2 * 3 * MIB

@@ -8,8 +8,8 @@ import pytest
 
 from music_streams.aws import objects
 from music_streams.errors import BadEvent
-from music_streams.ingest.judging import OutOfTime
 from music_streams.ingest.outcomes import Outcome
+from music_streams.ingest.time_limits import OutOfTime
 from music_streams.reconcile import stalled
 from music_streams.run.claim import claim_sources
 from music_streams.state.requests import Action

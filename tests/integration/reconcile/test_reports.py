@@ -12,11 +12,11 @@ from botocore.exceptions import ClientError
 from music_streams import clock
 from music_streams.errors import DamagedObject, FailureNotRecorded, QueueRefused
 from music_streams.reconcile import backfill, waiting
-from music_streams.reconcile.drafts import Drafts
 from music_streams.reconcile.findings import DayFinding, DayState, FileFinding, Findings, State, Window
 from music_streams.reconcile.plan import Plan, Repair, RepairKind
 from music_streams.reconcile.reconciler import Inspection, Reconciler, window_of
 from music_streams.reconcile.records import DayRecord
+from music_streams.reconcile.report_drafts import Drafts
 from music_streams.reconcile.reports import Report, Reports, run_name
 from music_streams.reconcile.stalled import Trouble
 from music_streams.state import requests

@@ -32,7 +32,7 @@ SETTINGS_OF_TEMPLATE = {
     "spark.sql.catalog.lake.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
     "spark.sql.catalog.lake.warehouse": WAREHOUSE,
     "spark.sql.shuffle.partitions": "1",
-    # As the job does with inputs as small as these (music_streams/transform/spark/spread.py)
+    # As the job does with inputs as small as these (music_streams/transform/spark/partitions.py)
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }

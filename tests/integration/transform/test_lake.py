@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 
 from music_streams.errors import LakeChanged
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS, FoundRows, Leaving, Pinned
-from music_streams.transform.spark.conditions import is_leaving, was_found
 from music_streams.transform.spark.lake import IcebergLake
+from music_streams.transform.spark.leaving_rows import is_leaving, was_found
 from music_streams.transform.table_state import TableState
 
 METADATA: dict[str, Any] = {

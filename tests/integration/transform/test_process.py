@@ -12,7 +12,7 @@ import pytest
 
 from music_streams.errors import LakeChanged, NoReferenceData
 from music_streams.load.items import read_rows
-from music_streams.state.removals import Removals
+from music_streams.state.removed_rows import Removals
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, SourceOutcome, Summary, read_result
 from music_streams.state.sources import Treatment
 from music_streams.transform import job

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from music_streams.state.run_files import Manifest, ManifestSource
 from music_streams.transform.spark import inputs, listens, reference, rows
-from music_streams.transform.spark.spread import gathered, spread
+from music_streams.transform.spark.partitions import gathered, spread
 from music_streams_cli import sample_data
 from tests.integration.transform import computed
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from music_streams.errors import TooManyMembers
-from music_streams.forget.packing import Unpacked
+from music_streams.forget.recompression import Unpacked
 from tests.differential import reading, strategies
 
 TEXT = "user_id,track_id\r\n7,é𝄞\n" * 50

@@ -9,7 +9,7 @@ import pytest
 from music_streams.errors import ForgetFailed
 from music_streams.state.run_files import Manifest, RunFolder, write_claimed
 from music_streams.transform import job
-from music_streams.transform.discretion import discreet
+from music_streams.transform.masked_errors import discreet
 from music_streams.transform.ports import Leaving
 from music_streams.transform.spark import job as spark_job
 from tests.integration.transform.directory_s3 import DirectoryS3

@@ -19,7 +19,7 @@ from boto3.s3.transfer import TransferConfig
 from music_streams.aws import objects
 from music_streams.aws.objects import Place
 from music_streams.errors import ArchiveMismatch, MusicStreamsError, TooManyMembers, Unreadable
-from music_streams.forget.packing import Unpacked
+from music_streams.forget.recompression import Unpacked
 from music_streams.forget.user_lines import UserLines
 from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.sources import Source

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from music_streams.aws.json_objects import read_json, write_json
+from music_streams.reconcile.field_types import well_typed
 from music_streams.reconcile.findings import Findings
 from music_streams.reconcile.plan import Plan, Repair
 from music_streams.reconcile.reconciler import Inspection
 from music_streams.reconcile.records import DayRecord
 from music_streams.reconcile.reports import Report, run_name
-from music_streams.reconcile.typed import well_typed
 from music_streams.state.sources import request_batch_id
 
 if TYPE_CHECKING:
