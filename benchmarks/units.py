@@ -33,7 +33,7 @@ from moto import mock_aws
 from samtranslator.yaml_helper import yaml_parse
 
 from music_streams.aws import clients
-from music_streams.aws.alerts import Alerts
+from music_streams.aws.alert_topic import Alerts
 from music_streams.cost import measured
 from music_streams.ingest.intake import Intake
 from music_streams.load.fence import Day, Fence

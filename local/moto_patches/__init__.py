@@ -4,7 +4,7 @@ Each patch is a function whose docstring names its reason; `apply` calls them al
 guard test per patch fails when a new moto makes it needless or moves what it replaces.
 """
 
-from local.moto_patches import deliveries, hosts, jobs, objects, queues, state_machines, tables
+from local.moto_patches import hosts, jobs, objects, queues, rule_targets, state_machines, tables
 from local.moto_patches.hooks import Hooks
 
 __all__ = ["Hooks", "apply"]
@@ -23,8 +23,8 @@ def apply(hooks: Hooks) -> None:
     queues.lock_queues()
     queues.look_up_retention()
     queues.leave_delivery_to_pollers()
-    deliveries.deliver_events(hooks)
-    deliveries.invoke_functions(hooks)
+    rule_targets.deliver_events(hooks)
+    rule_targets.invoke_functions(hooks)
     jobs.update_jobs()
     jobs.run_jobs(hooks)
     jobs.check_table_versions()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from music_streams import display
 from music_streams.aws import objects
-from music_streams.aws.alerts import Alerts, listed
+from music_streams.aws.alert_topic import Alerts, listed
 from music_streams.aws.clients import PARALLEL_CALLS
 from music_streams.aws.json_objects import write_json
 from music_streams.aws.objects import Place

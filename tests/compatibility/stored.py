@@ -27,7 +27,7 @@ from pyarrow import parquet
 
 from music_streams import clock
 from music_streams.aws import objects
-from music_streams.aws.alerts import Alerts
+from music_streams.aws.alert_topic import Alerts
 from music_streams.forget.progress import Deleted, Erased, read_erased, write_erased
 from music_streams.ingest.batches import Batches, Taken
 from music_streams.ingest.intake import Intake

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from music_streams.aws.alerts import MAX_LINE, MAX_MESSAGE_BYTES, Alerts
+from music_streams.aws.alert_topic import MAX_LINE, MAX_MESSAGE_BYTES, Alerts
 
 ROOT = Path(__file__).parents[2]
 SNS_LIMIT = 262_144  # bytes: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
@@ -105,5 +105,5 @@ def test_nothing_but_alerts_publishes_to_the_topic():
         for path in (ROOT / folder).rglob("*.py")
         if "TopicArn=" in path.read_text()
     ]
-    assert callers == ["music_streams/aws/alerts.py"]
+    assert callers == ["music_streams/aws/alert_topic.py"]
     assert not [path for path in (ROOT / "statemachine").iterdir() if "sns" in path.read_text().lower()]
