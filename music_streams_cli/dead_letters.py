@@ -83,8 +83,7 @@ def send_back(stack: Stack, letters: list[DeadLetter]) -> None:
                 sqs.send_message(QueueUrl=stack.output("ArrivalsQueueUrl"), MessageBody=letter.payload)
             else:
                 name = stack.output("RecordFailureFunctionName")
-                body = letter.payload.encode(errors="backslashreplace")  # half a surrogate pair goes back as it came
-                functions.invoke(FunctionName=name, InvocationType="Event", Payload=body)
+                functions.invoke(FunctionName=name, InvocationType="Event", Payload=letter.payload.encode())
         except ClientError as error:
             if error_code(error) not in _OF_THE_LETTER:
                 raise

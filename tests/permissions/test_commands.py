@@ -25,7 +25,7 @@ from music_streams.maintain import report
 from music_streams.maintain.report import UpkeepReport
 from music_streams.state.requests import Forget, Rebuild
 from music_streams.state.run_files import RunFolder
-from music_streams_cli import dead_letters, journey, maintenance, reconciliation, runs
+from music_streams_cli import dead_letters, journey, maintenance, reconciliation, registry, runs
 from music_streams_cli.app import app
 from tests.integration.cli.conftest import MACHINE, put_entry, stack
 from tests.integration.cli.pipeline import Pipeline
@@ -221,7 +221,8 @@ def ran(stack, template, tmp_path_factory) -> dict[str, Ran]:
 
 
 def test_the_page_names_every_command_and_its_policies():
-    names = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
+    made = registry.commands
+    names = {each.name for each in made.registered_commands} | {each.name for each in made.registered_groups}
     assert documented().keys() == names
     calling = {command for command, needed in documented().items() if needed}
     assert {shlex.split(line)[0] for line in LINES} == calling - WITHOUT_LINES

@@ -29,7 +29,7 @@ def content_of(world: World, source: Source) -> bytes | None:
 
 def put(world: World, key: str, content: bytes, status: Status | None, **attributes: object) -> Source:
     """A version that came to a status; None where the ledger does not know it."""
-    source = world.upload(content, key)
+    source = world.land(content, key)
     if status:
         world.put_entry(source, status, **attributes)
     return source

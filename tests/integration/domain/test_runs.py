@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from music_streams.errors import DamagedObject
 from music_streams.state.run_files import (
     Manifest,
     ManifestSource,
@@ -78,7 +79,7 @@ def test_a_manifest_with_a_user_or_a_day_that_is_none_is_refused(world, field, v
     manifest = {"batch_id": folder.batch_id, "sources": [], field: value}
     for name in ("manifest.json", "claimed-b-1.json"):
         world.s3.put_object(Bucket=LAKE, Key=folder.key(name), Body=json.dumps(manifest).encode())
-    with pytest.raises(ValueError, match="must be"):
+    with pytest.raises(DamagedObject, match="must be"):
         read_manifest(world.s3, folder)
-    with pytest.raises(ValueError, match="must be"):
+    with pytest.raises(DamagedObject, match="must be"):
         read_claimed(world.s3, folder, "b-1")

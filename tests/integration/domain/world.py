@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -101,13 +102,18 @@ class World:
         """A name that was not given before."""
         return f"{what}-{next(self._numbers)}"
 
-    def upload(self, content: bytes = GOOD, key: str = "") -> Source:
-        """A new object version in incoming/."""
+    def land(self, content: bytes = GOOD, key: str = "") -> Source:
+        """A new object version in incoming/, put this moment."""
         key = key or f"incoming/{self.name('streams')}.csv"
         version_id = self.s3.put_object(Bucket=LANDING, Key=key, Body=content)["VersionId"]
-        put = s3_backends[ACCOUNT]["aws"].get_object(LANDING, key, version_id)
-        put.last_modified = clock.parse(RECEIVED_AT).replace(tzinfo=None)
         return Source(LANDING, key, version_id, len(content), RECEIVED_AT)
+
+    def upload(self, content: bytes = GOOD, key: str = "") -> Source:
+        """The same, put at RECEIVED_AT, or as many microseconds later as keep the order of versions."""
+        source = self.land(content, key)
+        put = s3_backends[ACCOUNT]["aws"].get_object(LANDING, source.key, source.version_id)
+        put.last_modified = clock.parse(RECEIVED_AT).replace(tzinfo=None) + timedelta(microseconds=next(self._numbers))
+        return source
 
     def entry(self, source: Source) -> Entry:
         entry = self.ledger.entry(source.source_id)

@@ -27,7 +27,7 @@ MOVING = Window.of_moving()
 
 
 def landed(world: World) -> Source:
-    return world.upload()
+    return world.land()
 
 
 def idle(status: Status, **attributes: Any) -> Callable[[World], Source]:
@@ -384,7 +384,7 @@ def test_every_page_is_read(emptied, monkeypatch):
         status: [standing(world, status).source for _ in range(5)]
         for status in (Status.ARCHIVED, Status.FAILED, Status.QUARANTINED)
     }
-    sources["landed"] = [world.upload() for _ in range(5)]
+    sources["landed"] = [world.land() for _ in range(5)]
     pages: list[str] = []
 
     def small(params: dict[str, Any], model: Any, **_: Any) -> None:

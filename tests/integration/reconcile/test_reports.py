@@ -370,7 +370,7 @@ def test_who_waits_waits_for_what_moves_by_itself_and_for_nothing_else(world, st
     moving = [alive(world, Status.RUNNING).source, standing(world, Status.RECEIVED, updated_at=clock.now()).source]
     for status in (Status.FAILED, Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED, Status.VALID):
         standing(world, status)
-    landed = world.upload(key="incoming/just landed.csv")
+    landed = world.land(key="incoming/just landed.csv")
     expected = {source.source_id: source.key.rsplit("/", 1)[1] for source in moving}
     of_landed = {landed.source_id: "just_landed.csv"}
     assert waiting.in_flight(stack, "", 300) == expected | of_landed
