@@ -21,6 +21,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -152,11 +153,18 @@ class StateDir:
         """Lets others find the server."""
         write_json(self.server_file, asdict(record))
 
+    def _opened(self, name: str) -> IO[str]:
+        path = self.root / name
+        try:
+            return open(path, "w", opener=for_owner)
+        except OSError as error:
+            raise ServerError(f"{path} cannot be written ({error.strerror}): remove it if it is a link") from error
+
     @contextlib.contextmanager
     def exclusively(self) -> Iterator[None]:
         """Keeps a second `up` or `down` of the same cloud out. Raises ServerError when one is at work."""
         self.make()
-        with open(self.root / "lock", "w", opener=for_owner) as lock:
+        with self._opened("lock") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -165,8 +173,8 @@ class StateDir:
 
 
 def for_owner(path: str, flags: int) -> int:
-    """Open a file as `open` does; one that is new, only its owner may read."""
-    return os.open(path, flags, 0o600)
+    """Open a file as `open` does, but no link; one that is new, only its owner may read."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def make_folder(folder: Path) -> None:

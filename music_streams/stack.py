@@ -174,6 +174,8 @@ def _local_stack(state: Path) -> tuple[Stack | None, str]:
     """The local cloud's stack, or why there is none."""
     path = state / "stack.json"
     try:
+        if path.stat().st_uid != os.geteuid():
+            return None, f"{path} belongs to another user: it is not believed"
         record: dict[str, Any] = json.loads(path.read_text())
         endpoint, outputs = record["endpoint"], record["outputs"]
         session = boto3.Session(record["access_key_id"], record["secret_access_key"], region_name=record["region"])
@@ -208,18 +210,16 @@ def _listens(endpoint: str) -> bool:
 
 def _is_others(port: int) -> bool:
     """Whether a program of another user listens at a port of this machine; False where the system does not say."""
-    try:
-        lines = _SOCKETS.read_text().splitlines()[1:]
-    except FileNotFoundError:
-        return False
-    sockets = [line.split() for line in lines]
-    users = {int(uid) for _, local, _, state, _, _, _, uid, *_ in sockets if state == "0A" and local == _end(port)}
+    tables = (_SOCKETS, _SOCKETS.with_name("tcp6"))  # a socket of IPv6 may listen at IPv4's addresses too
+    sockets = [line.split() for table in tables if table.exists() for line in table.read_text().splitlines()[1:]]
+    ends = {_end("127.0.0.1", port), _end("0.0.0.0", port)}  # noqa: S104 - looked for, not bound
+    users = {int(uid) for _, local, _, state, _, _, _, uid, *_ in sockets if state == "0A" and local[-13:] in ends}
     return bool(users - {os.geteuid()})
 
 
-def _end(port: int) -> str:
-    """127.0.0.1 and a port as the kernel's table has them: the address is one number in the machine's byte order."""
-    return f"{int.from_bytes(socket.inet_aton('127.0.0.1'), sys.byteorder):08X}:{port:04X}"
+def _end(host: str, port: int) -> str:
+    """An address and port as the kernel's table has them: the address is one number in the machine's byte order."""
+    return f"{int.from_bytes(socket.inet_aton(host), sys.byteorder):08X}:{port:04X}"
 
 
 def _deployed_stack(name: str, endpoint: str | None) -> Stack:

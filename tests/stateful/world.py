@@ -273,7 +273,9 @@ class World:
             return []
         has_bad_key = entry.source.key.endswith(".txt")
         if status is Status.QUARANTINED:
-            assert has_bad_key or self._is_too_bad(entry, arrival), f"{name} is quarantined: {entry.reason}"
+            is_put_aside = entry.reason == "too_many_attempts" and Action.PUT_ASIDE in self._actions(source_id)
+            is_bad = has_bad_key or is_put_aside or self._is_too_bad(entry, arrival)
+            assert is_bad, f"{name} is quarantined: {entry.reason}"
             return []
         assert status is Status.ARCHIVED, f"{name} is {status}"
         assert not has_bad_key, f"{name} is archived"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _BYTES_PER_PARTITION = 16 * 1024 * 1024
+_MOST_PARTITIONS = 10_000  # 160 GB; the sizes of unread files are what an event said of them
 # What is persisted is kept for seconds: finding out how to press it takes longer than reading it.
 _UNCOMPRESSED = {"spark.sql.inMemoryColumnarStorage.compressed": "false"}
 _AS_ONE_TASK = {
@@ -31,7 +32,7 @@ _UNCOMPILED = {  # compiling code for some thousand rows takes longer than they 
 def _as_many(size: int, cores: int) -> dict[str, str]:
     return {
         # What is kept for several uses is not re-partitioned by adaptive execution: its partitions are set before.
-        "spark.sql.shuffle.partitions": str(max(size // _BYTES_PER_PARTITION, cores)),
+        "spark.sql.shuffle.partitions": str(min(max(size // _BYTES_PER_PARTITION, cores), _MOST_PARTITIONS)),
     }
 
 

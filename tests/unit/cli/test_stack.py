@@ -63,15 +63,19 @@ def test_a_cloud_that_has_stopped_is_told_as_such(tmp_path, endpoint):
     assert any(f"{gone}, where nothing answers" in line for line in raised.value.details)
 
 
+LOCALHOST = "0100007F" if sys.byteorder == "little" else "7F000001"
+
+
 @pytest.mark.parametrize(("uid", "is_found"), [(os.geteuid() + 1, False), (os.geteuid(), True)], ids=["other", "own"])
+@pytest.mark.parametrize("address", [LOCALHOST, "0" * 8, f"{'0' * 16}FFFF0000{LOCALHOST}", "0" * 32])
 def test_what_another_user_listens_with_at_the_port_of_a_stopped_cloud_is_not_asked(
-    tmp_path, endpoint, monkeypatch, uid, is_found
+    tmp_path, endpoint, monkeypatch, address, uid, is_found
 ):
     """It would be given the files that are put, and be believed."""
-    local = f"{'0100007F' if sys.byteorder == 'little' else '7F000001'}:{int(endpoint.rsplit(':', 1)[1]):04X}"
-    table = tmp_path / "tcp"
+    local = f"{address}:{int(endpoint.rsplit(':', 1)[1]):04X}"
+    table = tmp_path / ("tcp" if len(address) == 8 else "tcp6")
     table.write_text(f"  sl  local\n   0: {local} 00000000:0000 0A 0:0 00:0 0  {uid}        0 101 1 0 100 0 0 10 0\n")
-    monkeypatch.setattr("music_streams.stack._SOCKETS", table)
+    monkeypatch.setattr("music_streams.stack._SOCKETS", tmp_path / "tcp")
     if is_found:
         assert find_stack(environment=record(tmp_path, endpoint)).is_local
         return

@@ -52,3 +52,12 @@ def test_a_connection_is_of_others_only_where_the_table_says_so(tmp_path):
     assert not is_others(CLIENT, SERVER, table)
     table.write_text("")
     assert not is_others(CLIENT, SERVER, table)
+
+
+def test_a_socket_of_ipv6_that_reaches_the_same_address_is_found(tmp_path):
+    line = TABLE.splitlines()[3]
+    mapped = line.replace("0100007F", "0000000000000000FFFF00000100007F")
+    (tmp_path / "tcp").write_text(TABLE.replace(line, ""))
+    (tmp_path / "tcp6").write_text(f"  sl  local_address rem_address\n{mapped}\n")
+    assert is_others(CLIENT, SERVER, tmp_path / "tcp")
+    assert not is_own(CLIENT, SERVER, tmp_path / "tcp")

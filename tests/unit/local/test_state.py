@@ -139,3 +139,14 @@ def test_a_folder_that_others_may_write_to_is_refused_before_anything_is_written
     with pytest.raises(ServerError, match=r"others may write to .*chmod go-w"), StateDir(folder).exclusively():
         pass
     assert precious.read_text() == "kept"
+
+
+def test_a_link_that_others_left_is_not_followed(tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("kept")
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o700)
+    (folder / "lock").symlink_to(precious)
+    with pytest.raises(ServerError, match="remove it if it is a link"), StateDir(folder).exclusively():
+        pass
+    assert precious.read_text() == "kept"
