@@ -60,7 +60,7 @@ def airflow(airflow_cloud, tmp_path_factory) -> Airflow:
     dags = tmp_path_factory.mktemp("airflow-dags") / "dags"
     shutil.copytree(ROOT / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
     reconciler = dags / "reconcile_streams.py"
-    scheduled = 'schedule="*/15 * * * *"'
+    scheduled = 'schedule=f"*/{policy.RECONCILE_EVERY_MINUTES} * * * *"'
     assert reconciler.read_text().count(scheduled) == 1
     reconciler.write_text(reconciler.read_text().replace(scheduled, "schedule=None"))
     started = start_airflow(airflow_cloud, port, dags, ROOT / "plugins", ROOT)
