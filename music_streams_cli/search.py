@@ -26,8 +26,9 @@ _MOST_TOLD = 10  # files of one name
 def find_entries(stack: Stack, text: str, *, loosely: bool = True) -> list[Entry]:
     """The entries that are meant, the last received first; empty where there is none.
 
-    Whole ids are looked up. Anything else is searched for in the whole ledger: key, name or the beginning of an id,
-    else the end of a key, else, where it may be looked for loosely, a part of a key.
+    Whole ids are looked up, and to act on them no file may have that name. Anything else is searched for in the whole
+    ledger: key, name or the beginning of an id, else the end of a key, else, where it may be looked for loosely, a part
+    of a key.
 
     Raises:
         BadUsage: the text is blank.
@@ -36,7 +37,7 @@ def find_entries(stack: Stack, text: str, *, loosely: bool = True) -> list[Entry
     if not wanted:
         raise BadUsage("SOURCE is empty", next_steps=["music-streams status     lists the files that there are"])
     if re.fullmatch(rf"[0-9a-f]{{{ID_DIGITS}}}", wanted):
-        return [*_by_id(stack, wanted), *_named_like_an_execution(stack, text.strip(), wanted)]
+        return [*_by_id(stack, wanted), *([] if loosely else _named(stack, text.strip()))]
     matching: ConditionBase = Attr("key").contains(wanted)
     if is_id := re.fullmatch(rf"[0-9a-f]{{{_FEWEST_DIGITS},{ID_DIGITS}}}", wanted):
         matching |= Attr("source_id").begins_with(wanted) | Attr("batch_id").begins_with(wanted)
@@ -46,7 +47,7 @@ def find_entries(stack: Stack, text: str, *, loosely: bool = True) -> list[Entry
     by_id = [entry for entry in found if is_id and wanted not in entry.source.key]
     # Who puts files chooses their names: one that looks like the id of another file stands for neither alone.
     meant = [*exact, *by_id] or ending or (found if loosely else [])
-    return sorted(meant, key=lambda entry: (entry.source.received_at, entry.source.source_id), reverse=True)
+    return sorted(meant, key=lambda e: (e in by_id, e.source.received_at, e.source.source_id), reverse=True)
 
 
 def choose(stack: Stack, texts: Iterable[str], fits: Callable[[Entry], bool]) -> list[Entry]:
@@ -110,10 +111,8 @@ def _meant(stack: Stack, text: str, entries: list[Entry], fits: Callable[[Entry]
     )
 
 
-def _named_like_an_execution(stack: Stack, text: str, batch_id: str) -> list[Entry]:
-    """The files whose name is the text of an execution, which stand for neither alone."""
-    if not text.startswith(f"{batch_id}-"):
-        return []
+def _named(stack: Stack, text: str) -> list[Entry]:
+    """The files of a name that looks like an id or an execution: such a text stands for neither alone."""
     return [entry for entry in stack.ledger.search(Attr("key").contains(text)) if entry.source.name == text]
 
 

@@ -234,7 +234,7 @@ def _show_others(console: output.Screen, others: list[Entry]) -> None:
     output.show(console, "", f"{display.plural(len(others), 'more file')} like that:")
     for entry in others[:_OTHERS_SHOWN]:
         source = entry.source
-        output.show(console, f"  music-streams show {source.source_id[:8]}  {_at(source.received_at)}  {entry.status}")
+        output.show(console, f"  music-streams show {source.source_id}  {_at(source.received_at)}  {entry.status}")
 
 
 def _heading(name: str, words: str = "") -> list[RenderableType]:

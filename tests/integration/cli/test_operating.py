@@ -290,13 +290,14 @@ def test_a_name_of_several_files_is_asked_back(operate, stack):
     assert source("plain.csv").source_id in ended.stderr
 
 
-@pytest.mark.parametrize("name", ["{execution}", "{digits}", "a/{execution}"])
+@pytest.mark.parametrize("name", ["{execution}", "{digits}", "{source_id}", "{batch_id}", "a/{execution}"])
 def test_a_file_named_like_the_id_of_another_does_not_stand_for_it(operate, stack, pipeline, name):
     """Who puts files chooses their names, and operators take names from a list."""
     theirs = source("plain.csv")
     batch_id = "b" * 32
     put_entry(stack, theirs, status="ARCHIVED", updated_at=LONG_AGO, batch_id=batch_id)
-    named = name.format(execution=f"{batch_id}-1", digits=theirs.source_id[:8])
+    ids = {"execution": f"{batch_id}-1", "batch_id": batch_id, "source_id": theirs.source_id}
+    named = name.format(digits=theirs.source_id[:8], **ids)
     put_entry(stack, source(named), status="ARCHIVED", updated_at=LONG_AGO, batch_id="c" * 32)
     ended = operate("retract", named, "--yes")
     assert pipeline.asked == ([] if "/" not in name else [(Action.RETRACT, f"{batch_id}-1")])
