@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from music_streams.reconcile.findings import Findings
+from music_streams.reconcile.findings import FileFinding, Findings, State
 from tests.dashboard.conftest import ago
 from tests.dashboard.test_first_page import WINDOW, report
 
@@ -19,6 +19,15 @@ def test_it_tells_what_was_found_done_and_found_again(pipeline, browser):
     assert "no gaps, 10 OK" in page.text
     assert "1 MISSING, 1 day METRIC_DRIFT, 9 OK" in page.text
     assert "2 repairs" in page.text
+
+
+@pytest.mark.parametrize("received_at", ["", "zz", "\0"])
+def test_a_file_of_which_no_arrival_is_known_is_shown(pipeline, browser, received_at):
+    orphan = FileFinding("x" * 32, "archive/2026/11/22/x/a.csv", State.ORPHAN, "no source_id", received_at)
+    pipeline.reports.write(report(after=Findings(WINDOW, ago(2), {"ORPHAN": 1}, [orphan], [], ago(3))))
+    page = browser.get("/reconciliations/20261122T141800000Z")
+    assert "ORPHAN" in page.text
+    assert "arrived –" in page.text
 
 
 def test_a_dry_run_says_that_nothing_was_sent(pipeline, browser):

@@ -133,8 +133,11 @@ def _linked_sentence(health: Health, root: str) -> Markup:
 
 
 def _moment(told: str | datetime) -> str:
-    """``2026-11-21 21:03:25``; all are UTC, which the page says once."""
-    moment = clock.parse(told) if isinstance(told, str) else told
+    """``2026-11-21 21:03:25``; all are UTC, which the page says once. A dash where none is known, as of an orphan."""
+    try:
+        moment = clock.parse(told) if isinstance(told, str) else told
+    except ValueError:
+        return "–"
     return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
