@@ -55,7 +55,7 @@ def moto_server(listener: socket.socket, access_key_id: str, around: Callable[[W
         """Asked before a thread is made: others could hold thousands with connections that ask for nothing."""
         return not is_others(client, own)
 
-    server.verify_request = is_welcome  # type: ignore[assignment,method-assign]
+    server.verify_request = is_welcome  # type: ignore[assignment,method-assign]  # of this server alone; werkzeug makes its class
     return server
 
 

@@ -103,7 +103,7 @@ def find_sound_json(
 
 
 def _trouble(error: Exception) -> str:
-    """What is wrong. An error of Python's own may repeat a value: of these only the kind is told, or the field."""
+    """What is wrong. Python's own errors may repeat a value, so only their kind or the field is reported."""
     if isinstance(error, KeyError):
         return f"it lacks {error}"
     if type(error) is ValueError:

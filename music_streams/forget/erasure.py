@@ -130,7 +130,7 @@ class Erasure:
         Such a run has failed. The rows have left the lake with it: a later run finds none that tell of these sources.
 
         Of a run whose manifest is damaged nobody knows whom it was to forget. It is taken to have forgotten these users
-        too: to look through a file in vain costs a read, to pass one over may leave lines of theirs for ever.
+        too: to read a file without need costs a read, to skip one may leave their lines in it for ever.
 
         Raises:
             DamagedObject: a note of such a run cannot be read, so that some files that may hold lines of the users are

@@ -10,9 +10,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 _NAME = "erased.json"
-_WHAT_TO_DO = (
-    "delete it: every file is looked through again then, and those that were deleted whole are told of no more"
-)
+_WHAT_TO_DO = "delete it: every file is read again then, and those that were deleted whole are not reported again"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 Each step may be repeated. A message is taken from the queue only when all is done; after a crash it comes back, and the
 ledger tells how far its source had come:
 
-* RECEIVED, lease expired: claimed anew and judged again;
+* RECEIVED, lease expired: claimed again and validated again;
 * RECEIVED, lease running: another delivery of the same event is at work, and *its* message is still in the queue,
   because the lease is shorter than the queue's visibility: this one may go;
 * VALID for longer than the lease: its manifest is written; start the execution (its name makes a second start

@@ -1,4 +1,4 @@
-"""What an invocation brings to a running execution: sources that were taken, and runs that wait for their start."""
+"""What an invocation starts: batches of the sources that it took, and executions whose manifest is written."""
 
 from dataclasses import dataclass, field
 

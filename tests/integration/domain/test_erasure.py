@@ -606,12 +606,18 @@ def test_a_file_that_is_slow_beside_others_and_in_time_alone_is_cleared(world, m
     assert noted(world, folder) == {"done": sorted(each.source_id for each in (slow, heavy))}
 
 
-def test_a_file_that_comes_late_in_an_invocation_is_not_set_against_what_is_left_of_it(world, monkeypatch):
-    clock = Clock()
+def two_slices(world) -> list[Source]:
+    """Two quarantined files, each so large by its entry that it is a slice of its own."""
     sources = [kept(world, status=Status.QUARANTINED) for _ in range(2)]
-    for source in sources:  # each a slice of its own
+    for source in sources:
         large = Source(LANDING, source.key, source.version_id, 60 * MIB, RECEIVED_AT)
         world.put_entry(large, Status.QUARANTINED, archive_key=source.kept_key("quarantine"))
+    return sources
+
+
+def test_a_file_that_comes_late_in_an_invocation_is_not_set_against_what_is_left_of_it(world, monkeypatch):
+    clock = Clock()
+    sources = two_slices(world)
     keys = [source.kept_key("quarantine") for source in sources]
     reading_slowly(monkeypatch, clock, dict.fromkeys(keys, FILE_SECONDS / 500))  # each takes most of the time
     folder = asked(world)
@@ -622,10 +628,7 @@ def test_a_file_that_comes_late_in_an_invocation_is_not_set_against_what_is_left
 
 def test_no_file_is_begun_once_the_time_is_over(world, monkeypatch):
     clock = Clock()
-    sources = [kept(world, status=Status.QUARANTINED) for _ in range(2)]
-    for source in sources:  # each a slice of its own
-        large = Source(LANDING, source.key, source.version_id, 60 * MIB, RECEIVED_AT)
-        world.put_entry(large, Status.QUARANTINED, archive_key=source.kept_key("quarantine"))
+    sources = two_slices(world)
     keys = [source.kept_key("quarantine") for source in sources]
     reading_slowly(monkeypatch, clock, dict.fromkeys(keys, FILE_SECONDS / 50))
     folder = asked(world)
