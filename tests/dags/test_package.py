@@ -67,9 +67,9 @@ def test_the_dashboard_is_mounted_and_nothing_else_is_taken_for_a_plugin(unpacke
 def test_the_package_imports_where_only_airflows_requirements_are(unpacked, tmp_path):
     script = (
         "import json, airflow.settings\n"
-        "from music_streams.reconcile import drafts, reconciler\n"
+        "from music_streams.reconcile import reconciler, report_drafts\n"
         "from music_streams_airflow.dashboard import app\n"
-        "print(json.dumps([drafts.__file__, app.__file__]))"
+        "print(json.dumps([reconciler.__file__, report_drafts.__file__, app.__file__]))"
     )
     for file in answer(
         unpacked, tmp_path, "-c", f"import sys; sys.path.append({str(unpacked / 'plugins')!r})\n{script}"
