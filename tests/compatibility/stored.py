@@ -124,7 +124,7 @@ def steady_clock() -> Iterator[None]:
 
 
 def moment(tick: int) -> str:
-    """RepairKind the steady clock says when it is asked for the n-th time."""
+    """What the steady clock says when it is asked for the n-th time."""
     return f"2024-06-26T08:10:{tick:02}.000Z"
 
 
@@ -277,7 +277,7 @@ _AGAIN: dict[str, Any] = {"execution_arn": "", "reason": "", "started_at": "", "
 
 
 def _again(entry: Entry, tick: int, treatment: Treatment) -> Entry:
-    """RepairKind a renewed entry is."""
+    """What a renewed entry is."""
     at = moment(tick)
     return replace(entry, status=Status.VALID, updated_at=at, validated_at=at, attempt=2, treatment=treatment, **_AGAIN)
 
@@ -570,7 +570,7 @@ def _published_event(world: World) -> Document:
 
 
 def _reason(world: World, document: Document) -> object:
-    """RepairKind is beside a quarantined file, found from the ledger's entry."""
+    """What is beside a quarantined file, found from the ledger's entry."""
     world.put_object(document)
     entry = Entry(PACKED, Status.QUARANTINED, ARRIVED, 1, archive_key=PACKED.kept_key("quarantine"))
     stack: Any = SimpleNamespace(s3=world.s3)
@@ -590,7 +590,7 @@ def _removed(world: World, document: Document) -> object:
 
 
 def _removed_before(world: World, document: Document) -> object:
-    """RepairKind the execution that is followed has removed."""
+    """What the execution that is followed has removed."""
     world.put_object(document)
     failed = f"{BATCH}-1"
     Removals(world.s3, LAKE).note(failed, "note", {PLAYS.source_id: {DAY}}, None)
@@ -606,7 +606,7 @@ def _pinned(world: World) -> None:
 
 
 def _reference_of(world: World, document: Document) -> object:
-    """RepairKind a repeat of the run, or another run, reads: version, and where the songs and users lie."""
+    """What a repeat of the run, or another run, reads: version, and where the songs and users lie."""
     world.put_object(document)
     spark = MagicMock()
     reference = ReferenceData(spark, world.s3, LANDING, set, FOLDER, EXECUTION, "another run").read()
@@ -753,7 +753,7 @@ def _fence(world: World) -> Document:
 
 
 def _behind_fence(world: World, document: Document) -> object:
-    """RepairKind a fence makes of an older run, of a newer one that has lost a genre, and what is left then."""
+    """What a fence makes of an older run, of a newer one that has lost a genre, and what is left then."""
     world.put_item(document)
     for pk, sk in (("GENRE#pop", f"DAY#{DAY}"), ("COUNTRY#FR", f"DAY#{DAY}"), ("GENRE#unlisted", f"DAY#{DAY}")):
         world.dynamodb.put_item(TableName=METRICS, Item={"pk": pk, "sk": sk, "version": 7, "lake_uuid": "lake-1"})
@@ -939,7 +939,7 @@ def _upkeep(world: World, document: Document) -> object:
 
 
 def _draft(world: World, document: Document) -> object:
-    """RepairKind the steps that come later make of the draft, beside what they find of the others."""
+    """What the steps that come later make of the draft, beside what they find of the others."""
     drafts = _drafted(world)
     world.put_object(document)
     return drafts.report("me", dry_run=False, is_asked=True)
@@ -1059,7 +1059,7 @@ def _call(world: World, folder: str, given: dict[str, Any]) -> Any:
 
 
 def _before(world: World, step: str) -> None:
-    """RepairKind stands when a step begins."""
+    """What stands when a step begins."""
     if step == "Claim sources":
         _bring(world, PLAYS, _validate)
         write_manifest(world.s3, FOLDER, Manifest(BATCH, [_listed(PLAYS)]))
@@ -1072,7 +1072,7 @@ def _before(world: World, step: str) -> None:
 
 @cache
 def _walked(world: World) -> dict[str, Document]:
-    """RepairKind the state machine gives each step, and what it answers; jobs are not run."""
+    """What the state machine gives each step, and what it answers; jobs are not run."""
     execution = state_machine.Execution(ARN, {"manifest": FOLDER.manifest_uri})
     found = {}
     for step in state_machine.STEPS:
@@ -1148,7 +1148,7 @@ def _started(script: str, arguments: dict[str, str], patched: dict[str, Any]) ->
 
 
 def _transform_run(_: World, document: Document) -> object:
-    """RepairKind the transform is about, and whether its run is found by the name of the execution."""
+    """What the transform is about, and whether its run is found by the name of the execution."""
     run = MagicMock()
     numbers = {"--max_rejected_ratio": "0.2", "--max_days_per_file": "1000", "--publish_track_metrics": "true"}
     assert numbers.keys() <= document.keys()
@@ -1182,7 +1182,7 @@ def _start(world: World) -> Document:
 
 
 def _failure(world: World, document: Document) -> object:
-    """RepairKind becomes of an execution's file when it fails: all that is known of it are its name and input."""
+    """What becomes of an execution's file when it fails: all that is known of it are its name and input."""
     _bring(world, PLAYS, _validate, _run)
     write_manifest(world.s3, FOLDER, Manifest(BATCH, [_listed(PLAYS)]))
     detail = {
