@@ -1100,7 +1100,7 @@ def _step(step: str, answer: Document, *later: str) -> Stored:
             ledger = _ledger(world)
             ledger.publish(ledger.entries([PLAYS.source_id])[PLAYS.source_id], GOOD)
         answered = _call(world, _FUNCTIONS[step], document["input"])
-        # RepairKind the state machine of an execution in flight takes of an answer must be there.
+        # What the state machine of an execution in flight takes of an answer must be there.
         assert {name: answered[name] for name in document["taken"]} == document["taken"]
         entries = _ledger(world).entries([PLAYS.source_id, PACKED.source_id])
         return answered, {source_id: entry.status for source_id, entry in entries.items()}

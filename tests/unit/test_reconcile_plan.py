@@ -1,4 +1,4 @@
-"""RepairKind to repair: the worst and oldest first, no more than so many, and nothing that could do harm."""
+"""What to repair: the worst and oldest first, no more than so many, and nothing that could do harm."""
 
 import json
 from typing import Any
@@ -169,7 +169,7 @@ def test_only_a_day_whose_lake_is_there_and_quiet_is_rebuilt(state):
     assert plan(findings(days=[DayFinding("2024-06-25", state)]), AT, 10) == Plan([])
 
 
-# ── RepairKind is found, in words ──
+# ── What is found, in words ──
 
 
 def test_the_sentence_tells_the_worst_first():
