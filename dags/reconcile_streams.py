@@ -1,7 +1,7 @@
 """On a schedule: prove that what arrived was published and that the metrics are right, and repair gaps.
 
 Waits until what is on its way has settled, looks, plans, asks for repairs through the pipeline's own queue, waits for
-them, looks again, and writes a report. Red where a gap is left. What each step means: docs/operate.md.
+them, looks again, and writes a report. Red where a gap is left. What each step means: docs/runbooks.md.
 """
 
 from datetime import datetime, timedelta
@@ -109,7 +109,7 @@ def reconcile_streams() -> None:
         report, records = drafts.report(context["run_id"], dry_run=is_dry, is_asked=bool(asked))
         uri = reconciler.report(report, records)
         if not (report.is_whole or is_dry):
-            raise AirflowFailException(f"{report.findings.sentence}: see {uri}, and docs/operate.md for what to do")
+            raise AirflowFailException(f"{report.findings.sentence}: see {uri}, and docs/runbooks.md for what to do")
         return uri
 
     planned = plan()

@@ -1,10 +1,12 @@
-"""The runbooks of docs/operate.md, as tests read them."""
+"""The pages for operators, and the runbooks of docs/runbooks.md, as tests read them."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-DOC = (Path(__file__).parents[1] / "docs" / "operate.md").read_text()
+_DOCS = Path(__file__).parents[1] / "docs"
+RUNBOOKS_PAGE = (_DOCS / "runbooks.md").read_text()
+DOC = RUNBOOKS_PAGE + (_DOCS / "airflow.md").read_text()
 
 
 @dataclass(frozen=True)
@@ -13,9 +15,9 @@ class Runbook:
 
     symptom: str
     meaning: str
-    look: str
-    act: str
-    proof: str
+    check: str
+    fix: str
+    verify: str
 
 
 def commands(part: str) -> list[str]:
@@ -27,8 +29,8 @@ def commands(part: str) -> list[str]:
 
 
 def _runbooks() -> dict[str, Runbook]:
-    text = DOC.partition("\n## 5. Runbooks\n")[2].partition("\n## ")[0]
-    parts = r"\*\*Symptom\.\*\*(.*?)\*\*Meaning\.\*\*(.*?)\*\*Look\.\*\*(.*?)\*\*Act\.\*\*(.*?)\*\*Proof\.\*\*(.*)"
+    text = RUNBOOKS_PAGE.partition("\n## 2. Runbooks\n")[2].partition("\n## ")[0]
+    parts = r"\*\*Symptom\.\*\*(.*?)\*\*Meaning\.\*\*(.*?)\*\*Check\.\*\*(.*?)\*\*Fix\.\*\*(.*?)\*\*Verify\.\*\*(.*)"
     found = {}
     for section in re.split(r"^### ", text, flags=re.MULTILINE)[1:]:
         title, _, body = section.partition("\n")

@@ -144,7 +144,7 @@ class Reconciler:
         alerts = Alerts(self.stack.client("sns"), self.stack.output("AlertsTopicArn"))
         alerts.send(
             f"music-streams: reconciliation: {report.findings.sentence}",
-            [*listed(news), f"All of it: {uri}", "What to do: docs/operate.md, or music-streams reconcile"],
+            [*listed(news), f"All of it: {uri}", "What to do: docs/runbooks.md, or music-streams reconcile"],
         )
 
     def _taker(self) -> FileTaker:

@@ -1,4 +1,4 @@
-"""The runbooks of docs/operate.md, walked: an incident is brought about, the page's own commands end it.
+"""The runbooks of docs/runbooks.md, walked: an incident is brought about, the page's own commands end it.
 
 Not walked are `Files are late`, which takes a backlog of a quarter of an hour, and Airflow's part of `The reconciler is
 overdue`: here Airflow is down from the start. Commands of `aws` are left out, as no such program is installed.
@@ -160,15 +160,15 @@ def newcomer(cloud, tmp_path_factory) -> Operator:
 @pytest.fixture(scope="module")
 def without_songs(newcomer) -> Entry:
     """A file that came before any songs, after the walk."""
-    runbook = RUNBOOKS["Songs are missing, or came late"]
+    runbook = RUNBOOKS["Songs are missing, or arrived late"]
     put = newcomer.put("early.csv", listens())
     failed = newcomer.comes_to(put, Status.FAILED)
     assert failed.reason == "no_reference_data"
     name = failed.execution_arn.rpartition(":")[2]
     newcomer.hears(runbook, "music-streams: execution EXECUTION FAILED", EXECUTION=name)
-    assert "early.csv" in well(newcomer(runbook.look, FILE="early.csv"))
-    well(newcomer(runbook.act, **{"SONGS.csv": "first.csv"}))
-    assert "early.csv" not in well(newcomer(runbook.proof))
+    assert "early.csv" in well(newcomer(runbook.check, FILE="early.csv"))
+    well(newcomer(runbook.fix, **{"SONGS.csv": "first.csv"}))
+    assert "early.csv" not in well(newcomer(runbook.verify))
     return newcomer.comes_to(put, Status.ARCHIVED)
 
 
@@ -183,42 +183,42 @@ def test_a_file_that_came_before_all_songs_is_counted(without_songs):
 
 
 def test_rows_whose_songs_came_late_are_counted(operator):
-    runbook = RUNBOOKS["Songs are missing, or came late"]
+    runbook = RUNBOOKS["Songs are missing, or arrived late"]
     put = operator.put("parked.csv", listens(LATER))
     assert operator.comes_to(put, Status.ARCHIVED).rejected == {"unknown_track": ROWS}
-    assert "parked.csv" in well(operator(runbook.look, FILE="parked.csv"))
-    well(operator(runbook.act, **{"SONGS.csv": "later.csv"}))
-    assert "parked.csv" not in well(operator(runbook.proof))
+    assert "parked.csv" in well(operator(runbook.check, FILE="parked.csv"))
+    well(operator(runbook.fix, **{"SONGS.csv": "later.csv"}))
+    assert "parked.csv" not in well(operator(runbook.verify))
     assert operator.comes_to(put, attempt=2).rows_accepted == ROWS
 
 
 def test_a_file_of_bad_rows_is_put_again_mended(operator):
-    runbook = RUNBOOKS["A file was put aside"]
+    runbook = RUNBOOKS["A file was quarantined"]
     put = operator.put("bad.csv", listens(dirty=0.5))
     operator.comes_to(put, Status.QUARANTINED)
     operator.hears(runbook, "music-streams: too_many_bad_rows: FILE", FILE="bad.csv")
-    assert "bad.csv" in well(operator(runbook.look, FILE="bad.csv"))
+    assert "bad.csv" in well(operator(runbook.check, FILE="bad.csv"))
     (operator.folder / "mended.csv").write_bytes(listens())
-    well(operator(runbook.act, only="put", **{"MENDED.csv": "mended.csv"}))
+    well(operator(runbook.fix, only="put", **{"MENDED.csv": "mended.csv"}))
     # The move to the archive comes a moment after the metrics.
-    assert re.match(r"incoming/mended\.csv  (PUBLISHED|ARCHIVED)\n", well(operator(runbook.proof, FILE="mended.csv")))
+    assert re.match(r"incoming/mended\.csv  (PUBLISHED|ARCHIVED)\n", well(operator(runbook.verify, FILE="mended.csv")))
 
 
 def test_a_file_that_fails_three_times_is_put_aside_and_released(operator):
-    runbook = RUNBOOKS["A file was put aside"]
+    runbook = RUNBOOKS["A file was quarantined"]
     put = operator.put("unlucky.csv", listens())
     for attempt in range(1, ATTEMPTS_BEFORE_QUARANTINE + 1):
         operator.fails(put, attempt)
         if attempt < ATTEMPTS_BEFORE_QUARANTINE:
             operator.archived(f"lucky-{attempt}.csv")
-            well(operator(RUNBOOKS["Runs fail"].act, more=("--no-wait",)))
-    repaired = well(operator(RUNBOOKS["Metrics are wrong, or lost"].act, only="reconcile"))
+            well(operator(RUNBOOKS["Runs fail"].fix, more=("--no-wait",)))
+    repaired = well(operator(RUNBOOKS["Metrics are wrong, or lost"].fix, only="reconcile"))
     entry = operator.comes_to(put)
     assert (entry.status, entry.reason) == (Status.QUARANTINED, "too_many_attempts"), repaired
     operator.hears(runbook, "music-streams: too_many_attempts: FILE", FILE="unlucky.csv")
-    assert "too_many_attempts" in well(operator(runbook.look, FILE="unlucky.csv"))
-    well(operator(runbook.act, only="quarantine release", FILE="unlucky.csv"))
-    well(operator(runbook.proof, FILE="unlucky.csv"))
+    assert "too_many_attempts" in well(operator(runbook.check, FILE="unlucky.csv"))
+    well(operator(runbook.fix, only="quarantine release", FILE="unlucky.csv"))
+    well(operator(runbook.verify, FILE="unlucky.csv"))
     assert operator.comes_to(put, Status.ARCHIVED).rows_accepted == ROWS
 
 
@@ -227,9 +227,9 @@ def test_what_failed_goes_on_once_the_cause_is_mended(operator):
     failed = operator.fails(operator.put("stopped.csv", listens()))
     name = failed.execution_arn.rpartition(":")[2]
     operator.hears(runbook, "music-streams: execution EXECUTION FAILED", EXECUTION=name, FAILED="ABORTED")
-    assert "stopped.csv" in well(operator(runbook.look, FILE="stopped.csv"))
-    well(operator(runbook.act))
-    proof = well(operator(runbook.proof))
+    assert "stopped.csv" in well(operator(runbook.check, FILE="stopped.csv"))
+    well(operator(runbook.fix))
+    proof = well(operator(runbook.verify))
     assert "nothing stands still" in proof
     assert "none failed" in proof
 
@@ -240,9 +240,9 @@ def test_a_dead_letter_goes_back(operator):
         put = operator.put("dead.csv", listens())
     url = operator.stack.outputs["ArrivalsDeadLetterQueueUrl"]
     operator.stack.client("sqs").send_message(QueueUrl=url, MessageBody=event_of(operator.stack, put))
-    assert "dead.csv" in well(operator(runbook.look))
-    well(operator(runbook.act))
-    assert "no dead letters" in well(operator(runbook.proof))
+    assert "dead.csv" in well(operator(runbook.check))
+    well(operator(runbook.fix))
+    assert "no dead letters" in well(operator(runbook.verify))
     assert operator.comes_to(put).status is Status.ARCHIVED
 
 
@@ -269,10 +269,10 @@ def test_a_file_whose_event_was_lost_comes_in(operator):
     with lost_events(operator.stack):
         put = operator.put("unheard.csv", listens())
     at_once = ("--idle", "0")  # the page's five minutes are over
-    assert "its event never came" in said(operator(runbook.look, only="redrive", more=at_once))
-    well(operator(runbook.act, more=at_once))
+    assert "its event never came" in said(operator(runbook.check, only="redrive", more=at_once))
+    well(operator(runbook.fix, more=at_once))
     operator.comes_to(put, Status.ARCHIVED)
-    proof = well(operator(runbook.proof, FILE="unheard.csv"))
+    proof = well(operator(runbook.verify, FILE="unheard.csv"))
     assert "ARCHIVED" in proof
     assert "no gaps" in proof
 
@@ -284,11 +284,11 @@ def test_a_wrong_item_is_made_right(operator):
         Key=key, UpdateExpression="SET listen_count = :n", ExpressionAttributeValues={":n": 1}
     )
     today = str(datetime.now(UTC).date())
-    look = said(operator(runbook.look, DAY=today))
+    look = said(operator(runbook.check, DAY=today))
     assert "1 day METRIC_DRIFT" in look
     assert "listen_count is 1, the lake says" in look
-    well(operator(runbook.act, only="reconcile"))
-    assert "no gaps" in well(operator(runbook.proof))
+    well(operator(runbook.fix, only="reconcile"))
+    assert "no gaps" in well(operator(runbook.verify))
     assert items(operator.stack) == before
 
 
@@ -297,8 +297,8 @@ def test_a_lost_table_is_filled_again(operator):
     with operator.stack.metrics.batch_writer() as table:
         for item in scan_items(operator.stack.metrics):
             table.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
-    well(operator(runbook.act, only="rebuild"))
-    assert "no gaps" in well(operator(runbook.proof))
+    well(operator(runbook.fix, only="rebuild"))
+    assert "no gaps" in well(operator(runbook.verify))
     assert items(operator.stack) == before
 
 
@@ -317,20 +317,20 @@ def test_a_lost_lake_is_made_again(operator):
         operator.stack.client("glue").delete_table(DatabaseName=DATABASE, Name=table)
     for key in Lake(operator.stack).files("warehouse/"):
         operator.stack.s3.delete_object(Bucket=operator.stack.lake_bucket, Key=key)
-    assert "LAKE_LOST" in said(operator(runbook.look))
-    well(operator(runbook.act))
-    assert "no gaps" in well(operator(runbook.proof, DAY=str(datetime.now(UTC).date())))
+    assert "LAKE_LOST" in said(operator(runbook.check))
+    well(operator(runbook.fix))
+    assert "no gaps" in well(operator(runbook.verify, DAY=str(datetime.now(UTC).date())))
     assert items(operator.stack) == before
 
 
 def test_a_file_of_scattered_days_leaves_and_is_put_again(operator):
-    runbook = RUNBOOKS["A run recomputes many days"]
+    runbook = RUNBOOKS["A run recomputed many days"]
     put = operator.archived("scattered.csv")
-    assert "scattered.csv" in well(operator(runbook.look, FILE="scattered.csv"))
+    assert "scattered.csv" in well(operator(runbook.check, FILE="scattered.csv"))
     (operator.folder / "right.csv").write_bytes(listens())
-    well(operator(runbook.act, FILE="scattered.csv", **{"MENDED.csv": "right.csv"}))
+    well(operator(runbook.fix, FILE="scattered.csv", **{"MENDED.csv": "right.csv"}))
     assert operator.comes_to(put, Status.RETRACTED)
-    proof = well(operator(runbook.proof, FILE="scattered.csv", **{"MENDED.csv": "right.csv"}))
+    proof = well(operator(runbook.verify, FILE="scattered.csv", **{"MENDED.csv": "right.csv"}))
     assert "RETRACTED" in proof
     assert re.search("PUBLISHED|ARCHIVED", proof)
 
@@ -340,12 +340,12 @@ def test_a_wrong_file_leaves_and_a_user_is_forgotten(operator):
     put = operator.archived("wrong.csv")
     user = str(CATALOGUE.user_ids[0])
     words = {"FILE": "wrong.csv", "USER": user}
-    well(operator(runbook.look, **words))
-    well(operator(runbook.act, only="retract", **words))
+    well(operator(runbook.check, **words))
+    well(operator(runbook.fix, only="retract", **words))
     assert operator.comes_to(put, Status.RETRACTED)
     assert items(operator.stack) == before
-    well(operator(runbook.act, only="forget", **words))
-    proof = well(operator(runbook.proof, **words))
+    well(operator(runbook.fix, only="forget", **words))
+    proof = well(operator(runbook.verify, **words))
     assert "RETRACTED" in proof
     assert "no gaps" in proof
     assert items(operator.stack) != before
@@ -357,8 +357,8 @@ def test_maintenance_that_failed_is_done_by_hand(operator):
     glue, job = operator.stack.client("glue"), operator.stack.outputs["MaintainJobName"]
     glue.start_job_run(JobName=job, Arguments={"--rejected_rows_days": "many"})
     operator.hears(runbook, "music-streams: maintain-lake FAILED")
-    assert "listens" in well(operator(runbook.act))
-    [quiet] = [line for line in well(operator(runbook.proof)).splitlines() if line.startswith("listens")]
+    assert "listens" in well(operator(runbook.fix))
+    [quiet] = [line for line in well(operator(runbook.verify)).splitlines() if line.startswith("listens")]
     for before, after in re.findall(r"([\d,]+) → ([\d,]+)", quiet):
         assert before == after
 
@@ -367,10 +367,10 @@ def test_without_airflow_a_reconciliation_by_hand_repairs_and_reports(operator):
     runbook = RUNBOOKS["The reconciler is overdue"]
     put = operator.put("unwatched.csv", listens())
     operator.fails(put)
-    assert "1 FAILED" in said(operator(runbook.look))
-    well(operator(runbook.act, DAY=str(datetime.now(UTC).date())))
+    assert "1 FAILED" in said(operator(runbook.check))
+    well(operator(runbook.fix, DAY=str(datetime.now(UTC).date())))
     assert operator.comes_to(put).status is Status.ARCHIVED
-    assert "metrics checked" in well(operator(runbook.proof))
+    assert "metrics checked" in well(operator(runbook.verify))
     report = Reports(operator.stack.s3, operator.stack.lake_bucket).latest()
     assert report
     assert report.is_whole

@@ -42,7 +42,7 @@ __all__ = ["stack"]
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-OPERATIONS = (DOCS / "operations.md").read_text()
+OPERATIONS = (DOCS / "cli.md").read_text()
 STACK = "streams-test"
 REGION = "eu-west-1"
 ENDED = MACHINE.replace(":stateMachine:", ":execution:") + ":over-1"
@@ -160,7 +160,7 @@ def template() -> Template:
 
 
 def documented() -> dict[str, list[str]]:
-    """By command, what docs/operations.md says that it needs."""
+    """By command, what docs/cli.md says that it needs."""
     table = OPERATIONS.split("| command | policies |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
     return {
@@ -249,7 +249,7 @@ def test_every_policy_that_a_command_names_is_needed(ran, template):
 # ── The AWS CLI ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 # On other pages commands are those of who deploys and administers the account, or of who turns the decision down.
-OF_OPERATORS = ["operate.md", "operations.md", "telemetry.md", "maintenance.md"]
+OF_OPERATORS = ["runbooks.md", "cli.md", "telemetry.md", "maintenance.md"]
 OTHERS = {"deploy.md", "local-cloud.md", "019-maintenance-is-a-job-of-ours.md"}
 LOG_GROUPS = {"/aws/lambda/music-streams": "FunctionLogs"}
 
@@ -280,7 +280,7 @@ def test_every_page_with_commands_of_the_aws_cli_says_whose_they_are():
     pages = {page.name for page in DOCS.rglob("*.md") if lines_of_aws(page)}
     assert pages <= {*OF_OPERATORS, *OTHERS}
     assert len(AWS_LINES) > 3
-    assert "the commands of `aws` on this page need OperatorPolicyArn" in (DOCS / "operate.md").read_text()
+    assert "the commands of `aws` on this page need OperatorPolicyArn" in (DOCS / "runbooks.md").read_text()
 
 
 @pytest.mark.parametrize("line", AWS_LINES)
@@ -294,7 +294,7 @@ def test_operators_may_give_the_commands_of_the_aws_cli(template, line):
 @pytest.mark.parametrize("group", ["/aws-glue/jobs/output", "/aws-glue/python-jobs/error"])
 def test_operators_may_query_the_logs_of_jobs(template, line, group):
     [(action, resource)] = needed_by(f"aws logs {line} --log-group-name {group}")
-    assert group in (DOCS / "operate.md").read_text()
+    assert group in (DOCS / "runbooks.md").read_text()
     assert allows(policy_statements(template, "OperatorPolicy"), action, resource)
 
 

@@ -199,10 +199,3 @@ def test_cfn_lint_accepts_the_consumers_template(tmp_path):
     command = [Path(sys.executable).with_name("cfn-lint"), path]
     lint = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path)
     assert lint.returncode == 0, lint.stdout
-
-
-def test_what_the_page_links_to_exists():
-    links = re.findall(r"\]\(([^)#]+)", PAGE)
-    assert links
-    for link in links:
-        assert (ROOT / "docs" / link).exists(), link

@@ -115,8 +115,8 @@ def test_waits_of_a_dag_fit_into_its_timeout():
 
 
 def test_the_page_has_a_row_for_every_value():
-    section = (ROOT / "docs" / "operate.md").read_text().split("\n## 8. Policy", 1)[1].split("\n## ", 1)[0]
-    rows = re.findall(r"^\| `([A-Z_]+)` \| ([\d.,]+) \| (\w*) \|", section, re.MULTILINE)
+    page = (ROOT / "docs" / "thresholds.md").read_text()
+    rows = re.findall(r"^\| `([A-Z_]+)` \| ([\d.,]+) \| (\w*) \|", page, re.MULTILINE)
     named = {name: parameter(name) if parameter(name) in PARAMETERS else "" for name in VALUES}
     assert rows == [
         (name, f"{value}" if isinstance(value, str) else f"{value:,}", named[name]) for name, value in VALUES.items()
@@ -125,30 +125,34 @@ def test_the_page_has_a_row_for_every_value():
 
 SENTENCES = {
     "README.md": [f"every {policy.RECONCILE_EVERY_MINUTES} minutes, and is never in the way"],
-    "docs/operate.md": [
+    "docs/airflow.md": [
         f"S[every {policy.RECONCILE_EVERY_MINUTES} minutes]",
         f"Every {policy.RECONCILE_EVERY_MINUTES} minutes, one run at a time",
         f"deadline: {policy.RECONCILE_OVERDUE_MINUTES} minutes",
         f"is not done {policy.RECONCILE_OVERDUE_MINUTES} minutes after it was queued",
+        f"failed fewer than AttemptsBeforeQuarantine ({policy.ATTEMPTS_BEFORE_QUARANTINE}) times",
+        f"a file that failed AttemptsBeforeQuarantine ({policy.ATTEMPTS_BEFORE_QUARANTINE}) times is left",
+        f"a rebuild of up to {policy.DAYS_PER_REBUILD} days is one; none: MaxRepairs ({policy.MAX_REPAIRS})",
+        f"none: StallSeconds ({policy.STALL_SECONDS} s)",
+        f"waits for files in flight, {policy.SETTLE_WAIT_MINUTES} minutes at most",
+        f"until each is finished, {policy.REPAIR_WAIT_MINUTES} minutes at most",
+        f"waits up to {policy.FAILURE_RECORDED_MINUTES} minutes until the pipeline has recorded",
+        f"| `wait_for_files` | {policy.BACKFILL_WAIT_HOURS} hours at most |",
+    ],
+    "docs/runbooks.md": [
         f"in the last StallSeconds ({policy.STALL_SECONDS} s) | waits up to {policy.SETTLE_WAIT_MINUTES} minutes",
         f"not published within LatencySlaSeconds ({policy.LATENCY_SLA_SECONDS} s)",
         f"**LatencySlaSeconds ({policy.LATENCY_SLA_SECONDS} s) from a file's arrival",
         f"over which AttemptsBeforeQuarantine ({policy.ATTEMPTS_BEFORE_QUARANTINE}) attempts failed",
-        f"failed fewer than AttemptsBeforeQuarantine ({policy.ATTEMPTS_BEFORE_QUARANTINE}) times",
-        f"a file that failed AttemptsBeforeQuarantine ({policy.ATTEMPTS_BEFORE_QUARANTINE}) times is left",
-        f"it failed AttemptsBeforeQuarantine ({policy.ATTEMPTS_BEFORE_QUARANTINE}) times or more",
+        f"AttemptsBeforeQuarantine ({policy.ATTEMPTS_BEFORE_QUARANTINE}) or more attempts failed",
         f"after AttemptsBeforeQuarantine ({policy.ATTEMPTS_BEFORE_QUARANTINE}) attempts",
-        f"a rebuild of up to {policy.DAYS_PER_REBUILD} days is one; none: MaxRepairs ({policy.MAX_REPAIRS})",
-        f"none: StallSeconds ({policy.STALL_SECONDS} s)",
-        f"StallSeconds ({policy.STALL_SECONDS} s) after it landed",
-        f"waits for files on their way, {policy.SETTLE_WAIT_MINUTES} minutes at most",
-        f"until each has come to its end, {policy.REPAIR_WAIT_MINUTES} minutes at most",
-        f"waits up to {policy.FAILURE_RECORDED_MINUTES} minutes until the pipeline has recorded",
-        f"| `wait_for_files` | {policy.BACKFILL_WAIT_HOURS} hours at most |",
+        f"at least StallSeconds ({policy.STALL_SECONDS} s) after it landed",
+        f"did not finish in {policy.RECONCILE_OVERDUE_MINUTES} minutes",
     ],
-    "docs/operations.md": [
+    "docs/cli.md": [
         f"`--timeout` seconds ({policy.COMMAND_WAIT_SECONDS} by default)",
-        f"(by default StallSeconds, {policy.STALL_SECONDS} s: validate's time-out)",
+        f"(by default StallSeconds, {policy.STALL_SECONDS} s: validate's timeout)",
+        f"from the lake and publishes them: {policy.DAYS_PER_REBUILD} days a run",
     ],
     "docs/telemetry.md": [
         f"over LatencySlaSeconds ({policy.LATENCY_SLA_SECONDS} s) twice",
@@ -175,7 +179,7 @@ def test_deployers_read_the_defaults_of_parameters():
 
 
 def test_pages_and_help_texts_say_today_and_yesterday():
-    assert policy.WINDOW_DAYS == 2, "the texts of reconcile, its DAG and docs/operate.md say today and yesterday"
+    assert policy.WINDOW_DAYS == 2, "the texts of reconcile, its DAG and docs/airflow.md say today and yesterday"
 
 
 @pytest.mark.parametrize("path", PRODUCT, ids=lambda path: str(path.relative_to(ROOT)))

@@ -101,7 +101,7 @@ def log_groups(template: Template) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("page", "heading"), [("telemetry.md", "## 4. Logs"), ("operate.md", "## 6. Follow one file through the logs")]
+    ("page", "heading"), [("telemetry.md", "## 4. Logs"), ("runbooks.md", "## 5. Follow one file through the logs")]
 )
 def test_a_page_sends_readers_to_the_log_groups_that_hold_the_lines_of_the_jobs(template, page, heading):
     section = (ROOT / "docs" / page).read_text().split(heading, 1)[1].split("\n## ", 1)[0]

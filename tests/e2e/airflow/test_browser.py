@@ -1,6 +1,6 @@
 """What an operator does in Airflow's pages, in a browser: log in, look, reconcile, backfill three days.
 
-The pictures of docs/operate.md come from here: run with SCREENSHOTS=docs/images (docs/testing.md).
+The pictures of docs/airflow.md come from here: run with SCREENSHOTS=docs/images (docs/testing.md).
 """
 
 import os

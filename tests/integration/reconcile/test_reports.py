@@ -183,7 +183,7 @@ def test_what_is_wrong_is_told_to_the_operators(world, stack):
         "FAILED: incoming/x.csv (x.csv000): failed: no_luck",
         f"METRIC_DRIFT: {DAY}: its items are not what the lake says",
         "All of it: s3://lake/reports/reconcile/2026-11-22/20261122T041500123Z.json",
-        "What to do: docs/operate.md, or music-streams reconcile",
+        "What to do: docs/runbooks.md, or music-streams reconcile",
     ]
 
 

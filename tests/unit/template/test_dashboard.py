@@ -103,7 +103,7 @@ def test_it_shows_every_function_and_every_dead_letter_queue(widgets, resources)
 @pytest.mark.parametrize(("hours", "left_out"), [("0", {"NoArrivalsAlarm"}), ("24", set())])
 def test_it_begins_with_every_alarm_that_there_is(translated, hours, left_out):
     heading, first, *_ = body(translated, hours)["widgets"]
-    assert "healthy" in heading["properties"]["markdown"]
+    assert "Pipeline health" in heading["properties"]["markdown"]
     alarms = set(of_type(translated["Resources"], "AWS::CloudWatch::Alarm")) - left_out
     assert sorted(first["properties"]["alarms"]) == sorted(f"{name}.Arn" for name in alarms)
 
@@ -113,14 +113,14 @@ def test_its_parts_come_in_order(widgets):
     assert headings == [
         f"## {title}"
         for title in (
-            "Is it healthy?",
+            "Pipeline health",
             "Arrivals and publications",
-            "Lateness",
+            "Latency",
             "Rejected",
             "Runs",
             "Functions",
             "Queues",
-            "What costs",
+            "Cost drivers",
             "What to do",
         )
     ]

@@ -1,4 +1,4 @@
-"""The examples of docs/operations.md, and of the operators' help texts, are accepted as they stand."""
+"""The examples of docs/cli.md, and of the operators' help texts, are accepted as they stand."""
 
 import re
 import shlex
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-DOC = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
+DOC = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
 GOLDEN = Path(__file__).parent / "golden"
 OPERATING = ("redrive", "replay", "retract", "rebuild", "forget", "quarantine", "dlq", "maintain")
 HELP = "\n".join(path.read_text() for name in OPERATING for path in sorted(GOLDEN.glob(f"help {name}*.txt")))
