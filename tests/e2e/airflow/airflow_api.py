@@ -3,7 +3,9 @@
 import json
 import time
 import urllib.request
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote
@@ -50,6 +52,16 @@ class Airflow:
         """Starts a run of a DAG, gives its id."""
         run = self.api("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf or {}})
         return str(run["dag_run_id"])
+
+    def backfills(self, dag_id: str, days: Collection[date]) -> list[str] | None:
+        """The runs of a DAG that backfill these days; None until each day has one."""
+        listed = self.api("GET", f"dags/{dag_id}/dagRuns?run_type=backfill&order_by=-id&limit=10")["dag_runs"]
+        ours = [run["dag_run_id"] for run in listed if run["logical_date"][:10] in set(map(str, days))]
+        return ours if len(ours) == len(days) else None
+
+    def succeed(self, dag_id: str, run_id: str, seconds: float = 420) -> None:
+        """Wait for a run, on a busy machine; it must succeed."""
+        assert self.wait(dag_id, run_id, seconds) == "success", self.story(dag_id, run_id)
 
     def wait(self, dag_id: str, run_id: str, seconds: float = 180) -> str:
         """How a run ended: success or failed; the last state that was seen where it did not end in time."""

@@ -106,7 +106,7 @@ def test_a_retraction_that_dies_after_its_deletion_still_reaches_the_metrics(wor
 def test_a_loader_that_dies_half_way_leaves_nothing_behind(world, victims):
     day, killed, written_until = world.new_day(), set[int](), ""
     put = world.put_alone("crashes/half loaded.csv", file(9, day))
-    execution = world.entry(put).execution_arn.rsplit(":", 1)[-1]
+    execution = world.execution_of(put)
     for _ in range(TRIES):
         loader = victims.run(LOAD, execution, frozenset(killed))
         awaited(partial(world.has_items_since, day, written_until), 300, every=0.02)
