@@ -8,9 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from samtranslator.yaml_helper import yaml_parse
@@ -24,28 +23,17 @@ DEFINITION = "statemachine/process_streams.asl.yaml"
 Findings = dict[Path, list[str]]
 
 
-@dataclass(frozen=True)
-class Copy:
-    """A folder with the files that the gate reads."""
+class Copy(NamedTuple):
+    """The files that the gate reads, in a folder."""
 
-    folder: Path
-
-    @property
-    def template(self) -> Path:
-        return self.folder / "template.yaml"
-
-    @property
-    def machine(self) -> Path:
-        return self.folder / DEFINITION
-
-    @property
-    def translated(self) -> Path:
-        return self.folder / "translated.json"
+    template: Path
+    machine: Path
+    translated: Path
 
 
 def make_copy(folder: Path, change: Change) -> Copy:
     """The project's template and state machine with a change."""
-    copy = Copy(folder)
+    copy = Copy(folder / "template.yaml", folder / DEFINITION, folder / "translated.json")
     template, machine = deepcopy(_originals())
     template["Resources"][MACHINE] = {"Properties": machine}
     change(template["Resources"])

@@ -107,13 +107,12 @@ def _denies_put(template: Template, bucket: str, asked: dict[str, str], *, keys_
 
 def _condition(statement: dict[str, Any], *, keys_are_named: bool) -> dict[str, Any]:
     """The condition of a statement, where keys of producers are named or not."""
-    condition: dict[str, Any] = statement["Condition"]
+    condition = statement["Condition"]
     if "Fn::If" not in condition:
         return condition
     name, where_it_holds, otherwise = condition["Fn::If"]
     assert name == "HasProducerKeys"
-    chosen: dict[str, Any] = where_it_holds if keys_are_named else otherwise
-    return chosen
+    return where_it_holds if keys_are_named else otherwise
 
 
 def _holds(operator: str, given: str | None, values: list[str]) -> bool:
