@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from local.airflow_home import USER
 
+PATIENCE = 420.0  # seconds for a run of a DAG on a busy machine
 _ENDED = {"success", "failed"}
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -59,13 +60,13 @@ class Airflow:
         ours = [run["dag_run_id"] for run in listed if run["logical_date"][:10] in set(map(str, days))]
         return ours if len(ours) == len(days) else None
 
-    def succeed(self, dag_id: str, run_id: str, seconds: float = 420) -> None:
-        """Wait for a run, on a busy machine; it must succeed."""
-        assert self.wait(dag_id, run_id, seconds) == "success", self.story(dag_id, run_id)
+    def succeed(self, dag_id: str, run_id: str) -> None:
+        """Wait for a run, which must succeed."""
+        assert self.wait(dag_id, run_id) == "success", self.story(dag_id, run_id)
 
-    def wait(self, dag_id: str, run_id: str, seconds: float = 180) -> str:
+    def wait(self, dag_id: str, run_id: str) -> str:
         """How a run ended: success or failed; the last state that was seen where it did not end in time."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PATIENCE
         while (state := self._run(dag_id, run_id)["state"]) not in _ENDED and time.monotonic() < deadline:
             time.sleep(0.3)
         return str(state)

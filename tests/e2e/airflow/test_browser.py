@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
 from music_streams_cli import sample_data
-from tests.e2e.airflow.airflow_api import Airflow
+from tests.e2e.airflow.airflow_api import PATIENCE, Airflow
 from tests.e2e.conftest import awaited
 from tests.e2e.faults.world import CATALOGUE, World
 
@@ -26,7 +26,6 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
 ]
 
-PATIENCE = 420.0  # seconds for a run of a DAG on a busy machine
 PAGE_PATIENCE = 60_000.0  # milliseconds for what a page shows once it has its data
 # It runs as root in continuous integration, and is to speak to nobody but Airflow.
 _SILENCED = ("gpu", "quic", "background-networking", "component-update", "sync")

@@ -14,7 +14,7 @@ from music_streams.reconcile.reports import Report, Reports
 from music_streams.stack import Stack
 from music_streams.state.statuses import Status
 from music_streams_cli import sample_data
-from tests.e2e.airflow.airflow_api import Airflow
+from tests.e2e.airflow.airflow_api import PATIENCE, Airflow
 from tests.e2e.conftest import awaited
 from tests.e2e.faults.jobs import change_job
 from tests.e2e.faults.victims import TRANSFORM, Victims, kill
@@ -23,7 +23,6 @@ from tests.oracle import differences
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-PATIENCE = 420.0  # seconds for a run of a DAG on a busy machine
 NOW = {"grace_seconds": 0}
 
 
@@ -40,17 +39,9 @@ def victims(airflow_cloud) -> Victims:
 @pytest.fixture
 def no_triage(airflow) -> Iterator[None]:
     """Failed executions wait for the reconciler."""
-    with paused(airflow, "on_execution_failed"):
-        yield
-
-
-@contextlib.contextmanager
-def paused(airflow: Airflow, dag_id: str) -> Iterator[None]:
-    airflow.api("PATCH", f"dags/{dag_id}", {"is_paused": True})
-    try:
-        yield
-    finally:
-        airflow.api("PATCH", f"dags/{dag_id}", {"is_paused": False})
+    airflow.api("PATCH", "dags/on_execution_failed", {"is_paused": True})
+    yield
+    airflow.api("PATCH", "dags/on_execution_failed", {"is_paused": False})
 
 
 @contextlib.contextmanager
@@ -67,12 +58,12 @@ def lost_events(stack: Stack) -> Iterator[None]:
 @contextlib.contextmanager
 def broken_jobs(stack: Stack) -> Iterator[None]:
     """No run of the transform succeeds meanwhile."""
-    ratio = _argument(stack, "--max_rejected_ratio")
+    job = stack.client("glue").get_job(JobName=stack.outputs["TransformJobName"])["Job"]
     change_job(stack, "TransformJobName", {"--max_rejected_ratio": "nonsense"})
     try:
         yield
     finally:
-        change_job(stack, "TransformJobName", {"--max_rejected_ratio": ratio})
+        change_job(stack, "TransformJobName", {"--max_rejected_ratio": job["DefaultArguments"]["--max_rejected_ratio"]})
 
 
 def streams(day: date, seed: int, rows: int = 200) -> bytes:
@@ -89,7 +80,7 @@ def check_days(world: World, *days: date) -> None:
 def reconcile(airflow: Airflow, stack: Stack, expected: str = "success", **params: Any) -> Report:
     """The report of a run by hand."""
     run_id = airflow.trigger("reconcile_streams", {**NOW, **params})
-    state = airflow.wait("reconcile_streams", run_id, PATIENCE)
+    state = airflow.wait("reconcile_streams", run_id)
     assert state == expected, airflow.story("reconcile_streams", run_id)
     report = Reports(stack.s3, stack.lake_bucket).latest()
     assert report is not None
@@ -156,7 +147,7 @@ def test_files_of_a_killed_run_are_tried_again_without_waiting_for_the_schedule(
     assert entry.failures == 0
     world.check_archived(put)
     runs = airflow.api("GET", "dags/on_execution_failed/dagRuns?order_by=-id&limit=1")["dag_runs"]
-    assert airflow.wait("on_execution_failed", runs[0]["dag_run_id"], PATIENCE) == "success"
+    airflow.succeed("on_execution_failed", runs[0]["dag_run_id"])
 
 
 def test_a_repair_that_fails_turns_the_run_red_and_the_next_one_mends_it(world, airflow, stack, no_triage):
@@ -230,13 +221,8 @@ def test_a_backfill_runs_the_files_of_each_day_again_side_by_side(world, airflow
 
 def test_a_backfill_by_hand_needs_a_day(airflow, world):
     run_id = airflow.trigger("backfill_streams")
-    assert airflow.wait("backfill_streams", run_id, PATIENCE) == "failed"
+    assert airflow.wait("backfill_streams", run_id) == "failed"
     assert "which day?" in airflow.story("backfill_streams", run_id)
-
-
-def _argument(stack: Stack, name: str) -> str:
-    job = stack.client("glue").get_job(JobName=stack.outputs["TransformJobName"])["Job"]
-    return str(job["DefaultArguments"][name])
 
 
 def _set(stack: Stack, source_id: str, name: str, value: str | int) -> None:

@@ -40,8 +40,8 @@ def break_runs(world: World, victims: Victims, put: Journey, strike_at: Sequence
     """Kill one run after the other, redrive what fails thereby; gives the names of the executions."""
     attempt, executions, killed = world.entry(put).attempt, [], set[int]()
     for number, moment in enumerate(strike_at, start=1):
-        entry = world.come_to(put, Status.RUNNING, attempt=attempt)
-        executions.append(entry.execution_arn.rsplit(":", 1)[-1])
+        world.come_to(put, Status.RUNNING, attempt=attempt)
+        executions.append(world.execution_of(put))
         killed.add(kill_at(moment, world.lake, victims, executions[-1], frozenset(killed)))
         if number % TRIES == 0:
             entry = world.come_to(put, Status.FAILED, attempt=attempt)
