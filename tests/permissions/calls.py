@@ -34,11 +34,8 @@ def needs(service: str, operation: str, params: Params, logical: Callable[[str],
         return list(_dynamodb(operation, params, logical))
     if service == "glue" and operation in _CATALOGUE_OPERATIONS:
         return list(_glue_catalogue(operation, params, logical))
-    resource = _RESOURCES.get((service, operation))
-    if resource is None:
-        raise AssertionError(f"{service} {operation}: teach tests/permissions/calls.py what it needs")
-    action = _IAM_ACTIONS.get(operation, operation)
-    return [Need(f"{_IAM_NAMES.get(service, service)}:{action}", resource(params, logical))]
+    action = f"{_IAM_NAMES.get(service, service)}:{_IAM_ACTIONS.get(operation, operation)}"
+    return [Need(action, _resource(service, operation, params, logical))]
 
 
 def needs_of_missing(service: str, operation: str, resource: str) -> list[Need]:
@@ -63,46 +60,30 @@ _IAM_ACTIONS = {
     "ChangeMessageVisibilityBatch": "ChangeMessageVisibility",
     "Invoke": "InvokeFunction",
 }
-
-
-def _of_stack(params: Params, logical: Callable[[str], str]) -> str:
-    """A call that names a stack is authorised for all stacks that have or had the name, whose ids are not asked for."""
-    return f"stack/{logical(params['StackName'])}/*"
-
-
-def _of_queue(params: Params, logical: Callable[[str], str]) -> str:
-    return logical(params["QueueUrl"])
-
-
-def _of_job(params: Params, logical: Callable[[str], str]) -> str:
-    return f"job/{logical(params['JobName'])}"
-
-
-def _of_execution(params: Params, logical: Callable[[str], str]) -> str:
-    return _execution(params["executionArn"], logical)
-
-
-_RESOURCES: dict[tuple[str, str], Callable[[Params, Callable[[str], str]], str]] = {
-    ("sns", "Publish"): lambda p, logical: logical(p["TopicArn"]),
-    ("cloudformation", "DescribeStacks"): _of_stack,
-    ("lambda", "Invoke"): lambda p, logical: logical(p["FunctionName"]),
-    ("sqs", "SendMessageBatch"): _of_queue,
-    ("sqs", "SendMessage"): _of_queue,
-    ("sqs", "ReceiveMessage"): _of_queue,
-    ("sqs", "DeleteMessage"): _of_queue,
-    ("sqs", "ChangeMessageVisibility"): _of_queue,
-    ("sqs", "ChangeMessageVisibilityBatch"): _of_queue,
-    ("sqs", "GetQueueAttributes"): _of_queue,
-    ("stepfunctions", "ListExecutions"): lambda p, logical: logical(p["stateMachineArn"]),
-    ("stepfunctions", "StartExecution"): lambda p, logical: logical(p["stateMachineArn"]),
-    ("stepfunctions", "DescribeExecution"): _of_execution,
-    ("stepfunctions", "GetExecutionHistory"): _of_execution,
-    ("events", "PutEvents"): lambda _p, _: "event-bus/default",
-    ("glue", "StartJobRun"): _of_job,
-    ("glue", "GetJobRun"): _of_job,
-    ("glue", "GetJobRuns"): _of_job,
-    ("glue", "BatchStopJobRun"): _of_job,
+_QUEUE_OPERATIONS = {"SendMessageBatch", "SendMessage", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes"}
+_QUEUE_OPERATIONS |= {"ChangeMessageVisibility", "ChangeMessageVisibilityBatch"}
+# By service: operations, the parameter that names their resource, and how an ARN of it reads.
+_OPERATIONS = {
+    "sns": ({"Publish"}, "TopicArn", "{}"),
+    # A call that names a stack is authorised for all stacks that have or had the name, whose ids are not asked for.
+    "cloudformation": ({"DescribeStacks"}, "StackName", "stack/{}/*"),
+    "lambda": ({"Invoke"}, "FunctionName", "{}"),
+    "sqs": (_QUEUE_OPERATIONS, "QueueUrl", "{}"),
+    "stepfunctions": ({"ListExecutions", "StartExecution"}, "stateMachineArn", "{}"),
+    "glue": ({"StartJobRun", "GetJobRun", "GetJobRuns", "BatchStopJobRun"}, "JobName", "job/{}"),
 }
+_EXECUTION_OPERATIONS = {"DescribeExecution", "GetExecutionHistory"}
+
+
+def _resource(service: str, operation: str, params: Params, logical: Callable[[str], str]) -> str:
+    if (service, operation) == ("events", "PutEvents"):
+        return "event-bus/default"
+    if service == "stepfunctions" and operation in _EXECUTION_OPERATIONS:
+        machine, name = params["executionArn"].replace(":execution:", ":stateMachine:").rsplit(":", 1)
+        return f"execution:{logical(machine)}:{name}"
+    operations, parameter, form = _OPERATIONS.get(service, (set[str](), "", ""))
+    assert operation in operations, f"{service} {operation}: teach tests/permissions/calls.py what it needs"
+    return form.format(logical(params[parameter]))
 
 
 _CATALOGUE_OPERATIONS = {"GetDatabase", "GetTable", "CreateTable", "UpdateTable"}
@@ -115,11 +96,6 @@ def _glue_catalogue(operation: str, params: Params, logical: Callable[[str], str
     yield Need(f"glue:{operation}", f"database/{database}")
     if operation != "GetDatabase":
         yield Need(f"glue:{operation}", f"table/{database}/{table}")
-
-
-def _execution(arn: str, logical: Callable[[str], str]) -> str:
-    machine, name = arn.replace(":execution:", ":stateMachine:").rsplit(":", 1)
-    return f"execution:{logical(machine)}:{name}"
 
 
 _S3_OBJECT_ACTIONS = {
@@ -161,8 +137,7 @@ def _s3(operation: str, params: Params, logical: Callable[[str], str]) -> Iterat
         for each in params["Delete"]["Objects"]:
             yield Need(_of_version("s3:DeleteObject", each), f"{bucket}/{each['Key']}")
         return
-    if operation not in _S3_OBJECT_ACTIONS:
-        raise AssertionError(f"s3 {operation}: teach tests/permissions/calls.py what it needs")
+    assert operation in _S3_OBJECT_ACTIONS, f"s3 {operation}: teach tests/permissions/calls.py what it needs"
     for action in _S3_OBJECT_ACTIONS[operation]:
         yield Need(_of_version(action, params), f"{bucket}/{params['Key']}")
     if params.get("Tagging"):

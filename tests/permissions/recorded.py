@@ -30,9 +30,8 @@ def asked(state: StateDir, logical_ids: Mapping[str, str]) -> dict[str, list[Nee
         needed = needs(service, operation, parameters, logical_ids.__getitem__)
         found[call["job"]] += needed
         if call.get("missing"):
-            found[call["job"]] += [
-                more for need in needed for more in needs_of_missing(service, operation, need.resource)
-            ]
+            for need in needed:
+                found[call["job"]] += needs_of_missing(service, operation, need.resource)
     return dict(found)
 
 

@@ -35,8 +35,9 @@ def _matches(text: str, pattern: str) -> bool:
 
 def _holds(condition: dict[str, Any], context: Context) -> bool:
     for operator, wanted in condition.items():
-        if operator not in {"StringLike", "ForAllValues:StringLike"}:
-            raise AssertionError(f"{operator}: teach tests/permissions/statements.py")
+        assert operator in {"StringLike", "ForAllValues:StringLike"}, (
+            f"{operator}: teach tests/permissions/statements.py"
+        )
         for key, patterns in wanted.items():
             values = context.get(key, [])
             if operator == "StringLike" and not values:

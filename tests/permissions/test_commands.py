@@ -19,7 +19,6 @@ from botocore import xform_name
 from moto.stepfunctions.models import stepfunctions_backends
 from typer.testing import CliRunner
 
-from checks.translate import translated as translate
 from local.aws import ACCOUNT
 from music_streams.maintain import report
 from music_streams.maintain.report import UpkeepReport
@@ -40,8 +39,7 @@ from tests.template import Template
 
 __all__ = ["stack"]
 
-ROOT = Path(__file__).parents[2]
-DOCS = ROOT / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 OPERATIONS = (DOCS / "cli.md").read_text()
 STACK = "streams-test"
 REGION = "eu-west-1"
@@ -154,11 +152,6 @@ class Ran:
     acts: Acts
 
 
-@pytest.fixture(scope="module")
-def template() -> Template:
-    return translate(ROOT / "template.yaml")
-
-
 def documented() -> dict[str, list[str]]:
     """By command, what docs/cli.md says that it needs."""
     table = OPERATIONS.split("| command | policies |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
@@ -203,10 +196,9 @@ def ran(stack, template, tmp_path_factory) -> dict[str, Ran]:
     with quickly(tmp_path_factory.mktemp("operator")):
         for line in LINES:
             arrange(stack)
+            of_run = {"execution_arn": ENDED, "updated_at": LONG_AGO, "batch_id": "b" * 32}
             for name, status in (("late.csv", "PUBLISHED"), ("stuck.csv", "RUNNING"), ("working.csv", "RUNNING")):
-                put_entry(
-                    stack, source(name), status=status, execution_arn=ENDED, updated_at=LONG_AGO, batch_id="b" * 32
-                )
+                put_entry(stack, source(name), status=status, **of_run)
             is_about_letters = line.startswith("dlq")
             if is_about_letters:
                 put(stack, LETTERS)

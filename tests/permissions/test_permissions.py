@@ -75,10 +75,15 @@ def test_a_call_that_nobody_described_is_no_silent_pass():
         needs("s3", "RestoreObject", {"Bucket": "lake", "Key": "a"}, logical)
 
 
-@mock_aws
-def test_a_call_that_is_not_granted_is_refused_and_noted():
-    s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
-    s3.create_bucket(Bucket="lake")
+@pytest.fixture
+def s3():
+    with mock_aws():
+        client = boto3.client("s3", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+        client.create_bucket(Bucket="lake")
+        yield client
+
+
+def test_a_call_that_is_not_granted_is_refused_and_noted(s3):
     s3.put_object(Bucket="lake", Key="runs/a", Body=b"a")
     with acting([READ_RUNS], {"lake": "LakeBucket"}) as acts:
         assert s3.get_object(Bucket="lake", Key="runs/a")["Body"].read() == b"a"
@@ -89,11 +94,8 @@ def test_a_call_that_is_not_granted_is_refused_and_noted():
     assert s3.get_object(Bucket="lake", Key="runs/a")["Body"].read() == b"a"
 
 
-@mock_aws
 @pytest.mark.parametrize(("condition", "code"), [({}, "404"), (LIST_RUNS["Condition"], "AccessDenied")])
-def test_a_missing_object_is_told_only_to_who_may_list_without_a_prefix(condition, code):
-    s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
-    s3.create_bucket(Bucket="lake")
+def test_a_missing_object_is_told_only_to_who_may_list_without_a_prefix(s3, condition, code):
     listing = {**LIST_RUNS, "Condition": condition}
     with acting([READ_RUNS, listing], {"lake": "LakeBucket"}), pytest.raises(ClientError) as raised:
         s3.head_object(Bucket="lake", Key="runs/gone")

@@ -2,11 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
-from pathlib import Path
 
-import pytest
-
-from checks.translate import translated as translate
 from music_streams.reader import MetricsReader
 from tests.integration.cli.conftest import stack
 from tests.permissions.acting import acting
@@ -14,15 +10,9 @@ from tests.permissions.statements import policy_statements, unused
 
 __all__ = ["stack"]
 
-ROOT = Path(__file__).parents[2]
 
-
-@pytest.fixture(scope="module")
-def statements():
-    return policy_statements(translate(ROOT / "template.yaml"), "MetricsReaderPolicy")
-
-
-def test_every_read_of_the_reader_is_granted_and_nothing_else_is(stack, statements):
+def test_every_read_of_the_reader_is_granted_and_nothing_else_is(stack, template):
+    statements = policy_statements(template, "MetricsReaderPolicy")
     reader: MetricsReader = stack.reader
     first, last = date(2024, 6, 24), date(2024, 6, 25)
     reads: list[Callable[[], object]] = [

@@ -1,11 +1,9 @@
 """A reconciliation calls only what OperatorPolicy and ReconcilerPolicy grant together."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from checks.translate import translated as translate
 from music_streams.reconcile import backfill, waiting
 from music_streams.reconcile.days import DayJudge
 from music_streams.reconcile.plan import plan
@@ -18,21 +16,16 @@ from tests.integration.domain.world import FILES, LAKE, LANDING, METRICS
 from tests.integration.reconcile.conftest import world
 from tests.integration.reconcile.stage import WINDOW, MemoryLake, stack_of
 from tests.permissions.acting import acting
+from tests.permissions.statements import policy_statements
 
 __all__ = ["world"]
 
-ROOT = Path(__file__).parents[2]
 AT = "2026-11-22T00:00:00.000Z"
 
 
 @pytest.fixture(scope="module")
-def statements():
-    resources = translate(ROOT / "template.yaml")["Resources"]
-    return [
-        statement
-        for policy in ("OperatorPolicy", "ReconcilerPolicy")
-        for statement in resources[policy]["Properties"]["PolicyDocument"]["Statement"]
-    ]
+def statements(template):
+    return policy_statements(template, "OperatorPolicy", "ReconcilerPolicy")
 
 
 @pytest.fixture
@@ -71,9 +64,8 @@ def test_a_reconciliation_from_look_to_report(world, stack, statements, logical_
         waiting.unsettled(stack, asked)
         waiting.in_flight(stack, "", 0)
         backfill.replays(stack.ledger, DAY)
-        reconciler.report(
-            Report("20261122T000000000Z", "test", dry_run=False, before=look.findings, after=None), look.records
-        )
+        report = Report("20261122T000000000Z", "test", dry_run=False, before=look.findings, after=None)
+        reconciler.report(report, look.records)
         assert Reports(stack.s3, LAKE).latest()
     assert asked
     assert acts.refused == []

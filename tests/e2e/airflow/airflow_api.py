@@ -3,13 +3,16 @@
 import json
 import time
 import urllib.request
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote
 
 from local.airflow_home import USER
 
+PATIENCE = 420.0  # seconds for a run of a DAG on a busy machine
 _ENDED = {"success", "failed"}
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -51,9 +54,19 @@ class Airflow:
         run = self.api("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf or {}})
         return str(run["dag_run_id"])
 
-    def wait(self, dag_id: str, run_id: str, seconds: float = 180) -> str:
+    def backfills(self, dag_id: str, days: Collection[date]) -> list[str] | None:
+        """The runs of a DAG that backfill these days; None until each day has one."""
+        listed = self.api("GET", f"dags/{dag_id}/dagRuns?run_type=backfill&order_by=-id&limit=10")["dag_runs"]
+        ours = [run["dag_run_id"] for run in listed if run["logical_date"][:10] in set(map(str, days))]
+        return ours if len(ours) == len(days) else None
+
+    def succeed(self, dag_id: str, run_id: str) -> None:
+        """Wait for a run, which must succeed."""
+        assert self.wait(dag_id, run_id) == "success", self.story(dag_id, run_id)
+
+    def wait(self, dag_id: str, run_id: str) -> str:
         """How a run ended: success or failed; the last state that was seen where it did not end in time."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PATIENCE
         while (state := self._run(dag_id, run_id)["state"]) not in _ENDED and time.monotonic() < deadline:
             time.sleep(0.3)
         return str(state)

@@ -11,6 +11,7 @@ import pytest
 
 from local.airflow_home import AirflowHome
 from local.state import StateDir
+from music_streams.stack import Stack, find_stack
 from tests.e2e.airflow.airflow_api import Airflow
 from tests.e2e.conftest import ROOT, running_cloud
 
@@ -28,22 +29,9 @@ def start_airflow(
     state: Path, port: int, dags: Path, plugins: Path, pythonpath: Path
 ) -> subprocess.CompletedProcess[str]:
     """`python -m local airflow` beside the running cloud of a state folder; the cloud's `down` ends it."""
-    options = {
-        "--state-dir": state,
-        "--python": PYTHON,
-        "--port": port,
-        "--dags": dags,
-        "--plugins": plugins,
-        "--pythonpath": pythonpath,
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "local", "airflow", *(f"{name}={value}" for name, value in options.items())],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-m", "local", "airflow", f"--state-dir={state}", f"--python={PYTHON}", f"--port={port}"]
+    command += [f"--dags={dags}", f"--plugins={plugins}", f"--pythonpath={pythonpath}"]
+    return subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="package")
@@ -51,6 +39,11 @@ def airflow_cloud(tmp_path_factory) -> Iterator[Path]:
     """The cloud that Airflow's tests share with no others; its state folder."""
     with running_cloud(tmp_path_factory.mktemp("airflow")) as state:
         yield state
+
+
+@pytest.fixture(scope="package")
+def stack(airflow_cloud) -> Stack:
+    return find_stack(environment={"LOCAL_CLOUD_STATE": str(airflow_cloud)})
 
 
 @pytest.fixture(scope="package")

@@ -14,12 +14,10 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
-from music_streams.stack import Stack, find_stack
 from music_streams_cli import sample_data
-from tests.e2e.airflow.airflow_api import Airflow
+from tests.e2e.airflow.airflow_api import PATIENCE, Airflow
 from tests.e2e.conftest import awaited
-from tests.e2e.faults.lake import Lake
-from tests.e2e.faults.world import CATALOGUE, SONGS, World
+from tests.e2e.faults.world import CATALOGUE, World
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
@@ -28,18 +26,10 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
 ]
 
-PATIENCE = 420.0  # seconds for a run of a DAG on a busy machine
 PAGE_PATIENCE = 60_000.0  # milliseconds for what a page shows once it has its data
 # It runs as root in continuous integration, and is to speak to nobody but Airflow.
-_OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+_SILENCED = ("gpu", "quic", "background-networking", "component-update", "sync")
+_OPTIONS = ["--no-sandbox", "--no-first-run", *(f"--disable-{each}" for each in _SILENCED)]
 DESK: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 FIRST = date(2023, 3, 6)
@@ -47,17 +37,9 @@ DAYS = [FIRST + timedelta(days=n) for n in range(3)]
 
 
 @pytest.fixture(scope="module")
-def stack(airflow_cloud) -> Stack:
-    return find_stack(environment={"LOCAL_CLOUD_STATE": str(airflow_cloud)})
-
-
-@pytest.fixture(scope="module")
 def puts(stack, airflow) -> list[str]:
     """The source_ids of a file a day, archived, and one that is in quarantine."""
-    world = World(stack, Lake(stack))
-    world.settle(
-        world.put_reference("songs", "made.csv", SONGS), world.put_reference("users", "made.csv", CATALOGUE.users)
-    )
+    world = World.of(stack)
     files = [
         world.put(f"seen-{day}.csv", sample_data.streams(50 + n, CATALOGUE, day, 300)) for n, day in enumerate(DAYS)
     ]
@@ -136,7 +118,7 @@ def test_the_button_reconciles_and_the_report_can_be_read(page, airflow, puts):
     link = page.locator("a[href*='/dags/reconcile_streams/runs/']").first
     expect(link).to_be_visible()
     run_id = airflow.api("GET", "dags/reconcile_streams/dagRuns?order_by=-id&limit=1")["dag_runs"][0]["dag_run_id"]
-    assert airflow.wait("reconcile_streams", run_id, PATIENCE) == "success", airflow.story("reconcile_streams", run_id)
+    airflow.succeed("reconcile_streams", run_id)
     page.goto("/music-streams/")
     page.get_by_role("link", name=re.compile("ago")).first.click()
     expect(page.locator("body")).to_contain_text("no gaps")
@@ -159,15 +141,8 @@ def test_a_backfill_of_three_days_by_hand(page, airflow, stack, puts):
     picture(page, "backfill")
     page.get_by_role("button", name="Run Backfill").click()
 
-    def runs() -> list[str] | None:
-        listed = airflow.api("GET", "dags/backfill_streams/dagRuns?run_type=backfill&order_by=-id&limit=10")["dag_runs"]
-        ours = [run["dag_run_id"] for run in listed if run["logical_date"][:10] in {str(day) for day in DAYS}]
-        return ours if len(ours) == len(DAYS) else None
-
-    for run_id in awaited(runs, PATIENCE):
-        assert airflow.wait("backfill_streams", run_id, PATIENCE) == "success", airflow.story(
-            "backfill_streams", run_id
-        )
+    for run_id in awaited(lambda: airflow.backfills("backfill_streams", DAYS), PATIENCE):
+        airflow.succeed("backfill_streams", run_id)
     assert {entry.attempt for entry in stack.ledger.entries(puts).values()} == {2}
     page.goto("/dags/backfill_streams")
     expect(page.get_by_text("wait_for_files").first).to_be_visible()

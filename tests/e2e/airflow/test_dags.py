@@ -9,40 +9,26 @@ import pytest
 
 from music_streams import clock
 from music_streams.reconcile.findings import State
-from music_streams.reconcile.inventory import landed
 from music_streams.reconcile.plan import RepairKind
 from music_streams.reconcile.reports import Report, Reports
-from music_streams.stack import Stack, find_stack
+from music_streams.stack import Stack
 from music_streams.state.statuses import Status
 from music_streams_cli import sample_data
-from tests.e2e.airflow.airflow_api import Airflow
+from tests.e2e.airflow.airflow_api import PATIENCE, Airflow
 from tests.e2e.conftest import awaited
 from tests.e2e.faults.jobs import change_job
-from tests.e2e.faults.lake import Lake
 from tests.e2e.faults.victims import TRANSFORM, Victims, kill
-from tests.e2e.faults.world import CATALOGUE, SONGS, World, is_of
+from tests.e2e.faults.world import CATALOGUE, World, is_of
 from tests.oracle import differences
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-PATIENCE = 420.0  # seconds for a run of a DAG on a busy machine
 NOW = {"grace_seconds": 0}
 
 
 @pytest.fixture(scope="module")
-def stack(airflow_cloud) -> Stack:
-    return find_stack(environment={"LOCAL_CLOUD_STATE": str(airflow_cloud)})
-
-
-@pytest.fixture(scope="module")
 def world(stack, airflow: Airflow) -> World:
-    """The pipeline with reference data."""
-    change_job(stack, "TransformJobName", {"--publish_track_metrics": "true"})
-    world = World(stack, Lake(stack))
-    world.settle(
-        world.put_reference("songs", "made.csv", SONGS), world.put_reference("users", "made.csv", CATALOGUE.users)
-    )
-    return world
+    return World.of(stack)
 
 
 @pytest.fixture(scope="module")
@@ -53,17 +39,9 @@ def victims(airflow_cloud) -> Victims:
 @pytest.fixture
 def no_triage(airflow) -> Iterator[None]:
     """Failed executions wait for the reconciler."""
-    with paused(airflow, "on_execution_failed"):
-        yield
-
-
-@contextlib.contextmanager
-def paused(airflow: Airflow, dag_id: str) -> Iterator[None]:
-    airflow.api("PATCH", f"dags/{dag_id}", {"is_paused": True})
-    try:
-        yield
-    finally:
-        airflow.api("PATCH", f"dags/{dag_id}", {"is_paused": False})
+    airflow.api("PATCH", "dags/on_execution_failed", {"is_paused": True})
+    yield
+    airflow.api("PATCH", "dags/on_execution_failed", {"is_paused": False})
 
 
 @contextlib.contextmanager
@@ -80,12 +58,12 @@ def lost_events(stack: Stack) -> Iterator[None]:
 @contextlib.contextmanager
 def broken_jobs(stack: Stack) -> Iterator[None]:
     """No run of the transform succeeds meanwhile."""
-    ratio = _argument(stack, "--max_rejected_ratio")
+    job = stack.client("glue").get_job(JobName=stack.outputs["TransformJobName"])["Job"]
     change_job(stack, "TransformJobName", {"--max_rejected_ratio": "nonsense"})
     try:
         yield
     finally:
-        change_job(stack, "TransformJobName", {"--max_rejected_ratio": ratio})
+        change_job(stack, "TransformJobName", {"--max_rejected_ratio": job["DefaultArguments"]["--max_rejected_ratio"]})
 
 
 def streams(day: date, seed: int, rows: int = 200) -> bytes:
@@ -102,7 +80,7 @@ def check_days(world: World, *days: date) -> None:
 def reconcile(airflow: Airflow, stack: Stack, expected: str = "success", **params: Any) -> Report:
     """The report of a run by hand."""
     run_id = airflow.trigger("reconcile_streams", {**NOW, **params})
-    state = airflow.wait("reconcile_streams", run_id, PATIENCE)
+    state = airflow.wait("reconcile_streams", run_id)
     assert state == expected, airflow.story("reconcile_streams", run_id)
     report = Reports(stack.s3, stack.lake_bucket).latest()
     assert report is not None
@@ -132,9 +110,8 @@ def test_a_file_whose_event_was_lost_is_brought_in(world, airflow, stack):
 def test_a_file_that_validate_died_over_is_carried_on(world, airflow, stack):
     with lost_events(stack):
         put = world.put("died.csv", streams(world.new_day(), 2))
-    [source] = [each for each in landed(stack.s3, stack.landing_bucket) if each.source_id == put.source_id]
-    assert stack.ledger.receive(source, 300)
-    _age(stack, put.source_id)
+    assert stack.ledger.receive(world.landed(put), 300)
+    _set(stack, put.source_id, "updated_at", clock.seconds_before(clock.now(), 3600))  # an hour ago
     report = reconcile(airflow, stack)
     assert found(report, put.source_id) is State.STUCK
     assert report.is_whole
@@ -170,7 +147,7 @@ def test_files_of_a_killed_run_are_tried_again_without_waiting_for_the_schedule(
     assert entry.failures == 0
     world.check_archived(put)
     runs = airflow.api("GET", "dags/on_execution_failed/dagRuns?order_by=-id&limit=1")["dag_runs"]
-    assert airflow.wait("on_execution_failed", runs[0]["dag_run_id"], PATIENCE) == "success"
+    airflow.succeed("on_execution_failed", runs[0]["dag_run_id"])
 
 
 def test_a_repair_that_fails_turns_the_run_red_and_the_next_one_mends_it(world, airflow, stack, no_triage):
@@ -194,7 +171,7 @@ def test_a_file_that_keeps_failing_while_others_go_through_is_put_aside(world, a
     with broken_jobs(stack):
         world.redrive(put)
         world.come_to(put, Status.FAILED, attempt=2)
-    _set(stack, put.source_id, failures=3)
+    _set(stack, put.source_id, "failures", 3)
     report = reconcile(airflow, stack)
     assert [repair.what for repair in report.repairs] == [RepairKind.PUT_ASIDE]
     assert report.is_whole
@@ -233,27 +210,10 @@ def test_a_backfill_runs_the_files_of_each_day_again_side_by_side(world, airflow
     days = [first + timedelta(days=n) for n in range(3)]
     puts = [world.put(f"backfilled-{day}.csv", streams(day, 10 + n)) for n, day in enumerate(days)]
     world.settle(*puts)
-    airflow.api(
-        "POST",
-        "backfills",
-        {
-            "dag_id": "backfill_streams",
-            "from_date": f"{days[0]}T00:00:00Z",
-            "to_date": f"{days[-1]}T00:00:00Z",
-            "max_active_runs": 2,
-        },
-    )
-
-    def runs() -> list[dict[str, Any]] | None:
-        listed = airflow.api("GET", "dags/backfill_streams/dagRuns?run_type=backfill&order_by=-id&limit=10")["dag_runs"]
-        ours = [run for run in listed if run["logical_date"][:10] in {str(day) for day in days}]
-        return ours if len(ours) == len(days) else None
-
-    for run in awaited(runs, PATIENCE):
-        run_id = run["dag_run_id"]
-        assert airflow.wait("backfill_streams", run_id, PATIENCE) == "success", airflow.story(
-            "backfill_streams", run_id
-        )
+    span = {"from_date": f"{days[0]}T00:00:00Z", "to_date": f"{days[-1]}T00:00:00Z"}
+    airflow.api("POST", "backfills", {"dag_id": "backfill_streams", **span, "max_active_runs": 2})
+    for run_id in awaited(lambda: airflow.backfills("backfill_streams", days), PATIENCE):
+        airflow.succeed("backfill_streams", run_id)
         assert " 1 files ran again" in airflow.returned("backfill_streams", run_id, "verify")
     assert [entry.attempt for entry in world.settle(*puts, attempt=2)] == [2, 2, 2]
     check_days(world, *days)
@@ -261,22 +221,11 @@ def test_a_backfill_runs_the_files_of_each_day_again_side_by_side(world, airflow
 
 def test_a_backfill_by_hand_needs_a_day(airflow, world):
     run_id = airflow.trigger("backfill_streams")
-    assert airflow.wait("backfill_streams", run_id, PATIENCE) == "failed"
+    assert airflow.wait("backfill_streams", run_id) == "failed"
     assert "which day?" in airflow.story("backfill_streams", run_id)
 
 
-def _argument(stack: Stack, name: str) -> str:
-    job = stack.client("glue").get_job(JobName=stack.outputs["TransformJobName"])["Job"]
-    return str(job["DefaultArguments"][name])
-
-
-def _age(stack: Stack, source_id: str) -> None:
-    """An hour passes over a source."""
-    _set(stack, source_id, updated_at=clock.seconds_before(clock.now(), 3600))
-
-
-def _set(stack: Stack, source_id: str, **attributes: Any) -> None:
-    [(name, value)] = attributes.items()
+def _set(stack: Stack, source_id: str, name: str, value: str | int) -> None:
     stack.dynamodb.update_item(
         TableName=stack.outputs["FilesTableName"],
         Key={"source_id": source_id},

@@ -7,10 +7,8 @@ import pytest
 
 from music_streams.stack import Stack, find_stack
 from tests.e2e.conftest import running_cloud
-from tests.e2e.faults.jobs import change_job
-from tests.e2e.faults.lake import Lake
 from tests.e2e.faults.victims import Victims
-from tests.e2e.faults.world import CATALOGUE, SONGS, World
+from tests.e2e.faults.world import World
 
 
 @pytest.fixture(scope="package")
@@ -31,11 +29,4 @@ def victims(cloud) -> Victims:
 
 @pytest.fixture(scope="package")
 def world(stack) -> World:
-    """The pipeline with reference data and with items of tracks, of which no fence keeps a list."""
-    change_job(stack, "TransformJobName", {"--publish_track_metrics": "true"})
-    world = World(stack, Lake(stack))
-    world.settle(
-        world.put_reference("songs", "made.csv", SONGS),
-        world.put_reference("users", "made.csv", CATALOGUE.users),
-    )
-    return world
+    return World.of(stack)

@@ -26,8 +26,7 @@ class Lake:
         except glue.exceptions.EntityNotFoundException:
             return {}
         bucket, key = split_uri(found["Parameters"]["metadata_location"])
-        content: dict[str, Any] = json.loads(self.stack.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-        return content
+        return json.loads(self.stack.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 
     def rows(self, table: str) -> int:
         """How many rows the current snapshot has."""
@@ -37,8 +36,7 @@ class Lake:
         return int(current[0]["summary"]["total-records"]) if current else 0
 
     def snapshots(self, table: str) -> list[dict[str, Any]]:
-        snapshots: list[dict[str, Any]] = self.metadata(table).get("snapshots", [])
-        return snapshots
+        return self.metadata(table).get("snapshots", [])
 
     def appends(self, table: str, execution: str) -> int:
         """How often an execution has added rows."""

@@ -40,8 +40,8 @@ def break_runs(world: World, victims: Victims, put: Journey, strike_at: Sequence
     """Kill one run after the other, redrive what fails thereby; gives the names of the executions."""
     attempt, executions, killed = world.entry(put).attempt, [], set[int]()
     for number, moment in enumerate(strike_at, start=1):
-        entry = world.come_to(put, Status.RUNNING, attempt=attempt)
-        executions.append(entry.execution_arn.rsplit(":", 1)[-1])
+        world.come_to(put, Status.RUNNING, attempt=attempt)
+        executions.append(world.execution_of(put))
         killed.add(kill_at(moment, world.lake, victims, executions[-1], frozenset(killed)))
         if number % TRIES == 0:
             entry = world.come_to(put, Status.FAILED, attempt=attempt)
@@ -106,7 +106,7 @@ def test_a_retraction_that_dies_after_its_deletion_still_reaches_the_metrics(wor
 def test_a_loader_that_dies_half_way_leaves_nothing_behind(world, victims):
     day, killed, written_until = world.new_day(), set[int](), ""
     put = world.put_alone("crashes/half loaded.csv", file(9, day))
-    execution = world.entry(put).execution_arn.rsplit(":", 1)[-1]
+    execution = world.execution_of(put)
     for _ in range(TRIES):
         loader = victims.run(LOAD, execution, frozenset(killed))
         awaited(partial(world.has_items_since, day, written_until), 300, every=0.02)

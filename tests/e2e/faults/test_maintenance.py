@@ -27,8 +27,7 @@ def start(world: World) -> str:
 
 def look(world: World, run_id: str) -> dict[str, Any]:
     job = world.stack.outputs["MaintainJobName"]
-    run: dict[str, Any] = world.stack.client("glue").get_job_run(JobName=job, RunId=run_id)["JobRun"]
-    return run
+    return world.stack.client("glue").get_job_run(JobName=job, RunId=run_id)["JobRun"]
 
 
 def ended(world: World, run_id: str) -> dict[str, Any]:

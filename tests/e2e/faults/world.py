@@ -4,24 +4,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from threading import Lock
-from typing import Any
+from typing import Any, Self
 
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
 from music_streams import clock
 from music_streams.aws import clients
-from music_streams.reconcile import stalled
+from music_streams.reconcile import inventory, stalled
 from music_streams.reconcile.stalled import Repairs
 from music_streams.run.executions import Executions
 from music_streams.stack import Stack
 from music_streams.state import requests
 from music_streams.state.ledger import Entry
 from music_streams.state.requests import Action
+from music_streams.state.sources import Source
 from music_streams.state.statuses import Status
 from music_streams_cli import journey, sample_data
 from music_streams_cli.journey import ENDED, Journey
 from tests.e2e.conftest import awaited
+from tests.e2e.faults.jobs import change_job
 from tests.e2e.faults.lake import LISTENS, REJECTED_ROWS, Lake
 from tests.oracle import Batch, Outcome, Reference, StreamFile, differences, evaluate, scan_items
 
@@ -54,6 +56,15 @@ class World:
     songs: list[bytes] = field(default_factory=lambda: [SONGS])
     _days: int = 0
     _apart: Lock = field(default_factory=Lock)
+
+    @classmethod
+    def of(cls, stack: Stack) -> Self:
+        """A pipeline with reference data and with items of tracks, of which no fence keeps a list."""
+        change_job(stack, "TransformJobName", {"--publish_track_metrics": "true"})
+        world = cls(stack, Lake(stack))
+        references = {"songs": SONGS, "users": CATALOGUE.users}
+        world.settle(*(world.put_reference(kind, "made.csv", content) for kind, content in references.items()))
+        return world
 
     def new_day(self) -> date:
         """A day that no other test writes to."""
@@ -125,6 +136,11 @@ class World:
                         ":read": entry.updated_at,
                     },
                 )
+
+    def landed(self, put: Journey) -> Source:
+        """A file that still lies where it landed, as the bucket lists it."""
+        landed = inventory.landed(self.stack.s3, self.stack.landing_bucket)
+        return next(source for source in landed if source.source_id == put.source_id)
 
     # ── Waiting ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -6,50 +6,38 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from samtranslator.yaml_helper import yaml_parse
 
 from checks.translate import translated
 from tests.unit.template.conftest import ROOT
+from tests.unit.template.faults import MACHINE, Change
 
 TOOLS = ROOT / ".build" / "tools"
-MACHINE = "statemachine/process_streams.asl.yaml"
-
-Change = Callable[[dict[str, Any], dict[str, Any]], object]
-"""What is done to the resources of the template and to the state machine's definition."""
+DEFINITION = "statemachine/process_streams.asl.yaml"
 Findings = dict[Path, list[str]]
 
 
-@dataclass(frozen=True)
-class Copy:
-    """A folder with the files that the gate reads."""
+class Copy(NamedTuple):
+    """The files that the gate reads, in a folder."""
 
-    folder: Path
-
-    @property
-    def template(self) -> Path:
-        return self.folder / "template.yaml"
-
-    @property
-    def machine(self) -> Path:
-        return self.folder / MACHINE
-
-    @property
-    def translated(self) -> Path:
-        return self.folder / "translated.json"
+    template: Path
+    machine: Path
+    translated: Path
 
 
 def make_copy(folder: Path, change: Change) -> Copy:
     """The project's template and state machine with a change."""
-    copy = Copy(folder)
+    copy = Copy(folder / "template.yaml", folder / DEFINITION, folder / "translated.json")
     template, machine = deepcopy(_originals())
-    change(template["Resources"], machine)
+    template["Resources"][MACHINE] = {"Properties": machine}
+    change(template["Resources"])
+    del template["Resources"][MACHINE]
     copy.machine.parent.mkdir(parents=True)
     copy.machine.write_text(yaml.safe_dump(machine, sort_keys=False))
     copy.template.write_text(json.dumps(template))  # JSON is YAML
@@ -61,7 +49,7 @@ def make_copy(folder: Path, change: Change) -> Copy:
 @functools.cache
 def _originals() -> tuple[dict[str, Any], dict[str, Any]]:
     """The template and the state machine as they are; to read them takes longer than to check them."""
-    return yaml_parse((ROOT / "template.yaml").read_text()), yaml.safe_load((ROOT / MACHINE).read_text())
+    return yaml_parse((ROOT / "template.yaml").read_text()), yaml.safe_load((ROOT / DEFINITION).read_text())
 
 
 def translate_copy(copy: Copy) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from tests.template import Template, as_list, of_type, resource_statements, statements, target
+from tests.unit.template.faults import add, arn, finds, grant, put, statement_of
 
 # AWS knows no narrower resource for log delivery, for the answer to a query of logs, and for the account's settings.
 WITHOUT_RESOURCE = {
@@ -20,8 +21,12 @@ WITHOUT_RESOURCE = {
 }
 WRITES_LOGS = {"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}
 GROUP_BY_NAME = re.compile(r"log-group:[^*?:]+:\*")  # the group and its streams
+LOG_GROUP = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
+LAMBDAS_POLICY = "arn:${AWS::Partition}:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+EVERYBODY_READS = {"Sid": "Open", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}
 
 
+@finds(grant("ClaimRole", "s3:Get*", {"Fn::Sub": "${LakeBucket.Arn}/runs/*"}), "ClaimRole")
 def no_statement_allows_a_wildcard_action(template: Template) -> Iterator[str]:
     for name, statement in statements(template):
         wild = [action for action in as_list(statement.get("Action", [])) if "*" in action]
@@ -31,6 +36,7 @@ def no_statement_allows_a_wildcard_action(template: Template) -> Iterator[str]:
             yield f"{name}: allows {wild or 'NotAction'}"
 
 
+@finds(grant("ClaimRole", "sqs:SendMessage", "*"), "sqs:SendMessage")
 def no_statement_allows_everything_as_its_resource(template: Template) -> Iterator[str]:
     keys = of_type(template, "AWS::KMS::Key")  # in a key's policy * is that key
     for name, statement in statements(template):
@@ -40,6 +46,7 @@ def no_statement_allows_everything_as_its_resource(template: Template) -> Iterat
                 yield f"{name}: allows {', '.join(sorted(actions - WITHOUT_RESOURCE))} on everything"
 
 
+@finds(add("LakeBucketPolicy/PolicyDocument/Statement", EVERYBODY_READS), "LakeBucketPolicy")
 def no_statement_allows_everybody(template: Template) -> Iterator[str]:
     for name, statement in resource_statements(template):
         principal = statement.get("Principal", "*")
@@ -48,6 +55,7 @@ def no_statement_allows_everybody(template: Template) -> Iterator[str]:
             yield f"{name}: allows everybody {statement['Action']}"
 
 
+@finds(statement_of("ArrivalsQueuePolicy", "OnlyTheRuleSends", Condition={}), "ArrivalsQueuePolicy")
 def services_act_for_this_stack_only(template: Template) -> Iterator[str]:
     """A service of AWS serves other accounts too: without a source any of them could reach in through it."""
     for name, statement in resource_statements(template):
@@ -61,6 +69,7 @@ def services_act_for_this_stack_only(template: Template) -> Iterator[str]:
             yield f"{name}: {permission['Principal']} may act for anybody"
 
 
+@finds(put("ClaimFunction/Role", arn("SettleRole")), "SettleRole")
 def every_program_has_a_role_of_its_own(template: Template) -> Iterator[str]:
     users: dict[str, list[str]] = {}
     programs = of_type(template, "AWS::Lambda::Function", "AWS::Glue::Job", "AWS::StepFunctions::StateMachine")
@@ -73,6 +82,8 @@ def every_program_has_a_role_of_its_own(template: Template) -> Iterator[str]:
             yield f"{names[0]}: its role {role} is not of the template"
 
 
+@finds(put("SettleRole/ManagedPolicyArns", ["arn:aws:iam::aws:policy/AdministratorAccess"]), "SettleRole")
+@finds(put("SettleRole/ManagedPolicyArns", [{"Fn::Sub": LAMBDAS_POLICY}]), "SettleRole")
 def roles_take_no_policy_of_aws(template: Template) -> Iterator[str]:
     """AWS changes its policies as it likes, and they name no resource of the stack: that for logs means every group."""
     for kind in ("Role", "User", "Group"):
@@ -82,6 +93,8 @@ def roles_take_no_policy_of_aws(template: Template) -> Iterator[str]:
                     yield f"{name}: {target(policy)} grants more than its program needs"
 
 
+@finds(grant("ClaimRole", "logs:PutLogEvents", {"Fn::Sub": f"{LOG_GROUP}*"}), "ClaimRole")
+@finds(grant("TransformRole", "logs:CreateLogStream", {"Fn::Sub": f"{LOG_GROUP}/aws-glue/*"}), "TransformRole")
 def who_writes_logs_names_the_groups(template: Template) -> Iterator[str]:
     """Lines under another program's name would be believed."""
     groups = of_type(template, "AWS::Logs::LogGroup")

@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.telemetry import told
 from tests.template import Template, as_list, of_type, resource_statements, target
+from tests.unit.template.faults import drop, finds, put, remove, statement_of
 from tests.unit.template.rules.compute import of_machines
 from tests.unit.template.rules.queues import by_the_clock, dead_letter_queues, rule_targets
 
@@ -56,6 +57,11 @@ SILENT = {
 """What goes wrong while everything works, and the metric of our own that shows it."""
 
 
+@finds(remove("FailuresDeadLettersAlarm"), "FailuresDeadLetterQueue")
+@finds(remove("LateFilesAlarm"), "measure: no alarm on music-streams OldestFileAge")
+@finds(remove("NoArrivalsAlarm"), "validate: no alarm on music-streams FilesReceived")
+@finds(drop("RejectedRowsAlarm/Metrics/1"), "settle: no alarm on music-streams RowsRejected")
+@finds(drop("RefusedItemsAlarm/Metrics/1"), "settle: no alarm on music-streams ItemsRefused")
 def every_failure_mode_has_an_alarm(template: Template) -> Iterator[str]:
     watched = {metric for alarm in _alarms(template).values() for metric in _metrics(alarm)}
     for metric, what in failure_modes(template).items():
@@ -63,6 +69,8 @@ def every_failure_mode_has_an_alarm(template: Template) -> Iterator[str]:
             yield f"{metric.resource}: no alarm on {metric.namespace} {metric.name}: {what}"
 
 
+@finds(put("LateFilesAlarm/TreatMissingData", "notBreaching"), "LateFilesAlarm")
+@finds(drop("LateFilesAlarm/InsufficientDataActions"), "LateFilesAlarm")
 def alarms_on_what_is_measured_by_the_clock_ring_when_that_ends(template: Template) -> Iterator[str]:
     """A gauge that nobody reads any more looks like one that stands still.
 
@@ -80,6 +88,7 @@ def alarms_on_what_is_measured_by_the_clock_ring_when_that_ends(template: Templa
             yield f"{name}: is silent where nothing is measured any more"
 
 
+@finds(put("LateFilesAlarm/TreatMissingData", "breaching"), "LateFilesAlarm: rings on a new stack")
 def no_alarm_rings_before_anything_was_measured(template: Template) -> Iterator[str]:
     """On a new stack no metric has data yet. Only what somebody asks for by a parameter may take that for a fault."""
     for name, alarm in _alarms(template).items():
@@ -88,6 +97,7 @@ def no_alarm_rings_before_anything_was_measured(template: Template) -> Iterator[
             yield f"{name}: rings on a new stack"
 
 
+@finds(put("NoArrivalsAlarm/Dimensions/0/Value", "settle"), "NoArrivalsAlarm: settle tells no FilesReceived")
 def every_alarm_on_a_metric_of_our_own_names_one_that_is_told(template: Template) -> Iterator[str]:
     """CloudWatch takes any name, and the alarm then waits for ever."""
     for name, alarm in _alarms(template).items():
@@ -96,6 +106,7 @@ def every_alarm_on_a_metric_of_our_own_names_one_that_is_told(template: Template
                 yield f"{name}: {metric.resource} tells no {metric.name}"
 
 
+@finds(put("FailedMaintenanceRule/EventPattern/detail/state", ["FAILED"]), "MaintainJob")
 def every_job_that_no_machine_waits_for_has_a_rule_on_its_failures(template: Template) -> Iterator[str]:
     """Nobody hears of its failed runs otherwise."""
     heard_of = {
@@ -109,6 +120,7 @@ def every_job_that_no_machine_waits_for_has_a_rule_on_its_failures(template: Tem
         yield f"{job}: no rule on its failed runs"
 
 
+@finds(drop("ArrivalsDeadLettersAlarm/AlarmActions"), "ArrivalsDeadLettersAlarm")
 def every_alarm_reaches_the_operators(template: Template) -> Iterator[str]:
     topics = of_type(template, "AWS::SNS::Topic")
     for name, alarm in _alarms(template).items():
@@ -118,6 +130,8 @@ def every_alarm_reaches_the_operators(template: Template) -> Iterator[str]:
             yield f"{name}: is switched off"
 
 
+@finds(put("AlertsTopic/KmsMasterKeyId", "alias/aws/sns"), "AlertsTopic")
+@finds(statement_of("AlertsKey", "AlarmsPublish", Action=["kms:Decrypt"]), "AlertsKey")
 def topics_of_alarms_have_a_key_that_alarms_may_use(template: Template) -> Iterator[str]:
     """CloudWatch cannot publish to a topic under AWS's own key, nor past a policy that does not name it."""
     keys = of_type(template, "AWS::KMS::Key")

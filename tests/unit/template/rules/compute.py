@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 from tests.template import Template, of_type, target
+from tests.unit.template.faults import MACHINE, drop, finds, put
 from tests.unit.template.rules.queues import by_the_clock, failure_destinations, rule_targets
 
 OLDEST_PYTHON = (3, 12)
 
 
+@finds(put("ArchiveFunction/Runtime", "python3.9"), "ArchiveFunction")
 def every_function_has_a_time_out_and_a_supported_python(template: Template) -> Iterator[str]:
     for name, function in of_type(template, "AWS::Lambda::Function").items():
         runtime = str(function.get("Runtime"))
@@ -17,6 +19,7 @@ def every_function_has_a_time_out_and_a_supported_python(template: Template) -> 
             yield f"{name}: no Timeout"
 
 
+@finds(drop(f"{MACHINE}/TimeoutSeconds"), "ProcessStreams")
 def every_machine_has_a_time_out_and_writes_a_log(template: Template) -> Iterator[str]:
     for name, machine in of_type(template, "AWS::StepFunctions::StateMachine").items():
         if "TimeoutSeconds" not in machine["Definition"]:
@@ -26,6 +29,8 @@ def every_machine_has_a_time_out_and_writes_a_log(template: Template) -> Iterato
             yield f"{name}: writes no log"
 
 
+@finds(drop("TransformJob/Timeout"), "TransformJob")
+@finds(put("LoadJob/MaxRetries", 1), "LoadJob")
 def every_job_has_a_time_out_and_leaves_retries_to_the_machine(template: Template) -> Iterator[str]:
     for name, job in of_type(template, "AWS::Glue::Job").items():
         if "Timeout" not in job:
@@ -36,6 +41,8 @@ def every_job_has_a_time_out_and_leaves_retries_to_the_machine(template: Templat
             yield f"{name}: one run at a time only"
 
 
+@finds(drop("MaintainTrigger/StartOnCreation"), "MaintainJob: nothing starts it")
+@finds(put("MaintainJob/ExecutionProperty/MaxConcurrentRuns", 2), "MaintainJob: two runs")
 def every_job_that_no_machine_waits_for_runs_by_the_clock_and_alone(template: Template) -> Iterator[str]:
     waited_for = of_machines(template)
     started = {
@@ -60,6 +67,7 @@ def of_machines(template: Template) -> set[str]:
     }
 
 
+@finds(drop("FunctionLogs/RetentionInDays"), "FunctionLogs")
 def every_log_group_forgets_and_every_function_has_one(template: Template) -> Iterator[str]:
     groups = of_type(template, "AWS::Logs::LogGroup")
     for name, group in groups.items():
@@ -71,6 +79,7 @@ def every_log_group_forgets_and_every_function_has_one(template: Template) -> It
             yield f"{name}: logs to no group of the template"
 
 
+@finds(drop("RecordFailureFunction/EventInvokeConfig/DestinationConfig"), "RecordFailureFunction")
 def functions_called_by_events_have_a_destination_for_failures(template: Template) -> Iterator[str]:
     functions, destinations = of_type(template, "AWS::Lambda::Function"), failure_destinations(template)
     for rule, each in rule_targets(template):

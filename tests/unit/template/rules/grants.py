@@ -9,6 +9,7 @@ from typing import Any
 from tests.permissions.calls import Need
 from tests.permissions.statements import allows, unused
 from tests.template import Template, as_list, of_type, role_statements, target
+from tests.unit.template.faults import arn, drop, finds, grant, put, revoke
 from tests.unit.template.rules.queues import failure_destinations
 
 # https://docs.aws.amazon.com/step-functions/latest/dg/connect-glue.html and its siblings: what an integration calls,
@@ -26,6 +27,7 @@ INTEGRATIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
 PRODUCERS_KEYS = "ProducerKeyArns"
 
 
+@finds(revoke("ProcessStreamsRole", "glue:BatchStopJobRun"), "glue:BatchStopJobRun")
 def every_machine_may_make_the_calls_of_its_states(template: Template) -> Iterator[str]:
     for name, machine in of_type(template, "AWS::StepFunctions::StateMachine").items():
         granted = role_statements(template, target(machine["RoleArn"]))
@@ -34,12 +36,13 @@ def every_machine_may_make_the_calls_of_its_states(template: Template) -> Iterat
                 yield f"{name}: {state}: its role does not grant {need.action} on {need.resource}"
 
 
+@finds(grant("ProcessStreamsRole", "lambda:InvokeFunction", arn("MeasureFunction")), "on MeasureFunction")
 def no_machine_may_make_other_calls(template: Template) -> Iterator[str]:
     for name, machine in of_type(template, "AWS::StepFunctions::StateMachine").items():
         granted = role_statements(template, target(machine["RoleArn"]))
-        for grant in sorted(unused(granted, [need for _, need in _calls(machine)])):
-            if not grant.startswith("logs:"):  # Step Functions delivers its log in the machine's name
-                yield f"{name}: its role grants {grant}, and no state needs it"
+        for more in sorted(unused(granted, [need for _, need in _calls(machine)])):
+            if not more.startswith("logs:"):  # Step Functions delivers its log in the machine's name
+                yield f"{name}: its role grants {more}, and no state needs it"
 
 
 def _calls(machine: dict[str, Any]) -> Iterator[tuple[str, Need]]:
@@ -57,17 +60,20 @@ def _calls(machine: dict[str, Any]) -> Iterator[tuple[str, Need]]:
             yield from ((state, Need(action, form.format(values.get(given, given)))) for action in actions)
 
 
+@finds(revoke("ValidateRole", "sqs:DeleteMessage"), "sqs:DeleteMessage")
 def every_function_may_read_its_queue(template: Template) -> Iterator[str]:
     for mapping in of_type(template, "AWS::Lambda::EventSourceMapping").values():
         for action in ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"):
             yield from _missing(template, target(mapping["FunctionName"]), action, target(mapping["EventSourceArn"]))
 
 
+@finds(revoke("RecordFailureRole", "sqs:SendMessage"), "RecordFailureFunction")
 def every_function_may_write_to_its_destination_for_failures(template: Template) -> Iterator[str]:
     for function, destination in failure_destinations(template).items():
         yield from _missing(template, function, "sqs:SendMessage", target(destination))
 
 
+@finds(revoke("SettleRole", "kms:GenerateDataKey"), "SettleFunction")
 def who_publishes_to_an_encrypted_topic_may_use_its_key(template: Template) -> Iterator[str]:
     topics = of_type(template, "AWS::SNS::Topic")
     for function in of_type(template, "AWS::Lambda::Function"):
@@ -78,12 +84,14 @@ def who_publishes_to_an_encrypted_topic_may_use_its_key(template: Template) -> I
                     yield from _missing(template, function, action, target(properties["KmsMasterKeyId"]))
 
 
+@finds(revoke("MeasureRole", "logs:PutLogEvents"), "MeasureFunction: its role does not grant logs:PutLogEvents")
 def every_function_may_write_its_own_log(template: Template) -> Iterator[str]:
     for name, function in of_type(template, "AWS::Lambda::Function").items():
         for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
             yield from _missing(template, name, action, target(function["LoggingConfig"]["LogGroup"]))
 
 
+@finds(revoke("LoadRole", "logs:CreateLogGroup"), "LoadJob: its role does not grant logs:CreateLogGroup")
 def every_job_may_write_its_own_logs(template: Template) -> Iterator[str]:
     """https://docs.aws.amazon.com/glue/latest/dg/monitor-continuous-logging.html: Glue makes these groups."""
     for name, job in of_type(template, "AWS::Glue::Job").items():
@@ -95,6 +103,9 @@ def every_job_may_write_its_own_logs(template: Template) -> Iterator[str]:
                     yield f"{name}: its role does not grant {action} on {group}"
 
 
+@finds(drop("ProducerKeysPolicy/Roles/1"), "SettleRole: reads")
+@finds(put("ProducerKeysPolicy/PolicyDocument/Statement/0/Condition", {}), "elsewhere than in S3")
+@finds(put("ProducerKeysPolicy/PolicyDocument/Statement/0/Resource", [{"Ref": PRODUCERS_KEYS}, "*"]), "exactly the")
 def who_reads_what_producers_put_may_decrypt_with_their_keys(template: Template) -> Iterator[str]:
     readers = {
         role

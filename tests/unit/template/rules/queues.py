@@ -3,16 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tests.template import (
-    Template,
-    as_list,
-    of_type,
-    refuses_plain_http,
-    resource_statements,
-    target,
-)
+from tests.template import Template, as_list, of_type, refuses_plain_http, resource_statements, target
+from tests.unit.template.faults import arn, drop, finds, put, remove, statement_of
 
 
+@finds(drop("ArrivalsDeadLetterQueue/SqsManagedSseEnabled"), "ArrivalsDeadLetterQueue")
 def every_queue_is_encrypted(template: Template) -> Iterator[str]:
     for name, queue in of_type(template, "AWS::SQS::Queue").items():
         if queue.get("SqsManagedSseEnabled") is not True:
@@ -48,6 +43,7 @@ def by_the_clock(template: Template) -> set[str]:
     return {name for name, rule in of_type(template, "AWS::Events::Rule").items() if "ScheduleExpression" in rule}
 
 
+@finds(drop("ArrivalsQueue/RedrivePolicy"), "ArrivalsQueue")
 def every_queue_has_a_dead_letter_queue(template: Template) -> Iterator[str]:
     queues = of_type(template, "AWS::SQS::Queue")
     for name in queues.keys() - dead_letter_queues(template):
@@ -58,12 +54,14 @@ def every_queue_has_a_dead_letter_queue(template: Template) -> Iterator[str]:
             yield f"{name}: a message is given up too soon, or to no queue of the template"
 
 
+@finds(statement_of("FailuresQueuePolicy", "TlsOnly", Effect="Allow"), "FailuresDeadLetterQueue")
 def every_queue_speaks_tls_only(template: Template) -> Iterator[str]:
     for name in of_type(template, "AWS::SQS::Queue"):
         if not refuses_plain_http(template, "AWS::SQS::QueuePolicy", {"sqs:*"}, name):
             yield f"{name}: no queue policy denies plain HTTP"
 
 
+@finds(put("ArrivalsQueue/VisibilityTimeout", 600), "ArrivalsQueue")
 def messages_stay_hidden_for_six_time_outs(template: Template) -> Iterator[str]:
     for mapping in of_type(template, "AWS::Lambda::EventSourceMapping").values():
         queue, function = target(mapping["EventSourceArn"]), target(mapping["FunctionName"])
@@ -73,12 +71,15 @@ def messages_stay_hidden_for_six_time_outs(template: Template) -> Iterator[str]:
             yield f"{queue}: VisibilityTimeout {hidden} s is less than six times the {timeout} s of {function}"
 
 
+@finds(drop("ValidateFunction/Events/Arrivals/Properties/FunctionResponseTypes"), "ValidateFunction")
 def every_consumer_reports_failed_messages_one_by_one(template: Template) -> Iterator[str]:
     for name, mapping in of_type(template, "AWS::Lambda::EventSourceMapping").items():
         if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
             yield f"{name}: one bad message takes its whole batch to the dead-letter queue"
 
 
+@finds(statement_of("ArrivalsQueuePolicy", "OnlyTheRuleSends", Resource=arn("ArrivalsQueue")), "DeadLetterQueue")
+@finds(remove("RecordFailurePermission"), "RecordFailureFunction")
 def every_rule_may_reach_its_targets_and_keeps_what_it_cannot_deliver(template: Template) -> Iterator[str]:
     queues, functions = of_type(template, "AWS::SQS::Queue"), of_type(template, "AWS::Lambda::Function")
     for rule, each in rule_targets(template):

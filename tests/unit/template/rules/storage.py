@@ -4,12 +4,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.template import Template, as_list, of_type, refuses_plain_http, resource_statements, target
+from tests.unit.template.faults import add, arn, attribute, drop, finds, put, statement_of
 
 BLOCKS = {"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"}
 LANDS = ("incoming/", "reference/")
+LIFECYCLE = "LandingBucket/LifecycleConfiguration/Rules"
+TIDY = {"Id": "tidy", "Status": "Enabled"}
+EXPIRE_EARLY = {**TIDY, "Prefix": "inc", "ExpirationInDays": {"Ref": "ArchiveDays"}}
 HOLDS_DATA = {"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::Glue::Database"}
 
 
+@finds(drop("LakeBucket/BucketEncryption"), "LakeBucket")
 def every_bucket_is_encrypted(template: Template) -> Iterator[str]:
     for name, bucket in of_type(template, "AWS::S3::Bucket").items():
         rules = bucket.get("BucketEncryption", {}).get("ServerSideEncryptionConfiguration", [])
@@ -18,6 +23,7 @@ def every_bucket_is_encrypted(template: Template) -> Iterator[str]:
             yield f"{name}: no BucketEncryption"
 
 
+@finds(put("LakeBucket/PublicAccessBlockConfiguration/RestrictPublicBuckets", False), "RestrictPublicBuckets")
 def every_bucket_blocks_public_access(template: Template) -> Iterator[str]:
     for name, bucket in of_type(template, "AWS::S3::Bucket").items():
         blocked = {block for block, on in bucket.get("PublicAccessBlockConfiguration", {}).items() if on is True}
@@ -25,12 +31,14 @@ def every_bucket_blocks_public_access(template: Template) -> Iterator[str]:
             yield f"{name}: {', '.join(sorted(missing))} is not on"
 
 
+@finds(statement_of("LandingBucketPolicy", "TlsOnly", Resource=[arn("LandingBucket")]), "LandingBucket")
 def every_bucket_speaks_tls_only(template: Template) -> Iterator[str]:
     for name in of_type(template, "AWS::S3::Bucket"):
         if not refuses_plain_http(template, "AWS::S3::BucketPolicy", {"s3:*"}, name, f"{name}/*"):
             yield f"{name}: no bucket policy denies plain HTTP to it and its objects"
 
 
+@finds(drop("LandingBucket/VersioningConfiguration"), "LandingBucket")
 def the_bucket_where_files_land_keeps_versions(template: Template) -> Iterator[str]:
     landing = _landing_buckets(template)
     if not landing:
@@ -62,9 +70,15 @@ READABLE: tuple[dict[str, str], ...] = (
     {STORAGE_CLASS: "GLACIER_IR"},
     {ENCRYPTION: "AES256"},
 )
+UNDER_ANY_KMS_KEY = {"StringEquals": {ENCRYPTION: "aws:kms"}}
+WITHOUT_A_KEY = {"Null": {"aws:x": "true"}}
 UNDER_A_PRODUCERS_KEY = {ENCRYPTION: "aws:kms", KMS_KEY: "ProducerKeyArns"}
 
 
+@finds(statement_of("LandingBucketPolicy", "NoArchiveClasses", Effect="Allow"), "LandingBucket")
+@finds(statement_of("LandingBucketPolicy", "NoKeysOfCustomers", Resource=[arn("LandingBucket")]), "LandingBucket")
+@finds(statement_of("LandingBucketPolicy", "NoKeysThatAreNotOurs", Condition=UNDER_ANY_KMS_KEY), "takes an object")
+@finds(statement_of("LandingBucketPolicy", "NoKeysThatAreNotOurs", Condition=WITHOUT_A_KEY), "refuses an object")
 def the_bucket_where_files_land_takes_only_what_can_be_read(template: Template) -> Iterator[str]:
     for name in _landing_buckets(template):
         for keys_are_named in (False, True):
@@ -93,13 +107,12 @@ def _denies_put(template: Template, bucket: str, asked: dict[str, str], *, keys_
 
 def _condition(statement: dict[str, Any], *, keys_are_named: bool) -> dict[str, Any]:
     """The condition of a statement, where keys of producers are named or not."""
-    condition: dict[str, Any] = statement["Condition"]
+    condition = statement["Condition"]
     if "Fn::If" not in condition:
         return condition
     name, where_it_holds, otherwise = condition["Fn::If"]
     assert name == "HasProducerKeys"
-    chosen: dict[str, Any] = where_it_holds if keys_are_named else otherwise
-    return chosen
+    return where_it_holds if keys_are_named else otherwise
 
 
 def _holds(operator: str, given: str | None, values: list[str]) -> bool:
@@ -115,6 +128,9 @@ def _holds(operator: str, given: str | None, values: list[str]) -> bool:
     return operator == "StringEquals" and given in values
 
 
+@finds(add(LIFECYCLE, {**TIDY, "NoncurrentVersionExpiration": {"NoncurrentDays": 30}}), "lies anywhere")
+@finds(add(LIFECYCLE, {"Fn::If": ["ArchiveExpires", EXPIRE_EARLY, {"Ref": "AWS::NoValue"}]}), "lies under incoming/")
+@finds(add(LIFECYCLE, {**TIDY, "Prefix": "reference/songs/", "ExpirationInDays": 30}), "lies under reference/")
 def nothing_expires_where_files_land(template: Template) -> Iterator[str]:
     for name, bucket in _landing_buckets(template).items():
         for rule in _lifecycle_rules(bucket):
@@ -127,6 +143,7 @@ def nothing_expires_where_files_land(template: Template) -> Iterator[str]:
                     yield f"{name}: rule {rule.get('Id')} expires what lies under {prefix}"
 
 
+@finds(drop(f"{LIFECYCLE}/0/Fn::If/1/NoncurrentVersionExpiration"), "expire-archive")
 def what_expires_leaves_no_version_behind(template: Template) -> Iterator[str]:
     for name, bucket in of_type(template, "AWS::S3::Bucket").items():
         if "VersioningConfiguration" not in bucket:
@@ -157,6 +174,7 @@ def _touches(rule: dict[str, Any], prefix: str) -> bool:
     return bool(covered and (covered.startswith(prefix) or prefix.startswith(covered)))
 
 
+@finds(drop("FilesTable/PointInTimeRecoverySpecification"), "FilesTable")
 def every_table_is_encrypted_and_can_be_restored(template: Template) -> Iterator[str]:
     for name, table in of_type(template, "AWS::DynamoDB::Table").items():
         if table.get("SSESpecification", {}).get("SSEEnabled") is not True:
@@ -165,6 +183,7 @@ def every_table_is_encrypted_and_can_be_restored(template: Template) -> Iterator
             yield f"{name}: no point-in-time recovery"
 
 
+@finds(drop("AlertsTopic/KmsMasterKeyId"), "AlertsTopic")
 def every_topic_is_encrypted_and_speaks_tls_only(template: Template) -> Iterator[str]:
     for name, topic in of_type(template, "AWS::SNS::Topic").items():
         if "KmsMasterKeyId" not in topic:
@@ -173,6 +192,8 @@ def every_topic_is_encrypted_and_speaks_tls_only(template: Template) -> Iterator
             yield f"{name}: no topic policy denies publishing by plain HTTP"
 
 
+@finds(attribute("MetricsTable", DeletionPolicy="Delete"), "MetricsTable")
+@finds(attribute("MetricsTable", UpdateReplacePolicy="Delete"), "MetricsTable: UpdateReplacePolicy")
 def what_holds_data_outlives_the_stack(template: Template) -> Iterator[str]:
     for name, resource in template["Resources"].items():
         if resource["Type"] not in HOLDS_DATA:
@@ -183,6 +204,7 @@ def what_holds_data_outlives_the_stack(template: Template) -> Iterator[str]:
             yield f"{name}: UpdateReplacePolicy is not Retain"
 
 
+@finds(attribute("LakeDatabase", DeletionPolicy="Retain"), "LakeDatabase")
 def a_failed_first_deployment_leaves_nothing_behind(template: Template) -> Iterator[str]:
     for name, resource in template["Resources"].items():
         if resource.get("DeletionPolicy", "Delete") not in {"Delete", "RetainExceptOnCreate"}:
