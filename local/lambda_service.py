@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import lambda_backends
 
-from local.aws import Aws
+from local.aws import ACCOUNT, Aws
 from local.lambda_workers import Function, Result, Throttled, Workers
 from local.log import CloudLog
 from local.loose_types import Json, Moto
@@ -30,10 +30,9 @@ _LARGEST_LOG_RESULT = 4096
 class LambdaService:
     """What Lambda does around the execution of code."""
 
-    def __init__(self, workers: Workers, aws: Aws, account: str, log: CloudLog) -> None:
+    def __init__(self, workers: Workers, aws: Aws, log: CloudLog) -> None:
         self._workers = workers
         self._aws = aws
-        self._account = account
         self._log = log
         self._asynchronous = ThreadPoolExecutor(max_workers=32, thread_name_prefix="asynchronous")
 
@@ -73,7 +72,7 @@ class LambdaService:
 
     def function(self, arn: str) -> Moto:
         """Moto's object of a function. Raises moto's error if there is none."""
-        return lambda_backends[self._account][self._aws.region].get_function(arn)
+        return lambda_backends[ACCOUNT][self._aws.region].get_function(arn)
 
     def invoke_later(self, arn: str, payload: bytes) -> None:
         """An asynchronous invocation."""

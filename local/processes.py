@@ -19,15 +19,11 @@ from typing import IO
 import psutil
 
 MARKER = "LOCAL_CLOUD_PROCESS_OF"
+"""The environment variable by which a cloud's processes are known; its value names the cloud."""
 _GUARD = Path(__file__).with_name("guard.py")
 
 # The kernel ties a child to the THREAD that started it, not to the process: all starts happen on one that stays.
 _starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="starter")
-
-
-def marker_of(state_dir: Path) -> str:
-    """The value of the environment variable by which a cloud's processes are known."""
-    return str(state_dir.resolve())
 
 
 def start(
