@@ -27,7 +27,7 @@ class Aws:
         self._lock = threading.Lock()  # sessions, unlike clients, are not safe to share between threads
         unset = (None, None, None, None)
         core: Json = botocore.session.Session(
-            session_vars={"profile": unset, "config_file": unset, "credentials_file": unset},
+            session_vars={"profile": unset, "config_file": unset, "credentials_file": unset}
         )
         self._session: Json = boto3.Session(
             aws_access_key_id=credentials.access_key_id,

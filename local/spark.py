@@ -222,12 +222,7 @@ def settings_of_run(
 
 
 def environment_of_run(
-    spark: Spark,
-    settings: Mapping[str, str],
-    endpoint: str,
-    region: str,
-    credentials: Credentials,
-    scratch: Path,
+    spark: Spark, settings: Mapping[str, str], endpoint: str, region: str, credentials: Credentials, scratch: Path
 ) -> dict[str, str]:
     """The environment variables by which a plain SparkSession.builder.getOrCreate() gets the settings."""
     properties = scratch / "spark.properties"

@@ -13,16 +13,7 @@ _TARGET_INERT = {
     "RetryPolicy": "a delivery does not fail here",
     "RoleArn": NO_PERMISSIONS,
 }
-_FILTERS = {
-    "anything-but",
-    "cidr",
-    "equals-ignore-case",
-    "exists",
-    "numeric",
-    "prefix",
-    "suffix",
-    "wildcard",
-}
+_FILTERS = {"anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "prefix", "suffix", "wildcard"}
 
 
 @resource_type(

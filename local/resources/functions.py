@@ -78,13 +78,7 @@ def permission(stack: Stack, resource: Resource) -> Physical:  # noqa: ARG001  a
 
 @resource_type(
     "AWS::Lambda::EventInvokeConfig",
-    honoured={
-        "DestinationConfig",
-        "FunctionName",
-        "MaximumEventAgeInSeconds",
-        "MaximumRetryAttempts",
-        "Qualifier",
-    },
+    honoured={"DestinationConfig", "FunctionName", "MaximumEventAgeInSeconds", "MaximumRetryAttempts", "Qualifier"},
 )
 def event_invoke_config(stack: Stack, resource: Resource) -> Physical:
     """How asynchronous invocations are retried and where their outcome goes."""

@@ -1,16 +1,7 @@
 """Glue jobs, triggers and databases."""
 
 from local.loose_types import Json
-from local.resources.base import (
-    NO_ALARMS,
-    NO_BILLING,
-    NO_ENCRYPTION,
-    ONE_LOG,
-    Physical,
-    Resource,
-    Stack,
-    resource_type,
-)
+from local.resources.base import NO_ALARMS, NO_BILLING, NO_ENCRYPTION, ONE_LOG, Physical, Resource, Stack, resource_type
 
 _DEFINITION = (
     "Command",

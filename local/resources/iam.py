@@ -40,8 +40,7 @@ def inline_policy(stack: Stack, resource: Resource) -> Physical:
 
 
 @resource_type(
-    "AWS::IAM::ManagedPolicy",
-    honoured={"Description", "ManagedPolicyName", "Path", "PolicyDocument", "Roles"},
+    "AWS::IAM::ManagedPolicy", honoured={"Description", "ManagedPolicyName", "Path", "PolicyDocument", "Roles"}
 )
 def managed_policy(stack: Stack, resource: Resource) -> Physical:
     """A policy of its own, attached to roles; a changed document becomes its default version."""

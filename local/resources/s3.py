@@ -47,10 +47,7 @@ def bucket(stack: Stack, resource: Resource) -> Physical:
     return Physical(name, {"Arn": f"arn:aws:s3:::{name}", "DomainName": f"{name}.s3.amazonaws.com"})
 
 
-@resource_type(
-    "AWS::S3::BucketPolicy",
-    inert={"Bucket": NO_PERMISSIONS, "PolicyDocument": NO_PERMISSIONS},
-)
+@resource_type("AWS::S3::BucketPolicy", inert={"Bucket": NO_PERMISSIONS, "PolicyDocument": NO_PERMISSIONS})
 def bucket_policy(stack: Stack, resource: Resource) -> Physical:  # noqa: ARG001  a Create
     """Nothing: moto would apply a policy's denials without their conditions."""
     return Physical(resource.logical_id)

@@ -8,16 +8,7 @@ import yaml
 from local.errors import TemplateError
 from local.intrinsics import as_text
 from local.loose_types import Json
-from local.resources.base import (
-    NO_BILLING,
-    NO_ENCRYPTION,
-    NO_TRACES,
-    ONE_LOG,
-    Physical,
-    Resource,
-    Stack,
-    resource_type,
-)
+from local.resources.base import NO_BILLING, NO_ENCRYPTION, NO_TRACES, ONE_LOG, Physical, Resource, Stack, resource_type
 
 
 @resource_type(

@@ -49,11 +49,7 @@ def noted(tmp_path, *requests: dict) -> list[tuple[str, str, str, dict]]:
         (request("HEAD", "/lake/"), "HeadBucket", {"Bucket": "lake"}),
         (request("GET", "/lake?list-type=2&prefix=x%2F"), "ListObjectsV2", {"Bucket": "lake", "Prefix": "x/"}),
         (request("GET", "/lake?versions&prefix=x%2F"), "ListObjectVersions", {"Bucket": "lake", "Prefix": "x/"}),
-        (
-            request("GET", "/lake/a?versionId=v%201"),
-            "GetObject",
-            {"Bucket": "lake", "Key": "a", "VersionId": "v 1"},
-        ),
+        (request("GET", "/lake/a?versionId=v%201"), "GetObject", {"Bucket": "lake", "Key": "a", "VersionId": "v 1"}),
         (
             request("PUT", "/lake/a", HTTP_X_AMZ_COPY_SOURCE="land/b%3F?versionId=v1"),
             "CopyObject",

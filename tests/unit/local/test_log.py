@@ -10,11 +10,7 @@ def test_a_line_has_time_part_and_text():
     assert line == "2026-11-21T21:03:25.123Z lambda/validate        hello  world\n"
     match = LINE.match(line)
     assert match is not None
-    assert match.groupdict() == {
-        "time": "2026-11-21T21:03:25.123Z",
-        "part": "lambda/validate",
-        "text": "hello  world",
-    }
+    assert match.groupdict() == {"time": "2026-11-21T21:03:25.123Z", "part": "lambda/validate", "text": "hello  world"}
 
 
 @pytest.mark.parametrize(

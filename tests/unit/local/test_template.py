@@ -68,10 +68,7 @@ def test_translation_gives_cloudformation(template):
     machine = translated["Resources"]["Machine"]
     assert machine["Type"] == "AWS::StepFunctions::StateMachine"
     assert machine["Properties"]["DefinitionS3Location"] == {"Bucket": "store", "Key": "machine.yaml"}
-    assert translated["Resources"]["Made"]["Properties"]["Code"] == {
-        "S3Bucket": "store",
-        "S3Key": "Made-made-code.zip",
-    }
+    assert translated["Resources"]["Made"]["Properties"]["Code"] == {"S3Bucket": "store", "S3Key": "Made-made-code.zip"}
 
 
 def test_it_tells_whether_spark_is_needed(template):
