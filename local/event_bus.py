@@ -153,15 +153,13 @@ class EventBus:
         if service == "lambda":
             self._functions.invoke_later(arn, text.encode())
         elif service == "sqs":
-            self._in_background(arn, lambda: self._send_to_queue(arn.rsplit(":", 1)[1], text))
+            queues, name = sqs_backends[ACCOUNT][self._aws.region], arn.rsplit(":", 1)[1]
+            self._in_background(arn, lambda: queues.send_message(queue_name=name, message_body=text))
         elif service == "sns":
             self._in_background(arn, lambda: self._aws.client("sns").publish(TopicArn=arn, Message=text))
         else:
             states = self._aws.client("stepfunctions")
             self._in_background(arn, lambda: states.start_execution(stateMachineArn=arn, input=text))
-
-    def _send_to_queue(self, name: str, text: str) -> None:
-        sqs_backends[ACCOUNT][self._aws.region].send_message(queue_name=name, message_body=text)
 
     def _in_background(self, arn: str, send: Callable[[], object]) -> None:
         def attempt() -> None:
