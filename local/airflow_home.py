@@ -131,12 +131,9 @@ def environment(
     return {
         **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
         **{f"AIRFLOW__{name}": value for name, value in settings.items()},
-        **cloud.credentials.environment,
+        **cloud.credentials.environment_at(cloud.endpoint, cloud.region),
         "AIRFLOW_HOME": str(home.root),
         "AIRFLOW_CONN_AWS_DEFAULT": "aws://",  # what the rest of this environment says
-        "AWS_DEFAULT_REGION": cloud.region,
-        "AWS_ENDPOINT_URL": cloud.endpoint,
-        "AWS_REGION": cloud.region,
         "LOCAL_CLOUD_STATE": str(home.state.root.absolute()),
         MARKER: home.state.marker,
         "NO_COLOR": "1",
