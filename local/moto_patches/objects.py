@@ -120,8 +120,4 @@ def accept_newlines_in_keys() -> None:
 
 def send_object_events(hooks: Hooks) -> None:
     """Moto's object events differ from those of AWS in names, times and identifiers."""
-
-    def send(account_id: str, bucket: Moto, event_name: str, key: Moto) -> None:
-        hooks.object_event(account_id, bucket, event_name, key)
-
-    notifications._send_event_bridge_message = send
+    notifications._send_event_bridge_message = hooks.object_event

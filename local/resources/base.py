@@ -14,11 +14,8 @@ NO_BILLING = "nothing is billed or reported here"
 NO_ENCRYPTION = "data does not leave this machine"
 NO_PERMISSIONS = "permissions are not enforced here"
 NO_ALARMS = "alarms are recorded and never evaluated here"
-NO_EXPIRY = "nothing expires here"
-NO_NETWORK = "there are no networks here"
 NO_TRACES = "there is no tracing here"
 ONE_LOG = "output goes to the one log and to CloudWatch Logs as it is printed"
-THIS_MACHINE = "code runs on this machine as it is"
 
 
 @dataclass(frozen=True)

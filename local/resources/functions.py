@@ -9,11 +9,9 @@ from local.errors import TemplateError
 from local.resources.base import (
     NO_BILLING,
     NO_ENCRYPTION,
-    NO_NETWORK,
     NO_PERMISSIONS,
     NO_TRACES,
     ONE_LOG,
-    THIS_MACHINE,
     Physical,
     Resource,
     Stack,
@@ -22,21 +20,22 @@ from local.resources.base import (
 
 _CONFIGURATION = ("Description", "Environment", "Handler", "MemorySize", "Role", "Runtime", "Timeout")
 _DESTINATIONS = {"sns", "sqs"}
+_THIS_MACHINE = "code runs on this machine as it is"
 
 
 @resource_type(
     "AWS::Lambda::Function",
     honoured={"Code", "FunctionName", "PackageType", "ReservedConcurrentExecutions", *_CONFIGURATION},
     inert={
-        "Architectures": THIS_MACHINE,
-        "EphemeralStorage": THIS_MACHINE,
+        "Architectures": _THIS_MACHINE,
+        "EphemeralStorage": _THIS_MACHINE,
         "KmsKeyArn": NO_ENCRYPTION,
         "LoggingConfig": ONE_LOG,
         "RecursiveLoop": "a loop shows in the log",
-        "RuntimeManagementConfig": THIS_MACHINE,
+        "RuntimeManagementConfig": _THIS_MACHINE,
         "Tags": NO_BILLING,
         "TracingConfig": NO_TRACES,
-        "VpcConfig": NO_NETWORK,
+        "VpcConfig": "there are no networks here",
     },
 )
 def function(stack: Stack, resource: Resource) -> Physical:

@@ -1,16 +1,7 @@
 """S3 buckets."""
 
 from local.packaging import ensure_bucket
-from local.resources.base import (
-    NO_BILLING,
-    NO_ENCRYPTION,
-    NO_EXPIRY,
-    NO_PERMISSIONS,
-    Physical,
-    Resource,
-    Stack,
-    resource_type,
-)
+from local.resources.base import NO_BILLING, NO_ENCRYPTION, NO_PERMISSIONS, Physical, Resource, Stack, resource_type
 
 
 @resource_type(
@@ -20,7 +11,7 @@ from local.resources.base import (
         "BucketEncryption": NO_ENCRYPTION,
         "CorsConfiguration": "browsers are not served here",
         "IntelligentTieringConfigurations": NO_BILLING,
-        "LifecycleConfiguration": NO_EXPIRY,
+        "LifecycleConfiguration": "nothing expires here",
         "LoggingConfiguration": NO_BILLING,
         "MetricsConfigurations": NO_BILLING,
         "OwnershipControls": NO_PERMISSIONS,
