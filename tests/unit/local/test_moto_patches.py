@@ -197,7 +197,7 @@ def test_copy_ignores_its_precondition(s3):
 def test_object_events_differ_from_those_of_aws(s3):
     sqs, events = client("sqs"), client("events")
     url = sqs.create_queue(QueueName="q")["QueueUrl"]
-    to_event_bridge = {"EventBridgeConfiguration": {}}
+    to_event_bridge: dict[str, Any] = {"EventBridgeConfiguration": {}}
     s3.put_bucket_notification_configuration(Bucket="bucket", NotificationConfiguration=to_event_bridge)
     events.put_rule(Name="r", EventPattern='{"source": ["aws.s3"]}')
     events.put_targets(Rule="r", Targets=[{"Id": "1", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:q"}])
