@@ -68,12 +68,8 @@ def failed_items(response: bytes, identifiers: Collection[str]) -> set[str]:
         answer = json.loads(response) if response else None
     except ValueError:
         return everything
-    if not answer:  # null or {}: complete success
-        return set()
-    if not isinstance(answer, dict):
-        return set()  # not the shape of a report, such as a plain string
-    failures = answer.get("batchItemFailures")
-    if not failures:
+    failures = answer.get("batchItemFailures") if isinstance(answer, dict) else None
+    if not failures:  # complete success, as is what has not the shape of a report, such as a plain string
         return set()
     if not isinstance(failures, list):
         return everything

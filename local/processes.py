@@ -40,16 +40,23 @@ def start(
     address_space: limit in bytes, or None.
     """
     guarded = [sys.executable, "-I", "-S", str(_GUARD), str(os.getpid()), str(address_space or 0), *argv]
-    return _starter.submit(
-        subprocess.Popen[bytes],
-        guarded,
-        env={**env, MARKER: marker},
+    marked = {**env, MARKER: marker}
+    return _starter.submit(start_detached, guarded, env=marked, cwd=cwd, output=output).result()
+
+
+def start_detached(
+    argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, output: int | IO[bytes]
+) -> subprocess.Popen[bytes]:
+    """Starts a child in its own session, which may outlive us; stdout and stderr both go to output."""
+    return subprocess.Popen(
+        argv,
+        env=env,
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-    ).result()
+    )
 
 
 def resident_bytes(pid: int) -> int:

@@ -1,7 +1,8 @@
 """How a resource type says what it does with each of its properties."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 from botocore.exceptions import ClientError
 
@@ -88,11 +89,11 @@ class Kind:
 
     create: Create
     honoured: frozenset[str]
-    inert: Mapping[str, str]
+    inert: frozenset[str]
 
     def check(self, resource: Resource) -> None:
         """Raises NotHonouredError for a property that is neither honoured nor knowingly without effect here."""
-        if unknown := sorted(set(resource.properties) - self.honoured - set(self.inert)):
+        if unknown := sorted(set(resource.properties) - self.honoured - self.inert):
             raise resource.refuse(f"property {', '.join(unknown)}")
 
 
@@ -100,15 +101,15 @@ KINDS: dict[str, Kind] = {}
 
 
 def resource_type(
-    name: str, *, honoured: set[str] | frozenset[str] = frozenset(), inert: Mapping[str, str] | None = None
+    name: str, *, honoured: Iterable[str] = (), inert: Mapping[str, Iterable[str]] | None = None
 ) -> Callable[[Create], Create]:
     """Registers the decorated function as the way to create or update resources of the type.
 
-    inert: properties that are accepted without effect, each with the reason why that is no lie.
+    inert: properties that are accepted without effect, by the reason why that is no lie.
     """
 
     def register(create: Create) -> Create:
-        KINDS[name] = Kind(create, frozenset(honoured), inert or {})
+        KINDS[name] = Kind(create, frozenset(honoured), frozenset(chain.from_iterable((inert or {}).values())))
         return create
 
     return register

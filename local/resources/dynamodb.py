@@ -19,13 +19,9 @@ _SHAPE = (
     "AWS::DynamoDB::Table",
     honoured={"PointInTimeRecoverySpecification", "TableName", "TimeToLiveSpecification", *_SHAPE},
     inert={
-        "ContributorInsightsSpecification": NO_BILLING,
-        "OnDemandThroughput": NO_BILLING,
-        "ResourcePolicy": NO_PERMISSIONS,
-        "SSESpecification": NO_ENCRYPTION,
-        "TableClass": NO_BILLING,
-        "Tags": NO_BILLING,
-        "WarmThroughput": NO_BILLING,
+        NO_BILLING: {"ContributorInsightsSpecification", "OnDemandThroughput", "TableClass", "Tags", "WarmThroughput"},
+        NO_PERMISSIONS: {"ResourcePolicy"},
+        NO_ENCRYPTION: {"SSESpecification"},
     },
 )
 def table(stack: Stack, resource: Resource) -> Physical:

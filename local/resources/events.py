@@ -19,7 +19,7 @@ _FILTERS = {"anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "
 @resource_type(
     "AWS::Events::Rule",
     honoured={"Description", "EventPattern", "Name", "ScheduleExpression", "State", "Targets"},
-    inert={"RoleArn": NO_PERMISSIONS, "Tags": NO_BILLING},
+    inert={NO_PERMISSIONS: {"RoleArn"}, NO_BILLING: {"Tags"}},
 )
 def rule(stack: Stack, resource: Resource) -> Physical:
     """A rule of the default bus on a pattern or a schedule; its targets become exactly those of the template."""

@@ -20,22 +20,19 @@ from local.resources.base import (
 
 _CONFIGURATION = ("Description", "Environment", "Handler", "MemorySize", "Role", "Runtime", "Timeout")
 _DESTINATIONS = {"sns", "sqs"}
-_THIS_MACHINE = "code runs on this machine as it is"
 
 
 @resource_type(
     "AWS::Lambda::Function",
     honoured={"Code", "FunctionName", "PackageType", "ReservedConcurrentExecutions", *_CONFIGURATION},
     inert={
-        "Architectures": _THIS_MACHINE,
-        "EphemeralStorage": _THIS_MACHINE,
-        "KmsKeyArn": NO_ENCRYPTION,
-        "LoggingConfig": ONE_LOG,
-        "RecursiveLoop": "a loop shows in the log",
-        "RuntimeManagementConfig": _THIS_MACHINE,
-        "Tags": NO_BILLING,
-        "TracingConfig": NO_TRACES,
-        "VpcConfig": "there are no networks here",
+        "code runs on this machine as it is": {"Architectures", "EphemeralStorage", "RuntimeManagementConfig"},
+        NO_ENCRYPTION: {"KmsKeyArn"},
+        ONE_LOG: {"LoggingConfig"},
+        "a loop shows in the log": {"RecursiveLoop"},
+        NO_BILLING: {"Tags"},
+        NO_TRACES: {"TracingConfig"},
+        "there are no networks here": {"VpcConfig"},
     },
 )
 def function(stack: Stack, resource: Resource) -> Physical:
@@ -66,9 +63,7 @@ def function(stack: Stack, resource: Resource) -> Physical:
 
 @resource_type(
     "AWS::Lambda::Permission",
-    inert=dict.fromkeys(
-        ("Action", "EventSourceToken", "FunctionName", "Principal", "SourceAccount", "SourceArn"), NO_PERMISSIONS
-    ),
+    inert={NO_PERMISSIONS: {"Action", "EventSourceToken", "FunctionName", "Principal", "SourceAccount", "SourceArn"}},
 )
 def permission(stack: Stack, resource: Resource) -> Physical:  # noqa: ARG001  a Create
     """Nothing: permissions are not enforced here."""
@@ -110,7 +105,7 @@ def event_invoke_config(stack: Stack, resource: Resource) -> Physical:
         "MaximumBatchingWindowInSeconds",
         "ScalingConfig",
     },
-    inert={"KmsKeyArn": NO_ENCRYPTION, "MetricsConfig": NO_BILLING, "Tags": NO_BILLING},
+    inert={NO_ENCRYPTION: {"KmsKeyArn"}, NO_BILLING: {"MetricsConfig", "Tags"}},
 )
 def event_source_mapping(stack: Stack, resource: Resource) -> Physical:
     """A queue that feeds a function; the limits of AWS are checked here, where moto does not."""

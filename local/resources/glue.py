@@ -34,11 +34,11 @@ _REFUSED_ARGUMENTS = {
     "AWS::Glue::Job",
     honoured={"Name", "JobRunQueuingEnabled", *_DEFINITION},
     inert={
-        "LogUri": ONE_LOG,
-        "MaintenanceWindow": "it concerns streaming jobs",
-        "NotificationProperty": NO_ALARMS,
-        "SecurityConfiguration": NO_ENCRYPTION,
-        "Tags": NO_BILLING,
+        ONE_LOG: {"LogUri"},
+        "it concerns streaming jobs": {"MaintenanceWindow"},
+        NO_ALARMS: {"NotificationProperty"},
+        NO_ENCRYPTION: {"SecurityConfiguration"},
+        NO_BILLING: {"Tags"},
     },
 )
 def job(stack: Stack, resource: Resource) -> Physical:
@@ -93,7 +93,7 @@ def database(stack: Stack, resource: Resource) -> Physical:
 @resource_type(
     "AWS::Glue::Trigger",
     honoured={"Actions", "Description", "Name", "Schedule", "StartOnCreation", "Type"},
-    inert={"Tags": NO_BILLING},
+    inert={NO_BILLING: {"Tags"}},
 )
 def trigger(stack: Stack, resource: Resource) -> Physical:
     """A trigger by the clock: recorded, and nobody starts its jobs here but who starts a run of them."""

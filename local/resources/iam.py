@@ -9,7 +9,7 @@ from local.resources.base import NO_BILLING, NO_PERMISSIONS, Physical, Resource,
 @resource_type(
     "AWS::IAM::Role",
     honoured={"AssumeRolePolicyDocument", "Description", "MaxSessionDuration", "Path", "Policies", "RoleName"},
-    inert={"ManagedPolicyArns": NO_PERMISSIONS, "PermissionsBoundary": NO_PERMISSIONS, "Tags": NO_BILLING},
+    inert={NO_PERMISSIONS: {"ManagedPolicyArns", "PermissionsBoundary"}, NO_BILLING: {"Tags"}},
 )
 def role(stack: Stack, resource: Resource) -> Physical:
     """The role with its inline policies."""

@@ -7,10 +7,9 @@ from local.resources.base import NO_BILLING, NO_ENCRYPTION, NO_PERMISSIONS, Phys
     "AWS::KMS::Key",
     honoured={"Description"},
     inert={
-        "EnableKeyRotation": NO_ENCRYPTION,
-        "KeyPolicy": NO_PERMISSIONS,
-        "PendingWindowInDays": NO_BILLING,
-        "Tags": NO_BILLING,
+        NO_ENCRYPTION: {"EnableKeyRotation"},
+        NO_PERMISSIONS: {"KeyPolicy"},
+        NO_BILLING: {"PendingWindowInDays", "Tags"},
     },
 )
 def key(stack: Stack, resource: Resource) -> Physical:

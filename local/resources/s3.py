@@ -8,14 +8,11 @@ from local.resources.base import NO_BILLING, NO_ENCRYPTION, NO_PERMISSIONS, Phys
     "AWS::S3::Bucket",
     honoured={"BucketName", "VersioningConfiguration", "NotificationConfiguration", "PublicAccessBlockConfiguration"},
     inert={
-        "BucketEncryption": NO_ENCRYPTION,
-        "CorsConfiguration": "browsers are not served here",
-        "IntelligentTieringConfigurations": NO_BILLING,
-        "LifecycleConfiguration": "nothing expires here",
-        "LoggingConfiguration": NO_BILLING,
-        "MetricsConfigurations": NO_BILLING,
-        "OwnershipControls": NO_PERMISSIONS,
-        "Tags": NO_BILLING,
+        NO_ENCRYPTION: {"BucketEncryption"},
+        "browsers are not served here": {"CorsConfiguration"},
+        NO_BILLING: {"IntelligentTieringConfigurations", "LoggingConfiguration", "MetricsConfigurations", "Tags"},
+        "nothing expires here": {"LifecycleConfiguration"},
+        NO_PERMISSIONS: {"OwnershipControls"},
     },
 )
 def bucket(stack: Stack, resource: Resource) -> Physical:
@@ -38,7 +35,7 @@ def bucket(stack: Stack, resource: Resource) -> Physical:
     return Physical(name, {"Arn": f"arn:aws:s3:::{name}", "DomainName": f"{name}.s3.amazonaws.com"})
 
 
-@resource_type("AWS::S3::BucketPolicy", inert={"Bucket": NO_PERMISSIONS, "PolicyDocument": NO_PERMISSIONS})
+@resource_type("AWS::S3::BucketPolicy", inert={NO_PERMISSIONS: {"Bucket", "PolicyDocument"}})
 def bucket_policy(stack: Stack, resource: Resource) -> Physical:  # noqa: ARG001  a Create
     """Nothing: moto would apply a policy's denials without their conditions."""
     return Physical(resource.logical_id)

@@ -13,7 +13,7 @@ _PROTOCOLS = {"email", "email-json", "sms", "sqs"}
 @resource_type(
     "AWS::SNS::Topic",
     honoured={"TopicName", "DisplayName", "Subscription"},
-    inert={"KmsMasterKeyId": NO_ENCRYPTION, "Tags": NO_BILLING, "TracingConfig": NO_TRACES},
+    inert={NO_ENCRYPTION: {"KmsMasterKeyId"}, NO_BILLING: {"Tags"}, NO_TRACES: {"TracingConfig"}},
 )
 def topic(stack: Stack, resource: Resource) -> Physical:
     """A standard topic."""

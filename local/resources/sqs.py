@@ -20,11 +20,9 @@ _ATTRIBUTES = (
     "AWS::SQS::Queue",
     honoured={"QueueName", "RedrivePolicy", *_ATTRIBUTES},
     inert={
-        "KmsDataKeyReusePeriodSeconds": NO_ENCRYPTION,
-        "KmsMasterKeyId": NO_ENCRYPTION,
-        "RedriveAllowPolicy": NO_PERMISSIONS,
-        "SqsManagedSseEnabled": NO_ENCRYPTION,
-        "Tags": NO_BILLING,
+        NO_ENCRYPTION: {"KmsDataKeyReusePeriodSeconds", "KmsMasterKeyId", "SqsManagedSseEnabled"},
+        NO_PERMISSIONS: {"RedriveAllowPolicy"},
+        NO_BILLING: {"Tags"},
     },
 )
 def queue(stack: Stack, resource: Resource) -> Physical:

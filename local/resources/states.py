@@ -23,10 +23,10 @@ from local.resources.base import NO_BILLING, NO_ENCRYPTION, NO_TRACES, ONE_LOG, 
         "StateMachineType",
     },
     inert={
-        "EncryptionConfiguration": NO_ENCRYPTION,
-        "LoggingConfiguration": ONE_LOG,
-        "Tags": NO_BILLING,
-        "TracingConfiguration": NO_TRACES,
+        NO_ENCRYPTION: {"EncryptionConfiguration"},
+        ONE_LOG: {"LoggingConfiguration"},
+        NO_BILLING: {"Tags"},
+        NO_TRACES: {"TracingConfiguration"},
     },
 )
 def state_machine(stack: Stack, resource: Resource) -> Physical:
