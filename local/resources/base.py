@@ -61,15 +61,14 @@ class Stack:
         if name in resource.properties:
             self.call(service, operation, **identity, **resource.chosen(name))
 
-    def exists(self, service: str, operation: str, *codes: str, **parameters: Json) -> bool:
-        """Whether a describing call succeeds; the codes are the errors that mean "no"."""
+    def found(self, service: str, operation: str, *codes: str, **parameters: Json) -> dict[str, Json] | None:
+        """What a describing call answers; None where it fails by one of the codes, which mean that there is nothing."""
         try:
-            self.call(service, operation, **parameters)
+            return self.call(service, operation, **parameters)
         except ClientError as error:
             if code_of(error) in codes:
-                return False
+                return None
             raise
-        return True
 
     def physical_name(self, resource: Resource, name_property: str, limit: int = 64) -> str:
         """The name that the template gives, or one made of stack and logical id: the same at every deployment."""

@@ -27,8 +27,8 @@ _SHAPE = (
 def table(stack: Stack, resource: Resource) -> Physical:
     """The table; one that exists must have the same keys and indexes."""
     name = stack.physical_name(resource, "TableName", 255)
-    if stack.exists("dynamodb", "describe_table", "ResourceNotFoundException", TableName=name):
-        present = stack.call("dynamodb", "describe_table", TableName=name)["Table"]
+    if found := stack.found("dynamodb", "describe_table", "ResourceNotFoundException", TableName=name):
+        present = found["Table"]
         if _keys(present) != _keys(resource.properties):
             raise TemplateError(
                 f"{resource.logical_id}: keys or indexes of table {name} changed: start over with `up --fresh`"

@@ -48,7 +48,7 @@ def function(stack: Stack, resource: Resource) -> Physical:
     name = stack.physical_name(resource, "FunctionName")
     # Without an Environment in the template an earlier one must go, too.
     settings = {"Environment": {"Variables": {}}, **resource.chosen(*_CONFIGURATION)}
-    if stack.exists("lambda", "get_function", "ResourceNotFoundException", FunctionName=name):
+    if stack.found("lambda", "get_function", "ResourceNotFoundException", FunctionName=name):
         stack.call("lambda", "update_function_code", FunctionName=name, **code)
         stack.call("lambda", "update_function_configuration", FunctionName=name, **settings)
     else:
@@ -85,12 +85,8 @@ def event_invoke_config(stack: Stack, resource: Resource) -> Physical:
     # moto would append a second configuration and keep answering with the first.
     with contextlib.suppress(ClientError):
         stack.call("lambda", "delete_function_event_invoke_config", FunctionName=name)
-    stack.call(
-        "lambda",
-        "put_function_event_invoke_config",
-        FunctionName=name,
-        **resource.chosen("DestinationConfig", "MaximumEventAgeInSeconds", "MaximumRetryAttempts"),
-    )
+    settings = resource.chosen("DestinationConfig", "MaximumEventAgeInSeconds", "MaximumRetryAttempts")
+    stack.call("lambda", "put_function_event_invoke_config", FunctionName=name, **settings)
     return Physical(resource.logical_id)
 
 
@@ -124,15 +120,13 @@ def event_source_mapping(stack: Stack, resource: Resource) -> Physical:
         ),
     }
     name = resource.properties["FunctionName"]
-    present = stack.call("lambda", "list_event_source_mappings", EventSourceArn=source, FunctionName=name)
+    ends = {"EventSourceArn": source, "FunctionName": name}
+    present = stack.call("lambda", "list_event_source_mappings", **ends)
     if present["EventSourceMappings"]:
         identifier = str(present["EventSourceMappings"][0]["UUID"])
         stack.call("lambda", "update_event_source_mapping", UUID=identifier, **settings)
     else:
-        created = stack.call(
-            "lambda", "create_event_source_mapping", EventSourceArn=source, FunctionName=name, **settings
-        )
-        identifier = str(created["UUID"])
+        identifier = str(stack.call("lambda", "create_event_source_mapping", **ends, **settings)["UUID"])
     return Physical(identifier, {"Id": identifier})
 
 
@@ -152,12 +146,11 @@ def _check_limits(stack: Stack, resource: Resource, source: str) -> None:
     url = stack.call("sqs", "get_queue_url", QueueName=source.rsplit(":", maxsplit=1)[-1])["QueueUrl"]
     attributes = stack.call("sqs", "get_queue_attributes", QueueUrl=url, AttributeNames=["VisibilityTimeout"])
     visibility = int(attributes["Attributes"]["VisibilityTimeout"])
+    name = resource.properties["FunctionName"]
     try:
-        configuration = stack.call(
-            "lambda", "get_function_configuration", FunctionName=resource.properties["FunctionName"]
-        )
+        configuration = stack.call("lambda", "get_function_configuration", FunctionName=name)
     except ClientError as error:
-        raise TemplateError(f"{where}: {code_of(error)} for function {resource.properties['FunctionName']}") from error
+        raise TemplateError(f"{where}: {code_of(error)} for function {name}") from error
     if visibility < configuration["Timeout"]:
         raise TemplateError(
             f"{where}: AWS refuses a queue whose visibility time-out ({visibility} s) is less than "

@@ -1,5 +1,6 @@
 """S3 buckets."""
 
+from local.loose_types import Json
 from local.packaging import ensure_bucket
 from local.resources.base import NO_BILLING, NO_ENCRYPTION, NO_PERMISSIONS, Physical, Resource, Stack, resource_type
 
@@ -26,12 +27,8 @@ def bucket(stack: Stack, resource: Resource) -> Physical:
         raise resource.refuse(f"NotificationConfiguration.{other[0]}: send notifications to EventBridge")
     to_event_bridge = notifications.get("EventBridgeConfiguration")
     is_enabled = to_event_bridge is not None and str(to_event_bridge.get("EventBridgeEnabled", True)).lower() == "true"
-    stack.call(
-        "s3",
-        "put_bucket_notification_configuration",
-        Bucket=name,
-        NotificationConfiguration={"EventBridgeConfiguration": {}} if is_enabled else {},
-    )
+    wanted: Json = {"EventBridgeConfiguration": {}} if is_enabled else {}
+    stack.call("s3", "put_bucket_notification_configuration", Bucket=name, NotificationConfiguration=wanted)
     return Physical(name, {"Arn": f"arn:aws:s3:::{name}", "DomainName": f"{name}.s3.amazonaws.com"})
 
 

@@ -35,15 +35,8 @@ def _subscribe(stack: Stack, resource: Resource, topic_arn: str, entry: Mapping[
     if entry["Protocol"] not in _PROTOCOLS:
         raise resource.refuse(f"subscriptions by {entry['Protocol']}")
     attributes = {"RawMessageDelivery": entry["RawMessageDelivery"]} if "RawMessageDelivery" in entry else {}
-    created = stack.call(
-        "sns",
-        "subscribe",
-        TopicArn=topic_arn,
-        Protocol=entry["Protocol"],
-        Endpoint=entry["Endpoint"],
-        Attributes=attributes,
-        ReturnSubscriptionArn=True,
-    )
+    ends = {"TopicArn": topic_arn, "Protocol": entry["Protocol"], "Endpoint": entry["Endpoint"]}
+    created = stack.call("sns", "subscribe", **ends, Attributes=attributes, ReturnSubscriptionArn=True)
     return str(created["SubscriptionArn"])
 
 

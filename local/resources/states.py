@@ -41,9 +41,8 @@ def state_machine(stack: Stack, resource: Resource) -> Physical:
         raise resource.refuse("QueryLanguage JSONata: write JSONPath")
     role = resource.properties["RoleArn"]
     text = json.dumps(definition)
-    arn = stack.call("stepfunctions", "create_state_machine", name=name, definition=text, roleArn=role)[
-        "stateMachineArn"
-    ]
+    made = stack.call("stepfunctions", "create_state_machine", name=name, definition=text, roleArn=role)
+    arn = made["stateMachineArn"]
     # Creating one that exists changes nothing.
     stack.call("stepfunctions", "update_state_machine", stateMachineArn=arn, definition=text, roleArn=role)
     return Physical(arn, {"Arn": arn, "Name": name})

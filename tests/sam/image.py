@@ -43,7 +43,7 @@ SETTINGS = (
 def python_for(runtime: str) -> Path:
     """The interpreter of a Lambda runtime ("python3.12") where this machine has it, else the one that runs this."""
     version = runtime.removeprefix("python")
-    command = [_UV, "python", "find", "--offline", "--no-python-downloads", "--no-project", "--system", version]
+    command = [str(_UV), "python", "find", "--offline", "--no-python-downloads", "--no-project", "--system", version]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     return Path(found.stdout.strip()) if found.returncode == 0 else Path(sys.executable)
 

@@ -28,6 +28,8 @@ class Server(NamedTuple):
 
     port: int
     key: dict[str, str]
+    method: str = "GET"  # of a request that a program may make
+    path: str = "/"
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> Answer:
         """Send exactly these headers, with a Host where they have none."""
@@ -42,7 +44,7 @@ def cloud_server(cloud) -> Server:
 @pytest.fixture(scope="module")
 def runtime_api() -> Iterator[Server]:
     api = RuntimeApi()
-    yield Server(int(api.address.rsplit(":", 1)[1]), {})
+    yield Server(int(api.address.rsplit(":", 1)[1]), {}, "POST", "/2018-06-01/runtime/init/error")
     api.close()
 
 
@@ -62,12 +64,16 @@ def warm_up_server(tmp_path_factory) -> Iterator[Server]:
         process.communicate(timeout=30)  # ends its input, and so it
 
 
-# By module that serves: the fixture, and a request that a program may make.
-SERVERS = {
-    "web.py": ("cloud_server", "GET", "/"),
-    "warm_up_server.py": ("warm_up_server", "GET", "/"),
-    "runtime_api.py": ("runtime_api", "POST", "/2018-06-01/runtime/init/error"),
-}
+# By module that serves
+SERVERS = {"web.py": "cloud_server", "warm_up_server.py": "warm_up_server", "runtime_api.py": "runtime_api"}
+
+
+@pytest.fixture(params=SERVERS)
+def server(request) -> Server:
+    found: Server = request.getfixturevalue(SERVERS[request.param])
+    return found
+
+
 FROM_A_WEBSITE = {
     "preflight": ("OPTIONS", {"Origin": EVIL, "Access-Control-Request-Method": "POST"}),
     "request of a page": ("POST", {"Origin": EVIL}),
@@ -82,20 +88,14 @@ FROM_A_WEBSITE = {
 }
 
 
-@pytest.mark.parametrize("module", SERVERS)
-def test_a_program_of_this_machine_is_answered(request, module):
-    name, method, path = SERVERS[module]
-    server = request.getfixturevalue(name)
-    assert server.ask(method, path, server.key).status in {200, 202}
+def test_a_program_of_this_machine_is_answered(server):
+    assert server.ask(server.method, server.path, server.key).status in {200, 202}
 
 
 @pytest.mark.parametrize("attack", FROM_A_WEBSITE)
-@pytest.mark.parametrize("module", SERVERS)
-def test_a_website_is_refused_even_with_the_key(request, module, attack):
-    name, _, path = SERVERS[module]
+def test_a_website_is_refused_even_with_the_key(server, attack):
     method, headers = FROM_A_WEBSITE[attack]
-    server = request.getfixturevalue(name)
-    answer = server.ask(method, path, {**server.key, **headers})
+    answer = server.ask(method, server.path, {**server.key, **headers})
     assert answer.is_refused, answer
 
 
@@ -103,17 +103,14 @@ def test_another_user_of_the_machine_holds_no_connection_of_the_cloud(cloud_serv
     assert send_as_another_user(cloud_server.port, "GET / HTTP/1.1\r\nX: ") == ""  # asks for nothing whole
 
 
-@pytest.mark.parametrize("module", SERVERS)
-def test_the_body_of_a_refused_request_is_not_read_as_a_request(request, module):
+def test_the_body_of_a_refused_request_is_not_read_as_a_request(server):
     """A page chooses the body of its request, and could write there one that has no Origin."""
-    name, method, path = SERVERS[module]
-    server = request.getfixturevalue(name)
+    path, host = server.path, f"HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
     own = "".join(f"{header}: {value}\r\n" for header, value in server.key.items())
-    hidden = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n{own}Content-Length: 0\r\n\r\n"
+    hidden = f"{server.method} {path} {host}{own}Content-Length: 0\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(
-            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nOrigin: {EVIL}\r\n"
-            f"Content-Length: {len(hidden)}\r\n\r\n{hidden}".encode()
+            f"POST {path} {host}Origin: {EVIL}\r\nContent-Length: {len(hidden)}\r\n\r\n{hidden}".encode()
         )
         answers = b"".join(iter(lambda: received(connection), b""))
     assert re.findall(rb"^HTTP/1.1 (\d+)", answers, re.MULTILINE) == [b"403"]
