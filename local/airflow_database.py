@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -36,24 +37,10 @@ def start(home: AirflowHome, python: Path, password: str) -> str:
         # PostgreSQL would take another process that has the number of a killed one for its own.
         (home.database / "postmaster.pid").unlink(missing_ok=True)
     port = _free_port()
-    listen = f"-h {HOST} -p {port} -c unix_socket_directories="
+    listen = f"--options=-h {HOST} -p {port} -c unix_socket_directories="
     with home.log("postgres").open("wb") as output:
-        started = subprocess.run(
-            [
-                *_as_nobody(),
-                programs / "pg_ctl",
-                "start",
-                f"--pgdata={home.database}",
-                f"--options={listen}",
-                f"--timeout={_START_PATIENCE}",
-            ],
-            env=_environment(home),
-            cwd=home.root,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
+        arguments = ("start", listen, f"--timeout={_START_PATIENCE}")
+        started = _run(home, programs / "pg_ctl", *arguments, stdout=output, stderr=subprocess.STDOUT)
     if started.returncode:
         raise AirflowError.with_log("PostgreSQL did not start", home.log("postgres"))
     return f"postgresql+psycopg2://{_USER}:{password}@{HOST}:{port}/postgres"
@@ -88,26 +75,26 @@ def _create(home: AirflowHome, programs: Path, password: str) -> None:
     with tempfile.NamedTemporaryFile("w", dir=home.root) as password_file:
         password_file.write(password)
         password_file.flush()
-        made = subprocess.run(
-            [
-                *_as_nobody(),
-                programs / "initdb",
-                f"--pgdata={home.database}",
-                f"--username={_USER}",
-                f"--pwfile={password_file.name}",
-                "--auth=scram-sha-256",
-                "--encoding=UTF8",
-                "--no-locale",
-                "--no-sync",
-            ],
-            env=_environment(home),
-            cwd=home.root,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        access = (f"--username={_USER}", f"--pwfile={password_file.name}", "--auth=scram-sha-256")
+        kind = ("--encoding=UTF8", "--no-locale", "--no-sync")
+        made = _run(home, programs / "initdb", *access, *kind, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     if made.returncode:
         raise AirflowError(f"PostgreSQL could not make its data:\n{made.stderr.strip()}")
+
+
+def _run(
+    home: AirflowHome, program: Path, *arguments: str, stdout: int | IO[bytes], stderr: int
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*_as_nobody(), program, f"--pgdata={home.database}", *arguments],
+        env={MARKER: home.state.marker, "PATH": os.environ.get("PATH", os.defpath)},
+        cwd=home.root,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        text=True,
+        check=False,
+    )
 
 
 def _as_nobody() -> list[str]:
@@ -118,10 +105,6 @@ def _as_nobody() -> list[str]:
         raise AirflowError("PostgreSQL does not run as root: run this as another user")
     reach = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
     return ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", *reach, "--"]
-
-
-def _environment(home: AirflowHome) -> dict[str, str]:
-    return {MARKER: home.state.marker, "PATH": os.environ.get("PATH", os.defpath)}
 
 
 def _postmaster(home: AirflowHome) -> psutil.Process | None:

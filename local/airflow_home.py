@@ -8,7 +8,6 @@ airflow.json        where the running one answers
 import json
 import os
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,46 +23,22 @@ _PASSWORD_BYTES = 16
 _PASSED_ON = ("HOME", "LANG", "PATH", "TMPDIR")
 
 
-@dataclass(frozen=True)
 class AirflowHome:
     """The paths of one cloud's Airflow."""
 
-    state: StateDir
-
-    @property
-    def root(self) -> Path:
-        """All of it."""
-        return self.state.root.absolute() / "airflow"
-
-    @property
-    def database(self) -> Path:
-        """PostgreSQL's data."""
-        return self.root / "postgres"
-
-    @property
-    def migrated(self) -> Path:
-        """The version of Airflow that the database was last made for."""
-        return self.root / "migrated"
-
-    @property
-    def logs(self) -> Path:
-        """Logs of processes and of tasks."""
-        return self.root / "logs"
-
-    @property
-    def passwords_file(self) -> Path:
-        """For Airflow's user management."""
-        return self.root / "passwords.json"
+    def __init__(self, state: StateDir) -> None:
+        self.state = state
+        self.root = state.root.absolute() / "airflow"
+        self.database = self.root / "postgres"
+        self.migrated = self.root / "migrated"  # the version of Airflow that the database was last made for
+        self.logs = self.root / "logs"
+        self.passwords_file = self.root / "passwords.json"
+        self.record_file = self.root / "airflow.json"
 
     @property
     def password(self) -> str:
         """The user's password since the last start."""
         return str(json.loads(self.passwords_file.read_text())[USER])
-
-    @property
-    def record_file(self) -> Path:
-        """Where the running one answers."""
-        return self.root / "airflow.json"
 
     def log(self, process: str) -> Path:
         """What a process prints."""
@@ -154,14 +129,11 @@ def environment(
         "USAGE_DATA_COLLECTION__ENABLED": "False",
     }
     return {
-        **_passed_on(os.environ),
+        **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
         **{f"AIRFLOW__{name}": value for name, value in settings.items()},
-        **cloud.credentials.environment,
+        **cloud.credentials.environment_at(cloud.endpoint, cloud.region),
         "AIRFLOW_HOME": str(home.root),
         "AIRFLOW_CONN_AWS_DEFAULT": "aws://",  # what the rest of this environment says
-        "AWS_DEFAULT_REGION": cloud.region,
-        "AWS_ENDPOINT_URL": cloud.endpoint,
-        "AWS_REGION": cloud.region,
         "LOCAL_CLOUD_STATE": str(home.state.root.absolute()),
         MARKER: home.state.marker,
         "NO_COLOR": "1",
@@ -171,7 +143,3 @@ def environment(
         # Without it, setproctitle writes over the environment as others see it, and `down` could not find the process.
         "SPT_NOENV": "1",
     }
-
-
-def _passed_on(environ: Mapping[str, str]) -> dict[str, str]:
-    return {name: environ[name] for name in _PASSED_ON if name in environ}

@@ -67,15 +67,8 @@ class Servers:
     def _run(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         """Starts a command that may outlive this process."""
         with self._home.log(name).open("wb") as output:
-            process = subprocess.Popen(
-                [str(self._launch.python.absolute()), "-m", "airflow", *arguments],
-                env=self._env,
-                cwd=self._home.root,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            command = [str(self._launch.python.absolute()), "-m", "airflow", *arguments]
+            process = processes.start_detached(command, env=self._env, cwd=self._home.root, output=output)
         self._started.append(process)
         return process
 

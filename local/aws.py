@@ -1,6 +1,7 @@
 """Plain AWS API calls to the cloud's endpoint."""
 
 import threading
+from collections.abc import Callable
 
 import boto3
 import botocore.session
@@ -8,12 +9,16 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.credentials import Credentials
+from local.intrinsics import as_text
 from local.loose_types import Json
 
 ACCOUNT = "123456789012"
 
-_INTEGERS = {"integer", "long"}
-_FLOATS = {"float", "double"}
+_FROM_TEXT: dict[str, Callable[[str], Json]] = {
+    **dict.fromkeys(("integer", "long"), int),
+    **dict.fromkeys(("float", "double"), float),
+    "boolean": lambda text: text.lower() == "true",
+}
 
 
 class Aws:
@@ -27,7 +32,7 @@ class Aws:
         self._lock = threading.Lock()  # sessions, unlike clients, are not safe to share between threads
         unset = (None, None, None, None)
         core: Json = botocore.session.Session(
-            session_vars={"profile": unset, "config_file": unset, "credentials_file": unset},
+            session_vars={"profile": unset, "config_file": unset, "credentials_file": unset}
         )
         self._session: Json = boto3.Session(
             aws_access_key_id=credentials.access_key_id,
@@ -69,17 +74,9 @@ def coerce(value: Json, shape: Json) -> Json:  # JSON of any shape in, JSON of t
         return {key: coerce(item, shape.value) for key, item in value.items()}
     if kind == "list" and isinstance(value, list):
         return [coerce(item, shape.member) for item in value]
-    if kind in _INTEGERS and isinstance(value, str):
-        return int(value)
-    if kind in _FLOATS and isinstance(value, str):
-        return float(value)
-    if kind == "boolean" and isinstance(value, str):
-        return value.lower() == "true"
-    if kind == "string" and isinstance(value, bool):
-        return "true" if value else "false"
-    if kind == "string" and isinstance(value, int | float):
-        return str(value)
-    return value
+    if kind in _FROM_TEXT and isinstance(value, str):
+        return _FROM_TEXT[kind](value)
+    return as_text(value) if kind == "string" and isinstance(value, int | float) else value
 
 
 def code_of(error: ClientError) -> str:

@@ -81,13 +81,11 @@ def _deploy(
 
 
 def _parse_upload(entry: str) -> Upload:
-    folder, separator, target = entry.rpartition("=")
     try:
+        folder, target = entry.rsplit("=", 1)
         bucket, prefix = split_s3_uri(target)
     except ValueError as error:
         raise TemplateError(f"--upload {entry}: write DIR=s3://bucket/prefix") from error
-    if not separator:
-        raise TemplateError(f"--upload {entry}: write DIR=s3://bucket/prefix")
     return Path(folder), bucket, prefix
 
 

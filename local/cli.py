@@ -3,7 +3,6 @@
 import os
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -145,10 +144,10 @@ def _fail(text: str) -> NoReturn:
     sys.exit(1)
 
 
-def main(run: Callable[[], None] = app) -> None:
+def main() -> None:
     """Runs the command line; errors made for the user are one line and exit code 1."""
     try:
-        run()
+        app()
     except LocalCloudError as error:
         _fail(str(error))
     except (BotoCoreError, Boto3Error, ClientError) as error:

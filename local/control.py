@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import subprocess
 import sys
 import time
 import urllib.request
@@ -29,11 +28,8 @@ def start(state: StateDir, port: int, region: str) -> ServerRecord:
     state.make()
     for stale in (state.server_file, state.stack_file, state.resources_file):
         stale.unlink(missing_ok=True)
-    settings = {
-        name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith("LOCAL_CLOUD_")
-    }
     env = {
-        **settings,
+        **{name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith("LOCAL_CLOUD_")},
         **MOTO_SETTINGS,
         MARKER: state.marker,
         "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
@@ -41,15 +37,8 @@ def start(state: StateDir, port: int, region: str) -> ServerRecord:
         "NO_PROXY": "localhost,127.0.0.1",
     }
     with open(state.server_output, "wb", opener=for_owner) as output:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "local.server", str(state.root.resolve()), str(port), region],
-            env=env,
-            cwd=state.root,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        command = [sys.executable, "-m", "local.server", str(state.root.resolve()), str(port), region]
+        server = processes.start_detached(command, env=env, cwd=state.root, output=output)
     deadline = time.monotonic() + _START_PATIENCE
     while time.monotonic() < deadline:
         if server.poll() is not None:

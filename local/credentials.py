@@ -33,6 +33,11 @@ class Credentials:
         """The environment variables in which every SDK of AWS looks for credentials."""
         return {"AWS_ACCESS_KEY_ID": self.access_key_id, "AWS_SECRET_ACCESS_KEY": self.secret_access_key}
 
+    def environment_at(self, endpoint: str, region: str) -> dict[str, str]:
+        """The environment variables by which every SDK of AWS calls the cloud, and nothing else."""
+        place = {"AWS_DEFAULT_REGION": region, "AWS_ENDPOINT_URL": endpoint, "AWS_REGION": region}
+        return {**self.environment, **place}
+
     @property
     def authorization(self) -> str:
         """The header by which a plain HTTP client shows the key; the signature is not verified, and there is none."""

@@ -13,15 +13,7 @@ from local.resources import KINDS, Physical, Resource, Stack
 from local.samconfig import Settings
 from local.template import Template, translate, with_artifacts
 
-_RESOURCE_KEYS = {
-    "Condition",
-    "DeletionPolicy",
-    "DependsOn",
-    "Metadata",
-    "Properties",
-    "Type",
-    "UpdateReplacePolicy",
-}
+_RESOURCE_KEYS = {"Condition", "DeletionPolicy", "DependsOn", "Metadata", "Properties", "Type", "UpdateReplacePolicy"}
 
 
 class Deployment:

@@ -1,13 +1,4 @@
-"""The package's exceptions.
-
-LocalCloudError            what went wrong, where, and what to do about it, in one line
-├── TemplateError          the template or its settings do not hold together
-│   └── NotHonouredError   the template asks for something that the local cloud cannot do faithfully
-├── BuildError             a function's artifact could not be built
-├── ServerError            the server does not start, does not answer or does not stop
-├── SparkSetupError        Java, Spark's jars or its settings are not usable
-└── AirflowError           Airflow or its database does not start
-"""
+"""The package's exceptions."""
 
 from pathlib import Path
 

@@ -14,7 +14,7 @@ from moto.s3.models import s3_backends
 from moto.s3.notifications import _detail_type
 from moto.sqs.models import sqs_backends
 
-from local.aws import Aws
+from local.aws import ACCOUNT, Aws
 from local.lambda_service import LambdaService
 from local.log import CloudLog
 from local.loose_types import Json, Moto
@@ -34,10 +34,9 @@ _PLACEHOLDER = re.compile(r"<(?P<name>[A-Za-z0-9_.\-]+)>")
 class EventBus:
     """The default bus."""
 
-    def __init__(self, functions: LambdaService, aws: Aws, account: str, log: CloudLog) -> None:
+    def __init__(self, functions: LambdaService, aws: Aws, log: CloudLog) -> None:
         self._functions = functions
         self._aws = aws
-        self._account = account
         self._log = log
         self._senders = ThreadPoolExecutor(max_workers=4, thread_name_prefix="events")
         self._sequence = _Sequence()
@@ -66,13 +65,13 @@ class EventBus:
             "id": str(uuid.uuid4()),
             "detail-type": detail_type,
             "source": source,
-            "account": self._account,
+            "account": ACCOUNT,
             "time": iso_seconds(datetime.now(UTC)),
             "region": self._aws.region,
             "resources": resources,
             "detail": detail,
         }
-        rules = events_backends[self._account][self._aws.region].event_buses["default"].rules
+        rules = events_backends[ACCOUNT][self._aws.region].event_buses["default"].rules
         for rule in list(rules.values()):
             self.deliver(rule, event)
 
@@ -106,7 +105,7 @@ class EventBus:
         self.publish("aws.s3", detail_type, [bucket.arn], detail)
 
     def _is_tagged(self, key: Moto) -> bool:
-        tagger = s3_backends[self._account]["aws"].tagger
+        tagger = s3_backends[ACCOUNT]["aws"].tagger
         return bool(tagger.list_tags_for_resource(key.arn)["Tags"])
 
     def execution_changed(self, execution: Moto) -> None:
@@ -154,15 +153,13 @@ class EventBus:
         if service == "lambda":
             self._functions.invoke_later(arn, text.encode())
         elif service == "sqs":
-            self._in_background(arn, lambda: self._send_to_queue(arn.rsplit(":", 1)[1], text))
+            queues, name = sqs_backends[ACCOUNT][self._aws.region], arn.rsplit(":", 1)[1]
+            self._in_background(arn, lambda: queues.send_message(queue_name=name, message_body=text))
         elif service == "sns":
             self._in_background(arn, lambda: self._aws.client("sns").publish(TopicArn=arn, Message=text))
         else:
             states = self._aws.client("stepfunctions")
             self._in_background(arn, lambda: states.start_execution(stateMachineArn=arn, input=text))
-
-    def _send_to_queue(self, name: str, text: str) -> None:
-        sqs_backends[self._account][self._aws.region].send_message(queue_name=name, message_body=text)
 
     def _in_background(self, arn: str, send: Callable[[], object]) -> None:
         def attempt() -> None:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from moto.awslambda.models import lambda_backends
 from moto.sqs.models import sqs_backends
 
+from local.aws import ACCOUNT
 from local.lambda_service import LARGEST_SYNCHRONOUS_REQUEST, LambdaService
 from local.lambda_workers import Throttled
 from local.log import CloudLog
@@ -67,12 +68,8 @@ def failed_items(response: bytes, identifiers: Collection[str]) -> set[str]:
         answer = json.loads(response) if response else None
     except ValueError:
         return everything
-    if not answer:  # null or {}: complete success
-        return set()
-    if not isinstance(answer, dict):
-        return set()  # not the shape of a report, such as a plain string
-    failures = answer.get("batchItemFailures")
-    if not failures:
+    failures = answer.get("batchItemFailures") if isinstance(answer, dict) else None
+    if not failures:  # complete success, as is what has not the shape of a report, such as a plain string
         return set()
     if not isinstance(failures, list):
         return everything
@@ -118,20 +115,19 @@ def _attribute(value: dict[str, Json]) -> dict[str, Json]:
 class EventSources:
     """Keeps a poller running for every mapping that exists."""
 
-    def __init__(self, functions: LambdaService, account: str, region: str, log: CloudLog) -> None:
+    def __init__(self, functions: LambdaService, region: str, log: CloudLog) -> None:
         self._functions = functions
-        self._account = account
         self._region = region
         self._log = log
         self._pollers: dict[str, _Poller] = {}
 
     def sync(self) -> None:
         """Starts pollers of new mappings and stops those of deleted ones."""
-        mappings = dict(lambda_backends[self._account][self._region]._event_source_mappings)
+        mappings = dict(lambda_backends[ACCOUNT][self._region]._event_source_mappings)
         for identifier in set(self._pollers) - set(mappings):
             self._pollers.pop(identifier).stop()
         for identifier in set(mappings) - set(self._pollers):
-            queues = sqs_backends[self._account][self._region]
+            queues = sqs_backends[ACCOUNT][self._region]
             poller = _Poller(mappings[identifier], queues, self._functions, self._log)
             self._pollers[identifier] = poller
 

@@ -7,7 +7,8 @@ import sys
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -156,10 +157,7 @@ class _Run:
         aws = self._host.aws
         credentials = aws.credentials.for_job(self._job.name)
         env = {
-            **credentials.environment,
-            "AWS_DEFAULT_REGION": aws.region,
-            "AWS_ENDPOINT_URL": aws.endpoint,
-            "AWS_REGION": aws.region,
+            **credentials.environment_at(aws.endpoint, aws.region),
             "HOME": str(scratch),
             "LANG": "C.UTF-8",
             "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
@@ -175,7 +173,7 @@ class _Run:
             settings = settings_of_run(spark, conf, *place, workers=self._run.number_of_workers or 1)
             env |= environment_of_run(spark, settings, *place)
         identity = {"--JOB_NAME": self._job.name, "--JOB_RUN_ID": self._run.job_run_id}
-        return [sys.executable, str(script), *as_argv({**arguments, **identity})], env
+        return [sys.executable, str(script), *chain.from_iterable({**arguments, **identity}.items())], env
 
     def _fetch(self, uri: str, scratch: Path) -> Path:
         bucket, key = split_s3_uri(uri)
@@ -190,11 +188,6 @@ class _Run:
                 line = raw.decode("utf-8", errors="replace").rstrip("\r\n")
                 self._lines.append(line)
                 self._host.log.write(self._part, line)
-
-
-def as_argv(arguments: Mapping[str, str]) -> list[str]:
-    """Name and value by turns, as Glue passes them."""
-    return [item for name, value in arguments.items() for item in (name, value)]
 
 
 def last_error(lines: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 import shutil
 
 from local import moto_patches
-from local.aws import ACCOUNT, Aws
+from local.aws import Aws
 from local.event_bus import EventBus
 from local.event_sources import EventSources
 from local.glue_runs import GlueRuns
@@ -11,13 +11,12 @@ from local.host import Host
 from local.lambda_service import LambdaService
 from local.lambda_workers import Workers
 from local.log import CloudLog
-from local.loose_types import Json, Moto
 from local.runtime_packages import link_runtime
 from local.state import StateDir
 
 
 class Cloud:
-    """The parts of a running cloud, as moto's patches call them."""
+    """The parts of a running cloud."""
 
     def __init__(self, state: StateDir, aws: Aws, log: CloudLog) -> None:
         shutil.rmtree(state.scratch, ignore_errors=True)
@@ -25,11 +24,19 @@ class Cloud:
         link_runtime(state.runtime)
         host = Host(state.scratch, aws, state.marker, log)
         self._workers = Workers(state.functions, state.runtime, host)
-        self._functions = LambdaService(self._workers, aws, ACCOUNT, log)
-        self._bus = EventBus(self._functions, aws, ACCOUNT, log)
-        self._runs = GlueRuns(state.glue, host, self._bus.job_run_ended)
-        moto_patches.apply(self)
-        self._sources = EventSources(self._functions, ACCOUNT, aws.region, log)
+        functions = LambdaService(self._workers, aws, log)
+        bus = EventBus(functions, aws, log)
+        self._runs = GlueRuns(state.glue, host, bus.job_run_ended)
+        self._sources = EventSources(functions, aws.region, log)
+        hooks = moto_patches.Hooks(
+            invoke=functions.invoke,
+            deliver=bus.deliver,
+            object_event=bus.object_event,
+            execution_changed=bus.execution_changed,
+            start_job_run=self._runs.start,
+            stop_job_run=self._runs.stop,
+        )
+        moto_patches.apply(hooks)
 
     def tick(self) -> None:
         """What has to be looked after now and then."""
@@ -41,27 +48,3 @@ class Cloud:
         self._sources.stop()
         self._runs.close()
         self._workers.close()
-
-    def invoke(self, function: Moto, body: bytes, headers: Json, response_headers: dict[str, str]) -> bytes:
-        """Lambda Invoke."""
-        return self._functions.invoke(function, body, headers, response_headers)
-
-    def deliver(self, rule: Moto, event: dict[str, Json]) -> None:
-        """An event that may match the rule."""
-        self._bus.deliver(rule, event)
-
-    def object_event(self, account: str, bucket: Moto, event_name: str, key: Moto) -> None:
-        """Something happened to an object."""
-        self._bus.object_event(account, bucket, event_name, key)
-
-    def execution_changed(self, execution: Moto) -> None:
-        """An execution started or ended."""
-        self._bus.execution_changed(execution)
-
-    def start_job_run(self, job: Moto, run: Moto) -> None:
-        """A Glue run was accepted."""
-        self._runs.start(job, run)
-
-    def stop_job_run(self, run: Moto) -> None:
-        """A Glue run shall stop."""
-        self._runs.stop(run)

@@ -7,13 +7,14 @@ import time
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
 from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import lambda_backends
 
-from local.aws import Aws
+from local.aws import ACCOUNT, Aws
 from local.lambda_workers import Function, Result, Throttled, Workers
 from local.log import CloudLog
 from local.loose_types import Json, Moto
@@ -30,10 +31,9 @@ _LARGEST_LOG_RESULT = 4096
 class LambdaService:
     """What Lambda does around the execution of code."""
 
-    def __init__(self, workers: Workers, aws: Aws, account: str, log: CloudLog) -> None:
+    def __init__(self, workers: Workers, aws: Aws, log: CloudLog) -> None:
         self._workers = workers
         self._aws = aws
-        self._account = account
         self._log = log
         self._asynchronous = ThreadPoolExecutor(max_workers=32, thread_name_prefix="asynchronous")
 
@@ -73,56 +73,42 @@ class LambdaService:
 
     def function(self, arn: str) -> Moto:
         """Moto's object of a function. Raises moto's error if there is none."""
-        return lambda_backends[self._account][self._aws.region].get_function(arn)
+        return lambda_backends[ACCOUNT][self._aws.region].get_function(arn)
 
     def invoke_later(self, arn: str, payload: bytes) -> None:
         """An asynchronous invocation."""
-        request_id = str(uuid.uuid4())
-        self._asynchronous.submit(self._attempt, arn, payload, request_id, attempt=1, since=time.time())
+        self._asynchronous.submit(self._attempt, _Call(arn, payload, str(uuid.uuid4()), time.time()))
 
-    def _attempt(self, arn: str, payload: bytes, request_id: str, *, attempt: int, since: float) -> None:
+    def _attempt(self, call: "_Call") -> None:
         try:
-            moto_function = self.function(arn)
+            moto_function = self.function(call.arn)
             settings = moto_function.event_invoke_config[-1].config if moto_function.event_invoke_config else {}
             most_retries = int(settings.get("MaximumRetryAttempts", len(RETRY_PAUSES)))
-            is_too_old = time.time() - since > int(settings.get("MaximumEventAgeInSeconds", 21_600))
+            is_too_old = time.time() - call.since > int(settings.get("MaximumEventAgeInSeconds", 21_600))
             try:
-                result = self.run(moto_function, payload)
+                result = self.run(moto_function, call.payload)
             except Throttled:
                 if not is_too_old:
-                    self._later(_THROTTLE_PAUSE, arn, payload, request_id, attempt=attempt, since=since)
+                    self._later(_THROTTLE_PAUSE, call)
                 return
             if not result.is_error:
-                self._tell(settings, "OnSuccess", arn, payload, request_id, attempt, result, "Success")
-            elif attempt <= most_retries and not is_too_old:
-                pause = RETRY_PAUSES[attempt - 1]
-                self._log.write(f"lambda/{moto_function.function_name}", f"retry {attempt} in {pause:g} s")
-                self._later(pause, arn, payload, request_id, attempt=attempt + 1, since=since)
+                self._tell(settings, "OnSuccess", call, result, "Success")
+            elif call.attempt <= most_retries and not is_too_old:
+                pause = RETRY_PAUSES[call.attempt - 1]
+                self._log.write(f"lambda/{moto_function.function_name}", f"retry {call.attempt} in {pause:g} s")
+                self._later(pause, replace(call, attempt=call.attempt + 1))
             else:
                 condition = "EventAgeExceeded" if is_too_old else "RetriesExhausted"
-                self._tell(settings, "OnFailure", arn, payload, request_id, attempt, result, condition)
+                self._tell(settings, "OnFailure", call, result, condition)
         except Exception as error:  # noqa: BLE001  on a thread of its own: whatever it is, it must show
-            self._log.write("lambda", f"asynchronous invocation of {arn} lost: {type(error).__name__}: {error}")
+            self._log.write("lambda", f"asynchronous invocation of {call.arn} lost: {type(error).__name__}: {error}")
 
-    def _later(self, pause: float, arn: str, payload: bytes, request_id: str, *, attempt: int, since: float) -> None:
-        def submit() -> None:
-            self._asynchronous.submit(self._attempt, arn, payload, request_id, attempt=attempt, since=since)
-
-        timer = threading.Timer(pause, submit)
+    def _later(self, pause: float, call: "_Call") -> None:
+        timer = threading.Timer(pause, self._asynchronous.submit, (self._attempt, call))
         timer.daemon = True
         timer.start()
 
-    def _tell(
-        self,
-        settings: Mapping[str, Json],
-        outcome: str,
-        arn: str,
-        payload: bytes,
-        request_id: str,
-        attempts: int,
-        result: Result,
-        condition: str,
-    ) -> None:
+    def _tell(self, settings: Mapping[str, Json], outcome: str, call: "_Call", result: Result, condition: str) -> None:
         """Sends the invocation record to the destination, if there is one.
 
         https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
@@ -130,28 +116,30 @@ class LambdaService:
         destination = settings.get("DestinationConfig", {}).get(outcome, {}).get("Destination")
         if not destination:
             return
-        response_context: dict[str, Json] = {"statusCode": 200, "executedVersion": "$LATEST"}
-        if result.is_error:
-            response_context["functionError"] = "Unhandled"
         record = json.dumps(
             {
                 "version": "1.0",
                 "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
                 "requestContext": {
-                    "requestId": request_id,
-                    "functionArn": f"{arn}:$LATEST",
+                    "requestId": call.request_id,
+                    "functionArn": f"{call.arn}:$LATEST",
                     "condition": condition,
-                    "approximateInvokeCount": attempts,
+                    "approximateInvokeCount": call.attempt,
                 },
-                "requestPayload": json.loads(payload),
-                "responseContext": response_context,
+                "requestPayload": json.loads(call.payload),
+                "responseContext": {
+                    "statusCode": 200,
+                    "executedVersion": "$LATEST",
+                    **({"functionError": "Unhandled"} if result.is_error else {}),
+                },
                 "responsePayload": _as_json(result.payload),
             }
         )
-        self._log.write("lambda", f"{condition} after {attempts} attempts: {outcome} → {destination.split(':')[-1]}")
+        name = destination.split(":")[-1]
+        self._log.write("lambda", f"{condition} after {call.attempt} attempts: {outcome} → {name}")
         try:
             if destination.split(":")[2] == "sqs":
-                queue = self._aws.client("sqs").get_queue_url(QueueName=destination.split(":")[-1])
+                queue = self._aws.client("sqs").get_queue_url(QueueName=name)
                 self._aws.client("sqs").send_message(QueueUrl=queue["QueueUrl"], MessageBody=record)
             else:
                 self._aws.client("sns").publish(TopicArn=destination, Message=record)
@@ -167,6 +155,17 @@ class LambdaService:
         if result.log_stream not in logs.groups[group].streams:
             logs.create_log_stream(group, result.log_stream)
         logs.put_log_events(group, result.log_stream, events)
+
+
+@dataclass(frozen=True)
+class _Call:
+    """An asynchronous invocation at one of its attempts; since: when it was asked for, in seconds since 1970."""
+
+    arn: str
+    payload: bytes
+    request_id: str
+    since: float
+    attempt: int = 1
 
 
 def _as_configured(moto_function: Moto) -> Function:

@@ -215,9 +215,7 @@ class _Worker:
             "TZ": "UTC",
             **dict(function.environment),
             # The names below are reserved on AWS, too: a template cannot set them.
-            **aws.credentials.environment,
-            "AWS_DEFAULT_REGION": function.region,
-            "AWS_ENDPOINT_URL": aws.endpoint,
+            **aws.credentials.environment_at(aws.endpoint, function.region),
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
@@ -225,7 +223,6 @@ class _Worker:
             "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
             "AWS_LAMBDA_LOG_STREAM_NAME": self._stream,
             "AWS_LAMBDA_RUNTIME_API": self._api.address,
-            "AWS_REGION": function.region,
             "HOME": self._home.name,
             "LAMBDA_TASK_ROOT": str(code),
             "PYTHONPATH": f"{code}{os.pathsep}{runtime}",

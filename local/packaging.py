@@ -98,10 +98,8 @@ def ensure_bucket(aws: Aws, bucket: str) -> None:
     try:
         s3.head_bucket(Bucket=bucket)
     except ClientError:
-        location = (
-            {} if aws.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": aws.region}}
-        )
-        s3.create_bucket(Bucket=bucket, **location)
+        location = {"CreateBucketConfiguration": {"LocationConstraint": aws.region}}
+        s3.create_bucket(Bucket=bucket, **({} if aws.region == "us-east-1" else location))
 
 
 def upload_folder(aws: Aws, folder: Path, bucket: str, prefix: str) -> int:

@@ -19,15 +19,11 @@ from typing import IO
 import psutil
 
 MARKER = "LOCAL_CLOUD_PROCESS_OF"
+"""The environment variable by which a cloud's processes are known; its value names the cloud."""
 _GUARD = Path(__file__).with_name("guard.py")
 
 # The kernel ties a child to the THREAD that started it, not to the process: all starts happen on one that stays.
 _starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="starter")
-
-
-def marker_of(state_dir: Path) -> str:
-    """The value of the environment variable by which a cloud's processes are known."""
-    return str(state_dir.resolve())
 
 
 def start(
@@ -44,16 +40,23 @@ def start(
     address_space: limit in bytes, or None.
     """
     guarded = [sys.executable, "-I", "-S", str(_GUARD), str(os.getpid()), str(address_space or 0), *argv]
-    return _starter.submit(
-        subprocess.Popen[bytes],
-        guarded,
-        env={**env, MARKER: marker},
+    marked = {**env, MARKER: marker}
+    return _starter.submit(start_detached, guarded, env=marked, cwd=cwd, output=output).result()
+
+
+def start_detached(
+    argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, output: int | IO[bytes]
+) -> subprocess.Popen[bytes]:
+    """Starts a child in its own session, which may outlive us; stdout and stderr both go to output."""
+    return subprocess.Popen(
+        argv,
+        env=env,
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-    ).result()
+    )
 
 
 def resident_bytes(pid: int) -> int:

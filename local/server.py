@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -68,12 +67,11 @@ class _ToCloudLog(logging.Handler):
         self._log.write("moto", f"{record.levelname.lower()} {record.name}: {record.getMessage()}")
 
 
-def main(arguments: list[str], serve_with: Callable[[StateDir, int, str], None] = serve) -> int:
+def main(folder: str, port: str, region: str) -> int:
     """Errors meant for the user go to stderr, which `up` shows."""
     os.umask(0o077)  # logs and artifacts may hold what no other user should read
-    folder, port, region = arguments
     try:
-        serve_with(StateDir(Path(folder)), int(port), region)
+        serve(StateDir(Path(folder)), int(port), region)
     except ServerError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -81,4 +79,4 @@ def main(arguments: list[str], serve_with: Callable[[StateDir, int, str], None] 
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(*sys.argv[1:]))

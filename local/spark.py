@@ -58,10 +58,7 @@ class Spark:
     @property
     def sharing_options(self) -> tuple[str, ...]:
         """JVM options that use the archive if it fits, and say nothing if it does not."""
-        if not self.archive:
-            return ()
-        files = os.pathsep.join(str(file) for file in self.archive)
-        return ("-Xshare:auto", f"-XX:SharedArchiveFile={files}", "-Xlog:disable", "-Xlog:all=error:stderr")
+        return _sharing(self.archive)
 
 
 def cache_folder() -> Path:
@@ -158,17 +155,11 @@ def settings_of_run(
     workers: int = _FEW_WORKERS,
     extra_options: list[str] | None = None,
 ) -> dict[str, str]:
-    """Spark's settings for a run: this machine's defaults, the job's own, and the way to the local cloud.
+    """Spark's settings for a run: this machine's defaults, the job's own (conf), and the way to the local cloud.
 
-    Args:
-        spark: where Spark is.
-        conf: the job's settings.
-        endpoint: of the local cloud.
-        region: its region.
-        credentials: with which the run calls the local cloud.
-        scratch: the run's folder.
-        workers: how many the run was given. All run as one JVM here, yet tell how long it will be.
-        extra_options: for the JVM.
+    scratch: the run's folder.
+    workers: how many the run was given. All run as one JVM here, yet tell how long it will be.
+    extra_options: for the JVM.
     """
     log_settings = scratch / "log4j2.properties"
     log_settings.write_text(_LOG4J)
@@ -222,32 +213,25 @@ def settings_of_run(
 
 
 def environment_of_run(
-    spark: Spark,
-    settings: Mapping[str, str],
-    endpoint: str,
-    region: str,
-    credentials: Credentials,
-    scratch: Path,
+    spark: Spark, settings: Mapping[str, str], endpoint: str, region: str, credentials: Credentials, scratch: Path
 ) -> dict[str, str]:
     """The environment variables by which a plain SparkSession.builder.getOrCreate() gets the settings."""
     properties = scratch / "spark.properties"
     write_properties(properties, settings)
     return {
-        **credentials.environment,
-        "AWS_DEFAULT_REGION": region,
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_REGION": region,
+        **credentials.environment_at(endpoint, region),
         **java_environment(spark.java_home, properties),
         "SPARK_LOCAL_DIRS": str(scratch),
         # The launcher is a JVM of its own: it only prints the command line of the real one.
-        "SPARK_LAUNCHER_OPTS": " ".join([*_JVM_OPTIONS, _QUICKLY_COMPILED, *_launcher_sharing(spark)]),
+        "SPARK_LAUNCHER_OPTS": " ".join([*_JVM_OPTIONS, _QUICKLY_COMPILED, *_sharing(spark.archive[:1])]),
     }
 
 
-def _launcher_sharing(spark: Spark) -> tuple[str, ...]:
-    if not spark.archive:
+def _sharing(archives: tuple[Path, ...]) -> tuple[str, ...]:
+    if not archives:
         return ()
-    return ("-Xshare:auto", f"-XX:SharedArchiveFile={spark.archive[0]}", "-Xlog:disable", "-Xlog:all=error:stderr")
+    files = os.pathsep.join(map(str, archives))
+    return ("-Xshare:auto", f"-XX:SharedArchiveFile={files}", "-Xlog:disable", "-Xlog:all=error:stderr")
 
 
 def java_environment(home: Path, properties: Path) -> dict[str, str]:

@@ -11,14 +11,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from local.credentials import Credentials
 from local.errors import SparkSetupError
 from local.gate import MOTO_SETTINGS
 from local.log import CloudLog
-from local.processes import MARKER
+from local.processes import MARKER, start_detached
 from local.spark import (
     GLUE_CATALOG,
     Spark,
@@ -46,14 +45,9 @@ def begin_archiving(state: StateDir) -> bool:
     """Starts to make the archive in the background, unless it is there; says whether it does."""
     if installed_spark().archive:
         return False
-    subprocess.Popen(
-        [sys.executable, "-m", "local.spark_archive", str(state.root.resolve())],
-        env={**os.environ, MARKER: state.marker, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    command = [sys.executable, "-m", "local.spark_archive", str(state.root.resolve())]
+    env = {**os.environ, MARKER: state.marker, "PYTHONPATH": str(_HERE.parent)}
+    start_detached(command, env=env, cwd=Path.cwd(), output=subprocess.DEVNULL)
     return True
 
 
@@ -61,25 +55,15 @@ def main(state: StateDir) -> None:
     """Makes the archive; what goes wrong is a line in the log, and jobs start as before."""
     os.nice(19)
     log = CloudLog(state.log_file)
-    with _unless_another_does() as is_ours:
-        if is_ours:
-            try:
-                _make(installed_spark())
-                log.write("spark", "classes are archived: jobs start more quickly from now on")
-            except (OSError, subprocess.SubprocessError, SparkSetupError) as error:
-                output = getattr(error, "stdout", None) or b""
-                log.write("spark", f"no class archive: {error}\n{output.decode(errors='replace')}")
-
-
-@contextlib.contextmanager
-def _unless_another_does() -> Iterator[bool]:
-    with (cache_folder() / "classes.lock").open("w") as lock:
+    # Where another process makes it already, there is nothing to do.
+    with (cache_folder() / "classes.lock").open("w") as lock, contextlib.suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-        else:
-            yield True
+            _make(installed_spark())
+            log.write("spark", "classes are archived: jobs start more quickly from now on")
+        except (OSError, subprocess.SubprocessError, SparkSetupError) as error:
+            output = getattr(error, "stdout", None) or b""
+            log.write("spark", f"no class archive: {error}\n{output.decode(errors='replace')}")
 
 
 def _make(spark: Spark) -> None:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -47,21 +47,15 @@ def ensure_jars(report: Callable[[str], None]) -> None:
     if shutil.which("bash") is None:
         raise SparkSetupError("`bash` is not installed: Spark's launcher is written in it")
     if "LOCAL_CLOUD_JARS" not in os.environ:
-        with _one_at_a_time():
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        with (cache_folder() / "jars.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
             if not is_complete(jars_folder()):
                 if not _has_pinned_jars(jars_folder()):
                     report("resolving Spark's jars (400 MB, once) …")
                     _resolve(jars_folder())
                 mark_complete(jars_folder())
     installed_spark()
-
-
-@contextlib.contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    cache_folder().mkdir(parents=True, exist_ok=True)
-    with (cache_folder() / "jars.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def check_jars(folder: Path) -> None:

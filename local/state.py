@@ -4,6 +4,7 @@ stack.json      endpoint, region, credentials and outputs of the deployed templa
 server.json     the running server: process, when it started, endpoint, credentials
 cloud.log       the one log            server.out    what the server printed, empty as a rule
 calls.jsonl     what job runs asked of AWS, each kind of request once
+resources.json  what the last deployment created
 glue/<job>/     a log per job run      functions/    unpacked artifacts
     runtime/        what functions need not bring       scratch/      working folders of processes
 
@@ -28,7 +29,7 @@ import psutil
 from local.credentials import Credentials
 from local.errors import ServerError
 from local.loose_types import Json
-from local.processes import MARKER, marker_of
+from local.processes import MARKER
 
 DEFAULT_STATE = Path(".local")
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
@@ -61,66 +62,26 @@ class ServerRecord:
             return False
 
 
-@dataclass(frozen=True)
 class StateDir:
     """The paths of one cloud."""
 
-    root: Path
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.stack_file = root / "stack.json"
+        self.server_file = root / "server.json"
+        self.resources_file = root / "resources.json"
+        self.log_file = root / "cloud.log"
+        self.calls_file = root / "calls.jsonl"
+        self.server_output = root / "server.out"
+        self.functions = root / "functions"
+        self.runtime = root / "runtime"
+        self.scratch = root / "scratch"
+        self.glue = root / "glue"
 
     @property
     def marker(self) -> str:
         """What marks the processes of this cloud."""
-        return marker_of(self.root)
-
-    @property
-    def stack_file(self) -> Path:
-        """For other programs."""
-        return self.root / "stack.json"
-
-    @property
-    def server_file(self) -> Path:
-        """The running server."""
-        return self.root / "server.json"
-
-    @property
-    def resources_file(self) -> Path:
-        """What the last deployment created."""
-        return self.root / "resources.json"
-
-    @property
-    def log_file(self) -> Path:
-        """The one log."""
-        return self.root / "cloud.log"
-
-    @property
-    def calls_file(self) -> Path:
-        """What the runs of jobs asked of AWS."""
-        return self.root / "calls.jsonl"
-
-    @property
-    def server_output(self) -> Path:
-        """What the server printed itself."""
-        return self.root / "server.out"
-
-    @property
-    def functions(self) -> Path:
-        """Unpacked artifacts."""
-        return self.root / "functions"
-
-    @property
-    def runtime(self) -> Path:
-        """The packages that functions find without bringing them."""
-        return self.root / "runtime"
-
-    @property
-    def scratch(self) -> Path:
-        """Working folders of processes."""
-        return self.root / "scratch"
-
-    @property
-    def glue(self) -> Path:
-        """Logs of job runs."""
-        return self.root / "glue"
+        return str(self.root.resolve())
 
     def make(self) -> None:
         """Make the directory where it is missing, for its owner only; one that exists keeps its permissions.
@@ -135,19 +96,13 @@ class StateDir:
                 "or name another folder with LOCAL_CLOUD_STATE"
             )
 
-    def server(self) -> ServerRecord | None:
-        """The recorded server, alive or not."""
-        try:
-            return ServerRecord(**json.loads(self.server_file.read_text()))
-        except FileNotFoundError:
-            return None
-        except (ValueError, TypeError):
-            return None  # half-written or of another version: as good as none, the sweep finds the process
-
     def live_server(self) -> ServerRecord | None:
         """The server, if it runs."""
-        record = self.server()
-        return record if record is not None and record.is_alive(self.marker) else None
+        try:
+            record = ServerRecord(**json.loads(self.server_file.read_text()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None  # half-written or of another version: as good as none, the sweep finds the process
+        return record if record.is_alive(self.marker) else None
 
     def record_server(self, record: ServerRecord) -> None:
         """Lets others find the server."""

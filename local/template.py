@@ -20,11 +20,11 @@ from local.errors import NotHonouredError, TemplateError
 from local.loose_types import Json
 from local.samconfig import Settings
 
-_FUNCTIONS = {"AWS::Serverless::Function"}
+_FUNCTION = "AWS::Serverless::Function"
 # The property, per type, that may name a local file; of a Glue job it is in Command.
 _FILE_PROPERTY = {
     "AWS::Glue::Job": "ScriptLocation",
-    "AWS::Serverless::Function": "CodeUri",
+    _FUNCTION: "CodeUri",
     "AWS::Serverless::StateMachine": "DefinitionUri",
 }
 
@@ -119,14 +119,15 @@ def with_artifacts(template: Template, store: ArtifactStore) -> dict[str, Json]:
         for logical_id, resource in packaged["Resources"].items():
             properties = resource.setdefault("Properties", {})
             kind = resource["Type"]
-            if kind == "AWS::Serverless::Function":
+            if kind == _FUNCTION:
                 properties.setdefault("CodeUri", shared_code)
             holder = properties.get("Command", {}) if kind == "AWS::Glue::Job" else properties
-            name = _FILE_PROPERTY.get(kind)
-            if name is None or not _is_local(holder.get(name)):
+            name = _FILE_PROPERTY.get(kind, "")
+            location = holder.get(name)
+            if not isinstance(location, str) or location.startswith("s3://"):
                 continue
-            path = _existing(template, logical_id, holder[name])
-            if kind in _FUNCTIONS:
+            path = _existing(template, logical_id, location)
+            if kind == _FUNCTION:
                 makefile = _is_built_by_make(logical_id, resource)
                 future = builders.submit(store.function, logical_id, path, makefile=makefile)
             else:
@@ -142,10 +143,6 @@ def _is_built_by_make(logical_id: str, resource: Mapping[str, Json]) -> bool:
     if method not in {None, "makefile"}:
         raise NotHonouredError(logical_id, resource["Type"], f"BuildMethod {method}: use makefile")
     return bool(method == "makefile")
-
-
-def _is_local(location: object) -> bool:
-    return isinstance(location, str) and not location.startswith("s3://")
 
 
 def _existing(template: Template, logical_id: str, location: str) -> Path:

@@ -1,27 +1,24 @@
 """What the server does in moto's place."""
 
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from local.loose_types import Json, Moto
 
 
-class Hooks(Protocol):
+@dataclass(frozen=True)
+class Hooks:
     """Called by the patches."""
 
-    def invoke(self, function: Moto, body: bytes, headers: Moto, response_headers: dict[str, str]) -> bytes:
-        """Lambda Invoke."""
-
-    def deliver(self, rule: Moto, event: dict[str, Json]) -> None:
-        """An event that may match the rule."""
-
-    def object_event(self, account: str, bucket: Moto, event_name: str, key: Moto) -> None:
-        """Something happened to an object of a bucket that notifies EventBridge."""
-
-    def execution_changed(self, execution: Moto) -> None:
-        """An execution started or ended."""
-
-    def start_job_run(self, job: Moto, run: Moto) -> None:
-        """A Glue run was accepted."""
-
-    def stop_job_run(self, run: Moto) -> None:
-        """A Glue run shall stop."""
+    invoke: Callable[[Moto, bytes, Json, dict[str, str]], bytes]
+    """Lambda Invoke: function, body, headers and the headers of the response, which it fills."""
+    deliver: Callable[[Moto, dict[str, Json]], None]
+    """A rule and an event that may match it."""
+    object_event: Callable[[str, Moto, str, Moto], None]
+    """Something happened to an object: account, a bucket that notifies EventBridge, name of the event, and the key."""
+    execution_changed: Callable[[Moto], None]
+    """An execution started or ended."""
+    start_job_run: Callable[[Moto, Moto], None]
+    """A Glue run of a job was accepted."""
+    stop_job_run: Callable[[Moto], None]
+    """A Glue run shall stop."""

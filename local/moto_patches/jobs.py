@@ -102,12 +102,8 @@ def run_jobs(hooks: Hooks) -> None:
             stopped.append(entry)
         return ActionResult({"SuccessfulSubmissions": stopped, "Errors": errors})
 
-    def get_job_runs(self: Moto) -> list[Moto]:
-        newest_first: list[Moto] = self.job_runs[::-1]
-        return newest_first
-
     models.FakeJobRun = ProcessJobRun
-    models.FakeJob.get_job_runs = get_job_runs
+    models.FakeJob.get_job_runs = lambda job: job.job_runs[::-1]
     models.FakeJob.start_job_run = start_job_run
     GlueResponse.batch_stop_job_run = batch_stop_job_run
 

@@ -26,8 +26,8 @@ def lock_objects() -> None:
 
 def list_versions_without_content() -> None:
     """Moto copies all that a bucket ever held, bytes and all, to list the versions of one key, and keeps the copies."""
-    FakeKey.__deepcopy__ = _listed_version
-    FakeDeleteMarker.__deepcopy__ = _listed_marker
+    FakeKey.__deepcopy__ = lambda version, _copied: _same_fields(version, _ListedVersion)
+    FakeDeleteMarker.__deepcopy__ = lambda marker, _copied: _same_fields(marker, FakeDeleteMarker)
 
 
 class _ListedVersion(FakeKey):  # type: ignore[misc]  # moto brings no types for it
@@ -35,14 +35,6 @@ class _ListedVersion(FakeKey):  # type: ignore[misc]  # moto brings no types for
 
     def __del__(self) -> None:
         pass
-
-
-def _listed_version(version: Moto, _copied: Moto) -> Moto:
-    return _same_fields(version, _ListedVersion)
-
-
-def _listed_marker(marker: Moto, _copied: Moto) -> Moto:
-    return _same_fields(marker, FakeDeleteMarker)
 
 
 def _same_fields(original: Moto, kind: type) -> Moto:
@@ -120,8 +112,4 @@ def accept_newlines_in_keys() -> None:
 
 def send_object_events(hooks: Hooks) -> None:
     """Moto's object events differ from those of AWS in names, times and identifiers."""
-
-    def send(account_id: str, bucket: Moto, event_name: str, key: Moto) -> None:
-        hooks.object_event(account_id, bucket, event_name, key)
-
-    notifications._send_event_bridge_message = send
+    notifications._send_event_bridge_message = hooks.object_event

@@ -84,9 +84,6 @@ def start_executions_once() -> None:
         with EXECUTIONS:
             return start(self, state_machine_arn, given_or_new, execution_input, trace_header)
 
-    def status(self: Moto) -> str:
-        return str((self.exec_status or ExecutionStatus.RUNNING).value)
-
     @functools.wraps(describe_start)
     def get_start_execution_details(self: Moto) -> Moto:
         details = describe_start(self)
@@ -94,7 +91,7 @@ def start_executions_once() -> None:
         return details
 
     StepFunctionsParserBackend.start_execution = start_execution
-    Execution.status = property(status)
+    Execution.status = property(lambda execution: str((execution.exec_status or ExecutionStatus.RUNNING).value))
     Execution.get_start_execution_details = get_start_execution_details
 
 

@@ -1,7 +1,8 @@
 """How a resource type says what it does with each of its properties."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 from botocore.exceptions import ClientError
 
@@ -14,11 +15,8 @@ NO_BILLING = "nothing is billed or reported here"
 NO_ENCRYPTION = "data does not leave this machine"
 NO_PERMISSIONS = "permissions are not enforced here"
 NO_ALARMS = "alarms are recorded and never evaluated here"
-NO_EXPIRY = "nothing expires here"
-NO_NETWORK = "there are no networks here"
 NO_TRACES = "there is no tracing here"
 ONE_LOG = "output goes to the one log and to CloudWatch Logs as it is printed"
-THIS_MACHINE = "code runs on this machine as it is"
 
 
 @dataclass(frozen=True)
@@ -63,15 +61,14 @@ class Stack:
         if name in resource.properties:
             self.call(service, operation, **identity, **resource.chosen(name))
 
-    def exists(self, service: str, operation: str, *codes: str, **parameters: Json) -> bool:
-        """Whether a describing call succeeds; the codes are the errors that mean "no"."""
+    def found(self, service: str, operation: str, *codes: str, **parameters: Json) -> dict[str, Json] | None:
+        """What a describing call answers; None where it fails by one of the codes, which mean that there is nothing."""
         try:
-            self.call(service, operation, **parameters)
+            return self.call(service, operation, **parameters)
         except ClientError as error:
             if code_of(error) in codes:
-                return False
+                return None
             raise
-        return True
 
     def physical_name(self, resource: Resource, name_property: str, limit: int = 64) -> str:
         """The name that the template gives, or one made of stack and logical id: the same at every deployment."""
@@ -91,11 +88,11 @@ class Kind:
 
     create: Create
     honoured: frozenset[str]
-    inert: Mapping[str, str]
+    inert: frozenset[str]
 
     def check(self, resource: Resource) -> None:
         """Raises NotHonouredError for a property that is neither honoured nor knowingly without effect here."""
-        if unknown := sorted(set(resource.properties) - self.honoured - set(self.inert)):
+        if unknown := sorted(set(resource.properties) - self.honoured - self.inert):
             raise resource.refuse(f"property {', '.join(unknown)}")
 
 
@@ -103,15 +100,15 @@ KINDS: dict[str, Kind] = {}
 
 
 def resource_type(
-    name: str, *, honoured: set[str] | frozenset[str] = frozenset(), inert: Mapping[str, str] | None = None
+    name: str, *, honoured: Iterable[str] = (), inert: Mapping[str, Iterable[str]] | None = None
 ) -> Callable[[Create], Create]:
     """Registers the decorated function as the way to create or update resources of the type.
 
-    inert: properties that are accepted without effect, each with the reason why that is no lie.
+    inert: properties that are accepted without effect, by the reason why that is no lie.
     """
 
     def register(create: Create) -> Create:
-        KINDS[name] = Kind(create, frozenset(honoured), inert or {})
+        KINDS[name] = Kind(create, frozenset(honoured), frozenset(chain.from_iterable((inert or {}).values())))
         return create
 
     return register

@@ -19,20 +19,16 @@ _SHAPE = (
     "AWS::DynamoDB::Table",
     honoured={"PointInTimeRecoverySpecification", "TableName", "TimeToLiveSpecification", *_SHAPE},
     inert={
-        "ContributorInsightsSpecification": NO_BILLING,
-        "OnDemandThroughput": NO_BILLING,
-        "ResourcePolicy": NO_PERMISSIONS,
-        "SSESpecification": NO_ENCRYPTION,
-        "TableClass": NO_BILLING,
-        "Tags": NO_BILLING,
-        "WarmThroughput": NO_BILLING,
+        NO_BILLING: {"ContributorInsightsSpecification", "OnDemandThroughput", "TableClass", "Tags", "WarmThroughput"},
+        NO_PERMISSIONS: {"ResourcePolicy"},
+        NO_ENCRYPTION: {"SSESpecification"},
     },
 )
 def table(stack: Stack, resource: Resource) -> Physical:
     """The table; one that exists must have the same keys and indexes."""
     name = stack.physical_name(resource, "TableName", 255)
-    if stack.exists("dynamodb", "describe_table", "ResourceNotFoundException", TableName=name):
-        present = stack.call("dynamodb", "describe_table", TableName=name)["Table"]
+    if found := stack.found("dynamodb", "describe_table", "ResourceNotFoundException", TableName=name):
+        present = found["Table"]
         if _keys(present) != _keys(resource.properties):
             raise TemplateError(
                 f"{resource.logical_id}: keys or indexes of table {name} changed: start over with `up --fresh`"

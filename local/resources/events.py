@@ -13,22 +13,13 @@ _TARGET_INERT = {
     "RetryPolicy": "a delivery does not fail here",
     "RoleArn": NO_PERMISSIONS,
 }
-_FILTERS = {
-    "anything-but",
-    "cidr",
-    "equals-ignore-case",
-    "exists",
-    "numeric",
-    "prefix",
-    "suffix",
-    "wildcard",
-}
+_FILTERS = {"anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "prefix", "suffix", "wildcard"}
 
 
 @resource_type(
     "AWS::Events::Rule",
     honoured={"Description", "EventPattern", "Name", "ScheduleExpression", "State", "Targets"},
-    inert={"RoleArn": NO_PERMISSIONS, "Tags": NO_BILLING},
+    inert={NO_PERMISSIONS: {"RoleArn"}, NO_BILLING: {"Tags"}},
 )
 def rule(stack: Stack, resource: Resource) -> Physical:
     """A rule of the default bus on a pattern or a schedule; its targets become exactly those of the template."""

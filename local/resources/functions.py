@@ -9,11 +9,9 @@ from local.errors import TemplateError
 from local.resources.base import (
     NO_BILLING,
     NO_ENCRYPTION,
-    NO_NETWORK,
     NO_PERMISSIONS,
     NO_TRACES,
     ONE_LOG,
-    THIS_MACHINE,
     Physical,
     Resource,
     Stack,
@@ -28,15 +26,13 @@ _DESTINATIONS = {"sns", "sqs"}
     "AWS::Lambda::Function",
     honoured={"Code", "FunctionName", "PackageType", "ReservedConcurrentExecutions", *_CONFIGURATION},
     inert={
-        "Architectures": THIS_MACHINE,
-        "EphemeralStorage": THIS_MACHINE,
-        "KmsKeyArn": NO_ENCRYPTION,
-        "LoggingConfig": ONE_LOG,
-        "RecursiveLoop": "a loop shows in the log",
-        "RuntimeManagementConfig": THIS_MACHINE,
-        "Tags": NO_BILLING,
-        "TracingConfig": NO_TRACES,
-        "VpcConfig": NO_NETWORK,
+        "code runs on this machine as it is": {"Architectures", "EphemeralStorage", "RuntimeManagementConfig"},
+        NO_ENCRYPTION: {"KmsKeyArn"},
+        ONE_LOG: {"LoggingConfig"},
+        "a loop shows in the log": {"RecursiveLoop"},
+        NO_BILLING: {"Tags"},
+        NO_TRACES: {"TracingConfig"},
+        "there are no networks here": {"VpcConfig"},
     },
 )
 def function(stack: Stack, resource: Resource) -> Physical:
@@ -52,7 +48,7 @@ def function(stack: Stack, resource: Resource) -> Physical:
     name = stack.physical_name(resource, "FunctionName")
     # Without an Environment in the template an earlier one must go, too.
     settings = {"Environment": {"Variables": {}}, **resource.chosen(*_CONFIGURATION)}
-    if stack.exists("lambda", "get_function", "ResourceNotFoundException", FunctionName=name):
+    if stack.found("lambda", "get_function", "ResourceNotFoundException", FunctionName=name):
         stack.call("lambda", "update_function_code", FunctionName=name, **code)
         stack.call("lambda", "update_function_configuration", FunctionName=name, **settings)
     else:
@@ -67,9 +63,7 @@ def function(stack: Stack, resource: Resource) -> Physical:
 
 @resource_type(
     "AWS::Lambda::Permission",
-    inert=dict.fromkeys(
-        ("Action", "EventSourceToken", "FunctionName", "Principal", "SourceAccount", "SourceArn"), NO_PERMISSIONS
-    ),
+    inert={NO_PERMISSIONS: {"Action", "EventSourceToken", "FunctionName", "Principal", "SourceAccount", "SourceArn"}},
 )
 def permission(stack: Stack, resource: Resource) -> Physical:  # noqa: ARG001  a Create
     """Nothing: permissions are not enforced here."""
@@ -78,13 +72,7 @@ def permission(stack: Stack, resource: Resource) -> Physical:  # noqa: ARG001  a
 
 @resource_type(
     "AWS::Lambda::EventInvokeConfig",
-    honoured={
-        "DestinationConfig",
-        "FunctionName",
-        "MaximumEventAgeInSeconds",
-        "MaximumRetryAttempts",
-        "Qualifier",
-    },
+    honoured={"DestinationConfig", "FunctionName", "MaximumEventAgeInSeconds", "MaximumRetryAttempts", "Qualifier"},
 )
 def event_invoke_config(stack: Stack, resource: Resource) -> Physical:
     """How asynchronous invocations are retried and where their outcome goes."""
@@ -97,12 +85,8 @@ def event_invoke_config(stack: Stack, resource: Resource) -> Physical:
     # moto would append a second configuration and keep answering with the first.
     with contextlib.suppress(ClientError):
         stack.call("lambda", "delete_function_event_invoke_config", FunctionName=name)
-    stack.call(
-        "lambda",
-        "put_function_event_invoke_config",
-        FunctionName=name,
-        **resource.chosen("DestinationConfig", "MaximumEventAgeInSeconds", "MaximumRetryAttempts"),
-    )
+    settings = resource.chosen("DestinationConfig", "MaximumEventAgeInSeconds", "MaximumRetryAttempts")
+    stack.call("lambda", "put_function_event_invoke_config", FunctionName=name, **settings)
     return Physical(resource.logical_id)
 
 
@@ -117,7 +101,7 @@ def event_invoke_config(stack: Stack, resource: Resource) -> Physical:
         "MaximumBatchingWindowInSeconds",
         "ScalingConfig",
     },
-    inert={"KmsKeyArn": NO_ENCRYPTION, "MetricsConfig": NO_BILLING, "Tags": NO_BILLING},
+    inert={NO_ENCRYPTION: {"KmsKeyArn"}, NO_BILLING: {"MetricsConfig", "Tags"}},
 )
 def event_source_mapping(stack: Stack, resource: Resource) -> Physical:
     """A queue that feeds a function; the limits of AWS are checked here, where moto does not."""
@@ -136,15 +120,13 @@ def event_source_mapping(stack: Stack, resource: Resource) -> Physical:
         ),
     }
     name = resource.properties["FunctionName"]
-    present = stack.call("lambda", "list_event_source_mappings", EventSourceArn=source, FunctionName=name)
+    ends = {"EventSourceArn": source, "FunctionName": name}
+    present = stack.call("lambda", "list_event_source_mappings", **ends)
     if present["EventSourceMappings"]:
         identifier = str(present["EventSourceMappings"][0]["UUID"])
         stack.call("lambda", "update_event_source_mapping", UUID=identifier, **settings)
     else:
-        created = stack.call(
-            "lambda", "create_event_source_mapping", EventSourceArn=source, FunctionName=name, **settings
-        )
-        identifier = str(created["UUID"])
+        identifier = str(stack.call("lambda", "create_event_source_mapping", **ends, **settings)["UUID"])
     return Physical(identifier, {"Id": identifier})
 
 
@@ -164,12 +146,11 @@ def _check_limits(stack: Stack, resource: Resource, source: str) -> None:
     url = stack.call("sqs", "get_queue_url", QueueName=source.rsplit(":", maxsplit=1)[-1])["QueueUrl"]
     attributes = stack.call("sqs", "get_queue_attributes", QueueUrl=url, AttributeNames=["VisibilityTimeout"])
     visibility = int(attributes["Attributes"]["VisibilityTimeout"])
+    name = resource.properties["FunctionName"]
     try:
-        configuration = stack.call(
-            "lambda", "get_function_configuration", FunctionName=resource.properties["FunctionName"]
-        )
+        configuration = stack.call("lambda", "get_function_configuration", FunctionName=name)
     except ClientError as error:
-        raise TemplateError(f"{where}: {code_of(error)} for function {resource.properties['FunctionName']}") from error
+        raise TemplateError(f"{where}: {code_of(error)} for function {name}") from error
     if visibility < configuration["Timeout"]:
         raise TemplateError(
             f"{where}: AWS refuses a queue whose visibility time-out ({visibility} s) is less than "

@@ -1,16 +1,7 @@
 """Glue jobs, triggers and databases."""
 
 from local.loose_types import Json
-from local.resources.base import (
-    NO_ALARMS,
-    NO_BILLING,
-    NO_ENCRYPTION,
-    ONE_LOG,
-    Physical,
-    Resource,
-    Stack,
-    resource_type,
-)
+from local.resources.base import NO_ALARMS, NO_BILLING, NO_ENCRYPTION, ONE_LOG, Physical, Resource, Stack, resource_type
 
 _DEFINITION = (
     "Command",
@@ -43,11 +34,11 @@ _REFUSED_ARGUMENTS = {
     "AWS::Glue::Job",
     honoured={"Name", "JobRunQueuingEnabled", *_DEFINITION},
     inert={
-        "LogUri": ONE_LOG,
-        "MaintenanceWindow": "it concerns streaming jobs",
-        "NotificationProperty": NO_ALARMS,
-        "SecurityConfiguration": NO_ENCRYPTION,
-        "Tags": NO_BILLING,
+        ONE_LOG: {"LogUri"},
+        "it concerns streaming jobs": {"MaintenanceWindow"},
+        NO_ALARMS: {"NotificationProperty"},
+        NO_ENCRYPTION: {"SecurityConfiguration"},
+        NO_BILLING: {"Tags"},
     },
 )
 def job(stack: Stack, resource: Resource) -> Physical:
@@ -55,7 +46,7 @@ def job(stack: Stack, resource: Resource) -> Physical:
     _check(resource)
     name = stack.physical_name(resource, "Name", 255)
     definition = resource.chosen(*_DEFINITION)
-    if stack.exists("glue", "get_job", "EntityNotFoundException", JobName=name):
+    if stack.found("glue", "get_job", "EntityNotFoundException", JobName=name):
         stack.call("glue", "update_job", JobName=name, JobUpdate=definition)
     else:
         stack.call("glue", "create_job", Name=name, **definition)
@@ -74,10 +65,7 @@ def _check(resource: Resource) -> None:
         raise resource.refuse("MaxRetries over 0: retry in the state machine")
     if str(properties.get("JobRunQueuingEnabled", "false")).lower() == "true":
         raise resource.refuse("JobRunQueuingEnabled")
-    arguments: dict[str, Json] = {
-        **properties.get("DefaultArguments", {}),
-        **properties.get("NonOverridableArguments", {}),
-    }
+    arguments: Json = properties.get("DefaultArguments", {}) | properties.get("NonOverridableArguments", {})
     if refused := sorted(_REFUSED_ARGUMENTS.intersection(arguments)):
         raise resource.refuse(f"the job argument {refused[0]}")
     if arguments.get("--job-bookmark-option", "job-bookmark-disable") != "job-bookmark-disable":
@@ -92,7 +80,7 @@ def database(stack: Stack, resource: Resource) -> Physical:
     definition = dict(resource.properties["DatabaseInput"])
     definition.setdefault("Name", stack.physical_name(resource, "DatabaseName", 255).lower())
     name = definition["Name"]
-    if stack.exists("glue", "get_database", "EntityNotFoundException", Name=name):
+    if stack.found("glue", "get_database", "EntityNotFoundException", Name=name):
         stack.call("glue", "update_database", Name=name, DatabaseInput=definition)
     else:
         stack.call("glue", "create_database", DatabaseInput=definition)
@@ -102,7 +90,7 @@ def database(stack: Stack, resource: Resource) -> Physical:
 @resource_type(
     "AWS::Glue::Trigger",
     honoured={"Actions", "Description", "Name", "Schedule", "StartOnCreation", "Type"},
-    inert={"Tags": NO_BILLING},
+    inert={NO_BILLING: {"Tags"}},
 )
 def trigger(stack: Stack, resource: Resource) -> Physical:
     """A trigger by the clock: recorded, and nobody starts its jobs here but who starts a run of them."""
@@ -110,7 +98,7 @@ def trigger(stack: Stack, resource: Resource) -> Physical:
         raise resource.refuse(f"Type {resource.properties['Type']}: only SCHEDULED, which is recorded and never fires")
     name = stack.physical_name(resource, "Name", 255)
     definition = resource.chosen("Actions", "Description", "Schedule", "StartOnCreation", "Type")
-    if stack.exists("glue", "get_trigger", "EntityNotFoundException", Name=name):
+    if stack.found("glue", "get_trigger", "EntityNotFoundException", Name=name):
         stack.call("glue", "delete_trigger", Name=name)
     stack.call("glue", "create_trigger", Name=name, **definition)
     return Physical(name)

@@ -9,22 +9,17 @@ from local.resources.base import NO_BILLING, NO_PERMISSIONS, Physical, Resource,
 @resource_type(
     "AWS::IAM::Role",
     honoured={"AssumeRolePolicyDocument", "Description", "MaxSessionDuration", "Path", "Policies", "RoleName"},
-    inert={"ManagedPolicyArns": NO_PERMISSIONS, "PermissionsBoundary": NO_PERMISSIONS, "Tags": NO_BILLING},
+    inert={NO_PERMISSIONS: {"ManagedPolicyArns", "PermissionsBoundary"}, NO_BILLING: {"Tags"}},
 )
 def role(stack: Stack, resource: Resource) -> Physical:
     """The role with its inline policies."""
     name = stack.physical_name(resource, "RoleName")
     trust = _document(resource.properties["AssumeRolePolicyDocument"])
-    if stack.exists("iam", "get_role", "NoSuchEntity", RoleName=name):
+    if stack.found("iam", "get_role", "NoSuchEntity", RoleName=name):
         stack.call("iam", "update_assume_role_policy", RoleName=name, PolicyDocument=trust)
     else:
-        stack.call(
-            "iam",
-            "create_role",
-            RoleName=name,
-            AssumeRolePolicyDocument=trust,
-            **resource.chosen("Description", "MaxSessionDuration", "Path"),
-        )
+        settings = resource.chosen("Description", "MaxSessionDuration", "Path")
+        stack.call("iam", "create_role", RoleName=name, AssumeRolePolicyDocument=trust, **settings)
     for policy in resource.properties.get("Policies", []):
         _put_inline(stack, name, policy["PolicyName"], policy["PolicyDocument"])
     described = stack.call("iam", "get_role", RoleName=name)["Role"]
@@ -40,8 +35,7 @@ def inline_policy(stack: Stack, resource: Resource) -> Physical:
 
 
 @resource_type(
-    "AWS::IAM::ManagedPolicy",
-    honoured={"Description", "ManagedPolicyName", "Path", "PolicyDocument", "Roles"},
+    "AWS::IAM::ManagedPolicy", honoured={"Description", "ManagedPolicyName", "Path", "PolicyDocument", "Roles"}
 )
 def managed_policy(stack: Stack, resource: Resource) -> Physical:
     """A policy of its own, attached to roles; a changed document becomes its default version."""
@@ -49,8 +43,8 @@ def managed_policy(stack: Stack, resource: Resource) -> Physical:
     path = str(resource.properties.get("Path", "/"))
     arn = f"arn:aws:iam::{stack.account}:policy{path}{name}"
     document = _document(resource.properties["PolicyDocument"])
-    if stack.exists("iam", "get_policy", "NoSuchEntity", PolicyArn=arn):
-        former = stack.call("iam", "get_policy", PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    if found := stack.found("iam", "get_policy", "NoSuchEntity", PolicyArn=arn):
+        former = found["Policy"]["DefaultVersionId"]
         stack.call("iam", "create_policy_version", PolicyArn=arn, PolicyDocument=document, SetAsDefault=True)
         stack.call("iam", "delete_policy_version", PolicyArn=arn, VersionId=former)
     else:

@@ -7,19 +7,18 @@ from local.resources.base import NO_BILLING, NO_ENCRYPTION, NO_PERMISSIONS, Phys
     "AWS::KMS::Key",
     honoured={"Description"},
     inert={
-        "EnableKeyRotation": NO_ENCRYPTION,
-        "KeyPolicy": NO_PERMISSIONS,
-        "PendingWindowInDays": NO_BILLING,
-        "Tags": NO_BILLING,
+        NO_ENCRYPTION: {"EnableKeyRotation"},
+        NO_PERMISSIONS: {"KeyPolicy"},
+        NO_BILLING: {"PendingWindowInDays", "Tags"},
     },
 )
 def key(stack: Stack, resource: Resource) -> Physical:
     """A key, found again by an alias: keys have no names of their own."""
     alias = f"alias/{stack.name}-{resource.logical_id}"
-    if stack.exists("kms", "describe_key", "NotFoundException", KeyId=alias):
-        found = stack.call("kms", "describe_key", KeyId=alias)["KeyMetadata"]
-        stack.call("kms", "update_key_description", KeyId=found["KeyId"], **resource.chosen("Description"))
+    if found := stack.found("kms", "describe_key", "NotFoundException", KeyId=alias):
+        made = found["KeyMetadata"]
+        stack.call("kms", "update_key_description", KeyId=made["KeyId"], **resource.chosen("Description"))
     else:
-        found = stack.call("kms", "create_key", **resource.chosen("Description"))["KeyMetadata"]
-        stack.call("kms", "create_alias", AliasName=alias, TargetKeyId=found["KeyId"])
-    return Physical(found["KeyId"], {"Arn": found["Arn"], "KeyId": found["KeyId"]})
+        made = stack.call("kms", "create_key", **resource.chosen("Description"))["KeyMetadata"]
+        stack.call("kms", "create_alias", AliasName=alias, TargetKeyId=made["KeyId"])
+    return Physical(made["KeyId"], {"Arn": made["Arn"], "KeyId": made["KeyId"]})

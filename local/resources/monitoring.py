@@ -24,13 +24,7 @@ _ALARM = {
 @resource_type(
     "AWS::CloudWatch::Alarm",
     honoured={"AlarmName", *_ALARM},
-    inert={
-        "ActionsEnabled": NO_ALARMS,
-        "AlarmActions": NO_ALARMS,
-        "InsufficientDataActions": NO_ALARMS,
-        "OKActions": NO_ALARMS,
-        "Tags": NO_BILLING,
-    },
+    inert={NO_ALARMS: {"ActionsEnabled", "AlarmActions", "InsufficientDataActions", "OKActions"}, NO_BILLING: {"Tags"}},
 )
 def alarm(stack: Stack, resource: Resource) -> Physical:
     """An alarm that never rings."""
@@ -50,7 +44,7 @@ def dashboard(stack: Stack, resource: Resource) -> Physical:
 @resource_type(
     "AWS::Logs::LogGroup",
     honoured={"LogGroupName", "RetentionInDays"},
-    inert={"KmsKeyId": NO_ENCRYPTION, "LogGroupClass": NO_BILLING, "Tags": NO_BILLING},
+    inert={NO_ENCRYPTION: {"KmsKeyId"}, NO_BILLING: {"LogGroupClass", "Tags"}},
 )
 def log_group(stack: Stack, resource: Resource) -> Physical:
     """A log group; its retention is recorded."""

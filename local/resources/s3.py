@@ -1,30 +1,19 @@
 """S3 buckets."""
 
+from local.loose_types import Json
 from local.packaging import ensure_bucket
-from local.resources.base import (
-    NO_BILLING,
-    NO_ENCRYPTION,
-    NO_EXPIRY,
-    NO_PERMISSIONS,
-    Physical,
-    Resource,
-    Stack,
-    resource_type,
-)
+from local.resources.base import NO_BILLING, NO_ENCRYPTION, NO_PERMISSIONS, Physical, Resource, Stack, resource_type
 
 
 @resource_type(
     "AWS::S3::Bucket",
     honoured={"BucketName", "VersioningConfiguration", "NotificationConfiguration", "PublicAccessBlockConfiguration"},
     inert={
-        "BucketEncryption": NO_ENCRYPTION,
-        "CorsConfiguration": "browsers are not served here",
-        "IntelligentTieringConfigurations": NO_BILLING,
-        "LifecycleConfiguration": NO_EXPIRY,
-        "LoggingConfiguration": NO_BILLING,
-        "MetricsConfigurations": NO_BILLING,
-        "OwnershipControls": NO_PERMISSIONS,
-        "Tags": NO_BILLING,
+        NO_ENCRYPTION: {"BucketEncryption"},
+        "browsers are not served here": {"CorsConfiguration"},
+        NO_BILLING: {"IntelligentTieringConfigurations", "LoggingConfiguration", "MetricsConfigurations", "Tags"},
+        "nothing expires here": {"LifecycleConfiguration"},
+        NO_PERMISSIONS: {"OwnershipControls"},
     },
 )
 def bucket(stack: Stack, resource: Resource) -> Physical:
@@ -38,19 +27,12 @@ def bucket(stack: Stack, resource: Resource) -> Physical:
         raise resource.refuse(f"NotificationConfiguration.{other[0]}: send notifications to EventBridge")
     to_event_bridge = notifications.get("EventBridgeConfiguration")
     is_enabled = to_event_bridge is not None and str(to_event_bridge.get("EventBridgeEnabled", True)).lower() == "true"
-    stack.call(
-        "s3",
-        "put_bucket_notification_configuration",
-        Bucket=name,
-        NotificationConfiguration={"EventBridgeConfiguration": {}} if is_enabled else {},
-    )
+    wanted: Json = {"EventBridgeConfiguration": {}} if is_enabled else {}
+    stack.call("s3", "put_bucket_notification_configuration", Bucket=name, NotificationConfiguration=wanted)
     return Physical(name, {"Arn": f"arn:aws:s3:::{name}", "DomainName": f"{name}.s3.amazonaws.com"})
 
 
-@resource_type(
-    "AWS::S3::BucketPolicy",
-    inert={"Bucket": NO_PERMISSIONS, "PolicyDocument": NO_PERMISSIONS},
-)
+@resource_type("AWS::S3::BucketPolicy", inert={NO_PERMISSIONS: {"Bucket", "PolicyDocument"}})
 def bucket_policy(stack: Stack, resource: Resource) -> Physical:  # noqa: ARG001  a Create
     """Nothing: moto would apply a policy's denials without their conditions."""
     return Physical(resource.logical_id)

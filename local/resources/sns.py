@@ -13,7 +13,7 @@ _PROTOCOLS = {"email", "email-json", "sms", "sqs"}
 @resource_type(
     "AWS::SNS::Topic",
     honoured={"TopicName", "DisplayName", "Subscription"},
-    inert={"KmsMasterKeyId": NO_ENCRYPTION, "Tags": NO_BILLING, "TracingConfig": NO_TRACES},
+    inert={NO_ENCRYPTION: {"KmsMasterKeyId"}, NO_BILLING: {"Tags"}, NO_TRACES: {"TracingConfig"}},
 )
 def topic(stack: Stack, resource: Resource) -> Physical:
     """A standard topic."""
@@ -35,15 +35,8 @@ def _subscribe(stack: Stack, resource: Resource, topic_arn: str, entry: Mapping[
     if entry["Protocol"] not in _PROTOCOLS:
         raise resource.refuse(f"subscriptions by {entry['Protocol']}")
     attributes = {"RawMessageDelivery": entry["RawMessageDelivery"]} if "RawMessageDelivery" in entry else {}
-    created = stack.call(
-        "sns",
-        "subscribe",
-        TopicArn=topic_arn,
-        Protocol=entry["Protocol"],
-        Endpoint=entry["Endpoint"],
-        Attributes=attributes,
-        ReturnSubscriptionArn=True,
-    )
+    ends = {"TopicArn": topic_arn, "Protocol": entry["Protocol"], "Endpoint": entry["Endpoint"]}
+    created = stack.call("sns", "subscribe", **ends, Attributes=attributes, ReturnSubscriptionArn=True)
     return str(created["SubscriptionArn"])
 
 

@@ -2,11 +2,9 @@
 
 import json
 
-from botocore.exceptions import ClientError
-
-from local.aws import code_of
 from local.resources.base import NO_BILLING, NO_ENCRYPTION, NO_PERMISSIONS, Physical, Resource, Stack, resource_type
 
+_NO_SUCH_QUEUE = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 _ATTRIBUTES = (
     "DelaySeconds",
     "MaximumMessageSize",
@@ -20,11 +18,9 @@ _ATTRIBUTES = (
     "AWS::SQS::Queue",
     honoured={"QueueName", "RedrivePolicy", *_ATTRIBUTES},
     inert={
-        "KmsDataKeyReusePeriodSeconds": NO_ENCRYPTION,
-        "KmsMasterKeyId": NO_ENCRYPTION,
-        "RedriveAllowPolicy": NO_PERMISSIONS,
-        "SqsManagedSseEnabled": NO_ENCRYPTION,
-        "Tags": NO_BILLING,
+        NO_ENCRYPTION: {"KmsDataKeyReusePeriodSeconds", "KmsMasterKeyId", "SqsManagedSseEnabled"},
+        NO_PERMISSIONS: {"RedriveAllowPolicy"},
+        NO_BILLING: {"Tags"},
     },
 )
 def queue(stack: Stack, resource: Resource) -> Physical:
@@ -33,12 +29,10 @@ def queue(stack: Stack, resource: Resource) -> Physical:
     attributes = resource.chosen(*_ATTRIBUTES)
     if "RedrivePolicy" in resource.properties:
         attributes["RedrivePolicy"] = json.dumps(resource.properties["RedrivePolicy"])
-    try:
-        url = stack.call("sqs", "get_queue_url", QueueName=name)["QueueUrl"]
+    if found := stack.found("sqs", "get_queue_url", *_NO_SUCH_QUEUE, QueueName=name):
+        url = found["QueueUrl"]
         stack.call("sqs", "set_queue_attributes", QueueUrl=url, Attributes=attributes)
-    except ClientError as error:
-        if code_of(error) not in {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}:
-            raise
+    else:
         url = stack.call("sqs", "create_queue", QueueName=name, Attributes=attributes)["QueueUrl"]
     return Physical(url, {"Arn": stack.arn("sqs", name), "QueueName": name, "QueueUrl": url})
 

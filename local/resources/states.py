@@ -8,16 +8,7 @@ import yaml
 from local.errors import TemplateError
 from local.intrinsics import as_text
 from local.loose_types import Json
-from local.resources.base import (
-    NO_BILLING,
-    NO_ENCRYPTION,
-    NO_TRACES,
-    ONE_LOG,
-    Physical,
-    Resource,
-    Stack,
-    resource_type,
-)
+from local.resources.base import NO_BILLING, NO_ENCRYPTION, NO_TRACES, ONE_LOG, Physical, Resource, Stack, resource_type
 
 
 @resource_type(
@@ -32,10 +23,10 @@ from local.resources.base import (
         "StateMachineType",
     },
     inert={
-        "EncryptionConfiguration": NO_ENCRYPTION,
-        "LoggingConfiguration": ONE_LOG,
-        "Tags": NO_BILLING,
-        "TracingConfiguration": NO_TRACES,
+        NO_ENCRYPTION: {"EncryptionConfiguration"},
+        ONE_LOG: {"LoggingConfiguration"},
+        NO_BILLING: {"Tags"},
+        NO_TRACES: {"TracingConfiguration"},
     },
 )
 def state_machine(stack: Stack, resource: Resource) -> Physical:
@@ -50,9 +41,8 @@ def state_machine(stack: Stack, resource: Resource) -> Physical:
         raise resource.refuse("QueryLanguage JSONata: write JSONPath")
     role = resource.properties["RoleArn"]
     text = json.dumps(definition)
-    arn = stack.call("stepfunctions", "create_state_machine", name=name, definition=text, roleArn=role)[
-        "stateMachineArn"
-    ]
+    made = stack.call("stepfunctions", "create_state_machine", name=name, definition=text, roleArn=role)
+    arn = made["stateMachineArn"]
     # Creating one that exists changes nothing.
     stack.call("stepfunctions", "update_state_machine", stateMachineArn=arn, definition=text, roleArn=role)
     return Physical(arn, {"Arn": arn, "Name": name})

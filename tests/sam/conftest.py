@@ -18,14 +18,8 @@ def built(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("sam") / "build"
     # make hands its own flags on to what runs below it
     environment = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MFLAGS"}}
-    done = subprocess.run(
-        [SAM, "build", "--build-dir", folder, "--cache-dir", folder.with_name("cache")],
-        cwd=ROOT,
-        env=environment | {"SAM_CLI_TELEMETRY": "0"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
+    environment["SAM_CLI_TELEMETRY"] = "0"
+    command = [SAM, "build", "--build-dir", folder, "--cache-dir", folder.with_name("cache")]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
     return folder

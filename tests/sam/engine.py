@@ -51,9 +51,7 @@ def remove_cgroups(name: str) -> None:
 
 
 def _unpack() -> None:
-    if all(
-        (UNPACKED / folder / program).exists() for folder, program in (("usr/sbin", "dockerd"), ("usr/sbin", "runc"))
-    ):
+    if all((UNPACKED / "usr" / "sbin" / program).exists() for program in ("dockerd", "runc")):
         return
     if shutil.which("apt-get") is None:
         raise NoEngine("dockerd is not installed, and there is no apt-get to fetch Debian's")

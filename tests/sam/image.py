@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.functions import ROOT
 
 _UV = Path(sys.executable).with_name("uv")
+_FOLDERS = ("bin", "tmp", "etc", "usr/bin", "proc", "sys", "dev", "opt", "var/task", "var/rapid", "var/lang/bin")
 _TOOLS = ("sh", "mv", "chmod")
 _LEFT_OUT = shutil.ignore_patterns(
     "__pycache__", "test", "site-packages", "dist-packages", "idlelib", "*tkinter*", "*.a"
@@ -42,31 +43,15 @@ SETTINGS = (
 def python_for(runtime: str) -> Path:
     """The interpreter of a Lambda runtime ("python3.12") where this machine has it, else the one that runs this."""
     version = runtime.removeprefix("python")
-    found = subprocess.run(
-        [_UV, "python", "find", "--offline", "--no-python-downloads", "--no-project", "--system", version],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [str(_UV), "python", "find", "--offline", "--no-python-downloads", "--no-project", "--system", version]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
     return Path(found.stdout.strip()) if found.returncode == 0 else Path(sys.executable)
 
 
 def make_root(root: Path, python: Path) -> None:
     """Fill a folder with the file system of the image."""
     lang, runtime = root / "var" / "lang", root / "var" / "runtime"
-    for folder in (
-        "bin",
-        "tmp",
-        "etc",
-        "usr/bin",
-        "proc",
-        "sys",
-        "dev",
-        "opt",
-        "var/task",
-        "var/rapid",
-        "var/lang/bin",
-    ):
+    for folder in _FOLDERS:
         (root / folder).mkdir(parents=True)
     (root / "tmp").chmod(0o1777)
     executable, standard_library, version = _layout(python)

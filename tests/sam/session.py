@@ -67,29 +67,10 @@ class Session:
         place = self.folder / "docker"
         place.mkdir()
         os.environ["DOCKER_HOST"] = f"unix://{place}/docker.sock"
+        folders = (f"--data-root={place / 'data'}", f"--exec-root={place / 'exec'}", f"--pidfile={place / 'pid'}")
+        command = ["dockerd", f"--host={os.environ['DOCKER_HOST']}", *folders, f"--cgroup-parent=/{self.cgroup}"]
         with (place / "log").open("wb") as log:
-            folders: list[str | Path] = [
-                "--data-root",
-                place / "data",
-                "--exec-root",
-                place / "exec",
-                "--pidfile",
-                place / "pid",
-            ]
-            engine = subprocess.Popen(
-                [
-                    "dockerd",
-                    "--host",
-                    os.environ["DOCKER_HOST"],
-                    *folders,
-                    "--cgroup-parent",
-                    f"/{self.cgroup}",
-                    *NO_ROUTING,
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+            engine = subprocess.Popen([*command, *NO_ROUTING], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + 60
         while subprocess.run(["docker", "info"], capture_output=True, check=False).returncode != 0:
             if engine.poll() is not None or time.monotonic() > deadline:
@@ -138,13 +119,8 @@ class Session:
         event_file.write_text(json.dumps(event))
         environment_file.write_text(json.dumps({name: environment}))
         files: list[str | Path] = ["--template", template, "--event", event_file, "--env-vars", environment_file]
-        return subprocess.run(
-            [SAM, "local", "invoke", name, *files, "--skip-pull-image"],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command = [SAM, "local", "invoke", name, *files, "--skip-pull-image"]
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
 
 
 if __name__ == "__main__":

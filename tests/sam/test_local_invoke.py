@@ -30,15 +30,10 @@ def answers(built: Path) -> dict[str, Any]:
     make_root(folder / "root", python)
     cgroup = f"music-streams-{os.getpid()}"
     try:
-        done = subprocess.run(
-            [*NAMESPACES, sys.executable, "-m", "tests.sam.session", folder, cgroup],
-            cwd=ROOT,
-            env={**os.environ, **environment, "SAM_CLI_TELEMETRY": "0"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        command = [*NAMESPACES, sys.executable, "-m", "tests.sam.session", str(folder), cgroup]
+        environment = {**os.environ, **environment, "SAM_CLI_TELEMETRY": "0"}
+        output: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        done = subprocess.run(command, cwd=ROOT, env=environment, check=False, **output)
     finally:
         remove_cgroups(cgroup)
     print(done.stdout)

@@ -24,7 +24,7 @@ class Victims:
 
     def all(self) -> list[psutil.Process]:
         state = StateDir(self.cloud)
-        server = state.server()
+        server = state.live_server()
         assert server
         return [each for each in processes.find(state.marker) if each.pid != server.pid]
 

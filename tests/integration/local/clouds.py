@@ -1,10 +1,12 @@
 """A running cloud, as tests use it."""
 
+import io
 import json
 import os
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,6 +45,14 @@ def eventually(look: Callable[[], T | None]) -> T:
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.05)
     return found
+
+
+def zipped(name: str, text: str) -> bytes:
+    """An archive of one file."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(name, text)
+    return buffer.getvalue()
 
 
 class Cloud:
@@ -95,6 +105,17 @@ class Cloud:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return [json.loads(message["Body"]) for message in messages]
 
+    def messages(self, output: str, count: int, is_wanted: Callable[[Any], bool] | None = None) -> list[Any]:
+        """The wanted messages of a queue, once there are so many; the others are dropped."""
+        found: list[Any] = []
+
+        def enough() -> bool:
+            found.extend(filter(is_wanted, self.receive(output)))
+            return len(found) >= count
+
+        eventually(enough)
+        return found
+
     def start(self, output: str, execution_input: object, **settings: Any) -> str:
         """Starts an execution, returns its ARN."""
         started = self.client("stepfunctions").start_execution(
@@ -110,7 +131,7 @@ class Cloud:
         return eventually(lambda: found if (found := self.execution(arn))["status"] != "RUNNING" else None)
 
     def run_job(self, job: str, **arguments: str) -> str:
-        given = {f"--{name}": value for name, value in arguments.items()}
+        given = {f"--{name.replace('_', '-')}": value for name, value in arguments.items()}
         return str(self.client("glue").start_job_run(JobName=self.outputs[job], Arguments=given)["JobRunId"])
 
     def job_run(self, job: str, run: str) -> dict[str, Any]:
@@ -120,6 +141,19 @@ class Cloud:
         """A job run, once it has ended."""
         going = {"STARTING", "RUNNING", "STOPPING"}
         return eventually(lambda: None if (found := self.job_run(job, run))["JobRunState"] in going else found)
+
+    def keys(self) -> list[str]:
+        """Those of the objects in the landing bucket."""
+        listed = self.client("s3").list_objects_v2(Bucket=self.outputs["Landing"])
+        return [entry["Key"] for entry in listed.get("Contents", [])]
+
+    def put(self, key: str, body: bytes = b"content", **settings: str) -> Any:
+        """Puts an object into the landing bucket."""
+        return self.client("s3").put_object(Bucket=self.outputs["Landing"], Key=key, Body=body, **settings)
+
+    def stop_job(self, job: str, *runs: str) -> dict[str, Any]:
+        stopped = self.client("glue").batch_stop_job_run(JobName=self.outputs[job], JobRunIds=runs)
+        return {name: [entry["JobRunId"] for entry in stopped[name]] for name in ("SuccessfulSubmissions", "Errors")}
 
     def object(self, bucket_output: str, key: str) -> Any:
         """A JSON object, once it is there."""

@@ -8,28 +8,28 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from local.credentials import Credentials
 from local.gate import MOTO_SETTINGS
-from local.peers import TABLE
 from local.processes import find
 from local.runtime_api import RuntimeApi
 from tests.answers import Answer, ask
+from tests.integration.local.another_user import send_as_another_user
 from tests.integration.local.clouds import REPOSITORY, Cloud, command, eventually
 
 EVIL = "https://evil.example"
 
 
-@dataclass(frozen=True)
-class Server:
+class Server(NamedTuple):
     """A server of this machine, and what it asks of a program."""
 
     port: int
-    key: dict[str, str] = field(default_factory=dict)
+    key: dict[str, str]
+    method: str = "GET"  # of a request that a program may make
+    path: str = "/"
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> Answer:
         """Send exactly these headers, with a Host where they have none."""
@@ -44,7 +44,7 @@ def cloud_server(cloud) -> Server:
 @pytest.fixture(scope="module")
 def runtime_api() -> Iterator[Server]:
     api = RuntimeApi()
-    yield Server(int(api.address.rsplit(":", 1)[1]))
+    yield Server(int(api.address.rsplit(":", 1)[1]), {}, "POST", "/2018-06-01/runtime/init/error")
     api.close()
 
 
@@ -64,12 +64,16 @@ def warm_up_server(tmp_path_factory) -> Iterator[Server]:
         process.communicate(timeout=30)  # ends its input, and so it
 
 
-# By module that serves: the fixture, and a request that a program may make.
-SERVERS = {
-    "web.py": ("cloud_server", "GET", "/"),
-    "warm_up_server.py": ("warm_up_server", "GET", "/"),
-    "runtime_api.py": ("runtime_api", "POST", "/2018-06-01/runtime/init/error"),
-}
+# By module that serves
+SERVERS = {"web.py": "cloud_server", "warm_up_server.py": "warm_up_server", "runtime_api.py": "runtime_api"}
+
+
+@pytest.fixture(params=SERVERS)
+def server(request) -> Server:
+    found: Server = request.getfixturevalue(SERVERS[request.param])
+    return found
+
+
 FROM_A_WEBSITE = {
     "preflight": ("OPTIONS", {"Origin": EVIL, "Access-Control-Request-Method": "POST"}),
     "request of a page": ("POST", {"Origin": EVIL}),
@@ -84,63 +88,29 @@ FROM_A_WEBSITE = {
 }
 
 
-@pytest.mark.parametrize("module", SERVERS)
-def test_a_program_of_this_machine_is_answered(request, module):
-    name, method, path = SERVERS[module]
-    server = request.getfixturevalue(name)
-    assert server.ask(method, path, server.key).status in {200, 202}
+def test_a_program_of_this_machine_is_answered(server):
+    assert server.ask(server.method, server.path, server.key).status in {200, 202}
 
 
 @pytest.mark.parametrize("attack", FROM_A_WEBSITE)
-@pytest.mark.parametrize("module", SERVERS)
-def test_a_website_is_refused_even_with_the_key(request, module, attack):
-    name, _, path = SERVERS[module]
+def test_a_website_is_refused_even_with_the_key(server, attack):
     method, headers = FROM_A_WEBSITE[attack]
-    server = request.getfixturevalue(name)
-    answer = server.ask(method, path, {**server.key, **headers})
+    answer = server.ask(method, server.path, {**server.key, **headers})
     assert answer.is_refused, answer
 
 
-# Connects as another user, asks for nothing whole, and prints how many bytes come until the server ends the connection.
-ANOTHER_USER = """
-import os, socket, sys
-os.setgid(12345)
-os.setuid(12345)
-connection = socket.socket()
-connection.settimeout(30)
-connection.connect(("127.0.0.1", int(sys.argv[1])))
-try:
-    connection.sendall(b"GET / HTTP/1.1\\r\\nX: ")
-    print(len(connection.recv(100)))
-except (BrokenPipeError, ConnectionResetError):
-    print(0)
-"""
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-@pytest.mark.skipif(not TABLE.exists(), reason="this system does not tell whose a connection is")
 def test_another_user_of_the_machine_holds_no_connection_of_the_cloud(cloud_server):
-    done = subprocess.run(
-        [sys.executable, "-c", ANOTHER_USER, str(cloud_server.port)],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    assert done.stdout.strip() == "0"
+    assert send_as_another_user(cloud_server.port, "GET / HTTP/1.1\r\nX: ") == ""  # asks for nothing whole
 
 
-@pytest.mark.parametrize("module", SERVERS)
-def test_the_body_of_a_refused_request_is_not_read_as_a_request(request, module):
+def test_the_body_of_a_refused_request_is_not_read_as_a_request(server):
     """A page chooses the body of its request, and could write there one that has no Origin."""
-    name, method, path = SERVERS[module]
-    server = request.getfixturevalue(name)
+    path, host = server.path, f"HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
     own = "".join(f"{header}: {value}\r\n" for header, value in server.key.items())
-    hidden = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n{own}Content-Length: 0\r\n\r\n"
+    hidden = f"{server.method} {path} {host}{own}Content-Length: 0\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(
-            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nOrigin: {EVIL}\r\n"
-            f"Content-Length: {len(hidden)}\r\n\r\n{hidden}".encode()
+            f"POST {path} {host}Origin: {EVIL}\r\nContent-Length: {len(hidden)}\r\n\r\n{hidden}".encode()
         )
         answers = b"".join(iter(lambda: received(connection), b""))
     assert re.findall(rb"^HTTP/1.1 (\d+)", answers, re.MULTILINE) == [b"403"]
@@ -178,6 +148,8 @@ JOB = {"Name": "evil", "Role": "r", "Command": {"Name": "pythonshell", "ScriptLo
 RUN = {"JobName": "exercise-shell"}
 FORM_HEADERS, FORM = form(key="evil.py", file="import os")
 OLD_FORM_HEADERS, OLD_FORM = form(key="evil.py", AWSAccessKeyId="local", policy="e30=", signature="0", file="import os")
+JSON_HEADERS = {"X-Amz-Target": "AWSGlue.StartJobRun", "Content-Type": "application/x-amz-json-1.1"}
+WEB_IDENTITY = b"Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=r&RoleSessionName=s&WebIdentityToken=t"
 OBJECT = "/LANDING/evil.py"
 PRESIGNED = (
     f"{OBJECT}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=local%2F20260101%2Fus-east-1%2Fs3%2Faws4_request"
@@ -194,18 +166,8 @@ WITHOUT_THE_KEY: dict[str, tuple[str, str, dict[str, str], bytes]] = {
     "key of a job": ("PUT", OBJECT, signed("job-shell"), b"import os"),
     "CreateJob": ("POST", "/", signed("local", "AWSGlue.CreateJob"), json.dumps(JOB).encode()),
     "StartJobRun": ("POST", "/", signed("local", "AWSGlue.StartJobRun"), json.dumps(RUN).encode()),
-    "StartJobRun without a signature": (
-        "POST",
-        "/",
-        {"X-Amz-Target": "AWSGlue.StartJobRun", "Content-Type": "application/x-amz-json-1.1"},
-        json.dumps(RUN).encode(),
-    ),
-    "token of a web identity": (
-        "POST",
-        "/",
-        {"Content-Type": "application/x-www-form-urlencoded"},
-        b"Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=r&RoleSessionName=s&WebIdentityToken=t",
-    ),
+    "StartJobRun without a signature": ("POST", "/", JSON_HEADERS, json.dumps(RUN).encode()),
+    "token of a web identity": ("POST", "/", {"Content-Type": "application/x-www-form-urlencoded"}, WEB_IDENTITY),
     "moto's reset": ("POST", "/moto-api/reset", {}, b""),
     "moto's reset with a wrong key": ("POST", "/moto-api/reset", signed("local"), b""),
     "moto's settings": ("POST", "/moto-api/config", {"Content-Type": "application/json"}, b"{}"),
@@ -218,45 +180,38 @@ WITHOUT_THE_KEY: dict[str, tuple[str, str, dict[str, str], bytes]] = {
 @pytest.mark.parametrize("origin", [{}, {"Origin": EVIL}], ids=["program", "website"])
 @pytest.mark.parametrize("attack", WITHOUT_THE_KEY)
 def test_without_the_key_nothing_is_read_or_changed(cloud, cloud_server, attack, origin):
-    method, path, headers, body = WITHOUT_THE_KEY[attack]
-    path = path.replace("LANDING", cloud.outputs["Landing"])
-    before = state_of(cloud)
-    answer = cloud_server.ask(method, path, {**headers, **origin}, body)
-    assert answer.is_refused, answer
-    assert state_of(cloud) == before
+    assert_refused(cloud, cloud_server, attack, origin)
 
 
 @pytest.mark.parametrize("attack", ["form upload", "CreateJob", "StartJobRun", "moto's reset"])
 def test_a_website_that_has_the_key_changes_nothing(cloud, cloud_server, attack):
+    target = WITHOUT_THE_KEY[attack][2].get("X-Amz-Target", "")
+    key = signed(cloud.aws.credentials.access_key_id, target)["Authorization"]
+    assert_refused(cloud, cloud_server, attack, {"Authorization": key, "Origin": EVIL})
+
+
+def assert_refused(cloud: Cloud, server: Server, attack: str, more_headers: dict[str, str]) -> None:
     method, path, headers, body = WITHOUT_THE_KEY[attack]
-    key = {
-        "Authorization": signed(cloud.aws.credentials.access_key_id, headers.get("X-Amz-Target", ""))["Authorization"]
-    }
     before = state_of(cloud)
-    answer = cloud_server.ask(
-        method, path.replace("LANDING", cloud.outputs["Landing"]), {**headers, **key, "Origin": EVIL}, body
-    )
+    answer = server.ask(method, path.replace("LANDING", cloud.outputs["Landing"]), {**headers, **more_headers}, body)
     assert answer.is_refused, answer
     assert state_of(cloud) == before
 
 
 def state_of(cloud: Cloud) -> Any:
     """What the attacks are after."""
-    glue, job = cloud.client("glue"), cloud.outputs["Shell"]
+    glue, s3 = cloud.client("glue"), cloud.client("s3")
     return (
-        [bucket["Name"] for bucket in cloud.client("s3").list_buckets()["Buckets"]],
-        [
-            each["Key"]
-            for each in cloud.client("s3").list_objects_v2(Bucket=cloud.outputs["Landing"]).get("Contents", [])
-        ],
+        [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]],
+        cloud.keys(),
         glue.list_jobs()["JobNames"],
-        [run["Id"] for run in glue.get_job_runs(JobName=job)["JobRuns"]],
+        [run["Id"] for run in glue.get_job_runs(JobName=cloud.outputs["Shell"])["JobRuns"]],
     )
 
 
 def test_a_presigned_url_of_the_right_key_can_be_read(cloud, cloud_server):
     s3 = cloud.client("s3")
-    s3.put_object(Bucket=cloud.outputs["Landing"], Key="shared.txt", Body=b"shared")
+    cloud.put("shared.txt", b"shared")
     url = s3.generate_presigned_url("get_object", Params={"Bucket": cloud.outputs["Landing"], "Key": "shared.txt"})
     opened_by_a_user = {"Sec-Fetch-Site": "none"}
     answer = cloud_server.ask("GET", url.partition(str(cloud_server.port))[2], opened_by_a_user)
@@ -272,7 +227,7 @@ def test_the_key_is_in_no_command_line_and_in_no_file_of_others(cloud):
         assert words
         assert not [word for word in words if cloud.aws.credentials.access_key_id in word]
     finally:
-        cloud.client("glue").batch_stop_job_run(JobName=cloud.outputs["Shell"], JobRunIds=[run])
+        cloud.stop_job("Shell", run)
         cloud.ended_run("Shell", run)
     for file in (cloud.state.stack_file, cloud.state.server_file):
         assert file.stat().st_mode & 0o777 == 0o600, file

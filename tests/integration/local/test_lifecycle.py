@@ -19,18 +19,13 @@ def root(tmp_path):
     assert result.returncode == 0, result.stderr
 
 
-def keys(cloud: Cloud) -> list[str]:
-    listed = cloud.client("s3").list_objects_v2(Bucket=cloud.outputs["Landing"])
-    return [entry["Key"] for entry in listed.get("Contents", [])]
-
-
 def test_the_life_of_a_cloud(root, tmp_path):
     (tmp_path / "files" / "deep").mkdir(parents=True)
     (tmp_path / "files" / "deep" / "a.txt").write_text("a")
     cloud = Cloud.up(root, STACK, "--upload", f"{tmp_path / 'files'}=s3://uploaded/prefix")
     assert cloud.client("s3").get_object(Bucket="uploaded", Key="prefix/deep/a.txt")["Body"].read() == b"a"
     assert cloud.outputs["Landing"] == "exercise-landing-123456789012"
-    cloud.client("s3").put_object(Bucket=cloud.outputs["Landing"], Key="kept", Body=b"")
+    cloud.put("kept")
     first = cloud.state.live_server()
 
     # A second `up` updates: the same server, the same data, the new template.
@@ -49,7 +44,7 @@ def test_the_life_of_a_cloud(root, tmp_path):
     assert first is not None
     assert cloud.state.live_server() == first
     assert cloud.aws.credentials == first.credentials
-    assert keys(cloud) == ["kept"]
+    assert cloud.keys() == ["kept"]
     assert cloud.invoke("Built", {}) == ("changed", None)
 
     # A server that is killed takes its processes along, and the next `up` begins anew.
@@ -58,15 +53,15 @@ def test_the_life_of_a_cloud(root, tmp_path):
     os.kill(first.pid, signal.SIGKILL)
     eventually(lambda: not find(cloud.state.marker))
     again = Cloud.up(root, STACK)
-    assert keys(again) == []
+    assert again.keys() == []
     first_key, second_key = first.credentials, again.aws.credentials
     assert first_key.access_key_id != second_key.access_key_id
     assert first_key.secret_access_key != second_key.secret_access_key
 
     # `--fresh` starts empty.
-    again.client("s3").put_object(Bucket=again.outputs["Landing"], Key="gone soon", Body=b"")
+    again.put("gone soon")
     fresh = Cloud.up(root, STACK, "--fresh")
-    assert keys(fresh) == []
+    assert fresh.keys() == []
 
     # `down` leaves no process, not even a job in the middle of its work.
     fresh.run_job("Shell", mode="sleep", name="left")

@@ -40,13 +40,7 @@ def test_only_the_failed_messages_of_a_batch_come_back_and_end_in_the_dead_lette
 @pytest.mark.parametrize("wish", ["raise", "malformed"])
 def test_an_error_or_a_malformed_answer_fails_the_whole_batch(cloud, wish):
     send(cloud, "ArrivalsUrl", {"wish": f"before-{wish}"}, {"wish": wish})
-    dead = []
-
-    def both_are_dead():
-        dead.extend(cloud.receive("ArrivalsDeadUrl"))
-        return len(dead) == 2
-
-    eventually(both_are_dead)
+    dead = cloud.messages("ArrivalsDeadUrl", 2)
     assert {body["wish"] for body in dead} == {f"before-{wish}", wish}
 
 

@@ -1,10 +1,7 @@
 """Only the worker gets at its invocations, and it answers each once."""
 
 import http.client
-import os
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,24 +10,13 @@ from queue import SimpleQueue
 import pytest
 
 from local import runtime_api
-from local.peers import TABLE
 from local.runtime_api import LARGEST_BODY, Invocation, Outcome, RuntimeApi
+from tests import answers
+from tests.integration.local.another_user import send_as_another_user
 
 PREFIX = "/2018-06-01/runtime"
 NEXT = f"{PREFIX}/invocation/next"
 PATIENCE = 30.0  # seconds
-# Sends a request as another user, and prints the status.
-ANOTHER_USER = """
-import os, socket, sys
-host, port, method, path = sys.argv[1:]
-os.setgid(12345)
-os.setuid(12345)
-connection = socket.socket()
-connection.settimeout(30)
-connection.connect((host, int(port)))
-connection.sendall(f"{method} {path} HTTP/1.1\\r\\nHost: {host}:{port}\\r\\nContent-Length: 2\\r\\n\\r\\n{{}}".encode())
-print(connection.recv(1000).decode().split()[1])
-"""
 
 
 @pytest.fixture
@@ -41,24 +27,22 @@ def api() -> Iterator[RuntimeApi]:
 
 
 def ask(api: RuntimeApi, method: str, path: str, body: bytes = b"", **headers: str) -> int:
-    connection = http.client.HTTPConnection(api.address, timeout=PATIENCE)
-    try:
-        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
-        return connection.getresponse().status
-    finally:
-        connection.close()
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return answers.ask(port_of(api), method, path, given, body).status
+
+
+def port_of(api: RuntimeApi) -> int:
+    return int(api.address.split(":")[1])
 
 
 def offer(api: RuntimeApi, request_id: str) -> None:
     api.offer(Invocation(request_id, b"{}", time.time() + PATIENCE, "arn"))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-@pytest.mark.skipif(not TABLE.exists(), reason="this system does not tell whose a connection is")
 def test_another_user_takes_no_invocation_and_forges_no_answer(api):
     def status(method: str, path: str) -> str:
-        command = [sys.executable, "-c", ANOTHER_USER, *api.address.split(":"), method, path]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout.strip()
+        request = f"{method} {path} HTTP/1.1\r\nHost: {api.address}\r\nContent-Length: 2\r\n\r\n{{}}"
+        return send_as_another_user(port_of(api), request).split()[1]
 
     offer(api, "first")
     assert status("GET", NEXT) == "403"
@@ -85,8 +69,7 @@ def test_an_outcome_is_accepted_of_the_invocation_in_hand_and_once(api):
 
 
 def test_an_invocation_waits_for_the_next_client_where_the_one_that_asked_has_left(api):
-    host, port = api.address.split(":")
-    with socket.create_connection((host, int(port))) as connection:
+    with socket.create_connection(("127.0.0.1", port_of(api))) as connection:
         connection.sendall(f"GET {NEXT} HTTP/1.1\r\nHost: {api.address}\r\n\r\n".encode())
         assert api.is_ready.wait(PATIENCE)
     offer(api, "first")
@@ -166,8 +149,5 @@ def test_a_worker_that_waits_is_not_robbed_by_an_answer_of_its_last_invocation(a
     assert statuses.get(timeout=PATIENCE) == 200
     waiting.join()
     assert ask(api, "POST", f"{PREFIX}/invocation/second/response", b"3") == 202
-    assert [api.outcome(0), api.outcome(0), api.outcome(0)] == [
-        Outcome(b"1", is_error=True),
-        Outcome(b"3", is_error=False),
-        None,
-    ]
+    outcomes = [api.outcome(0) for _ in range(3)]
+    assert outcomes == [Outcome(b"1", is_error=True), Outcome(b"3", is_error=False), None]

@@ -3,17 +3,14 @@
 import json
 import os
 import socket
-import subprocess
 import sys
-import threading
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import psutil
 import pytest
 
-from local import airflow, airflow_database, processes
+from local import airflow, airflow_api, airflow_database, processes
 from local.airflow_api import what_ails
 from local.airflow_home import GATE, AirflowHome, Launch, environment
 from local.errors import AirflowError
@@ -41,22 +38,12 @@ def state(tmp_path):
 
 
 @pytest.fixture
-def cloud(state):
+def cloud(state, start_process):
     """A process that passes for the running server of a cloud."""
     state.root.mkdir()
-    process = processes.start(
-        [sys.executable, "-c", "print('up', flush=True); import time; time.sleep(60)"],
-        env={},
-        marker=state.marker,
-        cwd=state.root,
-        output=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"up\n"
+    process, _ = start_process(state.root)
     state.record_server(ServerRecord(process.pid, psutil.Process(process.pid).create_time(), "http://e", "r", **KEY))
-    yield process
-    processes.end_tree(process)
-    process.stdout.close()
+    return process
 
 
 @pytest.fixture
@@ -79,55 +66,39 @@ def settings(state: StateDir, launch: Launch) -> dict[str, str]:
     return environment(home, launch, SERVER, home.prepare(), URL)
 
 
-def test_airflow_listens_on_this_machine_only(state, launch):
+def test_airflow_shows_what_is_given_on_this_machine_only_and_to_no_page_of_another_origin(state, launch):
+    expected = {
+        "API__HOST": "127.0.0.1",
+        "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{launch.port}/execution/",
+        "CORE__DAGS_FOLDER": str(launch.dags),
+        "CORE__PLUGINS_FOLDER": str(launch.plugins),
+        "CORE__LOAD_EXAMPLES": "False",
+        "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        **{f"API__ACCESS_CONTROL_ALLOW_{kind}": "" for kind in ("ORIGINS", "METHODS", "HEADERS")},
+    }
     made = settings(state, launch)
-    assert made["AIRFLOW__API__HOST"] == "127.0.0.1"
-    assert made["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == f"http://127.0.0.1:{launch.port}/execution/"
+    assert {name: made[f"AIRFLOW__{name}"] for name in expected} == expected
 
 
-def test_airflow_shows_the_given_dags_and_no_examples(state, launch):
-    made = settings(state, launch)
-    assert made["AIRFLOW__CORE__DAGS_FOLDER"] == str(launch.dags)
-    assert made["AIRFLOW__CORE__PLUGINS_FOLDER"] == str(launch.plugins)
-    assert made["AIRFLOW__CORE__LOAD_EXAMPLES"] == "False"
-    assert made["AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION"] == "False"
-
-
-def test_the_one_user_has_the_password_of_the_file(state, launch):
-    made = settings(state, launch)
+def test_the_one_user_has_the_password_of_the_file_which_is_another_at_each_start(state, launch):
+    made, home = settings(state, launch), AirflowHome(state)
     assert made["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] == "admin:admin"
     passwords = Path(made["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
-    home = AirflowHome(state)
     assert json.loads(passwords.read_text()) == {"admin": home.password}
     assert passwords.stat().st_mode & 0o777 == 0o600
-
-
-def test_no_website_can_guess_the_password(state, launch):
-    settings(state, launch)
-    first = AirflowHome(state).password
+    first = home.password
     assert len(first) >= 20
     settings(state, launch)
-    assert AirflowHome(state).password != first
+    assert home.password != first
 
 
-def test_airflow_lets_no_page_of_another_origin_read_its_answers(state, launch):
-    made = settings(state, launch)
-    for kind in ("ORIGINS", "METHODS", "HEADERS"):
-        assert made[f"AIRFLOW__API__ACCESS_CONTROL_ALLOW_{kind}"] == ""
-
-
-def test_tokens_are_signed_by_a_long_secret_that_outlives_a_start(state, launch, tmp_path):
-    made = settings(state, launch)
-    secret = made["AIRFLOW__API_AUTH__JWT_SECRET"]
-    assert len(secret.encode()) >= 64
-    assert settings(state, launch)["AIRFLOW__API_AUTH__JWT_SECRET"] == secret
-    assert settings(StateDir(tmp_path / "another"), launch)["AIRFLOW__API_AUTH__JWT_SECRET"] != secret
-
-
-def test_secrets_are_for_no_one_else_to_read(state):
-    home = AirflowHome(state)
-    home.prepare()
-    assert (home.root.stat().st_mode & 0o777, (home.root / "secrets.json").stat().st_mode & 0o777) == (0o700, 0o600)
+def test_tokens_are_signed_by_a_long_secret_that_outlives_a_start_and_nobody_else_reads(state, launch, tmp_path):
+    clouds = (state, state, StateDir(tmp_path / "another"))
+    first, second, of_another = (settings(each, launch)["AIRFLOW__API_AUTH__JWT_SECRET"] for each in clouds)
+    assert len(first.encode()) >= 64
+    assert first == second != of_another
+    root = AirflowHome(state).root
+    assert (root.stat().st_mode & 0o777, (root / "secrets.json").stat().st_mode & 0o777) == (0o700, 0o600)
 
 
 def test_tasks_find_the_cloud_and_the_packages(state, launch):
@@ -168,14 +139,11 @@ def test_without_a_cloud_it_says_how_to_start_one(state, launch):
         airflow.start(state, launch, print)
 
 
-def test_a_missing_folder_is_named(state, cloud, launch):
+def test_a_missing_folder_and_an_environment_without_postgresql_are_named(state, cloud, launch):
+    with pytest.raises(AirflowError, match=f"{launch.python} has no PostgreSQL: ModuleNotFoundError"):
+        airflow.start(state, launch, print)
     launch.plugins.rmdir()
     with pytest.raises(AirflowError, match=f"no folder {launch.plugins}"):
-        airflow.start(state, launch, print)
-
-
-def test_an_environment_without_postgresql_is_named(state, cloud, launch):
-    with pytest.raises(AirflowError, match=f"{launch.python} has no PostgreSQL: ModuleNotFoundError"):
         airflow.start(state, launch, print)
 
 
@@ -189,46 +157,19 @@ def test_a_failed_start_tells_why_and_leaves_nothing_but_the_cloud(state, cloud,
     assert not AirflowHome(state).record_file.exists()
 
 
-@pytest.fixture
-def health():
-    """What a server answers when it is asked for its health, and the server's address."""
+def test_the_part_that_is_not_healthy_is_named_also_by_a_heartbeat_of_an_airflow_that_has_ended(monkeypatch):
+    began = datetime.now(UTC)
     parts: dict[str, dict[str, str | None]] = {"metadatabase": {"status": "healthy"}}
     for name in ("scheduler", "triggerer", "dag_processor"):
-        parts[name] = {"status": "healthy", f"latest_{name}_heartbeat": datetime.now(UTC).isoformat()}
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(json.dumps(parts).encode())
-
-        def log_message(self, *_: object) -> None:
-            """Says nothing."""
-
-    with HTTPServer(("127.0.0.1", 0), Answer) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield parts, f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-def test_all_parts_healthy(health):
-    _, url = health
-    assert what_ails(url, datetime.now(UTC) - timedelta(minutes=1)) is None
-
-
-def test_a_part_that_is_not_healthy_is_named(health):
-    parts, url = health
+        parts[name] = {"status": "healthy", f"latest_{name}_heartbeat": began.isoformat()}
+    monkeypatch.setattr(airflow_api, "_ask", {"url/api/v2/monitor/health": parts}.get)
+    assert what_ails("url", began) is None
     parts["dag_processor"]["status"] = None
-    assert what_ails(url, datetime.now(UTC) - timedelta(minutes=1)) == "dag-processor"
-    parts["metadatabase"]["status"] = "unhealthy"
-    assert what_ails(url, datetime.now(UTC) - timedelta(minutes=1)) == "postgres"
-
-
-def test_the_heartbeat_of_an_airflow_that_has_ended_is_none(health):
-    parts, url = health
-    began = datetime.now(UTC) - timedelta(seconds=10)
+    assert what_ails("url", began) == "dag-processor"
     parts["triggerer"]["latest_triggerer_heartbeat"] = (began - timedelta(seconds=1)).isoformat()
-    assert what_ails(url, began) == "triggerer"
+    assert what_ails("url", began) == "triggerer"
+    parts["metadatabase"]["status"] = "unhealthy"
+    assert what_ails("url", began) == "postgres"
 
 
 def test_nothing_answers(launch):

@@ -97,25 +97,19 @@ def test_a_website_is_refused(attack, host):
 @pytest.mark.parametrize(
     "extra", [(b"host", b"evil.example:8080"), (b"host", b"127.0.0.1:8080"), (b"origin", EVIL.encode())]
 )
-def test_a_header_that_comes_twice_is_refused(extra):
+def test_a_header_that_comes_twice_is_refused_and_a_request_without_a_host(extra):
     own = [(b"host", b"127.0.0.1:8080"), (b"origin", b"http://127.0.0.1:8080")]
     assert why_refused("POST", own, PORT) is None
     assert why_refused("POST", [*own, extra], PORT) is not None
     assert why_refused("POST", [extra, *own], PORT) is not None
+    assert why_refused("GET", [], PORT) is not None  # without a host
 
 
-def test_a_request_without_a_host_is_refused():
-    assert why_refused("GET", [], PORT) is not None
-
-
-def test_a_websocket_of_a_website_is_closed_before_it_opens():
+def test_a_websocket_of_a_website_is_closed_before_it_opens_and_a_start_of_the_server_is_no_request():
+    assert sent("lifespan", []) == ["passed on"]
     assert sent("websocket", as_asgi(OWN_HOSTS[0], {"Origin": f"http://{OWN_HOSTS[0]}"})) == ["passed on"]
     [closed] = sent("websocket", as_asgi(OWN_HOSTS[0], {"Origin": EVIL}))
     assert (closed["type"], closed["code"]) == ("websocket.close", 1008)
-
-
-def test_the_start_and_the_end_of_the_server_are_no_requests():
-    assert sent("lifespan", []) == ["passed on"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "localhost:80"])

@@ -18,9 +18,9 @@ def test_a_batch_is_full_at_its_size_and_then_waits_no_longer():
     assert (batch.room, batch.remaining(now=110)) == (0, 0)
 
 
-def test_a_window_ends():
+def test_a_window_ends_and_a_single_record_is_never_too_large():
     batch = Batch(size=2, window=1, now=100)
-    batch.add("m1", {})
+    assert batch.add("m", {"body": "x" * (LARGEST_SYNCHRONOUS_REQUEST + 1)})
     assert batch.remaining(now=101.5) == 0
 
 
@@ -33,11 +33,6 @@ def test_the_payload_limit_bounds_a_batch():
     assert taken == 6
     assert batch.room == 0
     assert len(json.dumps({"Records": batch.records})) <= LARGEST_SYNCHRONOUS_REQUEST
-
-
-def test_a_single_record_is_never_too_large():
-    batch = Batch(size=10, window=0, now=0)
-    assert batch.add("m", {"body": "x" * (LARGEST_SYNCHRONOUS_REQUEST + 1)})
 
 
 @pytest.mark.parametrize(

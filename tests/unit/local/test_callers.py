@@ -10,7 +10,7 @@ from local.credentials import Credentials
 
 CLOUD = Credentials.random()
 JOB = CLOUD.for_job("count").access_key_id
-DELETE = b"<Delete><Object><Key>a&amp;b</Key></Object></Delete>"
+DELETE, DELETED = b"<Delete><Object><Key>a&amp;b</Key></Object></Delete>", {"Objects": [{"Key": "a&b"}]}
 
 
 def request(method: str, uri: str, service: str = "s3", key: str = JOB, body: bytes = b"", **headers: str) -> dict:
@@ -49,28 +49,15 @@ def noted(tmp_path, *requests: dict) -> list[tuple[str, str, str, dict]]:
         (request("HEAD", "/lake/"), "HeadBucket", {"Bucket": "lake"}),
         (request("GET", "/lake?list-type=2&prefix=x%2F"), "ListObjectsV2", {"Bucket": "lake", "Prefix": "x/"}),
         (request("GET", "/lake?versions&prefix=x%2F"), "ListObjectVersions", {"Bucket": "lake", "Prefix": "x/"}),
+        (request("GET", "/lake/a?versionId=v%201"), "GetObject", {"Bucket": "lake", "Key": "a", "VersionId": "v 1"}),
         (
-            request("GET", "/lake/a?versionId=v%201"),
-            "GetObject",
-            {"Bucket": "lake", "Key": "a", "VersionId": "v 1"},
-        ),
-        (
-            request("PUT", "/lake/a", HTTP_X_AMZ_COPY_SOURCE="land/b%3F?versionId=v1"),
+            request("PUT", "/lake/a", HTTP_X_AMZ_COPY_SOURCE="/land/b%3F?versionId=v1"),
             "CopyObject",
             {"Bucket": "lake", "Key": "a", "CopySource": {"Bucket": "land", "Key": "b?", "VersionId": "v1"}},
         ),
         (request("POST", "/lake/a?uploads"), "CreateMultipartUpload", {"Bucket": "lake", "Key": "a"}),
         (request("PUT", "/lake/a?partNumber=1&uploadId=u"), "UploadPart", {"Bucket": "lake", "Key": "a"}),
-        (
-            request("PUT", "/lake/a", HTTP_X_AMZ_COPY_SOURCE="/land/b"),
-            "CopyObject",
-            {"Bucket": "lake", "Key": "a", "CopySource": {"Bucket": "land", "Key": "b"}},
-        ),
-        (
-            request("POST", "/lake/?delete", body=DELETE),
-            "DeleteObjects",
-            {"Bucket": "lake", "Delete": {"Objects": [{"Key": "a&b"}]}},
-        ),
+        (request("POST", "/lake/?delete", body=DELETE), "DeleteObjects", {"Bucket": "lake", "Delete": DELETED}),
     ],
 )
 def test_requests_of_s3_are_named_as_the_sdk_does(tmp_path, asked, operation, parameters):
@@ -82,18 +69,12 @@ def test_a_json_service_names_its_operation_itself(tmp_path):
     assert noted(tmp_path, asked) == [("count", "glue", "GetTable", {"Name": "t"})]
 
 
-def test_a_job_with_any_name_is_known_by_it(tmp_path):
+def test_runs_of_jobs_are_noted_and_each_kind_of_their_requests_once(tmp_path):
     key = CLOUD.for_job("a/b -job- 100% ü").access_key_id
-    assert [job for job, *_ in noted(tmp_path, request("GET", "/lake/a", key=key))] == ["a/b -job- 100% ü"]
-
-
-def test_each_kind_of_request_is_noted_once(tmp_path):
-    assert len(noted(tmp_path, request("GET", "/lake/a"), request("GET", "/lake/a"), request("GET", "/lake/b"))) == 2
-
-
-def test_only_runs_of_jobs_are_noted(tmp_path):
     unsigned = {**request("GET", "/lake/a"), "HTTP_AUTHORIZATION": ""}
-    assert noted(tmp_path, request("GET", "/lake/a", key=CLOUD.access_key_id), unsigned) == []
+    of_no_job = request("GET", "/lake/a", key=CLOUD.access_key_id)
+    of_job = (request("GET", f"/lake/{name}", key=key) for name in ("a", "a", "b"))
+    assert [job for job, *_ in noted(tmp_path, unsigned, of_no_job, *of_job)] == ["a/b -job- 100% ü"] * 2
 
 
 def test_what_was_not_found_is_noted_as_missing(tmp_path):
@@ -105,9 +86,6 @@ def test_what_was_not_found_is_noted_as_missing(tmp_path):
     for key in ("there", "gone"):
         callers(request("HEAD", f"/lake/{key}"), lambda status, *_: answers.append(status))
     told = [json.loads(line) for line in (tmp_path / "calls").read_text().splitlines()]
-    assert [(each["parameters"]["Key"], each.get("missing", False)) for each in told] == [
-        ("there", False),
-        ("gone", False),
-        ("gone", True),
-    ]
+    missing = [(each["parameters"]["Key"], each.get("missing", False)) for each in told]
+    assert missing == [("there", False), ("gone", False), ("gone", True)]
     assert answers == ["200 OK", "404 NOT FOUND"]

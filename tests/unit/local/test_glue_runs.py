@@ -8,7 +8,7 @@ import pytest
 
 from local.aws import Aws
 from local.credentials import Credentials
-from local.glue_runs import GlueRuns, as_argv, last_error
+from local.glue_runs import GlueRuns, last_error
 from local.host import Host
 from local.log import CloudLog
 
@@ -41,10 +41,6 @@ If you did not qualify the name
 )
 def test_the_line_that_says_why(log, error):
     assert last_error(log.splitlines()) == error
-
-
-def test_arguments_by_turns():
-    assert as_argv({"--a": "1", "--b": ""}) == ["--a", "1", "--b", ""]
 
 
 class Store(Aws):

@@ -8,7 +8,9 @@ import inspect
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Semaphore
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,8 +33,10 @@ from moto.sqs.models import Message, Queue, sqs_backends
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service,
     state_task_service_aws_sdk,
-    state_task_service_callback,
     state_task_service_glue,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service_callback as callback,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resource import ResourceCondition
 from moto.stepfunctions.parser.asl.utils import boto_client
@@ -58,15 +62,32 @@ def aws():
 
 
 @pytest.fixture
+def s3(aws):
+    """S3 with a versioned bucket."""
+    made = client("s3")
+    made.create_bucket(Bucket="bucket")
+    made.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
+    return made
+
+
+@pytest.fixture
+def glue(aws):
+    """Glue with a job that may have two runs at once."""
+    made = client("glue")
+    command = {"Name": "pythonshell", "ScriptLocation": "s3://no/where.py"}
+    made.create_job(Name="j", Role=ROLE, Command=command, ExecutionProperty={"MaxConcurrentRuns": 2})
+    return made
+
+
+@pytest.fixture
 def states():
     with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
         yield client("stepfunctions")
 
 
-def versions_after_two_writers(hold: AbstractContextManager[Any]) -> int:
-    """Two threads put the same key; each waits, between reading the versions and writing them back, for the other."""
-    client("s3").create_bucket(Bucket="bucket")
-    client("s3").put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
+@pytest.mark.parametrize(("hold", "kept"), [(Semaphore(2), 1), (OBJECTS, 2)], ids=["without a lock", "with the lock"])
+def test_two_writers_of_a_key_lose_a_version_without_the_lock(s3, hold, kept):
+    """Each waits, between reading the versions and writing them back, for the other."""
     backend = s3_backends[ACCOUNT]["aws"]
     keys = backend.get_bucket("bucket").keys
     meeting = threading.Barrier(2)
@@ -84,24 +105,13 @@ def versions_after_two_writers(hold: AbstractContextManager[Any]) -> int:
         with hold:
             S3Backend.put_object(backend, "bucket", "key", value)
 
-    writers = [threading.Thread(target=put, args=(value,)) for value in (b"1", b"2")]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    return len(read("key"))
-
-
-def test_two_writers_of_a_key_lose_a_version_without_the_lock(aws):
-    assert versions_after_two_writers(threading.Semaphore(2)) == 1
-
-
-def test_two_writers_of_a_key_keep_both_with_it(aws):
-    assert versions_after_two_writers(OBJECTS) == 2
+    with ThreadPoolExecutor(2) as writers:
+        list(writers.map(put, (b"1", b"2")))
+    assert len(read("key")) == kept
 
 
 @pytest.mark.parametrize("is_mended", [False, True])
-def test_to_list_the_versions_of_a_key_all_objects_are_copied_with_their_content(aws, monkeypatch, is_mended):
+def test_to_list_the_versions_of_a_key_all_objects_are_copied_with_their_content(s3, monkeypatch, is_mended):
     for kind in (FakeKey, FakeDeleteMarker):
         monkeypatch.setattr(kind, "__deepcopy__", None, raising=False)
         monkeypatch.delattr(kind, "__deepcopy__")
@@ -115,9 +125,6 @@ def test_to_list_the_versions_of_a_key_all_objects_are_copied_with_their_content
         restore(key, state)
 
     monkeypatch.setattr(FakeKey, "__setstate__", restored)
-    s3 = client("s3")
-    s3.create_bucket(Bucket="bucket")
-    s3.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
     for content in (b"earlier", b"later"):
         s3.put_object(Bucket="bucket", Key="key", Body=content)
     s3.put_object(Bucket="bucket", Key="another", Body=b"")
@@ -162,13 +169,10 @@ ODD = "incoming/\x01 \x1b[31m%é+&/"
 
 
 @pytest.mark.parametrize("is_mended", [False, True])
-def test_keys_of_versions_are_not_escaped_as_asked_for(aws, monkeypatch, is_mended):
+def test_keys_of_versions_are_not_escaped_as_asked_for(s3, monkeypatch, is_mended):
     monkeypatch.setattr(S3Response, "list_object_versions", inspect.unwrap(S3Response.list_object_versions))
     if is_mended:
         escape_keys_of_versions()
-    s3 = client("s3")
-    s3.create_bucket(Bucket="bucket")
-    s3.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
     s3.put_object(Bucket="bucket", Key=f"{ODD}a", Body=b"")
     s3.delete_object(Bucket="bucket", Key=f"{ODD}a")
     if not is_mended:
@@ -184,32 +188,22 @@ def test_keys_of_versions_are_not_escaped_as_asked_for(aws, monkeypatch, is_mend
     assert [each["Key"] for page in paged for each in page.get("Versions", [])] == [f"{ODD}a"]
 
 
-def test_copy_ignores_its_precondition(aws):
-    s3 = client("s3")
-    s3.create_bucket(Bucket="bucket")
+def test_copy_ignores_its_precondition(s3):
     s3.put_object(Bucket="bucket", Key="k", Body=b"")
     s3.copy_object(Bucket="bucket", Key="copy", CopySource="bucket/k", CopySourceIfMatch='"another"')
     assert s3.head_object(Bucket="bucket", Key="copy")
 
 
-def test_routes_do_not_match_newlines():
-    assert RegexConverter(None, ".+").regex == ".+"
-
-
-def test_object_events_differ_from_those_of_aws(aws):
-    s3, sqs, events = client("s3"), client("sqs"), client("events")
+def test_object_events_differ_from_those_of_aws(s3):
+    sqs, events = client("sqs"), client("events")
     url = sqs.create_queue(QueueName="q")["QueueUrl"]
-    s3.create_bucket(Bucket="bucket")
-    s3.put_bucket_notification_configuration(
-        Bucket="bucket", NotificationConfiguration={"EventBridgeConfiguration": {}}
-    )
+    to_event_bridge: dict[str, Any] = {"EventBridgeConfiguration": {}}
+    s3.put_bucket_notification_configuration(Bucket="bucket", NotificationConfiguration=to_event_bridge)
     events.put_rule(Name="r", EventPattern='{"source": ["aws.s3"]}')
     events.put_targets(Rule="r", Targets=[{"Id": "1", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:q"}])
     s3.put_object(Bucket="bucket", Key="k", Body=b"")
     received = [json.loads(message["Body"]) for message in sqs.receive_message(QueueUrl=url)["Messages"]]
     assert "eTag" in received[0]["detail"]["object"]
-    sender = inspect.signature(notifications._send_event_bridge_message)
-    assert list(sender.parameters) == ["account_id", "bucket", "event_name", "key"]
 
 
 class Interrupted(list[Message]):
@@ -278,10 +272,6 @@ def test_many_messages_are_deleted_at_once(queue):
     QUEUES.release()
 
 
-def test_queues_deliver_to_functions_themselves():
-    assert "lambda_event_source_mappings" in inspect.getsource(Queue.add_message)
-
-
 def test_rules_do_not_deliver_to_functions(aws):
     rule = Rule("r", ACCOUNT, REGION, None, '{"source": ["s"]}', None, None, "default", "ENABLED")
     rule.put_targets([{"Id": "1", "Arn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"}])
@@ -289,51 +279,18 @@ def test_rules_do_not_deliver_to_functions(aws):
         rule.send_to_targets({"source": "s"}, transform_input=False)
 
 
-def test_functions_run_in_containers():
-    assert list(inspect.signature(LambdaFunction.invoke).parameters) == [
-        "self",
-        "body",
-        "request_headers",
-        "response_headers",
-    ]
-    assert "docker" in inspect.getsource(LambdaFunction._invoke_lambda)
-
-
-def test_jobs_cannot_be_updated_nor_runs_be_stopped():
-    assert not hasattr(GlueResponse, "update_job")
-    assert not hasattr(GlueResponse, "batch_stop_job_run")
-
-
-def test_job_runs_are_listed_the_oldest_first(aws):
-    glue = client("glue")
-    command = {"Name": "pythonshell", "ScriptLocation": "s3://no/where.py"}
-    glue.create_job(Name="j", Role=ROLE, Command=command, ExecutionProperty={"MaxConcurrentRuns": 2})
+def test_job_runs_succeed_by_themselves_and_are_listed_the_oldest_first(glue):
     started = [glue.start_job_run(JobName="j")["JobRunId"] for _ in range(2)]
-    assert [run["Id"] for run in glue.get_job_runs(JobName="j")["JobRuns"]] == started
+    runs = [glue.get_job_runs(JobName="j")["JobRuns"] for _ in range(5)][-1]
+    assert [run["Id"] for run in runs] == started
+    assert {run["JobRunState"] for run in runs} == {"SUCCEEDED"}
 
 
-def test_job_runs_succeed_by_themselves(aws):
-    glue = client("glue")
-    glue.create_job(Name="j", Role=ROLE, Command={"Name": "pythonshell", "ScriptLocation": "s3://no/where.py"})
-    run = glue.start_job_run(JobName="j")["JobRunId"]
-    states = {glue.get_job_run(JobName="j", RunId=run)["JobRun"]["JobRunState"] for _ in range(5)}
-    assert "SUCCEEDED" in states
-
-
-def test_tables_are_updated_from_a_stale_version(aws):
-    glue = client("glue")
+def test_tables_are_updated_from_a_stale_version(glue):
     glue.create_database(DatabaseInput={"Name": "d"})
     glue.create_table(DatabaseName="d", TableInput={"Name": "t"})
     glue.update_table(DatabaseName="d", TableInput={"Name": "t"}, VersionId="99")
     assert glue.get_table(DatabaseName="d", Name="t")["Table"]["VersionId"] == "2"
-
-
-def test_state_machines_are_not_interpreted_by_default():
-    assert default_user_config["stepfunctions"]["execute_state_machine"] is False
-
-
-def test_tasks_share_no_clients():
-    assert boto_client.boto3 is boto3
 
 
 def machine(states: Any, definition: dict[str, Any]) -> str:
@@ -359,22 +316,46 @@ def test_stopping_drops_error_and_cause(states):
     assert "error" not in described
 
 
-def test_executions_begin_and_end_where_the_patch_looks():
-    communication = BaseExecutionWorkerCommunication(SimpleNamespace())
-    assert callable(communication.terminated)
-    assert isinstance(inspect.getattr_static(Execution, "status"), property)
-    assert "self.exec_worker" in inspect.getsource(Execution.start)
+OF_MOTO = {
+    "accept_newlines_in_keys": lambda: RegexConverter(None, ".+").regex == ".+",
+    "send_object_events": lambda: (
+        parameters(notifications._send_event_bridge_message) == ["account_id", "bucket", "event_name", "key"]
+    ),
+    "leave_delivery_to_pollers": lambda: "lambda_event_source_mappings" in inspect.getsource(Queue.add_message),
+    "invoke_functions": lambda: "docker" in inspect.getsource(LambdaFunction._invoke_lambda),
+    "invoke_functions, signature": lambda: (
+        parameters(LambdaFunction.invoke) == ["self", "body", "request_headers", "response_headers"]
+    ),
+    "update_jobs": lambda: not hasattr(GlueResponse, "update_job"),
+    "run_jobs": lambda: not hasattr(GlueResponse, "batch_stop_job_run"),
+    "interpret_state_machines": lambda: default_user_config["stepfunctions"]["execute_state_machine"] is False,
+    "share_clients": lambda: boto_client.boto3 is boto3,
+    "report_executions": lambda: (
+        callable(BaseExecutionWorkerCommunication(SimpleNamespace()).terminated)
+        and isinstance(inspect.getattr_static(Execution, "status"), property)
+        and "self.exec_worker" in inspect.getsource(Execution.start)
+    ),
+    "wait_for_job_runs": lambda: (
+        ResourceCondition.WaitForTaskToken not in state_task_service_glue._SUPPORTED_INTEGRATION_PATTERNS
+        and "STOPPED" not in state_task_service_glue._JOB_RUN_STATE_ABNORMAL_TERMINAL_VALUE
+    ),
+    "wait_for_job_runs, its poll": lambda: (
+        callback._DELAY_SECONDS_SYNC_CONDITION_CHECK == 0.5
+        and "callback_endpoint.interrupt_all()"
+        in inspect.getsource(callback.StateTaskServiceCallback._eval_integration_pattern)
+    ),
+    "name_errors_as_aws_does": lambda: (
+        "s3" not in state_task_service_aws_sdk._SERVICE_ERROR_NAMES
+        and "eventbridge" not in state_task_service.StateTaskService._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES
+    ),
+}
+"""By patch: what moto is without it."""
 
 
-def test_job_runs_cannot_be_waited_for():
-    assert ResourceCondition.WaitForTaskToken not in state_task_service_glue._SUPPORTED_INTEGRATION_PATTERNS
-    assert "STOPPED" not in state_task_service_glue._JOB_RUN_STATE_ABNORMAL_TERMINAL_VALUE
-    assert state_task_service_callback._DELAY_SECONDS_SYNC_CONDITION_CHECK == 0.5
-    assert "callback_endpoint.interrupt_all()" in inspect.getsource(
-        state_task_service_callback.StateTaskServiceCallback._eval_integration_pattern
-    )
+@pytest.mark.parametrize("patch", OF_MOTO)
+def test_moto_is_still_what_a_patch_takes_it_for(patch):
+    assert OF_MOTO[patch]()
 
 
-def test_services_are_named_otherwise_than_by_aws():
-    assert "eventbridge" not in state_task_service.StateTaskService._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES
-    assert "s3" not in state_task_service_aws_sdk._SERVICE_ERROR_NAMES
+def parameters(function: Callable[..., Any]) -> list[str]:
+    return list(inspect.signature(function).parameters)

@@ -28,13 +28,6 @@ def test_the_zip_tells_programs_from_other_files_whatever_the_umask(tmp_path):
     assert packed == {"program": 0o755, "data": 0o644}
 
 
-def test_make_builds_into_the_artifacts_folder(tmp_path):
-    (tmp_path / "Makefile").write_text("build-It:\n\techo content > $(ARTIFACTS_DIR)/app.py\n")
-    (tmp_path / "out").mkdir()
-    build_with_make(tmp_path, "It", tmp_path / "out")
-    assert (tmp_path / "out" / "app.py").read_text() == "content\n"
-
-
 @pytest.mark.parametrize(
     ("makefile", "message"),
     [
@@ -43,8 +36,11 @@ def test_make_builds_into_the_artifacts_folder(tmp_path):
         ("", "build-It"),
     ],
 )
-def test_a_failed_build_shows_its_words(tmp_path, makefile, message):
-    (tmp_path / "Makefile").write_text(makefile)
+def test_make_builds_into_the_artifacts_folder_and_a_failed_build_shows_its_words(tmp_path, makefile, message):
     (tmp_path / "out").mkdir()
+    (tmp_path / "Makefile").write_text(makefile)
     with pytest.raises(BuildError, match=message):
         build_with_make(tmp_path, "It", tmp_path / "out")
+    (tmp_path / "Makefile").write_text("build-It:\n\techo content > $(ARTIFACTS_DIR)/app.py\n")
+    build_with_make(tmp_path, "It", tmp_path / "out")
+    assert (tmp_path / "out" / "app.py").read_text() == "content\n"

@@ -32,26 +32,19 @@ def test_a_connection_that_is_not_there_or_is_closed_or_is_to_another_server_has
     assert uid_of_peer(client, SERVER, TABLE) is None
 
 
-def test_only_a_connection_of_our_own_user_is_own(tmp_path):
-    table = tmp_path / "tcp"
-    assert is_own(CLIENT, SERVER, table)  # the system has no such file
-    table.write_text(TABLE)
-    assert not is_own(CLIENT, SERVER, table)
-    table.write_text(TABLE.replace("12345", f"{os.geteuid():5}"))
-    assert is_own(CLIENT, SERVER, table)
-    table.write_text("")
-    assert not is_own(CLIENT, SERVER, table)
-
-
-def test_a_connection_is_of_others_only_where_the_table_says_so(tmp_path):
-    table = tmp_path / "tcp"
-    assert not is_others(CLIENT, SERVER, table)  # the system has no such file
-    table.write_text(TABLE)
-    assert is_others(CLIENT, SERVER, table)
-    table.write_text(TABLE.replace("12345", f"{os.geteuid():5}"))
-    assert not is_others(CLIENT, SERVER, table)
-    table.write_text("")
-    assert not is_others(CLIENT, SERVER, table)
+@pytest.mark.parametrize(
+    ("table", "own", "others"),
+    [
+        pytest.param(None, True, False, id="the system has no such file"),
+        pytest.param(TABLE, False, True, id="another user"),
+        pytest.param(TABLE.replace("12345", f"{os.geteuid():5}"), True, False, id="our own user"),
+        pytest.param("", False, False, id="the connection is not there"),
+    ],
+)
+def test_a_connection_is_own_or_of_others_only_where_the_table_says_so(tmp_path, table, own, others):
+    if table is not None:
+        (tmp_path / "tcp").write_text(table)
+    assert (is_own(CLIENT, SERVER, tmp_path / "tcp"), is_others(CLIENT, SERVER, tmp_path / "tcp")) == (own, others)
 
 
 def test_a_socket_of_ipv6_that_reaches_the_same_address_is_found(tmp_path):

@@ -44,11 +44,9 @@ def test_values_that_are_given_go_over_those_of_the_file():
     assert given == Settings(parameters={"A": "1", "B": "3"})
 
 
-def test_defaults_without_a_file(tmp_path):
-    assert read_settings(tmp_path / "samconfig.toml") == Settings("local", "us-east-1", {})
-
-
-def test_a_malformed_file_is_named(tmp_path):
-    (tmp_path / "samconfig.toml").write_text("[local")
+def test_a_file_may_be_missing_and_a_malformed_one_is_named(tmp_path):
+    file = tmp_path / "samconfig.toml"
+    assert read_settings(file) == Settings("local", "us-east-1", {})
+    file.write_text("[local")
     with pytest.raises(TemplateError, match=r"samconfig\.toml"):
-        read_settings(tmp_path / "samconfig.toml")
+        read_settings(file)

@@ -11,13 +11,7 @@ KEY = Credentials("key", "secret")
 def test_conf_in_glues_form():
     text = "spark.sql.catalog.c=org.x.Y --conf spark.a=b c=d  --conf spark.e="
     assert parse_conf(text) == {"spark.sql.catalog.c": "org.x.Y", "spark.a": "b c=d", "spark.e": ""}
-
-
-def test_no_conf():
     assert parse_conf("") == {}
-
-
-def test_conf_that_is_none():
     with pytest.raises(SparkSetupError, match="'spark' is not of the form name=value"):
         parse_conf("spark --conf a=b")
 
@@ -37,21 +31,30 @@ def spark(tmp_path):
     return Spark(tmp_path, (tmp_path / "a.jar", tmp_path / "b.jar"), ())
 
 
-def test_a_run_gets_the_jobs_settings_and_the_way_to_the_cloud(spark, tmp_path):
+def test_a_run_gets_the_jobs_settings_and_the_way_to_the_cloud_and_nobody_else_reaches_its_ports(spark, tmp_path):
     conf = {
         "spark.sql.catalog.lake.catalog-impl": GLUE_CATALOG,
         "spark.master": "local[7]",
         "spark.driver.extraJavaOptions": "-Dmine=1",
+        "spark.authenticate": "false",
+    }
+    expected = {
+        "spark.master": "local[7]",
+        "spark.hadoop.fs.s3a.endpoint": ENDPOINT,
+        "spark.hadoop.fs.s3a.access.key": "key",
+        "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+        "spark.sql.catalog.lake.s3.access-key-id": "key",
+        "spark.sql.catalog.lake.glue.endpoint": ENDPOINT,
+        "spark.sql.catalog.lake.s3.endpoint": ENDPOINT,
+        "spark.sql.catalog.lake.client.region": "eu-west-1",
+        # Spark's ports take Java objects: none from others of this machine, nor from other machines.
+        "spark.authenticate": "true",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
     }
     settings = settings_of_run(spark, conf, ENDPOINT, "eu-west-1", KEY, tmp_path)
-    assert settings["spark.master"] == "local[7]"
-    assert settings["spark.hadoop.fs.s3a.endpoint"] == ENDPOINT
-    assert settings["spark.hadoop.fs.s3a.access.key"] == "key"
-    assert settings["spark.sql.catalog.lake.s3.access-key-id"] == "key"
-    assert settings["spark.sql.catalog.lake.glue.endpoint"] == ENDPOINT
-    assert settings["spark.sql.catalog.lake.s3.endpoint"] == ENDPOINT
-    assert settings["spark.sql.catalog.lake.client.region"] == "eu-west-1"
-    assert settings["spark.hadoop.fs.s3.impl"].endswith("S3AFileSystem")
+    assert {name: settings[name] for name in expected} == expected
     assert settings["spark.driver.extraClassPath"].endswith(f"{tmp_path}/a.jar:{tmp_path}/b.jar")
     assert settings["spark.driver.extraJavaOptions"].startswith("-Dmine=1 ")
 
@@ -75,24 +78,9 @@ def test_properties_survive_backslashes(tmp_path):
     assert (tmp_path / "p").read_text() == "spark.a 1\nspark.b c:\\\\d\n"
 
 
-def test_a_java_home_without_java_is_named(monkeypatch, tmp_path):
+def test_a_java_home_without_java_is_named_and_the_wheels_java_is_the_default(monkeypatch, tmp_path):
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     with pytest.raises(SparkSetupError, match=f"no Java at {tmp_path}"):
         java_home()
-
-
-def test_the_wheels_java_is_the_default(monkeypatch):
-    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.delenv("JAVA_HOME")
     assert (java_home() / "bin" / "java").is_file()
-
-
-def test_no_job_takes_java_objects_from_others_of_the_machine(spark, tmp_path):
-    conf = {"spark.authenticate": "false"}
-    settings = settings_of_run(spark, conf, ENDPOINT, "us-east-1", KEY, tmp_path)
-    assert settings["spark.authenticate"] == "true"
-
-
-def test_no_port_of_a_run_is_reached_from_other_machines(spark, tmp_path):
-    settings = settings_of_run(spark, {}, ENDPOINT, "us-east-1", KEY, tmp_path)
-    assert (settings["spark.driver.host"], settings["spark.driver.bindAddress"]) == ("127.0.0.1", "127.0.0.1")
-    assert settings["spark.ui.enabled"] == "false"

@@ -2,7 +2,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from typing import Any
 
 import psutil
@@ -14,21 +13,9 @@ from local.state import ServerRecord, StateDir, write_json
 
 
 @pytest.fixture
-def sleeper(tmp_path):
+def sleeper(tmp_path, start_process):
     """A process of the cloud in tmp_path."""
-    process = processes.start(
-        [sys.executable, "-c", "print('up', flush=True); import time; time.sleep(60)"],
-        env={},
-        marker=StateDir(tmp_path).marker,
-        cwd=tmp_path,
-        output=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"up\n"
-    yield process
-    process.kill()
-    process.wait()
-    process.stdout.close()
+    return start_process(tmp_path)[0]
 
 
 def record_of(process: subprocess.Popen[bytes], **changes: Any) -> ServerRecord:
@@ -65,17 +52,11 @@ def test_a_sweep_ends_every_process_of_the_cloud_and_no_other(tmp_path, sleeper)
     assert processes.find(StateDir(tmp_path).marker) == []
 
 
-def test_ending_a_tree_ends_grandchildren(tmp_path):
-    script = (
-        "import subprocess, sys, time; "
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True); "
-        "print(child.pid, flush=True); time.sleep(60)"
-    )
-    process = processes.start([sys.executable, "-c", script], env={}, marker="m", cwd=tmp_path, output=subprocess.PIPE)
-    assert process.stdout is not None
-    grandchild = psutil.Process(int(process.stdout.readline()))
+def test_ending_a_tree_ends_grandchildren(tmp_path, start_process):
+    child = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True)"
+    process, number = start_process(tmp_path, f"import subprocess, sys; print({child}.pid, flush=True)")
+    grandchild = psutil.Process(number)
     processes.end_tree(process)
-    process.stdout.close()
     psutil.wait_procs([grandchild], timeout=5)
     assert not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE
 
@@ -103,10 +84,8 @@ def test_files_with_the_key_and_those_beside_them_are_for_their_owner_only_whate
             write_json(state.stack_file, {})
     finally:
         os.umask(umask)
-    assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {
-        "lock": 0o600,
-        "stack.json": 0o600,
-    }
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == {"lock": 0o600, "stack.json": 0o600}
 
 
 def test_a_record_is_printed_without_its_key():
@@ -115,38 +94,25 @@ def test_a_record_is_printed_without_its_key():
     assert not {"4711", "0815"} & set(re.findall(r"\d+", printed))
 
 
-def test_every_folder_that_is_made_is_for_its_owner_only(tmp_path):
-    root = tmp_path / "outer" / "inner" / "state"
-    StateDir(root).make()
-    assert {folder.stat().st_mode & 0o777 for folder in (root, root.parent, root.parent.parent)} == {0o700}
-
-
-def test_a_folder_that_exists_keeps_its_permissions(tmp_path):
+def test_only_the_folders_that_are_made_are_for_their_owner_only(tmp_path):
     (tmp_path / "outer").mkdir(mode=0o755)
-    StateDir(tmp_path / "outer" / "state").make()
-    assert (tmp_path / "outer").stat().st_mode & 0o777 == 0o755
+    root = tmp_path / "outer" / "middle" / "inner" / "state"
+    StateDir(root).make()
+    modes = [folder.stat().st_mode & 0o777 for folder in (root, *root.parents[:3])]
+    assert modes == [0o700, 0o700, 0o700, 0o755]
 
 
-@pytest.mark.parametrize("mode", [0o777, 0o775])
-def test_a_folder_that_others_may_write_to_is_refused_before_anything_is_written(tmp_path, mode):
-    """Behind a link of theirs lies a file of ours."""
-    precious = tmp_path / "precious"
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [(0o777, "others may write to .*chmod go-w"), (0o775, "others may write"), (0o700, "remove it if it is a link")],
+)
+def test_a_link_that_others_left_is_not_followed_nor_a_folder_used_to_which_they_may_write(tmp_path, mode, reason):
+    """Behind the link lies a file of ours."""
+    precious, folder = tmp_path / "precious", tmp_path / "state"
     precious.write_text("kept")
-    folder = tmp_path / "state"
     folder.mkdir()
     folder.chmod(mode)
     (folder / "lock").symlink_to(precious)
-    with pytest.raises(ServerError, match=r"others may write to .*chmod go-w"), StateDir(folder).exclusively():
-        pass
-    assert precious.read_text() == "kept"
-
-
-def test_a_link_that_others_left_is_not_followed(tmp_path):
-    precious = tmp_path / "precious"
-    precious.write_text("kept")
-    folder = tmp_path / "state"
-    folder.mkdir(mode=0o700)
-    (folder / "lock").symlink_to(precious)
-    with pytest.raises(ServerError, match="remove it if it is a link"), StateDir(folder).exclusively():
+    with pytest.raises(ServerError, match=reason), StateDir(folder).exclusively():
         pass
     assert precious.read_text() == "kept"

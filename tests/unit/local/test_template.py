@@ -56,35 +56,27 @@ def template(tmp_path):
 
 def test_local_files_become_artifacts(template):
     resources = with_artifacts(template, Store())["Resources"]
-    assert resources["Shared"]["Properties"]["CodeUri"] == "s3://store/Shared-zipped-code.zip"
-    assert resources["Made"]["Properties"]["CodeUri"] == "s3://store/Made-made-code.zip"
-    assert resources["Machine"]["Properties"]["DefinitionUri"] == "s3://store/machine.yaml"
-    assert resources["Job"]["Properties"]["Command"]["ScriptLocation"] == "s3://store/job.py"
-    assert resources["Away"]["Properties"]["Command"]["ScriptLocation"] == "s3://elsewhere/job.py"
-
-
-def test_translation_gives_cloudformation(template):
-    translated = translate(with_artifacts(template, Store()), template.parameters, "us-east-1")
-    machine = translated["Resources"]["Machine"]
-    assert machine["Type"] == "AWS::StepFunctions::StateMachine"
-    assert machine["Properties"]["DefinitionS3Location"] == {"Bucket": "store", "Key": "machine.yaml"}
-    assert translated["Resources"]["Made"]["Properties"]["Code"] == {
-        "S3Bucket": "store",
-        "S3Key": "Made-made-code.zip",
-    }
-
-
-def test_it_tells_whether_spark_is_needed(template):
+    properties = {name: resource["Properties"] for name, resource in resources.items()}
+    assert properties["Shared"]["CodeUri"] == "s3://store/Shared-zipped-code.zip"
+    assert properties["Made"]["CodeUri"] == "s3://store/Made-made-code.zip"
+    assert properties["Machine"]["DefinitionUri"] == "s3://store/machine.yaml"
+    assert properties["Job"]["Command"]["ScriptLocation"] == "s3://store/job.py"
+    assert properties["Away"]["Command"]["ScriptLocation"] == "s3://elsewhere/job.py"
     assert template.has_spark_jobs
 
 
-def test_a_file_that_is_missing_is_named(template):
+def test_translation_gives_cloudformation(template):
+    resources = translate(with_artifacts(template, Store()), template.parameters, "us-east-1")["Resources"]
+    assert resources["Machine"]["Type"] == "AWS::StepFunctions::StateMachine"
+    location = resources["Machine"]["Properties"]["DefinitionS3Location"]
+    assert location == {"Bucket": "store", "Key": "machine.yaml"}
+    assert resources["Made"]["Properties"]["Code"] == {"S3Bucket": "store", "S3Key": "Made-made-code.zip"}
+
+
+def test_a_missing_file_and_another_build_method_are_named(template):
     (template.folder / "machine.yaml").unlink()
     with pytest.raises(TemplateError, match=r"Machine: machine\.yaml does not exist"):
         with_artifacts(template, Store())
-
-
-def test_another_build_method_is_refused(template):
     template.source["Resources"]["Made"]["Metadata"]["BuildMethod"] = "esbuild"
     with pytest.raises(NotHonouredError, match=r"Made .*BuildMethod esbuild"):
         with_artifacts(template, Store())
@@ -118,13 +110,10 @@ def test_wrong_parameters(declared, given, message):
         parameter_values(declared, given)
 
 
-@pytest.mark.parametrize("text", ["{", "just text", "Outputs: {}"])
-def test_what_is_no_template(tmp_path, text):
-    (tmp_path / "t.yaml").write_text(text)
-    with pytest.raises(TemplateError, match=r"t\.yaml"):
-        read_template(tmp_path / "t.yaml", Settings())
-
-
-def test_a_missing_template(tmp_path):
+def test_what_is_no_template_is_named(tmp_path):
     with pytest.raises(TemplateError, match=r"no template at .*--template"):
         read_template(tmp_path / "t.yaml", Settings())
+    for text in ("{", "just text", "Outputs: {}"):
+        (tmp_path / "t.yaml").write_text(text)
+        with pytest.raises(TemplateError, match=r"t\.yaml"):
+            read_template(tmp_path / "t.yaml", Settings())

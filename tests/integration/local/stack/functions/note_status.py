@@ -9,10 +9,6 @@ table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
 
 
 def handler(event, context):
-    table.put_item(
-        Item={
-            "pk": f"status:{event['detail']['executionArn']}",
-            "sk": event["detail"]["status"],
-            "event": json.dumps(event),
-        }
-    )
+    detail = event["detail"]
+    item = {"pk": f"status:{detail['executionArn']}", "sk": detail["status"], "event": json.dumps(event)}
+    table.put_item(Item=item)

@@ -11,12 +11,5 @@ table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
 def handler(event, context):
     began = time.time_ns()
     time.sleep(0.4)
-    table.put_item(
-        Item={
-            "pk": "slow",
-            "sk": context.aws_request_id,
-            "began": began,
-            "ended": time.time_ns(),
-            "count": len(event["Records"]),
-        }
-    )
+    note = {"began": began, "ended": time.time_ns(), "count": len(event["Records"])}
+    table.put_item(Item={"pk": "slow", "sk": context.aws_request_id, **note})
