@@ -12,6 +12,8 @@ WORKERS := -n logical --maxprocesses 4 -p tests.workers
 TOOLS := .build/tools
 SAM := $(TOOLS)/sam/bin/sam
 GATE := .build/gate
+# What codespell reads, for misspellings and for words that the glossary has a better one for
+PROSE := $(wildcard *.md) docs template.yaml statemachine samconfig.toml Makefile
 STATE_MACHINES := $(wildcard statemachine/*.asl.yaml)
 DASHBOARD_CHARTS := plugins/music_streams_airflow/dashboard/static/vendor/chart.umd.min.js
 
@@ -45,11 +47,12 @@ logs: setup ## Follow the one log of the local cloud
 	./music-streams logs --follow
 
 .PHONY: lint
-lint: setup gate ## Formatting, lint, types, the order of packages, the gate
+lint: setup gate ## Formatting, lint, types, the order of packages, words, the gate
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	PYTHONPATH=plugins $(BIN)/lint-imports --no-logo --no-cache
+	$(BIN)/codespell -D - -D checks/words.txt $(PROSE)
 
 .PHONY: gate
 gate: $(GATE)/passed ## Template and state machine as AWS sees them; again only where something changed
@@ -76,7 +79,7 @@ bench: setup ## Measure time, CPU and memory on local clouds, an hour alone on t
 	$(BIN)/python -m benchmarks $(PARTS)
 
 .PHONY: lock
-lock: setup $(TOOLS)/node/ready ## Compile the pinned, hashed requirements anew
+lock: setup $(TOOLS)/node/ready ## Compile the pinned, hashed requirements again
 	for file in requirements/{uv,dev,sam,checkov,node,airflow,airflow-oldest} functions/requirements; do \
 	    $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	        $$file.in --output-file $$file.txt; \
@@ -133,7 +136,7 @@ $(READY): requirements/uv.txt requirements/dev.txt
 jobs: setup ## Package what the Glue jobs run: their scripts and the library
 	$(BIN)/python -m deploy.package jobs $(PACKAGE)
 
-# Tools with environments of their own, made anew where their lock changed
+# Tools with environments of their own, made again where their lock changed
 $(TOOLS)/%/ready: requirements/%.txt | $(READY)
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
 	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --require-hashes -r $<

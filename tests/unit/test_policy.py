@@ -124,7 +124,6 @@ def test_the_page_has_a_row_for_every_value():
 
 
 SENTENCES = {
-    "README.md": [f"every {policy.RECONCILE_EVERY_MINUTES} minutes, and is never in the way"],
     "docs/airflow.md": [
         f"S[every {policy.RECONCILE_EVERY_MINUTES} minutes]",
         f"Every {policy.RECONCILE_EVERY_MINUTES} minutes, one run at a time",

@@ -9,7 +9,7 @@ import pytest
 DOC = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
 GOLDEN = Path(__file__).parent / "golden"
 OPERATING = ("redrive", "replay", "retract", "rebuild", "forget", "quarantine", "dlq", "maintain")
-HELP = "\n".join(path.read_text() for name in OPERATING for path in sorted(GOLDEN.glob(f"help {name}*.txt")))
+HELP = "\n".join(path.read_text() for name in OPERATING for path in sorted(GOLDEN.glob(f"help-{name}*.txt")))
 BLOCKS = "\n".join(re.findall(r"^```\n(.*?)^```", DOC, re.MULTILINE | re.DOTALL))
 LINES = [*BLOCKS.splitlines(), *HELP.split("Usage:", 1)[1].splitlines()]
 EXAMPLES = sorted(
