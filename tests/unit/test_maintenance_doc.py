@@ -1,4 +1,4 @@
-"""Maintenance keeps snapshots in use: its retention against their users' timeouts, and docs/maintenance.md against both."""
+"""Maintenance keeps snapshots in use: its retention against the timeouts of their users, and docs/maintenance.md."""
 
 import re
 from datetime import timedelta
