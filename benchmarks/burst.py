@@ -41,7 +41,7 @@ def figures() -> list[Figure]:
     return [
         alone,
         took,
-        ratio(PART, f"{case}, beside 1", took, alone),
+        ratio(PART, f"{case}, relative to 1 file", took, alone),
         Figure(PART, case, "executions", [many.executions], "≤ 20"),
         Figure(PART, case, "Glue runs", [many.glue_runs]),
         Figure(PART, f"{case}, all processes", "peak MB", [many.peak_mb]),

@@ -41,13 +41,13 @@ def designs() -> str:
                 f"{_dollars(polling) / _dollars(ours):.1f}",
             ]
         )
-    return table(
-        ["files a day × rows", "days", "window", "runs", "$", "runs", "$ without Airflow", "$", "times ours"], rows
-    )
+    ours_heads = ["music-streams: runs", "$ a month"]
+    polling_heads = ["polling: runs", "$ a month without Airflow", "$ a month", "times music-streams"]
+    return table(["files a day × rows", "days", "window", *ours_heads, *polling_heads], rows)
 
 
 def parts() -> str:
-    """What the default workload's money goes for."""
+    """The cost of the default workload by service."""
     month = model.ours(Workload())
     whole = _dollars(month)
     rows = [
@@ -58,7 +58,7 @@ def parts() -> str:
 
 
 def dial() -> str:
-    """Money and latency by window, for each rate of arrivals."""
+    """Cost and latency by window, for each rate of arrivals."""
     rows = []
     for window in WINDOWS:
         cells = [f"{window} s"]
@@ -71,28 +71,28 @@ def dial() -> str:
 
 
 def charts() -> str:
-    """Money by latency, a chart for each rate: their scales are a hundred times apart."""
+    """Cost by latency, a chart for each rate: their scales differ by a factor of a hundred."""
     return "\n\n".join(_chart(rate) for rate in RATES)
 
 
 def assumptions() -> str:
-    """What was assumed."""
+    """The measured and assumed quantities of the model."""
     known = measured.read().seconds
     rows = [
         ["a Spark run before its script begins", f"{assumed.SPARK_START_SECONDS} s, billed in whole", "assumed"],
         ["a Python Shell run before its script begins", f"{assumed.SHELL_START_SECONDS} s", "assumed"],
         ["a Spark run with next to nothing to do", f"{known.transform_fixed} s", "measured"],
-        ["1 million rows read, judged, committed", f"{known.cpu_per_million_rows_read} s of CPU", "measured"],
+        ["1 million rows read, classified, committed", f"{known.cpu_per_million_rows_read} s of CPU", "measured"],
         ["1 million rows of touched days recomputed", f"{known.cpu_per_million_rows_recomputed} s of CPU", "measured"],
         ["items of a day", f"{known.items_per_day}, {known.write_units_per_item} write units each", "measured"],
         ["a day's fence", f"{known.write_units_per_fence} write units", "measured"],
-        ["a call of AWS from a function", f"{assumed.CALL_SECONDS} s", "assumed"],
-        ["what validate judges", f"{assumed.BYTES_JUDGED_PER_SECOND / 1_000_000} MB/s", "assumed"],
+        ["a call to AWS from a function", f"{assumed.CALL_SECONDS} s", "assumed"],
+        ["bytes that validate reads", f"{assumed.BYTES_JUDGED_PER_SECOND / 1_000_000} MB/s", "assumed"],
         ["S3 requests of a Spark run", f"{assumed.SPARK_S3_WRITES} writes, {assumed.SPARK_S3_READS} reads", "assumed"],
         ["logs of a Spark run", f"{assumed.LOG_BYTES_OF_SPARK / 1_000_000:.0f} MB", "assumed"],
         ["requests of an idle queue", f"{assumed.IDLE_QUEUE_REQUESTS:,} a month", "assumed"],
     ]
-    return table(["what", "how much", ""], rows)
+    return table(["quantity", "value", "source"], rows)
 
 
 def sizes() -> str:
@@ -116,7 +116,13 @@ def sizes() -> str:
         )
     heads = ["events a day", "files × rows", "window", "runs a day", "rows recomputed by a run"]
     return table(
-        [*heads, "a run, sized by its bytes", "a run, 10 workers", "runs at once, 10 workers", "$ a month, 10 workers"],
+        [
+            *heads,
+            "a run, sized by its manifest",
+            "a run, 10 workers",
+            "concurrent runs, 10 workers",
+            "$ a month, 10 workers",
+        ],
         rows,
     )
 

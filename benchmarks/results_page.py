@@ -58,7 +58,7 @@ def growth() -> str:
         for point, of_point in zip(points, medians, strict=True)
     ]
     every_run = {row[0]: sum(of_point[step] for step in steps[:3]) for row, of_point in zip(rows, medians, strict=True)}
-    heads = ["arrivals", "data files", "states", "metadata file", *steps]
+    heads = ["arrivals", "data files", "snapshots", "metadata file", *steps]
     return "\n\n".join([table(heads, rows), bars(f"{', '.join(steps[:3])}, by arrivals", "seconds", every_run)])
 
 

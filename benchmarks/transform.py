@@ -32,8 +32,8 @@ def figures() -> list[Figure]:
         [of_duckdb, *_] = of_usages(PART, f"{case}, DuckDB alone", duckdb)
         [of_plain, *_] = of_usages(PART, f"{case}, plain Spark", plain)
         found += [cpu, wall, peak, of_duckdb, of_plain]
-        found += [ratio(PART, f"{case}: CPU of ours to DuckDB", cpu, of_duckdb)]
-        found += [ratio(PART, f"{case}: CPU of ours to plain Spark", cpu, of_plain)]
+        found += [ratio(PART, f"{case}: music-streams CPU / DuckDB CPU", cpu, of_duckdb)]
+        found += [ratio(PART, f"{case}: music-streams CPU / plain Spark CPU", cpu, of_plain)]
     return found
 
 

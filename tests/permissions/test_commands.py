@@ -242,7 +242,7 @@ def test_every_policy_that_a_command_names_is_needed(ran, template):
 
 # On other pages commands are those of who deploys and administers the account, or of who turns the decision down.
 OF_OPERATORS = ["runbooks.md", "cli.md", "telemetry.md", "maintenance.md"]
-OTHERS = {"deploy.md", "local-cloud.md", "019-maintenance-is-a-job-of-ours.md"}
+OTHERS = {"deploy.md", "local-cloud.md", "019-maintenance-is-a-glue-job.md"}
 LOG_GROUPS = {"/aws/lambda/music-streams": "FunctionLogs"}
 
 

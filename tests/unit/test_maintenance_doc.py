@@ -1,4 +1,4 @@
-"""Maintenance keeps what others may still need: its times against theirs, and docs/maintenance.md against both."""
+"""Maintenance keeps snapshots in use: its retention against the timeouts of their users, and docs/maintenance.md."""
 
 import re
 from datetime import timedelta
@@ -21,13 +21,13 @@ def timeout_of(job: str) -> timedelta:
     return timedelta(minutes=TEMPLATE["Resources"][job]["Properties"]["Timeout"])
 
 
-def test_an_execution_and_what_outlives_it_are_over_before_a_commit_is_no_longer_looked_for_in_the_list():
+def test_an_execution_and_its_job_runs_end_before_a_commit_can_be_missing_from_the_list():
     longest = timedelta(seconds=MACHINE["TimeoutSeconds"]) + timeout_of("TransformJob")
     assert longest == timedelta(hours=9)
     assert longest < EXECUTIONS_END < upkeep.KEPT
 
 
-def test_no_reader_holds_a_snapshot_for_as_long_as_it_can_be_read():
+def test_no_reader_uses_a_snapshot_for_half_as_long_as_it_is_kept():
     dags = "".join(path.read_text() for path in (ROOT / "dags").glob("*.py"))
     named = re.findall(r"dagrun_timeout=timedelta\((\w+)=policy\.(\w+)\)", dags)
     longest = [timedelta(**{unit: getattr(policy, name)}) for unit, name in named]
@@ -35,7 +35,7 @@ def test_no_reader_holds_a_snapshot_for_as_long_as_it_can_be_read():
     assert max(*longest, timeout_of("TransformJob"), timeout_of("MaintainJob"), _LONGEST_RUN) < upkeep.KEPT / 2
 
 
-def test_the_page_tells_the_times_that_hold():
+def test_the_page_states_the_actual_times():
     defaults = {name: str(each.get("Default")) for name, each in TEMPLATE["Parameters"].items()}
     assert f"`{defaults['MaintenanceSchedule']}`" in PAGE
     assert timedelta(days=3) == upkeep.KEPT

@@ -1,4 +1,4 @@
-"""docs/security.md: who may write what is what the template grants, and every test that it calls is there."""
+"""docs/security.md: its table of permissions is what the template grants, and every test that it names exists."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.template import Template, as_list, of_type, role_statements, statemen
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "security.md").read_text()
-# What changes nothing, and the use of a key by who publishes. Logs anybody writes who runs.
+# Actions that change nothing, and the use of a key to publish. Every role writes logs.
 READS = re.compile(
     r"\w+:(Get|BatchGet|List|Describe|Query|Scan|ReceiveMessage)\w*|kms:(Decrypt|GenerateDataKey)|logs:\w+"
 )
@@ -20,14 +20,14 @@ Row = tuple[str, str, str]
 
 
 def rows_of(heading: str) -> list[Row]:
-    """The rows of all tables whose first column has a heading."""
+    """Return the rows of all tables whose first column has this heading."""
     tables = [part.split("\n\n", 1)[0].splitlines()[2:] for part in PAGE.split(f"| {heading} |")[1:]]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for lines in tables for line in lines]
     return [(first, second, third) for first, second, third in rows]
 
 
 def granted(template: Template) -> set[Row]:
-    """Who may change what, and how: a row for all places where somebody may do the same."""
+    """Return who may change what, and how: one row for all places where a principal has the same actions."""
     places: dict[tuple[str, str], list[str]] = {}
     for name, statement in statements(template):
         actions = [action for action in as_list(statement["Action"]) if not READS.fullmatch(action)]
@@ -41,7 +41,7 @@ def granted(template: Template) -> set[Row]:
 
 
 def _principal(statement: dict[str, Any]) -> str:
-    """Whom a policy of a resource lets in, and on whose behalf."""
+    """Return the principal of a resource's policy, and the resource on whose behalf it acts."""
     principal = statement.get("Principal", {})
     if "AWS" in principal:
         return "the account"
@@ -53,7 +53,7 @@ def _principal(statement: dict[str, Any]) -> str:
 def _places(name: str, statement: dict[str, Any]) -> list[str]:
     only = [str(value) for condition in statement.get("Condition", {}).values() for value in condition.values()]
     keys = f" only {only[0]}" if "FENCE#*" in only else ""
-    # In a key's policy * is that key.
+    # In the policy of a key, * means that key.
     found = [name if place == "*" else target(place) for place in as_list(statement["Resource"])]
     return [f"{place}{keys}" for place in found]
 
@@ -67,13 +67,13 @@ def template() -> Template:
     return translated(ROOT / "template.yaml")
 
 
-def test_who_may_write_what_is_what_the_template_grants(template):
+def test_the_table_of_permissions_is_what_the_template_grants(template):
     expected = granted(template)
     shown = rows_of("who")
     assert sorted(shown) == sorted(expected), "\n".join("| " + " | ".join(row) + " |" for row in sorted(expected))
 
 
-def test_a_grant_that_nobody_wrote_down_is_found(template):
+def test_an_undocumented_grant_is_found(template):
     statement = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": {"Ref": "LandingBucket"}}
     role = {"Type": "AWS::IAM::Role", "Properties": {"Policies": [{"PolicyDocument": {"Statement": [statement]}}]}}
     changed = {"Resources": {**template["Resources"], "NewRole": role}}
@@ -90,15 +90,15 @@ def test_a_grant_that_nobody_wrote_down_is_found(template):
         ("LandingBucket/elsewhere/a.csv", False),
     ],
 )
-def test_validate_reads_where_files_land_whatever_bucket_an_event_names(template, action, place, is_read):
+def test_validate_reads_only_the_landing_prefixes_whatever_bucket_an_event_names(template, action, place, is_read):
     assert allows(role_statements(template, "ValidateRole"), action, place) is is_read
 
 
-def test_every_danger_names_tests_that_exist():
-    dangers = rows_of("what comes")
-    assert len(dangers) > 35
-    for danger, _, tests in dangers:
-        assert "`tests/" in tests, danger
+def test_every_external_input_names_its_tests():
+    inputs = rows_of("what comes")
+    assert len(inputs) > 35
+    for external_input, _, tests in inputs:
+        assert "`tests/" in tests, external_input
 
 
 def test_every_file_that_the_page_names_exists():
@@ -109,10 +109,12 @@ def test_every_file_that_the_page_names_exists():
         assert (ROOT / path).exists(), path
 
 
-def test_every_parameter_of_retention_is_told_with_its_default(template):
-    told = {parameter.strip("`"): how_long for _, how_long, parameter in rows_of("what is kept") if parameter != "none"}
+def test_every_retention_parameter_is_documented_with_its_default(template):
+    documented = {
+        parameter.strip("`"): how_long for _, how_long, parameter in rows_of("what is kept") if parameter != "none"
+    }
     defaults = {name: str(each["Default"]) for name, each in template["Parameters"].items() if name.endswith("Days")}
-    assert told == {name: "for ever" if days == "0" else f"{days} days" for name, days in defaults.items()}
+    assert documented == {name: "for ever" if days == "0" else f"{days} days" for name, days in defaults.items()}
 
 
 @pytest.mark.parametrize("name", ["ArchiveDays", "QuarantineDays"])
@@ -121,5 +123,5 @@ def test_every_parameter_of_retention_is_told_with_its_default(template):
     [("0", True), ("15", True), ("100", True), ("9999", True)]
     + [(days, False) for days in ("", "1", "14", "-1", "015", "10000")],
 )
-def test_what_is_kept_expires_never_or_late(template, name, days, is_allowed):
+def test_kept_files_expire_never_or_late(template, name, days, is_allowed):
     assert bool(re.fullmatch(template["Parameters"][name]["AllowedPattern"], days)) is is_allowed
