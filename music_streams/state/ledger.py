@@ -6,16 +6,14 @@ somebody else moved the source first, and the caller's work on it is void or was
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from decimal import Decimal
 from typing import Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
-from botocore.exceptions import ClientError
 
 from music_streams import clock
 from music_streams.aws import clients
-from music_streams.aws.clients import error_code
 from music_streams.aws.dynamodb import batch_get
 from music_streams.aws.objects import Place
 from music_streams.aws.telemetry import Metric, Telemetry
@@ -141,13 +139,10 @@ class Ledger:
             condition: what else must hold of their attributes.
             oldest_first: give the last moved last.
         """
-        moved_in_time = Key("updated_at").gte(since) if since else None
-        has_status = Key("status").eq(status)
-        query = {
-            "IndexName": "by-status",
-            "KeyConditionExpression": has_status & moved_in_time if moved_in_time else has_status,
-            "ScanIndexForward": oldest_first,
-        }
+        keys: ConditionBase = Key("status").eq(status)
+        if since:
+            keys &= Key("updated_at").gte(since)
+        query = {"IndexName": "by-status", "KeyConditionExpression": keys, "ScanIndexForward": oldest_first}
         yield from self._pages("query", query, condition)
 
     def search(self, condition: ConditionBase) -> Iterator[Entry]:
@@ -172,28 +167,14 @@ class Ledger:
         lease_has_expired = Attr("status").eq(Status.RECEIVED) & Attr("updated_at").lt(
             clock.seconds_before(at, lease_seconds)
         )
-        item = {
-            "source_id": source.source_id,
-            "bucket": source.bucket,
-            "key": source.key,
-            "version_id": source.version_id,
-            "size": source.size,
-            "received_at": source.received_at,
-            "status": Status.RECEIVED,
-            "attempt": 1,
-            "updated_at": at,
-        }
+        claim = {"source_id": source.source_id, "status": Status.RECEIVED, "attempt": 1, "updated_at": at}
+        item = asdict(source) | claim
         try:
             answer = self._dynamodb.put_item(
-                TableName=self._table,
-                Item=item,
-                ConditionExpression=is_new | lease_has_expired,
-                ReturnValues="ALL_OLD",
+                TableName=self._table, Item=item, ConditionExpression=is_new | lease_has_expired, ReturnValues="ALL_OLD"
             )
-        except ClientError as error:
-            if error_code(error) == "ConditionalCheckFailedException":
-                return None
-            raise
+        except self._dynamodb.exceptions.ConditionalCheckFailedException:
+            return None
         entry = _entry(item)
         _log(entry, Status.RECEIVED)
         if "Attributes" not in answer:  # else it is taken over
@@ -206,26 +187,12 @@ class Ledger:
         return self._move(claimed, Status.VALID, _is_claim(claimed), at, batch_id=batch_id, validated_at=at)
 
     def quarantine(
-        self,
-        entry: Entry,
-        reason: str,
-        kept_key: str,
-        outcome: SourceOutcome | None = None,
-        cost: int | None = None,
+        self, entry: Entry, reason: str, kept_key: str, outcome: SourceOutcome | None = None, cost: int | None = None
     ) -> bool:
         """RECEIVED → QUARANTINED by validate, or RUNNING → QUARANTINED with counts and cost after a run."""
         condition = _is_claim(entry) if entry.status is Status.RECEIVED else _is_run(entry.execution_arn)
-        counts = _counts(outcome) if outcome else {}
-        return self._move(
-            entry,
-            Status.QUARANTINED,
-            condition,
-            clock.now(),
-            reason=reason,
-            archive_key=kept_key,
-            **counts,
-            **_costs(entry, cost),
-        )
+        changes = {"reason": reason, "archive_key": kept_key, **(_counts(outcome) if outcome else {})}
+        return self._move(entry, Status.QUARANTINED, condition, clock.now(), **changes, **_costs(entry, cost))
 
     def lose(self, claimed: Entry, reason: str) -> bool:
         """RECEIVED → FAILED: reason is OBJECT_GONE or UNREADABLE."""
@@ -235,20 +202,9 @@ class Ledger:
         """FAILED, ARCHIVED or QUARANTINED → VALID for another attempt, unless the entry was moved since it was read."""
         at = clock.now()
         is_renewable = Attr("status").is_in(list(RENEWABLE))
-        of_earlier_attempts = dict.fromkeys(
-            ("execution_arn", "reason", "started_at", "published_at", "archived_at"), ""
-        )
-        return self._move(
-            entry,
-            Status.VALID,
-            is_renewable & _is_as_read(entry),
-            at,
-            batch_id=batch_id,
-            attempt=attempt,
-            treatment=treatment,
-            validated_at=at,
-            **of_earlier_attempts,
-        )
+        of_earlier = dict.fromkeys(("execution_arn", "reason", "started_at", "published_at", "archived_at"), "")
+        renewed = {"batch_id": batch_id, "attempt": attempt, "treatment": treatment, "validated_at": at}
+        return self._move(entry, Status.VALID, is_renewable & _is_as_read(entry), at, **renewed, **of_earlier)
 
     def run(self, entry: Entry, execution_arn: str) -> bool:
         """VALID → RUNNING, where the execution is the attempt at the batch for which the source was made VALID."""
@@ -302,10 +258,8 @@ class Ledger:
                 ExpressionAttributeNames={f"#{name}": name for name in changes},
                 ExpressionAttributeValues={f":{name}": value for name, value in changes.items()},
             )
-        except ClientError as error:
-            if error_code(error) == "ConditionalCheckFailedException":
-                return False
-            raise
+        except self._dynamodb.exceptions.ConditionalCheckFailedException:
+            return False
         _log(entry, to, **attributes)
         self._telemetry.tell(to.metric)
         return True
@@ -344,12 +298,7 @@ def _is_run(execution_arn: str) -> ConditionBase:
 
 
 def _counts(outcome: SourceOutcome) -> dict[str, object]:
-    return {
-        "days": outcome.days,
-        "rows_read": outcome.rows_read,
-        "rows_accepted": outcome.rows_accepted,
-        "rejected": outcome.rejected,
-    }
+    return {name: getattr(outcome, name) for name in ("days", "rows_read", "rows_accepted", "rejected")}
 
 
 def _costs(entry: Entry, cost: int | None) -> dict[str, object]:
