@@ -11,9 +11,11 @@ from decimal import Decimal
 from typing import Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
+from botocore.exceptions import ClientError
 
 from music_streams import clock
 from music_streams.aws import clients
+from music_streams.aws.clients import error_code
 from music_streams.aws.dynamodb import batch_get
 from music_streams.aws.objects import Place
 from music_streams.aws.telemetry import Metric, Telemetry
@@ -28,6 +30,7 @@ OBJECT_GONE = "object_gone"
 """The reason of a file that was deleted before it was read."""
 UNREADABLE = "unreadable"
 """The reason of a file whose bytes S3 did not give when it arrived."""
+_REFUSED = "ConditionalCheckFailedException"
 
 
 @dataclass(frozen=True)
@@ -173,8 +176,10 @@ class Ledger:
             answer = self._dynamodb.put_item(
                 TableName=self._table, Item=item, ConditionExpression=is_new | lease_has_expired, ReturnValues="ALL_OLD"
             )
-        except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            return None
+        except ClientError as error:
+            if error_code(error) == _REFUSED:
+                return None
+            raise
         entry = _entry(item)
         _log(entry, Status.RECEIVED)
         if "Attributes" not in answer:  # else it is taken over
@@ -258,8 +263,10 @@ class Ledger:
                 ExpressionAttributeNames={f"#{name}": name for name in changes},
                 ExpressionAttributeValues={f":{name}": value for name, value in changes.items()},
             )
-        except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            return False
+        except ClientError as error:
+            if error_code(error) == _REFUSED:
+                return False
+            raise
         _log(entry, to, **attributes)
         self._telemetry.tell(to.metric)
         return True

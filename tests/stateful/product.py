@@ -41,10 +41,6 @@ def _never() -> bool:
     return False
 
 
-def _always() -> bool:
-    return True
-
-
 def _ledger(hands: Hands) -> Ledger:
     return Ledger(FILES, hands.dynamodb)
 
@@ -111,16 +107,11 @@ def _archive(hands: Hands, execution: Execution) -> str:
 
 def _record_failure(hands: Hands, detail: dict[str, Any]) -> None:
     path = FailurePath(hands.s3, _ledger(hands), _alerts(hands), _job_runs(hands), hands.step_functions)
-    path.record(detail, _always)
+    path.record(detail, lambda: True)
 
 
 def programs(reference_of: Callable[[str], Reference], *, track_metrics: bool) -> Programs:
-    """Every program of the pipeline.
-
-    Args:
-        reference_of: the reference data that an execution reads; the same for each of its tries.
-        track_metrics: whether TRACK items are published.
-    """
+    """Every program of the pipeline; an execution reads the reference data of `reference_of` in each of its tries."""
 
     def transform(hands: Hands, execution: Execution, run_id: str) -> str:
         folder = RunFolder.of_manifest(execution.manifest_uri)
@@ -131,16 +122,9 @@ def programs(reference_of: Callable[[str], Reference], *, track_metrics: bool) -
         }
         batch = MemoryBatch.read(contents, execution.name, reference_of(execution.name)) if contents else None
         task = transform_job.TransformRun(
-            folder=folder,
-            execution=execution.name,
-            run_id=run_id,
-            landing_bucket=LANDING,
-            max_rejected_ratio=MAX_REJECTED_RATIO,
-            max_days_per_file=1_000,
-            publish_track_metrics=track_metrics,
+            folder, execution.name, run_id, LANDING, MAX_REJECTED_RATIO, 1_000, publish_track_metrics=track_metrics
         )
-        lake = MemoryLake(hands.lake, hands.s3)
-        transform_job.process(hands.s3, task, manifest, batch, lake)
+        transform_job.process(hands.s3, task, manifest, batch, MemoryLake(hands.lake, hands.s3))
         return "load"
 
     return Programs(_validate, _claim, transform, _load, _settle, _archive, _record_failure)

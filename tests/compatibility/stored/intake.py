@@ -101,34 +101,20 @@ _ABSENT = ("content.sources.*.treatment", "content.days", "content.forget")
 _TREATMENTS = (Treatment.ACCEPT_BAD_ROWS, Treatment.ACCEPT_MANY_DAYS, Treatment.RETRACT, Treatment.PUT_ASIDE)
 _LISTED = [listed(source, treatment=treatment) for source, treatment in zip(OTHERS, _TREATMENTS, strict=True)]
 _TREATED = Manifest(batch_id_of(source.source_id for source in OTHERS), in_order(*_LISTED))
+_TREATED_MEANS = (_TREATED, *_ids(_LISTED[:2], _LISTED[2:3], _LISTED[3:]))
 _UNTREATED = replace(_TREATED, sources=[replace(each, treatment="") for each in _TREATED.sources])
+_UNTREATED_MEANS = (_UNTREATED, *_ids(_LISTED, [], []))
+_REBUILT = (Manifest(REBUILD.batch_id, [], [DAY, NEXT_DAY]), *_ids([], [], []))
+_FORGOTTEN = (Manifest(FORGET.batch_id, [], [], [7]), *_ids([], [], []))
+_read_claimed = of_run(lambda s3, folder: read_claimed(s3, folder, f"{folder.batch_id}-1"))
+_REMOVED = Removed({PLAYS.source_id: {DAY}})
 INTAKE = [
     _manifest("manifest", _arrived, _NEW_MEANS, dict.fromkeys(_ABSENT, _NEW_MEANS)),
-    _manifest(
-        "manifest-of-treatments",
-        _renewed,
-        (_TREATED, *_ids(_LISTED[:2], _LISTED[2:3], _LISTED[3:])),
-        {"content.sources.*.treatment": (_UNTREATED, *_ids(_LISTED, [], []))},
-    ),
-    _manifest(
-        "manifest-of-rebuild", _order(REBUILD), (Manifest(REBUILD.batch_id, [], [DAY, NEXT_DAY]), *_ids([], [], []))
-    ),
-    _manifest("manifest-of-forget", _order(FORGET), (Manifest(FORGET.batch_id, [], [], [7]), *_ids([], [], []))),
-    in_s3(
-        "runs/claimed",
-        _claim,
-        "-1.json",
-        of_run(lambda s3, folder: read_claimed(s3, folder, f"{folder.batch_id}-1")),
-        _NEW,
-        dict.fromkeys(_ABSENT, _NEW),
-    ),
-    in_s3(
-        "runs/removal-of-attempt-before",
-        _renewed,
-        f"/after-{EXECUTION}.json",
-        _removed_before,
-        Removed({PLAYS.source_id: {DAY}}),
-    ),
+    _manifest("manifest-of-treatments", _renewed, _TREATED_MEANS, {_ABSENT[0]: _UNTREATED_MEANS}),
+    _manifest("manifest-of-rebuild", _order(REBUILD), _REBUILT),
+    _manifest("manifest-of-forget", _order(FORGET), _FORGOTTEN),
+    in_s3("runs/claimed", _claim, "-1.json", _read_claimed, _NEW, dict.fromkeys(_ABSENT, _NEW)),
+    in_s3("runs/removal-of-attempt-before", _renewed, f"/after-{EXECUTION}.json", _removed_before, _REMOVED),
     *(_message(f"attempt-{action.value.replace('_', '-')}", Attempt(PLAYS.source_id, 2, action)) for action in Action),
     _message("rebuild", REBUILD),
     _message("forget", FORGET),

@@ -19,16 +19,16 @@ from tests.compatibility.stored.run import BATCH, DAY, EXECUTION, FOLDER, RUN, T
 from tests.compatibility.stored.sources import ARRIVED
 from tests.compatibility.world import FILES, LAKE, METRICS, Document, World
 
-_DATE = date.fromisoformat(DAY)
+_DATE, _SK = date.fromisoformat(DAY), f"DAY#{DAY}"
 _TOTALS = {"listen_count": 5, "unique_listeners": 2, "total_listening_time_ms": 1_000}
 _SONG = {"rank": 1, "track_id": TRACK, "track_name": "Söng", "artists": "Bänd", **_TOTALS}
 _GENRE = {"rank": 1, "genre": "pop", **_TOTALS}
 _ROW = {"day": DAY, **_TOTALS, "avg_hundredths_ms": 50_050, "top_songs": None, "top_genres": None}
 ROWS: list[dict[str, Any]] = [
-    {"pk": "COUNTRY#FR", "sk": f"DAY#{DAY}", **_ROW, "top_songs": [_SONG]},
-    {"pk": f"DAY#{DAY}", "sk": "SUMMARY", **_ROW, "top_genres": [_GENRE]},
-    {"pk": "GENRE#pop", "sk": f"DAY#{DAY}", **_ROW, "top_songs": [_SONG]},
-    {"pk": f"TRACK#{TRACK}", "sk": f"DAY#{DAY}", **_ROW},
+    {"pk": "COUNTRY#FR", "sk": _SK, **_ROW, "top_songs": [_SONG]},
+    {"pk": _SK, "sk": "SUMMARY", **_ROW, "top_genres": [_GENRE]},
+    {"pk": "GENRE#pop", "sk": _SK, **_ROW, "top_songs": [_SONG]},
+    {"pk": f"TRACK#{TRACK}", "sk": _SK, **_ROW},
 ]
 """A day as the transform hands it on in Parquet."""
 
@@ -58,7 +58,7 @@ def _stored_item(name: str, table: str, key: dict[str, str], read: Callable[[Wor
 
 def _behind_fence(world: World) -> object:
     """What a fence makes of an older run, of a newer one that has lost a genre, and what is left then."""
-    country, *others = ({"pk": pk, "sk": f"DAY#{DAY}"} for pk in ("COUNTRY#FR", "GENRE#pop", "GENRE#unlisted"))
+    country, *others = ({"pk": pk, "sk": _SK} for pk in ("COUNTRY#FR", "GENRE#pop", "GENRE#unlisted"))
     for key in (country, *others):
         world.dynamodb.put_item(TableName=METRICS, Item={**key, "version": 7, "lake_uuid": "lake-1"})
     published = {}
@@ -89,49 +89,18 @@ _METRICS: dict[str, Any] = {
     "updated_at": datetime(2024, 6, 26, 8, 10, 1, tzinfo=UTC),
 }
 _TOP_SONGS = (TopSong(1, TRACK, "Söng", "Bänd", 5, 2, 1_000),)
-_TOP_GENRES = (TopGenre(1, "pop", 5, 2, 1_000),)
+_POP = GenreDay(**_METRICS, genre="pop", top_songs=_TOP_SONGS)
+_FRANCE = CountryDay(**_METRICS, country="FR", top_songs=_TOP_SONGS)
+_SUMMARY = DaySummary(**_METRICS, top_genres=(TopGenre(1, "pop", 5, 2, 1_000),))
+_TRACK_DAY = TrackDay(**_METRICS, track_id=TRACK)
+# The fence lists GENRE#pop, so the newer run deletes it; of GENRE#unlisted it does not know.
+_LEFT = ({(6, "lake-1"): [], (8, "lake-1"): [DAY], (1, "lake-2"): [DAY]}, ["COUNTRY#FR", "GENRE#unlisted"])
+_load_report = of_run(lambda s3, folder: run_files.find_load_report(s3, folder, RUN))
 LOAD = [
-    in_s3(
-        "runs/load-report",
-        _load,
-        "/load.json",
-        of_run(lambda s3, folder: run_files.find_load_report(s3, folder, RUN)),
-        LoadReport(4, 0),
-    ),
-    _stored_item(
-        "fence",
-        FILES,
-        {"source_id": f"FENCE#{DAY}"},
-        _behind_fence,
-        # The fence lists GENRE#pop, so the newer run deletes it; of GENRE#unlisted it does not know.
-        ({(6, "lake-1"): [], (8, "lake-1"): [DAY], (1, "lake-2"): [DAY]}, ["COUNTRY#FR", "GENRE#unlisted"]),
-    ),
-    _metrics(
-        "genre",
-        "GENRE#pop",
-        f"DAY#{DAY}",
-        lambda reader: (reader.genre_day("pop", _DATE), *reader.genres_of_day(_DATE)),
-        GenreDay(**_METRICS, genre="pop", top_songs=_TOP_SONGS),
-    ),
-    _metrics(
-        "country",
-        "COUNTRY#FR",
-        f"DAY#{DAY}",
-        lambda reader: (reader.country_day("FR", _DATE), *reader.countries_of_day(_DATE)),
-        CountryDay(**_METRICS, country="FR", top_songs=_TOP_SONGS),
-    ),
-    _metrics(
-        "day",
-        f"DAY#{DAY}",
-        "SUMMARY",
-        lambda reader: (reader.day(_DATE), *reader.items_of_day(_DATE)),
-        DaySummary(**_METRICS, top_genres=_TOP_GENRES),
-    ),
-    _metrics(
-        "track",
-        f"TRACK#{TRACK}",
-        f"DAY#{DAY}",
-        lambda reader: (reader.track_day(TRACK, _DATE),),
-        TrackDay(**_METRICS, track_id=TRACK),
-    ),
+    in_s3("runs/load-report", _load, "/load.json", _load_report, LoadReport(4, 0)),
+    _stored_item("fence", FILES, {"source_id": f"FENCE#{DAY}"}, _behind_fence, _LEFT),
+    _metrics("genre", "GENRE#pop", _SK, lambda r: (r.genre_day("pop", _DATE), *r.genres_of_day(_DATE)), _POP),
+    _metrics("country", "COUNTRY#FR", _SK, lambda r: (r.country_day("FR", _DATE), *r.countries_of_day(_DATE)), _FRANCE),
+    _metrics("day", _SK, "SUMMARY", lambda r: (r.day(_DATE), *r.items_of_day(_DATE)), _SUMMARY),
+    _metrics("track", f"TRACK#{TRACK}", _SK, lambda r: (r.track_day(TRACK, _DATE),), _TRACK_DAY),
 ]

@@ -1,6 +1,8 @@
 """What reconciliations and the lake's upkeep store: reports, records of days, and drafts of the DAG's steps."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from music_streams.maintain import report as upkeep
@@ -40,23 +42,11 @@ _REPAIRS = [
 ]
 _REPORT = Report("20240626T080005000Z", "command line", False, _FINDINGS, _AFTER, _REPAIRS, 2)
 _PLANNED = replace(_REPORT, dry_run=True, after=None)
+_ENDS, _VERDICTS, _BAD_ROWS = {"ARCHIVED": 1, "QUARANTINED": 1}, {"too_many_bad_rows": 1}, {"bad_user_id": 3}
+_WAITS, _STAGES = Percentiles(60.5, 61.5, 62.5), {"judged": Percentiles(1.5, 2.5, 3.5)}
+_HOURS = ([2, *[0] * 23], [0, 1, *[0] * 22])  # arrived, published
 _RECORD = DayRecord(
-    NEXT_DAY,
-    ARRIVED,
-    900.0,
-    2,
-    [2, *[0] * 23],
-    [0, 1, *[0] * 22],
-    {"ARCHIVED": 1, "QUARANTINED": 1},
-    {"too_many_bad_rows": 1},
-    14,
-    8,
-    {"bad_user_id": 3},
-    2,
-    1,
-    Percentiles(60.5, 61.5, 62.5),
-    {"judged": Percentiles(1.5, 2.5, 3.5)},
-    1_234,
+    NEXT_DAY, ARRIVED, 900.0, 2, *_HOURS, _ENDS, _VERDICTS, 14, 8, _BAD_ROWS, 2, 1, _WAITS, _STAGES, 1_234
 )
 _BUSY = "2024-06-25: a run was changing it"
 _TABLE = upkeep.TableReport("listens", upkeep.Size(10, 1_000, 3, 5), upkeep.Size(2, 900, 1, 4), 0, 6, [_BUSY])
@@ -67,10 +57,18 @@ def _reported(world: World, report: Report = _REPORT) -> None:
     Reports(world.s3, LAKE).write(report, [_RECORD])
 
 
+def _tidied(world: World) -> None:
+    upkeep.write(world.s3, LAKE, _UPKEEP)
+
+
 def _named(s3: Any, _: str) -> object:
     reports = Reports(s3, LAKE)
     assert list(reports.of_dates(NEXT_DAY, NEXT_DAY)) == [reports.named(_REPORT.run)]
     return reports.named(_REPORT.run)
+
+
+def _read(method: Callable[..., object], *dates: str) -> Callable[[Any, str], object]:
+    return lambda s3, _: method(Reports(s3, LAKE), *dates)
 
 
 def _before(**changes: Any) -> Report:
@@ -99,48 +97,23 @@ def _draft(when: str) -> Stored:
     return Stored(f"reports/draft-{when}", write, read, means)
 
 
+_OLDER_FILES = {name: replace(_FILE, **{name: getattr(_BARE_FILE, name)}) for name in _ADDED_TO_FILES}
+_OLDER_REPORTS: dict[str, object] = {
+    **{f"content.before.files.*.{name}": _before(files=[file]) for name, file in _OLDER_FILES.items()},
+    "content.before.window.prefix": _before(window=Window(DAY, NEXT_DAY)),
+    "content.before.days.*.version": _before(days=[replace(_BAD_DAY, version=0)]),
+    "content.repairs.*.batch_id": replace(_REPORT, repairs=[replace(each, batch_id="") for each in _REPAIRS]),
+}
+_OLDER_RECORDS: dict[str, object] = {
+    "content.cost_micro_usd": [replace(_RECORD, cost_micro_usd=0)],
+    "content.published_by_hour": [replace(_RECORD, published_by_hour=[0] * 24)],
+    "content.rejected": [replace(_RECORD, rejected={})],
+}
+_read_records = _read(Reports.records, DAY, NEXT_DAY)
 REPORTS = [
-    in_s3(
-        "reports/latest",
-        lambda world: _reported(world, _PLANNED),
-        "latest.json",
-        lambda s3, _: Reports(s3, LAKE).latest(),
-        _PLANNED,
-    ),
-    in_s3(
-        "reports/reconciliation",
-        _reported,
-        f"{_REPORT.run}.json",
-        _named,
-        _REPORT,
-        {
-            **{
-                f"content.before.files.*.{name}": _before(files=[replace(_FILE, **{name: getattr(_BARE_FILE, name)})])
-                for name in _ADDED_TO_FILES
-            },
-            "content.before.window.prefix": _before(window=Window(DAY, NEXT_DAY)),
-            "content.before.days.*.version": _before(days=[replace(_BAD_DAY, version=0)]),
-            "content.repairs.*.batch_id": replace(_REPORT, repairs=[replace(each, batch_id="") for each in _REPAIRS]),
-        },
-    ),
-    in_s3(
-        "reports/day",
-        _reported,
-        f"reports/days/{NEXT_DAY}.json",
-        lambda s3, _: Reports(s3, LAKE).records(DAY, NEXT_DAY),
-        [_RECORD],
-        {
-            "content.cost_micro_usd": [replace(_RECORD, cost_micro_usd=0)],
-            "content.published_by_hour": [replace(_RECORD, published_by_hour=[0] * 24)],
-            "content.rejected": [replace(_RECORD, rejected={})],
-        },
-    ),
+    in_s3("reports/latest", partial(_reported, report=_PLANNED), "latest.json", _read(Reports.latest), _PLANNED),
+    in_s3("reports/reconciliation", _reported, f"{_REPORT.run}.json", _named, _REPORT, _OLDER_REPORTS),
+    in_s3("reports/day", _reported, f"/days/{NEXT_DAY}.json", _read_records, [_RECORD], _OLDER_RECORDS),
     *(_draft(when) for when in ("before", "plan", "after")),
-    in_s3(
-        "reports/maintenance",
-        lambda world: upkeep.write(world.s3, LAKE, _UPKEEP),
-        f"maintenance/{RUN}.json",
-        lambda s3, _: upkeep.read(s3, LAKE, RUN),
-        _UPKEEP,
-    ),
+    in_s3("reports/maintenance", _tidied, f"maintenance/{RUN}.json", lambda s3, _: upkeep.read(s3, LAKE, RUN), _UPKEEP),
 ]

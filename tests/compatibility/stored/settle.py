@@ -48,31 +48,19 @@ def _reason(s3: Any, _: str) -> object:
     return {**reason, "verdict": Verdict(reason["verdict"])}
 
 
+_OLDER: dict[str, object] = {"content.forgotten": replace(SETTLED, forgotten=[])}
+_REASON = {
+    "source_id": PACKED.source_id,
+    "object": PACKED.uri,
+    "received_at": ARRIVED,
+    "size": 400,
+    "verdict": Verdict.TOO_MANY_BAD_ROWS,
+    "detail": "of 4 rows read these were rejected: 3 bad_user_id",
+    "what_to_do": "see the rejected counts; mend the producer, or raise MaxRejectedRatio; put it again",
+}
 SETTLE = [
-    in_s3(
-        "runs/summary",
-        _settle,
-        f"{BATCH}/summary.json",
-        of_run(find_summary),
-        SETTLED,
-        {"content.forgotten": replace(SETTLED, forgotten=[])},
-    ),
-    in_s3(
-        "quarantine/reason",
-        _settle,
-        "/reason.json",
-        _reason,
-        {
-            "source_id": PACKED.source_id,
-            "object": PACKED.uri,
-            "received_at": ARRIVED,
-            "size": 400,
-            "verdict": Verdict.TOO_MANY_BAD_ROWS,
-            "detail": "of 4 rows read these were rejected: 3 bad_user_id",
-            "what_to_do": "see the rejected counts; mend the producer, or raise MaxRejectedRatio; put it again",
-        },
-        bucket=LANDING,
-    ),
+    in_s3("runs/summary", _settle, f"{BATCH}/summary.json", of_run(find_summary), SETTLED, _OLDER),
+    in_s3("quarantine/reason", _settle, "/reason.json", _reason, _REASON, bucket=LANDING),
     Stored(
         "messages/metrics-published",
         _published_event,

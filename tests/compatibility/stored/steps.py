@@ -148,6 +148,10 @@ def _arguments(step: str, job: str) -> Callable[[World], Document]:
     return lambda world: _walked(world)[step]["input"] | state_machine.own_arguments(job)
 
 
+def _maintain_arguments(_: World) -> Document:
+    return dict(state_machine.own_arguments("MaintainJob"))
+
+
 def _start(_: World) -> Document:
     client = MagicMock()
     Executions(client, EXECUTIONS.replace(":execution:", ":stateMachine:")).start(FOLDER, 1)
@@ -172,6 +176,7 @@ def _failure(world: World, document: Document) -> object:
 
 
 _TRANSFORM_RUN = TransformRun(FOLDER, EXECUTION, RUN, "LandingBucket", Decimal("0.2"), 1000, publish_track_metrics=True)
+_LOAD_RUN = (FOLDER.manifest_uri, RUN, "FilesTable", "MetricsTable")
 _CLAIMED = {"left": 0, "has_work": True, "forgets": False, "workers": 2}
 _LATER = ("input.transform_run", "input.load_run", "input.transform_run.ExecutionTime")
 STEPS = [
@@ -181,16 +186,6 @@ STEPS = [
     _step("Archive sources", {"left": 0}, [Status.ARCHIVED, Status.RUNNING]),
     _step("Erase copies", {"left": 0}, [Status.RUNNING, Status.RUNNING]),
     Stored("jobs/transform", _arguments("Transform streams", "TransformJob"), _transform_run, (_TRANSFORM_RUN, 1)),
-    Stored(
-        "jobs/load",
-        _arguments("Load metrics", "LoadJob"),
-        _load_run,
-        ((FOLDER.manifest_uri, RUN, "FilesTable", "MetricsTable"), 1),
-    ),
-    Stored(
-        "jobs/maintain",
-        lambda _: dict(state_machine.own_arguments("MaintainJob")),
-        _maintain_run,
-        ("LakeBucket", RUN, 30),
-    ),
+    Stored("jobs/load", _arguments("Load metrics", "LoadJob"), _load_run, (_LOAD_RUN, 1)),
+    Stored("jobs/maintain", _maintain_arguments, _maintain_run, ("LakeBucket", RUN, 30)),
 ]

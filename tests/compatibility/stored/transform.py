@@ -90,36 +90,30 @@ def _reference_of(s3: Any, _: str) -> object:
     return reference.version, [call.args[0] for call in spark.read.schema.return_value.parquet.call_args_list]
 
 
+def _erase(world: World) -> None:
+    write_erased(world.s3, FOLDER, _ERASED)
+
+
 _NOTHING_IN_FORCE = "e3b0c44298fc1c149afbf4c8996fb924"
 _PINNED = (1_719_388_805_000, [f"s3://{LAKE}/reference/abc/jr_1/{kind}" for kind in ("songs", "users")])
 _DOOMED = {OTHERS[0].source_id: Deleted(OTHERS[0].uri, "its gzip stream is damaged")}
 _ERASED = Erased({PLAYS.source_id, OTHERS[0].source_id}, _DOOMED, {OTHERS[1].source_id}, {OTHERS[2].source_id})
+_WITHOUT_VERDICTS = {source: replace(outcome, verdict=None) for source, outcome in _OUTCOMES.items()}
+_OLDER_RESULTS: dict[str, object] = {
+    "content.forgotten": _result(_OUTCOMES),
+    "content.sources.*.verdict": _result(_WITHOUT_VERDICTS),
+}
+_OLDER_ERASED: dict[str, object] = {
+    "content.deleted": replace(_ERASED, doomed={}),
+    "content.slow": replace(_ERASED, slow=set()),
+    "content.failed": replace(_ERASED, failed=set()),
+}
+_read_result = of_run(lambda s3, folder: read_result(s3, folder, RUN))
 TRANSFORM = [
-    in_s3(
-        "runs/result",
-        _transform,
-        f"/metrics/{RUN}/summary.json",
-        of_run(lambda s3, folder: read_result(s3, folder, RUN)),
-        _result(_OUTCOMES),
-        {
-            "content.forgotten": _result(_OUTCOMES),
-            "content.sources.*.verdict": _result({each: replace(_OUTCOMES[each], verdict=None) for each in _OUTCOMES}),
-        },
-    ),
+    in_s3("runs/result", _transform, f"{RUN}/summary.json", _read_result, _result(_OUTCOMES), _OLDER_RESULTS),
     _removal("removal", None),
     _removal("removal-with-tracks", f"s3://{LAKE}/tracks"),
     in_s3("runs/reference", _pinned, f"/reference-{EXECUTION}.json", _reference_of, _PINNED),
     in_s3("runs/parsed-reference", _pinned, f"{_NOTHING_IN_FORCE}.json", _reference_of, _PINNED),
-    in_s3(
-        "runs/erased",
-        lambda world: write_erased(world.s3, FOLDER, _ERASED),
-        "/erased.json",
-        of_run(read_erased),
-        _ERASED,
-        {
-            "content.deleted": replace(_ERASED, doomed={}),
-            "content.slow": replace(_ERASED, slow=set()),
-            "content.failed": replace(_ERASED, failed=set()),
-        },
-    ),
+    in_s3("runs/erased", _erase, "/erased.json", of_run(read_erased), _ERASED, _OLDER_ERASED),
 ]
