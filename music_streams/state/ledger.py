@@ -134,13 +134,8 @@ class Ledger:
     ) -> Iterator[Entry]:
         """The entries of a status, the last moved first, page by page as they are asked for.
 
-        They come from an index, which may lag the entries by a moment.
-
-        Args:
-            status: where they stand.
-            since: a stamp; entries that moved last before it are left out.
-            condition: what else must hold of their attributes.
-            oldest_first: give the last moved last.
+        They come from an index, which may lag the entries by a moment. Entries that moved last before the stamp `since`
+        are left out, and those whose attributes do not meet the condition.
         """
         keys: ConditionBase = Key("status").eq(status)
         if since:
