@@ -160,7 +160,8 @@ class Cloud:
     def start(self, name: str, seconds: int, work: Work, ended: Callable[[Running], None]) -> Running:
         """Bring a program to its first call; `ended` is told when it is over, however that came."""
         process = Process(lambda: work(hands), lambda call: self.tell(f"    {name}: {call}"))
-        clients = (self.s3, self.dynamodb, self.step_functions, _Glue(self), _Topic(self), _EventBus(self), self.lake)
+        audience = _Audience(self)
+        clients = (self.s3, self.dynamodb, self.step_functions, _Glue(self), audience, audience, self.lake)
         hands = Hands(*map(process.client, clients))
         running = Running(name, process, self.now + timedelta(seconds=seconds), ended)
         self.running.append(running)
@@ -366,17 +367,14 @@ class _Glue:
 
 
 @dataclass(frozen=True)
-class _Topic:
+class _Audience:
+    """The topic of alerts, and the event bus."""
+
     cloud: Cloud
 
     def publish(self, **_: Any) -> dict[str, Any]:
         self.cloud.alerts += 1
         return {}
-
-
-@dataclass(frozen=True)
-class _EventBus:
-    cloud: Cloud
 
     def put_events(self, *, Entries: list[dict[str, Any]]) -> dict[str, Any]:
         self.cloud.announced += [json.loads(entry["Detail"]) for entry in Entries]

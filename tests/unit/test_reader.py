@@ -56,11 +56,8 @@ def test_the_reader_and_what_it_imports_run_on_python_3_9(imported):
     done = subprocess.run(vermin, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     # No annotation is evaluated, so those may be written as newer Pythons have them.
-    assert all("from __future__ import annotations" in Path(file).read_text() for file in files if _has_types(file))
-
-
-def _has_types(file: str) -> bool:
-    return "->" in Path(file).read_text()
+    texts = [Path(file).read_text() for file in files]
+    assert all("from __future__ import annotations" in text for text in texts if "->" in text)
 
 
 @pytest.fixture
