@@ -1,4 +1,4 @@
-"""The exceptions of more than one module, and the base of them all; the others are where they are raised."""
+"""The exceptions of the package and their base; a few more, such as UnreadableMetrics, are where they are raised."""
 
 from __future__ import annotations
 

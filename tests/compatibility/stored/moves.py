@@ -66,7 +66,6 @@ def before_settling(world: World) -> None:
 @contextmanager
 def without_copies() -> Iterator[None]:
     """Files are not copied: what is stored of them is the point."""
-
     nothing: Any = dict.fromkeys(("copy", "keep_copy", "move", "stored"), lambda *_: None)
     with patch.multiple(objects, **nothing):
         yield
