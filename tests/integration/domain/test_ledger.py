@@ -208,6 +208,6 @@ def test_entries_of_many_sources_are_read_at_once_though_some_are_asked_for_twic
     held = {"treatment": Treatment.NORMAL, "validated_at": RECEIVED_AT}
     known = [standing(world, Status.ARCHIVED, **held).source.source_id for _ in range(110)]
     refused = standing(world, Status.QUARANTINED, **held).source.source_id
-    asked = [*known, refused, "0" * 32, *known]
+    asked = [*known, refused, "0" * 32, *known[::-1]]  # twice in one request too
     assert world.ledger.entries(asked).keys() == {*known, refused}
     assert world.ledger.accepted(asked) == set(known)
