@@ -1,29 +1,4 @@
-"""Every exception of the package, one tree.
-
-::
-
-MusicStreamsError
-├── BadEvent               a queue message that is no S3 object-created event of a versioned bucket
-├── BadSetting             an environment variable is missing or has an impossible value
-├── ObjectGone             the object version was deleted before it was read
-├── Unreadable             the object is there, and S3 gives its bytes to nobody here
-├── DamagedObject          an object of ours in S3 is no JSON, or lacks what its reader needs
-├── ArchiveMismatch        a copy in the archive is not what was read: the original stays
-├── NoReferenceData        no valid songs row at all: a run can enrich nothing
-├── RunIsOver              an execution that was recorded as failed was taken up again
-├── JobRunsAlive           job runs of an execution that is over were told to stop and have not ended yet
-├── FailureNotRecorded     an execution is over, and its files are not FAILED yet: they will be in a moment
-├── EventRefused           EventBridge did not take an event
-├── QueueRefused           the arrivals queue did not take a message
-├── ForgetFailed           a run that erases users failed; its message does not name them
-├── TableThrottled         DynamoDB leaves keys of a table unread, however often they are asked for
-├── LakeChanged            the lake table is not what the run expects (missing, or its snapshot vanished)
-├── NoPipeline             no deployed pipeline is found, or it does not let us in, or it does not answer
-├── OutOfTime              (in intake) too little time is left to begin another file: its message comes again
-├── TooManyMembers         (from gunzip) a gzip file of more members than any tool writes
-├── BadPrices              (in cost.prices) a file of prices cannot be read, or names what is not billed
-└── UnreadableMetrics      (in reader) no table, no permission, or an item of another shape
-"""
+"""The exceptions of the package and their base; a few more, such as UnreadableMetrics, are where they are raised."""
 
 from __future__ import annotations
 

@@ -306,14 +306,9 @@ def _track_day(item: Mapping[str, Any]) -> TrackDay:
 
 
 def _any_of_day(item: Mapping[str, Any]) -> GenreDay | CountryDay | DaySummary:
-    return _KINDS_OF_DAY[item["pk"].partition("#")[0]](item)
-
-
-_KINDS_OF_DAY: dict[str, Callable[[Mapping[str, Any]], GenreDay | CountryDay | DaySummary]] = {
-    "GENRE": _genre_day,
-    "COUNTRY": _country_day,
-    "DAY": _day_summary,
-}
+    kinds: dict[str, Callable[[Mapping[str, Any]], GenreDay | CountryDay | DaySummary]]
+    kinds = {"GENRE": _genre_day, "COUNTRY": _country_day, "DAY": _day_summary}
+    return kinds[item["pk"].partition("#")[0]](item)
 
 
 def _name(item: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Values that came from outside, as strict types: what is not exactly of the form that was asked for is refused.
 
-An error says which form was wanted and never repeats the value: it may be personal, or written to deceive its reader.
+Each function raises ValueError for a value of another form. The error says which form was wanted and never repeats the
+value: it may be personal, or written to deceive its reader.
 """
 
 from __future__ import annotations
@@ -20,11 +21,7 @@ _TIMESTAMP = re.compile(
 
 
 def json_object(text: str | bytes) -> dict[str, Any]:
-    """The JSON object that a text holds: no name in it comes twice, and all of its text can be written as UTF-8.
-
-    Raises:
-        ValueError: it holds something else, or is nested too deeply to be read.
-    """
+    """The JSON object that a text holds: no name in it comes twice, and all of its text can be written as UTF-8."""
     try:
         content = json.loads(text, object_pairs_hook=_once, parse_constant=_refused)
         json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair can be read, and never written
@@ -49,44 +46,28 @@ def _refused(_constant: str) -> float:
 
 
 def mapping(value: object) -> dict[str, Any]:
-    """A JSON object inside another.
-
-    Raises:
-        ValueError: the value is none.
-    """
+    """A JSON object inside another."""
     if not isinstance(value, dict):
         raise ValueError("must be a JSON object")
     return value
 
 
 def whole(value: object, least: int = 1, most: int = MAX_WHOLE) -> int:
-    """A whole number; true, 1.0 and "1" are none.
-
-    Raises:
-        ValueError: the value is none, or out of the range.
-    """
+    """A whole number; true, 1.0 and "1" are none."""
     if type(value) is not int or not least <= value <= most:
         raise ValueError(f"must be a whole number from {least} to {most}")
     return value
 
 
 def text(value: object, pattern: re.Pattern[str], form: str) -> str:
-    """A text that matches a pattern from its first character to its last.
-
-    Raises:
-        ValueError: the value does not; the error asks for `form`.
-    """
+    """A text that matches a pattern from its first character to its last; the error of another asks for `form`."""
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise ValueError(f"must be {form}")
     return value
 
 
 def utf8(value: object, most_bytes: int) -> str:
-    """A text of 1 to so many bytes as UTF-8.
-
-    Raises:
-        ValueError: the value is none, or holds half a surrogate pair.
-    """
+    """A text of 1 to so many bytes as UTF-8."""
     error = ValueError(f"must be text of 1 to {most_bytes:,} bytes in UTF-8")
     if not isinstance(value, str):
         raise error
@@ -100,11 +81,7 @@ def utf8(value: object, most_bytes: int) -> str:
 
 
 def day(value: object) -> str:
-    """A day as ``2026-11-21``.
-
-    Raises:
-        ValueError: the value is none, or no day of the calendar.
-    """
+    """A day as ``2026-11-21``."""
     found = text(value, _DAY, "a day such as 2026-11-21")
     try:
         date.fromisoformat(found)
@@ -114,11 +91,7 @@ def day(value: object) -> str:
 
 
 def timestamp(value: object) -> str:
-    """A moment in ISO 8601 with its zone, such as ``2026-11-21T21:03:25Z``, as it came.
-
-    Raises:
-        ValueError: the value is none, or no moment of the calendar.
-    """
+    """A moment in ISO 8601 with its zone, such as ``2026-11-21T21:03:25Z``, as it came."""
     found = text(value, _TIMESTAMP, "a timestamp such as 2026-11-21T21:03:25.123Z")
     try:
         clock.stamp(clock.parse(found))

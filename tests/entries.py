@@ -1,5 +1,6 @@
 """Ledger entries, as tests write them."""
 
+from dataclasses import asdict
 from typing import Any
 
 from music_streams.state.sources import Source
@@ -7,13 +8,4 @@ from music_streams.state.sources import Source
 
 def entry_item(source: Source, **attributes: Any) -> dict[str, Any]:
     """Return the ledger's item of a source at its first attempt; `attributes` add to it and replace."""
-    return {
-        "source_id": source.source_id,
-        "bucket": source.bucket,
-        "key": source.key,
-        "version_id": source.version_id,
-        "size": source.size,
-        "received_at": source.received_at,
-        "attempt": 1,
-        **attributes,
-    }
+    return {"source_id": source.source_id, **asdict(source), "attempt": 1, **attributes}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from music_streams.errors import TableThrottled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 KEYS_AT_ONCE = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 TRIES = 8
@@ -23,19 +23,11 @@ def batch_get(
     keys: Sequence[Mapping[str, Any]],
     *,
     consistent: bool = True,
-    wait: Callable[[float], object] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the items of the given keys, in no order; of a key that has none, none.
+    """Yield the items of any number of keys, none of them twice, in no order; of a key that has none, none.
 
     Keys that DynamoDB leaves unread are asked for again with exponential backoff and full jitter: a busy table is not
     asked by all its readers at the same moment.
-
-    Args:
-        dynamodb: a client that takes and gives plain Python values.
-        table: the table's name.
-        keys: any number of them, none of them twice.
-        consistent: read strongly consistently.
-        wait: waits for so many seconds; ``time.sleep`` where it is not given.
 
     Raises:
         TableThrottled: some keys are still unread after TRIES requests.
@@ -46,7 +38,7 @@ def batch_get(
             if number:
                 # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
                 longest = _FIRST_WAIT * 2 ** (number - 1)
-                (wait or time.sleep)(random.uniform(0, longest))  # noqa: S311 - nothing secret
+                time.sleep(random.uniform(0, longest))  # noqa: S311 - nothing secret
             answer = dynamodb.batch_get_item(RequestItems=unread)
             yield from answer["Responses"].get(table, [])
             unread = answer.get("UnprocessedKeys", {})

@@ -31,8 +31,7 @@ class Function(Generic[Model]):
     def invocation(self, **about: str) -> Iterator[None]:
         """Send the metrics of what is done within, also where that ends with an error.
 
-        Args:
-            about: the ids that this is about, put on the metrics and on every log line.
+        The ids that it is about are put on the metrics and on every log line.
         """
         self.logger.append_keys(**about)
         with self.telemetry.sent_by(self.metrics, **about):

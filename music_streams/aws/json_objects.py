@@ -36,16 +36,9 @@ def write_json(
     is_ascii: bool = False,
     is_first: bool = False,
 ) -> None:
-    """Write an object.
+    """Write `content` as one JSON object: in one line without `indent`, in ASCII if asked for.
 
-    Args:
-        s3: a client.
-        bucket: where it belongs.
-        key: its key.
-        content: what becomes one JSON object.
-        indent: spaces by which it is indented; None for all of it in one line.
-        is_ascii: escape what is not ASCII.
-        is_first: write it only where there is none.
+    With `is_first` it is written only where there is none.
 
     Raises:
         ClientError: S3 did not take it; ``PreconditionFailed`` where it was to be the first and is not.
@@ -60,13 +53,8 @@ def write_json(
 def read_json(s3: S3Client, bucket: str, key: str, form: Callable[[dict[str, Any]], T], what_to_do: str) -> T:
     """Read an object that must be there.
 
-    Args:
-        s3: a client.
-        bucket: where it lies.
-        key: its key.
-        form: makes of it what the reader needs. The errors that it raises for lack of a field, or for a value that is
-            none, say that the object is damaged.
-        what_to_do: with a damaged object, as a sentence without its end.
+    `form` makes of it what the reader needs: the errors that it raises for lack of a field, or for a value that is
+    none, say that the object is damaged. `what_to_do` with that is a sentence without its end.
 
     Raises:
         DamagedObject: it is no JSON object, or not of that form.

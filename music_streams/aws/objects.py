@@ -99,12 +99,8 @@ def copy(s3: "S3Client", place: Place, bucket: str, key: str) -> None:
 def move(s3: "S3Client", place: Place, key: str) -> None:
     """Copy an object to another key of its bucket, prove that the copy is whole, delete what was copied.
 
-    May be repeated: where the object is gone and the copy is there, nothing is left to do.
-
-    Raises:
-        ObjectGone: neither the object nor the copy exists.
-        Unreadable: S3 does not give the object's bytes.
-        ArchiveMismatch: the copy differs; the object stays.
+    May be repeated: where the object is gone and the copy is there, nothing is left to do. Raises what
+    :func:`keep_copy` raises; the object stays then.
     """
     keep_copy(s3, place, key)
     if place.key != key:
@@ -142,7 +138,7 @@ def exists(s3: "S3Client", place: Place) -> bool:
         return True
 
 
-def stored(s3: "S3Client", place: Place) -> "Stored | None":
+def stored(s3: "S3Client", place: Place) -> Stored | None:
     """What S3 says of an object; None where it does not exist any more.
 
     Raises:
@@ -190,11 +186,6 @@ def _never_was(s3: "S3Client", place: Place) -> bool:
 
 
 def _head(s3: "S3Client", place: Place) -> "HeadObjectOutputTypeDef | None":
-    """What S3 tells of an object; None where it does not exist any more.
-
-    Raises:
-        Unreadable: S3 tells nothing of it.
-    """
     try:
         with _explained(s3, place, "looked at"):
             return s3.head_object(**place.address, ChecksumMode="ENABLED")  # type: ignore[arg-type]  # VersionId or nothing

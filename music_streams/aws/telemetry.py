@@ -88,9 +88,7 @@ class Telemetry:
     def sent_by(self, sender: Sender, **about: str) -> Iterator[None]:
         """Send what is told within, also where that ends with an error: what was done before it was done.
 
-        Args:
-            sender: takes it.
-            about: the ids that it is about, to be found in the log.
+        The ids that it is about go with it, to be found in the log.
         """
         self._told.clear()  # of an invocation that was cut off
         try:

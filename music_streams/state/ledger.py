@@ -6,7 +6,7 @@ somebody else moved the source first, and the caller's work on it is void or was
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from decimal import Decimal
 from typing import Any
 
@@ -30,6 +30,7 @@ OBJECT_GONE = "object_gone"
 """The reason of a file that was deleted before it was read."""
 UNREADABLE = "unreadable"
 """The reason of a file whose bytes S3 did not give when it arrived."""
+_REFUSED = "ConditionalCheckFailedException"
 
 
 @dataclass(frozen=True)
@@ -133,21 +134,13 @@ class Ledger:
     ) -> Iterator[Entry]:
         """The entries of a status, the last moved first, page by page as they are asked for.
 
-        They come from an index, which may lag the entries by a moment.
-
-        Args:
-            status: where they stand.
-            since: a stamp; entries that moved last before it are left out.
-            condition: what else must hold of their attributes.
-            oldest_first: give the last moved last.
+        They come from an index, which may lag the entries by a moment. Entries that moved last before the stamp `since`
+        are left out, and those whose attributes do not meet the condition.
         """
-        moved_in_time = Key("updated_at").gte(since) if since else None
-        has_status = Key("status").eq(status)
-        query = {
-            "IndexName": "by-status",
-            "KeyConditionExpression": has_status & moved_in_time if moved_in_time else has_status,
-            "ScanIndexForward": oldest_first,
-        }
+        keys: ConditionBase = Key("status").eq(status)
+        if since:
+            keys &= Key("updated_at").gte(since)
+        query = {"IndexName": "by-status", "KeyConditionExpression": keys, "ScanIndexForward": oldest_first}
         yield from self._pages("query", query, condition)
 
     def search(self, condition: ConditionBase) -> Iterator[Entry]:
@@ -172,26 +165,14 @@ class Ledger:
         lease_has_expired = Attr("status").eq(Status.RECEIVED) & Attr("updated_at").lt(
             clock.seconds_before(at, lease_seconds)
         )
-        item = {
-            "source_id": source.source_id,
-            "bucket": source.bucket,
-            "key": source.key,
-            "version_id": source.version_id,
-            "size": source.size,
-            "received_at": source.received_at,
-            "status": Status.RECEIVED,
-            "attempt": 1,
-            "updated_at": at,
-        }
+        claim = {"source_id": source.source_id, "status": Status.RECEIVED, "attempt": 1, "updated_at": at}
+        item = asdict(source) | claim
         try:
             answer = self._dynamodb.put_item(
-                TableName=self._table,
-                Item=item,
-                ConditionExpression=is_new | lease_has_expired,
-                ReturnValues="ALL_OLD",
+                TableName=self._table, Item=item, ConditionExpression=is_new | lease_has_expired, ReturnValues="ALL_OLD"
             )
         except ClientError as error:
-            if error_code(error) == "ConditionalCheckFailedException":
+            if error_code(error) == _REFUSED:
                 return None
             raise
         entry = _entry(item)
@@ -206,26 +187,12 @@ class Ledger:
         return self._move(claimed, Status.VALID, _is_claim(claimed), at, batch_id=batch_id, validated_at=at)
 
     def quarantine(
-        self,
-        entry: Entry,
-        reason: str,
-        kept_key: str,
-        outcome: SourceOutcome | None = None,
-        cost: int | None = None,
+        self, entry: Entry, reason: str, kept_key: str, outcome: SourceOutcome | None = None, cost: int | None = None
     ) -> bool:
         """RECEIVED → QUARANTINED by validate, or RUNNING → QUARANTINED with counts and cost after a run."""
         condition = _is_claim(entry) if entry.status is Status.RECEIVED else _is_run(entry.execution_arn)
-        counts = _counts(outcome) if outcome else {}
-        return self._move(
-            entry,
-            Status.QUARANTINED,
-            condition,
-            clock.now(),
-            reason=reason,
-            archive_key=kept_key,
-            **counts,
-            **_costs(entry, cost),
-        )
+        changes = {"reason": reason, "archive_key": kept_key, **(_counts(outcome) if outcome else {})}
+        return self._move(entry, Status.QUARANTINED, condition, clock.now(), **changes, **_costs(entry, cost))
 
     def lose(self, claimed: Entry, reason: str) -> bool:
         """RECEIVED → FAILED: reason is OBJECT_GONE or UNREADABLE."""
@@ -235,20 +202,9 @@ class Ledger:
         """FAILED, ARCHIVED or QUARANTINED → VALID for another attempt, unless the entry was moved since it was read."""
         at = clock.now()
         is_renewable = Attr("status").is_in(list(RENEWABLE))
-        of_earlier_attempts = dict.fromkeys(
-            ("execution_arn", "reason", "started_at", "published_at", "archived_at"), ""
-        )
-        return self._move(
-            entry,
-            Status.VALID,
-            is_renewable & _is_as_read(entry),
-            at,
-            batch_id=batch_id,
-            attempt=attempt,
-            treatment=treatment,
-            validated_at=at,
-            **of_earlier_attempts,
-        )
+        of_earlier = dict.fromkeys(("execution_arn", "reason", "started_at", "published_at", "archived_at"), "")
+        renewed = {"batch_id": batch_id, "attempt": attempt, "treatment": treatment, "validated_at": at}
+        return self._move(entry, Status.VALID, is_renewable & _is_as_read(entry), at, **renewed, **of_earlier)
 
     def run(self, entry: Entry, execution_arn: str) -> bool:
         """VALID → RUNNING, where the execution is the attempt at the batch for which the source was made VALID."""
@@ -303,7 +259,7 @@ class Ledger:
                 ExpressionAttributeValues={f":{name}": value for name, value in changes.items()},
             )
         except ClientError as error:
-            if error_code(error) == "ConditionalCheckFailedException":
+            if error_code(error) == _REFUSED:
                 return False
             raise
         _log(entry, to, **attributes)
@@ -344,12 +300,7 @@ def _is_run(execution_arn: str) -> ConditionBase:
 
 
 def _counts(outcome: SourceOutcome) -> dict[str, object]:
-    return {
-        "days": outcome.days,
-        "rows_read": outcome.rows_read,
-        "rows_accepted": outcome.rows_accepted,
-        "rejected": outcome.rejected,
-    }
+    return {name: getattr(outcome, name) for name in ("days", "rows_read", "rows_accepted", "rejected")}
 
 
 def _costs(entry: Entry, cost: int | None) -> dict[str, object]:

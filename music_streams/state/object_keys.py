@@ -36,14 +36,7 @@ def kind_of(key: str) -> Kind | None:
 
 
 def kept_key(prefix: str, received_at: str, source_id: str, key: str) -> str:
-    """The key under which a source is kept: its date of arrival, its source_id and a safe name.
-
-    Args:
-        prefix: ``archive`` or ``quarantine``.
-        received_at: the stamp of its arrival.
-        source_id: its id.
-        key: under which it landed.
-    """
+    """The key under `prefix` (``archive`` or ``quarantine``): date of arrival, source_id and a safe name."""
     name = safe_name(key)
     # The reason for a quarantine lies beside the file under this name.
     return f"{kept_on(prefix, received_at[:10])}{source_id}/{'_' if name == _REASON else ''}{name}"

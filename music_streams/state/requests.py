@@ -80,15 +80,8 @@ class Forget:
 
 
 Request = Attempt | Rebuild | Forget
-_KINDS: dict[str, type[Attempt] | type[Rebuild] | type[Forget]] = {
-    "attempt": Attempt,
-    "rebuild": Rebuild,
-    "forget": Forget,
-}
-
-
-def _source_id(value: object) -> str:
-    return strict.text(value, _SOURCE_ID, f"{ID_DIGITS} hex digits")
+_KINDS: dict[str, type[Request]] = {"attempt": Attempt, "rebuild": Rebuild, "forget": Forget}
+_source_id = partial(strict.text, pattern=_SOURCE_ID, form=f"{ID_DIGITS} hex digits")
 
 
 def _action(value: object) -> Action:
@@ -153,9 +146,8 @@ def send(sqs: "SQSClient", queue_url: str, messages: Sequence[str]) -> None:
         QueueRefused: some were not taken; those before them were, and may be sent again without harm.
     """
     for start in range(0, len(messages), _MOST_AT_ONCE):
-        entries = [
-            {"Id": str(n), "MessageBody": body} for n, body in enumerate(messages[start : start + _MOST_AT_ONCE])
-        ]
+        bodies = messages[start : start + _MOST_AT_ONCE]
+        entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies)]
         refused = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed", [])  # type: ignore[arg-type]  # plain dicts
         if refused:
             raise QueueRefused(

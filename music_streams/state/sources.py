@@ -73,7 +73,7 @@ class Source(Place):
         return self.key.rsplit("/", 1)[-1]
 
     def kept_key(self, prefix: str) -> str:
-        """The key under `prefix` (``archive`` or ``quarantine``): arrival date, source_id and a safe name."""
+        """The key under which it is kept, as :func:`object_keys.kept_key` has it."""
         return object_keys.kept_key(prefix, self.received_at, self.source_id, self.key)
 
 

@@ -8,7 +8,8 @@ import json
 import sys
 
 from tests.compatibility.fixtures import path_of
-from tests.compatibility.stored import EVERYTHING, steady_clock
+from tests.compatibility.stored import EVERYTHING
+from tests.compatibility.stored.kinds import steady_clock
 from tests.compatibility.world import opened
 
 

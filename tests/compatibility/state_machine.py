@@ -4,14 +4,15 @@ Just enough of Amazon States Language for that: a step after the other, paths wi
 """
 
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
+from functools import cache, reduce
+from operator import getitem
 from typing import Any
 
 import yaml
-from samtranslator.yaml_helper import yaml_parse
 
-_ROOT = Path(__file__).parents[2]
+from tests.aws import TEMPLATE
+from tests.functions import ROOT
+
 STEPS = ("Claim sources", "Transform streams", "Load metrics", "Settle sources", "Archive sources", "Erase copies")
 
 
@@ -41,7 +42,7 @@ class Execution:
 
 def own_arguments(job: str) -> dict[str, str]:
     """The arguments that the template gives to all runs of a job and that are not for Glue; references by name."""
-    arguments = _template()["Resources"][job]["Properties"]["DefaultArguments"]
+    arguments = TEMPLATE["Resources"][job]["Properties"]["DefaultArguments"]
     # Those of our own are in snake_case; --conf, library-set and the like are Glue's.
     own = {name: value for name, value in arguments.items() if name.startswith("--") and "-" not in name[2:]}
     return {name: value["Ref"] for name, value in own.items() if isinstance(value, dict) and "Ref" in value}
@@ -49,14 +50,8 @@ def own_arguments(job: str) -> dict[str, str]:
 
 @cache
 def _states() -> dict[str, Any]:
-    states: dict[str, Any] = yaml.safe_load((_ROOT / "statemachine" / "process_streams.asl.yaml").read_text())["States"]
+    states: dict[str, Any] = yaml.safe_load((ROOT / "statemachine" / "process_streams.asl.yaml").read_text())["States"]
     return states
-
-
-@cache
-def _template() -> dict[str, Any]:
-    template: dict[str, Any] = yaml_parse((_ROOT / "template.yaml").read_text())
-    return template
 
 
 def _filled(template: dict[str, Any], state: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
@@ -71,8 +66,5 @@ def _filled(template: dict[str, Any], state: dict[str, Any], context: dict[str, 
 
 
 def _at(path: str, state: dict[str, Any], context: dict[str, Any]) -> Any:
-    root, *names = path.replace("$$", "context").replace("$", "state").split(".")
-    found: Any = {"context": context, "state": state}[root]
-    for name in names:
-        found = found[name]
-    return found
+    root, *names = path.split(".")
+    return reduce(getitem, names, {"$$": context, "$": state}[root])

@@ -12,7 +12,8 @@ import pytest
 
 from tests.compatibility import fixtures
 from tests.compatibility.shapes import codes, fields, without
-from tests.compatibility.stored import EVERYTHING, Stored, steady_clock
+from tests.compatibility.stored import EVERYTHING
+from tests.compatibility.stored.kinds import Stored, steady_clock
 from tests.compatibility.world import Document, World, opened
 
 BY_NAME = {kind.name: kind for kind in EVERYTHING}

@@ -4,24 +4,19 @@ Nothing here knows the product, so that a rename of its modules, classes and fie
 """
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from unittest.mock import patch
 
 import boto3
-from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
 from moto.s3.models import s3_backends
 
+from tests.aws import aws_in_process, create_buckets, create_table
+
 LANDING, LAKE, FILES, METRICS = "landing", "lake", "files", "metrics"
 REGION, ACCOUNT = "us-east-1", "123456789012"
-_ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
-_TABLES = {
-    FILES: (["source_id"], ("by-status", ["status", "updated_at"])),
-    METRICS: (["pk", "sk"], ("by-day", ["day", "pk"])),
-}
+_TABLES = {FILES: "FilesTable", METRICS: "MetricsTable"}  # of the template
 
 Document = dict[str, Any]
 
@@ -33,24 +28,9 @@ class World:
         self.s3: Any = boto3.client("s3")
         self.dynamodb: Any = boto3.resource("dynamodb").meta.client
         self._items: Any = boto3.client("dynamodb")
-        self._create()
-
-    def _create(self) -> None:
-        for bucket in (LANDING, LAKE):
-            self.s3.create_bucket(Bucket=bucket)
-        self.s3.put_bucket_versioning(Bucket=LANDING, VersioningConfiguration={"Status": "Enabled"})
-        for table, (keys, (index, index_keys)) in _TABLES.items():
-            self._items.create_table(
-                TableName=table,
-                BillingMode="PAY_PER_REQUEST",
-                AttributeDefinitions=[
-                    {"AttributeName": key, "AttributeType": "S"} for key in sorted({*keys, *index_keys})
-                ],
-                KeySchema=_key_schema(keys),
-                GlobalSecondaryIndexes=[
-                    {"IndexName": index, "KeySchema": _key_schema(index_keys), "Projection": {"ProjectionType": "ALL"}}
-                ],
-            )
+        create_buckets(self.s3, LANDING, LAKE)
+        for name, logical_id in _TABLES.items():
+            create_table(self._items, logical_id, name)
 
     def clear(self) -> None:
         """Empty buckets and tables: where moto keeps them, which takes a tenth of the time that new ones take."""
@@ -88,12 +68,5 @@ class World:
 @contextmanager
 def opened() -> Iterator[World]:
     """A world, as long as it is needed."""
-    with patch.dict(os.environ, _ENVIRONMENT):
-        for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
-            os.environ.pop(name, None)
-        with mock_aws():
-            yield World()
-
-
-def _key_schema(keys: list[str]) -> list[dict[str, str]]:
-    return [{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)]
+    with aws_in_process(REGION):
+        yield World()

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Literal
 
 from botocore.exceptions import ClientError
@@ -129,7 +130,6 @@ class Cloud:
     def __init__(
         self, programs: "Programs", lake: Any, watch: Callable[..., None], on_delete: Callable[..., None]
     ) -> None:
-        """`programs`: what the functions and jobs do; `watch` is told ledger writes, `on_delete` deleted objects."""
         self.now = datetime(2026, 11, 21, 21, tzinfo=UTC)
         self.s3 = MemoryS3({LANDING}, lambda: self.now, on_delete)
         self.dynamodb = MemoryDynamoDB({FILES: key_of("FilesTable"), METRICS: key_of("MetricsTable")}, watch)
@@ -160,7 +160,8 @@ class Cloud:
     def start(self, name: str, seconds: int, work: Work, ended: Callable[[Running], None]) -> Running:
         """Bring a program to its first call; `ended` is told when it is over, however that came."""
         process = Process(lambda: work(hands), lambda call: self.tell(f"    {name}: {call}"))
-        clients = (self.s3, self.dynamodb, self.step_functions, _Glue(self), _Topic(self), _EventBus(self), self.lake)
+        audience = _Audience(self)
+        clients = (self.s3, self.dynamodb, self.step_functions, _Glue(self), audience, audience, self.lake)
         hands = Hands(*map(process.client, clients))
         running = Running(name, process, self.now + timedelta(seconds=seconds), ended)
         self.running.append(running)
@@ -240,18 +241,8 @@ class Cloud:
         self.tell(f"  execution {execution.name[:6]}{execution.name[32:]} {status} {error}")
         execution.status = status
         execution.current = None
-        self.failure_events.append(
-            FailureEvent(
-                {
-                    "executionArn": execution.arn,
-                    "name": execution.name,
-                    "status": status,
-                    "input": execution.input,
-                    "error": error,
-                    "cause": cause,
-                }
-            )
-        )
+        known = {"executionArn": execution.arn, "name": execution.name, "input": execution.input}
+        self.failure_events.append(FailureEvent({**known, "status": status, "error": error, "cause": cause}))
 
     def repeat_step(self, execution: Execution) -> None:
         """The answer of the step's program is lost to Step Functions, which tries again; the first goes on, unheard."""
@@ -275,24 +266,18 @@ class Cloud:
         step = execution.step
         name = f"{step} {execution.name[:6]}{execution.name[32:]}"
         run_id = f"jr_{len(self.job_runs)}"
-        programs: dict[str, Work] = {
-            "claim": lambda hands: self._programs.claim(hands, execution),
-            "transform": lambda hands: self._programs.transform(hands, execution, run_id),
-            "load": lambda hands: self._programs.load(hands, execution),
-            "settle": lambda hands: self._programs.settle(hands, execution),
-            "archive": lambda hands: self._programs.archive(hands, execution),
-        }
+        about = (execution, run_id) if step == "transform" else (execution,)
+        ended = partial(self._step_ended, execution)
 
-        def ended(running: Running) -> None:
-            self._step_ended(execution, running)
+        def work(hands: Hands) -> Any:
+            return getattr(self._programs, step)(hands, *about)
 
         if step in _JOBS:
-            running = self.start(f"{name} {run_id}", JOB_SECONDS, programs[step], ended)
+            execution.current = self.start(f"{name} {run_id}", JOB_SECONDS, work, ended)
             arguments = {"--manifest": execution.manifest_uri, "--execution": execution.name}
-            self.job_runs.append(JobRun(run_id, _JOBS[step], arguments, running))
+            self.job_runs.append(JobRun(run_id, _JOBS[step], arguments, execution.current))
         else:
-            running = self.start(name, FUNCTION_SECONDS, programs[step], ended)
-        execution.current = running
+            execution.current = self.start(name, FUNCTION_SECONDS, work, ended)
 
     def _step_ended(self, execution: Execution, running: Running) -> None:
         error = running.process.error
@@ -305,7 +290,7 @@ class Cloud:
             if execution.step == "transform":
                 execution.transform_run = next(run.id for run in self.job_runs if run.running is running)
             self._enter(execution, running.process.result)
-        elif execution.tries_left and (execution.step in _JOBS or not isinstance(error, _NOT_RETRIED)):
+        elif execution.tries_left and (execution.step in _JOBS or not isinstance(error, MusicStreamsError)):
             execution.tries_left -= 1
             self._run_step(execution)
         else:
@@ -339,10 +324,6 @@ class Programs:
     record_failure: Callable[[Hands, dict[str, Any]], None]
 
 
-_NOT_RETRIED = (MusicStreamsError,)
-"""What the state machine does not try again where a function raised it."""
-
-
 @dataclass(frozen=True)
 class StepFunctions:
     cloud: Cloud
@@ -371,12 +352,9 @@ class _Glue:
 
     def paginate(self, *, JobName: str) -> Iterator[dict[str, Any]]:
         runs = [run for run in reversed(self.cloud.job_runs) if run.job == JobName]
-        yield {
-            "JobRuns": [
-                {"Id": run.id, "JobRunState": run.state, "Arguments": run.arguments, "StartedOn": datetime.now(UTC)}
-                for run in runs
-            ]
-        }
+        at = datetime.now(UTC)
+        told = [{"Id": run.id, "JobRunState": run.state, "Arguments": run.arguments, "StartedOn": at} for run in runs]
+        yield {"JobRuns": told}
         for run in runs:
             if run.state == "STOPPING":
                 self.cloud.kill(run.running)
@@ -389,17 +367,14 @@ class _Glue:
 
 
 @dataclass(frozen=True)
-class _Topic:
+class _Audience:
+    """The topic of alerts, and the event bus."""
+
     cloud: Cloud
 
     def publish(self, **_: Any) -> dict[str, Any]:
         self.cloud.alerts += 1
         return {}
-
-
-@dataclass(frozen=True)
-class _EventBus:
-    cloud: Cloud
 
     def put_events(self, *, Entries: list[dict[str, Any]]) -> dict[str, Any]:
         self.cloud.announced += [json.loads(entry["Detail"]) for entry in Entries]

@@ -26,6 +26,10 @@ class Version:
     def etag(self) -> str:
         return f'"{hashlib.md5(self.content or b"", usedforsecurity=False).hexdigest()}"'
 
+    @property
+    def listed(self) -> dict[str, Any]:
+        return {"Size": len(self.content or b""), "LastModified": self.modified, "ETag": self.etag}
+
 
 class StreamedBody(io.BytesIO):
     """What get_object answers."""
@@ -105,29 +109,12 @@ class MemoryS3:
 
     def list_objects_v2(self, *, Bucket: str, Prefix: str) -> dict[str, Any]:
         found = [(key, self._find(Bucket, key)) for key in self.keys(Bucket, Prefix)]
-        return {
-            "Contents": [
-                {
-                    "Key": key,
-                    "LastModified": version.modified,
-                    "ETag": version.etag,
-                    "Size": len(version.content or b""),
-                }
-                for key, version in found
-                if version
-            ]
-        }
+        return {"Contents": [{"Key": key, **version.listed} for key, version in found if version]}
 
     def list_object_versions(self, *, Bucket: str, Prefix: str) -> dict[str, Any]:
         return {
             "Versions": [
-                {
-                    "Key": key,
-                    "VersionId": version.version_id,
-                    "Size": len(version.content),
-                    "LastModified": version.modified,
-                    "IsLatest": version is versions[-1],
-                }
+                {"Key": key, "VersionId": version.version_id, "IsLatest": version is versions[-1], **version.listed}
                 for (bucket, key), versions in sorted(self._objects.items())
                 if bucket == Bucket and key.startswith(Prefix)
                 for version in versions

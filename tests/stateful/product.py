@@ -17,19 +17,8 @@ from music_streams.run.settle import Settlement
 from music_streams.state.ledger import Ledger
 from music_streams.state.run_files import RunFolder, read_claimed
 from music_streams.transform import job as transform_job
-from tests.stateful.cloud import (
-    FILES,
-    LAKE,
-    LANDING,
-    LEASE_SECONDS,
-    LOAD_JOB,
-    METRICS,
-    STATE_MACHINE_ARN,
-    TRANSFORM_JOB,
-    Execution,
-    Hands,
-    Programs,
-)
+from tests.stateful import cloud
+from tests.stateful.cloud import LAKE, LANDING, Execution, Hands, Programs
 from tests.stateful.files import Reference
 from tests.stateful.memory_lake import MemoryBatch, MemoryLake
 
@@ -41,12 +30,8 @@ def _never() -> bool:
     return False
 
 
-def _always() -> bool:
-    return True
-
-
 def _ledger(hands: Hands) -> Ledger:
-    return Ledger(FILES, hands.dynamodb)
+    return Ledger(cloud.FILES, hands.dynamodb)
 
 
 def _alerts(hands: Hands) -> Alerts:
@@ -58,24 +43,24 @@ def _quarantine(hands: Hands) -> Quarantine:
 
 
 def _job_runs(hands: Hands) -> JobRuns:
-    return JobRuns(hands.glue, (TRANSFORM_JOB, LOAD_JOB))
+    return JobRuns(hands.glue, (cloud.TRANSFORM_JOB, cloud.LOAD_JOB))
 
 
 def _validate(hands: Hands, bodies: list[str]) -> list[str]:
     """As functions/validate: what could not be taken goes back to the queue alone."""
     intake = Intake(
         s3=hands.s3,
-        executions=Executions(hands.step_functions, STATE_MACHINE_ARN),
+        executions=Executions(hands.step_functions, cloud.STATE_MACHINE_ARN),
         job_runs=_job_runs(hands),
         ledger=_ledger(hands),
         quarantine=_quarantine(hands),
         landing_bucket=LANDING,
         lake_bucket=LAKE,
-        timeout_seconds=LEASE_SECONDS,
-        lease_seconds=LEASE_SECONDS,
+        timeout_seconds=cloud.LEASE_SECONDS,
+        lease_seconds=cloud.LEASE_SECONDS,
         max_file_bytes=1_000,
     )
-    batch = intake.open_batch(lambda: float(LEASE_SECONDS))
+    batch = intake.open_batch(lambda: float(cloud.LEASE_SECONDS))
     refused = []
     for body in bodies:
         try:
@@ -94,7 +79,7 @@ def _claim(hands: Hands, execution: Execution) -> str:
 
 
 def _load(hands: Hands, execution: Execution) -> str:
-    load_job.run(hands.s3, hands.dynamodb, execution.manifest_uri, execution.transform_run, FILES, METRICS)
+    load_job.run(hands.s3, hands.dynamodb, execution.manifest_uri, execution.transform_run, cloud.FILES, cloud.METRICS)
     return "settle"
 
 
@@ -111,16 +96,11 @@ def _archive(hands: Hands, execution: Execution) -> str:
 
 def _record_failure(hands: Hands, detail: dict[str, Any]) -> None:
     path = FailurePath(hands.s3, _ledger(hands), _alerts(hands), _job_runs(hands), hands.step_functions)
-    path.record(detail, _always)
+    path.record(detail, lambda: True)
 
 
 def programs(reference_of: Callable[[str], Reference], *, track_metrics: bool) -> Programs:
-    """Every program of the pipeline.
-
-    Args:
-        reference_of: the reference data that an execution reads; the same for each of its tries.
-        track_metrics: whether TRACK items are published.
-    """
+    """Every program of the pipeline; an execution reads the reference data of `reference_of` in each of its tries."""
 
     def transform(hands: Hands, execution: Execution, run_id: str) -> str:
         folder = RunFolder.of_manifest(execution.manifest_uri)
@@ -131,16 +111,15 @@ def programs(reference_of: Callable[[str], Reference], *, track_metrics: bool) -
         }
         batch = MemoryBatch.read(contents, execution.name, reference_of(execution.name)) if contents else None
         task = transform_job.TransformRun(
-            folder=folder,
-            execution=execution.name,
-            run_id=run_id,
-            landing_bucket=LANDING,
-            max_rejected_ratio=MAX_REJECTED_RATIO,
-            max_days_per_file=1_000,
+            folder,
+            execution.name,
+            run_id,
+            LANDING,
+            MAX_REJECTED_RATIO,
+            1_000,
             publish_track_metrics=track_metrics,
         )
-        lake = MemoryLake(hands.lake, hands.s3)
-        transform_job.process(hands.s3, task, manifest, batch, lake)
+        transform_job.process(hands.s3, task, manifest, batch, MemoryLake(hands.lake, hands.s3))
         return "load"
 
     return Programs(_validate, _claim, transform, _load, _settle, _archive, _record_failure)

@@ -1,6 +1,6 @@
 """The services in memory answer what the pipeline asks as moto does."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,29 +24,12 @@ NOW = datetime(2026, 11, 21, 21, tzinfo=UTC)
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:process:batch-1"
 
 
-@pytest.fixture(scope="module")
-def _moto() -> Iterator[None]:
-    with aws_in_process():
-        yield
-
-
-@pytest.fixture
-def moto_s3(_moto):
-    s3 = clients.client("s3")
-    create_buckets(s3, LANDING, LAKE)
-    return s3
-
-
-@pytest.fixture
-def moto_dynamodb(_moto):
-    dynamodb = clients.dynamodb()
-    create_table(dynamodb, "FilesTable", FILES)
-    return dynamodb
-
-
-def test_buckets(moto_s3):
+def test_buckets():
     memory = MemoryS3({LANDING}, lambda: NOW)
-    assert life_of_objects(memory) == life_of_objects(moto_s3)
+    with aws_in_process():
+        s3 = clients.client("s3")
+        create_buckets(s3, LANDING, LAKE)
+        assert life_of_objects(memory) == life_of_objects(s3)
 
 
 def life_of_objects(s3: Any) -> list[Any]:
@@ -93,9 +76,12 @@ def life_of_objects(s3: Any) -> list[Any]:
     return told
 
 
-def test_the_ledgers_table(moto_dynamodb, monkeypatch):
+def test_the_ledgers_table(monkeypatch):
     memory = MemoryDynamoDB({FILES: key_of("FilesTable")})
-    assert life_of_entries(memory, monkeypatch) == life_of_entries(moto_dynamodb, monkeypatch)
+    with aws_in_process():
+        dynamodb = clients.dynamodb()
+        create_table(dynamodb, "FilesTable", FILES)
+        assert life_of_entries(memory, monkeypatch) == life_of_entries(dynamodb, monkeypatch)
 
 
 def life_of_entries(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:

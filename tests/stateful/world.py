@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from music_streams import clock
+from music_streams.aws.objects import Place
 from music_streams.ingest.s3_events import event_of
 from music_streams.reconcile.stalled import Repairs, StalledSource, Trouble, ask, days_known
 from music_streams.run.executions import Executions
@@ -116,11 +117,9 @@ class World:
             self.cloud.dynamodb.delete_item(TableName=METRICS, Key={"pk": item["pk"], "sk": item["sk"]})
 
     def run_all(self, *, newest_first: bool = False) -> None:
-        """Every message that may be received is, and every program runs to its end.
+        """Every message that may be received is, and every program runs to its end: in turns, step by step.
 
-        Args:
-            newest_first: what began last ends first, so that executions finish in the opposite order; else all take
-                turns, step by step.
+        With `newest_first` what began last ends first, so that executions finish in the opposite order.
         """
         cloud = self.cloud
         while cloud.running or cloud.visible():
@@ -132,8 +131,7 @@ class World:
     def come_to_rest(self, *, is_calm: bool) -> None:
         """No more faults: what is on its way arrives, and an operator redrives until nothing moves any more.
 
-        Args:
-            is_calm: whether there were no faults at all: then there must be nothing to redrive.
+        Where there were no faults at all (`is_calm`) there must be nothing to redrive.
         """
         cloud = self.cloud
         cloud.tell("all is quiet from now on")
@@ -201,11 +199,7 @@ class World:
 
     # ── what must hold ────────────────────────────────────────────────────────────────────────────────────────────
     def check(self) -> None:
-        """What holds at every moment.
-
-        Raises:
-            AssertionError: it does not.
-        """
+        """What holds at every moment."""
         assert not self._violations, self._violations
         entries = {entry.source.source_id: entry for entry in self.entries()}
         for source_id, arrival in self.arrivals.items():
@@ -214,8 +208,7 @@ class World:
             if entry and entry.status is Status.ARCHIVED and not arrival.is_deleted:
                 self._check_archived(entry, arrival)
             elif not arrival.is_deleted:
-                place = entry.place if entry else arrival.source
-                is_in_place = self.cloud.s3.content(**_lower(place.address)) == arrival.content
+                is_in_place = self._content(entry.place if entry else arrival.source) == arrival.content
                 # A published one may have been moved just before its mover died.
                 assert is_in_place or self._has_copy(source_id), f"{name} is lost"
 
@@ -224,7 +217,7 @@ class World:
         assert self.cloud.s3.content(LANDING, entry.archive_key) == arrival.content, f"{name} has no copy"
         if entry.source.kind is not Kind.STREAMS or entry.is_retracted:
             return
-        assert self.cloud.s3.content(**_lower(entry.source.address)) is None, f"{name} is archived and was not removed"
+        assert self._content(entry.source) is None, f"{name} is archived and was not removed"
         execution = entry.execution_arn.rsplit(":", 1)[-1]
         expected = self._accepted(entry, arrival)
         held = [row for row in self.tables.tables[LISTENS].rows if row.source_id == entry.source.source_id]
@@ -234,11 +227,7 @@ class World:
             assert fence["version"] >= self.tables.born[execution], f"{name} is archived, but {day} was not published"
 
     def check_at_rest(self) -> None:
-        """What holds when all has come to an end.
-
-        Raises:
-            AssertionError: it does not.
-        """
+        """What holds when all has come to an end."""
         entries = {entry.source.source_id: entry for entry in self.entries()}
         standing: list[Listen] = []
         for source_id, arrival in self.arrivals.items():
@@ -266,9 +255,7 @@ class World:
             assert (status, entry.reason) == (Status.FAILED, "object_gone"), f"{name} was deleted, and is {status}"
             return []
         if not entry.source.kind.is_reference:
-            assert self.cloud.s3.content(**_lower(entry.source.address)) is None, (
-                f"{name} is {status} and was not removed"
-            )
+            assert self._content(entry.source) is None, f"{name} is {status} and was not removed"
         if status is Status.RETRACTED:
             return []
         has_bad_key = entry.source.key.endswith(".txt")
@@ -292,15 +279,11 @@ class World:
         expected = fold(standing, track_metrics=self._track_metrics)
         found = {}
         for item in self.cloud.dynamodb.items(METRICS):
-            day = item.get("track_day") or item.get("day")
-            total, listeners = item["total_listening_time_ms"], item["unique_listeners"]
-            measures = {"listen_count": item["listen_count"], "unique_listeners": listeners}
-            hundredths = int(item["avg_listening_time_per_user_ms"] * 100)
+            names = ("listen_count", "unique_listeners", "total_listening_time_ms")
             found[item["pk"], item["sk"]] = {
-                "day": day,
-                **measures,
-                "total_listening_time_ms": total,
-                "avg_hundredths_ms": hundredths,
+                "day": item.get("track_day") or item.get("day"),
+                **{name: item[name] for name in names},
+                "avg_hundredths_ms": int(item["avg_listening_time_per_user_ms"] * 100),
             }
         assert found == expected, "the metrics are not those of the accepted files"
 
@@ -366,6 +349,9 @@ class World:
         if not self._has_copy(source_id, besides=key):
             self._violations.append(f"{key} was deleted without a copy")
 
+    def _content(self, place: Place) -> bytes | None:
+        return self.cloud.s3.content(place.bucket, place.key, place.version_id)
+
     def _has_copy(self, source_id: str, besides: str = "") -> bool:
         """Whether a whole copy of a source is kept, under another key than one."""
         kept = [each for place in ("archive/", "quarantine/") for each in self.cloud.s3.keys(LANDING, place)]
@@ -385,11 +371,3 @@ class World:
 
     def _name(self, source: Source) -> str:
         return f"{source.key.rsplit('/', 1)[-1]}@{source.version_id}"
-
-
-def _lower(address: dict[str, str]) -> dict[str, str]:
-    return {
-        "bucket": address["Bucket"],
-        "key": address["Key"],
-        "version_id": address.get("VersionId", ""),
-    }

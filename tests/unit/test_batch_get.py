@@ -2,6 +2,7 @@
 
 import random
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -33,18 +34,16 @@ class Busy:
 
 def get(busy: Busy, names: list[str] = NAMES[:3], **how: Any) -> list[str]:
     keys = [{"source_id": name} for name in names]
-    return [item["source_id"] for item in batch_get(busy, "files", keys, wait=busy.waits.append, **how)]
+    with patch("time.sleep", busy.waits.append):
+        return [item["source_id"] for item in batch_get(busy, "files", keys, **how)]
 
 
 def test_keys_are_read_a_hundred_at_once_without_a_wait():
+    assert get(Busy(), []) == []
     busy = Busy(100, 100, 100)
     assert get(busy, NAMES) == NAMES
     assert [len(request["Keys"]) for request in busy.requests] == [100, 100, 50]
     assert busy.waits == []
-
-
-def test_no_keys_are_no_request():
-    assert get(Busy(), []) == []
 
 
 @pytest.mark.parametrize("consistent", [True, False])
@@ -77,9 +76,9 @@ def test_a_table_that_reads_no_more_ends_in_an_error_that_says_what_to_do():
     assert len(busy.waits) == TRIES - 1
 
 
-def test_the_ledger_asks_a_busy_table_with_waits_and_not_for_ever(monkeypatch):
+def test_the_ledger_asks_a_busy_table_consistently_with_waits_and_not_for_ever():
     busy = Busy()
-    monkeypatch.setattr("time.sleep", busy.waits.append)
-    with pytest.raises(TableThrottled):
+    with patch("time.sleep", busy.waits.append), pytest.raises(TableThrottled):
         Ledger("files", busy).entries(NAMES[:3])
     assert len(busy.waits) == TRIES - 1
+    assert all(request["ConsistentRead"] for request in busy.requests)

@@ -3,6 +3,7 @@
 import traceback
 from decimal import Decimal
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -10,7 +11,6 @@ from music_streams.errors import ForgetFailed
 from music_streams.state.run_files import Manifest, RunFolder, write_claimed
 from music_streams.transform import job
 from music_streams.transform.masked_errors import discreet
-from music_streams.transform.ports import Leaving
 from music_streams.transform.spark import job as spark_job
 from tests.integration.transform.directory_s3 import DirectoryS3
 
@@ -24,16 +24,9 @@ def printed(error: BaseException) -> str:
 
 
 def test_the_job_fails_without_naming_the_user(tmp_path, monkeypatch):
-    class Refusing:
-        """A lake of which every statement fails, and says which it was."""
-
-        def __init__(self, *_: Any) -> None:
-            pass
-
-        def find(self, _: Leaving) -> None:
-            raise RuntimeError(CONFLICT)
-
-    monkeypatch.setattr(spark_job, "IcebergLake", Refusing)
+    lake = Mock()
+    lake.find.side_effect = RuntimeError(CONFLICT)  # every statement fails, and says which it was
+    monkeypatch.setattr(spark_job, "IcebergLake", lambda *_: lake)
     s3: Any = DirectoryS3(tmp_path)
     nobody: Any = None
     folder = RunFolder("lake", "forget")

@@ -6,29 +6,26 @@ from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 
 from music_streams import policy
 from music_streams.operate.health import Health, Waiting
 from music_streams.policy import Policy, parameter
 from music_streams.reconcile.waiting import taker
 from music_streams.stack import Stack
+from tests.aws import TEMPLATE
 from tests.template import of_type
 from tests.unit.policy_copies import PRODUCT, ROOT, copies, values
 
-TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
 VALUES = values()
 PARAMETERS = {parameter(name): value for name, value in VALUES.items() if parameter(name) in TEMPLATE["Parameters"]}
 SET_BY_DEPLOYMENTS = {field.name for field in fields(Policy)}
 
 
-def page(name: str) -> str:
-    """A page of the docs in one line."""
-    return " ".join((ROOT / name).read_text().split())
+def stack_with(outputs: dict[str, str]) -> Stack:
+    return Stack(outputs, boto3.Session("test", "test", region_name="eu-west-1"), "stack of a test")
 
 
 def test_every_value_says_why_it_is_what_it_is():
@@ -52,14 +49,12 @@ def test_a_stack_puts_out_what_its_deployment_has_set(name):
 
 def test_programs_read_the_value_of_the_stack():
     outputs = {parameter(name): str(number) for number, name in enumerate(sorted(SET_BY_DEPLOYMENTS), start=7)}
-    stack = Stack(outputs, boto3.Session(region_name="eu-west-1"), "stack of a test")
-    assert {parameter(name): str(value) for name, value in asdict(stack.policy).items()} == outputs
+    assert {parameter(name): str(value) for name, value in asdict(stack_with(outputs).policy).items()} == outputs
 
 
 def test_the_reconciler_has_the_values_of_the_stack_unless_it_is_given_others():
-    session = boto3.Session("test", "test", region_name="eu-west-1")
     outputs = {"LandingBucketName": "landing", "FilesTableName": "files", "StateMachineArn": "arn"}
-    stack = Stack({**outputs, "LatencySlaSeconds": "70", "StallSeconds": "400"}, session, "stack of a test")
+    stack = stack_with({**outputs, "LatencySlaSeconds": "70", "StallSeconds": "400"})
     assert (taker(stack).late_seconds, taker(stack).repairs.idle_seconds) == (70, 400)
     assert taker(stack, grace_seconds=0).repairs.idle_seconds == 0
 
@@ -74,8 +69,7 @@ def test_a_file_is_late_by_the_latency_sla_of_the_stack():
 
 
 def test_a_stack_of_an_earlier_version_has_the_defaults():
-    stack = Stack({"StallSeconds": "600"}, boto3.Session(region_name="eu-west-1"), "stack of a test")
-    assert stack.policy == Policy(stall_seconds=600)
+    assert stack_with({"StallSeconds": "600"}).policy == Policy(stall_seconds=600)
     assert {name.upper(): value for name, value in asdict(Policy()).items()}.items() <= VALUES.items()
 
 
@@ -167,7 +161,7 @@ SENTENCES = {
 
 @pytest.mark.parametrize(("name", "sentence"), [(name, each) for name, all_ in SENTENCES.items() for each in all_])
 def test_a_page_says_the_value(name, sentence):
-    assert sentence in page(name)
+    assert sentence in " ".join((ROOT / name).read_text().split())
 
 
 def test_deployers_read_the_defaults_of_parameters():

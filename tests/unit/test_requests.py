@@ -14,6 +14,9 @@ from music_streams.errors import BadEvent
 from music_streams.state.requests import Action, Attempt, Forget, Rebuild, parse, to_message
 
 STAMP = "2026-11-21T21:03:25.123Z"
+ATTEMPT: dict[str, Any] = {"request": "attempt", "source_id": "3f" * 16, "attempt": 1, "action": "redrive"}
+REBUILD: dict[str, Any] = {"request": "rebuild", "days": ["2024-06-25"], "requested_at": STAMP}
+FORGET: dict[str, Any] = {"request": "forget", "user_id": 7, "requested_at": STAMP}
 REQUESTS = st.one_of(
     st.builds(
         Attempt, st.text("0123456789abcdef", min_size=32, max_size=32), st.integers(1, 99), st.sampled_from(Action)
@@ -29,110 +32,59 @@ def test_a_request_is_read_as_it_was_written(request):
 
 
 def test_the_messages_are_those_of_the_design():
-    assert json.loads(to_message(Attempt("ab", 2, Action.RETRACT))) == {
-        "request": "attempt",
-        "source_id": "ab",
-        "attempt": 2,
-        "action": "retract",
-    }
-    assert json.loads(to_message(Rebuild(["2024-06-25"], STAMP))) == {
-        "request": "rebuild",
-        "days": ["2024-06-25"],
-        "requested_at": STAMP,
-    }
-    assert json.loads(to_message(Forget(7, STAMP))) == {"request": "forget", "user_id": 7, "requested_at": STAMP}
+    assert json.loads(to_message(Attempt("3f" * 16, 1, Action.REDRIVE))) == ATTEMPT
+    assert json.loads(to_message(Rebuild(["2024-06-25"], STAMP))) == REBUILD
+    assert json.loads(to_message(Forget(7, STAMP))) == FORGET
 
 
-@pytest.mark.parametrize("body", ["", "{", "5", "null", "[]", "{}", '{"detail-type": "Object Created"}', '["request"]'])
-def test_what_does_not_say_that_it_is_a_request_is_none(body):
+NO_REQUESTS = ["", "{", "5", "null", "[]", "{}", '{"detail-type": "Object Created"}', '["request"]']
+TAKEN_DIFFERENTLY_BY_READERS_OF_JSON = [
+    f'{{"request": "attempt", "request": "forget", "user_id": 7, "requested_at": "{STAMP}"}}',
+    f'{{"request": "forget", "user_id": 7, "user_id": 8, "requested_at": "{STAMP}"}}',
+    f'{{"request": "forget", "user_id": NaN, "requested_at": "{STAMP}"}}',
+    pytest.param('{"request":' + "[" * 100_000, id="nested too deeply"),
+]
+
+
+@pytest.mark.parametrize("body", [*NO_REQUESTS, *TAKEN_DIFFERENTLY_BY_READERS_OF_JSON])
+def test_what_does_not_say_beyond_doubt_that_it_is_a_request_is_none(body):
     assert parse(body) is None
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        {"request": "delete everything"},
-        {"request": None},
-        {"request": ["attempt"]},
-        {"request": "attempt"},
-    ],
-)
-def test_a_request_that_is_not_known_is_refused(content):
+@pytest.mark.parametrize("request_", ["delete everything", None, ["attempt"], "attempt"])
+def test_a_request_that_is_not_known_is_refused(request_):
     with pytest.raises(BadEvent, match="no request that is known"):
-        parse(json.dumps(content))
+        parse(json.dumps({"request": request_}))
 
 
-ATTEMPT: dict[str, Any] = {"request": "attempt", "source_id": "3f" * 16, "attempt": 1, "action": "redrive"}
-REBUILD: dict[str, Any] = {"request": "rebuild", "days": ["2024-06-25"], "requested_at": STAMP}
-FORGET: dict[str, Any] = {"request": "forget", "user_id": 7, "requested_at": STAMP}
+NO_USERS = ["1) OR (1=1) /*", "7", "(a+)+$", ".*", 0, -1, 2**63, 7.0, 1e300, True, None, [7], {"$gt": 0}, "4711471147"]
+NO_DAYS = ["2024-06-25' OR '1'='1", "2024-13-01", "2024-6-5", "\u0662024-06-25", "2024-06-25\n", 20240625, "4711-47-11"]
+NO_LISTS_OF_DAYS = ["2024-06-25", {"2024-06-25": 1}, [], ["2024-06-25"] * 1_001, ["2024-06-25", "2024-13-01"]]
+NO_STAMPS = [
+    *("yesterday", "2024-06-25", f"{STAMP}/../../x", f"{STAMP}\n", 5, None),
+    *("2026-11-21 21:03:25Z", "2026-11-21T21:03:25.Z", "2026-11-21T21:03:25.1234567Z", "2026-11-21T21:03:25"),
+    *("2026-02-30T21:03:25Z", "0001-01-01T00:00:00+23:59", "4711-47-11T47:11:47Z"),
+]
+NO_SOURCE_IDS = ["FENCE#2024-06-25", "3F" * 16, "3f" * 17, "3f" * 16 + "\n", "", 5, None, ["3f" * 16], "4711471147"]
+NO_ACTIONS = ["explode", "", 1, None, ["redrive"], {"redrive": 1}, "4711471147"]
 HOSTILE: list[tuple[dict[str, Any], str, Any]] = [
-    (FORGET, "user_id", value)
-    for value in ("1) OR (1=1) /*", "7", "(a+)+$", ".*", 0, -1, 2**63, 7.0, 1e300, True, None, [7], {"$gt": 0})
+    *((FORGET, "user_id", value) for value in NO_USERS),
+    *((REBUILD, "days", value) for value in [*([day] for day in NO_DAYS), *NO_LISTS_OF_DAYS]),
+    *((request, "requested_at", value) for request in (REBUILD, FORGET) for value in NO_STAMPS),
+    *((ATTEMPT, "source_id", value) for value in NO_SOURCE_IDS),
+    *((ATTEMPT, "attempt", value) for value in (0, -1, "1", 1.0, True, None, 1_000_001, 10**400)),
+    *((ATTEMPT, "action", value) for value in NO_ACTIONS),
 ]
-HOSTILE += [
-    (REBUILD, "days", value)
-    for value in (
-        ["2024-06-25' OR '1'='1"],
-        ["2024-13-01"],
-        ["2024-6-5"],
-        ["\u0662024-06-25"],
-        ["2024-06-25\n"],
-        [20240625],
-        "2024-06-25",
-        {"2024-06-25": 1},
-        [],
-        ["2024-06-25"] * 1_001,
-        ["2024-06-25", "2024-13-01"],
-    )
-]
-HOSTILE += [
-    (request, "requested_at", value)
-    for request in (REBUILD, FORGET)
-    for value in (
-        "yesterday",
-        "2024-06-25",
-        f"{STAMP}/../../x",
-        f"{STAMP}\n",
-        "2026-11-21 21:03:25Z",
-        "2026-11-21T21:03:25.Z",
-        "2026-11-21T21:03:25.1234567Z",
-        "2026-11-21T21:03:25",
-        "2026-02-30T21:03:25Z",
-        "0001-01-01T00:00:00+23:59",
-        5,
-        None,
-    )
-]
-HOSTILE += [
-    (ATTEMPT, "source_id", value)
-    for value in ("FENCE#2024-06-25", "3F" * 16, "3f" * 17, "3f" * 16 + "\n", "", 5, None, ["3f" * 16])
-]
-HOSTILE += [(ATTEMPT, "attempt", value) for value in (0, -1, "1", 1.0, True, None, 1_000_001, 10**400)]
-HOSTILE += [(ATTEMPT, "action", value) for value in ("explode", "", 1, None, ["redrive"], {"redrive": 1})]
 
 
 @pytest.mark.parametrize(("request_", "field", "value"), HOSTILE)
 def test_a_value_that_is_not_exactly_of_its_fields_form_is_refused_and_not_repeated(request_, field, value):
     with pytest.raises(BadEvent, match=f"{field} of {request_['request']} must be") as refusal:
         parse(json.dumps(request_ | {field: value}))
-    assert "OR" not in str(refusal.value)
     assert len(str(refusal.value)) < 300
-
-
-@pytest.mark.parametrize(
-    ("request_", "field", "value"),
-    [
-        (ATTEMPT, "source_id", "4711471147"),
-        (ATTEMPT, "action", "4711471147"),
-        (REBUILD, "days", ["4711-47-11"]),
-        (REBUILD, "requested_at", "4711-47-11T47:11:47Z"),
-        (FORGET, "user_id", "4711471147"),
-    ],
-)
-def test_a_refused_value_is_not_quoted_where_the_error_is_printed(request_, field, value):
-    with pytest.raises(BadEvent) as refusal:
-        parse(json.dumps(request_ | {field: value}))
-    assert "4711" not in "".join(traceback.format_exception(refusal.value))
+    printed = "".join(traceback.format_exception(refusal.value))
+    assert " OR " not in printed
+    assert "4711" not in printed
 
 
 @pytest.mark.parametrize(
@@ -156,10 +108,6 @@ def test_every_field_must_be_there_and_no_other(request_):
             parse(json.dumps({name: value for name, value in request_.items() if name != field}))
     with pytest.raises(BadEvent, match="has exactly the fields"):
         parse(json.dumps(request_ | {"more": 1}))
-
-
-def test_what_is_nested_too_deeply_to_be_read_is_no_request():
-    assert parse('{"request":' + "[" * 100_000) is None
 
 
 VALUES = st.recursive(
@@ -203,15 +151,3 @@ def test_requests_are_told_apart_by_when_they_were_made():
     assert earlier.batch_id != later.batch_id
     assert earlier.batch_id == Rebuild(["2024-06-25"], STAMP).batch_id
     assert Forget(7, STAMP).batch_id != Forget(8, STAMP).batch_id
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        '{"request": "attempt", "request": "forget", "user_id": 7, "requested_at": "2026-11-21T21:03:25.123Z"}',
-        '{"request": "forget", "user_id": 7, "user_id": 8, "requested_at": "2026-11-21T21:03:25.123Z"}',
-        '{"request": "forget", "user_id": NaN, "requested_at": "2026-11-21T21:03:25.123Z"}',
-    ],
-)
-def test_what_readers_of_json_take_differently_is_no_request(body):
-    assert parse(body) is None

@@ -16,16 +16,7 @@ def source(size, *, name="a.csv", kind="streams", treatment=""):
 
 @pytest.mark.parametrize(
     ("sizes", "expected"),
-    [
-        ([], 2),
-        ([1_000], 2),
-        ([64 * MIB], 2),
-        ([256 * MIB], 3),
-        ([64 * MIB] * 4, 3),
-        ([GIB], 5),
-        ([4 * GIB], 9),
-        ([100 * GIB], 10),  # the most
-    ],
+    [([], 2), ([64 * MIB], 2), ([256 * MIB], 3), ([64 * MIB] * 4, 3), ([GIB], 5), ([4 * GIB], 9), ([100 * GIB], 10)],
 )
 def test_workers_grow_with_the_bytes(sizes, expected):
     assert workers_for(Manifest("batch", [source(size) for size in sizes]), BOUNDS) == expected
@@ -41,12 +32,9 @@ def test_what_works_on_history_may_have_all_workers(given):
     assert workers_for(Manifest("batch", [], **given), BOUNDS) == 10
 
 
-def test_large_days_ask_for_more_at_least():
-    assert workers_for(Manifest("batch", [source(1)]), Bounds(least=5, most=10)) == 5
-
-
-def test_the_most_goes_before_the_least():
-    assert workers_for(Manifest("batch", [source(1)]), Bounds(least=5, most=3)) == 3
+@pytest.mark.parametrize(("most", "expected"), [(10, 5), (3, 3)])
+def test_a_small_run_has_the_least_unless_the_most_is_less(most, expected):
+    assert workers_for(Manifest("batch", [source(1)]), Bounds(least=5, most=most)) == expected
 
 
 def test_gzip_is_larger_than_it_looks():

@@ -15,10 +15,6 @@ class Context:
         return self._left.pop(0)
 
 
-def never() -> bool:
-    return False
-
-
 def test_all_is_done_where_there_is_time():
     done: list[int] = []
     assert work_off(range(3 * SLICE + 1), done.append, lambda: True) == 0
@@ -28,7 +24,7 @@ def test_all_is_done_where_there_is_time():
 @pytest.mark.parametrize(("count", "left"), [(0, 0), (1, 0), (SLICE, 0), (SLICE + 1, 1), (10_000, 10_000 - SLICE)])
 def test_without_time_one_slice_is_done_so_that_repeats_come_to_an_end(count, left):
     done: list[int] = []
-    assert work_off(range(count), done.append, never) == left
+    assert work_off(range(count), done.append, lambda: False) == left
     assert sorted(done) == list(range(count - left))
 
 

@@ -1,0 +1,128 @@
+"""What validate stores and reads: messages, manifests and what leads a run on to the attempt before."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from music_streams.ingest.batches import Batches, Taken
+from music_streams.ingest.intake import Intake
+from music_streams.ingest.s3_events import event_of, source_of
+from music_streams.run.claim import claim_sources
+from music_streams.state.removed_rows import Removals, Removed
+from music_streams.state.requests import Action, Attempt, Forget, Rebuild, parse, to_message
+from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, read_claimed, read_manifest
+from music_streams.state.sources import Treatment, batch_id_of
+from music_streams.validation.verdicts import Judgement
+from tests.compatibility.stored.kinds import Stored, in_s3, of_run
+from tests.compatibility.stored.moves import TO_ARCHIVED, TO_FAILED, TO_REJECTED, bring, ledger_of, without_copies
+from tests.compatibility.stored.run import BATCH, DAY, EXECUTION, EXECUTIONS, NEXT_DAY
+from tests.compatibility.stored.sources import ARRIVED, HEADER, OTHERS, PACKED, PLAYS, SONGS, in_order, listed
+from tests.compatibility.world import LAKE, LANDING, World
+
+REBUILD = Rebuild([DAY, NEXT_DAY], ARRIVED)
+FORGET = Forget(7, ARRIVED)
+
+
+def _make_valid(world: World, *taken: Taken) -> None:
+    with without_copies():
+        Batches(world.s3, ledger_of(world), LAKE).make_valid(list(taken))
+
+
+def _arrived(world: World) -> None:
+    """Validate takes three new files."""
+    packed = {PLAYS: False, PACKED: True, SONGS: False}
+    judged = {source: Judgement(None, header=HEADER, is_gzip=is_gzip) for source, is_gzip in packed.items()}
+    _make_valid(world, *(Taken(bring(world, source), judgement=judgement) for source, judgement in judged.items()))
+
+
+def _renewed(world: World) -> None:
+    """Validate takes files again, each with another treatment, as operators have asked."""
+    judged = Judgement(None, header=HEADER)
+    _make_valid(
+        world,
+        Taken(bring(world, OTHERS[0], *TO_REJECTED), Treatment.ACCEPT_BAD_ROWS, judged),
+        Taken(bring(world, OTHERS[1], *TO_REJECTED), Treatment.ACCEPT_MANY_DAYS, judged),
+        Taken(bring(world, OTHERS[2], *TO_ARCHIVED), Treatment.RETRACT),
+        Taken(bring(world, OTHERS[3], *TO_FAILED), Treatment.PUT_ASIDE),
+    )
+
+
+def _order(request: Rebuild | Forget) -> Callable[[World], None]:
+    """Validate takes a request for a run without sources."""
+
+    def take(world: World) -> None:
+        unused: Any = None
+        intake = Intake(world.s3, unused, unused, unused, unused, LANDING, LAKE, 300.0, 300.0, 1_000)
+        intake.open_batch(lambda: 300.0).take(to_message(request))
+
+    return take
+
+
+def _claim(world: World) -> None:
+    """An execution claims the new files."""
+    _arrived(world)
+    uri = RunFolder(LAKE, _NEW.batch_id).manifest_uri
+    claim_sources(world.s3, ledger_of(world), uri, f"{EXECUTIONS}:{_NEW.batch_id}-1", lambda: True)
+
+
+def _removed_before(s3: Any, key: str) -> object:
+    """What the execution that is followed has removed."""
+    Removals(s3, LAKE).note(f"{BATCH}-1", "note", {PLAYS.source_id: {DAY}}, None)
+    return Removals(s3, LAKE).of(key.split("/")[3])
+
+
+def _manifest_of(s3: Any, folder: RunFolder) -> object:
+    manifest = read_manifest(s3, folder)
+    return manifest, *_ids(manifest.streams, manifest.retracted, manifest.put_aside)
+
+
+def _ids(*parts: Iterable[ManifestSource]) -> list[list[str]]:
+    return [sorted(each.source_id for each in part) for part in parts]
+
+
+def _manifest(name: str, act: Callable[[World], None], means: object, older: dict[str, object] | None = None) -> Stored:
+    return in_s3(f"runs/{name}", act, "/manifest.json", of_run(_manifest_of), means, older)
+
+
+def _message(name: str, request: Attempt | Rebuild | Forget) -> Stored:
+    return Stored(
+        f"messages/{name}",
+        lambda _: dict(json.loads(to_message(request))),
+        lambda _, document: parse(json.dumps(document)),
+        request,
+    )
+
+
+_STREAMS = in_order(listed(PLAYS), listed(PACKED, ".csv.gz"))
+_NEW = Manifest(batch_id_of(source.source_id for source in (PLAYS, PACKED, SONGS)), in_order(*_STREAMS, listed(SONGS)))
+_NEW_MEANS = (_NEW, *_ids(_STREAMS, [], []))
+_ABSENT = ("content.sources.*.treatment", "content.days", "content.forget")
+_TREATMENTS = (Treatment.ACCEPT_BAD_ROWS, Treatment.ACCEPT_MANY_DAYS, Treatment.RETRACT, Treatment.PUT_ASIDE)
+_LISTED = [listed(source, treatment=treatment) for source, treatment in zip(OTHERS, _TREATMENTS, strict=True)]
+_TREATED = Manifest(batch_id_of(source.source_id for source in OTHERS), in_order(*_LISTED))
+_TREATED_MEANS = (_TREATED, *_ids(_LISTED[:2], _LISTED[2:3], _LISTED[3:]))
+_UNTREATED = replace(_TREATED, sources=[replace(each, treatment="") for each in _TREATED.sources])
+_UNTREATED_MEANS = (_UNTREATED, *_ids(_LISTED, [], []))
+_REBUILT = (Manifest(REBUILD.batch_id, [], [DAY, NEXT_DAY]), *_ids([], [], []))
+_FORGOTTEN = (Manifest(FORGET.batch_id, [], [], [7]), *_ids([], [], []))
+_read_claimed = of_run(lambda s3, folder: read_claimed(s3, folder, f"{folder.batch_id}-1"))
+_REMOVED = Removed({PLAYS.source_id: {DAY}})
+INTAKE = [
+    _manifest("manifest", _arrived, _NEW_MEANS, dict.fromkeys(_ABSENT, _NEW_MEANS)),
+    _manifest("manifest-of-treatments", _renewed, _TREATED_MEANS, {_ABSENT[0]: _UNTREATED_MEANS}),
+    _manifest("manifest-of-rebuild", _order(REBUILD), _REBUILT),
+    _manifest("manifest-of-forget", _order(FORGET), _FORGOTTEN),
+    in_s3("runs/claimed", _claim, "-1.json", _read_claimed, _NEW, dict.fromkeys(_ABSENT, _NEW)),
+    in_s3("runs/removal-of-attempt-before", _renewed, f"/after-{EXECUTION}.json", _removed_before, _REMOVED),
+    *(_message(f"attempt-{action.value.replace('_', '-')}", Attempt(PLAYS.source_id, 2, action)) for action in Action),
+    _message("rebuild", REBUILD),
+    _message("forget", FORGET),
+    Stored(
+        "messages/event",
+        lambda _: dict(json.loads(event_of(PACKED))),
+        lambda _, document: source_of(json.dumps(document), LANDING),
+        PACKED,
+        {"detail.object.size": replace(PACKED, size=0)},
+    ),
+]

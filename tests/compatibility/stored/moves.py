@@ -1,0 +1,71 @@
+"""What stands before a stage does its work: sources that the ledger itself has moved on, and files of a run."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from music_streams.aws import objects
+from music_streams.state import run_files
+from music_streams.state.ledger import Entry, Ledger
+from music_streams.state.run_files import LoadReport, Manifest
+from music_streams.state.sources import Source, Treatment
+from tests.compatibility.stored.run import BAD, BATCH, EXECUTION, EXECUTIONS, FOLDER, GOOD, RUN, SETTLED
+from tests.compatibility.stored.sources import PACKED, PLAYS, in_order, listed
+from tests.compatibility.world import FILES, World
+
+Move = Callable[[Ledger, Entry], object]
+MOVES: dict[str, Move] = {
+    "validate": lambda ledger, entry: ledger.validate(entry, BATCH),
+    "run": lambda ledger, entry: ledger.run(entry, f"{EXECUTIONS}:{entry.batch_id}-{entry.attempt}"),
+    "publish": lambda ledger, entry: ledger.publish(entry, GOOD, 1_234),
+    "archive": lambda ledger, entry: ledger.archive(entry, entry.source.kept_key("archive")),
+    "fail": lambda ledger, entry: ledger.fail(entry, entry.execution_arn, "FAILED: States.TaskFailed: no memory"),
+    "refuse": lambda ledger, entry: ledger.quarantine(entry, "too_large", entry.source.kept_key("quarantine")),
+    "reject": lambda ledger, entry: ledger.quarantine(
+        entry, "too_many_bad_rows", entry.source.kept_key("quarantine"), BAD, 1_234
+    ),
+    "retract": lambda ledger, entry: ledger.retract(entry),
+}
+TO_ARCHIVED = ("validate", "run", "publish", "archive")
+TO_FAILED = ("validate", "run", "fail")
+TO_REJECTED = ("validate", "run", "reject")
+
+
+def ledger_of(world: World) -> Ledger:
+    return Ledger(FILES, world.dynamodb)
+
+
+def bring(world: World, source: Source, *moves: str | Treatment) -> Entry:
+    """A source that was received, moved on by the ledger itself: by MOVES, and renewed with a treatment."""
+    ledger = ledger_of(world)
+    entry = ledger.receive(source, 300)
+    for move in moves:
+        assert entry is not None
+        if isinstance(move, Treatment):
+            moved: object = ledger.renew(entry, BATCH, entry.attempt + 1, move)
+        else:
+            moved = MOVES[move](ledger, entry)
+        assert moved is not False
+        entry = ledger.entry(source.source_id)
+    assert entry is not None
+    return entry
+
+
+def before_settling(world: World) -> None:
+    """Both jobs have run: one file is to be published, one is to be quarantined."""
+    manifest = Manifest(BATCH, in_order(listed(PLAYS), listed(PACKED, ".csv.gz")))
+    for source in (PLAYS, PACKED):
+        bring(world, source, "validate", "run")
+    run_files.write_manifest(world.s3, FOLDER, manifest)
+    run_files.write_claimed(world.s3, FOLDER, EXECUTION, manifest)
+    run_files.write_result(world.s3, FOLDER, RUN, SETTLED)
+    run_files.write_load_report(world.s3, FOLDER, RUN, LoadReport(40, 2))
+
+
+@contextmanager
+def without_copies() -> Iterator[None]:
+    """Files are not copied: what is stored of them is the point."""
+    nothing: Any = dict.fromkeys(("copy", "keep_copy", "move", "stored"), lambda *_: None)
+    with patch.multiple(objects, **nothing):
+        yield

@@ -1,0 +1,119 @@
+"""What the transform and an erasure store of a run; only Spark's Parquet files are not here."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+from unittest.mock import MagicMock
+
+from music_streams.forget.progress import Deleted, Erased, read_erased, write_erased
+from music_streams.state.removed_rows import Removals, Removed
+from music_streams.state.run_files import Manifest, SourceOutcome, Summary, read_result
+from music_streams.state.sources import Source, Treatment
+from music_streams.transform import job
+from music_streams.transform.job import TransformRun
+from music_streams.transform.ports import LISTENS
+from music_streams.transform.spark.reference_data import ReferenceData, _Kept
+from tests.compatibility.stored.kinds import Stored, in_s3, of_run
+from tests.compatibility.stored.run import BATCH, DAY, EXECUTION, FOLDER, NEXT_DAY, RUN, TRACK
+from tests.compatibility.stored.sources import OTHERS, PACKED, PLAYS, in_order, listed
+from tests.compatibility.world import LAKE, LANDING, World
+from tests.stateful.files import Listen, Rejected
+from tests.stateful.memory_lake import MemoryBatch, MemoryLake, Tables
+
+SECOND = f"{BATCH}-2"
+_JUDGED = in_order(
+    *map(listed, [PLAYS, *OTHERS[:3]]),
+    listed(OTHERS[3], treatment=Treatment.PUT_ASIDE),
+    listed(PACKED, treatment=Treatment.RETRACT),
+)
+
+
+def _listen(source: Source, day: str, execution: str = SECOND) -> Listen:
+    return Listen(7, TRACK, f"{day} 10:00:00", 1_000, ("pop",), "FR", source.source_id, execution, 1)
+
+
+def _transform(world: World) -> None:
+    """Transform sources so that it gives every verdict that it can give."""
+    rows: list[Listen | Rejected] = [
+        *(_listen(PLAYS, day) for day in (DAY, NEXT_DAY)),
+        Rejected("x,y,z", "unknown_track", PLAYS.source_id, SECOND),
+        _listen(OTHERS[0], DAY),
+        Rejected("x,y,z", "bad_user_id", OTHERS[0].source_id, SECOND),
+        *(_listen(OTHERS[1], f"2024-01-0{n}") for n in (1, 2, 3)),
+    ]
+    tables = Tables()
+    tables.uuid = "lake-1"
+    older = [_listen(PACKED, "2024-06-01", EXECUTION), _listen(PLAYS, DAY, EXECUTION)]
+    tables.append(LISTENS, older, EXECUTION, object())
+    task = TransformRun(FOLDER, SECOND, RUN, LANDING, Decimal("0.4"), 2, publish_track_metrics=True)
+    batch = MemoryBatch(rows, broken={OTHERS[2].source_id})
+    job.process(world.s3, task, Manifest(BATCH, _JUDGED), batch, MemoryLake(tables, world.s3))
+
+
+_OUTCOMES = {
+    PLAYS: SourceOutcome(3, 2, {"unknown_track": 1}, [DAY, NEXT_DAY]),
+    OTHERS[0]: SourceOutcome(2, 0, {"bad_user_id": 1}, [], "too_many_bad_rows"),
+    OTHERS[1]: SourceOutcome(3, 0, {}, [], "too_many_days"),
+    OTHERS[2]: SourceOutcome(0, 0, {}, [], "not_csv"),
+    OTHERS[3]: SourceOutcome(0, 0, {}, [], "too_many_attempts"),
+    PACKED: SourceOutcome(0, 0, {}, ["2024-06-01"]),
+}
+
+
+def _result(outcomes: dict[Source, SourceOutcome]) -> Summary:
+    by_id = {source.source_id: outcome for source, outcome in outcomes.items()}
+    return Summary(BATCH, SECOND, 3, "lake-1", ["2024-06-01", DAY, NEXT_DAY], f"metrics/{RUN}", by_id)
+
+
+def _removal(name: str, tracks: str | None) -> Stored:
+    days = {PLAYS.source_id: {DAY, NEXT_DAY}, PACKED.source_id: set[str]()}
+    return in_s3(
+        f"runs/{name}",
+        lambda world: Removals(world.s3, LAKE).note(EXECUTION, f"{RUN}-0", days, tracks),
+        f"/notes/{RUN}-0.json",
+        lambda s3, _: Removals(s3, LAKE).of(EXECUTION),
+        Removed(days, [tracks] if tracks else []),
+    )
+
+
+def _pinned(world: World) -> None:
+    """A run reads reference data that was parsed before: it remembers which that was."""
+    data = ReferenceData(MagicMock(), world.s3, LANDING, set, FOLDER, EXECUTION, RUN)
+    data._remember(f"reference/{_NOTHING_IN_FORCE}.json", _Kept("reference/abc/jr_1", 1_719_388_805_000))
+    data.read()
+
+
+def _reference_of(s3: Any, _: str) -> object:
+    """What a repeat of the run, or another run, reads: version, and where the songs and users lie."""
+    spark = MagicMock()
+    reference = ReferenceData(spark, s3, LANDING, set, FOLDER, EXECUTION, "another run").read()
+    return reference.version, [call.args[0] for call in spark.read.schema.return_value.parquet.call_args_list]
+
+
+def _erase(world: World) -> None:
+    write_erased(world.s3, FOLDER, _ERASED)
+
+
+_NOTHING_IN_FORCE = "e3b0c44298fc1c149afbf4c8996fb924"
+_PINNED = (1_719_388_805_000, [f"s3://{LAKE}/reference/abc/jr_1/{kind}" for kind in ("songs", "users")])
+_DOOMED = {OTHERS[0].source_id: Deleted(OTHERS[0].uri, "its gzip stream is damaged")}
+_ERASED = Erased({PLAYS.source_id, OTHERS[0].source_id}, _DOOMED, {OTHERS[1].source_id}, {OTHERS[2].source_id})
+_WITHOUT_VERDICTS = {source: replace(outcome, verdict=None) for source, outcome in _OUTCOMES.items()}
+_OLDER_RESULTS: dict[str, object] = {
+    "content.forgotten": _result(_OUTCOMES),
+    "content.sources.*.verdict": _result(_WITHOUT_VERDICTS),
+}
+_OLDER_ERASED: dict[str, object] = {
+    "content.deleted": replace(_ERASED, doomed={}),
+    "content.slow": replace(_ERASED, slow=set()),
+    "content.failed": replace(_ERASED, failed=set()),
+}
+_read_result = of_run(lambda s3, folder: read_result(s3, folder, RUN))
+TRANSFORM = [
+    in_s3("runs/result", _transform, f"{RUN}/summary.json", _read_result, _result(_OUTCOMES), _OLDER_RESULTS),
+    _removal("removal", None),
+    _removal("removal-with-tracks", f"s3://{LAKE}/tracks"),
+    in_s3("runs/reference", _pinned, f"/reference-{EXECUTION}.json", _reference_of, _PINNED),
+    in_s3("runs/parsed-reference", _pinned, f"{_NOTHING_IN_FORCE}.json", _reference_of, _PINNED),
+    in_s3("runs/erased", _erase, "/erased.json", of_run(read_erased), _ERASED, _OLDER_ERASED),
+]
