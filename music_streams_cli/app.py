@@ -4,10 +4,7 @@ from importlib import import_module
 from typing import Any
 
 import typer
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-)
+from botocore.exceptions import BotoCoreError, ClientError
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 

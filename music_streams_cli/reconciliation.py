@@ -150,12 +150,7 @@ def _table(files: list[FileFinding]) -> RenderableType:
     table = output.table("file", "state", "why", "source_id", elastic="why")
     for file in files:
         style = _STYLES.get(file.state, "bold red")
-        table.add_row(
-            _short(file.name),
-            output.styled((file.state.value, style)),
-            file.why,
-            file.source_id[:8],
-        )
+        table.add_row(_short(file.name), output.styled((file.state.value, style)), file.why, file.source_id[:8])
     return table
 
 

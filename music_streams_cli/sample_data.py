@@ -80,10 +80,7 @@ _ZONES = (
 )
 _ADJECTIVES = ("Amber", "Borrowed", "Crooked", "Électrique", "Hollow", "Midnight", "Paper", "Ünquiet", "Velvet")
 _NOUNS = ("Arcade", "Coast", "Engine", "Garden", "Harbour", "Lantern", "Orchard", "Señal", "Static", "星空")
-_TITLES = (
-    *("{} {}",) * 8,
-    *("{}, {}", 'The "{}" {}', "{} {} (Live, 1998)", '"{}, {}"', "{}\n{}"),
-)
+_TITLES = (*("{} {}",) * 8, *("{}, {}", 'The "{}" {}', "{} {} (Live, 1998)", '"{}, {}"', "{}\n{}"))
 _ARTISTS = (
     *("Marisol Quay", "The Tin Foxes", "Łucja Brzoza", "Kofi Tide", "Ångström Choir", "Baker, Finch & Sons"),
     *('Johnny "Two Hats" Vale', "鈴木はな", "Zoë Quill", "Los Faroles", "DJ Ostrich", "Нина Заря"),
@@ -171,10 +168,7 @@ def streams(
 
 def broken(day: date) -> dict[str, bytes]:
     """Files that are refused as a whole, by their verdict."""
-    return {
-        "missing_columns": f"user_id,listen_time\n1,{day} 12:00:00\n".encode(),
-        "empty_file": b"",
-    }
+    return {"missing_columns": f"user_id,listen_time\n1,{day} 12:00:00\n".encode(), "empty_file": b""}
 
 
 _T = TypeVar("_T")

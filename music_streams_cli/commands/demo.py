@@ -40,10 +40,7 @@ def files() -> dict[str, bytes]:
     "music-streams up && music-streams demo",
     "make demo     does the same in a cloud of its own",
 )
-def demo(
-    timeout: options.Timeout = policy.DEMO_WAIT_SECONDS,
-    stack_name: options.StackName = None,
-) -> None:
+def demo(timeout: options.Timeout = policy.DEMO_WAIT_SECONDS, stack_name: options.StackName = None) -> None:
     """Send sample files through the running pipeline and show what comes out.
 
     Exit code 0: every good file was published and archived, the broken one is in quarantine.

@@ -34,8 +34,7 @@ _SHOWN = 20  # files
 )
 @operating()
 def forget(
-    how: How,
-    user: Annotated[str, typer.Argument(metavar="USER", help="The user_id.", show_default=False)],
+    how: How, user: Annotated[str, typer.Argument(metavar="USER", help="The user_id.", show_default=False)]
 ) -> None:
     """Erase a user's events from the lake and from the kept files, and recompute their days.
 

@@ -112,10 +112,7 @@ def day(
 
 @metrics.command("genres", epilog=options.examples("music-streams metrics genres --day 2024-06-25"))
 def genres(
-    which: Day = None,
-    as_json: options.Json = False,
-    as_csv: Csv = False,
-    stack_name: options.StackName = None,
+    which: Day = None, as_json: options.Json = False, as_csv: Csv = False, stack_name: options.StackName = None
 ) -> None:
     """All genres of a day."""
     stack = find_stack(stack_name)

@@ -46,8 +46,7 @@ def put(
         ),
     ] = None,
     reference: Annotated[
-        Reference | None,
-        typer.Option(help="These are reference data: every later run reads them.", show_default=False),
+        Reference | None, typer.Option(help="These are reference data: every later run reads them.", show_default=False)
     ] = None,
     wait: options.Wait = True,
     timeout: options.Timeout = policy.COMMAND_WAIT_SECONDS,

@@ -28,11 +28,7 @@ quarantine = group(
 
 
 @command("list", "Files, verdicts, what to do.", "music-streams quarantine list --limit 100", within=quarantine)
-def list_(
-    limit: options.FilesListed = 20,
-    as_json: options.Json = False,
-    stack_name: options.StackName = None,
-) -> None:
+def list_(limit: options.FilesListed = 20, as_json: options.Json = False, stack_name: options.StackName = None) -> None:
     """List the files in quarantine, the last put aside first: verdict, what was wrong, what to do."""
     stack = find_stack(stack_name)
     found = list(islice(stack.ledger.with_status(Status.QUARANTINED), limit + 1))

@@ -48,8 +48,7 @@ def sample(
     there = [name for name in made if (directory / name).exists()]
     if there and not force:
         raise BadUsage(
-            f"{directory / there[0]} is there already",
-            next_steps=["choose another folder, or overwrite with --force"],
+            f"{directory / there[0]} is there already", next_steps=["choose another folder, or overwrite with --force"]
         )
     try:
         directory.mkdir(parents=True, exist_ok=True)

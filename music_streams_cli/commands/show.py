@@ -210,8 +210,7 @@ def _show_execution(console: output.Screen, execution: Execution) -> None:
 def _show_result(console: output.Screen, told: Story) -> None:
     if told.summary and told.summary.version:
         output.show(
-            console,
-            *_heading("Lake", f"version {told.summary.version} of table listens ({told.summary.lake_uuid})"),
+            console, *_heading("Lake", f"version {told.summary.version} of table listens ({told.summary.lake_uuid})")
         )
     elif told.entry.published_at and not told.summary:
         output.show(console, *_heading("Lake", "the run's summary has expired"))

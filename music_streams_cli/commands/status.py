@@ -100,8 +100,7 @@ def _moment(text: str) -> str:
         moment = clock.parse(text)
     except (ValueError, OverflowError):
         raise BadUsage(
-            f"--since {text} is neither a span nor a moment",
-            next_steps=["write 30m, 2h, 7d or 2024-06-25T12:00:00Z"],
+            f"--since {text} is neither a span nor a moment", next_steps=["write 30m, 2h, 7d or 2024-06-25T12:00:00Z"]
         ) from None
     return clock.stamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 

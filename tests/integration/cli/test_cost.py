@@ -22,11 +22,7 @@ def run(monkeypatch):
 
 @pytest.mark.parametrize(
     "command",
-    [
-        "cost",
-        "cost --files-per-day 10000 --rows-per-file 100 --window 300",
-        "cost --files-per-day 100000 --window 1",
-    ],
+    ["cost", "cost --files-per-day 10000 --rows-per-file 100 --window 300", "cost --files-per-day 100000 --window 1"],
 )
 def test_a_month_of_both_designs(run, golden, command):
     ended = run(*command.split())

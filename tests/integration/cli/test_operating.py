@@ -138,13 +138,7 @@ def test_what_it_would_do_is_told_and_nothing_is_sent(operate, pipeline, golden,
 
 @pytest.mark.parametrize(
     "command",
-    [
-        "redrive --idle 0",
-        "replay",
-        "retract plain.csv --yes",
-        "rebuild --from 2024-06-24",
-        "forget 4711 --yes",
-    ],
+    ["redrive --idle 0", "replay", "retract plain.csv --yes", "rebuild --from 2024-06-24", "forget 4711 --yes"],
 )
 def test_what_it_did_is_told(operate, golden, command):
     ended = operate(*command.split())
