@@ -92,12 +92,8 @@ class Maintenance(Operation):
         shown = output.table(*_COLUMNS, right=_COLUMNS[1:])
         for each in tables:
             shown.add_row(*_cells(each))
-        left = [
-            f"left until next time, because a run was changing them: {what} of {each.table}"
-            for each in tables
-            for what in each.left
-        ]
-        return [shown, *left]
+        left = [f"{what} of {each.table}" for each in tables for what in each.left]
+        return [shown, *(f"left until next time, because a run was changing them: {what}" for what in left)]
 
     def result_as_json(self) -> dict[str, Any]:
         """The run and the tables."""

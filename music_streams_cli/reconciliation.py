@@ -86,8 +86,7 @@ class Reconciliation(Operation):
                     next_steps=["music-streams reconcile --dry-run     what is left"],
                 )
             if now - told >= output.PROGRESS_SECONDS:
-                text = f"{now - began:6.1f} s  {display.plural(len(waiting), 'repair')} under way"
-                output.show(progress, text)
+                output.show(progress, f"{now - began:6.1f} s  {display.plural(len(waiting), 'repair')} under way")
                 told = now
             time.sleep(_POLL_SECONDS)
         before = self.before.findings

@@ -25,17 +25,9 @@ _FIRST, _LAST = date(1969, 12, 31), date(9998, 12, 31)
     "music-streams report 2024-06-25 --output reports/2024-06-25.html",
 )
 def report(
-    day: Annotated[str, typer.Argument(metavar="DAY", help="The UTC day, YYYY-MM-DD, or: latest.", show_default=False)],
+    day: Annotated[str, options.argument("DAY", "The UTC day, YYYY-MM-DD, or: latest.")],
     place: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Else music-streams-DAY.html here.",
-            dir_okay=False,
-            show_default=False,
-        ),
+        Path | None, options.unset("FILE", "Else music-streams-DAY.html here.", "--output", "-o", dir_okay=False)
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     stack_name: options.StackName = None,

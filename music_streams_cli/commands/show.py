@@ -1,9 +1,7 @@
 """`music-streams show`: all about one file, or about a batch."""
 
-from datetime import datetime
 from typing import Annotated
 
-import typer
 from rich.console import RenderableType
 from rich.table import Table
 
@@ -38,11 +36,7 @@ _TREATMENTS = {
 def show(
     source: Annotated[
         str,
-        typer.Argument(
-            metavar="SOURCE",
-            help="A file's name, key or source_id (or its beginning), a batch_id or an execution.",
-            show_default=False,
-        ),
+        options.argument("SOURCE", "A file's name, key or source_id (or its beginning), a batch_id or an execution."),
     ],
     as_json: options.Json = False,
     stack_name: options.StackName = None,
@@ -55,20 +49,15 @@ def show(
     entries = search.find_entries(stack, source)
     if not entries:
         raise search.unknown(stack, source)
-    if _is_batch(entries, source):
+    if len(entries) > 1 and all(entry.batch_id and entry.batch_id in source for entry in entries):  # it names a batch
         _tell_batch(stack, entries, as_json=as_json)
+        return
+    told = file_report.tell(stack, entries[0])
+    if as_json:
+        output.show_json(told.as_json())
     else:
-        told = file_report.tell(stack, entries[0])
-        if as_json:
-            output.show_json(told.as_json())
-            return
         _show_file(output.stdout(), told)
         _show_others(output.stdout(), entries[1:])
-
-
-def _is_batch(entries: list[Entry], source: str) -> bool:
-    """Whether it was a batch that was asked for."""
-    return len(entries) > 1 and all(entry.batch_id and entry.batch_id in source for entry in entries)
 
 
 def _tell_batch(stack: Stack, entries: list[Entry], *, as_json: bool) -> None:
@@ -241,5 +230,4 @@ def _heading(name: str, words: str = "") -> list[RenderableType]:
 
 
 def _at(stamp: str) -> str:
-    moment: datetime = clock.parse(stamp)
-    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return clock.parse(stamp).strftime("%Y-%m-%d %H:%M:%S UTC")
