@@ -4,6 +4,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from botocore.exceptions import ClientError
 from rich.console import RenderableType
 
 from music_streams import display
@@ -49,10 +50,9 @@ class Maintenance(Operation):
         Raises:
             CommandError: one runs already.
         """
-        glue = self.stack.client("glue")
         try:
-            self._run_id = glue.start_job_run(JobName=self._job)["JobRunId"]
-        except glue.exceptions.ClientError as error:
+            self._run_id = self.stack.client("glue").start_job_run(JobName=self._job)["JobRunId"]
+        except ClientError as error:
             if error_code(error) != "ConcurrentRunsExceededException":
                 raise
             raise CommandError(

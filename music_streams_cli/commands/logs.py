@@ -117,10 +117,9 @@ class About:
 def _record(text: str) -> dict[str, Any]:
     """A structured line; {} where it is none."""
     try:
-        record = json.loads(text) if text.startswith("{") else {}
+        return dict(json.loads(text)) if text.startswith("{") else {}
     except ValueError:
         return {}
-    return record if isinstance(record, dict) else {}
 
 
 def _print(console: output.Screen, line: str) -> None:

@@ -1,6 +1,7 @@
 """`music-streams report`: one day as a page to read, print or send."""
 
 import webbrowser
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -56,13 +57,10 @@ def report(
 
 
 def _parsed(text: str) -> date:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = None
-    if day is None or not _FIRST <= day <= _LAST:
-        raise BadUsage(
-            f"{text} is no day from {_FIRST} to {_LAST}",
-            next_steps=["music-streams report 2024-06-25", "music-streams report latest"],
-        )
-    return day
+    with suppress(ValueError):
+        if _FIRST <= (day := date.fromisoformat(text)) <= _LAST:
+            return day
+    raise BadUsage(
+        f"{text} is no day from {_FIRST} to {_LAST}",
+        next_steps=["music-streams report 2024-06-25", "music-streams report latest"],
+    )

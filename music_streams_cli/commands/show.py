@@ -67,12 +67,8 @@ def _tell_batch(stack: Stack, entries: list[Entry], *, as_json: bool) -> None:
         output.show_json({**batch, **told.run_as_json()})
         return
     console = output.stdout()
-    output.show(
-        console,
-        output.styled((f"batch {told.entry.batch_id}", "bold"), f"  {display.plural(len(entries), 'file')}"),
-        "",
-    )
-    output.show(console, _batch_table(entries))
+    title = output.styled((f"batch {told.entry.batch_id}", "bold"), f"  {display.plural(len(entries), 'file')}")
+    output.show(console, title, "", _batch_table(entries))
     if whole := sum(entry.cost_micro_usd for entry in entries):
         output.show(console, f"  cost  {display.dollars(whole)} by AWS's prices")
     if told.execution:
@@ -85,14 +81,9 @@ def _batch_table(entries: list[Entry]) -> Table:
     columns = ("  file", "state", "rows", "rejected", "source_id")
     table = output.table(*columns, right=("rows", "rejected"), elastic="  file")
     for entry in entries:
-        has_rows = bool(entry.rows_read)
-        table.add_row(
-            f"  {output.name(entry.source.name)}",
-            journey.state(entry.status, entry.reason),
-            f"{entry.rows_read:,}" if has_rows else "",
-            f"{sum(entry.rejected.values()):,}" if has_rows else "",
-            entry.source.source_id[:8],
-        )
+        name, state = f"  {output.name(entry.source.name)}", journey.state(entry.status, entry.reason)
+        counts = (f"{entry.rows_read:,}", f"{sum(entry.rejected.values()):,}") if entry.rows_read else ("", "")
+        table.add_row(name, state, *counts, entry.source.source_id[:8])
     return table
 
 
@@ -119,11 +110,8 @@ def _show_file(console: output.Screen, told: Story) -> None:
     )
     _show_moves(console, entry)
     if told.reason:
-        output.show(
-            console,
-            *_heading("Why it is in quarantine"),
-            output.facts([(k, str(told.reason[k])) for k in ("verdict", "detail", "what_to_do")]),
-        )
+        reason = output.facts((name, str(told.reason[name])) for name in ("verdict", "detail", "what_to_do"))
+        output.show(console, *_heading("Why it is in quarantine"), reason)
     if told.execution:
         _show_execution(console, told.execution)
     elif entry.execution_arn:
@@ -206,12 +194,9 @@ def _show_result(console: output.Screen, told: Story) -> None:
     if told.touched:
         output.show(console, output.styled(("Items", "bold"), " in MetricsTable"))
     for each in told.touched[:_DAYS_SHOWN]:
+        items = f"{display.plural(each.items, 'item')} at version {each.version}"
         later = "" if each.from_this_run else "; a later run has the day"
-        output.show(
-            console,
-            f"  {each.day}: {display.plural(each.items, 'item')} at version {each.version}, "
-            f"{each.from_this_run} as this file's run wrote them{later}",
-        )
+        output.show(console, f"  {each.day}: {items}, {each.from_this_run} as this file's run wrote them{later}")
     if len(told.touched) > _DAYS_SHOWN:
         output.show(console, f"  and {len(told.touched) - _DAYS_SHOWN} more days")
 

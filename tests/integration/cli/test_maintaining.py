@@ -23,9 +23,6 @@ TABLES = [
 class Glue:
     """One job, whose runs go through some states, the last for good."""
 
-    class exceptions:  # noqa: N801 - as clients of boto3 have it
-        ClientError = ClientError
-
     def __init__(self, *states: str, error: str = "", refused: str = "") -> None:
         self._states = list(states)
         self._error = error
