@@ -4,10 +4,7 @@ from importlib import import_module
 from typing import Any
 
 import typer
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-)
+from botocore.exceptions import BotoCoreError, ClientError
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
@@ -37,8 +34,7 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except CommandError as error:
-            output.report(error)
-            raise typer.Exit(error.exit_code) from error
+            raise _ended(error) from error
         except ClientError as error:
             raise _ended(_explained(error)) from error
         except BotoCoreError as error:

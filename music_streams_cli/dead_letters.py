@@ -53,9 +53,8 @@ class DeadLetter:
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
-        can_go_back = self.payload != ""
         told = {"queue": self.queue, "about": self.about, "received": self.received, "sent_at": self.sent_at}
-        return {**told, "can_go_back": can_go_back}
+        return {**told, "can_go_back": self.payload != ""}
 
 
 @contextmanager

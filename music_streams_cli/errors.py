@@ -1,17 +1,8 @@
-"""What the commands say when they cannot do what was asked, one tree.
-
-::
-
-CommandError             what was wrong, what to do next, the exit code
-├── BadData         1    files were quarantined or failed
-├── BadUsage        2    the command was called with something that cannot be
-├── NoCloud         3    no pipeline, no access, no answer
-└── TimedOut        4    it did not come to its end in time
-"""
+"""What the commands say when they cannot do what was asked: each kind of error has an exit code."""
 
 
 class CommandError(Exception):
-    """The root of the tree.
+    """What was wrong, and what to do next.
 
     Attributes:
         details: further lines about it: where, which.
@@ -27,9 +18,7 @@ class CommandError(Exception):
 
 
 class BadData(CommandError):
-    """Files were quarantined or failed."""
-
-    exit_code = 1
+    """Files were quarantined or failed: exit code 1."""
 
 
 class BadUsage(CommandError):

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,21 +103,22 @@ def follow(
     Raises:
         TimedOut: some do not by then.
     """
-    deadline = time.monotonic() + timeout_seconds
+    changes = _changes(ledger, journeys, timeout_seconds, goal)
     if console.is_terminal and not console.quiet:
         with Live(_table(journeys), console=console, refresh_per_second=4, transient=True) as live:
-            _poll(ledger, journeys, goal, deadline, lambda _: live.update(_table(journeys)))
+            for _ in changes:
+                live.update(_table(journeys))
     else:
-        _poll(ledger, journeys, goal, deadline, _Lines(console, journeys).tell)
+        lines = _Lines(console, journeys)
+        for changed in changes:
+            lines.tell(changed)
 
 
-def _poll(
-    ledger: Ledger,
-    journeys: list[Journey],
-    goal: frozenset[Status],
-    deadline: float,
-    show: Callable[[list[Journey]], None],
-) -> None:
+def _changes(
+    ledger: Ledger, journeys: list[Journey], timeout_seconds: float, goal: frozenset[Status]
+) -> Iterator[list[Journey]]:
+    """The files that have moved on, asked for again and again."""
+    deadline = time.monotonic() + timeout_seconds
     while waiting := [journey for journey in journeys if not journey.has_come_to(goal)]:
         if time.monotonic() > deadline:
             raise TimedOut(
@@ -132,7 +133,7 @@ def _poll(
             before, journey.entry = journey.entry, entries.get(journey.source_id, journey.entry)
             if journey.entry and _stand(before) != _stand(journey.entry):
                 changed.append(journey)
-        show(changed)
+        yield changed
         time.sleep(max(_POLL_SECONDS, len(waiting) / _ENTRIES_A_SECOND))
 
 

@@ -4,6 +4,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from botocore.exceptions import ClientError
 from rich.console import RenderableType
 
 from music_streams import display
@@ -49,10 +50,9 @@ class Maintenance(Operation):
         Raises:
             CommandError: one runs already.
         """
-        glue = self.stack.client("glue")
         try:
-            self._run_id = glue.start_job_run(JobName=self._job)["JobRunId"]
-        except glue.exceptions.ClientError as error:
+            self._run_id = self.stack.client("glue").start_job_run(JobName=self._job)["JobRunId"]
+        except ClientError as error:
             if error_code(error) != "ConcurrentRunsExceededException":
                 raise
             raise CommandError(
@@ -92,12 +92,8 @@ class Maintenance(Operation):
         shown = output.table(*_COLUMNS, right=_COLUMNS[1:])
         for each in tables:
             shown.add_row(*_cells(each))
-        left = [
-            f"left until next time, because a run was changing them: {what} of {each.table}"
-            for each in tables
-            for what in each.left
-        ]
-        return [shown, *left]
+        left = [f"{what} of {each.table}" for each in tables for what in each.left]
+        return [shown, *(f"left until next time, because a run was changing them: {what}" for what in left)]
 
     def result_as_json(self) -> dict[str, Any]:
         """The run and the tables."""

@@ -1,7 +1,7 @@
 """Operations on files: one message a file, and the ledger tells when each has come to its end."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -51,11 +51,6 @@ class Move:
     attempt: int
 
     @property
-    def name(self) -> str:
-        """The last segment of its key."""
-        return self.source.name
-
-    @property
     def state(self) -> str:
         """Where it stands."""
         return self.entry.status if self.entry else journey.LANDED
@@ -97,6 +92,14 @@ class Left:
             "why": self.why,
             "is_trouble": self.is_trouble,
         }
+
+
+def divided(
+    entries: Iterable[Entry], why_not: Callable[[Entry], Left | None], move: Callable[[Entry], Move]
+) -> tuple[list[Move], list[Left]]:
+    """The moves of the entries that can be moved, and the others with the reason why not."""
+    found = [(entry, why_not(entry)) for entry in entries]
+    return [move(entry) for entry, reason in found if not reason], [reason for _, reason in found if reason]
 
 
 def with_objects(stack: Stack, entries: Sequence[Entry]) -> tuple[list[Entry], list[Left]]:
@@ -156,7 +159,7 @@ class Moves(Operation):
         requests.send(self.stack.client("sqs"), queue_url, [move.message for move in self.moves])
         at = datetime.now(UTC)
         self._journeys = [
-            Journey(move.source.source_id, move.name, at, move.entry, move.attempt) for move in self.moves
+            Journey(move.source.source_id, move.source.name, at, move.entry, move.attempt) for move in self.moves
         ]
 
     def follow(self, progress: output.Screen, timeout_seconds: float) -> None:
@@ -203,7 +206,7 @@ class Moves(Operation):
         table = output.table("file", "state", "why", "source_id", elastic="why")
         for move in self.moves:
             why = f"{move.why}: {move.detail}" if move.detail else move.why
-            table.add_row(output.name(move.name), journey.state(move.state), why, move.source.source_id[:8])
+            table.add_row(output.name(move.source.name), journey.state(move.state), why, move.source.source_id[:8])
         return table
 
     def _groups(self) -> Table:
@@ -212,7 +215,7 @@ class Moves(Operation):
             groups[move.why].append(move)
         table = output.table("files", "why", "such as", right=("files",), elastic="such as", breaking="why")
         for why, moves in groups.items():
-            names = ", ".join(output.name(move.name) for move in moves[:_NAMES_SHOWN])
+            names = ", ".join(output.name(move.source.name) for move in moves[:_NAMES_SHOWN])
             more = ", …" if len(moves) > _NAMES_SHOWN else ""
             table.add_row(f"{len(moves):,}", why, names + more)
         return table

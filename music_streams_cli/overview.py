@@ -78,19 +78,9 @@ def read(stack: Stack, choice: Choice) -> Overview:
 
 
 def _line(entry: Entry) -> FileLine:
-    return FileLine(
-        entry.source.source_id,
-        entry.source.name,
-        entry.source.key,
-        entry.status,
-        entry.reason,
-        entry.rows_read,
-        entry.rows_accepted,
-        sum(entry.rejected.values()),
-        entry.batch_id,
-        entry.source.received_at,
-        files.ended_at(entry),
-    )
+    source, rows = entry.source, (entry.rows_read, entry.rows_accepted, sum(entry.rejected.values()))
+    names, state = (source.source_id, source.name, source.key), (entry.status, entry.reason)
+    return FileLine(*names, *state, *rows, entry.batch_id, source.received_at, files.ended_at(entry))
 
 
 def _landed_line(source: Source) -> FileLine:

@@ -86,8 +86,7 @@ class Reconciliation(Operation):
                     next_steps=["music-streams reconcile --dry-run     what is left"],
                 )
             if now - told >= output.PROGRESS_SECONDS:
-                text = f"{now - began:6.1f} s  {display.plural(len(waiting), 'repair')} under way"
-                output.show(progress, text)
+                output.show(progress, f"{now - began:6.1f} s  {display.plural(len(waiting), 'repair')} under way")
                 told = now
             time.sleep(_POLL_SECONDS)
         before = self.before.findings
@@ -150,12 +149,7 @@ def _table(files: list[FileFinding]) -> RenderableType:
     table = output.table("file", "state", "why", "source_id", elastic="why")
     for file in files:
         style = _STYLES.get(file.state, "bold red")
-        table.add_row(
-            _short(file.name),
-            output.styled((file.state.value, style)),
-            file.why,
-            file.source_id[:8],
-        )
+        table.add_row(_short(file.name), output.styled((file.state.value, style)), file.why, file.source_id[:8])
     return table
 
 

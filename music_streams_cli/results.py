@@ -1,5 +1,8 @@
 """How files ended, as every command that waits for them says it."""
 
+from collections import Counter
+from collections.abc import Iterable
+
 from rich.console import RenderableType
 
 from music_streams.operate import next_steps
@@ -23,6 +26,14 @@ def numbers(entry: Entry) -> list[str]:
     """Rows read, accepted and rejected; blank where they were not counted."""
     found = (entry.rows_read, entry.rows_accepted, sum(entry.rejected.values()))
     return [f"{number:,}" if has_rows(entry) else "" for number in found]
+
+
+def rejected(entries: Iterable[Entry]) -> Counter[str]:
+    """Rejected rows of all the files by reason."""
+    counts = Counter[str]()
+    for entry in entries:
+        counts.update(entry.rejected)
+    return counts
 
 
 def trouble(stack: Stack, entry: Entry) -> list[RenderableType]:

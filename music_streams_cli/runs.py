@@ -88,9 +88,7 @@ class Runs(Operation):
                     next_steps=[f"aws stepfunctions describe-execution --execution-arn {self._arn(waiting[0])}"],
                 )
             found = {batch_id: self.stack.executions.status(self._arn(batch_id)) for batch_id in waiting}
-            if any(self._statuses[batch_id] != status for batch_id, status in found.items()) or (
-                now - told >= output.PROGRESS_SECONDS
-            ):
+            if found.items() - self._statuses.items() or now - told >= output.PROGRESS_SECONDS:
                 self._statuses |= found
                 output.show(progress, f"{now - began:6.1f} s  {self._summary}")
                 told = now
@@ -99,8 +97,8 @@ class Runs(Operation):
     def result(self) -> list[RenderableType]:
         """The days that were recomputed, and why runs failed."""
         summaries = self._summaries
-        days = sorted({day for summary in summaries for day in summary.days})
-        words: list[RenderableType] = [self._summary, f"days recomputed: {display.days(days) or 'none'}"]
+        days = display.days(_days(summaries)) or "none"
+        words: list[RenderableType] = [self._summary, f"days recomputed: {days}"]
         words += self.closing(summaries)
         for batch_id in self._failed:
             error = display.shortened(history.error_of(self.stack, self._arn(batch_id)), _ERROR_CHARACTERS)
@@ -114,13 +112,9 @@ class Runs(Operation):
 
     def result_as_json(self) -> dict[str, Any]:
         """The executions and the days."""
-        return {
-            "executions": [
-                {"arn": self._arn(batch_id), "status": status} for batch_id, status in self._statuses.items()
-            ],
-            "days": sorted({day for summary in self._summaries for day in summary.days}),
-            **self.outcome(self._summaries),
-        }
+        summaries = self._summaries
+        executions = [{"arn": self._arn(batch_id), "status": status} for batch_id, status in self._statuses.items()]
+        return {"executions": executions, "days": _days(summaries), **self.outcome(summaries)}
 
     @property
     def has_trouble(self) -> bool:
@@ -139,9 +133,7 @@ class Runs(Operation):
     @property
     def _summary(self) -> str:
         states = Counter(status or _ASKED for status in self._statuses.values())
-        return f"{display.plural(len(self._statuses), 'run')}: " + ", ".join(
-            f"{n} {name}" for name, n in states.items()
-        )
+        return f"{display.plural(len(self._statuses), 'run')}: {', '.join(f'{n} {name}' for name, n in states.items())}"
 
     def _arn(self, batch_id: str) -> str:
         return self.stack.executions.arn(batch_id, 1)
@@ -150,6 +142,10 @@ class Runs(Operation):
         if self.stack.is_local:
             return f"music-streams logs --batch {batch_id}"
         return f"aws stepfunctions get-execution-history --execution-arn {self._arn(batch_id)}"
+
+
+def _days(summaries: list[Summary]) -> list[str]:
+    return sorted({day for summary in summaries for day in summary.days})
 
 
 def _is_over(status: str) -> bool:

@@ -24,49 +24,36 @@ SONG_COLUMNS = (
     *("liveness", "valence", "tempo", "time_signature", "track_genre"),
 )
 
+
+def _each(row: str, *values: str) -> tuple[str, ...]:
+    """The row with each of the values in the place of its `?`."""
+    return tuple(row.replace("?", value) for value in values)
+
+
 # A row with a defect, by the reason that the contract gives it; {user}, {track} and {time} stand for good values.
 DEFECTS = {
     "malformed_row": (
-        "{user},{track}",
-        "{user},{track},{time},surplus",
-        '{user},"{track},{time}',
-        '{user},"{track}"!,{time}',
+        *("{user},{track}", "{user},{track},{time},surplus", '{user},"{track},{time}', '{user},"{track}"!,{time}'),
         '{user},{track[0]}"{track},{time}',
     ),
     "missing_user_id": (",{track},{time}", '"",{track},{time}'),
-    "bad_user_id": (
-        "0,{track},{time}",
-        "-{user},{track},{time}",
-        " {user},{track},{time}",
-        "{user}.0,{track},{time}",
-        "anonymous,{track},{time}",
-        "٣{user},{track},{time}",
-        "9223372036854775808,{track},{time}",
-        "00000000000000000001,{track},{time}",
+    "bad_user_id": _each(
+        "?,{track},{time}",
+        *("0", "-{user}", " {user}", "{user}.0", "anonymous", "٣{user}"),
+        *("9223372036854775808", "00000000000000000001"),
     ),
     "missing_track_id": ("{user},,{time}", '{user},"",{time}'),
-    "bad_track_id": (
-        "{user},{track}0,{time}",
-        "{user}, {track},{time}",
-        "{user},spotify:{track},{time}",
-        "{user},0123456789-abcdefghijk,{time}",
-        "{user},0123456789éabcdefghijk,{time}",
+    "bad_track_id": _each(
+        "{user},?,{time}",
+        *("{track}0", " {track}", "spotify:{track}", "0123456789-abcdefghijk", "0123456789éabcdefghijk"),
     ),
     "missing_listen_time": ("{user},{track},", '{user},{track},""'),
-    "bad_listen_time": (
-        "{user},{track},2023-02-29 12:00:00",
-        "{user},{track},2024-06-25 24:00:00",
-        "{user},{track},2024-06-25 12:60:00",
-        "{user},{track},2024-06-25 12:00:60",
-        "{user},{track},1969-12-31 12:00:00",
-        "{user},{track},2024-06-25 12:00:00.",
-        "{user},{track},2024-06-25 12:00:00.1234567890",
-        "{user},{track},2024-06-25 12:00:00+18:01",
-        "{user},{track},2024-06-25 12:00:00 Z",
-        "{user},{track},2024-06-25t12:00:00z",
-        "{user},{track},2024-06-25 12:00",
-        "{user},{track},25.06.2024 12:00:00",
-        "{user},{track}, {time}",
+    "bad_listen_time": _each(
+        "{user},{track},?",
+        *("2023-02-29 12:00:00", "2024-06-25 24:00:00", "2024-06-25 12:60:00", "2024-06-25 12:00:60"),
+        *("1969-12-31 12:00:00", "2024-06-25 12:00:00.", "2024-06-25 12:00:00.1234567890"),
+        *("2024-06-25 12:00:00+18:01", "2024-06-25 12:00:00 Z", "2024-06-25t12:00:00z", "2024-06-25 12:00"),
+        *("25.06.2024 12:00:00", " {time}"),
     ),
     "future_listen_time": ("{user},{track},2996-02-29 12:00:00", "{user},{track},9999-12-31T23:59:59.999999999-18:00"),
 }
@@ -80,10 +67,7 @@ _ZONES = (
 )
 _ADJECTIVES = ("Amber", "Borrowed", "Crooked", "Électrique", "Hollow", "Midnight", "Paper", "Ünquiet", "Velvet")
 _NOUNS = ("Arcade", "Coast", "Engine", "Garden", "Harbour", "Lantern", "Orchard", "Señal", "Static", "星空")
-_TITLES = (
-    *("{} {}",) * 8,
-    *("{}, {}", 'The "{}" {}', "{} {} (Live, 1998)", '"{}, {}"', "{}\n{}"),
-)
+_TITLES = (*("{} {}",) * 8, *("{}, {}", 'The "{}" {}', "{} {} (Live, 1998)", '"{}, {}"', "{}\n{}"))
 _ARTISTS = (
     *("Marisol Quay", "The Tin Foxes", "Łucja Brzoza", "Kofi Tide", "Ångström Choir", "Baker, Finch & Sons"),
     *('Johnny "Two Hats" Vale', "鈴木はな", "Zoë Quill", "Los Faroles", "DJ Ostrich", "Нина Заря"),
@@ -92,15 +76,9 @@ _GENRES = (
     *("acoustic", "afrobeat", "ambient", "bossa-nova", "chanson", "drum-and-bass", "folk", "forró"),
     *("hip-hop", "indie-pop", "j-pop", "jazz", "metal", "r-n-b", "techno", "world-music"),
 )
-_INVALID_SONGS: tuple[dict[str, str], ...] = (
-    {"duration_ms": ""},
-    {"duration_ms": "0"},
-    {"duration_ms": "-180000"},
-    {"duration_ms": "180000.0"},
-    {"duration_ms": "2147483648"},
-    {"track_genre": ""},
-    {"track_id": ""},
-    {"track_id": "too-short"},
+_INVALID_SONGS = (
+    *({"duration_ms": duration} for duration in ("", "0", "-180000", "180000.0", "2147483648")),
+    *({"track_genre": ""}, {"track_id": ""}, {"track_id": "too-short"}),
 )
 _NAMES = ("Ada", "Björn", "Chidi", "Dolores", "Éloïse", "Farid", "Grace", "Hana", "Íñigo", "Jun")
 _SURNAMES = ("Abara", "Brandt", "Castaño", "Dubois", "Eriksen", "Fischer", "Gupta", "Høgh", "O'Neill", "Park, Jr.")
@@ -171,10 +149,7 @@ def streams(
 
 def broken(day: date) -> dict[str, bytes]:
     """Files that are refused as a whole, by their verdict."""
-    return {
-        "missing_columns": f"user_id,listen_time\n1,{day} 12:00:00\n".encode(),
-        "empty_file": b"",
-    }
+    return {"missing_columns": f"user_id,listen_time\n1,{day} 12:00:00\n".encode(), "empty_file": b""}
 
 
 _T = TypeVar("_T")

@@ -124,15 +124,12 @@ def _by_id(stack: Stack, wanted: str) -> list[Entry]:
         source_ids = read_manifest(stack.s3, RunFolder(stack.lake_bucket, wanted)).source_ids
     except DamagedObject as error:
         log.warning("%s", error)
-        source_ids = None
     except ClientError as error:
         if not is_gone(error):
             raise
-        source_ids = None
-    if source_ids is None:  # runs' folders expire; the ledger remembers
-        return list(stack.ledger.search(Attr("batch_id").eq(wanted)))
-    entries = stack.ledger.entries(source_ids)
-    return sorted(entries.values(), key=lambda entry: entry.source.key)
+    else:
+        return sorted(stack.ledger.entries(source_ids).values(), key=lambda entry: entry.source.key)
+    return list(stack.ledger.search(Attr("batch_id").eq(wanted)))  # runs' folders expire; the ledger remembers
 
 
 def _bare(stack: Stack, text: str) -> str:

@@ -40,13 +40,8 @@ def main() -> None:
             spark.conf.set(name.replace(_CATALOG, "spark.sql.catalog.lake"), value)
     for execution in ("b-1", "b-2"):
         write_claimed(s3, folder, execution, Manifest(folder.batch_id, [_SOURCE]))
-        run(
-            spark,
-            s3,
-            glue,
-            set,  # every reference file: there is no ledger
-            TransformRun(folder, execution, execution, _LANDING, Decimal(1), 1, publish_track_metrics=False),
-        )
+        attempt = TransformRun(folder, execution, execution, _LANDING, Decimal(1), 1, publish_track_metrics=False)
+        run(spark, s3, glue, set, attempt)  # `set` takes every reference file: there is no ledger
     spark.stop()
 
 

@@ -4,8 +4,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from music_streams import policy
 from music_streams.cost import model, prices
 from music_streams.cost.model import Month, Workload
@@ -32,6 +30,7 @@ _SHOWN_AS = {
     Unit.AIRFLOW_HOURS: ("hours", 1),
 }
 _DEFAULT = Workload()
+_OWN_PRICES = "Prices of your own, as music_streams/cost/prices.toml has the public ones."
 
 
 @command(
@@ -56,15 +55,7 @@ def cost(
     ] = _DEFAULT.least_workers,
     most_workers: Annotated[int, options.whole(2, 100, "The template's TransformMostWorkers.")] = _DEFAULT.most_workers,
     price_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--prices",
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            help="Prices of your own, as music_streams/cost/prices.toml has the public ones.",
-            show_default=False,
-        ),
+        Path | None, options.unset("FILE", _OWN_PRICES, "--prices", exists=True, dir_okay=False)
     ] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -104,17 +95,13 @@ def _show(workload: Workload, asked: Prices, ours: Month, polling: Month) -> Non
             units = month.units.get(service, {})
             cells += [_amounts(units), f"{asked.cost(units):,.2f}"] if units else ["", ""]
         table.add_row(*cells)
-    table.add_row(
-        output.styled(("a month", "bold")),
-        "",
-        output.styled((f"{ours.cost(asked):,.2f}", "bold")),
-        "",
-        output.styled((f"{polling.cost(asked):,.2f}", "bold")),
-    )
+    sums = ("a month", "", f"{ours.cost(asked):,.2f}", "", f"{polling.cost(asked):,.2f}")
+    table.add_row(*(output.styled((cell, "bold")) for cell in sums))
     output.show(console, table, "")
-    facts = []
-    for name, month in (("ours", ours), ("polling", polling)):
-        facts.append((name, f"{month.runs:,} runs; metrics {month.seconds_to_metrics:.0f} s after arrival on average"))
+    facts = (
+        (name, f"{month.runs:,} runs; metrics {month.seconds_to_metrics:.0f} s after arrival on average")
+        for name, month in (("ours", ours), ("polling", polling))
+    )
     output.show(console, output.facts(facts, indent=0))
     if ours.spark_seconds > 60 * policy.TRANSFORM_TIMEOUT_MINUTES:
         output.show(
@@ -132,17 +119,14 @@ def _show(workload: Workload, asked: Prices, ours: Month, polling: Month) -> Non
 
 
 def _amounts(units: Units) -> str:
-    told = []
-    for unit, amount in units.items():
-        name, per = _SHOWN_AS[unit]
-        told.append(f"{_short(amount / per)} {name}")
-    return ", ".join(told)
+    amounts = ((amount, *_SHOWN_AS[unit]) for unit, amount in units.items())
+    return ", ".join(f"{_short(amount / per)} {name}" for amount, name, per in amounts)
 
 
 def _short(amount: Decimal) -> str:
-    for suffix, size in ((" M", 1_000_000), (" k", 10_000)):
-        if amount >= size:
-            return f"{amount / (1_000_000 if suffix == ' M' else 1_000):,.1f}{suffix}"
+    for suffix, least, unit in ((" M", 1_000_000, 1_000_000), (" k", 10_000, 1_000)):
+        if amount >= least:
+            return f"{amount / unit:,.1f}{suffix}"
     return f"{amount:,.1f}" if amount < 10 and amount != amount.to_integral_value() else f"{amount:,.0f}"
 
 

@@ -7,7 +7,7 @@ from music_streams.operate import next_steps
 from music_streams.operate.files import reason_of
 from music_streams.stack import Stack, find_stack
 from music_streams.state.statuses import Status
-from music_streams_cli import journey, metric_tables, options, output, sample_data
+from music_streams_cli import journey, metric_tables, options, output, results, sample_data
 from music_streams_cli.errors import BadData
 from music_streams_cli.journey import Journey
 from music_streams_cli.registry import command
@@ -40,10 +40,7 @@ def files() -> dict[str, bytes]:
     "music-streams up && music-streams demo",
     "make demo     does the same in a cloud of its own",
 )
-def demo(
-    timeout: options.Timeout = policy.DEMO_WAIT_SECONDS,
-    stack_name: options.StackName = None,
-) -> None:
+def demo(timeout: options.Timeout = policy.DEMO_WAIT_SECONDS, stack_name: options.StackName = None) -> None:
     """Send sample files through the running pipeline and show what comes out.
 
     Exit code 0: every good file was published and archived, the broken one is in quarantine.
@@ -57,12 +54,8 @@ def demo(
     _show_files(console, journeys)
     _show_metrics(stack, console)
     _show_quarantine(stack, console, journeys)
-    output.show(
-        console,
-        "",
-        "next, while it runs: music-streams status, music-streams metrics day " + str(DAY) + ", music-streams show "
-        f"streams_{DAY}_a.csv",
-    )
+    step = f"music-streams status, music-streams metrics day {DAY}, music-streams show streams_{DAY}_a.csv"
+    output.show(console, "", f"next, while it runs: {step}")
     found = [each.entry.status for each in journeys if each.entry]
     if found != [*[Status.ARCHIVED] * (len(journeys) - 1), Status.QUARANTINED]:
         raise BadData(
@@ -83,20 +76,15 @@ def _put(stack: Stack, console: output.Screen) -> list[Journey]:
 def _show_files(console: output.Screen, journeys: list[Journey]) -> None:
     columns = ("seconds from PUT", "judged", "run started", "published", "archived")
     table = output.table(*columns, right=columns[1:], elastic=columns[0])
+    entries = [each.entry for each in journeys if each.entry]
     for each in journeys:
-        if each.entry and each.entry.archived_at:
-            entry = each.entry
+        if (entry := each.entry) and entry.archived_at:
             stamps = (entry.validated_at, entry.started_at, entry.published_at, entry.archived_at)
             table.add_row(each.name, *(f"{each.seconds_until(stamp):.1f}" for stamp in stamps))
-    rows_read = sum(each.entry.rows_read for each in journeys if each.entry)
-    accepted = sum(each.entry.rows_accepted for each in journeys if each.entry)
-    rejected: dict[str, int] = {}
-    for each in journeys:
-        for reason, count in (each.entry.rejected if each.entry else {}).items():
-            rejected[reason] = rejected.get(reason, 0) + count
+    rows_read, accepted = sum(entry.rows_read for entry in entries), sum(entry.rows_accepted for entry in entries)
     output.show(console, "", table, "")
     output.show(console, f"rows read {rows_read:,} = accepted {accepted:,} + rejected {rows_read - accepted:,}")
-    output.show(console, f"rejected: {display.counts(rejected)}")
+    output.show(console, f"rejected: {display.counts(results.rejected(entries))}")
 
 
 def _show_metrics(stack: Stack, console: output.Screen) -> None:
@@ -115,6 +103,5 @@ def _show_quarantine(stack: Stack, console: output.Screen, journeys: list[Journe
         reason = reason_of(stack, each.entry) if each.entry else None
         if each.entry and reason:
             output.show(console, "", f"quarantined: {each.name}: {reason['verdict']}: {reason['detail']}")
-            steps = next_steps.on_stack(stack, each.entry)
-            for step in (reason["what_to_do"], *steps):
+            for step in (reason["what_to_do"], *next_steps.on_stack(stack, each.entry)):
                 output.show(console, f"  next: {step}")

@@ -100,11 +100,7 @@ class Letters(Operation):
     def result(self) -> list[RenderableType]:
         """How many went back."""
         stay = [f"left alone, AWS refused it: {letter.shown}" for letter in self._refused]
-        return [
-            f"sent back: {display.plural(self._sent, 'message')}",
-            *stay,
-            "next: music-streams status",
-        ]
+        return [f"sent back: {display.plural(self._sent, 'message')}", *stay, "next: music-streams status"]
 
     def result_as_json(self) -> dict[str, Any]:
         """The same for programs."""

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Annotated
 
-import typer
-
 from music_streams import clock, display
 from music_streams.forget.file_clearing import is_kept
 from music_streams.forget.progress import read_erased
@@ -17,6 +15,7 @@ from music_streams.state.ledger import Entry
 from music_streams.state.requests import Forget
 from music_streams.state.run_files import RunFolder, Summary
 from music_streams.state.statuses import AT_REST, NOT_AT_REST, Status
+from music_streams_cli import options
 from music_streams_cli.errors import BadUsage
 from music_streams_cli.operation import How, carry_out, operating
 from music_streams_cli.registry import command
@@ -33,10 +32,7 @@ _SHOWN = 20  # files
     "music-streams forget 4711 --yes",
 )
 @operating()
-def forget(
-    how: How,
-    user: Annotated[str, typer.Argument(metavar="USER", help="The user_id.", show_default=False)],
-) -> None:
+def forget(how: How, user: Annotated[str, options.argument("USER", "The user_id.")]) -> None:
     """Erase a user's events from the lake and from the kept files, and recompute their days.
 
     There is no way back. On a terminal the user_id is to be typed again; off one it needs --yes.
@@ -78,10 +74,6 @@ def _with(stack: Stack, *statuses: Status) -> Iterator[Entry]:
     return chain.from_iterable(map(stack.ledger.with_status, statuses))
 
 
-def _holders(summaries: list[Summary]) -> int:
-    return sum(len(summary.forgotten) for summary in summaries)
-
-
 def _deleted(stack: Stack, summaries: list[Summary]) -> list[dict[str, str]]:
     """The files that the runs deleted whole, by source_id."""
     found = [read_erased(stack.s3, RunFolder(stack.lake_bucket, summary.batch_id)).deleted for summary in summaries]
@@ -94,7 +86,8 @@ def _deleted(stack: Stack, summaries: list[Summary]) -> list[dict[str, str]]:
 
 def _closing(stack: Stack, summaries: list[Summary]) -> list[str]:
     deleted = _deleted(stack, summaries)
-    lines = [f"files that had rows of the user in the lake: {_holders(summaries):,}"]
+    holders = sum(len(summary.forgotten) for summary in summaries)
+    lines = [f"files that had rows of the user in the lake: {holders:,}"]
     if deleted:
         lines += ["", f"deleted whole, because the user could not be taken out: {display.plural(len(deleted), 'file')}"]
         lines += [f"  {each['object']}: {each['why']}" for each in deleted[:_SHOWN]]

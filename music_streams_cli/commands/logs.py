@@ -13,7 +13,7 @@ from local.log import LINE, concerns, follow
 from music_streams.errors import NoPipeline
 from music_streams.operate.history import glue_run_ids
 from music_streams.stack import Stack, find_stack
-from music_streams_cli import local_cloud, output
+from music_streams_cli import local_cloud, options, output
 from music_streams_cli.errors import BadUsage, NoCloud
 from music_streams_cli.registry import command
 from music_streams_cli.search import find_entries
@@ -33,17 +33,9 @@ _IN_THE_MESSAGE = {"status", "outcome"}
 )
 def logs(
     follow_log: Annotated[bool, typer.Option("--follow", "-f", help="Go on until interrupted.")] = False,
-    file: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Only lines about a file: its name, key or source_id.", show_default=False),
-    ] = None,
-    batch: Annotated[
-        str | None, typer.Option(metavar="ID", help="Only lines about a batch: its batch_id.", show_default=False)
-    ] = None,
-    part: Annotated[
-        str | None,
-        typer.Option(metavar="PART", help="Only one part: lambda, glue, queue, states, events.", show_default=False),
-    ] = None,
+    file: Annotated[str | None, options.unset("FILE", "Only lines about a file: its name, key or source_id.")] = None,
+    batch: Annotated[str | None, options.unset("ID", "Only lines about a batch: its batch_id.")] = None,
+    part: Annotated[str | None, options.unset("PART", "Only one part: lambda, glue, queue, states, events.")] = None,
 ) -> None:
     """Show the log of all parts of the local cloud in one stream.
 
@@ -106,7 +98,7 @@ class About:
         if change:
             return self._covers_run(change["run"], change["state"], part)
         is_told_by_name = any(term in text for term in self._terms)
-        if part.startswith("glue/") and not _names_a_batch(text):
+        if part.startswith("glue/") and "batch_id" not in _record(text):  # the line does not say which run it is of
             return is_told_by_name or part in self._job_of_open_run.values()
         return is_told_by_name
 
@@ -122,18 +114,12 @@ class About:
         return True
 
 
-def _names_a_batch(text: str) -> bool:
-    """Whether a line says itself which run it is of."""
-    return "batch_id" in _record(text)
-
-
 def _record(text: str) -> dict[str, Any]:
     """A structured line; {} where it is none."""
     try:
-        record = json.loads(text) if text.startswith("{") else {}
+        return dict(json.loads(text)) if text.startswith("{") else {}
     except ValueError:
         return {}
-    return record if isinstance(record, dict) else {}
 
 
 def _print(console: output.Screen, line: str) -> None:

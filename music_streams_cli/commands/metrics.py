@@ -9,14 +9,15 @@ from itertools import islice
 from typing import Annotated, Any
 
 import typer
+from rich.console import RenderableType
 
 from music_streams import display
 from music_streams.reader import CountryDay, DayMetrics, GenreDay, TopSong
 from music_streams.stack import Stack, find_stack
-from music_streams.state.statuses import Status
 from music_streams_cli import metric_tables, options, output
 from music_streams_cli.errors import BadData, BadUsage
 from music_streams_cli.registry import group
+from music_streams_cli.report.data import known_days
 
 _LATEST_FILES = 50
 _ELSE_LATEST = "Else the latest with metrics."
@@ -34,7 +35,7 @@ class Form(Enum):
 
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, a row an item.")]
 Day = Annotated[datetime | None, options.day("--day", _ELSE_LATEST)]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="As it stands in the data.", show_default=False)]
+Name = Annotated[str, options.argument("NAME", "As it stands in the data.")]
 
 metrics = group(
     "metrics",
@@ -85,10 +86,7 @@ def range_(
 
 @metrics.command("day", epilog=options.examples("music-streams metrics day 2024-06-25"))
 def day(
-    which: Annotated[
-        datetime | None,
-        typer.Argument(metavar=options.DAY, formats=options.DAY_FORMATS, help=_ELSE_LATEST, show_default=False),
-    ] = None,
+    which: Annotated[datetime | None, options.argument(options.DAY, _ELSE_LATEST, formats=options.DAY_FORMATS)] = None,
     as_json: options.Json = False,
     as_csv: Csv = False,
     stack_name: options.StackName = None,
@@ -112,34 +110,21 @@ def day(
 
 @metrics.command("genres", epilog=options.examples("music-streams metrics genres --day 2024-06-25"))
 def genres(
-    which: Day = None,
-    as_json: options.Json = False,
-    as_csv: Csv = False,
-    stack_name: options.StackName = None,
+    which: Day = None, as_json: options.Json = False, as_csv: Csv = False, stack_name: options.StackName = None
 ) -> None:
     """All genres of a day."""
     stack = find_stack(stack_name)
     wanted = _day(stack, which)
     found = stack.reader.genres_of_day(wanted)
-    form = _form(as_json, as_csv)
-    if form is not Form.TABLE:
-        _write(found, form)
-    elif not found:
-        raise _nothing(f"day {wanted}")
-    else:
-        named = [(each.genre, each) for each in found]
-        output.show(output.stdout(), metric_tables.by_name(f"Genres on {wanted}", "genre", named))
+    table = metric_tables.by_name(f"Genres on {wanted}", "genre", [(each.genre, each) for each in found])
+    _answer(found, _form(as_json, as_csv), f"day {wanted}", table)
 
 
 @metrics.command("songs", epilog=options.examples("music-streams metrics songs --country Brazil"))
 def songs(
     which: Day = None,
-    genre_name: Annotated[
-        str | None, typer.Option("--genre", metavar="NAME", help="Of this genre.", show_default=False)
-    ] = None,
-    country_name: Annotated[
-        str | None, typer.Option("--country", metavar="NAME", help="In this country.", show_default=False)
-    ] = None,
+    genre_name: Annotated[str | None, options.unset("NAME", "Of this genre.", "--genre")] = None,
+    country_name: Annotated[str | None, options.unset("NAME", "In this country.", "--country")] = None,
     as_json: options.Json = False,
     as_csv: Csv = False,
     stack_name: options.StackName = None,
@@ -152,21 +137,13 @@ def songs(
     wanted = _day(stack, which)
     of = genre_name or country_name
     title = f"Top songs on {wanted}" + (f", {of}" if of else "")
-    item: GenreDay | CountryDay | None
-    if genre_name:
-        item = stack.reader.genre_day(genre_name, wanted)
-        found = item.top_songs if item else ()
-    elif country_name:
-        item = stack.reader.country_day(country_name, wanted)
+    if of:
+        read = stack.reader.genre_day if genre_name else stack.reader.country_day
+        item = read(of, wanted)
         found = item.top_songs if item else ()
     else:
         found = top_of_all(stack.reader.genres_of_day(wanted))
-    if form is not Form.TABLE:
-        _write(found, form)
-    elif not found:
-        raise _nothing(f"{of or 'day'} on {wanted}")
-    else:
-        output.show(output.stdout(), metric_tables.songs(title, found))
+    _answer(found, form, f"{of or 'day'} on {wanted}", metric_tables.songs(title, found))
 
 
 def top_of_all(genres_of_day: Sequence[GenreDay]) -> tuple[TopSong, ...]:
@@ -197,18 +174,13 @@ def _day(stack: Stack, which: datetime | None) -> date:
     """The day that is meant: named, or the latest that recent files brought listens of."""
     if which:
         return which.date()
-    recent = [
-        entry
-        for status in (Status.PUBLISHED, Status.ARCHIVED)
-        for entry in islice(stack.ledger.with_status(status), _LATEST_FILES)
-    ]
-    days = [each for entry in recent for each in entry.days]
+    days = known_days(stack.ledger, _LATEST_FILES)
     if not days:
         raise BadData(
             "no file has been published yet, so there are no metrics",
             next_steps=["music-streams demo", "music-streams status"],
         )
-    return date.fromisoformat(max(days))
+    return max(days)
 
 
 def _nothing(what: str) -> BadData:
@@ -219,30 +191,38 @@ def _nothing(what: str) -> BadData:
 
 
 def _show_days(title: str, days: Sequence[DayMetrics], form: Form) -> None:
-    if form is not Form.TABLE:
-        _write(days, form)
-        return
-    if not days:
-        raise _nothing(title)
-    console = output.stdout()
-    output.show(console, metric_tables.by_day(title, days))
+    parts: list[RenderableType] = [metric_tables.by_day(title, days)]
     if len(days) > 1:
-        _show_curve(console, days)
-    last = days[-1]
-    if isinstance(last, (GenreDay, CountryDay)):
-        output.show(console, "", metric_tables.songs(f"Top songs on {last.day}", last.top_songs))
+        parts += ["", _curve(days)]
+    if days and isinstance(last := days[-1], (GenreDay, CountryDay)):
+        parts += ["", metric_tables.songs(f"Top songs on {last.day}", last.top_songs)]
+    _answer(days, form, title, *parts)
 
 
-def _show_curve(console: output.Screen, days: Sequence[DayMetrics]) -> None:
+def _curve(days: Sequence[DayMetrics]) -> str:
     """The listens as bars: of every day where they fit into a line, else of those listed last."""
-    room = min(console.width, 120) - 40
+    room = min(output.stdout().width, 120) - 40
     by_day = {each.day: each.listen_count for each in days}
     span = (days[-1].day - days[0].day).days + 1
     if span <= room:
         bars, what = [by_day.get(days[0].day + timedelta(days=n), 0) for n in range(span)], "day"
     else:
         bars, what = [each.listen_count for each in days][-room:], "listed day"
-    output.show(console, "", f"listens  {display.sparkline(bars)}  a bar a {what}, 0 … {max(bars):,}")
+    return f"listens  {display.sparkline(bars)}  a bar a {what}, 0 … {max(bars):,}"
+
+
+def _answer(items: Sequence[Any], form: Form, what: str, *parts: RenderableType) -> None:
+    """Give programs the items, and people the parts.
+
+    Raises:
+        BadData: there is nothing to show to people.
+    """
+    if form is not Form.TABLE:
+        _write(items, form)
+    elif items:
+        output.show(output.stdout(), *parts)
+    else:
+        raise _nothing(what)
 
 
 def _write(items: Sequence[Any], form: Form) -> None:

@@ -36,18 +36,12 @@ class Reference(StrEnum):
     "music-streams put songs.csv --reference songs",
 )
 def put(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="CSV files, plain or gzip.", show_default=False)],
+    files: Annotated[list[Path], options.argument("FILE", "CSV files, plain or gzip.")],
     key: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KEY",
-            help="The object's key under incoming/, for one file; or a PREFIX/ for several.",
-            show_default=False,
-        ),
+        str | None, options.unset("KEY", "The object's key under incoming/, for one file; or a PREFIX/ for several.")
     ] = None,
     reference: Annotated[
-        Reference | None,
-        typer.Option(help="These are reference data: every later run reads them.", show_default=False),
+        Reference | None, typer.Option(help="These are reference data: every later run reads them.", show_default=False)
     ] = None,
     wait: options.Wait = True,
     timeout: options.Timeout = policy.COMMAND_WAIT_SECONDS,
@@ -139,14 +133,11 @@ def _say_uploaded(keys: dict[str, Path], journeys: list[Journey], *, as_json_tex
 
 def _result(journeys: list[Journey]) -> dict[str, Any]:
     entries = [each.entry for each in journeys if each.entry]
-    rejected = Counter[str]()
-    for entry in entries:
-        rejected.update(entry.rejected)
     return {
         "files": [as_json(entry) for entry in entries],
         "rows_read": sum(entry.rows_read for entry in entries),
         "rows_accepted": sum(entry.rows_accepted for entry in entries),
-        "rejected": dict(rejected),
+        "rejected": dict(results.rejected(entries)),
         "days": sorted({day for entry in entries for day in entry.days}),
         "seconds": {each.source_id: stages(each) for each in journeys},
     }
@@ -174,22 +165,16 @@ def stages(each: Journey) -> dict[str, float]:
 
 def _say_result(stack: Stack, journeys: list[Journey]) -> None:
     console = output.stdout()
-    result = _result(journeys)
+    result, entries = _result(journeys), [each.entry for each in journeys if each.entry]
     columns = ("file", "state", "read", "accepted", "rejected", "judged", "started", "published")
     table = output.table(*columns, right=columns[2:], elastic="file")
     for each in journeys:
-        entry = each.entry
-        if entry is None:
-            continue
-        spent = stages(each)
-        table.add_row(
-            output.name(each.name),
-            journey.state(entry.status),
-            *results.numbers(entry),
-            *(display.seconds(spent.get(name)) for name in columns[5:]),
-        )
+        if entry := each.entry:
+            spent = stages(each)
+            times = (display.seconds(spent.get(name)) for name in columns[5:])
+            table.add_row(output.name(each.name), journey.state(entry.status), *results.numbers(entry), *times)
     output.show(console, "", table, "")
-    if any(each.entry and results.has_rows(each.entry) for each in journeys):
+    if any(map(results.has_rows, entries)):
         refused = result["rows_read"] - result["rows_accepted"]
         why = f" ({display.counts(result['rejected'])})" if refused else ""
         output.show(
@@ -197,7 +182,7 @@ def _say_result(stack: Stack, journeys: list[Journey]) -> None:
             f"rows read {result['rows_read']:,} = accepted {result['rows_accepted']:,} + rejected {refused:,}{why}",
             f"days changed: {display.days(result['days']) or 'none'}",
         )
-    if any(each.entry and each.entry.source.kind.is_reference and each.entry.published_at for each in journeys):
+    if any(entry.source.kind.is_reference and entry.published_at for entry in entries):
         output.show(console, "reference data: every run from now on reads them")
     if result["rejected"].get("unknown_track"):
         output.show(
@@ -205,6 +190,6 @@ def _say_result(stack: Stack, journeys: list[Journey]) -> None:
             "unknown_track: no songs file knows the track; these rows are kept aside until the songs have come: "
             "music-streams put SONGS.csv --reference songs, then music-streams replay",
         )
-    for each in journeys:
-        if each.entry and each.entry.status in results.TROUBLE:
-            output.show(console, *results.trouble(stack, each.entry))
+    for entry in entries:
+        if entry.status in results.TROUBLE:
+            output.show(console, *results.trouble(stack, entry))

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -14,9 +15,16 @@ from music_streams.state.requests import Action
 from music_streams.state.statuses import Status
 from music_streams.validation.verdicts import Judgement, Verdict, judge
 from music_streams_cli import options, output, search
-from music_streams_cli.moves import Left, Move, Moves, another_attempt
+from music_streams_cli.moves import Left, Move, Moves, another_attempt, divided
 from music_streams_cli.operation import How, carry_out, operating
 from music_streams_cli.registry import command, group
+
+# Verdicts of files that are released as they are, and what an operator is to know of them.
+_NOT_JUDGED_AGAIN = {
+    Verdict.TOO_MANY_BAD_ROWS: "the good rows of a file will count, however many are bad",
+    Verdict.TOO_MANY_DAYS: "all days of a file are recomputed, however many they are",
+    Verdict.TOO_LARGE: "a file stays where it is, unless MaxFileBytes was raised",
+}
 
 quarantine = group(
     "quarantine",
@@ -28,11 +36,7 @@ quarantine = group(
 
 
 @command("list", "Files, verdicts, what to do.", "music-streams quarantine list --limit 100", within=quarantine)
-def list_(
-    limit: options.FilesListed = 20,
-    as_json: options.Json = False,
-    stack_name: options.StackName = None,
-) -> None:
+def list_(limit: options.FilesListed = 20, as_json: options.Json = False, stack_name: options.StackName = None) -> None:
     """List the files in quarantine, the last put aside first: verdict, what was wrong, what to do."""
     stack = find_stack(stack_name)
     found = list(islice(stack.ledger.with_status(Status.QUARANTINED), limit + 1))
@@ -76,24 +80,16 @@ def release(how: How, sources: options.Sources) -> None:
     Exit code: 0 all ran; 1 some stay, or failed; 2 wrong usage; 3 no pipeline; 4 time-out.
     """
     stack = find_stack(how.stack_name)
-    moves, left = list[Move](), list[Left]()
-    for entry in search.choose(stack, sources, lambda entry: entry.status is Status.QUARANTINED):
-        reason = _why_not(stack, entry)
-        if reason:
-            left.append(reason)
-        else:
-            rows = (
-                f"{entry.rows_read:,} rows read, {sum(entry.rejected.values()):,} rejected" if entry.rows_read else ""
-            )
-            moves.append(another_attempt(entry, Action.RELEASE, entry.reason, rows))
-    notes = []
-    if any(move.why == Verdict.TOO_MANY_BAD_ROWS for move in moves):
-        notes.append("too_many_bad_rows: the good rows of a file will count, however many are bad")
-    if any(move.why == Verdict.TOO_MANY_DAYS for move in moves):
-        notes.append("too_many_days: all days of a file are recomputed, however many they are")
-    if any(move.why == Verdict.TOO_LARGE for move in moves):
-        notes.append("too_large: a file stays where it is, unless MaxFileBytes was raised")
+    entries = search.choose(stack, sources, lambda entry: entry.status is Status.QUARANTINED)
+    moves, left = divided(entries, partial(_why_not, stack), _released)
+    reasons = {move.why for move in moves}
+    notes = [f"{verdict}: {note}" for verdict, note in _NOT_JUDGED_AGAIN.items() if verdict in reasons]
     carry_out(Moves("quarantine release", stack, moves, left, "nothing to release", notes), how)
+
+
+def _released(entry: Entry) -> Move:
+    rows = f"{entry.rows_read:,} rows read, {sum(entry.rejected.values()):,} rejected" if entry.rows_read else ""
+    return another_attempt(entry, Action.RELEASE, entry.reason, rows)
 
 
 def _why_not(stack: Stack, entry: Entry) -> Left | None:
@@ -106,7 +102,7 @@ def _why_not(stack: Stack, entry: Entry) -> Left | None:
         return Left(source, f"runs read reference data where they land: mend it, then {again}", is_trouble=True)
     if not objects.exists(stack.s3, entry.place):
         return Left(source, f"its copy was deleted: {entry.place.uri}", is_trouble=True)
-    if entry.reason in {Verdict.TOO_MANY_BAD_ROWS, Verdict.TOO_MANY_DAYS, Verdict.TOO_LARGE}:
+    if entry.reason in _NOT_JUDGED_AGAIN:
         return None
     found = _judged(stack, entry)
     if found.verdict and found.verdict is not Verdict.TOO_SLOW:

@@ -3,8 +3,6 @@
 from datetime import datetime
 from typing import Annotated
 
-import typer
-
 from music_streams import policy
 from music_streams.reconcile.findings import Window
 from music_streams.stack import find_stack
@@ -12,6 +10,8 @@ from music_streams_cli import options, output
 from music_streams_cli.errors import BadUsage
 from music_streams_cli.operation import How, carry_out, operating
 from music_streams_cli.registry import command
+
+_MOST = options.of_stack(policy.MAX_REPAIRS, "MaxRepairs")
 
 
 @command(
@@ -26,27 +26,13 @@ def reconcile(
     how: How,
     first: options.From = None,
     last: options.To = None,
-    prefix: Annotated[
-        str, typer.Option(metavar="PREFIX", help="Only files whose key begins so.", show_default=False)
-    ] = "",
+    prefix: Annotated[str, options.unset("PREFIX", "Only files whose key begins so.")] = "",
     most: Annotated[
-        int | None,
-        typer.Option(
-            "--max",
-            min=0,
-            metavar="N",
-            help="Repairs to ask for at most.",
-            show_default=options.of_stack(policy.MAX_REPAIRS, "MaxRepairs"),
-        ),
+        int | None, options.unset("N", "Repairs to ask for at most.", "--max", min=0, show_default=_MOST)
     ] = None,
     grace: Annotated[
         float | None,
-        typer.Option(
-            min=0,
-            metavar="SECONDS",
-            help="What moved less than that ago is on its way.",
-            show_default=options.of_stack(policy.STALL_SECONDS, "StallSeconds"),
-        ),
+        options.unset("SECONDS", "What moved less than that ago is on its way.", min=0, show_default=options.STALL),
     ] = None,
 ) -> None:
     """Hold the buckets, the ledger, the executions, the lake and the metrics against each other, and repair gaps.

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Annotated
 
-import typer
-
-from music_streams import display, policy
+from music_streams import display
 from music_streams.reconcile.stalled import Repairs, StalledSource, Trouble
 from music_streams.stack import Stack, find_stack
 from music_streams.state.ledger import Entry
@@ -19,6 +17,11 @@ from music_streams_cli.registry import command
 _GONE = "gone for good: its object was deleted; put the file again if it is needed"
 
 _UNREADABLE = "S3 does not give its bytes: restore it from its archive class, or put it again without a key of its own"
+
+_IDLE = (
+    "What moved less than that ago is left alone, unless it failed. Less than the default may ask for what validate "
+    "still holds, and change nothing."
+)
 
 
 @command(
@@ -33,19 +36,8 @@ _UNREADABLE = "S3 does not give its bytes: restore it from its archive class, or
 def redrive(
     how: How,
     sources: options.SomeSources = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Files to move at most.", show_default=False)
-    ] = None,
-    idle: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            metavar="SECONDS",
-            help="What moved less than that ago is left alone, unless it failed. Less than the default may ask for "
-            "what validate still holds, and change nothing.",
-            show_default=options.of_stack(policy.STALL_SECONDS, "StallSeconds"),
-        ),
-    ] = None,
+    limit: Annotated[int | None, options.unset("N", "Files to move at most.", min=1)] = None,
+    idle: Annotated[float | None, options.unset("SECONDS", _IDLE, min=0, show_default=options.STALL)] = None,
 ) -> None:
     """Move on what failed or stands still: all of it, or the files named.
 

@@ -1,6 +1,7 @@
 """`music-streams report`: one day as a page to read, print or send."""
 
 import webbrowser
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -25,17 +26,9 @@ _FIRST, _LAST = date(1969, 12, 31), date(9998, 12, 31)
     "music-streams report 2024-06-25 --output reports/2024-06-25.html",
 )
 def report(
-    day: Annotated[str, typer.Argument(metavar="DAY", help="The UTC day, YYYY-MM-DD, or: latest.", show_default=False)],
+    day: Annotated[str, options.argument("DAY", "The UTC day, YYYY-MM-DD, or: latest.")],
     place: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Else music-streams-DAY.html here.",
-            dir_okay=False,
-            show_default=False,
-        ),
+        Path | None, options.unset("FILE", "Else music-streams-DAY.html here.", "--output", "-o", dir_okay=False)
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     stack_name: options.StackName = None,
@@ -64,13 +57,10 @@ def report(
 
 
 def _parsed(text: str) -> date:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = None
-    if day is None or not _FIRST <= day <= _LAST:
-        raise BadUsage(
-            f"{text} is no day from {_FIRST} to {_LAST}",
-            next_steps=["music-streams report 2024-06-25", "music-streams report latest"],
-        )
-    return day
+    with suppress(ValueError):
+        if _FIRST <= (day := date.fromisoformat(text)) <= _LAST:
+            return day
+    raise BadUsage(
+        f"{text} is no day from {_FIRST} to {_LAST}",
+        next_steps=["music-streams report 2024-06-25", "music-streams report latest"],
+    )

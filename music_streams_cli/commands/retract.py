@@ -1,5 +1,7 @@
 """`music-streams retract`: a file's rows leave lake and metrics."""
 
+from functools import partial
+
 from music_streams import display
 from music_streams.aws import objects
 from music_streams.stack import Stack, find_stack
@@ -7,7 +9,7 @@ from music_streams.state.ledger import Entry
 from music_streams.state.requests import Action
 from music_streams.state.statuses import Status
 from music_streams_cli import options, search
-from music_streams_cli.moves import Left, Move, Moves, another_attempt
+from music_streams_cli.moves import Left, Moves, another_attempt, divided
 from music_streams_cli.operation import How, carry_out, operating
 from music_streams_cli.registry import command
 
@@ -31,14 +33,9 @@ def retract(how: How, sources: options.Sources) -> None:
     Exit code: 0 all are retracted; 1 some are not; 2 wrong usage; 3 no pipeline; 4 time-out.
     """
     stack = find_stack(how.stack_name)
-    entries = search.choose(stack, sources, lambda entry: _why_not(stack, entry) is None)
-    moves, left = list[Move](), list[Left]()
-    for entry in entries:
-        reason = _why_not(stack, entry)
-        if reason:
-            left.append(reason)
-        else:
-            moves.append(another_attempt(entry, Action.RETRACT, "leaves", _rows(entry)))
+    why_not = partial(_why_not, stack)
+    entries = search.choose(stack, sources, lambda entry: why_not(entry) is None)
+    moves, left = divided(entries, why_not, lambda e: another_attempt(e, Action.RETRACT, "leaves", _rows(e)))
     leaving = [move.entry for move in moves if move.entry]
     days = sorted({day for entry in leaving for day in entry.days})
     notes = [

@@ -1,6 +1,7 @@
 """`music-streams sample`: made-up files to play with."""
 
-from datetime import date, datetime
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,8 @@ from music_streams_cli import sample_data as generator
 from music_streams_cli.errors import BadUsage
 from music_streams_cli.registry import command
 
+_share = partial(typer.Option, min=0, max=1, metavar="SHARE")
+
 
 @command(
     "sample",
@@ -21,19 +24,15 @@ from music_streams_cli.registry import command
     "music-streams sample dirty --dirty 0.05 --duplicates 0.02 --unknown 0.01 --late 3",
 )
 def sample(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go.", show_default=False)],
+    directory: Annotated[Path, options.argument("DIR", "Where the files go.")],
     rows: Annotated[int, typer.Option(min=0, metavar="N", help="Rows in each streams file.")] = 10_000,
     files: Annotated[int, typer.Option(min=0, max=10_000, metavar="N", help="Streams files.")] = 3,
     day: Annotated[
         datetime, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="The UTC day of the listens.")
     ] = datetime(2024, 6, 25),
-    dirty: Annotated[float, typer.Option(min=0, max=1, metavar="SHARE", help="Share of rows with a defect.")] = 0.0,
-    duplicates: Annotated[
-        float, typer.Option(min=0, max=1, metavar="SHARE", help="Share of rows that repeat another.")
-    ] = 0.0,
-    unknown: Annotated[
-        float, typer.Option(min=0, max=1, metavar="SHARE", help="Share of listens to unknown tracks.")
-    ] = 0.0,
+    dirty: Annotated[float, _share(help="Share of rows with a defect.")] = 0.0,
+    duplicates: Annotated[float, _share(help="Share of rows that repeat another.")] = 0.0,
+    unknown: Annotated[float, _share(help="Share of listens to unknown tracks.")] = 0.0,
     late: Annotated[
         int, typer.Option(min=0, metavar="DAYS", help="Every tenth listen is up to so many days older.")
     ] = 0,
@@ -44,12 +43,19 @@ def sample(
     quiet: options.Quiet = False,
 ) -> None:
     """Write made-up songs, users and streams files; the same options give the same bytes on every machine."""
-    made = _generate(day.date(), rows, files, songs, users, seed, dirty, duplicates, unknown, late)
+    catalogue, digits = generator.Catalogue.generate(seed, songs=songs, users=users), len(str(files))
+    made = {"songs.csv": catalogue.songs, "users.csv": catalogue.users}
+    shares = {"dirty": dirty, "duplicates": duplicates, "unknown": unknown}
+    try:
+        for number in range(1, files + 1):
+            content = generator.streams(seed + number, catalogue, day.date(), rows, **shares, late_days=late)
+            made[f"streams_{day.date()}_{number:0{digits}}.csv"] = content
+    except (ValueError, OverflowError) as error:  # no row left to repeat; days before the first of the calendar
+        raise BadUsage(str(error)) from error
     there = [name for name in made if (directory / name).exists()]
     if there and not force:
         raise BadUsage(
-            f"{directory / there[0]} is there already",
-            next_steps=["choose another folder, or overwrite with --force"],
+            f"{directory / there[0]} is there already", next_steps=["choose another folder, or overwrite with --force"]
         )
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -66,29 +72,3 @@ def sample(
             f"music-streams put {directory}/streams_*.csv",
         ):
             output.show(output.stderr(), f"next: {step}")
-
-
-def _generate(
-    day: date,
-    rows: int,
-    files: int,
-    songs: int,
-    users: int,
-    seed: int,
-    dirty: float,
-    duplicates: float,
-    unknown: float,
-    late: int,
-) -> dict[str, bytes]:
-    catalogue = generator.Catalogue.generate(seed, songs=songs, users=users)
-    digits = len(str(files))
-    try:
-        streams = {
-            f"streams_{day}_{number:0{digits}}.csv": generator.streams(
-                seed + number, catalogue, day, rows, dirty=dirty, duplicates=duplicates, unknown=unknown, late_days=late
-            )
-            for number in range(1, files + 1)
-        }
-    except (ValueError, OverflowError) as error:  # no row left to repeat; days before the first of the calendar
-        raise BadUsage(str(error)) from error
-    return {"songs.csv": catalogue.songs, "users.csv": catalogue.users, **streams}

@@ -1,9 +1,7 @@
 """`music-streams show`: all about one file, or about a batch."""
 
-from datetime import datetime
 from typing import Annotated
 
-import typer
 from rich.console import RenderableType
 from rich.table import Table
 
@@ -38,11 +36,7 @@ _TREATMENTS = {
 def show(
     source: Annotated[
         str,
-        typer.Argument(
-            metavar="SOURCE",
-            help="A file's name, key or source_id (or its beginning), a batch_id or an execution.",
-            show_default=False,
-        ),
+        options.argument("SOURCE", "A file's name, key or source_id (or its beginning), a batch_id or an execution."),
     ],
     as_json: options.Json = False,
     stack_name: options.StackName = None,
@@ -55,20 +49,15 @@ def show(
     entries = search.find_entries(stack, source)
     if not entries:
         raise search.unknown(stack, source)
-    if _is_batch(entries, source):
+    if len(entries) > 1 and all(entry.batch_id and entry.batch_id in source for entry in entries):  # it names a batch
         _tell_batch(stack, entries, as_json=as_json)
+        return
+    told = file_report.tell(stack, entries[0])
+    if as_json:
+        output.show_json(told.as_json())
     else:
-        told = file_report.tell(stack, entries[0])
-        if as_json:
-            output.show_json(told.as_json())
-            return
         _show_file(output.stdout(), told)
         _show_others(output.stdout(), entries[1:])
-
-
-def _is_batch(entries: list[Entry], source: str) -> bool:
-    """Whether it was a batch that was asked for."""
-    return len(entries) > 1 and all(entry.batch_id and entry.batch_id in source for entry in entries)
 
 
 def _tell_batch(stack: Stack, entries: list[Entry], *, as_json: bool) -> None:
@@ -78,12 +67,8 @@ def _tell_batch(stack: Stack, entries: list[Entry], *, as_json: bool) -> None:
         output.show_json({**batch, **told.run_as_json()})
         return
     console = output.stdout()
-    output.show(
-        console,
-        output.styled((f"batch {told.entry.batch_id}", "bold"), f"  {display.plural(len(entries), 'file')}"),
-        "",
-    )
-    output.show(console, _batch_table(entries))
+    title = output.styled((f"batch {told.entry.batch_id}", "bold"), f"  {display.plural(len(entries), 'file')}")
+    output.show(console, title, "", _batch_table(entries))
     if whole := sum(entry.cost_micro_usd for entry in entries):
         output.show(console, f"  cost  {display.dollars(whole)} by AWS's prices")
     if told.execution:
@@ -96,14 +81,9 @@ def _batch_table(entries: list[Entry]) -> Table:
     columns = ("  file", "state", "rows", "rejected", "source_id")
     table = output.table(*columns, right=("rows", "rejected"), elastic="  file")
     for entry in entries:
-        has_rows = bool(entry.rows_read)
-        table.add_row(
-            f"  {output.name(entry.source.name)}",
-            journey.state(entry.status, entry.reason),
-            f"{entry.rows_read:,}" if has_rows else "",
-            f"{sum(entry.rejected.values()):,}" if has_rows else "",
-            entry.source.source_id[:8],
-        )
+        name, state = f"  {output.name(entry.source.name)}", journey.state(entry.status, entry.reason)
+        counts = (f"{entry.rows_read:,}", f"{sum(entry.rejected.values()):,}") if entry.rows_read else ("", "")
+        table.add_row(name, state, *counts, entry.source.source_id[:8])
     return table
 
 
@@ -130,11 +110,8 @@ def _show_file(console: output.Screen, told: Story) -> None:
     )
     _show_moves(console, entry)
     if told.reason:
-        output.show(
-            console,
-            *_heading("Why it is in quarantine"),
-            output.facts([(k, str(told.reason[k])) for k in ("verdict", "detail", "what_to_do")]),
-        )
+        reason = output.facts((name, str(told.reason[name])) for name in ("verdict", "detail", "what_to_do"))
+        output.show(console, *_heading("Why it is in quarantine"), reason)
     if told.execution:
         _show_execution(console, told.execution)
     elif entry.execution_arn:
@@ -210,20 +187,16 @@ def _show_execution(console: output.Screen, execution: Execution) -> None:
 def _show_result(console: output.Screen, told: Story) -> None:
     if told.summary and told.summary.version:
         output.show(
-            console,
-            *_heading("Lake", f"version {told.summary.version} of table listens ({told.summary.lake_uuid})"),
+            console, *_heading("Lake", f"version {told.summary.version} of table listens ({told.summary.lake_uuid})")
         )
     elif told.entry.published_at and not told.summary:
         output.show(console, *_heading("Lake", "the run's summary has expired"))
     if told.touched:
         output.show(console, output.styled(("Items", "bold"), " in MetricsTable"))
     for each in told.touched[:_DAYS_SHOWN]:
+        items = f"{display.plural(each.items, 'item')} at version {each.version}"
         later = "" if each.from_this_run else "; a later run has the day"
-        output.show(
-            console,
-            f"  {each.day}: {display.plural(each.items, 'item')} at version {each.version}, "
-            f"{each.from_this_run} as this file's run wrote them{later}",
-        )
+        output.show(console, f"  {each.day}: {items}, {each.from_this_run} as this file's run wrote them{later}")
     if len(told.touched) > _DAYS_SHOWN:
         output.show(console, f"  and {len(told.touched) - _DAYS_SHOWN} more days")
 
@@ -242,5 +215,4 @@ def _heading(name: str, words: str = "") -> list[RenderableType]:
 
 
 def _at(stamp: str) -> str:
-    moment: datetime = clock.parse(stamp)
-    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return clock.parse(stamp).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -51,18 +51,12 @@ class ShownState(StrEnum):
 def status(
     state: Annotated[
         list[ShownState] | None,
-        typer.Option(
-            case_sensitive=False, metavar="STATE", help="Only files in this state; repeatable.", show_default=False
-        ),
+        options.unset("STATE", "Only files in this state; repeatable.", case_sensitive=False),
     ] = None,
     day: Annotated[datetime | None, options.day("--day", "Only files with listens of this UTC day.")] = None,
     since: Annotated[
         str | None,
-        typer.Option(
-            metavar="SPAN",
-            help="Only files that moved since: 30m, 2h, 7d, or a moment in ISO 8601.",
-            show_default=False,
-        ),
+        options.unset("SPAN", "Only files that moved since: 30m, 2h, 7d, or a moment in ISO 8601."),
     ] = None,
     limit: options.FilesListed = 20,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on until interrupted.")] = False,
@@ -100,8 +94,7 @@ def _moment(text: str) -> str:
         moment = clock.parse(text)
     except (ValueError, OverflowError):
         raise BadUsage(
-            f"--since {text} is neither a span nor a moment",
-            next_steps=["write 30m, 2h, 7d or 2024-06-25T12:00:00Z"],
+            f"--since {text} is neither a span nor a moment", next_steps=["write 30m, 2h, 7d or 2024-06-25T12:00:00Z"]
         ) from None
     return clock.stamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
@@ -114,12 +107,9 @@ def _watch(stack: Stack, choice: Choice) -> None:
                 live.update(Group(*_parts(overview.read(stack, choice), with_hints=False)), refresh=True)
                 time.sleep(_WATCH_SECONDS)
     while True:
-        _tell(console, overview.read(stack, choice))
+        health = overview.read(stack, choice).health
+        output.show(console, f"{clock.stamp(health.now)}  {health.sentence}")
         time.sleep(output.PROGRESS_SECONDS)
-
-
-def _tell(console: output.Screen, found: Overview) -> None:
-    output.show(console, f"{clock.stamp(found.health.now)}  {found.health.sentence}")
 
 
 def _parts(found: Overview, *, with_hints: bool) -> list[RenderableType]:

@@ -1,7 +1,6 @@
 """What there is to tell of a day: its metrics, the days around it, its files."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from music_streams.reader import CountryDay, DaySummary, GenreDay, MetricsReader
 from music_streams.stack import Stack
 from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.statuses import IN_PROGRESS, REFUSED_OR_FAILED, UNPUBLISHED, Status
+from music_streams_cli import results
 from music_streams_cli.errors import BadData
 
 _TREND_DAYS = 14
@@ -109,9 +109,7 @@ class DayReport:
     @property
     def rejected(self) -> list[tuple[str, int]]:
         """Rejected rows of these files by reason, the most frequent first; some may have been of other days."""
-        counts: Counter[str] = Counter()
-        for file in self.sources:
-            counts.update(file.entry.rejected)
+        counts = results.rejected(file.entry for file in self.sources)
         return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
 
     @property
@@ -156,7 +154,7 @@ def latest_day(ledger: Ledger, reader: MetricsReader) -> date:
     Raises:
         BadData: there is none.
     """
-    found = next((day for day in sorted(_known_days(ledger), reverse=True) if reader.day(day)), None)
+    found = next((day for day in sorted(known_days(ledger, _LATEST_FILES), reverse=True) if reader.day(day)), None)
     if found is None:
         raise BadData(
             "no file has been published yet, so there is no day to report on",
@@ -223,18 +221,14 @@ def _explained(stack: Stack, entries: Sequence[Entry]) -> Iterator[DayFile]:
         yield DayFile(entry, reason=reason or {}, next_steps=steps)
 
 
-def _known_days(ledger: Ledger) -> set[date]:
-    """The days of the files that were published last."""
-    recent = (
-        entry
-        for status in (Status.PUBLISHED, Status.ARCHIVED)
-        for entry in islice(ledger.with_status(status), _LATEST_FILES)
-    )
-    return {date.fromisoformat(day) for entry in recent for day in entry.days}
+def known_days(ledger: Ledger, limit: int) -> set[date]:
+    """The days of the files that were published last, up to `limit` PUBLISHED and as many ARCHIVED."""
+    recent = (islice(ledger.with_status(status), limit) for status in (Status.PUBLISHED, Status.ARCHIVED))
+    return {date.fromisoformat(day) for entries in recent for entry in entries for day in entry.days}
 
 
 def _no_metrics(ledger: Ledger, day: date, around: list[date]) -> BadData:
-    known = around or _known_days(ledger)
+    known = around or known_days(ledger, _LATEST_FILES)
     nearest = sorted(sorted(known, key=lambda each: (abs(each - day), each))[:_NEAREST_DAYS])
     if not nearest:
         return BadData(

@@ -28,37 +28,25 @@ COLUMN_HEIGHT = 150  # pixels
 
 def render(report: DayReport) -> str:
     """The page."""
-    return (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            report=report,
-            verdict=verdict.judge(report.files),
-            genre_bars=charts.bars(
-                [(each.genre, each.listen_count) for each in report.genres[:BARS]], report.summary.listen_count
-            ),
-            country_bars=charts.bars(
-                [(each.country, each.listen_count) for each in report.countries[:BARS]], report.summary.listen_count
-            ),
-            trend_columns=charts.columns(
-                [(each.day, each.listen_count) for each in report.trend], report.day, COLUMN_HEIGHT
-            ),
-            rejected_bars=charts.bars(report.rejected, sum(count for _, count in report.rejected)),
-            timelines=_timelines(report.files),
-            median_seconds=_median_seconds(report.files),
-            file_groups=_groups(report.files),
-            troubled=[file for file in report.files if file.group in {"failed", "quarantined"}][:TROUBLED],
-            limits={
-                "bars": BARS,
-                "genres": GENRES,
-                "countries": COUNTRIES,
-                "ranked": RANKED,
-                "files": FILES,
-                "troubled": TROUBLED,
-            },
-            column_height=COLUMN_HEIGHT,
-            stages=charts.STAGES,
-        )
+    listens = report.summary.listen_count
+    limits = {"bars": BARS, "genres": GENRES, "countries": COUNTRIES}
+    limits |= {"ranked": RANKED, "files": FILES, "troubled": TROUBLED}
+    trend = [(each.day, each.listen_count) for each in report.trend]
+    template = _environment().get_template("page.html.j2")
+    return template.render(
+        report=report,
+        verdict=verdict.judge(report.files),
+        genre_bars=charts.bars([(each.genre, each.listen_count) for each in report.genres[:BARS]], listens),
+        country_bars=charts.bars([(each.country, each.listen_count) for each in report.countries[:BARS]], listens),
+        trend_columns=charts.columns(trend, report.day, COLUMN_HEIGHT),
+        rejected_bars=charts.bars(report.rejected, sum(count for _, count in report.rejected)),
+        timelines=_timelines(report.files),
+        median_seconds=_median_seconds(report.files),
+        file_groups=_groups(report.files),
+        troubled=[file for file in report.files if file.group in {"failed", "quarantined"}][:TROUBLED],
+        limits=limits,
+        column_height=COLUMN_HEIGHT,
+        stages=charts.STAGES,
     )
 
 

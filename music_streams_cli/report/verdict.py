@@ -8,8 +8,7 @@ from music_streams import display
 from music_streams.operate.health import Level
 from music_streams_cli.report.data import DayFile
 
-GROUPS = ("failed", "quarantined", "waiting", "published", "mended", "retracted")
-_WORDS = {
+GROUPS = {  # the worst first, in words
     "failed": "failed",
     "quarantined": "in quarantine",
     "waiting": "on the way",
@@ -50,7 +49,7 @@ def judge(day_files: Sequence[DayFile]) -> DayVerdict:
     else:
         level = Level.WORKING if counts["waiting"] else Level.OK
     parts = [
-        Part(f"{display.plural(counts[group], 'file')} {_WORDS[group]}", group, _example(day_files, group))
+        Part(f"{display.plural(counts[group], 'file')} {GROUPS[group]}", group, _example(day_files, group))
         for group in GROUPS
         if counts[group]
     ]

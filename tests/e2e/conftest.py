@@ -3,6 +3,7 @@
 import contextlib
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,6 +41,13 @@ def running_cloud(state: Path) -> Iterator[Path]:
         yield state
     finally:
         subprocess.run([commands, "down"], env=environment, check=True)
+
+
+def music_streams(cloud: Path, *args: str | Path, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run a command of the program in a folder, against the cloud of a state folder."""
+    environment = {**os.environ, "LOCAL_CLOUD_STATE": str(cloud), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "music_streams_cli", *args]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="package")

@@ -3,11 +3,8 @@
 import csv
 import io
 import json
-import os
 import re
 import subprocess
-import sys
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -15,36 +12,23 @@ import pytest
 
 from music_streams.operate.health import Level
 from music_streams_cli import sample_data
-from tests.e2e.conftest import ROOT, awaited
+from tests.e2e.conftest import awaited, music_streams
 
 DAY = date(2024, 10, 5)
 ROWS = 300
 
 
-@dataclass(frozen=True)
-class Cli:
-    """Runs commands in the folder of their own checkout."""
+@pytest.fixture(scope="module")
+def cli(cloud):
+    """Run a command; none shows codes of a terminal or a traceback."""
 
-    cloud: Path
-
-    def __call__(self, *args: str | Path, cloud: Path | None = None) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "LOCAL_CLOUD_STATE": str(cloud or self.cloud)}
-        ended = subprocess.run(
-            [sys.executable, "-m", "music_streams_cli", *args],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def run(*args: str | Path, cloud: Path = cloud) -> subprocess.CompletedProcess[str]:
+        ended = music_streams(cloud, *args)
         assert "\x1b" not in ended.stdout + ended.stderr
         assert "Traceback" not in ended.stderr
         return ended
 
-
-@pytest.fixture(scope="module")
-def cli(cloud) -> Cli:
-    return Cli(cloud)
+    return run
 
 
 @pytest.fixture(scope="module")

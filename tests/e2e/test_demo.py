@@ -1,31 +1,19 @@
 """The demo as a newcomer runs it; every item of its day against the oracle."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 from boto3.dynamodb.conditions import Attr
 
 from music_streams import clock
 from music_streams.state.statuses import Status
 from music_streams_cli.commands import demo
-from tests.e2e.conftest import ROOT, reference_files
+from tests.e2e.conftest import music_streams, reference_files
 from tests.oracle import Batch, Reference, StreamFile, differences, evaluate, scan_items
 
 
 @pytest.fixture(scope="module")
 def shown(cloud) -> str:
     """What the demo prints."""
-    command = [sys.executable, "-m", "music_streams_cli", "demo"]
-    ended = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**os.environ, "LOCAL_CLOUD_STATE": str(cloud)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = music_streams(cloud, "demo")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 
@@ -60,11 +48,8 @@ def test_every_file_ends_as_the_oracle_says(entries, expected):
     for entry in entries.values():
         source = expected.sources[entry.source.source_id]
         assert entry.status is (Status.QUARANTINED if source.verdict else Status.ARCHIVED)
-        assert (entry.rows_read, entry.rows_accepted, entry.rejected) == (
-            source.rows_read,
-            source.rows_accepted,
-            source.rejected,
-        )
+        counts = (entry.rows_read, entry.rows_accepted, entry.rejected)
+        assert counts == (source.rows_read, source.rows_accepted, source.rejected)
 
 
 def test_it_shows_the_sums_and_the_reason_and_the_way_on(shown, entries):

@@ -78,15 +78,11 @@ class World:
 
     def expected(self) -> Outcome:
         """What the oracle computes from the raw files."""
-        return evaluate(
-            [
-                Batch(
-                    [StreamFile(put.source_id, content, put.put_at) for put, content in wave.files],
-                    Reference(wave.songs, wave.users, version),
-                )
-                for version, wave in enumerate(self.waves, start=1)
-            ]
-        )
+        batches = []
+        for version, wave in enumerate(self.waves, start=1):
+            streams = [StreamFile(put.source_id, content, put.put_at) for put, content in wave.files]
+            batches.append(Batch(streams, Reference(wave.songs, wave.users, version)))
+        return evaluate(batches)
 
     def items(self) -> list[dict[str, Any]]:
         return [item for item in scan_items(self.stack.metrics) if item["day"] not in self.days_of_others]
@@ -178,10 +174,8 @@ def test_files_in_turn_or_at_once_give_the_same_items_as_one_file_with_all_rows(
 
 
 def test_the_same_bytes_under_another_key_change_no_count(world):
-    [(_, original)] = [file for file in world.waves[0].files if file[0].name == "original.csv"]
-    alone = Batch(
-        [StreamFile("alone", original, world.waves[0].files[0][0].put_at)], Reference([CATALOGUE.songs], [], 1)
-    )
+    [(put, original)] = [file for file in world.waves[0].files if file[0].name == "original.csv"]
+    alone = Batch([StreamFile("alone", original, put.put_at)], Reference([CATALOGUE.songs], [], 1))
     expected = evaluate([alone]).items[(f"DAY#{SAME_BYTES}", "SUMMARY")]
     found = world.of_day(SAME_BYTES)[("DAY#DAY", "SUMMARY")]
     assert found == {name: value for name, value in expected.items() if name in found}
@@ -266,9 +260,8 @@ def test_the_gauges_say_that_nothing_waits_when_all_have_ended(world, cloud):
 
 @pytest.mark.skipif(not shared_data().is_dir(), reason=f"real input is not there: {shared_data()}")
 def test_real_input_gives_the_items_of_the_independent_computation(world):
-    songs, users, streams = (
-        (shared_data() / name).read_bytes() for name in ("songs_for_a.csv", "users.csv", "streams_2024-06-25_a.csv")
-    )
+    names = ("songs_for_a.csv", "users.csv", "streams_2024-06-25_a.csv")
+    songs, users, streams = ((shared_data() / name).read_bytes() for name in names)
     world.put_reference("real", songs, users)
     put = world.put("streams_2024-06-25_a.csv", streams)
     world.settle()

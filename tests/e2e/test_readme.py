@@ -28,14 +28,8 @@ def test_its_make_targets_exist(command):
 def test_its_other_commands_run_one_after_the_other(cloud, tmp_path):
     (tmp_path / "music-streams").symlink_to(ROOT / "music-streams")
     script = [command for command in COMMANDS if not command.startswith("make ")]
-    ran = subprocess.run(
-        ["bash", "-euxc", "\n".join(script)],
-        cwd=tmp_path,
-        env={**os.environ, "LOCAL_CLOUD_STATE": str(cloud)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command, environment = ["bash", "-euxc", "\n".join(script)], {**os.environ, "LOCAL_CLOUD_STATE": str(cloud)}
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "2024-06-25: " in ran.stdout
     assert (tmp_path / "music-streams-2024-06-25.html").is_file()

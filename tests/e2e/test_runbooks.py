@@ -5,11 +5,9 @@ overdue`: here Airflow is down from the start. Commands of `aws` are left out, a
 """
 
 import json
-import os
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,7 +27,7 @@ from music_streams.state.ledger import Entry
 from music_streams.state.statuses import Status
 from music_streams_cli import journey, sample_data
 from music_streams_cli.journey import ENDED, Journey
-from tests.e2e.conftest import ROOT, awaited, running_cloud
+from tests.e2e.conftest import awaited, music_streams, running_cloud
 from tests.e2e.faults.lake import DATABASE, LISTENS, REJECTED_ROWS, Lake
 from tests.oracle import scan_items
 from tests.runbooks import RUNBOOKS, Runbook, commands
@@ -67,14 +65,7 @@ class Operator:
 
     def _run(self, command: list[str], more: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
         yes = ["--yes"] if command[0] in NEEDS_YES and "--dry-run" not in command else []
-        return subprocess.run(
-            [sys.executable, "-m", "music_streams_cli", *command, *yes, *more],
-            cwd=self.folder,
-            env={**os.environ, "LOCAL_CLOUD_STATE": str(self.cloud), "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return music_streams(self.cloud, *command, *yes, *more, folder=self.folder)
 
     def hears(self, runbook: Runbook, subject: str, **words: str) -> None:
         """The alert that the page quotes has come, about these."""

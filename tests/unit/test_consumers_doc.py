@@ -44,16 +44,14 @@ def rows(heading: str) -> list[list[str]]:
 @pytest.fixture(scope="module")
 def event() -> dict[str, Any]:
     [text] = blocks("json")
-    found: dict[str, Any] = json.loads(text)
-    return found
+    return dict(json.loads(text))
 
 
 @pytest.fixture(scope="module")
 def consumer() -> dict[str, Any]:
     """The consumer's own template."""
     [text] = blocks("yaml")
-    found: dict[str, Any] = yaml_parse(text)
-    return found
+    return dict(yaml_parse(text))
 
 
 def test_every_block_is_of_a_kind_that_is_tested_here():

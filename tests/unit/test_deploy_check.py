@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import boto3
 import pytest
@@ -115,21 +116,17 @@ def test_without_credentials_nothing_else_is_asked(account):
 
 
 @pytest.mark.parametrize(
-    ("bucket", "words"),
+    ("arguments", "words"),
     [
-        ("", "make deploy ARTIFACTS_BUCKET=my-artifacts"),
-        ("not-there", "not-there does not exist: create it"),
-        ("no such/name", "name a bucket of this account"),
+        ({"bucket": ""}, "make deploy ARTIFACTS_BUCKET=my-artifacts"),
+        ({"bucket": "not-there"}, "not-there does not exist: create it"),
+        ({"bucket": "no such/name"}, "name a bucket of this account"),
+        ({"region": "us-east-1"}, "mine is in eu-central-1, not in us-east-1: create one in us-east-1 "),
+        ({"region": "us-east-1"}, "export AWS_DEFAULT_REGION=eu-central-1"),
     ],
 )
-def test_the_artifacts_bucket_has_to_be_there(account, bucket, words):
-    assert words in failed(account, bucket=bucket)
-
-
-def test_the_artifacts_bucket_has_to_be_in_the_region(account):
-    line = failed(account, region="us-east-1")
-    assert "mine is in eu-central-1, not in us-east-1" in line
-    assert "export AWS_DEFAULT_REGION=eu-central-1" in line
+def test_the_artifacts_bucket_has_to_be_there_and_in_the_region(account, arguments, words):
+    assert words in failed(account, **arguments)
 
 
 @pytest.mark.parametrize(
@@ -141,16 +138,12 @@ def test_the_artifacts_bucket_has_to_be_in_the_region(account):
     ],
 )
 def test_a_bucket_of_others_or_elsewhere_is_told_apart(account, code, words):
-    class Elsewhere:
-        def head_bucket(self, Bucket: str) -> None:  # noqa: N803
-            response: Any = {
-                "Error": {"Code": code, "Message": Bucket},
-                "ResponseMetadata": {"HTTPHeaders": {"x-amz-bucket-region": "us-west-2"}},
-            }
-            raise ClientError(response, "HeadBucket")
+    headers = {"HTTPHeaders": {"x-amz-bucket-region": "us-west-2"}}
+    response: Any = {"Error": {"Code": code, "Message": "mine"}, "ResponseMetadata": headers}
+    s3 = Mock(**{"head_bucket.side_effect": ClientError(response, "HeadBucket")})
 
     def clients(service: str) -> Any:
-        return Elsewhere() if service == "s3" else account.client(service)
+        return s3 if service == "s3" else account.client(service)
 
     [line] = [check.line for check in checks(REGION, clients, "mine", {}) if check.fix]
     assert words in line
@@ -160,10 +153,9 @@ def test_a_new_account_runs_too_few_functions_for_much_validation(account):
     account.functions = 10
     assert not [check for check in found(account) if check.fix]
     line = failed(account, ValidateConcurrency="8")
-    assert "11 needed of 10" in line
+    assert "11 needed of 10: deploy with a smaller ValidateConcurrency" in line
     account.functions = 11
     assert not [check for check in found(account, ValidateConcurrency="8") if check.fix]
-    assert "smaller ValidateConcurrency" in line
     assert "request-service-quota-increase --service-code lambda --quota-code L-B99A9384" in line
 
 

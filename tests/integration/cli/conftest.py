@@ -131,6 +131,17 @@ def put_entry(stack: Stack, item: Source, **attributes: Any) -> None:
     stack.session.resource("dynamodb").Table("files").put_item(Item=entry_item(item, **attributes))
 
 
+def taken(stack: Stack, queue: str) -> list[str]:
+    """All messages of a queue, by the output that names it; the queue is empty then."""
+    sqs, url = stack.client("sqs"), stack.output(queue)
+    found = []
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+        for message in messages:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            found.append(message["Body"])
+    return found
+
+
 def _fill(stack: Stack) -> None:
     for name, attributes in ENTRIES.items():
         item = source(name)
@@ -153,19 +164,10 @@ def _fill(stack: Stack) -> None:
 
 
 def _put_day(stack: Stack, day: str, listens: int) -> None:
-    numbers: dict[str, Any] = {
-        "listen_count": listens,
-        "unique_listeners": 100,
-        "total_listening_time_ms": listens * 180_000,
-        "avg_listening_time_per_user_ms": Decimal(listens * 1_800),
-    }
-    counts = {name: value for name, value in numbers.items() if name != "avg_listening_time_per_user_ms"}
-    made_by: dict[str, Any] = {
-        "version": 7,
-        "lake_uuid": "lake",
-        "batch_id": BATCH,
-        "updated_at": "2026-11-21T21:04:30.000Z",
-    }
+    counts = {"listen_count": listens, "unique_listeners": 100, "total_listening_time_ms": listens * 180_000}
+    average = {"avg_listening_time_per_user_ms": Decimal(listens * 1_800)}
+    at = "2026-11-21T21:04:30.000Z"
+    run: dict[str, Any] = {"version": 7, "lake_uuid": "lake", "batch_id": BATCH, "updated_at": at}
     song = {"rank": 1, "track_id": "t" * 22, "track_name": "Señal\nde [radio]", "artists": "星空", **counts}
     items: list[tuple[str, str, dict[str, Any]]] = [
         ("GENRE#jazz", f"DAY#{day}", {"top_songs": [song]}),
@@ -173,4 +175,4 @@ def _put_day(stack: Stack, day: str, listens: int) -> None:
         (f"DAY#{day}", "SUMMARY", {"top_genres": [{"rank": 1, "genre": "jazz", **counts}]}),
     ]
     for pk, sk, more in items:
-        stack.metrics.put_item(Item={"pk": pk, "sk": sk, "day": day, **numbers, **made_by, **more})
+        stack.metrics.put_item(Item={"pk": pk, "sk": sk, "day": day, **counts, **average, **run, **more})

@@ -2,21 +2,28 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
+
+import pytest
+from typer.testing import CliRunner
 
 from music_streams import clock
 from music_streams.forget.progress import Deleted, Erased, write_erased
 from music_streams.ingest import s3_events
+from music_streams.run.executions import Executions
 from music_streams.stack import Stack
 from music_streams.state import requests
 from music_streams.state.ledger import Entry
 from music_streams.state.requests import Action, Attempt, Forget, Rebuild
 from music_streams.state.run_files import RunFolder, Summary, write_summary
-from tests.integration.cli.conftest import put_entry
+from music_streams_cli import journey, maintenance, reconciliation, runs
+from music_streams_cli.app import app
+from tests.integration.cli.conftest import MACHINE, put_entry
 from tests.permissions.acting import OTHERS
 
+POLLING = (journey, maintenance, reconciliation, runs)  # what asks again and again
 COUNTS = {"rows_read": 10, "rows_accepted": 10, "rejected": {}, "days": ["2024-06-25"]}
 
 
@@ -39,6 +46,15 @@ class Pipeline:
     asked: list[Any] = field(default_factory=list)
     statuses: dict[str, str] = field(default_factory=dict)  # of executions by ARN
 
+    @classmethod
+    def begin(cls, stack: Stack, patch: pytest.MonkeyPatch) -> Self:
+        """One that has two executions, one of which is over; commands ask it at short intervals."""
+        made = cls(stack, statuses={f"{MACHINE}:alive-1": "RUNNING", f"{MACHINE}:over-1": "FAILED"})
+        patch.setattr(Executions, "status", lambda _, arn: made.statuses.get(arn, ""))
+        for module in POLLING:
+            patch.setattr(module, "_POLL_SECONDS", 0.01)
+        return made
+
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """Take messages until the block is left."""
@@ -50,6 +66,11 @@ class Pipeline:
         finally:
             stop.set()
             thread.join()
+
+    def operate(self, *args: str, typed: str | None = None, is_asleep: bool = False) -> Any:
+        """Run a command line while it works, or does not."""
+        with nullcontext() if is_asleep else self.at_work():
+            return CliRunner().invoke(app, args, prog_name="music-streams", input=typed)
 
     def _work(self, stop: threading.Event) -> None:
         sqs, url = self.stack.client("sqs"), self.stack.output("ArrivalsQueueUrl")
@@ -71,9 +92,8 @@ class Pipeline:
             folder = RunFolder(self.stack.lake_bucket, request.batch_id)
             days = request.days if isinstance(request, Rebuild) else ["2024-06-25"]
             forgotten = [] if isinstance(request, Rebuild) else ["some source", "another"]
-            write_summary(
-                self.stack.s3, folder, Summary(request.batch_id, "run", 8, "lake", days, "metrics", {}, forgotten)
-            )
+            summary = Summary(request.batch_id, "run", 8, "lake", days, "metrics", {}, forgotten)
+            write_summary(self.stack.s3, folder, summary)
             if self.deleted:
                 write_erased(self.stack.s3, folder, Erased(set(self.deleted), self.deleted))
             self.statuses[self.stack.executions.arn(request.batch_id, 1)] = self.executions

@@ -3,30 +3,16 @@
 import json
 
 import pytest
-from typer.testing import CliRunner
 
-from music_streams_cli.app import app
-from tests.integration.cli.conftest import golden
+from tests.unit.cli.conftest import bare_environment, run
 from tests.unit.cli.golden import check
 
-__all__ = ["golden"]
-
-
-@pytest.fixture
-def run(monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "MUSIC_STREAMS_STACK"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("LOCAL_CLOUD_STATE", "/nonexistent")
-    return lambda *args: CliRunner().invoke(app, [str(arg) for arg in args], prog_name="music-streams")
+__all__ = ["bare_environment", "run"]
 
 
 @pytest.mark.parametrize(
     "command",
-    [
-        "cost",
-        "cost --files-per-day 10000 --rows-per-file 100 --window 300",
-        "cost --files-per-day 100000 --window 1",
-    ],
+    ["cost", "cost --files-per-day 10000 --rows-per-file 100 --window 300", "cost --files-per-day 100000 --window 1"],
 )
 def test_a_month_of_both_designs(run, golden, command):
     ended = run(*command.split())

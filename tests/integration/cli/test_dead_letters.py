@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from music_streams.state import requests
 from music_streams.state.requests import Action, Attempt, Forget, Rebuild
 from music_streams_cli import dead_letters, output
+from tests.integration.cli.conftest import taken
 from tests.unit.cli.golden import check
 
 EVENT: dict[str, Any] = {
@@ -28,17 +29,6 @@ LETTERS = {
     ],
     "FailuresDeadLetterQueueUrl": [json.dumps(FAILURE), json.dumps({"requestContext": {}, "requestPayload": FAILURE})],
 }
-
-
-def bodies(stack, queue: str) -> list[str]:
-    """All messages of a queue, which is empty then."""
-    sqs, url = stack.client("sqs"), stack.output(queue)
-    found = []
-    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
-        for message in messages:
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-            found.append(message["Body"])
-    return found
 
 
 def put(stack, letters: dict[str, list[str]]) -> None:
@@ -75,7 +65,7 @@ def quick_looks(stack, monkeypatch):
     monkeypatch.setattr(dead_letters, "_WAIT_SECONDS", 0)
     yield
     for queue in ("ArrivalsQueueUrl", *LETTERS):
-        bodies(stack, queue)
+        taken(stack, queue)
 
 
 def test_a_list_tells_what_they_are_about_and_takes_none(run, stack, golden):
@@ -83,7 +73,7 @@ def test_a_list_tells_what_they_are_about_and_takes_none(run, stack, golden):
     ended = run("dlq", "list")
     assert ended.exit_code == 0, ended.stderr
     check(golden / "dlq list.txt", re.sub(r"\d+ s$", "N s", ended.stdout, flags=re.MULTILINE))
-    assert {queue: len(bodies(stack, queue)) for queue in LETTERS} == {queue: len(LETTERS[queue]) for queue in LETTERS}
+    assert {queue: len(taken(stack, queue)) for queue in LETTERS} == {queue: len(LETTERS[queue]) for queue in LETTERS}
 
 
 @pytest.mark.parametrize("command", ["dlq list", "dlq redrive --dry-run", "dlq redrive"])
@@ -108,9 +98,9 @@ def test_they_go_back_where_they_came_from(run, stack, functions):
     ended = run("dlq", "redrive")
     assert ended.exit_code == 0, ended.stderr
     assert "sent back: 6 messages\n" in ended.stdout
-    assert sorted(bodies(stack, "ArrivalsQueueUrl")) == sorted(LETTERS["ArrivalsDeadLetterQueueUrl"])
+    assert sorted(taken(stack, "ArrivalsQueueUrl")) == sorted(LETTERS["ArrivalsDeadLetterQueueUrl"])
     assert functions.invoked == [("record-failure", "Event", FAILURE)] * 2
-    assert [bodies(stack, queue) for queue in LETTERS] == [[], []]
+    assert [taken(stack, queue) for queue in LETTERS] == [[], []]
 
 
 def test_what_nothing_could_take_stays(run, stack, functions):
@@ -118,16 +108,16 @@ def test_what_nothing_could_take_stays(run, stack, functions):
     ended = run("dlq", "redrive")
     assert ended.exit_code == 1
     assert ended.stdout.count("left alone, nothing could take it: ") == 4
-    assert functions.invoked == bodies(stack, "ArrivalsQueueUrl") == []
-    assert [len(bodies(stack, queue)) for queue in LETTERS] == [2, 2]
+    assert functions.invoked == taken(stack, "ArrivalsQueueUrl") == []
+    assert [len(taken(stack, queue)) for queue in LETTERS] == [2, 2]
 
 
 def test_a_dry_run_takes_none(run, stack):
     put(stack, LETTERS)
     told = json.loads(run("dlq", "redrive", "--dry-run", "--json").stdout)
     assert len(told["plan"]["messages"]) == 6
-    assert bodies(stack, "ArrivalsQueueUrl") == []
-    assert sum(len(bodies(stack, queue)) for queue in LETTERS) == 6
+    assert taken(stack, "ArrivalsQueueUrl") == []
+    assert sum(len(taken(stack, queue)) for queue in LETTERS) == 6
 
 
 def test_who_declines_gives_them_back(run, stack, monkeypatch):
@@ -135,15 +125,15 @@ def test_who_declines_gives_them_back(run, stack, monkeypatch):
     monkeypatch.setattr(output, "is_interactive", lambda: True)
     monkeypatch.setattr("typer.confirm", lambda *_, **__: False)
     assert run("dlq", "redrive").exit_code == 1
-    assert sum(len(bodies(stack, queue)) for queue in LETTERS) == 6
+    assert sum(len(taken(stack, queue)) for queue in LETTERS) == 6
 
 
 def test_where_sending_fails_the_rest_is_still_there(run, stack, functions):
     put(stack, LETTERS)
     functions.is_broken = True
     assert isinstance(run("dlq", "redrive").exception, ConnectionError)
-    assert len(bodies(stack, "ArrivalsQueueUrl")) == 4
-    assert [len(bodies(stack, queue)) for queue in LETTERS] == [0, 2]
+    assert len(taken(stack, "ArrivalsQueueUrl")) == 4
+    assert [len(taken(stack, queue)) for queue in LETTERS] == [0, 2]
 
 
 def test_so_many_at_most(run, stack):
@@ -169,7 +159,7 @@ def test_a_letter_that_aws_refuses_keeps_no_other_from_going_back(run, stack, fu
     assert "sent back: 1 message\n" in ended.stdout
     assert "left alone, AWS refused it: execution e1-1 too large" in ended.stdout
     assert functions.invoked == [FAILURE]
-    assert [json.loads(body) for body in bodies(stack, "FailuresDeadLetterQueueUrl")] == [hostile]
+    assert [json.loads(body) for body in taken(stack, "FailuresDeadLetterQueueUrl")] == [hostile]
 
 
 def test_a_letter_comes_back_as_large_as_it_was(run, stack, functions):
@@ -184,16 +174,13 @@ def test_a_letter_comes_back_as_large_as_it_was(run, stack, functions):
 HALF_A_PAIR = '{"detail":{"name":"\\ud800","status":"FAILED"}}'
 
 
-def test_a_letter_with_half_a_surrogate_pair_stays_and_keeps_no_other_from_going_back(run, stack, functions):
-    put(stack, {"FailuresDeadLetterQueueUrl": [HALF_A_PAIR, json.dumps(FAILURE)]})
-    ended = run("dlq", "redrive", "--yes")
-    assert "sent back: 1 message\n" in ended.stdout
-    assert [payload for *_, payload in functions.invoked] == [FAILURE]
-    assert bodies(stack, "FailuresDeadLetterQueueUrl") == [HALF_A_PAIR]
-
-
-def test_a_letter_with_half_a_surrogate_pair_is_listed_as_json(run, stack):
+def test_a_letter_with_half_a_surrogate_pair_is_listed_stays_and_keeps_no_other_from_going_back(run, stack, functions):
     put(stack, {"FailuresDeadLetterQueueUrl": [HALF_A_PAIR]})
     [listed] = json.loads(run("dlq", "list", "--json").stdout)
     assert not listed["can_go_back"]
     assert listed["about"] == f"must be a JSON object: {HALF_A_PAIR}"
+    put(stack, {"FailuresDeadLetterQueueUrl": [json.dumps(FAILURE)]})
+    ended = run("dlq", "redrive", "--yes")
+    assert "sent back: 1 message\n" in ended.stdout
+    assert [payload for *_, payload in functions.invoked] == [FAILURE]
+    assert taken(stack, "FailuresDeadLetterQueueUrl") == [HALF_A_PAIR]

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import ClientError
@@ -20,6 +21,7 @@ from music_streams.reader import (
 )
 from tests.aws import TEMPLATE
 from tests.integration.consumers.metrics_table import STAMP, TABLE, items
+from tests.template import as_list
 
 BEFORE, DAY, AFTER = (date(2024, 6, day) for day in (24, 25, 26))
 MONTH = (date(2024, 6, 1), date(2024, 6, 30))
@@ -60,61 +62,37 @@ def requests_of(dynamodb: Any):
         dynamodb.meta.events.unregister("before-parameter-build.dynamodb", note)
 
 
+def item_of(prefix: str) -> dict[str, Any]:
+    return next(each for each in items() if each["pk"].startswith(prefix))
+
+
+def measured(listens: int, listeners: int, milliseconds: int, average: str) -> dict[str, Any]:
+    """What an item of the day tells, whatever its kind: the day, four numbers, the run."""
+    numbers = {"listen_count": listens, "unique_listeners": listeners, "total_listening_time_ms": milliseconds}
+    return {"day": DAY, **numbers, "avg_listening_time_per_user_ms": Decimal(average), **OF_THE_RUN}
+
+
 def test_a_genre_on_a_day(reader):
-    assert reader.genre_day("pop", DAY) == GenreDay(
-        day=DAY,
-        genre="pop",
-        listen_count=6,
-        unique_listeners=3,
-        total_listening_time_ms=1_280_500,
-        avg_listening_time_per_user_ms=Decimal("426833.33"),
-        top_songs=(
-            TopSong(1, TRACK, "Paper Lantern", "Kofi Tide", 4, 3, 800_000),
-            TopSong(2, "MidnightEngine00000003", "Midnight Engine", "The Tin Foxes", 2, 2, 480_500),
-        ),
-        **OF_THE_RUN,
-    )
+    lantern = TopSong(1, TRACK, "Paper Lantern", "Kofi Tide", 4, 3, 800_000)
+    engine = TopSong(2, "MidnightEngine00000003", "Midnight Engine", "The Tin Foxes", 2, 2, 480_500)
+    measures = measured(6, 3, 1_280_500, "426833.33")
+    assert reader.genre_day("pop", DAY) == GenreDay(genre="pop", top_songs=(lantern, engine), **measures)
 
 
 def test_a_country_on_a_day(reader):
-    assert reader.country_day("unknown", DAY) == CountryDay(
-        day=DAY,
-        country="unknown",
-        listen_count=1,
-        unique_listeners=1,
-        total_listening_time_ms=151_001,
-        avg_listening_time_per_user_ms=Decimal("151001.00"),
-        top_songs=(TopSong(1, "HollowCoast00000000004", "Hollow Coast", "DJ Ostrich", 1, 1, 151_001),),
-        **OF_THE_RUN,
-    )
+    coast = TopSong(1, "HollowCoast00000000004", "Hollow Coast", "DJ Ostrich", 1, 1, 151_001)
+    measures = measured(1, 1, 151_001, "151001.00")
+    assert reader.country_day("unknown", DAY) == CountryDay(country="unknown", top_songs=(coast,), **measures)
 
 
 def test_a_whole_day(reader):
-    assert reader.day(DAY) == DaySummary(
-        day=DAY,
-        listen_count=9,
-        unique_listeners=5,
-        total_listening_time_ms=1_798_501,
-        avg_listening_time_per_user_ms=Decimal("359700.20"),
-        top_genres=(
-            TopGenre(1, "jazz", 6, 4, 1_167_000),
-            TopGenre(2, "pop", 6, 3, 1_280_500),
-            TopGenre(3, "techno", 1, 1, 151_001),
-        ),
-        **OF_THE_RUN,
-    )
+    genres = (("jazz", 6, 4, 1_167_000), ("pop", 6, 3, 1_280_500), ("techno", 1, 1, 151_001))
+    top_genres = tuple(TopGenre(rank, *genre) for rank, genre in enumerate(genres, start=1))
+    assert reader.day(DAY) == DaySummary(top_genres=top_genres, **measured(9, 5, 1_798_501, "359700.20"))
 
 
 def test_a_track_on_a_day(reader):
-    assert reader.track_day(TRACK, DAY) == TrackDay(
-        day=DAY,
-        track_id=TRACK,
-        listen_count=4,
-        unique_listeners=3,
-        total_listening_time_ms=800_000,
-        avg_listening_time_per_user_ms=Decimal("266666.67"),
-        **OF_THE_RUN,
-    )
+    assert reader.track_day(TRACK, DAY) == TrackDay(track_id=TRACK, **measured(4, 3, 800_000, "266666.67"))
 
 
 def test_what_is_not_there_is_none_or_an_empty_list(reader):
@@ -155,7 +133,7 @@ def test_all_that_stands_for_a_day_is_each_item_as_its_own_question_gives_it_but
 
 def test_a_day_of_more_than_a_page_comes_whole(table, reader):
     day = date(2024, 8, 1)
-    one = next(each for each in items() if each["pk"].startswith("GENRE#"))
+    one = item_of("GENRE#")
     song = {**one["top_songs"][0], "artists": "A" * 30_000}
     moved = {**one, "sk": f"DAY#{day}", "day": str(day), "top_songs": [song]}
     table.put(*({**moved, "pk": f"GENRE#{n:03}"} for n in range(80)))
@@ -167,8 +145,7 @@ def test_a_day_of_more_than_a_page_comes_whole(table, reader):
 @pytest.mark.parametrize("genre", ["forró", "r#n#b", "drum and bass", "J-POP"])
 def test_a_name_comes_back_as_it_is(table, reader, genre):
     day = date(2024, 8, 2)
-    one = next(each for each in items() if each["pk"].startswith("GENRE#"))
-    table.put({**one, "pk": f"GENRE#{genre}", "sk": f"DAY#{day}", "day": str(day)})
+    table.put({**item_of("GENRE#"), "pk": f"GENRE#{genre}", "sk": f"DAY#{day}", "day": str(day)})
     found = reader.genre_day(genre, day)
     assert found.genre == genre
     assert found in reader.genres_of_day(day)
@@ -177,8 +154,8 @@ def test_a_name_comes_back_as_it_is(table, reader, genre):
 @pytest.mark.parametrize(("stored", "read"), [("150.5", "150.50"), ("2E+5", "200000.00"), ("0.01", "0.01")])
 def test_the_average_has_two_decimals_though_dynamodb_drops_zeros(table, reader, stored, read):
     day = date(2024, 8, 3)
-    one = next(each for each in items() if each["pk"].startswith("DAY#"))
-    table.put({**one, "pk": f"DAY#{day}", "day": str(day), "avg_listening_time_per_user_ms": Decimal(stored)})
+    changed = {"pk": f"DAY#{day}", "day": str(day), "avg_listening_time_per_user_ms": Decimal(stored)}
+    table.put({**item_of("DAY#"), **changed})
     assert str(reader.day(day).avg_listening_time_per_user_ms) == read
 
 
@@ -217,14 +194,10 @@ def test_the_policy_for_consumers_allows_what_the_reader_asks_and_nothing_else(t
         (action, places[str(resource)])
         for statement in policy["Statement"]
         if statement["Effect"] == "Allow"
-        for action in _listed(statement["Action"])
-        for resource in _listed(statement["Resource"])
+        for action in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
     }
     assert asked == allowed
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 @pytest.mark.parametrize("question", EVERY_QUESTION)
@@ -233,21 +206,14 @@ def test_a_missing_table_is_told_with_what_to_do(table, question):
         getattr(MetricsReader("wrong", table.dynamodb), question)(*EVERY_QUESTION[question])
 
 
-class Refusing:
-    """DynamoDB that answers every read with one error."""
-
-    def __init__(self, code: str) -> None:
-        self.code = code
-
-    def get_item(self, **_: Any) -> None:
-        raise ClientError({"Error": {"Code": self.code, "Message": "no"}}, "GetItem")
-
-
-def test_a_read_that_is_not_allowed_is_told_with_what_to_do():
-    with pytest.raises(UnreadableMetrics, match="MetricsReaderPolicyArn"):
-        MetricsReader(TABLE, Refusing("AccessDeniedException")).day(DAY)
-
-
-def test_other_errors_of_aws_come_as_they_are():
-    with pytest.raises(ClientError, match="ProvisionedThroughputExceeded"):
-        MetricsReader(TABLE, Refusing("ProvisionedThroughputExceededException")).day(DAY)
+@pytest.mark.parametrize(
+    ("code", "error", "words"),
+    [
+        ("AccessDeniedException", UnreadableMetrics, "MetricsReaderPolicyArn"),
+        ("ProvisionedThroughputExceededException", ClientError, "ProvisionedThroughputExceeded"),
+    ],
+)
+def test_a_refusal_is_told_with_what_to_do_and_other_errors_of_aws_come_as_they_are(code, error, words):
+    dynamodb = Mock(**{"get_item.side_effect": ClientError({"Error": {"Code": code, "Message": "no"}}, "GetItem")})
+    with pytest.raises(error, match=words):
+        MetricsReader(TABLE, dynamodb).day(DAY)

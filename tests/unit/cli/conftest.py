@@ -10,7 +10,10 @@ from typer.testing import CliRunner
 from music_streams_cli.app import app
 
 Run = Callable[..., Any]
-SETTINGS = ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION", "MUSIC_STREAMS_STACK", "FORCE_COLOR")
+SETTINGS = (
+    *("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_ACCESS_KEY_ID"),
+    *("AWS_SECRET_ACCESS_KEY", "MUSIC_STREAMS_STACK", "FORCE_COLOR"),
+)
 
 
 @pytest.fixture(autouse=True)

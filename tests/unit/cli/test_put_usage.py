@@ -3,38 +3,22 @@
 import pytest
 
 
-@pytest.fixture
-def files(tmp_path):
-    made = [tmp_path / "a.csv", tmp_path / "other" / "a.csv", tmp_path / "b.csv.gz"]
-    for file in made:
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ("none.csv", "none.csv cannot be read: No such file or directory"),
+        ("a.csv other/a.csv", "two of the files are named a.csv"),
+        ("a.csv b.csv.gz --key 2024", "next: --key 2024/ makes it the prefix of all"),
+        ("b.csv.gz --reference songs", "must be named .csv, but not b.csv.gz"),
+        ("a.csv --reference songs --key x.csv", "--key and --reference exclude each other"),
+    ],
+)
+def test_files_and_keys_that_cannot_be(run, tmp_path, monkeypatch, args, words):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.csv", "other/a.csv", "b.csv.gz"):
+        file = tmp_path / name
         file.parent.mkdir(exist_ok=True)
         file.write_text("x")
-    return made
-
-
-def test_a_file_that_is_not_there(run, tmp_path):
-    ended = run("put", tmp_path / "none.csv")
+    ended = run("put", *args.split())
     assert ended.exit_code == 2
-    assert "none.csv cannot be read: No such file or directory" in ended.stderr
-
-
-def test_two_files_of_one_name(run, files):
-    ended = run("put", *files[:2])
-    assert ended.exit_code == 2
-    assert "two of the files are named a.csv" in ended.stderr
-
-
-def test_one_key_for_several_files(run, files):
-    ended = run("put", files[0], files[2], "--key", "2024")
-    assert ended.exit_code == 2
-    assert "next: --key 2024/ makes it the prefix of all" in ended.stderr
-
-
-def test_reference_data_that_no_run_would_read(run, files):
-    ended = run("put", files[2], "--reference", "songs")
-    assert ended.exit_code == 2
-    assert "must be named .csv, but not b.csv.gz" in ended.stderr
-
-
-def test_a_key_for_reference_data(run, files):
-    assert run("put", files[0], "--reference", "songs", "--key", "x.csv").exit_code == 2
+    assert words in ended.stderr

@@ -82,14 +82,10 @@ def test_airflow_takes_its_commands_and_its_request(tmp_path):
         "BackfillPostBody.model_validate_json(body)\n"
         "[get_parser().parse_args(shlex.split(line)[1:]) for line in lines]\n"
     )
-    ended = subprocess.run(
-        [AIRFLOW, "-c", script],
-        input=json.dumps([body, *OF_AIRFLOW]),
-        env={"AIRFLOW_HOME": str(tmp_path), "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {"AIRFLOW_HOME": str(tmp_path), "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"}
+    given = json.dumps([body, *OF_AIRFLOW])
+    command = [str(AIRFLOW), "-c", script]
+    ended = subprocess.run(command, input=given, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
 
 

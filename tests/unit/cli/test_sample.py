@@ -1,5 +1,7 @@
 """`music-streams sample`."""
 
+import pytest
+
 
 def written(folder) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -15,28 +17,27 @@ def test_the_same_options_give_the_same_files(run, tmp_path):
     assert len(made["streams_2024-02-29_1.csv"].splitlines()) == 31
 
 
-def test_it_says_what_to_run_next(run, tmp_path):
-    ended = run("sample", tmp_path, "--rows", 3, "--files", 1, "--songs", 3, "--users", 3)
-    assert f"next: music-streams put {tmp_path}/songs.csv --reference songs" in ended.stderr
-
-
-def test_files_that_are_there_stay_unless_forced(run, tmp_path):
+def test_files_that_are_there_stay_unless_forced_and_the_next_step_is_told(run, tmp_path):
     small = ("--rows", 3, "--files", 1, "--songs", 3, "--users", 3)
     (tmp_path / "songs.csv").write_text("mine")
     ended = run("sample", tmp_path, *small)
     assert ended.exit_code == 2
     assert "songs.csv is there already" in ended.stderr
     assert (tmp_path / "songs.csv").read_text() == "mine"
-    assert run("sample", tmp_path, *small, "--force").exit_code == 0
+    forced = run("sample", tmp_path, *small, "--force")
+    assert forced.exit_code == 0
+    assert f"next: music-streams put {tmp_path}/songs.csv --reference songs" in forced.stderr
 
 
-def test_impossible_shares_are_wrong_usage(run, tmp_path):
-    ended = run("sample", tmp_path, "--rows", 10, "--dirty", 0.9, "--duplicates", 0.9)
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--rows 10 --dirty 0.9 --duplicates 0.9", "lower them"),
+        ("--rows 50 --day 0001-01-01 --late 9", "error: date value out of range"),
+    ],
+)
+def test_impossible_shares_and_days_before_the_calendar_are_wrong_usage(run, tmp_path, options, words):
+    ended = run("sample", tmp_path, *options.split())
     assert ended.exit_code == 2
-    assert "lower them" in ended.stderr
+    assert words in ended.stderr
     assert not list(tmp_path.glob("*.csv"))
-
-
-def test_days_before_the_calendar_are_wrong_usage(run, tmp_path):
-    small = ("--rows", 50, "--files", 1, "--songs", 3, "--users", 3)
-    assert run("sample", tmp_path, *small, "--day", "0001-01-01", "--late", 9).exit_code == 2
