@@ -280,4 +280,3 @@ def test_no_line_of_a_shell_block_is_broken():
     assert done.returncode == 0, done.stderr
     assert shlex.split(MADE[0])[:2] == ["make", "deploy"]
     assert len(OF_AWS) > 12
-    assert len(OF_AWS) > 12
