@@ -20,15 +20,7 @@ COLUMNS = {
     "reference/songs/": ("track_id", "track_name", "artists", "duration_ms", "track_genre"),
     "reference/users/": ("user_id", "user_country"),
 }
-VERDICTS = (
-    "bad_key",
-    "empty_file",
-    "too_large",
-    "not_utf8",
-    "not_csv",
-    "missing_columns",
-    "too_many_bad_rows",
-)
+VERDICTS = ("bad_key", "empty_file", "too_large", "not_utf8", "not_csv", "missing_columns", "too_many_bad_rows")
 MALFORMED = (
     "malformed_row",
     "missing_user_id",

@@ -401,11 +401,7 @@ def test_a_day_worked_out_by_hand() -> None:
 
 
 def metrics(listen_count: int, unique_listeners: int, total: int) -> dict[str, object]:
-    return {
-        "listen_count": listen_count,
-        "unique_listeners": unique_listeners,
-        "total_listening_time_ms": total,
-    }
+    return {"listen_count": listen_count, "unique_listeners": unique_listeners, "total_listening_time_ms": total}
 
 
 def test_track_items_are_published_on_demand_only() -> None:
@@ -527,12 +523,7 @@ def test_the_real_file_is_accepted_whole() -> None:
 
 KEY = ("GENRE#pop", f"DAY#{DAY}")
 EXPECTED = {
-    KEY: {
-        "day": DAY,
-        "listen_count": 2,
-        "average": Decimal("1.50"),
-        "top_songs": [{"rank": 1, "name": "Alpha"}],
-    }
+    KEY: {"day": DAY, "listen_count": 2, "average": Decimal("1.50"), "top_songs": [{"rank": 1, "name": "Alpha"}]}
 }
 ACTUAL = {
     "pk": KEY[0],

@@ -77,7 +77,9 @@ class IcebergLake:
     def append(self, table: str, rows: DataFrame, execution: str, *, few_days: bool = False) -> None:
         """Commit rows, once for each execution; those of few days without sorting them first."""
         if not self._has_committed(table, execution):
-            whole = rows.select("*", *self._added_columns(table, rows))
+            # Nulls for the columns that the table's owner has added: Spark appends nothing that lacks a column.
+            added = [field for field in self._table(table).schema if field.name not in rows.columns]
+            whole = rows.select("*", *(F.lit(None).cast(field.dataType).alias(field.name) for field in added))
             # Each task writes a file for each day it has rows of: sending rows to one task a day costs more than a few
             # files do.
             told = {
@@ -187,11 +189,6 @@ class IcebergLake:
             return state.has_commit_of(execution)
         # A `forget` may have let its snapshot expire; its rows tell as well.
         return not self._table(table).where(F.col("execution") == execution).isEmpty()
-
-    def _added_columns(self, table: str, rows: DataFrame) -> list[Column]:
-        """Nulls for the columns that the table's owner has added: Spark appends nothing that lacks a column."""
-        added = [field for field in self._table(table).schema if field.name not in rows.columns]
-        return [F.lit(None).cast(field.dataType).alias(field.name) for field in added]
 
     def _table(self, table: str) -> DataFrame:
         self._refresh(table)

@@ -99,12 +99,7 @@ def items(spark):
 
 
 def measures(row):
-    return (
-        row["listen_count"],
-        row["unique_listeners"],
-        row["total_listening_time_ms"],
-        row["avg_hundredths_ms"],
-    )
+    return (row["listen_count"], row["unique_listeners"], row["total_listening_time_ms"], row["avg_hundredths_ms"])
 
 
 @pytest.mark.parametrize(

@@ -43,21 +43,9 @@ SONGS = [  # rows of a track -> its row: name, artists, duration_ms, genres
         + [song("noid", id="7", track_name="z")],
         ("z", "a", 1000, ["pop"]),
     ),
-    (
-        "names",
-        [song("names", track_name=name) for name in ("b", "a", "é")],
-        ("a", "a", 1000, ["pop"]),
-    ),
-    (
-        "artists",
-        [song("artists", artists=artists) for artists in ("b", "B")],
-        ("n", "B", 1000, ["pop"]),
-    ),
-    (
-        "durations",
-        [song("durations", duration_ms=ms) for ms in ("1000", "0999", "2000")],
-        ("n", "a", 999, ["pop"]),
-    ),
+    ("names", [song("names", track_name=name) for name in ("b", "a", "é")], ("a", "a", 1000, ["pop"])),
+    ("artists", [song("artists", artists=artists) for artists in ("b", "B")], ("n", "B", 1000, ["pop"])),
+    ("durations", [song("durations", duration_ms=ms) for ms in ("1000", "0999", "2000")], ("n", "a", 999, ["pop"])),
     ("nulls", [song("nulls", track_name=None, artists=None)], ("", "", 1000, ["pop"])),
     ("longest", [song("longest", duration_ms=str(2**31 - 1))], ("n", "a", 2**31 - 1, ["pop"])),
     (
@@ -115,10 +103,4 @@ USERS = [
 
 def test_a_user_has_the_smallest_country_that_is_not_empty(spark):
     rows = reference.users(spark.createDataFrame(USERS, "user_id STRING, user_country STRING")).collect()
-    assert {row["user_id"]: row["user_country"] for row in rows} == {
-        1: "DE",
-        3: "FR",
-        4: "UK",
-        2**63 - 1: "ÅX",
-        5: " ",
-    }
+    assert {row["user_id"]: row["user_country"] for row in rows} == {1: "DE", 3: "FR", 4: "UK", 2**63 - 1: "ÅX", 5: " "}
