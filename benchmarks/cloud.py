@@ -39,11 +39,16 @@ def running_cloud() -> Iterator[Stack]:
         try:
             run("up")
             stack = find_stack(environment={"LOCAL_CLOUD_STATE": folder})
-            for kind, content in (("songs", CATALOGUE.songs), ("users", CATALOGUE.users)):
-                stack.s3.put_object(Bucket=stack.landing_bucket, Key=f"reference/{kind}/all.csv", Body=content)
+            upload_reference(stack)
             yield stack
         finally:
             run("down")
+
+
+def upload_reference(stack: Stack) -> None:
+    """Put the catalogue where reference data lands."""
+    for kind, content in (("songs", CATALOGUE.songs), ("users", CATALOGUE.users)):
+        stack.s3.put_object(Bucket=stack.landing_bucket, Key=f"reference/{kind}/all.csv", Body=content)
 
 
 def credentials_of(stack: Stack) -> Credentials:

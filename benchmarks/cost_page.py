@@ -1,9 +1,8 @@
 """The tables and charts of docs/cost.md and scale.md, by the model: ``python -m benchmarks.cost_page`` writes them."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
-from benchmarks.blocks import DOCS, table, with_blocks
+from benchmarks.blocks import Pages, chart, table, write
 from music_streams.cost import assumed, measured, model, prices
 from music_streams.cost.model import Month, Workload
 
@@ -26,11 +25,10 @@ def designs() -> str:
     rows = []
     for workload in WORKLOADS:
         ours, polling = model.ours(workload), model.polling(workload)
-        told = f"{workload.files_per_day:,} × {workload.rows_per_file:,}"
         of_jobs = polling.cost(prices.public()) - prices.public().cost(polling.units["managed Airflow"])
         rows.append(
             [
-                told,
+                f"{workload.files_per_day:,} × {workload.rows_per_file:,}",
                 f"{workload.days_touched}",
                 f"{workload.window_seconds} s",
                 f"{ours.runs:,}",
@@ -121,15 +119,10 @@ def sizes() -> str:
     )
 
 
-PAGES: dict[str, tuple[Callable[[], str], ...]] = {
-    "cost.md": (designs, parts, dial, charts, assumptions),
-    "scale.md": (sizes,),
+PAGES: Pages = {
+    "cost.md": {"designs": designs, "parts": parts, "dial": dial, "charts": charts, "assumptions": assumptions},
+    "scale.md": {"sizes": sizes},
 }
-
-
-def made(name_of_page: str) -> str:
-    """A page with its blocks made anew."""
-    return with_blocks(name_of_page, *PAGES[name_of_page])
 
 
 def _month(rate: int, window: int) -> Month:
@@ -138,19 +131,14 @@ def _month(rate: int, window: int) -> Month:
 
 def _chart(rate: int) -> str:
     months = [_month(rate, window) for window in WINDOWS]
-    seconds = ", ".join(f'"{month.seconds_to_metrics:.0f}"' for month in months)
-    dollars = ", ".join(f"{_dollars(month):.0f}" for month in months)
-    top = max(_dollars(month) for month in months)
-    return "\n".join(
-        [
-            "```mermaid",
-            "xychart-beta",
-            f'    title "{rate:,} files a day: window of {", ".join(map(str, WINDOWS))} s"',
-            f'    x-axis "seconds from arrival to metrics, on average" [{seconds}]',
-            f'    y-axis "US dollars a month" 0 --> {top * 1.1:.0f}',
-            f"    line [{dollars}]",
-            "```",
-        ]
+    return chart(
+        "line",
+        f"{rate:,} files a day: window of {', '.join(map(str, WINDOWS))} s",
+        [f"{month.seconds_to_metrics:.0f}" for month in months],
+        "US dollars a month",
+        [_dollars(month) for month in months],
+        x_axis='"seconds from arrival to metrics, on average" ',
+        form=".0f",
     )
 
 
@@ -158,12 +146,5 @@ def _dollars(month: Month) -> float:
     return float(month.cost(prices.public()))
 
 
-def main() -> None:
-    """Write the pages."""
-    for name in PAGES:
-        (DOCS / name).write_text(made(name), "utf-8")
-        print(f"written: docs/{name}")
-
-
 if __name__ == "__main__":
-    main()
+    write(PAGES)
