@@ -60,8 +60,7 @@ def dial() -> str:
     rows = []
     for window in WINDOWS:
         cells = [f"{window} s"]
-        for rate in RATES:
-            month = _month(rate, window)
+        for month in (_month(rate, window) for rate in RATES):
             cells += [f"{_dollars(month):,.0f}", f"{month.seconds_to_metrics:.0f}"]
         rows.append(cells)
     heads = [head for rate in RATES for head in (f"$ at {rate:,} files a day", "seconds to metrics")]
@@ -113,10 +112,8 @@ def sizes() -> str:
             ]
         )
     heads = ["events a day", "files × rows", "window", "runs a day", "rows recomputed by a run"]
-    return table(
-        [*heads, "a run, sized by its bytes", "a run, 10 workers", "runs at once, 10 workers", "$ a month, 10 workers"],
-        rows,
-    )
+    heads += ["a run, sized by its bytes", "a run, 10 workers", "runs at once, 10 workers", "$ a month, 10 workers"]
+    return table(heads, rows)
 
 
 PAGES: Pages = {

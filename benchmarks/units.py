@@ -190,14 +190,13 @@ def _create_table(
     def schema(of: list[str]) -> list[dict[str, str]]:
         return [{"AttributeName": key, "KeyType": kind} for key, kind in zip(of, ("HASH", "RANGE"), strict=False)]
 
+    projection = {"ProjectionType": "ALL"}
     dynamodb.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in {*keys, *index_keys}],
         KeySchema=schema(keys),
-        GlobalSecondaryIndexes=[
-            {"IndexName": index, "KeySchema": schema(index_keys), "Projection": {"ProjectionType": "ALL"}}
-        ],
+        GlobalSecondaryIndexes=[{"IndexName": index, "KeySchema": schema(index_keys), "Projection": projection}],
     )
 
 
