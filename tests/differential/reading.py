@@ -22,14 +22,8 @@ COLUMNS = {
 }
 VERDICTS = ("bad_key", "empty_file", "too_large", "not_utf8", "not_csv", "missing_columns", "too_many_bad_rows")
 MALFORMED = (
-    "malformed_row",
-    "missing_user_id",
-    "bad_user_id",
-    "missing_track_id",
-    "bad_track_id",
-    "missing_listen_time",
-    "bad_listen_time",
-    "future_listen_time",
+    *("malformed_row", "missing_user_id", "bad_user_id", "missing_track_id", "bad_track_id", "missing_listen_time"),
+    *("bad_listen_time", "future_listen_time"),
 )
 REASONS = (*MALFORMED, "duplicate", "unknown_track")
 

@@ -285,7 +285,7 @@ def test_files_that_nobody_committed_go_when_nobody_can_be_about_to(lake, source
     lake.s3.delete_object(Bucket=BUCKET, Key=new)
 
 
-@pytest.mark.parametrize("remove", [lambda lake: upkeep(lake).remove_orphans(LISTENS), lambda lake: lake.expire()])
+@pytest.mark.parametrize("remove", [lambda lake: lake.remove_orphans(LISTENS, datetime.now(UTC) - KEPT), Tables.expire])
 def test_stray_files_are_looked_for_by_listing_the_table_alone(lake, sources, day, remove):
     """Hadoop's file system asks for keys that may be missing: who may list only warehouse/ is answered 403 to that."""
     a, *_ = sources
