@@ -26,19 +26,11 @@ def designs() -> str:
     for workload in WORKLOADS:
         ours, polling = model.ours(workload), model.polling(workload)
         of_jobs = polling.cost(prices.public()) - prices.public().cost(polling.units["managed Airflow"])
-        rows.append(
-            [
-                f"{workload.files_per_day:,} × {workload.rows_per_file:,}",
-                f"{workload.days_touched}",
-                f"{workload.window_seconds} s",
-                f"{ours.runs:,}",
-                f"{_dollars(ours):,.0f}",
-                f"{polling.runs:,}",
-                f"{of_jobs:,.0f}",
-                f"{_dollars(polling):,.0f}",
-                f"{_dollars(polling) / _dollars(ours):.1f}",
-            ]
-        )
+        files = f"{workload.files_per_day:,} × {workload.rows_per_file:,}"
+        of_ours = [f"{ours.runs:,}", f"{_dollars(ours):,.0f}"]
+        of_polling = [f"{polling.runs:,}", f"{of_jobs:,.0f}", f"{_dollars(polling):,.0f}"]
+        times = f"{_dollars(polling) / _dollars(ours):.1f}"
+        rows.append([files, f"{workload.days_touched}", f"{workload.window_seconds} s", *of_ours, *of_polling, times])
     return table(
         ["files a day × rows", "days", "window", "runs", "$", "runs", "$ without Airflow", "$", "times ours"], rows
     )
@@ -99,17 +91,10 @@ def sizes() -> str:
         workload = Workload(files_per_day=files, rows_per_file=size, window_seconds=window, batch_size=1_000)
         small, large = model.ours(workload), model.ours(replace(workload, least_workers=10))
         rows.append(
-            [
-                f"{files * size:,}",
-                f"{files:,} × {size:,}",
-                f"{window} s",
-                f"{small.runs / model.DAYS:,.0f}",
-                f"{workload.rows_recomputed:,}",
-                f"{small.spark_seconds / 60:,.1f} min",
-                f"{large.spark_seconds / 60:,.1f} min",
-                f"{large.runs_at_once:,.1f}",
-                f"{_dollars(large):,.0f}",
-            ]
+            [f"{files * size:,}", f"{files:,} × {size:,}", f"{window} s", f"{small.runs / model.DAYS:,.0f}"]
+            + [f"{workload.rows_recomputed:,}"]
+            + [f"{each.spark_seconds / 60:,.1f} min" for each in (small, large)]
+            + [f"{large.runs_at_once:,.1f}", f"{_dollars(large):,.0f}"]
         )
     heads = ["events a day", "files × rows", "window", "runs a day", "rows recomputed by a run"]
     heads += ["a run, sized by its bytes", "a run, 10 workers", "runs at once, 10 workers", "$ a month, 10 workers"]

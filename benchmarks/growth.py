@@ -96,17 +96,9 @@ class Growing:
             for name, took in self._run():
                 if number:
                     seconds[name].append(took)
-        state = self.lake.state(LISTENS)
-        return Point(
-            self.arrivals,
-            bool(self.every),
-            seconds,
-            state.total("data-files"),
-            len(self.lake.manifests(LISTENS)),
-            state.snapshots,
-            len(json.dumps(state.metadata)),
-            self.maintenance_seconds,
-        )
+        state, manifests = self.lake.state(LISTENS), len(self.lake.manifests(LISTENS))
+        lake = (state.total("data-files"), manifests, state.snapshots, len(json.dumps(state.metadata)))
+        return Point(self.arrivals, bool(self.every), seconds, *lake, self.maintenance_seconds)
 
     def _run(self) -> Iterator[tuple[str, float]]:
         """One run over a file of the newest day, and another attempt at it."""

@@ -25,12 +25,10 @@ class History:
         return f"{_ROWS:,} rows on {self.days * self.rows_a_day:,} of {self.days:,} days"
 
 
-_SMALL, _LONG, _DENSE = History(100, 10_000), History(1_000, 10_000), History(100, 100_000)
-
-
 def figures() -> list[Figure]:
     """Measure each history in a lake of its own."""
-    small, long, dense = (of_usages(PART, each.case, _arrivals(each)) for each in (_SMALL, _LONG, _DENSE))
+    histories = (History(100, 10_000), History(1_000, 10_000), History(100, 100_000))
+    small, long, dense = (of_usages(PART, each.case, _arrivals(each)) for each in histories)
     at_more_days = ratio(PART, "CPU at ten times the days", long[0], small[0], "≤ 1.15")
     return [*small, *long, *dense, at_more_days, ratio(PART, "CPU at ten times the rows a day", dense[0], small[0])]
 

@@ -61,10 +61,7 @@ class IcebergLake:
 
     def state(self, table: str) -> TableState:
         """The table as it is now; it is created where it does not exist yet."""
-        location = self._metadata_location(table)
-        if location is None:
-            self._create(table)
-            location = self._metadata_location(table)
+        location = self._metadata_location(table) or self._create(table)
         if location is None:
             raise LakeChanged(f"table {DATABASE}.{table} was just created and is not in the catalog; who deletes it?")
         bucket, key = split_uri(location)
@@ -218,7 +215,7 @@ class IcebergLake:
             raise
         return found["Parameters"]["metadata_location"]
 
-    def _create(self, table: str) -> None:
+    def _create(self, table: str) -> str | None:
         told = {**_PROPERTIES, f"write.metadata.metrics.column.{_WITHOUT_BOUNDS[table]}": "counts"}
         properties = ", ".join(f"'{name}'='{value}'" for name, value in told.items())
         try:
@@ -229,6 +226,7 @@ class IcebergLake:
         except AnalysisException:
             if self._metadata_location(table) is None:  # else another run created it in the same moment
                 raise
+        return self._metadata_location(table)
 
     def _name(self, table: str) -> str:
         return f"{_CATALOG}.{DATABASE}.{table}"
