@@ -41,7 +41,6 @@ def figures() -> list[Figure]:
 
 
 def _seconds(put: Journey, entry: Entry) -> dict[str, float]:
-    moments = {"put_at": put.put_at}
-    for name in ("validated_at", "started_at", "published_at", "archived_at"):
-        moments[name] = datetime.fromisoformat(getattr(entry, name))
+    names = ("validated_at", "started_at", "published_at", "archived_at")
+    moments = {"put_at": put.put_at} | {name: datetime.fromisoformat(getattr(entry, name)) for name in names}
     return {stage: (moments[end] - moments[begin]).total_seconds() for stage, (begin, end) in _STAGES.items()}

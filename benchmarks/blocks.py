@@ -3,21 +3,24 @@
 They lie between ``<!-- NAME -->`` and ``<!-- end of NAME -->``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-def with_blocks(name_of_page: str, *makers: Callable[[], str]) -> str:
-    """A page with its blocks made anew; each is named as the function that makes it.
+Pages = Mapping[str, Mapping[str, Callable[[], str]]]
+"""By the name of a page its blocks: what makes each, by its name."""
+
+
+def with_blocks(pages: Pages, name_of_page: str) -> str:
+    """A page with its blocks made anew.
 
     Raises:
         SystemExit: the page has no place for one of them.
     """
     page = (DOCS / name_of_page).read_text("utf-8")
-    for make in makers:
-        name = make.__name__
+    for name, make in pages[name_of_page].items():
         begin, end = f"<!-- {name} -->\n\n", f"\n\n<!-- end of {name} -->"
         before, found, rest = page.partition(begin)
         _, closed, after = rest.partition(end)
@@ -25,6 +28,13 @@ def with_blocks(name_of_page: str, *makers: Callable[[], str]) -> str:
             raise SystemExit(f"docs/{name_of_page} has no block between {begin.strip()} and {end.strip()}")
         page = before + begin + make() + end + after
     return page
+
+
+def write(pages: Pages) -> None:
+    """Write the pages, their blocks made anew."""
+    for page in pages:
+        (DOCS / page).write_text(with_blocks(pages, page), "utf-8")
+        print(f"written: docs/{page}")
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -35,16 +45,25 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def bars(title: str, unit: str, heights: dict[str, float]) -> str:
     """A bar chart in Mermaid."""
-    names = ", ".join(f'"{name}"' for name in heights)
-    values = ", ".join(f"{height:.4g}" for height in heights.values())
-    return "\n".join(
-        [
-            "```mermaid",
-            "xychart-beta",
-            f'    title "{title}"',
-            f"    x-axis [{names}]",
-            f'    y-axis "{unit}" 0 --> {max(heights.values()) * 1.1:.4g}',
-            f"    bar [{values}]",
-            "```",
-        ]
-    )
+    return chart("bar", title, list(heights), unit, list(heights.values()))
+
+
+def chart(
+    kind: str,
+    title: str,
+    names: Sequence[str],
+    unit: str,
+    values: Sequence[float],
+    *,
+    x_axis: str = "",
+    form: str = ".4g",
+) -> str:
+    """A chart in Mermaid of a kind: values by names."""
+    quoted = ", ".join(f'"{name}"' for name in names)
+    lines = [
+        f'title "{title}"',
+        f"x-axis {x_axis}[{quoted}]",
+        f'y-axis "{unit}" 0 --> {max(values) * 1.1:{form}}',
+        f"{kind} [{', '.join(format(value, form) for value in values)}]",
+    ]
+    return "\n".join(["```mermaid", "xychart-beta", *(f"    {line}" for line in lines), "```"])

@@ -1,6 +1,5 @@
 """A thousand small files at the same moment on the running local cloud, beside one file alone."""
 
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ import psutil
 
 from benchmarks.cloud import CATALOGUE, DAY, running_cloud
 from benchmarks.figures import Figure, ratio
+from benchmarks.measure import resident_bytes, watching
 from music_streams.stack import Stack
 from music_streams_cli import journey, output, sample_data
 from music_streams_cli.journey import Journey
@@ -51,14 +51,14 @@ def figures() -> list[Figure]:
 def wave(stack: Stack, name: str, contents: list[bytes]) -> Wave:
     """Put the files together and follow them to their end."""
     executions, runs = _count_executions(stack), _count_glue_runs(stack)
-    memory = _Memory()
+    peaks = [0.0]
     began = time.monotonic()
-    with memory, ThreadPoolExecutor(16) as pool:
+    with watching(lambda: peaks.append(_memory_mb()), 0.5), ThreadPoolExecutor(16) as pool:
         keys = [f"incoming/{name}/{number}.csv" for number in range(len(contents))]
         puts: list[Journey] = list(pool.map(lambda key, content: journey.put(stack, key, content), keys, contents))
         journey.follow(stack.ledger, puts, output.stderr(quiet=True), _PATIENCE)
     seconds = time.monotonic() - began
-    return Wave(seconds, _count_executions(stack) - executions, _count_glue_runs(stack) - runs, memory.peak_mb)
+    return Wave(seconds, _count_executions(stack) - executions, _count_glue_runs(stack) - runs, max(peaks))
 
 
 def _count_executions(stack: Stack) -> int:
@@ -72,27 +72,8 @@ def _count_glue_runs(stack: Stack) -> int:
     return sum(len(page["JobRuns"]) for job in jobs for page in pages.paginate(JobName=job))
 
 
-class _Memory:
-    """The greatest resident memory of all processes of the local cloud while the block runs, in 10^6 bytes."""
-
-    def __init__(self) -> None:
-        self.peak_mb = 0.0
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._ended.wait(0.5):
-            total = 0
-            for process in psutil.process_iter(["cmdline"]):
-                command = process.info["cmdline"] or []
-                if "local.server" in command:
-                    family = [process, *process.children(recursive=True)]
-                    total += sum(each.memory_info().rss for each in family if each.is_running())
-            self.peak_mb = max(self.peak_mb, total / 1e6)
+def _memory_mb() -> float:
+    """The resident memory of all processes of the local cloud, in 10^6 bytes."""
+    servers = [each for each in psutil.process_iter(["cmdline"]) if "local.server" in (each.info["cmdline"] or [])]
+    families = ([server, *server.children(recursive=True)] for server in servers)
+    return sum(map(resident_bytes, families)) / 1e6

@@ -39,11 +39,16 @@ def running_cloud() -> Iterator[Stack]:
         try:
             run("up")
             stack = find_stack(environment={"LOCAL_CLOUD_STATE": folder})
-            for kind, content in (("songs", CATALOGUE.songs), ("users", CATALOGUE.users)):
-                stack.s3.put_object(Bucket=stack.landing_bucket, Key=f"reference/{kind}/all.csv", Body=content)
+            upload_reference(stack)
             yield stack
         finally:
             run("down")
+
+
+def upload_reference(stack: Stack) -> None:
+    """Put the catalogue where reference data lands."""
+    for kind, content in (("songs", CATALOGUE.songs), ("users", CATALOGUE.users)):
+        stack.s3.put_object(Bucket=stack.landing_bucket, Key=f"reference/{kind}/all.csv", Body=content)
 
 
 def credentials_of(stack: Stack) -> Credentials:
@@ -93,18 +98,12 @@ def run_transform(stack: Stack, batch: Batch, run_id: str, **changed: str) -> Us
     """
     job = stack.client("glue").get_job(JobName=stack.outputs["TransformJobName"])["Job"]
     given = {**job["DefaultArguments"], **{f"--{name}": value for name, value in changed.items()}}
-    names = (
-        "--landing_bucket",
-        "--files_table",
-        "--max_rejected_ratio",
-        "--max_days_per_file",
-        "--publish_track_metrics",
-    )
+    names = ("landing_bucket", "files_table", "max_rejected_ratio", "max_days_per_file", "publish_track_metrics")
     arguments = {
         "--manifest": batch.folder.manifest_uri,
         "--execution": batch.execution,
         "--JOB_RUN_ID": run_id,
-        **{name: given[name] for name in names},
+        **{f"--{name}": given[f"--{name}"] for name in names},
     }
     return run_spark(stack, ROOT / "glue" / "transform_streams.py", arguments, batch.workers)
 
@@ -130,22 +129,13 @@ def run_load(stack: Stack, batch: Batch, transform_run_id: str) -> Usage:
         "--files_table": stack.outputs["FilesTableName"],
         "--metrics_table": stack.outputs["MetricsTableName"],
     }
-    environment = {
-        **credentials_of(stack).environment,
-        "AWS_ENDPOINT_URL": str(stack.endpoint),
-        "AWS_DEFAULT_REGION": _REGION,
-    }
+    place = {"AWS_ENDPOINT_URL": str(stack.endpoint), "AWS_DEFAULT_REGION": _REGION}
+    environment = {**credentials_of(stack).environment, **place}
     with tempfile.TemporaryDirectory(prefix="run-") as folder:
         return _run(ROOT / "glue" / "load_metrics.py", arguments, environment, Path(folder))
 
 
 def _run(script: Path, arguments: dict[str, str], environment: dict[str, str], folder: Path) -> Usage:
-    given = {
-        "HOME": str(folder),
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(ROOT),
-        "TMPDIR": str(folder),
-        "TZ": "UTC",
-    }
+    places = {"HOME": str(folder), "TMPDIR": str(folder), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(script), *(part for pair in arguments.items() for part in pair)]
-    return measure(command, {**environment, **given}, folder)
+    return measure(command, {**environment, **places, "TZ": "UTC"}, folder)

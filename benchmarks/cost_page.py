@@ -1,9 +1,8 @@
 """The tables and charts of docs/cost.md and scale.md, by the model: ``python -m benchmarks.cost_page`` writes them."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
-from benchmarks.blocks import DOCS, table, with_blocks
+from benchmarks.blocks import Pages, chart, table, write
 from music_streams.cost import assumed, measured, model, prices
 from music_streams.cost.model import Month, Workload
 
@@ -26,21 +25,12 @@ def designs() -> str:
     rows = []
     for workload in WORKLOADS:
         ours, polling = model.ours(workload), model.polling(workload)
-        told = f"{workload.files_per_day:,} × {workload.rows_per_file:,}"
         of_jobs = polling.cost(prices.public()) - prices.public().cost(polling.units["managed Airflow"])
-        rows.append(
-            [
-                told,
-                f"{workload.days_touched}",
-                f"{workload.window_seconds} s",
-                f"{ours.runs:,}",
-                f"{_dollars(ours):,.0f}",
-                f"{polling.runs:,}",
-                f"{of_jobs:,.0f}",
-                f"{_dollars(polling):,.0f}",
-                f"{_dollars(polling) / _dollars(ours):.1f}",
-            ]
-        )
+        files = f"{workload.files_per_day:,} × {workload.rows_per_file:,}"
+        of_ours = [f"{ours.runs:,}", f"{_dollars(ours):,.0f}"]
+        of_polling = [f"{polling.runs:,}", f"{of_jobs:,.0f}", f"{_dollars(polling):,.0f}"]
+        times = f"{_dollars(polling) / _dollars(ours):.1f}"
+        rows.append([files, f"{workload.days_touched}", f"{workload.window_seconds} s", *of_ours, *of_polling, times])
     ours_heads = ["music-streams: runs", "$ a month"]
     polling_heads = ["polling: runs", "$ a month without Airflow", "$ a month", "times music-streams"]
     return table(["files a day × rows", "days", "window", *ours_heads, *polling_heads], rows)
@@ -62,8 +52,7 @@ def dial() -> str:
     rows = []
     for window in WINDOWS:
         cells = [f"{window} s"]
-        for rate in RATES:
-            month = _month(rate, window)
+        for month in (_month(rate, window) for rate in RATES):
             cells += [f"{_dollars(month):,.0f}", f"{month.seconds_to_metrics:.0f}"]
         rows.append(cells)
     heads = [head for rate in RATES for head in (f"$ at {rate:,} files a day", "seconds to metrics")]
@@ -102,40 +91,25 @@ def sizes() -> str:
         workload = Workload(files_per_day=files, rows_per_file=size, window_seconds=window, batch_size=1_000)
         small, large = model.ours(workload), model.ours(replace(workload, least_workers=10))
         rows.append(
-            [
-                f"{files * size:,}",
-                f"{files:,} × {size:,}",
-                f"{window} s",
-                f"{small.runs / model.DAYS:,.0f}",
-                f"{workload.rows_recomputed:,}",
-                f"{small.spark_seconds / 60:,.1f} min",
-                f"{large.spark_seconds / 60:,.1f} min",
-                f"{large.runs_at_once:,.1f}",
-                f"{_dollars(large):,.0f}",
-            ]
+            [f"{files * size:,}", f"{files:,} × {size:,}", f"{window} s", f"{small.runs / model.DAYS:,.0f}"]
+            + [f"{workload.rows_recomputed:,}"]
+            + [f"{each.spark_seconds / 60:,.1f} min" for each in (small, large)]
+            + [f"{large.runs_at_once:,.1f}", f"{_dollars(large):,.0f}"]
         )
     heads = ["events a day", "files × rows", "window", "runs a day", "rows recomputed by a run"]
-    return table(
-        [
-            *heads,
-            "a run, sized by its manifest",
-            "a run, 10 workers",
-            "concurrent runs, 10 workers",
-            "$ a month, 10 workers",
-        ],
-        rows,
-    )
+    heads += [
+        "a run, sized by its manifest",
+        "a run, 10 workers",
+        "concurrent runs, 10 workers",
+        "$ a month, 10 workers",
+    ]
+    return table(heads, rows)
 
 
-PAGES: dict[str, tuple[Callable[[], str], ...]] = {
-    "cost.md": (designs, parts, dial, charts, assumptions),
-    "scale.md": (sizes,),
+PAGES: Pages = {
+    "cost.md": {"designs": designs, "parts": parts, "dial": dial, "charts": charts, "assumptions": assumptions},
+    "scale.md": {"sizes": sizes},
 }
-
-
-def made(name_of_page: str) -> str:
-    """A page with its blocks made anew."""
-    return with_blocks(name_of_page, *PAGES[name_of_page])
 
 
 def _month(rate: int, window: int) -> Month:
@@ -144,19 +118,14 @@ def _month(rate: int, window: int) -> Month:
 
 def _chart(rate: int) -> str:
     months = [_month(rate, window) for window in WINDOWS]
-    seconds = ", ".join(f'"{month.seconds_to_metrics:.0f}"' for month in months)
-    dollars = ", ".join(f"{_dollars(month):.0f}" for month in months)
-    top = max(_dollars(month) for month in months)
-    return "\n".join(
-        [
-            "```mermaid",
-            "xychart-beta",
-            f'    title "{rate:,} files a day: window of {", ".join(map(str, WINDOWS))} s"',
-            f'    x-axis "seconds from arrival to metrics, on average" [{seconds}]',
-            f'    y-axis "US dollars a month" 0 --> {top * 1.1:.0f}',
-            f"    line [{dollars}]",
-            "```",
-        ]
+    return chart(
+        "line",
+        f"{rate:,} files a day: window of {', '.join(map(str, WINDOWS))} s",
+        [f"{month.seconds_to_metrics:.0f}" for month in months],
+        "US dollars a month",
+        [_dollars(month) for month in months],
+        x_axis='"seconds from arrival to metrics, on average" ',
+        form=".0f",
     )
 
 
@@ -164,12 +133,5 @@ def _dollars(month: Month) -> float:
     return float(month.cost(prices.public()))
 
 
-def main() -> None:
-    """Write the pages."""
-    for name in PAGES:
-        (DOCS / name).write_text(made(name), "utf-8")
-        print(f"written: docs/{name}")
-
-
 if __name__ == "__main__":
-    main()
+    write(PAGES)

@@ -60,13 +60,11 @@ def show(figures: Iterable[Figure], console: Console) -> None:
         column.justify = "right"
     last = ""
     for figure in figures:
-        low, high = min(figure.values), max(figure.values)
-        spread = f"{low:,.2f} … {high:,.2f}" if len(figure.values) > 1 else ""
+        low, high, runs = min(figure.values), max(figure.values), len(figure.values)
+        spread = f"{low:,.2f} … {high:,.2f}" if runs > 1 else ""
         part = "" if figure.part == last else figure.part
         last = figure.part
-        table.add_row(
-            part, figure.case, figure.unit, f"{figure.median:,.2f}", spread, str(len(figure.values)), figure.target
-        )
+        table.add_row(part, figure.case, figure.unit, f"{figure.median:,.2f}", spread, str(runs), figure.target)
     console.print(table)
 
 

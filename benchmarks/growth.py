@@ -16,13 +16,9 @@ Prints what it measures, and writes benchmarks/results/growth-*.json.
 import argparse
 import io
 import json
-import logging
-import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,33 +28,21 @@ import pyarrow as pa
 import pyarrow.parquet
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.io.pyarrow import schema_to_pyarrow
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
+from benchmarks import iceberg
+from benchmarks.iceberg import BUCKET, REGION
 from local.aws import Aws
-from local.moto_patches import jobs, objects
-from local.spark import environment_of_run, installed_spark, settings_of_run
-from local.spark_jars import ensure_jars
-from local.web import plain_moto
 from music_streams.maintain.upkeep import KEPT, Upkeep
 from music_streams.transform.ports import DATABASE, LISTENS, Leaving
 from music_streams.transform.spark import lake as lakes
 from music_streams.transform.spark.lake import IcebergLake
 
-BUCKET, REGION = "lake", "us-east-1"
 RESULTS = Path(__file__).parent / "results"
 ARRIVALS_A_DAY, ROWS = 20, 500
 AT_ONCE = 25
 FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 STEPS = ("append", "pin", "read of the day", "replay")
-_CATALOG = "spark.sql.catalog.lake"
-_SETTINGS = {
-    "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
-    _CATALOG: "org.apache.iceberg.spark.SparkCatalog",
-    f"{_CATALOG}.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
-    f"{_CATALOG}.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
-    f"{_CATALOG}.warehouse": f"s3://{BUCKET}/warehouse",
-    "spark.sql.shuffle.partitions": "4",
-}
 
 
 @dataclass(frozen=True)
@@ -112,17 +96,9 @@ class Growing:
             for name, took in self._run():
                 if number:
                     seconds[name].append(took)
-        state = self.lake.state(LISTENS)
-        return Point(
-            self.arrivals,
-            bool(self.every),
-            seconds,
-            state.total("data-files"),
-            len(self.lake.manifests(LISTENS)),
-            state.snapshots,
-            len(json.dumps(state.metadata)),
-            self.maintenance_seconds,
-        )
+        state, manifests = self.lake.state(LISTENS), len(self.lake.manifests(LISTENS))
+        lake = (state.total("data-files"), manifests, state.snapshots, len(json.dumps(state.metadata)))
+        return Point(self.arrivals, bool(self.every), seconds, *lake, self.maintenance_seconds)
 
     def _run(self) -> Iterator[tuple[str, float]]:
         """One run over a file of the newest day, and another attempt at it."""
@@ -137,20 +113,8 @@ class Growing:
         leaving = Leaving(again, [source], [], [])
         yield "replay", _timed(lambda: self.lake.delete(leaving, self.lake.find(leaving)))
 
-    def _rows(self, day: datetime, source: str, execution: str) -> Any:  # noqa: ANN401 - a DataFrame
-        return self.lake.spark.range(0, ROWS, 1, 1).selectExpr(
-            "1 + id AS user_id",
-            "'0123456789abcdefghijkl' AS track_id",
-            f"TIMESTAMP '{day:%Y-%m-%d} 12:00:00' AS listened_at",
-            "200000L AS duration_ms",
-            "'name' AS track_name",
-            "'artists' AS artists",
-            "array('pop', 'rock') AS genres",
-            "'DE' AS user_country",
-            f"'{source}' AS source_id",
-            f"'{execution}' AS execution",
-            "1L AS reference_version",
-        )
+    def _rows(self, day: datetime, source: str, execution: str) -> DataFrame:
+        return iceberg.listens(self.lake.spark, ROWS, f"{day:%Y-%m-%d}", source, execution)
 
     def _arrive(self, count: int) -> None:
         """Commit files, a snapshot each."""
@@ -212,29 +176,9 @@ def _timed(step: Callable[[], object]) -> float:
     return time.monotonic() - began
 
 
-@contextmanager
-def cloud() -> Iterator[tuple[SparkSession, Aws]]:
-    """S3 and Glue on a server in this process, and a session as the transform job has it."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    jobs.check_table_versions()
-    objects.lock_objects()
-    with plain_moto() as (endpoint, credentials), tempfile.TemporaryDirectory() as scratch:
-        aws = Aws(endpoint, REGION, credentials)
-        aws.client("s3").create_bucket(Bucket=BUCKET)
-        ensure_jars(print)
-        found = installed_spark()
-        place = (endpoint, REGION, credentials, Path(scratch))
-        os.environ.update(environment_of_run(found, settings_of_run(found, _SETTINGS, *place), *place))
-        spark = SparkSession.builder.getOrCreate()
-        spark.sparkContext.setLogLevel("OFF")
-        yield spark, aws
-        spark.stop()
-
-
 def lake_of(spark: SparkSession, aws: Aws, every: int) -> Growing:
     """An empty lake."""
     glue: Any = aws.client("glue")
-    glue.create_database(DatabaseInput={"Name": DATABASE})
     lake = IcebergLake(spark.newSession(), glue, aws.client("s3"))
     lake.state(LISTENS)
     endpoint = {"s3.endpoint": aws.endpoint, "s3.region": REGION}
@@ -266,7 +210,7 @@ def main() -> None:
     points: list[Point] = []
     # Weeks pass in minutes here, so what an execution may last is squeezed like them.
     lakes.EXECUTIONS_END = timedelta(seconds=1)
-    with cloud() as (spark, aws):
+    with iceberg.cloud() as aws, iceberg.session(aws, {"spark.sql.shuffle.partitions": "4"}) as spark:
         growing = lake_of(spark, aws, arguments.every)
         for arrivals in arguments.at:
             growing.grow(arrivals)

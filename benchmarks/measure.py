@@ -12,7 +12,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,7 +21,6 @@ import psutil
 
 ROOT = Path(__file__).parents[1]
 _SET_CHILD_SUBREAPER = 36  # prctl(2)
-_OUTPUT = "benchmark output"
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,7 @@ def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path
     Raises:
         subprocess.CalledProcessError: it failed; what it printed last is in `output`.
     """
-    log = folder / _OUTPUT
-    result = folder / "usage.json"
+    log, result = folder / "benchmark output", folder / "usage.json"
     inner = [sys.executable, "-m", "benchmarks.measure", str(result), json.dumps(dict(environment)), *command]
     with log.open("wb") as output:
         done = subprocess.run(
@@ -61,44 +60,48 @@ def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path
     return Usage(**json.loads(result.read_text()))
 
 
-class _Peak(threading.Thread):
-    """Watches the memory of all descendants."""
+@contextmanager
+def watching(look: Callable[[], None], seconds: float) -> Iterator[None]:
+    """Look every so many seconds, in a thread of its own, while the block runs."""
+    ended = threading.Event()
 
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.bytes = 0
-        self.ended = threading.Event()
+    def watch() -> None:
+        while not ended.wait(seconds):
+            look()
 
-    def run(self) -> None:
-        here = psutil.Process()
-        while not self.ended.wait(0.05):
-            total = 0
-            for process in here.children(recursive=True):
-                try:
-                    total += process.memory_info().rss
-                except psutil.NoSuchProcess:
-                    continue
-            self.bytes = max(self.bytes, total)
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def resident_bytes(processes: Iterable[psutil.Process]) -> int:
+    """The resident memory of those processes that are still there."""
+    total = 0
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            total += process.memory_info().rss
+    return total
 
 
 def _run(environment: dict[str, str], command: list[str]) -> tuple[int, Usage]:
     ctypes.CDLL(None, use_errno=True).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    peak = _Peak()
-    peak.start()
-    began = time.monotonic()
-    child = os.posix_spawnp(command[0], command, environment)
-    code = 0
-    while True:
-        try:
-            pid, status = os.wait()
-        except ChildProcessError:
-            break
-        if pid == child:
-            code = os.waitstatus_to_exitcode(status)
-    wall = time.monotonic() - began
-    peak.ended.set()
+    peaks, here = [0], psutil.Process()
+    with watching(lambda: peaks.append(resident_bytes(here.children(recursive=True))), 0.05):
+        began = time.monotonic()
+        child = os.posix_spawnp(command[0], command, environment)
+        code = 0
+        with suppress(ChildProcessError):
+            while True:
+                pid, status = os.wait()
+                if pid == child:
+                    code = os.waitstatus_to_exitcode(status)
+        wall = time.monotonic() - began
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return code, Usage(wall, used.ru_utime + used.ru_stime, peak.bytes / 1e6)
+    return code, Usage(wall, used.ru_utime + used.ru_stime, max(peaks) / 1e6)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import json
 import statistics
 from collections.abc import Callable, Iterable
 
-from benchmarks.blocks import DOCS, bars, table, with_blocks
+from benchmarks.blocks import Pages, bars, table, write
 from benchmarks.figures import Figure, read
 from benchmarks.measure import ROOT
 
@@ -19,31 +19,11 @@ def transform() -> str:
     return "\n\n".join([_table(found), bars(ours.case, "CPU seconds", heights)])
 
 
-def history() -> str:
-    """One arrival on little and on much history."""
-    return _table(read(_RESULTS / "history.json"))
-
-
-def load() -> str:
-    """The loading of items."""
-    return _table(read(_RESULTS / "load.json"))
-
-
-def validate() -> str:
-    """The function that looks at each file first."""
-    return _table(read(_RESULTS / "validate.json"))
-
-
 def arrivals() -> str:
     """From PUT to PUBLISHED, and by stages."""
     found = read(_RESULTS / "arrivals.json")
     stages = {figure.case.strip(): figure.median for figure in found if figure.case.startswith(" ")}
     return "\n\n".join([_table(found), bars("one file of 11,346 rows, by stage", "seconds", stages)])
-
-
-def burst() -> str:
-    """A thousand files at once."""
-    return _table(read(_RESULTS / "burst.json"))
 
 
 def growth() -> str:
@@ -62,16 +42,8 @@ def growth() -> str:
     return "\n\n".join([table(heads, rows), bars(f"{', '.join(steps[:3])}, by arrivals", "seconds", every_run)])
 
 
-PAGES: dict[str, tuple[Callable[[], str], ...]] = {
-    "performance.md": (transform, history, arrivals, burst, load, validate),
-    "maintenance.md": (growth,),
-}
-"""The pages with results, and the blocks of each."""
-
-
-def made(page: str) -> str:
-    """A page with its blocks made anew."""
-    return with_blocks(page, *PAGES[page])
+def _results(part: str) -> Callable[[], str]:
+    return lambda: _table(read(_RESULTS / f"{part}.json"))
 
 
 def _table(found: Iterable[Figure]) -> str:
@@ -86,7 +58,16 @@ def _table(found: Iterable[Figure]) -> str:
     return table(["what", "unit", "median", "from … to", "target"], rows)
 
 
+PAGES: Pages = {
+    "performance.md": {
+        "transform": transform,
+        "history": _results("history"),
+        "arrivals": arrivals,
+        **{part: _results(part) for part in ("burst", "load", "validate")},
+    },
+    "maintenance.md": {"growth": growth},
+}
+"""The pages with results, and the blocks of each."""
+
 if __name__ == "__main__":
-    for page in PAGES:
-        (DOCS / page).write_text(made(page), "utf-8")
-        print(f"written: docs/{page}")
+    write(PAGES)

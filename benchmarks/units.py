@@ -11,17 +11,15 @@ of the days that it recomputes. Of several tries the best counts: what else the 
 """
 
 import argparse
-import contextlib
 import json
 import math
 import os
 import statistics
-import threading
 import tomllib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -32,6 +30,8 @@ from botocore.client import BaseClient
 from moto import mock_aws
 from samtranslator.yaml_helper import yaml_parse
 
+from benchmarks.cloud import CATALOGUE, upload_reference
+from benchmarks.measure import ROOT, watching
 from music_streams.aws import clients
 from music_streams.aws.alert_topic import Alerts
 from music_streams.cost import measured
@@ -51,68 +51,52 @@ from music_streams.state.run_files import RunFolder, SourceOutcome, Summary, rea
 from music_streams.state.statuses import Status
 from music_streams_cli import journey, output, sample_data
 
-ROOT = Path(__file__).parents[1]
 LANDING, LAKE, FILES, METRICS = "landing", "lake", "files", "metrics"
 RUN_ID = "jr_1"
 DAY = "2024-06-25"
 CONTENT = b"user_id,track_id,listen_time\n7,4dBa8T7oDV9WvGr7kVS4Ez,2024-06-25 17:43:13\n"
 """A file; the number of calls does not go by its size."""
 
-_S3_WRITES = {"PutObject", "CopyObject", "ListObjectsV2", "ListObjectVersions"}
-_S3_READS = {"GetObject", "HeadObject"}
-_FREE = {"DeleteObject"}
-_OTHER = {"StartExecution": "free", "PutEvents": "events"}
+_UNITS = {
+    **dict.fromkeys(("PutObject", "CopyObject", "ListObjectsV2", "ListObjectVersions"), "s3_writes"),
+    **dict.fromkeys(("GetObject", "HeadObject"), "s3_reads"),
+    **dict.fromkeys(("DeleteObject", "StartExecution"), "free"),
+    "PutEvents": "events",
+}
 
 
-class Calls:
-    """Counts what clients ask of AWS, in the units that it bills."""
+@contextmanager
+def counted() -> Iterator[Counter[str]]:
+    """Count what clients ask of AWS within the block, in whatever thread: in the units that it bills, and `calls`."""
+    units = Counter[str]()
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]  # its stub shows the public part
 
-    def __init__(self) -> None:
-        self.units: dict[str, int] = {}
-        self.calls = 0
+    def noted(client: Any, operation: str, params: dict[str, Any]) -> Any:  # noqa: ANN401 - as botocore has it
+        unit, count = _billed(client.meta.service_model.service_name, operation, params)
+        units.update({unit: count, "calls": 1})
+        return call(client, operation, params)
 
-    @contextmanager
-    def counted(self) -> Iterator[None]:
-        """Count within the block, in whatever thread."""
-        call = BaseClient._make_api_call  # type: ignore[attr-defined]  # its stub shows the public part
-
-        def noted(client: Any, operation: str, params: dict[str, Any]) -> Any:  # noqa: ANN401 - as botocore has it
-            self._note(client.meta.service_model.service_name, operation, params)
-            return call(client, operation, params)
-
-        with patch.object(BaseClient, "_make_api_call", noted):
-            yield
-
-    def _note(self, service: str, operation: str, params: dict[str, Any]) -> None:
-        self.calls += 1
-        if service == "s3":
-            unit = "s3_writes" if operation in _S3_WRITES else "s3_reads" if operation in _S3_READS else "free"
-            if unit == "free" and operation not in _FREE:
-                raise AssertionError(f"s3 {operation}: say in benchmarks/units.py how it is billed")
-            self._add(unit, 1)
-        elif service == "dynamodb":
-            self._add(*_dynamodb(operation, params))
-        else:
-            self._add(_OTHER[operation], 1)
-
-    def _add(self, unit: str, count: int) -> None:
-        if unit != "free":
-            self.units[unit] = self.units.get(unit, 0) + count
+    with patch.object(BaseClient, "_make_api_call", noted):
+        yield units
+    del units["free"]
 
 
-def _dynamodb(operation: str, params: dict[str, Any]) -> tuple[str, int]:
+def _billed(service: str, operation: str, params: dict[str, Any]) -> tuple[str, int]:
     """The units of a call, of items up to 1 KB; by-status is rewritten by every move: an index key changes."""
-    if operation == "PutItem":
-        return "write_units", 2  # the item, and its place in the index
-    if operation == "UpdateItem":
-        if str(params["Key"]["source_id"]).startswith("FENCE#"):
+    match service, operation:
+        case "dynamodb", "PutItem":
+            return "write_units", 2  # the item, and its place in the index
+        case "dynamodb", "UpdateItem" if str(params["Key"]["source_id"]).startswith("FENCE#"):
             return "fences", 1  # they list a day's keys, and are large
-        return "write_units", 3  # the item; its old place in the index, and its new one
-    if operation == "BatchGetItem":
-        return "read_units", sum(len(asked["Keys"]) for asked in params["RequestItems"].values())
-    if operation == "GetItem":
-        return "read_units", 1
-    raise AssertionError(f"dynamodb {operation}: say in benchmarks/units.py how it is billed")
+        case "dynamodb", "UpdateItem":
+            return "write_units", 3  # the item; its old place in the index, and its new one
+        case "dynamodb", "BatchGetItem":
+            return "read_units", sum(len(asked["Keys"]) for asked in params["RequestItems"].values())
+        case "dynamodb", "GetItem":
+            return "read_units", 1
+        case _ if operation in _UNITS:
+            return _UNITS[operation], 1
+    raise AssertionError(f"{service} {operation}: say in benchmarks/units.py how it is billed")
 
 
 class Pipeline:
@@ -148,14 +132,13 @@ class Pipeline:
         )
         self.settlement = Settlement(self.s3, clients.client("events"), self.ledger, quarantine)
 
-    def run(self, files: int) -> dict[str, Calls]:
+    def run(self, files: int) -> dict[str, Counter[str]]:
         """Take so many files through; what each function asked of AWS."""
-        steps: dict[str, Calls] = {}
+        steps: dict[str, Counter[str]] = {}
         bodies = [self._arrival(f"incoming/{files}/{number}.csv") for number in range(files)]
 
         def did(step: str, act: Callable[[], object]) -> None:
-            steps[step] = Calls()
-            with steps[step].counted():
+            with counted() as steps[step]:
                 act()
 
         did("validate", lambda: self._validate(bodies))
@@ -172,12 +155,11 @@ class Pipeline:
         did("archive", lambda: archive_sources(self.s3, self.ledger, manifest, arn, _always))
         return steps
 
-    def load(self, days: int) -> Calls:
+    def load(self, days: int) -> Counter[str]:
         """Publish so many days without items: what the fence alone asks for."""
-        calls = Calls()
         stamp = Stamp(days, "lake", "batch", "2026-11-22T00:00:00.000Z")
         fence = Fence(self.dynamodb, FILES, METRICS, stamp)
-        with calls.counted():
+        with counted() as calls:
             fence.publish([Day(str(date(2024, 1, 1) + timedelta(days=number))) for number in range(days)])
         return calls
 
@@ -208,14 +190,13 @@ def _create_table(
     def schema(of: list[str]) -> list[dict[str, str]]:
         return [{"AttributeName": key, "KeyType": kind} for key, kind in zip(of, ("HASH", "RANGE"), strict=False)]
 
+    projection = {"ProjectionType": "ALL"}
     dynamodb.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in {*keys, *index_keys}],
         KeySchema=schema(keys),
-        GlobalSecondaryIndexes=[
-            {"IndexName": index, "KeySchema": schema(index_keys), "Projection": {"ProjectionType": "ALL"}}
-        ],
+        GlobalSecondaryIndexes=[{"IndexName": index, "KeySchema": schema(index_keys), "Projection": projection}],
     )
 
 
@@ -226,18 +207,17 @@ def count_calls() -> dict[str, dict[str, int]]:
         pipeline = Pipeline()
         of_few, of_many = pipeline.run(few), pipeline.run(many)
         fence_few, fence_many = pipeline.load(few), pipeline.load(many)
-    of_few["load"], of_many["load"] = fence_few, fence_many
     found: dict[str, dict[str, int]] = {}
-    for step, calls in of_few.items():
-        told, more = _told(calls), _told(of_many[step])
-        each = {unit: (more[unit] - told.get(unit, 0)) // (many - few) for unit in more}
-        found[step] = {unit: count for unit in told if (count := told[unit] - few * each[unit])}
+    for step, calls in (of_few | {"load": fence_few}).items():
+        more = (of_many | {"load": fence_many})[step]
+        each = {unit: (more[unit] - calls[unit]) // (many - few) for unit in _in_order(more)}
+        found[step] = {unit: count for unit in _in_order(calls) if (count := calls[unit] - few * each[unit])}
         found[f"{step}_{'day' if step == 'load' else 'file'}"] = {unit: count for unit, count in each.items() if count}
     return found
 
 
-def _told(calls: Calls) -> dict[str, int]:
-    return {**dict(sorted(calls.units.items())), "calls": calls.calls}
+def _in_order(units: Iterable[str]) -> list[str]:
+    return sorted(units, key=lambda unit: (unit == "calls", unit))
 
 
 ROWS = 200_000
@@ -245,66 +225,45 @@ SMALL_ROWS = 1_000
 TRIES = 2
 
 
-class CpuSeconds:
-    """What the cloud's Spark runs use of the CPU while the block runs; unlike the clock it minds no neighbours."""
-
-    def __init__(self) -> None:
-        self._used: dict[int, float] = {}
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> "CpuSeconds":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    @property
-    def total(self) -> float:
-        """Of all processes that were seen, the Java ones among them."""
-        return sum(self._used.values())
-
-    def _watch(self) -> None:
-        state = str(state_folder().resolve())
-        while not self._ended.wait(0.2):
-            for process in psutil.process_iter(["cmdline"]):
-                command = " ".join(process.info["cmdline"] or [])
-                if state in command and "transform_streams.py" in command:
-                    with contextlib.suppress(psutil.NoSuchProcess):
-                        for each in (process, *process.children(recursive=True)):
-                            times = each.cpu_times()
-                            self._used[each.pid] = times.user + times.system
+def _note_cpu_seconds(used: dict[int, float]) -> None:
+    """What each process of the cloud's Spark runs has used of the CPU; unlike the clock it minds no neighbours."""
+    state = str(state_folder().resolve())
+    for process in psutil.process_iter(["cmdline"]):
+        command = " ".join(process.info["cmdline"] or [])
+        if state in command and "transform_streams.py" in command:
+            with suppress(psutil.NoSuchProcess):
+                for each in (process, *process.children(recursive=True)):
+                    times = each.cpu_times()
+                    used[each.pid] = times.user + times.system
 
 
 def _took(stack: Stack, name: str, content: bytes) -> tuple[float, float, float]:
     """What a file's run took: CPU seconds of the transform, seconds of the transform, seconds of the load."""
-    with CpuSeconds() as cpu:
+    used: dict[int, float] = {}
+    with watching(lambda: _note_cpu_seconds(used), 0.2):
         file = journey.put(stack, f"incoming/units/{name}.csv", content)
         journey.follow(stack.ledger, [file], output.stderr(quiet=True), 1800)
     entry = stack.ledger.entry(file.source_id)
     execution = history.execution(stack, entry.execution_arn) if entry else None
     seconds = {run.job: run.seconds or 0.0 for run in execution.glue_runs} if execution else {}
     transform, load = (seconds[stack.outputs[f"{job}JobName"]] for job in ("Transform", "Load"))
-    print(f"{name:>10}: transform {transform:.1f} s, {cpu.total:.1f} s of CPU; load {load:.1f} s", flush=True)
-    return cpu.total, transform, load
+    cpu = sum(used.values())
+    print(f"{name:>10}: transform {transform:.1f} s, {cpu:.1f} s of CPU; load {load:.1f} s", flush=True)
+    return cpu, transform, load
 
 
 def measure_seconds() -> dict[str, float]:
     """What job runs take on the running local cloud, and how large a day's items and fence are."""
     stack = find_stack()
-    catalogue = sample_data.Catalogue.generate(1, songs=2_000, users=5_000)
-    for kind, content in (("songs", catalogue.songs), ("users", catalogue.users)):
-        stack.s3.put_object(Bucket=stack.landing_bucket, Key=f"reference/{kind}/units.csv", Body=content)
+    upload_reference(stack)
     big_day, seeds = date(2024, 6, 25), iter(range(1, 1_000))
 
     def small(day: date) -> bytes:
-        return sample_data.streams(next(seeds), catalogue, day, SMALL_ROWS)
+        return sample_data.streams(next(seeds), CATALOGUE, day, SMALL_ROWS)
 
     _took(stack, "warm-up", small(date(2024, 1, 1)))
     alone = [_took(stack, f"alone-{n}", small(date(2024, 2, 1 + n))) for n in range(TRIES)]
-    big = sample_data.streams(next(seeds), catalogue, big_day, ROWS)
+    big = sample_data.streams(next(seeds), CATALOGUE, big_day, ROWS)
     read, _, _ = _took(stack, "big", big)
     beside = [_took(stack, f"beside-{n}", small(big_day)) for n in range(TRIES)]
     least, fixed, load = (min(times) for times in zip(*alone, strict=True))

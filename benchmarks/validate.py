@@ -5,7 +5,8 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, repeat
 from pathlib import Path
 
 from benchmarks.cloud import credentials_of, running_cloud, streams
@@ -23,34 +24,20 @@ _BLOCK = _ROW * (_MIB // len(_ROW))
 
 
 def _rows() -> Iterator[bytes]:
-    yield _HEADER
-    for _ in range(1024 * _MIB // len(_BLOCK) - 1):
-        yield _BLOCK
+    return chain([_HEADER], repeat(_BLOCK, 1024 * _MIB // len(_BLOCK) - 1))
 
 
-def _one_line() -> Iterator[bytes]:
-    yield _HEADER
-    for _ in range(1000):
-        yield b"x" * 1_000_000
-
-
-def _blank_lines() -> Iterator[bytes]:
-    for _ in range(1024):
-        yield b"\n" * _MIB
-
-
-def _gzipped(content: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
+def _gzipped(content: Iterable[bytes]) -> Iterator[bytes]:
     packer = zlib.compressobj(wbits=31)
-    for chunk in content():
-        yield packer.compress(chunk)
+    yield from map(packer.compress, content)
     yield packer.flush()
 
 
 CASES: dict[str, Callable[[], Iterator[bytes]]] = {
     "1 GiB of rows": _rows,
-    "1 GiB of rows, gzip": lambda: _gzipped(_rows),
-    "a line of 1 GB": _one_line,
-    "1 GiB of blank lines, gzip": lambda: _gzipped(_blank_lines),
+    "1 GiB of rows, gzip": lambda: _gzipped(_rows()),
+    "a line of 1 GB": lambda: chain([_HEADER], repeat(b"x" * 1_000_000, 1000)),
+    "1 GiB of blank lines, gzip": lambda: _gzipped(repeat(b"\n" * _MIB, 1024)),
 }
 
 
@@ -58,9 +45,8 @@ def figures() -> list[Figure]:
     """Start the function's process; judge each case in a process of its own."""
     found = []
     with running_cloud() as stack, tempfile.TemporaryDirectory(prefix="validate-") as folder:
-        starts = [
-            measure([sys.executable, "-c", "import app"], _environment(stack), Path(folder)) for _ in range(_STARTS)
-        ]
+        start = [sys.executable, "-c", "import app"]
+        starts = [measure(start, _environment(stack), Path(folder)) for _ in range(_STARTS)]
         found.append(Figure(PART, "cold start", "ms", [1000 * usage.wall for usage in starts], "≤ 600"))
         found.append(Figure(PART, "a file of 11,346 rows", "ms", [_milliseconds(streams(11_346)) for _ in range(20)]))
         for case in CASES:
@@ -74,13 +60,8 @@ def _environment(stack: Stack) -> dict[str, str]:
     functions = stack.client("lambda").list_functions()["Functions"]
     [variables] = [each["Environment"]["Variables"] for each in functions if "Validate" in each["FunctionName"]]
     code = f"{ROOT / 'functions' / 'validate'}{os.pathsep}{ROOT}"
-    return {
-        **credentials_of(stack).environment,
-        **variables,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": code,
-    }
+    given = {"AWS_DEFAULT_REGION": "us-east-1", "PATH": os.environ["PATH"], "PYTHONPATH": code}
+    return {**credentials_of(stack).environment, **variables, **given}
 
 
 def _milliseconds(content: bytes) -> float:

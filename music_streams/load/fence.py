@@ -81,17 +81,14 @@ class Fence:
     def _raise_to_version(self, day: Day) -> tuple[str, set[tuple[str, str]] | None]:
         """Step 1. The day, and what else the fence lists: outdated keys; None where it stands at a newer version."""
         keys = day.listed
-        names = {"#version": "version", "#lake": "lake_uuid", "#at": "updated_at", "#keys": "keys"}
-        values: dict[str, Any] = {
-            ":version": self.stamp.version,
-            ":lake": self.stamp.lake_uuid,
-            ":at": self.stamp.updated_at,
-            ":keys": {json.dumps(key, ensure_ascii=False) for key in keys},
-        }
-        # A day that lost its last event has no keys to add, and DynamoDB knows no empty set.
-        change = "SET #version = :version, #lake = :lake, #at = :at" + (" ADD #keys :keys" if keys else "")
-        if not keys:
-            del names["#keys"], values[":keys"]
+        change = "SET #version = :version, #lake = :lake, #at = :at"
+        names = {"#version": "version", "#lake": "lake_uuid", "#at": "updated_at"}
+        stamp = self.stamp
+        values: dict[str, Any] = {":version": stamp.version, ":lake": stamp.lake_uuid, ":at": stamp.updated_at}
+        if keys:  # a day that lost its last event has none to add, and DynamoDB knows no empty set
+            change += " ADD #keys :keys"
+            names["#keys"] = "keys"
+            values[":keys"] = {json.dumps(key, ensure_ascii=False) for key in keys}
         try:
             answer = self.dynamodb.update_item(
                 TableName=self.files_table,
@@ -110,15 +107,15 @@ class Fence:
         return day.day, {(pk, sk) for pk, sk in map(json.loads, stored)} - keys
 
     def _put(self, item: dict[str, Any]) -> None:
-        self._unless_newer(self.dynamodb.put_item, Item=item)
+        self._write(self.dynamodb.put_item, self._not_newer(), Item=item)
 
     def _delete_outdated(self, key: tuple[str, str]) -> None:
-        self._unless_newer(self.dynamodb.delete_item, Key={"pk": key[0], "sk": key[1]})
+        self._write(self.dynamodb.delete_item, self._not_newer(), Key={"pk": key[0], "sk": key[1]})
 
-    def _unless_newer(self, write: Any, **what: Any) -> None:  # noqa: ANN401 - put_item or delete_item
+    def _write(self, write: Any, condition: ConditionBase, **what: Any) -> None:  # noqa: ANN401 - put or delete_item
         """Step 2 for one item. Where a newer run wrote it already, step 3 will tell."""
         try:
-            write(TableName=self.metrics_table, ConditionExpression=self._not_newer(), **what)
+            write(TableName=self.metrics_table, ConditionExpression=condition, **what)
         except ClientError as error:
             if error_code(error) != "ConditionalCheckFailedException":
                 raise
@@ -134,13 +131,7 @@ class Fence:
     def _undo(self, item: dict[str, Any]) -> None:
         """Delete what this run wrote, in this try or an earlier one, where no newer run wrote over it."""
         is_own = Attr("version").eq(self.stamp.version) & Attr("lake_uuid").eq(self.stamp.lake_uuid)
-        try:
-            self.dynamodb.delete_item(
-                TableName=self.metrics_table, Key={"pk": item["pk"], "sk": item["sk"]}, ConditionExpression=is_own
-            )
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise
+        self._write(self.dynamodb.delete_item, is_own, Key={"pk": item["pk"], "sk": item["sk"]})
 
     def _not_newer(self) -> ConditionBase:
         """What stands is absent, not newer than this run, or of another lake table."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
@@ -89,8 +89,5 @@ def item(row: dict[str, Any], stamp: Stamp) -> dict[str, Any]:
         **{name: row[name] for name in _COUNTS},
         "avg_listening_time_per_user_ms": Decimal(row["avg_hundredths_ms"]).scaleb(-2),
         **tops,
-        "version": stamp.version,
-        "lake_uuid": stamp.lake_uuid,
-        "batch_id": stamp.batch_id,
-        "updated_at": stamp.updated_at,
+        **asdict(stamp),
     }

@@ -32,15 +32,9 @@ def run(
     files_table: str,
     metrics_table: str,
 ) -> list[str]:
-    """Publish a run's metrics; may be repeated at any point.
+    """Publish the metrics that the transform's job run made of a manifest; may be repeated at any point.
 
-    Args:
-        s3: a client.
-        dynamodb: a client that takes plain Python values, see aws.dynamodb.
-        manifest_uri: where the batch's manifest lies.
-        transform_run_id: the transform's job run whose metrics are to be published.
-        files_table: name of the table with the fences.
-        metrics_table: name of the table with the items.
+    `files_table` holds the fences, `metrics_table` the items.
 
     Returns:
         The days that now stand at this run's version; a newer run has the others.
@@ -62,10 +56,10 @@ def run(
                 day.lost += _strangers(dynamodb, metrics_table, day)
         standing = fence.publish(days)
         published += standing
-        items = sum(len(day.items) for day in days)
-        stood = set(standing)
-        written += sum(len(day.items) for day in days if day.day in stood)
-        refused += sum(len(day.items) for day in days if day.day not in stood)
+        count_of = {day.day: len(day.items) for day in days}
+        items = sum(count_of.values())
+        stood = sum(count_of[day] for day in standing)
+        written, refused = written + stood, refused + items - stood
         told = f"{days[0].day} … {days[-1].day}: {items} items at version {stamp.version}"
         log.info("%s; %s of %s days published, a newer run has the others", told, len(standing), len(days))
     write_load_report(s3, folder, transform_run_id, LoadReport(written, refused))

@@ -20,15 +20,9 @@ if TYPE_CHECKING:
 def run(
     lake: IcebergLake, s3: S3Client, bucket: str, run_id: str, rejected_rows_days: int, now: datetime
 ) -> UpkeepReport:
-    """Do the upkeep of the tables that there are; may be repeated at any point.
+    """Do the upkeep of the tables that there are, and report it by the job run's id; may be repeated at any point.
 
-    Args:
-        lake: the tables.
-        s3: a client, for the report.
-        bucket: the lake bucket.
-        run_id: the Glue job run's id: names the report.
-        rejected_rows_days: how long the text of rejected rows stays after a file's arrival; 0: for ever.
-        now: what ages are reckoned from.
+    The text of rejected rows stays `rejected_rows_days` after its file's arrival; 0: for ever.
     """
     upkeep = Upkeep(lake, now)
     tables = [table for table in (REJECTED_ROWS, LISTENS) if lake.exists(table)]

@@ -46,17 +46,12 @@ class Upkeep:
     now: datetime
 
     def of(self, table: str, rejected_rows_days: int) -> TableReport:
-        """Do all steps in their order: what leaves is not rewritten before, and what was rewritten can expire later.
-
-        Args:
-            table: one that exists.
-            rejected_rows_days: how long the text of rejected rows stays; 0: for ever.
-        """
+        """Do all steps in their order: what leaves is not rewritten before, and what was rewritten can expire later."""
         before = self._size(table)
         removed = self.remove_rejected(rejected_rows_days) if table == REJECTED_ROWS and rejected_rows_days else 0
         left = [*self.compact(table), *self.merge_manifests(table)]
         self.expire(table)
-        orphans = self.remove_orphans(table)
+        orphans = self.lake.remove_orphans(table, self.now - KEPT)  # once nobody can be about to commit them
         report = TableReport(table, before, self._size(table), removed, orphans, left)
         log.info("%s", report)
         return report
@@ -96,10 +91,6 @@ class Upkeep:
         oldest = self.lake.state(table).last_moment_before(self.now - KEPT)
         if oldest is not None:
             self.lake.call("expire_snapshots", table, older_than=timestamp(oldest), retain_last="1")
-
-    def remove_orphans(self, table: str) -> int:
-        """Delete files that no snapshot refers to, once nobody can be about to commit them; answers how many."""
-        return self.lake.remove_orphans(table, self.now - KEPT)
 
     def _size(self, table: str) -> Size:
         state = self.lake.state(table)

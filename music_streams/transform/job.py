@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from types_boto3_s3 import S3Client
 
+    from music_streams.state.run_files import ManifestSource
     from music_streams.transform.ports import Batch, Count, Lake, RowsT
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,6 @@ log = logging.getLogger(__name__)
 _FEW_DAYS = 16  # a task holds a file of each open, some MB each
 NOT_MALFORMED = {"duplicate", "unknown_track"}  # reasons that do not speak against the file
 _ANY_RATIO = {Treatment.ACCEPT_BAD_ROWS, Treatment.ACCEPT_MANY_DAYS}
-_ANY_DAYS = {Treatment.ACCEPT_MANY_DAYS}
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,7 @@ def process(
 ) -> Summary:
     """The steps of a run in their order; each may be the last before the run dies and is repeated.
 
-    Args:
-        s3: a client, for what is kept in the run's folder.
-        task: what the run is about.
-        manifest: what it processes.
-        batch: the rows of its streams files; None where there are none.
-        lake: where they go.
+    `batch` has the rows of the manifest's streams files; None where there are none.
 
     Raises:
         NoReferenceData: there is no valid songs row at all; nothing was committed.
@@ -116,11 +111,7 @@ def _judge(task: TransformRun, manifest: Manifest, batch: Batch[RowsT] | None) -
 
 
 def _append(
-    task: TransformRun,
-    manifest: Manifest,
-    batch: Batch[RowsT],
-    lake: Lake[RowsT],
-    outcomes: dict[str, SourceOutcome],
+    task: TransformRun, manifest: Manifest, batch: Batch[RowsT], lake: Lake[RowsT], outcomes: dict[str, SourceOutcome]
 ) -> None:
     """Commit the accepted sources' rows, rejected ones first."""
     kept = [source_id for source_id, outcome in outcomes.items() if outcome.verdict is None]
@@ -163,10 +154,8 @@ def _remove(
 
 def _measure(task: TransformRun, lake: Lake[RowsT], summary: Summary, days: list[str], removed: Removed) -> Summary:
     """Write the metrics of the days, all from one snapshot."""
-    pinned = lake.pin()
-    place = f"metrics/{task.run_id}"
-    tracks = removed.tracks if task.publish_track_metrics else None
-    lake.write_metrics(pinned, days, tracks, task.folder.uri(place))
+    pinned, place = lake.pin(), f"metrics/{task.run_id}"
+    lake.write_metrics(pinned, days, removed.tracks if task.publish_track_metrics else None, task.folder.uri(place))
     log.info("metrics written at version %s", pinned.version)
     return replace(summary, version=pinned.version, lake_uuid=pinned.uuid, days=days, metrics=place)
 
@@ -181,25 +170,18 @@ def _outcomes(counts: Iterable[Count], manifest: Manifest, task: TransformRun) -
         else:
             rejected[row["source_id"]][row["reason"]] += row["count"]
     return {
-        source.source_id: _outcome(
-            by_day[source.source_id],
-            rejected[source.source_id],
-            None if source.treatment in _ANY_RATIO else task.max_rejected_ratio,
-            None if source.treatment in _ANY_DAYS else task.max_days_per_file,
-        )
+        source.source_id: _outcome(task, source, by_day[source.source_id], rejected[source.source_id])
         for source in manifest.sources
     }
 
 
-def _outcome(
-    by_day: Counter[str], rejected: Counter[str], max_rejected_ratio: Decimal | None, max_days: int | None
-) -> SourceOutcome:
-    """What became of a source; a limit that is None was lifted by its release."""
+def _outcome(task: TransformRun, source: ManifestSource, by_day: Counter[str], rejected: Counter[str]) -> SourceOutcome:
+    """What became of a source; its release may have lifted a limit."""
     rows_accepted = by_day.total()
     rows_read = rows_accepted + rejected.total()
     malformed = sum(count for reason, count in rejected.items() if reason not in NOT_MALFORMED)
-    if max_rejected_ratio is not None and malformed > max_rejected_ratio * rows_read:
+    if source.treatment not in _ANY_RATIO and malformed > task.max_rejected_ratio * rows_read:
         return SourceOutcome(rows_read, 0, dict(rejected), [], "too_many_bad_rows")
-    if max_days is not None and len(by_day) > max_days:
+    if source.treatment != Treatment.ACCEPT_MANY_DAYS and len(by_day) > task.max_days_per_file:
         return SourceOutcome(rows_read, 0, dict(rejected), [], "too_many_days")
     return SourceOutcome(rows_read, rows_accepted, dict(rejected), sorted(by_day))

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 
 from music_streams.errors import ForgetFailed
 
-_MASK = "<user_id>"
-
 
 @contextmanager
 def discreet(user_ids: Sequence[int]) -> Iterator[None]:
@@ -25,5 +23,5 @@ def discreet(user_ids: Sequence[int]) -> Iterator[None]:
         if not user_ids:
             raise
         ids = "|".join(map(str, user_ids))
-        told = re.sub(rf"(?<![0-9])0*(?:{ids})(?![0-9])", _MASK, str(error))
+        told = re.sub(rf"(?<![0-9])0*(?:{ids})(?![0-9])", "<user_id>", str(error))
         raise ForgetFailed(f"{type(error).__name__}: {told}") from None

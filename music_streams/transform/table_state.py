@@ -43,12 +43,12 @@ class TableState:
     @property
     def version(self) -> int:
         """The sequence number of the current snapshot."""
-        return next(int(s["sequence-number"]) for s in self._snapshots if s["snapshot-id"] == self.snapshot_id)
+        return int(self._current["sequence-number"])
 
     @property
     def moment(self) -> int:
         """When the current snapshot was committed, in epoch milliseconds."""
-        return next(int(s["timestamp-ms"]) for s in self._snapshots if s["snapshot-id"] == self.snapshot_id)
+        return int(self._current["timestamp-ms"])
 
     def lists_all_since(self, moment: datetime) -> bool:
         """Whether every snapshot that was committed since then is listed: the oldest expire first."""
@@ -68,13 +68,15 @@ class TableState:
 
     def total(self, name: str) -> int:
         """A total of the current snapshot's summary, as `data-files`; 0 where there is no snapshot."""
-        current = self.metadata.get("current-snapshot-id")
-        [summary] = [each["summary"] for each in self._snapshots if each["snapshot-id"] == current] or [{}]
-        return int(summary.get(f"total-{name}", 0))
+        return int(self._current["summary"].get(f"total-{name}", 0)) if self.has_snapshot else 0
 
     def has_commit_of(self, execution: str) -> bool:
         """Whether a listed snapshot is the append of an execution."""
         return any(snapshot["summary"].get("execution") == execution for snapshot in self._snapshots)
+
+    @property
+    def _current(self) -> dict[str, Any]:
+        return next(each for each in self._snapshots if each["snapshot-id"] == self.snapshot_id)
 
     @property
     def _snapshots(self) -> list[dict[str, Any]]:

@@ -20,24 +20,10 @@ COLUMNS = {
     "reference/songs/": ("track_id", "track_name", "artists", "duration_ms", "track_genre"),
     "reference/users/": ("user_id", "user_country"),
 }
-VERDICTS = (
-    "bad_key",
-    "empty_file",
-    "too_large",
-    "not_utf8",
-    "not_csv",
-    "missing_columns",
-    "too_many_bad_rows",
-)
+VERDICTS = ("bad_key", "empty_file", "too_large", "not_utf8", "not_csv", "missing_columns", "too_many_bad_rows")
 MALFORMED = (
-    "malformed_row",
-    "missing_user_id",
-    "bad_user_id",
-    "missing_track_id",
-    "bad_track_id",
-    "missing_listen_time",
-    "bad_listen_time",
-    "future_listen_time",
+    *("malformed_row", "missing_user_id", "bad_user_id", "missing_track_id", "bad_track_id", "missing_listen_time"),
+    *("bad_listen_time", "future_listen_time"),
 )
 REASONS = (*MALFORMED, "duplicate", "unknown_track")
 

@@ -8,22 +8,13 @@ import pytest
 from music_streams.load.items import Stamp, item
 
 STAMP = Stamp(7, "uuid", "batch", "2026-11-21T21:03:25.123Z")
+COUNTS = {"listen_count": 3, "unique_listeners": 2, "total_listening_time_ms": 301}
 SONG = {"rank": 1, "track_id": "t", "track_name": "", "artists": "", "listen_count": 2, "unique_listeners": 2}
 
 
 def row(pk: str, **changes: Any) -> dict[str, Any]:
-    return {
-        "pk": pk,
-        "sk": "DAY#2024-06-25",
-        "day": "2024-06-25",
-        "listen_count": 3,
-        "unique_listeners": 2,
-        "total_listening_time_ms": 301,
-        "avg_hundredths_ms": 15050,
-        "top_songs": None,
-        "top_genres": None,
-        **changes,
-    }
+    key = {"pk": pk, "sk": "DAY#2024-06-25", "day": "2024-06-25"}
+    return {**key, **COUNTS, "avg_hundredths_ms": 15050, "top_songs": None, "top_genres": None, **changes}
 
 
 def test_an_item_has_the_metrics_the_day_and_the_stamp_of_the_run():
@@ -31,9 +22,7 @@ def test_an_item_has_the_metrics_the_day_and_the_stamp_of_the_run():
         "pk": "GENRE#pop",
         "sk": "DAY#2024-06-25",
         "day": "2024-06-25",
-        "listen_count": 3,
-        "unique_listeners": 2,
-        "total_listening_time_ms": 301,
+        **COUNTS,
         "avg_listening_time_per_user_ms": Decimal("150.50"),
         "top_songs": [SONG],
         "version": 7,
@@ -55,11 +44,9 @@ def test_the_average_is_an_exact_decimal(hundredths, average):
 
 def test_a_list_that_the_item_does_not_have_is_left_out():
     summary = item(row("DAY#2024-06-25", top_genres=[]), STAMP)
-    assert summary["top_genres"] == []
-    assert "top_songs" not in summary
+    assert {name: value for name, value in summary.items() if "top" in name} == {"top_genres": []}
 
 
 def test_a_track_item_stays_out_of_the_index_by_day():
     track = item(row("TRACK#4dBa8T7oDV9WvGr7kVS4Ez"), STAMP)
-    assert track["track_day"] == "2024-06-25"
-    assert "day" not in track
+    assert {name: value for name, value in track.items() if "day" in name} == {"track_day": "2024-06-25"}

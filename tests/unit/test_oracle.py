@@ -23,6 +23,7 @@ from tests.oracle import (
 
 ARRIVED = datetime(2024, 6, 26, tzinfo=UTC)
 DAY = "2024-06-25"
+NOON = f"{DAY} 12:00:00"
 A, B, C, D = (letter * 22 for letter in "ABCD")
 SONGS = f"id,track_id,artists,track_name,duration_ms,track_genre\n1,{A},Ann,Alpha,1000,pop\n2,{B},Bob,Beta,2000,rock\n"
 USERS = "user_id,user_country\n1,France\n2,Japan\n"
@@ -56,34 +57,22 @@ def judged_alone(lines: Iterable[str]) -> dict[str, Source]:
 # --- rows -----------------------------------------------------------------------------------------------------------
 
 
-REASONS = {
-    f"1,{A}": "malformed_row",
-    f"1,{A},2024-06-25 12:00:00,": "malformed_row",
-    f'1,"{A},2024-06-25 12:00:00': "malformed_row",
-    f'1,"{A}"x,2024-06-25 12:00:00': "malformed_row",
-    f'1,{A}"",2024-06-25 12:00:00': "malformed_row",
-    "plain text": "malformed_row",
-    '""': "malformed_row",
-    ",,": "missing_user_id",
-    f'"",{A},2024-06-25 12:00:00': "missing_user_id",
-    "x,,": "bad_user_id",
-    f" 1,{A},2024-06-25 12:00:00": "bad_user_id",
-    f"+1,{A},2024-06-25 12:00:00": "bad_user_id",
-    f"0,{A},2024-06-25 12:00:00": "bad_user_id",
-    f"000,{A},2024-06-25 12:00:00": "bad_user_id",
-    f"٣,{A},2024-06-25 12:00:00": "bad_user_id",
-    f"9223372036854775807,{A},2024-06-25 12:00:00": None,
-    f"9223372036854775808,{A},2024-06-25 12:00:00": "bad_user_id",
-    f"0000000000000000001,{A},2024-06-25 12:00:00": None,
-    f"00000000000000000001,{A},2024-06-25 12:00:00": "bad_user_id",
-    "1,,": "missing_track_id",
-    f"1,{A}A,": "bad_track_id",
-    f"1,{A[1:]},": "bad_track_id",
-    f"1,{A[1:]} ,": "bad_track_id",
-    f"1,{A[1:]}é,": "bad_track_id",
-    f"1,{A},": "missing_listen_time",
-    f"1,{C},2024-06-25 12:00:00": "unknown_track",
+LINES = {
+    "malformed_row": [
+        *(f"1,{A}", f"{listen()},", f'1,"{A},{NOON}', f'1,"{A}"x,{NOON}', f'1,{A}"",{NOON}', "plain text", '""'),
+    ],
+    "missing_user_id": [",,", f'"",{A},{NOON}'],
+    "bad_user_id": [
+        "x,,",
+        *(listen(user) for user in (" 1", "+1", "0", "000", "٣", "9223372036854775808", "00000000000000000001")),
+    ],
+    "missing_track_id": ["1,,"],
+    "bad_track_id": [f"1,{A}A,", f"1,{A[1:]},", f"1,{A[1:]} ,", f"1,{A[1:]}é,"],
+    "missing_listen_time": [f"1,{A},"],
+    "unknown_track": [listen(track=C)],
+    None: [listen("9223372036854775807"), listen("0000000000000000001")],
 }
+REASONS = {line: reason for reason, lines in LINES.items() for line in lines}
 
 
 def test_a_row_has_the_first_reason_that_applies() -> None:
@@ -172,21 +161,21 @@ def test_a_parked_row_has_duplicates_and_a_rejected_row_has_none() -> None:
 PLAIN = f"user_id,track_id,listen_time\n1,{A},{DAY} 12:00:00\n2,{B},{DAY} 13:00:00\n"
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        PLAIN.rstrip("\n").encode(),
-        b"\xef\xbb\xbf" + PLAIN.encode(),
-        PLAIN.replace("\n", "\r\n").encode(),
-        PLAIN.replace("\n", "\r").encode(),
-        PLAIN.replace("\n", "\n\n \t\r\n").encode(),
-        b"\n \n" + PLAIN.encode(),
-        gzip.compress(PLAIN.encode()),
-        gzip.compress(b"\xef\xbb\xbf" + PLAIN[:40].encode()) + gzip.compress(PLAIN[40:].encode()),
-        f'listen_time,note,user_id,"track_id"\n{DAY} 12:00:00,"a, ""b""",1,{A}\n{DAY} 13:00:00,,"2",{B}\n'.encode(),
-    ],
-    ids=["no_last_lf", "bom", "crlf", "cr", "blank_lines", "blank_start", "gzip", "gzip_members", "columns_and_quotes"],
-)
+FORMS = {
+    "no last line end": PLAIN.rstrip("\n").encode(),
+    "byte order mark": b"\xef\xbb\xbf" + PLAIN.encode(),
+    "CRLF": PLAIN.replace("\n", "\r\n").encode(),
+    "CR": PLAIN.replace("\n", "\r").encode(),
+    "blank lines": PLAIN.replace("\n", "\n\n \t\r\n").encode(),
+    "blank lines before the header": b"\n \n" + PLAIN.encode(),
+    "gzip": gzip.compress(PLAIN.encode()),
+    "gzip of two members": gzip.compress(b"\xef\xbb\xbf" + PLAIN[:40].encode()) + gzip.compress(PLAIN[40:].encode()),
+    "other columns, quotes": f'listen_time,note,user_id,"track_id"\n{DAY} 12:00:00,"a, ""b""",1,{A}\n'
+    f'{DAY} 13:00:00,,"2",{B}\n'.encode(),
+}
+
+
+@pytest.mark.parametrize("content", FORMS.values(), ids=FORMS)
 def test_the_form_of_a_file_does_not_matter(content: bytes) -> None:
     outcome = run(StreamFile("s1", content, ARRIVED))
     assert outcome.sources == {"s1": Source(verdict=None, rows_read=2, rows_accepted=2, days=(DAY,))}
@@ -201,35 +190,22 @@ def test_a_line_separator_of_unicode_is_no_line_end() -> None:
     assert judged(f"1,{A},{DAY} 12:00:00\u2028").rejected == {"bad_listen_time": 1}
 
 
-@pytest.mark.parametrize(
-    ("content", "verdict"),
-    [
-        (b"", "empty_file"),
-        (b"\xef\xbb\xbf\r\n \t\n", "empty_file"),
-        (gzip.compress(b"\n"), "empty_file"),
-        (PLAIN.encode() + b"\xff\n", "not_utf8"),
-        (PLAIN.encode() + b"\0\xff\n", "not_utf8"),
-        (PLAIN.encode() + b"\0\n", "not_csv"),
-        (gzip.compress(PLAIN.encode())[:-9], "not_csv"),
-        (PLAIN.encode() + b"x" * 65_537, "not_csv"),
-        (b"user_id,track_id,listen_time,user_id\n", "not_csv"),
-        (b"user_id,Track_id,listen_time\n", "missing_columns"),
-        (b"user_id, track_id,listen_time\n", "missing_columns"),
-    ],
-    ids=[
-        "nothing",
-        "blank_lines",
-        "gzip_of_a_blank_line",
-        "not_utf8",
-        "not_utf8_and_nul",
-        "nul",
-        "gzip_cut_off",
-        "line_too_long",
-        "column_twice",
-        "column_in_other_case",
-        "column_with_a_blank",
-    ],
-)
+REFUSED = {
+    "nothing": (b"", "empty_file"),
+    "blank lines": (b"\xef\xbb\xbf\r\n \t\n", "empty_file"),
+    "gzip of a blank line": (gzip.compress(b"\n"), "empty_file"),
+    "not UTF-8": (PLAIN.encode() + b"\xff\n", "not_utf8"),
+    "not UTF-8 and a NUL": (PLAIN.encode() + b"\0\xff\n", "not_utf8"),
+    "NUL": (PLAIN.encode() + b"\0\n", "not_csv"),
+    "gzip cut off": (gzip.compress(PLAIN.encode())[:-9], "not_csv"),
+    "line too long": (PLAIN.encode() + b"x" * 65_537, "not_csv"),
+    "column twice": (b"user_id,track_id,listen_time,user_id\n", "not_csv"),
+    "column in other case": (b"user_id,Track_id,listen_time\n", "missing_columns"),
+    "column with a blank": (b"user_id, track_id,listen_time\n", "missing_columns"),
+}
+
+
+@pytest.mark.parametrize(("content", "verdict"), REFUSED.values(), ids=REFUSED)
 def test_a_file_that_is_refused_has_a_verdict_and_no_rows(content: bytes, verdict: str) -> None:
     outcome = run(StreamFile("s1", content, ARRIVED), stream(listen(), source_id="s2"))
     assert outcome.sources["s1"] == Source(verdict=verdict)
@@ -287,17 +263,10 @@ def test_a_track_is_described_by_its_smallest_row(
     assert (song["track_name"], song["artists"], song["total_listening_time_ms"]) == name_artists_and_duration
 
 
+BAD_DURATIONS = ("", "0", "-5", "5.0", " 5", "2147483648", "99999999999999999999999999999999999999999")
 INVALID_SONGS = [
-    f"0,{A},a,ignored,,pop",
-    f"0,{A},a,ignored,0,pop",
-    f"0,{A},a,ignored,-5,pop",
-    f"0,{A},a,ignored,5.0,pop",
-    f"0,{A},a,ignored, 5,pop",
-    f"0,{A},a,ignored,2147483648,pop",
-    f"0,{A},a,ignored,99999999999999999999999999999999999999999,pop",
-    f"0,{A},a,ignored,5,",
-    f"0,{A[1:]},a,ignored,5,pop",
-    "0,,a,ignored,5,pop",
+    *(f"0,{A},a,ignored,{duration},pop" for duration in BAD_DURATIONS),
+    *(f"0,{A},a,ignored,5,", f"0,{A[1:]},a,ignored,5,pop", "0,,a,ignored,5,pop"),
 ]
 
 
@@ -352,60 +321,30 @@ def test_a_day_worked_out_by_hand() -> None:
     lines = [listen(1, A, "08:00:00"), listen(1, A, "09:00:00"), listen(2, A), listen(2, B, "13:00:00")]
     alpha = {"track_id": A, "track_name": "Alpha", "artists": "Ann"}
     beta = {"track_id": B, "track_name": "Beta", "artists": "Bob"}
+    genres = [entry(1, {"genre": "pop"}, 3, 2, 3000), entry(2, {"genre": "rock"}, 1, 1, 2000)]
+    in_japan = [entry(1, alpha, 1, 1, 1000), entry(2, beta, 1, 1, 2000)]
     outcome = evaluate([Batch([stream(*lines)], reference())], publish_track_metrics=True)
     assert outcome.items == {
-        (f"DAY#{DAY}", "SUMMARY"): {
-            "day": DAY,
-            **metrics(4, 2, 5000),
-            "avg_listening_time_per_user_ms": Decimal(2500),
-            "top_genres": [
-                {"rank": 1, "genre": "pop", **metrics(3, 2, 3000)},
-                {"rank": 2, "genre": "rock", **metrics(1, 1, 2000)},
-            ],
-        },
-        ("GENRE#pop", f"DAY#{DAY}"): {
-            "day": DAY,
-            **metrics(3, 2, 3000),
-            "avg_listening_time_per_user_ms": Decimal(1500),
-            "top_songs": [{"rank": 1, **alpha, **metrics(3, 2, 3000)}],
-        },
-        ("GENRE#rock", f"DAY#{DAY}"): {
-            "day": DAY,
-            **metrics(1, 1, 2000),
-            "avg_listening_time_per_user_ms": Decimal(2000),
-            "top_songs": [{"rank": 1, **beta, **metrics(1, 1, 2000)}],
-        },
-        ("COUNTRY#France", f"DAY#{DAY}"): {
-            "day": DAY,
-            **metrics(2, 1, 2000),
-            "avg_listening_time_per_user_ms": Decimal(2000),
-            "top_songs": [{"rank": 1, **alpha, **metrics(2, 1, 2000)}],
-        },
-        ("COUNTRY#Japan", f"DAY#{DAY}"): {
-            "day": DAY,
-            **metrics(2, 1, 3000),
-            "avg_listening_time_per_user_ms": Decimal(3000),
-            "top_songs": [{"rank": 1, **alpha, **metrics(1, 1, 1000)}, {"rank": 2, **beta, **metrics(1, 1, 2000)}],
-        },
-        (f"TRACK#{A}", f"DAY#{DAY}"): {
-            "track_day": DAY,
-            **metrics(3, 2, 3000),
-            "avg_listening_time_per_user_ms": Decimal(1500),
-        },
-        (f"TRACK#{B}", f"DAY#{DAY}"): {
-            "track_day": DAY,
-            **metrics(1, 1, 2000),
-            "avg_listening_time_per_user_ms": Decimal(2000),
-        },
+        (f"DAY#{DAY}", "SUMMARY"): item(2500, 4, 2, 5000, day=DAY, top_genres=genres),
+        ("GENRE#pop", f"DAY#{DAY}"): item(1500, 3, 2, 3000, day=DAY, top_songs=[entry(1, alpha, 3, 2, 3000)]),
+        ("GENRE#rock", f"DAY#{DAY}"): item(2000, 1, 1, 2000, day=DAY, top_songs=[entry(1, beta, 1, 1, 2000)]),
+        ("COUNTRY#France", f"DAY#{DAY}"): item(2000, 2, 1, 2000, day=DAY, top_songs=[entry(1, alpha, 2, 1, 2000)]),
+        ("COUNTRY#Japan", f"DAY#{DAY}"): item(3000, 2, 1, 3000, day=DAY, top_songs=in_japan),
+        (f"TRACK#{A}", f"DAY#{DAY}"): item(1500, 3, 2, 3000, track_day=DAY),
+        (f"TRACK#{B}", f"DAY#{DAY}"): item(2000, 1, 1, 2000, track_day=DAY),
     }
 
 
 def metrics(listen_count: int, unique_listeners: int, total: int) -> dict[str, object]:
-    return {
-        "listen_count": listen_count,
-        "unique_listeners": unique_listeners,
-        "total_listening_time_ms": total,
-    }
+    return {"listen_count": listen_count, "unique_listeners": unique_listeners, "total_listening_time_ms": total}
+
+
+def entry(rank: int, about: dict[str, str], *measures: int) -> dict[str, object]:
+    return {"rank": rank, **about, **metrics(*measures)}
+
+
+def item(average: int, *measures: int, **more: object) -> dict[str, object]:
+    return {**metrics(*measures), "avg_listening_time_per_user_ms": Decimal(average), **more}
 
 
 def test_track_items_are_published_on_demand_only() -> None:
@@ -527,12 +466,7 @@ def test_the_real_file_is_accepted_whole() -> None:
 
 KEY = ("GENRE#pop", f"DAY#{DAY}")
 EXPECTED = {
-    KEY: {
-        "day": DAY,
-        "listen_count": 2,
-        "average": Decimal("1.50"),
-        "top_songs": [{"rank": 1, "name": "Alpha"}],
-    }
+    KEY: {"day": DAY, "listen_count": 2, "average": Decimal("1.50"), "top_songs": [{"rank": 1, "name": "Alpha"}]}
 }
 ACTUAL = {
     "pk": KEY[0],

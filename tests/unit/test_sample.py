@@ -42,12 +42,8 @@ def test_the_bytes_are_the_same_on_every_python() -> None:
 
 
 def test_another_seed_or_day_gives_another_file() -> None:
-    files = {
-        streams(7, CATALOGUE, DAY, 10),
-        streams(8, CATALOGUE, DAY, 10),
-        streams(7, CATALOGUE, date(2024, 6, 24), 10),
-    }
-    assert len(files) == 3
+    seeds_and_days = ((7, DAY), (8, DAY), (7, date(2024, 6, 24)))
+    assert len({streams(seed, CATALOGUE, day, 10) for seed, day in seeds_and_days}) == 3
     assert Catalogue.generate(seed=8).songs != CATALOGUE.songs
 
 
@@ -79,10 +75,9 @@ def test_enough_dirt_refuses_the_file() -> None:
 
 
 def test_shares_that_leave_no_plain_row_are_an_error() -> None:
-    with pytest.raises(ValueError, match="leave no plain row among 10"):
-        streams(1, CATALOGUE, DAY, 10, dirty=0.6, unknown=0.6)
-    with pytest.raises(ValueError, match="leave no plain row among 10"):
-        streams(1, CATALOGUE, DAY, 10, duplicates=1)
+    for shares in ({"dirty": 0.6, "unknown": 0.6}, {"duplicates": 1}):
+        with pytest.raises(ValueError, match="leave no plain row among 10"):
+            streams(1, CATALOGUE, DAY, 10, **shares)
 
 
 def test_a_file_of_no_rows_is_a_header() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from py4j.protocol import Py4JJavaError
@@ -25,28 +26,22 @@ _COLUMNS = ["user_id", "track_id", "listen_time"]
 _SOUND = ManifestSource("0" * 32, "streams", "sound.csv", _COLUMNS, "1970-01-01T00:00:00.000Z", 0)
 
 
+@dataclass
 class SparkBatch:
     """See :class:`ports.Batch`."""
 
-    def __init__(
-        self,
-        spark: SparkSession,
-        s3: S3Client,
-        folder: RunFolder,
-        manifest: Manifest,
-        reference: SongsAndUsers,
-        execution: str,
-    ) -> None:
-        self._spark = spark
-        self._s3 = s3
-        self._folder = folder
-        self._manifest = manifest
-        self._reference = reference
-        self._execution = execution
+    spark: SparkSession
+    s3: S3Client
+    folder: RunFolder
+    manifest: Manifest
+    reference: SongsAndUsers
+    execution: str
+
+    def __post_init__(self) -> None:
         self._unreadable: set[str] = set()
-        self._size = input_bytes(manifest)
+        self._size = input_bytes(self.manifest)
         self._spread = ExitStack()
-        self._spread.enter_context(spread(spark, self._size))
+        self._spread.enter_context(spread(self.spark, self._size))
         self._rows = self._enriched()
 
     def counts(self) -> list[Row]:
@@ -54,7 +49,7 @@ class SparkBatch:
         try:
             return listens.counts(self._rows).collect()
         except Py4JJavaError:
-            self._unreadable = self._search(self._manifest.streams)
+            self._unreadable = self._search(self.manifest.streams)
             if not self._unreadable:
                 raise
             for source_id in sorted(self._unreadable):
@@ -69,15 +64,15 @@ class SparkBatch:
 
     def has_reference(self) -> bool:
         """Whether there is a valid songs row at all."""
-        return not self._reference.songs.isEmpty()
+        return not self.reference.songs.isEmpty()
 
     def accepted(self, source_ids: list[str]) -> DataFrame:
         """The rows of `listens` that the sources bring."""
-        return listens.accepted(self._rows, source_ids, self._execution, self._reference.version)
+        return listens.accepted(self._rows, source_ids, self.execution, self.reference.version)
 
     def rejected(self, source_ids: list[str]) -> DataFrame:
         """The rows of `rejected_rows` that the sources bring."""
-        return listens.rejected(self._rows, source_ids, self._execution)
+        return listens.rejected(self._rows, source_ids, self.execution)
 
     def close(self) -> None:
         """Free the rows."""
@@ -85,14 +80,14 @@ class SparkBatch:
         self._spread.close()
 
     def _enriched(self) -> DataFrame:
-        read = [source for source in self._manifest.streams if source.source_id not in self._unreadable]
-        songs, users = (gathered(rows, self._size) for rows in (self._reference.songs, self._reference.users))
+        read = [source for source in self.manifest.streams if source.source_id not in self._unreadable]
+        songs, users = (gathered(rows, self._size) for rows in (self.reference.songs, self.reference.users))
         return listens.enrich(self._judged(read), songs, users).transform(listens.lean).persist()
 
     def _judged(self, sources: list[ManifestSource]) -> DataFrame:
-        manifest = Manifest(self._manifest.batch_id, sources)
-        lines = gathered(inputs.lines(self._spark, self._folder, manifest), self._size)
-        return rows.judge(lines, gathered(inputs.sources(self._spark, manifest), self._size))
+        manifest = Manifest(self.manifest.batch_id, sources)
+        lines = gathered(inputs.lines(self.spark, self.folder, manifest), self._size)
+        return rows.judge(lines, gathered(inputs.sources(self.spark, manifest), self._size))
 
     def _search(self, sources: list[ManifestSource]) -> set[str]:
         """Those among the sources that cannot be read, each by itself.
@@ -106,11 +101,8 @@ class SparkBatch:
             if len(sources) > 1:
                 middle = len(sources) // 2
                 return self._search(sources[:middle]) | self._search(sources[middle:])
-            self._s3.put_object(
-                Bucket=self._folder.bucket,
-                Key=self._folder.key(f"input/{_SOUND.input}"),
-                Body=",".join(_COLUMNS).encode(),
-            )
+            key, header = self.folder.key(f"input/{_SOUND.input}"), ",".join(_COLUMNS).encode()
+            self.s3.put_object(Bucket=self.folder.bucket, Key=key, Body=header)
             self._read([_SOUND])
             return {sources[0].source_id}
         return set()

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from music_streams.transform.spark import rows
 
@@ -46,5 +45,5 @@ def sources(spark: SparkSession, manifest: Manifest) -> DataFrame:
         for source in manifest.streams
     ]
     # As one literal that the JVM parses: createDataFrame would start a Python worker for a handful of rows.
-    parsed = F.from_json(F.lit(json.dumps(values)), T.ArrayType(rows.SOURCES))
+    parsed = F.from_json(F.lit(json.dumps(values)), f"ARRAY<STRUCT<{rows.SOURCES}>>")
     return spark.range(1).select(F.inline(parsed))

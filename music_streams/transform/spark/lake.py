@@ -61,10 +61,7 @@ class IcebergLake:
 
     def state(self, table: str) -> TableState:
         """The table as it is now; it is created where it does not exist yet."""
-        location = self._metadata_location(table)
-        if location is None:
-            self._create(table)
-            location = self._metadata_location(table)
+        location = self._metadata_location(table) or self._create(table)
         if location is None:
             raise LakeChanged(f"table {DATABASE}.{table} was just created and is not in the catalog; who deletes it?")
         bucket, key = split_uri(location)
@@ -77,7 +74,9 @@ class IcebergLake:
     def append(self, table: str, rows: DataFrame, execution: str, *, few_days: bool = False) -> None:
         """Commit rows, once for each execution; those of few days without sorting them first."""
         if not self._has_committed(table, execution):
-            whole = rows.select("*", *self._added_columns(table, rows))
+            # Nulls for the columns that the table's owner has added: Spark appends nothing that lacks a column.
+            added = [field for field in self._table(table).schema if field.name not in rows.columns]
+            whole = rows.select("*", *(F.lit(None).cast(field.dataType).alias(field.name) for field in added))
             # Each task writes a file for each day it has rows of: sending rows to one task a day costs more than a few
             # files do.
             told = {
@@ -188,11 +187,6 @@ class IcebergLake:
         # A `forget` may have let its snapshot expire; its rows tell as well.
         return not self._table(table).where(F.col("execution") == execution).isEmpty()
 
-    def _added_columns(self, table: str, rows: DataFrame) -> list[Column]:
-        """Nulls for the columns that the table's owner has added: Spark appends nothing that lacks a column."""
-        added = [field for field in self._table(table).schema if field.name not in rows.columns]
-        return [F.lit(None).cast(field.dataType).alias(field.name) for field in added]
-
     def _table(self, table: str) -> DataFrame:
         self._refresh(table)
         return self.spark.table(self._name(table))
@@ -221,7 +215,7 @@ class IcebergLake:
             raise
         return found["Parameters"]["metadata_location"]
 
-    def _create(self, table: str) -> None:
+    def _create(self, table: str) -> str | None:
         told = {**_PROPERTIES, f"write.metadata.metrics.column.{_WITHOUT_BOUNDS[table]}": "counts"}
         properties = ", ".join(f"'{name}'='{value}'" for name, value in told.items())
         try:
@@ -232,6 +226,7 @@ class IcebergLake:
         except AnalysisException:
             if self._metadata_location(table) is None:  # else another run created it in the same moment
                 raise
+        return self._metadata_location(table)
 
     def _name(self, table: str) -> str:
         return f"{_CATALOG}.{DATABASE}.{table}"

@@ -40,19 +40,11 @@ def was_found(table: str, leaving: Leaving, found: FoundRows) -> str:
 
 
 def _texts(names: Iterable[str]) -> str:
-    """SQL literals of ids and execution names.
-
-    Raises:
-        ValueError: one holds more than letters, digits, hyphens and underscores: it is none of ours.
-    """
+    """SQL literals of ids and execution names."""
     form = "a name of letters, digits, - and _"
     return ", ".join(f"'{strict.text(name, _NAME, form)}'" for name in sorted(names))
 
 
 def _numbers(users: Iterable[int]) -> list[str]:
-    """SQL literals of user_ids, which are literals of regular expressions too.
-
-    Raises:
-        ValueError: one is no user_id.
-    """
+    """SQL literals of user_ids, which are literals of regular expressions too."""
     return [str(strict.whole(user)) for user in users]

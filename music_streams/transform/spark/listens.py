@@ -4,6 +4,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 UNKNOWN_COUNTRY = "unknown"
+_LISTEN = ("user_id", "track_id", "listened_at", "duration_ms", "track_name", "artists", "genres", "user_country")
 
 
 def enrich(rows: DataFrame, songs: DataFrame, users: DataFrame) -> DataFrame:
@@ -40,14 +41,7 @@ def counts(rows: DataFrame) -> DataFrame:
 def accepted(rows: DataFrame, source_ids: list[str], execution: str, reference_version: int) -> DataFrame:
     """The rows of the lake's `listens` that the given sources bring."""
     return rows.where(F.col("reason").isNull() & F.col("source_id").isin(source_ids)).select(
-        "user_id",
-        "track_id",
-        "listened_at",
-        "duration_ms",
-        "track_name",
-        "artists",
-        "genres",
-        "user_country",
+        *_LISTEN,
         "source_id",
         F.lit(execution).alias("execution"),
         F.lit(reference_version).cast("bigint").alias("reference_version"),

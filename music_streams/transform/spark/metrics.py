@@ -7,6 +7,7 @@ TOP_SONGS = 3
 TOP_GENRES = 5
 _GENRE, _COUNTRY, _SUMMARY, _TRACK = range(4)
 _ITEM = ("kind", "subject", "day")
+_AVERAGE_HUNDREDTHS = "(200 * total_listening_time_ms + unique_listeners) div (2 * unique_listeners)"  # half up
 
 
 def items(events: DataFrame, names: DataFrame, *, track_metrics: bool) -> DataFrame:
@@ -29,7 +30,7 @@ def items(events: DataFrame, names: DataFrame, *, track_metrics: bool) -> DataFr
         .agg(*_measures())
         .join(_top_songs(_by_subject(events, *_genres_and_country()), names), [*_ITEM], "left")
         .withColumn("top_genres", F.when(F.col("kind") == _SUMMARY, _top_genres()))
-        .withColumn("avg_hundredths_ms", _average_hundredths())
+        .withColumn("avg_hundredths_ms", F.expr(_AVERAGE_HUNDREDTHS))
         .withColumn("day", F.col("day").cast("string"))
         .select(_pk(), _sk(), "*")
         .drop("kind", "subject")
@@ -126,11 +127,6 @@ def _measures() -> list[Column]:
         F.countDistinct("user_id").alias("unique_listeners"),
         F.sum("duration_ms").alias("total_listening_time_ms"),
     ]
-
-
-def _average_hundredths() -> Column:
-    """Total / unique_listeners to 2 decimals, half up, in integers: (200·total + n) div 2n."""
-    return F.expr("(200 * total_listening_time_ms + unique_listeners) div (2 * unique_listeners)")
 
 
 def _top_songs(plays: DataFrame, names: DataFrame) -> DataFrame:

@@ -16,14 +16,7 @@ _ITEMS_PER_FILE = 100_000  # the load holds a file's bytes in memory
 
 
 def write(listens: DataFrame, days: list[str], tracks: list[str] | None, uri: str) -> None:
-    """Write the metrics of whole days: rows of :func:`metrics.items`, by day over all files in order.
-
-    Args:
-        listens: all rows of `listens` of these days, at one snapshot.
-        days: YYYY-MM-DD.
-        tracks: where removed tracks were written; None where TRACK items are not wanted.
-        uri: the folder.
-    """
+    """Write what :meth:`ports.Lake.write_metrics` says, of all rows of `listens` of the days at one snapshot."""
     spark = listens.sparkSession
     size = _estimated_bytes(listens)
     with spread(spark, size):

@@ -29,17 +29,12 @@ _UNCOMPILED = {  # compiling code for some thousand rows takes longer than they 
 }
 
 
-def _as_many(size: int, cores: int) -> dict[str, str]:
-    return {
-        # What is kept for several uses is not re-partitioned by adaptive execution: its partitions are set before.
-        "spark.sql.shuffle.partitions": str(min(max(size // _BYTES_PER_PARTITION, cores), _MOST_PARTITIONS)),
-    }
-
-
 @contextmanager
 def spread(spark: SparkSession, size: int) -> Iterator[None]:
     """Plan what is persisted, collected or written in the block for an input of `size` bytes."""
-    settings = _AS_ONE_TASK if size <= SMALL else _as_many(size, spark.sparkContext.defaultParallelism)
+    # What is kept for several uses is not re-partitioned by adaptive execution: its partitions are set before.
+    many = min(max(size // _BYTES_PER_PARTITION, spark.sparkContext.defaultParallelism), _MOST_PARTITIONS)
+    settings = _AS_ONE_TASK if size <= SMALL else {"spark.sql.shuffle.partitions": str(many)}
     settings = {**_UNCOMPRESSED, **settings, **(_UNCOMPILED if size <= _TINY else {})}
     before = {name: spark.conf.get(name, None) for name in settings}
     for name, value in settings.items():

@@ -153,9 +153,8 @@ class ReferenceData:
             # Fields may hold line breaks; quotes inside quotes are doubled, as RFC 4180 has it.
             reader = self.spark.read.schema(", ".join(f"{name} STRING" for name in names))
             reader = reader.options(header=True, multiLine=True, quote='"', escape='"', maxColumns=_MAX_COLUMNS)
-            table = reader.csv(paths)
             wanted = [F.col(name) if name in names else F.lit(None).cast("string").alias(name) for name in columns]
-            result = result.unionByName(table.select(*wanted))
+            result = result.unionByName(reader.csv(paths).select(*wanted))
         return result
 
     def _recall(self, key: str) -> _Kept | None:

@@ -2,31 +2,12 @@
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
-SOURCES = T.StructType(
-    [
-        T.StructField("source_id", T.StringType(), nullable=False),
-        T.StructField("received_at", T.TimestampType(), nullable=False),
-        T.StructField("field_count", T.IntegerType(), nullable=False),
-        T.StructField("user_id_at", T.IntegerType(), nullable=False),
-        T.StructField("track_id_at", T.IntegerType(), nullable=False),
-        T.StructField("listen_time_at", T.IntegerType(), nullable=False),
-    ]
-)
+SOURCES = """source_id STRING NOT NULL, received_at TIMESTAMP NOT NULL, field_count INT NOT NULL,
+    user_id_at INT NOT NULL, track_id_at INT NOT NULL, listen_time_at INT NOT NULL"""
 """A row for each source: its arrival, how many fields its header has, and at which index each column stands."""
 
-LINES = T.StructType(
-    [
-        T.StructField("source_id", T.StringType(), nullable=False),
-        T.StructField(
-            "position",
-            T.StructType([T.StructField("block", T.LongType()), T.StructField("line", T.LongType())]),
-            nullable=False,
-        ),
-        T.StructField("raw", T.StringType(), nullable=False),
-    ]
-)
+LINES = "source_id STRING NOT NULL, position STRUCT<block: BIGINT, line: BIGINT> NOT NULL, raw STRING NOT NULL"
 """A row for each line that is not blank, the header among them; `position` orders the lines of a source."""
 
 USER_ID = r"^[0-9]{1,19}\z"
@@ -36,11 +17,7 @@ _ZONE = r"(Z|[+-]((0[0-9]|1[0-7]):?[0-5][0-9]|18:?00))?\z"
 
 
 def judge(lines: DataFrame, sources: DataFrame) -> DataFrame:
-    """Parse each line by its source's header and give it the first reason that applies.
-
-    Args:
-        lines: columns of :data:`LINES`.
-        sources: columns of :data:`SOURCES`.
+    """Parse each of the :data:`LINES` by the header of its :data:`SOURCES` and give it the first reason that applies.
 
     Returns:
         source_id, received_at, position, raw, user_id (bigint), track_id, listened_at (timestamp), reason (null: good
@@ -50,10 +27,7 @@ def judge(lines: DataFrame, sources: DataFrame) -> DataFrame:
     """
     located = lines.join(F.broadcast(sources), "source_id").withColumn("fields", fields(F.col("raw")))
     named = located.select(
-        "source_id",
-        "position",
-        "raw",
-        "received_at",
+        *("source_id", "position", "raw", "received_at"),
         (F.col("fields").isNull() | (F.size("fields") != F.col("field_count"))).alias("is_malformed"),
         F.get("fields", F.col("user_id_at")).alias("user_text"),
         F.get("fields", F.col("track_id_at")).alias("track_id"),

@@ -5,6 +5,7 @@ That it answers as moto does is itself tested: test_memory_dynamodb.py, and test
 
 # ruff: noqa: N803 - the arguments are named as boto3 names them
 
+import operator
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -139,43 +140,29 @@ def _copied(value: Any) -> Any:
     """What is stored is not what was given: a caller may go on with its own. copy.deepcopy takes ten times as long."""
     if isinstance(value, dict):
         return {name: _copied(each) for name, each in value.items()}
-    return (
-        [_copied(each) for each in value]
-        if isinstance(value, list)
-        else set(value)
-        if isinstance(value, set)
-        else value
-    )
+    if isinstance(value, list):
+        return [_copied(each) for each in value]
+    return set(value) if isinstance(value, set) else value
+
+
+_OPERATORS: dict[str, Callable[..., Any]] = {
+    "attribute_not_exists": lambda value: value is None,
+    "attribute_exists": lambda value: value is not None,
+    "=": operator.eq,
+    "<>": operator.ne,
+    "<": lambda value, other: value is not None and value < other,
+    "<=": lambda value, other: value is not None and value <= other,
+    ">=": lambda value, other: value is not None and value >= other,
+    "IN": lambda value, others: value in others,
+    "NOT": operator.not_,
+    "AND": lambda one, other: one and other,
+    "OR": lambda one, other: one or other,
+}
 
 
 def _holds(condition: ConditionBase, item: Item) -> bool:
     expression = condition.get_expression()
-    first, *others = (_value(each, item) for each in expression["values"])
-    match expression["operator"]:
-        case "attribute_not_exists":
-            return first is None
-        case "attribute_exists":
-            return first is not None
-        case "=":
-            return bool(first == others[0])
-        case "<>":
-            return bool(first != others[0])
-        case "<":
-            return first is not None and bool(first < others[0])
-        case "<=":
-            return first is not None and bool(first <= others[0])
-        case ">=":
-            return first is not None and bool(first >= others[0])
-        case "IN":
-            return first in others[0]
-        case "NOT":
-            return not first
-        case "AND":
-            return bool(first and others[0])
-        case "OR":
-            return bool(first or others[0])
-        case unknown:
-            raise NotImplementedError(unknown)
+    return bool(_OPERATORS[expression["operator"]](*(_value(each, item) for each in expression["values"])))
 
 
 def _value(operand: Any, item: Item) -> Any:

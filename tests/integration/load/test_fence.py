@@ -32,10 +32,35 @@ def standing(dynamodb: MemoryDynamoDB) -> list[dict[str, Any]]:
     return by_key(dynamodb.items(METRICS))
 
 
-def test_a_day_is_published():
+ONE_AFTER_ANOTHER = {  # runs, and whether each passes the fence
+    "the first": ([version(1, A, B, TRACK)], [True]),
+    "a newer one replaces and removes": ([version(1, A, B), version(2, B, C)], [True, True]),
+    "an older one comes late": ([version(2, B), version(1, A, B)], [True, False]),
+    "a repeat": ([version(1, A, B)] * 3, [True] * 3),
+    "the last event goes and stays away": ([version(1, A), version(2), version(1, A)], [True, True, False]),
+    "a day that never had an event": ([version(1)], [True]),
+    "a lake made anew, whatever its version": (
+        [version(9, A, B, lake_uuid="old"), version(1, B, C, lake_uuid="new")],
+        [True, True],
+    ),
+    "a track loses its last listen": ([version(1, A, TRACK), version(2, A, lost=[TRACK])], [True, True]),
+    "a lost track that a newer run did not know of": (
+        [version(1, A, TRACK), version(3, A), version(2, A, lost=[TRACK])],
+        [True, True, False],
+    ),
+    "a lost track that a newer run found again": (
+        [version(1, A, TRACK), version(3, A, TRACK), version(2, A, lost=[TRACK])],
+        [True, True, False],
+    ),
+}
+
+
+@pytest.mark.parametrize(("runs", "passes"), ONE_AFTER_ANOTHER.values(), ids=ONE_AFTER_ANOTHER)
+def test_of_runs_one_after_another_the_day_is_that_of_the_last_that_passed(runs, passes):
     dynamodb = MemoryDynamoDB(TABLES)
-    assert version(1, A, B, TRACK).publish(dynamodb)
-    assert standing(dynamodb) == by_key(version(1, A, B, TRACK).items())
+    assert [run.publish(dynamodb) for run in runs] == passes
+    *_, last = (run for run, has_passed in zip(runs, passes, strict=True) if has_passed)
+    assert standing(dynamodb) == by_key(last.items())
 
 
 def test_the_fence_lists_the_keys_that_were_written_but_not_those_of_tracks():
@@ -52,41 +77,6 @@ def test_the_fence_lists_the_keys_that_were_written_but_not_those_of_tracks():
     }
 
 
-def test_a_newer_version_replaces_and_removes():
-    dynamodb = MemoryDynamoDB(TABLES)
-    version(1, A, B).publish(dynamodb)
-    assert version(2, B, C).publish(dynamodb)
-    assert standing(dynamodb) == by_key(version(2, B, C).items())
-
-
-def test_an_older_version_that_comes_late_changes_nothing():
-    dynamodb = MemoryDynamoDB(TABLES)
-    version(2, B).publish(dynamodb)
-    assert not version(1, A, B).publish(dynamodb)
-    assert standing(dynamodb) == version(2, B).items()
-
-
-def test_a_repeat_changes_nothing():
-    dynamodb = MemoryDynamoDB(TABLES)
-    for _ in range(3):
-        assert version(1, A, B).publish(dynamodb)
-        assert standing(dynamodb) == by_key(version(1, A, B).items())
-
-
-def test_a_day_that_lost_its_last_event_is_emptied_and_stays_so():
-    dynamodb = MemoryDynamoDB(TABLES)
-    version(1, A).publish(dynamodb)
-    assert version(2).publish(dynamodb)
-    assert not version(1, A).publish(dynamodb)
-    assert standing(dynamodb) == []
-
-
-def test_a_day_that_never_had_an_event_may_be_published():
-    dynamodb = MemoryDynamoDB(TABLES)
-    assert version(1).publish(dynamodb)
-    assert standing(dynamodb) == []
-
-
 def test_days_do_not_touch_each_other():
     dynamodb = MemoryDynamoDB(TABLES)
     version(2, A).publish(dynamodb, "2024-06-25")
@@ -95,42 +85,12 @@ def test_days_do_not_touch_each_other():
     assert standing(dynamodb) == by_key(version(1, A, B).items("2024-06-26"))
 
 
-def test_a_lake_that_was_made_anew_passes_whatever_its_version():
-    dynamodb = MemoryDynamoDB(TABLES)
-    version(9, A, B, lake_uuid="old").publish(dynamodb)
-    assert version(1, B, C, lake_uuid="new").publish(dynamodb)
-    assert standing(dynamodb) == by_key(version(1, B, C, lake_uuid="new").items())
-
-
 def test_the_versions_of_a_lake_that_was_made_anew_are_fenced_like_any(one_call_at_a_time):
     dynamodb = MemoryDynamoDB(TABLES)
     version(9, A, B, lake_uuid="old").publish(dynamodb)
     runs = [version(number, *keys, lake_uuid="new") for number, keys in ((1, [A, C]), (2, [C]))]
     interleave([Program(run.publish, dynamodb) for run in runs], [0, 0, 1, 1, 1, 1, 1, 1])
     assert standing(dynamodb) == version(2, C, lake_uuid="new").items()
-
-
-def test_a_track_that_lost_its_last_listen_loses_its_item():
-    dynamodb = MemoryDynamoDB(TABLES)
-    version(1, A, TRACK).publish(dynamodb)
-    assert version(2, A, lost=[TRACK]).publish(dynamodb)
-    assert standing(dynamodb) == version(2, A).items()
-
-
-def test_a_lost_track_goes_though_a_newer_run_that_did_not_know_of_it_has_the_day():
-    dynamodb = MemoryDynamoDB(TABLES)
-    version(1, A, TRACK).publish(dynamodb)
-    version(3, A).publish(dynamodb)
-    assert not version(2, A, lost=[TRACK]).publish(dynamodb)
-    assert standing(dynamodb) == version(3, A).items()
-
-
-def test_a_lost_track_that_a_newer_run_found_again_stays():
-    dynamodb = MemoryDynamoDB(TABLES)
-    version(1, A, TRACK).publish(dynamodb)
-    version(3, A, TRACK).publish(dynamodb)
-    assert not version(2, A, lost=[TRACK]).publish(dynamodb)
-    assert standing(dynamodb) == by_key(version(3, A, TRACK).items())
 
 
 def test_many_days_are_published_at_once_and_only_those_that_no_newer_run_has():

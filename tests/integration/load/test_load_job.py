@@ -4,7 +4,6 @@ import io
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
-from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -34,30 +33,21 @@ from tests.integration.transform.directory_s3 import DirectoryS3
 from tests.permissions.acting import acting
 from tests.template import role_statements
 
-SONG = {
-    "rank": 1,
-    "track_id": "4dBa8T7oDV9WvGr7kVS4Ez",
-    "track_name": "é𝄞",
-    "artists": "",
-    "listen_count": 3,
-    "unique_listeners": 2,
-    "total_listening_time_ms": 301,
-}
-SCHEMA = pa.Table.from_pylist(
-    [
-        {
-            **dict.fromkeys(("pk", "sk", "day"), ""),
-            **dict.fromkeys(("listen_count", "unique_listeners", "total_listening_time_ms", "avg_hundredths_ms"), 0),
-            "top_songs": [SONG],
-            "top_genres": [{"rank": 1}],
-        }
-    ]
-).schema
+COUNTS = {"listen_count": 3, "unique_listeners": 2, "total_listening_time_ms": 301}
+SONG = {"rank": 1, "track_id": "4dBa8T7oDV9WvGr7kVS4Ez", "track_name": "é𝄞", "artists": "", **COUNTS}
 
 
-def row(pk, sk, day, **changes):
-    metrics = {"listen_count": 3, "unique_listeners": 2, "total_listening_time_ms": 301, "avg_hundredths_ms": 15050}
-    return {"pk": pk, "sk": sk, "day": day, **metrics, "top_songs": None, "top_genres": None, **changes}
+def row(pk, day, **changes):
+    metrics = {**COUNTS, "avg_hundredths_ms": 15050, "top_songs": None, "top_genres": None}
+    return {"pk": pk, "sk": f"DAY#{day}", "day": day, **metrics, **changes}
+
+
+def lost_track(day):
+    """The row of a track that the day has lost."""
+    return dict.fromkeys(row("", ""), None) | {"pk": "TRACK#t", "sk": f"DAY#{day}", "day": day}
+
+
+SCHEMA = pa.Table.from_pylist([row("", "", top_songs=[SONG], top_genres=[{"rank": 1}])]).schema
 
 
 def put_run(world, version, days, *files, rebuilds=()):
@@ -97,12 +87,10 @@ def keys(world):
 
 
 def test_the_rows_of_all_files_become_items_of_their_days(world, keys):
-    first = row("GENRE#pop", "DAY#2024-06-25", "2024-06-25", top_songs=[SONG])
-    second = row("DAY#2024-06-26", "SUMMARY", "2024-06-26", top_genres=[])
-    assert load(world, put_run(world, 1, ["2024-06-25", "2024-06-26"], [first], [second])) == [
-        "2024-06-25",
-        "2024-06-26",
-    ]
+    first = row("GENRE#pop", "2024-06-25", top_songs=[SONG])
+    second = row("DAY#2024-06-26", "2024-06-26", sk="SUMMARY", top_genres=[])
+    days = ["2024-06-25", "2024-06-26"]
+    assert load(world, put_run(world, 1, days, [first], [second])) == days
     stood = keys()
     assert set(stood) == {("GENRE#pop", "DAY#2024-06-25"), ("DAY#2024-06-26", "SUMMARY")}
     item = stood["GENRE#pop", "DAY#2024-06-25"]
@@ -113,14 +101,14 @@ def test_the_rows_of_all_files_become_items_of_their_days(world, keys):
 
 def test_a_day_without_rows_left_is_emptied(world, keys):
     day = "2024-07-01"
-    load(world, put_run(world, 1, [day], [row("GENRE#pop", f"DAY#{day}", day)]))
+    load(world, put_run(world, 1, [day], [row("GENRE#pop", day)]))
     assert load(world, put_run(world, 2, [day])) == [day]
     assert keys() == {}
 
 
 def test_a_rebuild_removes_items_of_its_days_that_no_fence_lists(world, keys):
     day, other = "2024-07-02", "2024-07-03"
-    rows = [row("GENRE#pop", f"DAY#{each}", each) for each in (day, other)]
+    rows = [row("GENRE#pop", each) for each in (day, other)]
     load(world, put_run(world, 1, [day, other], rows))
     for each in (day, other):
         for version in (1, 9):
@@ -133,8 +121,8 @@ def test_a_rebuild_removes_items_of_its_days_that_no_fence_lists(world, keys):
 
 def test_a_late_run_publishes_only_the_days_that_no_newer_run_has(world, keys):
     shared, own = "2024-08-01", "2024-08-02"
-    load(world, put_run(world, 5, [shared], [row("GENRE#new", f"DAY#{shared}", shared)]))
-    rows = [row("GENRE#old", f"DAY#{day}", day) for day in (shared, own)]
+    load(world, put_run(world, 5, [shared], [row("GENRE#new", shared)]))
+    rows = [row("GENRE#old", day) for day in (shared, own)]
     assert load(world, put_run(world, 4, [shared, own], rows)) == [own]
     assert set(keys()) == {("GENRE#new", f"DAY#{shared}"), ("GENRE#old", f"DAY#{own}")}
 
@@ -145,7 +133,7 @@ def report_of(world, manifest_uri):
 
 def test_the_report_tells_what_stands_and_what_a_newer_run_has(world, keys):
     shared, own = "2024-08-03", "2024-08-04"
-    rows = [row(f"GENRE#{genre}", f"DAY#{day}", day) for day in (shared, own) for genre in ("a", "b")]
+    rows = [row(f"GENRE#{genre}", day) for day in (shared, own) for genre in ("a", "b")]
     old = put_run(world, 4, [shared, own], rows)
     load(world, put_run(world, 5, [shared], rows[:1]))
     for _ in range(2):
@@ -155,7 +143,7 @@ def test_the_report_tells_what_stands_and_what_a_newer_run_has(world, keys):
 
 def test_a_load_that_is_repeated_after_a_newer_run_reports_what_stands_then(world, keys):
     day = "2024-08-05"
-    rows = [row("GENRE#a", f"DAY#{day}", day)]
+    rows = [row("GENRE#a", day)]
     old = put_run(world, 4, [day], rows)
     load(world, old)
     assert report_of(world, old) == LoadReport(1, 0)
@@ -166,7 +154,7 @@ def test_a_load_that_is_repeated_after_a_newer_run_reports_what_stands_then(worl
 
 def test_the_load_makes_no_call_that_its_role_does_not_grant(world, keys):
     days = ["2024-08-06", "2024-08-07"]
-    uri = put_run(world, 4, days, [row("GENRE#a", f"DAY#{day}", day) for day in days], rebuilds=days[:1])
+    uri = put_run(world, 4, days, [row("GENRE#a", day) for day in days], rebuilds=days[:1])
     statements = role_statements(translated(ROOT / "template.yaml"), "LoadRole")
     with acting(statements, {LAKE: "LakeBucket", FILES: "FilesTable", METRICS: "MetricsTable"}) as acts:
         load(world, uri)
@@ -183,19 +171,15 @@ def test_a_run_that_changed_no_day_loads_nothing(world, keys):
 
 def test_lost_tracks_go_with_the_day_and_stay_away(world, keys):
     day = "2024-09-01"
-    lost = dict.fromkeys(row("", "", ""), None) | {"pk": "TRACK#t", "sk": f"DAY#{day}", "day": day}
-    load(world, put_run(world, 1, [day], [row("GENRE#pop", f"DAY#{day}", day), row("TRACK#t", f"DAY#{day}", day)]))
+    load(world, put_run(world, 1, [day], [row("GENRE#pop", day), row("TRACK#t", day)]))
     assert len(keys()) == 2
-    load(world, put_run(world, 2, [day], [row("GENRE#pop", f"DAY#{day}", day), lost]))
+    load(world, put_run(world, 2, [day], [row("GENRE#pop", day), lost_track(day)]))
     assert set(keys()) == {("GENRE#pop", f"DAY#{day}")}
 
 
 def test_no_more_than_a_wave_of_days_is_held_at_once(world, monkeypatch):
     days = [(date(2024, 1, 1) + timedelta(days=number)).isoformat() for number in range(300)]
-    files = [
-        [row(f"GENRE#{n}", f"DAY#{day}", day) for day in days[at : at + 50] for n in range(20)]
-        for at in range(0, 300, 50)
-    ]
+    files = [[row(f"GENRE#{n}", day) for day in days[at : at + 50] for n in range(20)] for at in range(0, 300, 50)]
     waves: list[list[str]] = []
 
     def publish(_: Fence, wave: list[Day]) -> list[str]:
@@ -211,7 +195,7 @@ def test_no_more_than_a_wave_of_days_is_held_at_once(world, monkeypatch):
 
 def test_rows_of_a_day_that_lie_apart_are_refused(world):
     days = ["2024-10-01", "2024-10-02"]
-    rows = [row("GENRE#pop", f"DAY#{day}", day) for day in (*days, days[0])]
+    rows = [row("GENRE#pop", day) for day in (*days, days[0])]
     with pytest.raises(UnorderedMetrics, match="rows of 2024-10-01 lie apart"):
         load(world, put_run(world, 1, days, rows))
 
@@ -238,15 +222,13 @@ def test_a_load_that_is_throttled_anywhere_and_repeated_brings_no_older_number_b
     days = ["2024-11-01", "2024-11-02"]
 
     def rows(*keys: str) -> list[dict[str, Any]]:
-        return [row(key, f"DAY#{day}", day) for day in days for key in keys]
+        return [row(key, day) for day in days for key in keys]
 
-    lost = [dict.fromkeys(row("", "", ""), None) | {"pk": "TRACK#t", "sk": f"DAY#{day}", "day": day} for day in days]
     for calls in range(100):
         s3 = DirectoryS3(tmp_path / str(calls))
         dynamodb = MemoryDynamoDB({FILES: ("source_id",), METRICS: ("pk", "sk")})
         older = write_run(s3, "older", 1, days, [rows("GENRE#a", "GENRE#b", "TRACK#t")])
-        by_day = itemgetter("day")
-        newer = write_run(s3, "newer", 2, days[:1], [sorted([*rows("GENRE#b"), *lost], key=by_day)[:2]])
+        newer = write_run(s3, "newer", 2, days[:1], [[row("GENRE#b", days[0]), lost_track(days[0])]])
         is_cut = False
         for uri in (older, newer):
             try:

@@ -1,6 +1,6 @@
 """The lake as others use it, in this order: the queries of docs/analysts.md, then a column that the lake's owner adds.
 
-Run by test_analysts.py.
+Run by test_iceberg.py.
 """
 
 import re

@@ -2,10 +2,9 @@
 
 import io
 import itertools
-import logging
-import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,22 +14,13 @@ from moto.s3.models import s3_backends
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from benchmarks import iceberg
+from benchmarks.iceberg import BUCKET
 from local.aws import ACCOUNT, Aws
-from local.moto_patches import jobs, objects
-from local.spark import environment_of_run, installed_spark, settings_of_run
-from local.spark_jars import ensure_jars
-from local.web import plain_moto
-from music_streams.transform.ports import DATABASE, LISTENS, REJECTED_ROWS, Leaving
+from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Leaving
 from music_streams.transform.spark.lake import IcebergLake
 
-BUCKET, REGION = "lake", "us-east-1"
-WAREHOUSE = f"s3://{BUCKET}/warehouse"
-SETTINGS_OF_TEMPLATE = {
-    "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
-    "spark.sql.catalog.lake": "org.apache.iceberg.spark.SparkCatalog",
-    "spark.sql.catalog.lake.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
-    "spark.sql.catalog.lake.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
-    "spark.sql.catalog.lake.warehouse": WAREHOUSE,
+SETTINGS = {
     "spark.sql.shuffle.partitions": "1",
     # As the job does with inputs as small as these (music_streams/transform/spark/partitions.py)
     "spark.sql.codegen.wholeStage": "false",
@@ -46,32 +36,14 @@ TRACK = "T" * 22
 
 @pytest.fixture(scope="session")
 def aws() -> Iterator[Aws]:
-    """S3 and Glue on a server in this process."""
-    jobs.check_table_versions()
-    objects.lock_objects()
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    with plain_moto() as (endpoint, credentials):
-        aws = Aws(endpoint, REGION, credentials)
-        aws.client("s3").create_bucket(Bucket=BUCKET)
-        aws.client("glue").create_database(DatabaseInput={"Name": DATABASE})
-        yield aws
+    with iceberg.cloud() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
-def spark(aws, tmp_path_factory) -> Iterator[SparkSession]:
-    """A session as the transform job has it."""
-    ensure_jars(print)
-    scratch = tmp_path_factory.mktemp("spark")
-    found = installed_spark()
-    place = (aws.endpoint, REGION, aws.credentials, scratch)
-    settings = settings_of_run(found, SETTINGS_OF_TEMPLATE, *place)
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in environment_of_run(found, settings, *place).items():
-            environment.setenv(name, value)
-        session = SparkSession.builder.getOrCreate()
-        session.sparkContext.setLogLevel("OFF")
+def spark(aws) -> Iterator[SparkSession]:
+    with iceberg.session(aws, SETTINGS) as session:
         yield session
-        session.stop()
 
 
 class Tables(IcebergLake):
@@ -105,20 +77,29 @@ class Tables(IcebergLake):
         columns = ["source_id", "execution", "user_id" if table == LISTENS else "raw"]
         return sorted(tuple(map(str, row)) for row in found.select(*columns).collect())
 
-    def files(self) -> list[str]:
-        """The keys of all Parquet files of both tables."""
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix="warehouse/")
+    def files(self, prefix: str = "warehouse/") -> list[str]:
+        """The keys of all Parquet files, those of both tables unless told otherwise."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
         keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
         return [key for key in keys if key.endswith(".parquet")]
 
     def in_files(self) -> Counter[Any]:
         """How many rows of each user, or raw text, lie in files, whether a table refers to them or not."""
-        counter: Counter[Any] = Counter()
-        for key in self.files():
-            body = self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
-            for row in pyarrow.parquet.read_table(io.BytesIO(body)).to_pylist():
-                counter[row.get("user_id") or row.get("raw")] += 1
-        return counter
+        return Counter(row.get("user_id") or row.get("raw") for key in self.files() for row in self.read(key))
+
+    def read(self, key: str) -> list[dict[str, Any]]:
+        """The rows of a Parquet file."""
+        body = self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        return pyarrow.parquet.read_table(io.BytesIO(body)).to_pylist()
+
+    def stray(self, age: timedelta, folder: str = LISTENS) -> str:
+        """A file in a table's folder that was written some time ago and never committed: a copy of another."""
+        some = next(key for key in self.files() if f"/{LISTENS}/" in key)
+        key = some.replace(f"/{LISTENS}/", f"/{folder}/").replace(".parquet", f"-{age.total_seconds():.0f}.parquet")
+        self.s3.copy_object(Bucket=BUCKET, Key=key, CopySource=f"{BUCKET}/{some}")
+        stored = s3_backends[ACCOUNT]["aws"].get_bucket(BUCKET).keys[key]
+        stored.last_modified = datetime.now(UTC).replace(tzinfo=None) - age
+        return key
 
 
 def _midnight(day: str) -> datetime:
@@ -222,19 +203,14 @@ def test_a_forgotten_user_is_in_no_file_and_what_runs_committed_is_still_recogni
     assert found.days == {a: {DAY}, b: set(), c: {LATER}}
     lake.delete(forget, found)
     assert lake.in_files()[USER] == 2  # earlier snapshots hold them still
-    keys = s3_backends[ACCOUNT]["aws"].get_bucket(BUCKET).keys
-    some = lake.files()[0]
-    for name, age in (("old", timedelta(hours=25)), ("new", timedelta(hours=23))):
-        left = some.replace(".parquet", f"-{name}.parquet")
-        lake.s3.copy_object(Bucket=BUCKET, Key=left, CopySource=f"{BUCKET}/{some}")
-        keys[left].last_modified = datetime.now(UTC).replace(tzinfo=None) - age
+    old, new = (lake.stray(timedelta(hours=hours)) for hours in (25, 23))
 
     lake.expire()
     in_files = lake.in_files()
     assert (in_files[USER], in_files[7654321]) == (0, 2)
     assert {raw: bool(in_files[raw]) for raw in RAW} == {raw: not is_theirs for raw, is_theirs in RAW.items()}
     # Of what nobody committed only that goes which no run can be about to commit.
-    assert {name for name in ("old", "new") if any(key.endswith(f"-{name}.parquet") for key in lake.files())} == {"new"}
+    assert {old, new} & {*lake.files()} == {new}
     # A run that had committed before, and is repeated, does not commit again.
     assert not lake.state(LISTENS).has_commit_of("held-1")
     lake.listens("held-1", (a, 7654321, DAY))
@@ -246,23 +222,15 @@ def test_a_forgotten_user_is_in_no_file_and_what_runs_committed_is_still_recogni
 def test_runs_commit_and_delete_side_by_side(lake, sources):
     lake.listens("beside-1", *((source, 1, DAY) for source in sources))  # all in one file
     lake.rejected("beside-1", *((source, "bad") for source in sources))
-    errors: list[Exception] = []
 
     def run(number: int) -> None:
         execution = f"beside{number}-2"
         own = lake.elsewhere()
-        try:
-            own.listens(execution, (sources[number], 1, DAY))
-            own.remove(older(execution, sources[number]))
-        except Exception as error:  # noqa: BLE001 - shown where the test waits
-            errors.append(error)
+        own.listens(execution, (sources[number], 1, DAY))
+        own.remove(older(execution, sources[number]))
 
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not errors
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(run, range(3)))  # raises what one of them raised
     *repeated, last = sources
     expected = [(source, f"beside{number}-2", "1") for number, source in enumerate(repeated)]
     assert lake.rows(LISTENS, *sources) == [*expected, (last, "beside-1", "1")]
@@ -279,11 +247,7 @@ def test_metrics_are_written_by_day_with_the_tracks_that_were_lost(lake, sources
     lake.write_tracks(forget, found, tracks)
     lake.delete(forget, found)
     lake.write_metrics(lake.pin(), [first, second], [tracks], f"s3://{BUCKET}/runs/r/metrics/jr")
-    written = []
-    for found_file in lake.s3.list_objects_v2(Bucket=BUCKET, Prefix="runs/r/metrics/jr/")["Contents"]:
-        if found_file["Key"].endswith(".parquet"):
-            body = lake.s3.get_object(Bucket=BUCKET, Key=found_file["Key"])["Body"].read()
-            written += pyarrow.parquet.read_table(io.BytesIO(body)).to_pylist()
+    written = [row for key in lake.files("runs/r/metrics/jr/") for row in lake.read(key)]
     assert [row["day"] for row in written] == sorted(row["day"] for row in written)
     assert {(row["pk"], row["sk"]): row["listen_count"] for row in written} == {
         (f"TRACK#{TRACK}", f"DAY#{first}"): None,

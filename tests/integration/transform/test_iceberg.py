@@ -1,4 +1,4 @@
-"""The lake on real Iceberg tables."""
+"""The cases on real Iceberg tables."""
 
 from pathlib import Path
 
@@ -6,7 +6,10 @@ import pytest
 
 from tests.integration.transform import own_process
 
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("analyst_cases", "upkeep_cases")]
+
 
 @pytest.mark.timeout(1800)
-def test_the_lake_on_iceberg_tables():
-    own_process.run(Path(__file__).with_name("iceberg_cases.py"))
+@pytest.mark.parametrize("cases", ["iceberg_cases", *SLOW])
+def test_on_iceberg_tables(cases):
+    own_process.run(Path(__file__).with_name(f"{cases}.py"))

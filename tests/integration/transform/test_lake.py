@@ -17,31 +17,19 @@ from music_streams.transform.spark.lake import IcebergLake
 from music_streams.transform.spark.leaving_rows import is_leaving, was_found
 from music_streams.transform.table_state import TableState
 
+PLACE = "s3://lake/warehouse/listens/metadata/00002.json"
+
+
+def snapshot(number: int, sequence: int, **summary: str) -> dict[str, Any]:
+    """The child of the one that is ten less."""
+    own = {"snapshot-id": number, "sequence-number": sequence, "timestamp-ms": 100 * number, "summary": summary}
+    return {**own, "parent-snapshot-id": number - 10} if number > 10 else own
+
+
 METADATA: dict[str, Any] = {
     "table-uuid": "9c12d441-03fe-4693-9a96-a0705ddf69c1",
     "current-snapshot-id": 30,
-    "snapshots": [
-        {
-            "snapshot-id": 10,
-            "sequence-number": 1,
-            "timestamp-ms": 1000,
-            "summary": {"operation": "append", "execution": "a-1"},
-        },
-        {
-            "snapshot-id": 30,
-            "parent-snapshot-id": 20,
-            "sequence-number": 7,
-            "timestamp-ms": 3000,
-            "summary": {"operation": "append", "execution": "b-1"},
-        },
-        {
-            "snapshot-id": 20,
-            "parent-snapshot-id": 10,
-            "sequence-number": 2,
-            "timestamp-ms": 2000,
-            "summary": {"operation": "delete"},
-        },
-    ],
+    "snapshots": [snapshot(10, 1, execution="a-1"), snapshot(30, 7, execution="b-1"), snapshot(20, 2)],
 }
 
 
@@ -86,7 +74,7 @@ def test_rows_are_asked_for_a_commit_only_where_its_snapshot_may_have_expired(sp
     oldest = datetime.now(UTC).timestamp() * 1000 - hours * 3_600_000
     listed = {"snapshot-id": 30, "parent-snapshot-id": 20, "timestamp-ms": int(oldest), "summary": {}}
     session = Tables(spark.createDataFrame([], "execution STRING"))
-    catalog = Catalog("s3://lake/listens/metadata/00002.json", {"current-snapshot-id": 30, "snapshots": [listed]})
+    catalog = Catalog(PLACE, {"current-snapshot-id": 30, "snapshots": [listed]})
     assert not lake(session, catalog)._has_committed(LISTENS, "b-1")
     assert ("table" in session.asked) is asks_rows
 
@@ -137,16 +125,10 @@ def lake(session: Any, catalog: Catalog) -> IcebergLake:
     return IcebergLake(session, catalog, catalog)  # type: ignore[arg-type]  # fakes with the calls that it makes
 
 
-def test_the_state_is_read_from_the_metadata_file_that_the_catalog_names():
-    catalog = Catalog("s3://lake/warehouse/listens/metadata/00002.json")
-    assert lake(Tables(None), catalog).state(LISTENS).metadata == METADATA
-    assert catalog.reads == ["s3://lake/warehouse/listens/metadata/00002.json"]
-
-
-def test_what_is_pinned_is_of_one_moment():
-    catalog = Catalog("s3://lake/warehouse/listens/metadata/00002.json")
+def test_what_is_pinned_is_of_one_moment_of_the_metadata_file_that_the_catalog_names():
+    catalog = Catalog(PLACE)
     assert lake(Tables(None), catalog).pin() == Pinned(30, 7, METADATA["table-uuid"])
-    assert len(catalog.reads) == 1
+    assert catalog.reads == [PLACE]
 
 
 def test_a_table_that_is_not_there_is_created_and_looked_for_again():
@@ -158,14 +140,8 @@ def test_a_table_that_is_not_there_is_created_and_looked_for_again():
 
 
 MOMENTS = [
-    "2024-02-27T23:59:59.999999",
-    "2024-02-28T00:00:00",
-    "2024-02-29T12:00:00",
-    "2024-02-29T23:59:59.999999",
-    "2024-03-01T00:00:00",
-    "2024-03-02T00:00:00",
-    "2024-12-31T23:59:59.999999",
-    "2025-01-01T00:00:00",
+    *("2024-02-27T23:59:59.999999", "2024-02-28T00:00:00", "2024-02-29T12:00:00", "2024-02-29T23:59:59.999999"),
+    *("2024-03-01T00:00:00", "2024-03-02T00:00:00", "2024-12-31T23:59:59.999999", "2025-01-01T00:00:00"),
 ]
 
 

@@ -98,30 +98,21 @@ def items(spark):
     return {(row["pk"], row["sk"]): row for row in frame.collect()}
 
 
-def measures(row):
-    return (
-        row["listen_count"],
-        row["unique_listeners"],
-        row["total_listening_time_ms"],
-        row["avg_hundredths_ms"],
-    )
+COUNTS = ("listen_count", "unique_listeners", "total_listening_time_ms")
 
 
-@pytest.mark.parametrize(
-    ("pk", "sk", "expected"),
-    [
-        ("GENRE#pop", f"DAY#{PLAIN}", (4, 2, 351, 17550)),
-        ("GENRE#rock", f"DAY#{PLAIN}", (3, 2, 300, 15000)),
-        ("COUNTRY#DE", f"DAY#{PLAIN}", (2, 1, 200, 20000)),
-        ("COUNTRY#FR", f"DAY#{PLAIN}", (2, 1, 151, 15100)),
-        (f"DAY#{PLAIN}", "SUMMARY", (4, 2, 351, 17550)),
-        (f"TRACK#{track('T1')}", f"DAY#{PLAIN}", (3, 2, 300, 15000)),
-        (f"TRACK#{track('T2')}", f"DAY#{PLAIN}", (1, 1, 51, 5100)),
-    ],
-)
-def test_an_item_has_the_four_metrics_of_its_events(items, pk, sk, expected):
-    assert measures(items[pk, sk]) == expected
-    assert items[pk, sk]["day"] == PLAIN
+def test_there_are_items_of_all_kinds_and_no_other_each_with_the_four_metrics_of_its_events(items):
+    of_day = {key: row for key, row in items.items() if PLAIN in "".join(key)}
+    assert {key: tuple(row[name] for name in (*COUNTS, "avg_hundredths_ms")) for key, row in of_day.items()} == {
+        ("GENRE#pop", f"DAY#{PLAIN}"): (4, 2, 351, 17550),
+        ("GENRE#rock", f"DAY#{PLAIN}"): (3, 2, 300, 15000),
+        ("COUNTRY#DE", f"DAY#{PLAIN}"): (2, 1, 200, 20000),
+        ("COUNTRY#FR", f"DAY#{PLAIN}"): (2, 1, 151, 15100),
+        (f"DAY#{PLAIN}", "SUMMARY"): (4, 2, 351, 17550),
+        (f"TRACK#{track('T1')}", f"DAY#{PLAIN}"): (3, 2, 300, 15000),
+        (f"TRACK#{track('T2')}", f"DAY#{PLAIN}"): (1, 1, 51, 5100),
+    }
+    assert {row["day"] for row in of_day.values()} == {PLAIN}
 
 
 @pytest.mark.parametrize(("day", "hundredths"), [(HALF, 113), (THIRD, 133), (TWO_THIRDS, 167)])
@@ -129,45 +120,20 @@ def test_the_average_is_rounded_half_up(items, day, hundredths):
     assert items[f"DAY#{day}", "SUMMARY"]["avg_hundredths_ms"] == hundredths
 
 
-def test_there_are_items_for_nothing_else(items):
-    assert {key for key in items if PLAIN in "".join(key)} == {
-        ("GENRE#pop", f"DAY#{PLAIN}"),
-        ("GENRE#rock", f"DAY#{PLAIN}"),
-        ("COUNTRY#DE", f"DAY#{PLAIN}"),
-        ("COUNTRY#FR", f"DAY#{PLAIN}"),
-        (f"DAY#{PLAIN}", "SUMMARY"),
-        (f"TRACK#{track('T1')}", f"DAY#{PLAIN}"),
-        (f"TRACK#{track('T2')}", f"DAY#{PLAIN}"),
-    }
+def entry(rank, about, *counts):
+    return {"rank": rank, **about, **dict(zip(COUNTS, counts, strict=True))}
 
 
-def test_top_songs_have_all_their_attributes(items):
-    assert [row.asDict() for row in items["GENRE#pop", f"DAY#{PLAIN}"]["top_songs"]] == [
-        {
-            "rank": 1,
-            "track_id": track("T1"),
-            "track_name": "name of T1",
-            "artists": "artists of T1",
-            "listen_count": 3,
-            "unique_listeners": 2,
-            "total_listening_time_ms": 300,
-        },
-        {
-            "rank": 2,
-            "track_id": track("T2"),
-            "track_name": "name of T2",
-            "artists": "artists of T2",
-            "listen_count": 1,
-            "unique_listeners": 1,
-            "total_listening_time_ms": 51,
-        },
-    ]
-
-
-def test_top_genres_have_all_their_attributes(items):
-    assert [row.asDict() for row in items[f"DAY#{PLAIN}", "SUMMARY"]["top_genres"]] == [
-        {"rank": 1, "genre": "pop", "listen_count": 4, "unique_listeners": 2, "total_listening_time_ms": 351},
-        {"rank": 2, "genre": "rock", "listen_count": 3, "unique_listeners": 2, "total_listening_time_ms": 300},
+def test_entries_of_top_songs_and_top_genres_have_all_their_attributes(items):
+    first, second = (
+        {"track_id": track(name), "track_name": f"name of {name}", "artists": f"artists of {name}"}
+        for name in ("T1", "T2")
+    )
+    songs, genres = items["GENRE#pop", f"DAY#{PLAIN}"]["top_songs"], items[f"DAY#{PLAIN}", "SUMMARY"]["top_genres"]
+    assert [row.asDict() for row in songs] == [entry(1, first, 3, 2, 300), entry(2, second, 1, 1, 51)]
+    assert [row.asDict() for row in genres] == [
+        entry(1, {"genre": "pop"}, 4, 2, 351),
+        entry(2, {"genre": "rock"}, 3, 2, 300),
     ]
 
 

@@ -14,12 +14,8 @@ from tests.integration.transform import computed
 MIB = 1024 * 1024
 TINY, SMALL, LARGE = MIB, 20 * MIB, 200 * MIB
 CATALOGUE = sample_data.Catalogue.generate(71, songs=40, users=60)
-SOURCES = [
-    ManifestSource(
-        f"{n:032x}", "streams", f"{n:032x}.csv", list(sample_data.STREAM_COLUMNS), "2024-06-27T00:00:00.000Z", 0
-    )
-    for n in range(3)
-]
+HEADER, ARRIVAL = list(sample_data.STREAM_COLUMNS), "2024-06-27T00:00:00.000Z"
+SOURCES = [ManifestSource(f"{n:032x}", "streams", f"{n:032x}.csv", HEADER, ARRIVAL, 0) for n in range(3)]
 
 
 @pytest.fixture(scope="module")

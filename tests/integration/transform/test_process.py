@@ -1,6 +1,7 @@
 """The steps of a run, whatever dies in between: on a lake in memory, so that every death can be tried."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from music_streams.errors import LakeChanged, NoReferenceData
+from music_streams.errors import LakeChanged
 from music_streams.load.items import read_rows
 from music_streams.state.removed_rows import Removals
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, SourceOutcome, Summary, read_result
@@ -49,7 +50,8 @@ class Attempt:
     def execution(self) -> str:
         return f"{self.batch}-{self.number}"
 
-    def judged(self, *, songs: bool) -> MemoryBatch | None:
+    @property
+    def judged(self) -> MemoryBatch | None:
         """The rows of its files, where it has any."""
         rows = [
             listen(*row, source_id, self.execution) if len(row) == 3 else Rejected(*row, source_id, self.execution)
@@ -57,16 +59,14 @@ class Attempt:
             for row in file or ()
         ]
         broken = {source_id for source_id, file in self.files.items() if file is None}
-        return MemoryBatch(rows, songs, broken) if self.files else None
+        return MemoryBatch(rows, True, broken) if self.files else None
 
     @property
     def manifest(self) -> Manifest:
-        source_ids = sorted({*self.files, *self.treatments})
+        arrivals, treatments = self.arrivals, self.treatments
         sources = [
-            ManifestSource(
-                each, "streams", f"{each}.csv", [], self.arrivals.get(each, ""), 1, self.treatments.get(each, "")
-            )
-            for each in source_ids
+            ManifestSource(each, "streams", f"{each}.csv", [], arrivals.get(each, ""), 1, treatments.get(each, ""))
+            for each in sorted({*self.files, *treatments})
         ]
         return Manifest(self.batch, sources, self.days, self.forget)
 
@@ -80,22 +80,15 @@ class Pipeline:
     published: dict[tuple[str, str], int] = field(default_factory=dict)
     tries: int = 0
 
-    def run(self, attempt: Attempt, step: Callable[[str], None] = lambda _: None, **options: Any) -> Summary:
+    def run(self, attempt: Attempt, step: Callable[[str], None] = lambda _: None, *, tracks: bool = True) -> Summary:
         """One try of the transform, and where it lives the load."""
         self.tries += 1
         if attempt.follows:  # as validate notes it
             Removals(self.s3, LAKE).follow(attempt.execution, attempt.follows)
         folder = RunFolder(LAKE, attempt.batch)
-        task = job.TransformRun(
-            folder,
-            attempt.execution,
-            f"jr_{self.tries}",
-            "landing",
-            Decimal("0.2"),
-            options.get("max_days", 1_000),
-            publish_track_metrics=options.get("tracks", True),
-        )
-        batch = attempt.judged(songs=options.get("songs", True))
+        run_id = f"jr_{self.tries}"
+        task = job.TransformRun(folder, attempt.execution, run_id, "landing", Decimal("0.2"), 1_000, tracks)
+        batch = attempt.judged
         lake = MemoryLake(Steps(self.tables, step), self.s3)
         summary = job.process(Steps(self.s3, step), task, attempt.manifest, batch, lake)  # type: ignore[arg-type]
         assert batch is None or batch.is_closed
@@ -178,11 +171,10 @@ def dies_at(number: int) -> Callable[[str], None]:
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[[], Pipeline]:
     """New pipelines, each after a first attempt at A, B and C was published."""
-    made: list[None] = []
+    numbers = itertools.count()
 
     def pipeline() -> Pipeline:
-        made.append(None)
-        new = Pipeline(DirectoryS3(tmp_path / str(len(made))))
+        new = Pipeline(DirectoryS3(tmp_path / str(next(numbers))))
         new.run(FIRST)
         assert new.published == new.fold
         return new
@@ -206,16 +198,8 @@ RETRACT = Attempt(2, treatments={A: Treatment.RETRACT}, batch="retract")
 PUT_ASIDE = Attempt(2, treatments={A: Treatment.PUT_ASIDE}, batch="put aside")
 FORGET = Attempt(1, forget=[7, 77], batch="forget")
 REBUILD = Attempt(1, days=[DAY, LATER, "2020-01-01"], batch="rebuild")
-ATTEMPTS = {
-    "first": Attempt(1, {A: [(4, "y", LATER), BAD, *((user, "z", LATER) for user in range(4))]}, batch="new"),
-    "again": AGAIN,
-    "refused": REFUSED,
-    "broken": BROKEN,
-    "retract": RETRACT,
-    "put aside": PUT_ASIDE,
-    "forget": FORGET,
-    "rebuild": REBUILD,
-}
+NEW = Attempt(1, {A: [(4, "y", LATER), BAD, *((user, "z", LATER) for user in range(4))]}, batch="new")
+ATTEMPTS = [NEW, AGAIN, REFUSED, BROKEN, RETRACT, PUT_ASIDE, FORGET, REBUILD]
 
 
 def told(summary: Summary) -> dict[str, Any]:
@@ -243,21 +227,6 @@ def test_a_run_commits_what_is_good_and_says_what_became_of_each_file(tmp_path):
     assert read_result(pipeline.s3, RunFolder(LAKE, "batch"), "jr_1") == summary
 
 
-def test_the_share_of_bad_rows_does_not_matter_for_a_released_file(tmp_path):
-    pipeline = Pipeline(DirectoryS3(tmp_path))
-    attempt = Attempt(2, {A: [(1, "t", DAY), BAD], B: [BAD]}, {A: Treatment.ACCEPT_BAD_ROWS})
-    summary = pipeline.run(attempt)
-    assert summary.sources[A] == SourceOutcome(2, 1, {"bad_user_id": 1}, [DAY])
-    assert summary.sources[B].verdict == "too_many_bad_rows"
-
-
-def test_a_run_without_any_songs_row_fails_and_parks_nothing(tmp_path):
-    pipeline = Pipeline(DirectoryS3(tmp_path))
-    with pytest.raises(NoReferenceData, match="no_reference_data: no valid songs row"):
-        pipeline.run(Attempt(1, {A: [("p", "unknown_track")]}), songs=False)
-    assert not any(table.snapshots or table.commits for table in pipeline.tables.tables.values())
-
-
 def test_a_file_read_again_replaces_its_older_rows(make):
     pipeline = make()
     summary = pipeline.run(AGAIN)
@@ -271,29 +240,19 @@ def test_a_file_read_again_replaces_its_older_rows(make):
     assert pipeline.published == pipeline.fold
 
 
-def test_a_retracted_file_leaves_lake_and_metrics(make):
+@pytest.mark.parametrize(
+    ("attempt", "outcome"),
+    [
+        (RETRACT, SourceOutcome(0, 0, {}, [DAY, NEXT_DAY])),
+        (PUT_ASIDE, SourceOutcome(0, 0, {}, [], "too_many_attempts")),  # what an attempt that failed had committed
+    ],
+)
+def test_a_file_that_is_retracted_or_put_aside_leaves_lake_and_metrics(make, attempt, outcome):
     pipeline = make()
-    summary = pipeline.run(RETRACT)
-    assert told(summary) == {
-        "days": [DAY, NEXT_DAY],
-        "sources": {A: SourceOutcome(0, 0, {}, [DAY, NEXT_DAY])},
-        "forgotten": [],
-    }
+    assert told(pipeline.run(attempt)) == {"days": [DAY, NEXT_DAY], "sources": {A: outcome}, "forgotten": []}
     assert A not in {row.source_id for table in pipeline.rows.values() for row in table}
     assert pipeline.published == pipeline.fold
     assert not [key for key in pipeline.published if day_of(*key) == NEXT_DAY]
-
-
-def test_of_a_file_that_is_put_aside_nothing_stays_that_a_failed_attempt_had_committed(make):
-    pipeline = make()
-    summary = pipeline.run(PUT_ASIDE)
-    assert told(summary) == {
-        "days": [DAY, NEXT_DAY],
-        "sources": {A: SourceOutcome(0, 0, {}, [], "too_many_attempts")},
-        "forgotten": [],
-    }
-    assert A not in {row.source_id for table in pipeline.rows.values() for row in table}
-    assert pipeline.published == pipeline.fold
 
 
 def test_a_forgotten_user_leaves_lake_snapshots_and_metrics(make):
@@ -340,7 +299,7 @@ def test_no_track_is_looked_for_where_they_have_no_items(make):
     assert {row["pk"][:4] for row in read_rows(pipeline.s3, RunFolder(LAKE, "retract"), summary)} == {"DAY#", "COUN"}
 
 
-@pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=ATTEMPTS)
+@pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda each: each.batch)
 def test_a_run_may_die_anywhere_and_be_repeated(make, attempt):
     expected = make()
     summary = expected.run(attempt)
@@ -423,7 +382,7 @@ def test_an_attempt_is_got_over_though_the_next_dies_before_it_begins(make):
 
 def test_two_tries_of_one_run_side_by_side_do_not_disturb_each_other(make):
     """The reply to the start of a job run may be lost, and another be started."""
-    for attempt in ATTEMPTS.values():
+    for attempt in ATTEMPTS:
         expected = make()
         summary = expected.run(attempt)
         for number, name in enumerate(steps_of(make, attempt)):
@@ -437,9 +396,8 @@ def test_two_tries_of_one_run_side_by_side_do_not_disturb_each_other(make):
 
             assert told(pipeline.run(attempt, step)) == told(summary), name
             # Both may append, before either sees the other's commit: events count once all the same.
-            assert [set(rows) for rows in pipeline.rows.values()] == [set(rows) for rows in expected.rows.values()], (
-                name
-            )
+            held, wanted = (list(map(set, each.rows.values())) for each in (pipeline, expected))
+            assert held == wanted, name
             assert pipeline.published == expected.published, name
 
 

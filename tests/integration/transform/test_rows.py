@@ -11,52 +11,40 @@ TRACK = "4dBa8T7oDV9WvGr7kVS4Ez"
 TIME = "2024-06-25 17:43:13"
 ARRIVAL = datetime(2024, 6, 26, tzinfo=UTC)
 
-CASES = [
-    # line, reason, user_id, listened_at
-    (f"7,{TRACK},{TIME}", None, 7, "2024-06-25 17:43:13"),
-    (f"007,{TRACK},{TIME}", None, 7, "2024-06-25 17:43:13"),
-    (f'"7","{TRACK}","{TIME}"', None, 7, "2024-06-25 17:43:13"),
-    (f"9223372036854775807,{TRACK},{TIME}", None, 9223372036854775807, "2024-06-25 17:43:13"),
-    (f"7,{TRACK}", "malformed_row", None, None),
-    (f"7,{TRACK},{TIME},x", "malformed_row", None, None),
-    (f'7,{TRACK},"{TIME}', "malformed_row", None, None),
-    (f'7,{TRACK},"{TIME}"x', "malformed_row", None, None),
-    (f'7,{TRACK},2024-06-25" 17:43:13', "malformed_row", None, None),
-    (f",{TRACK},{TIME}", "missing_user_id", None, None),
-    (f'"",{TRACK},{TIME}', "missing_user_id", None, None),
-    (f"0,{TRACK},{TIME}", "bad_user_id", None, None),
-    (f" 7,{TRACK},{TIME}", "bad_user_id", None, None),
-    (f"+7,{TRACK},{TIME}", "bad_user_id", None, None),
-    (f"7.0,{TRACK},{TIME}", "bad_user_id", None, None),
-    (f"٧,{TRACK},{TIME}", "bad_user_id", None, None),
-    (f"9223372036854775808,{TRACK},{TIME}", "bad_user_id", None, None),
-    (f"00000000000000000007,{TRACK},{TIME}", "bad_user_id", None, None),
-    (f"7,,{TIME}", "missing_track_id", None, None),
-    (f"7,{TRACK}x,{TIME}", "bad_track_id", None, None),
-    (f"7,{TRACK[:-1]}-,{TIME}", "bad_track_id", None, None),
-    (f"7,{TRACK},", "missing_listen_time", None, None),
-    (f"7,{TRACK},2024-06-25T17:43:13Z", None, 7, "2024-06-25 17:43:13"),
-    (f"7,{TRACK},2024-06-25 17:43:13.1234569", None, 7, "2024-06-25 17:43:13.123456"),
-    (f"7,{TRACK},2024-06-25 17:43:13+05:30", None, 7, "2024-06-25 12:13:13"),
-    (f"7,{TRACK},2024-06-25 17:43:13+0530", None, 7, "2024-06-25 12:13:13"),
-    (f"7,{TRACK},2024-06-25 17:43:13-00:00", None, 7, "2024-06-25 17:43:13"),
-    (f"7,{TRACK},2024-06-25 17:43:13+18:00", None, 7, "2024-06-24 23:43:13"),
-    (f"7,{TRACK},1970-01-01 00:00:00+18:00", None, 7, "1969-12-31 06:00:00"),
-    (f"7,{TRACK},2024-06-25 17:43:13+18:01", "bad_listen_time", None, None),
-    (f"7,{TRACK},2024-06-25 17:43:13.", "bad_listen_time", None, None),
-    (f"7,{TRACK},2024-06-25 17:43:13.1234567890", "bad_listen_time", None, None),
-    (f"7,{TRACK},2024-6-25 17:43:13", "bad_listen_time", None, None),
-    (f"7,{TRACK},2024-02-30 17:43:13", "bad_listen_time", None, None),
-    (f"7,{TRACK},2023-02-29 17:43:13", "bad_listen_time", None, None),
-    (f"7,{TRACK},2024-06-25 24:00:00", "bad_listen_time", None, None),
-    (f"7,{TRACK},2024-06-25 23:59:60", "bad_listen_time", None, None),
-    (f"7,{TRACK},1969-12-31 23:59:59", "bad_listen_time", None, None),
-    (f"7,{TRACK},{TIME} ", "bad_listen_time", None, None),
-    (f"7,{TRACK},2024-06-25", "bad_listen_time", None, None),
-    (f"7,{TRACK},2024-06-27 00:00:00", None, 7, "2024-06-27 00:00:00"),
-    (f"7,{TRACK},2024-06-27 00:00:00.000001", "future_listen_time", None, None),
-    (f"7,{TRACK},9999-12-31 23:59:59-18:00", "future_listen_time", None, None),
-]
+GOOD = {  # rows -> user_id, listened_at
+    f"7,{TRACK},{TIME}": (7, TIME),
+    f"007,{TRACK},{TIME}": (7, TIME),
+    f'"7","{TRACK}","{TIME}"': (7, TIME),
+    f"9223372036854775807,{TRACK},{TIME}": (9223372036854775807, TIME),
+    f"7,{TRACK},2024-06-25T17:43:13Z": (7, TIME),
+    f"7,{TRACK},2024-06-25 17:43:13.1234569": (7, "2024-06-25 17:43:13.123456"),
+    f"7,{TRACK},2024-06-25 17:43:13+05:30": (7, "2024-06-25 12:13:13"),
+    f"7,{TRACK},2024-06-25 17:43:13+0530": (7, "2024-06-25 12:13:13"),
+    f"7,{TRACK},2024-06-25 17:43:13-00:00": (7, TIME),
+    f"7,{TRACK},2024-06-25 17:43:13+18:00": (7, "2024-06-24 23:43:13"),
+    f"7,{TRACK},1970-01-01 00:00:00+18:00": (7, "1969-12-31 06:00:00"),
+    f"7,{TRACK},2024-06-27 00:00:00": (7, "2024-06-27 00:00:00"),
+}
+BAD_USERS = ("0", " 7", "+7", "7.0", "٧", "9223372036854775808", "00000000000000000007")
+BAD_TIMES = (
+    *("2024-06-25 17:43:13+18:01", "2024-06-25 17:43:13.", "2024-06-25 17:43:13.1234567890", "2024-6-25 17:43:13"),
+    *("2024-02-30 17:43:13", "2023-02-29 17:43:13", "2024-06-25 24:00:00", "2024-06-25 23:59:60"),
+    *("1969-12-31 23:59:59", f"{TIME} ", "2024-06-25"),
+)
+BAD = {  # reason -> rows
+    "malformed_row": [
+        *(f"7,{TRACK}", f"7,{TRACK},{TIME},x", f'7,{TRACK},"{TIME}'),
+        *(f'7,{TRACK},"{TIME}"x', f'7,{TRACK},2024-06-25" 17:43:13'),
+    ],
+    "missing_user_id": [f",{TRACK},{TIME}", f'"",{TRACK},{TIME}'],
+    "bad_user_id": [f"{user},{TRACK},{TIME}" for user in BAD_USERS],
+    "missing_track_id": [f"7,,{TIME}"],
+    "bad_track_id": [f"7,{TRACK}x,{TIME}", f"7,{TRACK[:-1]}-,{TIME}"],
+    "missing_listen_time": [f"7,{TRACK},"],
+    "bad_listen_time": [f"7,{TRACK},{time}" for time in BAD_TIMES],
+    "future_listen_time": [f"7,{TRACK},2024-06-27 00:00:00.000001", f"7,{TRACK},9999-12-31 23:59:59-18:00"],
+}
+REASONS = {line: reason for reason, lines in BAD.items() for line in lines}
 
 
 def judged(spark, lines: list[tuple[str, str]], sources: list[tuple[Any, ...]]):
@@ -69,17 +57,20 @@ def judged(spark, lines: list[tuple[str, str]], sources: list[tuple[Any, ...]]):
 @pytest.fixture(scope="module")
 def by_line(spark):
     """Every case at once, each line in a file of its own."""
-    lines = [(f"source-{number}", case[0]) for number, case in enumerate(CASES)]
+    lines = [(f"source-{number}", line) for number, line in enumerate([*GOOD, *REASONS])]
     sources = [(source_id, ARRIVAL, 3, 0, 1, 2) for source_id, _ in lines]
     return {row["raw"]: row for row in judged(spark, lines, sources)}
 
 
-@pytest.mark.parametrize(("line", "reason", "user_id", "at"), CASES)
-def test_a_line_has_the_first_reason_that_applies(by_line, line, reason, user_id, at):
+@pytest.mark.parametrize("line", GOOD)
+def test_a_good_line_is_a_listen(by_line, line):
     row = by_line[line]
-    assert row["reason"] == reason
-    if reason is None:
-        assert (row["user_id"], row["track_id"], row["at"]) == (user_id, TRACK, at)
+    assert (row["reason"], row["user_id"], row["track_id"], row["at"]) == (None, GOOD[line][0], TRACK, GOOD[line][1])
+
+
+@pytest.mark.parametrize(("line", "reason"), REASONS.items())
+def test_a_bad_line_has_the_first_reason_that_applies(by_line, line, reason):
+    assert by_line[line]["reason"] == reason
 
 
 def test_columns_are_found_by_the_header_of_each_file(spark):

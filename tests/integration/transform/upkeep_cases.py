@@ -1,4 +1,4 @@
-"""What the upkeep promises, beside runs that commit and readers that read; run by test_upkeep.py.
+"""What the upkeep promises, beside runs that commit and readers that read; run by test_iceberg.py.
 
 What happens in the middle of a step happens there for sure: the catalogue does it when the step's commit reaches it.
 """
@@ -16,19 +16,17 @@ import boto3
 import pytest
 from moto.glue.responses import GlueResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
-from moto.s3.models import s3_backends
 
+from benchmarks import iceberg
+from benchmarks.iceberg import BUCKET
 from checks.translate import translated
-from local.aws import ACCOUNT
 from music_streams.maintain import job, report
 from music_streams.maintain.upkeep import KEPT, Upkeep
 from music_streams.reconcile.lake import LakeReader, Listens
 from music_streams.stack import Stack
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Leaving
 from tests.integration.transform.iceberg_cases import (
-    BUCKET,
     REJECTED_COLUMNS,
-    TRACK,
     Tables,
     aws,
     lake,
@@ -114,7 +112,7 @@ def needs_of(environ: dict[str, Any]) -> Iterator[Need]:
 
 def upkeep(lake: Tables, now: datetime | None = None) -> Upkeep:
     for table in (LISTENS, REJECTED_ROWS):
-        lake.state(table)
+        lake.state(table)  # which creates it
     return Upkeep(lake, now or datetime.now(UTC))
 
 
@@ -127,19 +125,7 @@ def when_all_has_aged(lake: Tables) -> None:
 
 def fill(lake: Tables, day: str, source: str, execution: str, files: int = MANY) -> None:
     """Append a listen of a day by each of some users, who are numbered, each in a file of its own."""
-    rows = lake.spark.range(0, files, 1, files).selectExpr(
-        "1000 + id AS user_id",
-        f"'{TRACK}' AS track_id",
-        f"TIMESTAMP '{day} 10:00:00' AS listened_at",
-        "1L AS duration_ms",
-        "'n' AS track_name",
-        "'a' AS artists",
-        "array('pop') AS genres",
-        "'DE' AS user_country",
-        f"'{source}' AS source_id",
-        f"'{execution}' AS execution",
-        "1L AS reference_version",
-    )
+    rows = iceberg.listens(lake.spark, files, day, source, execution, tasks=files)
     lake.state(LISTENS)
     writer = rows.writeTo(lake._name(LISTENS)).option("snapshot-property.execution", execution)
     writer.option("distribution-mode", "none").append()
@@ -214,11 +200,7 @@ def test_text_of_rejected_rows_leaves_by_the_arrival_of_its_file(lake, sources):
     removed = upkeep(lake, now).of(REJECTED_ROWS, 30)
     assert removed.rows_removed == 1
     assert lake.rows(REJECTED_ROWS, a, b) == [(b, "text-1", "young")]
-    [summary] = [
-        each["summary"]
-        for each in lake.state(REJECTED_ROWS).metadata["snapshots"]
-        if each["snapshot-id"] == lake.state(REJECTED_ROWS).snapshot_id
-    ]
+    summary = lake.state(REJECTED_ROWS)._current["summary"]
     assert (summary["operation"], summary.get("added-data-files")) == ("delete", None)  # no file was written for it
 
 
@@ -296,29 +278,20 @@ def test_who_has_pinned_a_snapshot_reads_it_to_the_end(lake, sources, day):
 def test_files_that_nobody_committed_go_when_nobody_can_be_about_to(lake, sources, day):
     a, *_ = sources
     fill(lake, day, a, "orphans-1", 1)
-    keys = s3_backends[ACCOUNT]["aws"].get_bucket(BUCKET).keys
-    some = lake.files()[0]
-    for name, age in (("old", KEPT + timedelta(hours=1)), ("new", KEPT - timedelta(hours=1))):
-        left = some.replace(".parquet", f"-{name}.parquet")
-        lake.s3.copy_object(Bucket=BUCKET, Key=left, CopySource=f"{BUCKET}/{some}")
-        keys[left].last_modified = datetime.now(UTC).replace(tzinfo=None) - age
+    old, new = (lake.stray(KEPT + timedelta(hours=hours)) for hours in (1, -1))
     tables = [upkeep(lake).of(table, 0) for table in (LISTENS, REJECTED_ROWS)]
     assert sum(each.orphans_removed for each in tables) == 1
-    assert {name for name in ("old", "new") if any(key.endswith(f"-{name}.parquet") for key in lake.files())} == {"new"}
-    lake.s3.delete_object(Bucket=BUCKET, Key=some.replace(".parquet", "-new.parquet"))
+    assert {old, new} & {*lake.files()} == {new}
+    lake.s3.delete_object(Bucket=BUCKET, Key=new)
 
 
-@pytest.mark.parametrize("remove", [lambda lake: upkeep(lake).remove_orphans(LISTENS), lambda lake: lake.expire()])
+@pytest.mark.parametrize("remove", [lambda lake: lake.remove_orphans(LISTENS, datetime.now(UTC) - KEPT), Tables.expire])
 def test_stray_files_are_looked_for_by_listing_the_table_alone(lake, sources, day, remove):
     """Hadoop's file system asks for keys that may be missing: who may list only warehouse/ is answered 403 to that."""
     a, *_ = sources
     fill(lake, day, a, "listed-1", 1)
-    some = next(key for key in lake.files() if "/listens/" in key)
     # A table whose name begins with this table's is none of its folders.
-    other = some.replace("/listens/", "/listens_of_others/")
-    lake.s3.copy_object(Bucket=BUCKET, Key=other, CopySource=f"{BUCKET}/{some}")
-    stored = s3_backends[ACCOUNT]["aws"].get_bucket(BUCKET).keys[other]
-    stored.last_modified = datetime.now(UTC).replace(tzinfo=None) - 2 * KEPT
+    other = lake.stray(2 * KEPT, "listens_of_others")
     with requests_of_programs() as asked:
         remove(lake)
     listed = {prefix for need in asked if need.action == "s3:ListBucket" for prefix in need.context["s3:prefix"]}
