@@ -482,10 +482,7 @@ def test_two_operators_with_other_selections_share_out_the_sources(world):
 
 @pytest.mark.parametrize(
     ("order", "days", "users"),
-    [
-        (Rebuild([DAY], "2026-11-21T21:03:25.123Z"), [DAY], []),
-        (Forget(7, "2026-11-21T21:03:25.123Z"), [], [7]),
-    ],
+    [(Rebuild([DAY], "2026-11-21T21:03:25.123Z"), [DAY], []), (Forget(7, "2026-11-21T21:03:25.123Z"), [], [7])],
     ids=["rebuild", "forget"],
 )
 def test_an_order_that_comes_twice_or_dies_anywhere_starts_one_run(world, order, days, users):

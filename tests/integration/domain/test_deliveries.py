@@ -101,15 +101,10 @@ def test_an_object_that_is_gone_fails_once_and_comes_back_no_more(world, is_redr
     assert world.executions() == before
 
 
-def test_a_lost_event_is_made_again(world):
+def test_a_lost_event_is_made_again_and_a_duplicate_where_it_comes_after_all(world):
     source = world.upload(key="incoming/lost + %2F [1].csv")
     assert take(world, s3_events.event_of(source)).outcomes == [Outcome.VALID]
     assert world.entry(source).source == source
-
-
-def test_an_event_that_was_lost_and_then_comes_after_all_is_a_duplicate(world):
-    source = world.upload()
-    take(world, s3_events.event_of(source))
     before = world.item(source)
     assert take(world, message(source)).outcomes == [Outcome.DUPLICATE]
     assert world.item(source) == before
