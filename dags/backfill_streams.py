@@ -82,9 +82,8 @@ def backfill_streams() -> None:
 
     day = which_day()
     found = find_files(day)
-    waiting = UntilSettled(
-        task_id="wait_for_files", repairs=found, patience=timedelta(hours=policy.BACKFILL_WAIT_HOURS)
-    )
+    patience = timedelta(hours=policy.BACKFILL_WAIT_HOURS)
+    waiting = UntilSettled(task_id="wait_for_files", repairs=found, patience=patience)
     replay(found) >> waiting
     verify(day, found, waiting.output)
 

@@ -41,11 +41,8 @@ def on_execution_failed() -> None:
         reconciler = Reconciler(find_stack(), grace_seconds=0)
         events = [event for of_asset in get_current_context()["triggering_asset_events"].values() for event in of_asset]
         arns = sorted({arn for event in events for arn in _executions(event.extra)})
-        return [
-            repair.as_json()
-            for arn in arns
-            for repair in reconciler.plan(reconciler.triage(arn), policy.MOST_REPAIRS).repairs
-        ]
+        plans = [reconciler.plan(reconciler.triage(arn), policy.MOST_REPAIRS) for arn in arns]
+        return [repair.as_json() for plan in plans for repair in plan.repairs]
 
     @task(map_index_template="{{ name }}", retries=3, retry_delay=timedelta(seconds=10))
     def redrive(told: dict[str, Any]) -> None:
@@ -65,12 +62,8 @@ def on_execution_failed() -> None:
             raise AirflowFailException(f"not repaired: {'; '.join([*failed, *waiting][:10])}")
 
     asked = triage()
-    waiting = UntilSettled(
-        task_id="wait_for_files",
-        repairs=asked,
-        patience=timedelta(minutes=policy.REPAIR_WAIT_MINUTES),
-        poll_interval=2.0,
-    )
+    patience = timedelta(minutes=policy.REPAIR_WAIT_MINUTES)
+    waiting = UntilSettled(task_id="wait_for_files", repairs=asked, patience=patience, poll_interval=2.0)
     redrive.expand(told=asked) >> waiting
     verdict(asked, waiting.output)
 

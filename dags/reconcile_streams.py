@@ -113,12 +113,9 @@ def reconcile_streams() -> None:
         return uri
 
     planned = plan()
+    patience = timedelta(minutes=policy.REPAIR_WAIT_MINUTES)
     waited = UntilSettled(
-        task_id="wait_for_repairs",
-        repairs=planned,
-        patience=timedelta(minutes=policy.REPAIR_WAIT_MINUTES),
-        poll_interval=2.0,
-        trigger_rule="none_failed",
+        task_id="wait_for_repairs", repairs=planned, patience=patience, poll_interval=2.0, trigger_rule="none_failed"
     )
     settled >> take_stock() >> planned
     repair.expand(told=planned) >> waited >> verify(planned) >> verdict(planned)

@@ -19,12 +19,6 @@ logs.write_job_lines("maintain-lake", run=arguments.JOB_RUN_ID)
 spark = SparkSession.builder.appName("maintain-lake").config("spark.sql.session.timeZone", "UTC").getOrCreate()
 spark.sparkContext.setLogLevel("ERROR")
 s3 = clients.client("s3")
-run(
-    IcebergLake(spark, clients.client("glue"), s3),
-    s3,
-    arguments.lake_bucket,
-    arguments.JOB_RUN_ID,
-    arguments.rejected_rows_days,
-    datetime.now(UTC),
-)
+lake = IcebergLake(spark, clients.client("glue"), s3)
+run(lake, s3, arguments.lake_bucket, arguments.JOB_RUN_ID, arguments.rejected_rows_days, datetime.now(UTC))
 spark.stop()

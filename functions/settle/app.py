@@ -33,9 +33,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """``{manifest, execution_arn, run_id, transform_run, load_run}`` → ``{left}``."""
     # An execution that began before an update may be of a definition that did not pass on its job runs yet.
     job_runs = [event[name] for name in ("transform_run", "load_run") if name in event]
-    with settle.invocation(**logs.of_execution(event["execution_arn"])):
-        left = settlement.settle(
-            event["manifest"], event["execution_arn"], event["run_id"], has_time(context), job_runs
-        )
+    arn = event["execution_arn"]
+    with settle.invocation(**logs.of_execution(arn)):
+        left = settlement.settle(event["manifest"], arn, event["run_id"], has_time(context), job_runs)
         settle.logger.info("sources settled", left=left)
     return {"left": left}

@@ -12,27 +12,24 @@ ledger tells how far its source had come:
 * anything else: the event was delivered twice.
 """
 
-import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from music_streams import clock
 from music_streams.aws import objects
 from music_streams.errors import ObjectGone, Unreadable
-from music_streams.ingest.batches import Taken
+from music_streams.ingest.batches import Taken, record_loss
 from music_streams.ingest.launch import Launch
 from music_streams.ingest.outcomes import Outcome
 from music_streams.ingest.time_limits import Judge
 from music_streams.run.executions import Executions
 from music_streams.run.quarantine import Quarantine
-from music_streams.state.ledger import OBJECT_GONE, UNREADABLE, Entry, Ledger
+from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.sources import Source
 from music_streams.state.statuses import Status
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -74,12 +71,9 @@ class Arrivals:
         return False
 
     def lost(self, entry: Entry, error: ObjectGone | Unreadable) -> Outcome:
-        """What becomes of a file whose bytes cannot be had: the ledger says why, unless it had come further."""
-        log.warning("%s", error, extra={"source_id": entry.source.source_id})
-        is_gone = isinstance(error, ObjectGone)
-        if entry.status is Status.RECEIVED:
-            self.ledger.lose(entry, OBJECT_GONE if is_gone else UNREADABLE)
-        return Outcome.GONE if is_gone else Outcome.UNREADABLE
+        """What becomes of a file whose bytes cannot be had."""
+        record_loss(self.ledger, entry, error)
+        return Outcome.GONE if isinstance(error, ObjectGone) else Outcome.UNREADABLE
 
     def _as_stored(self, source: Source) -> Source:
         """The source with its size as S3 has it, and no arrival before it was there: an event is no proof of either."""

@@ -1,7 +1,7 @@
 """Sources that were taken become runs: grouped, staged, listed in a manifest, VALID."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -37,14 +37,9 @@ class Taken:
         return self.entry.status is Status.RECEIVED
 
     @property
-    def has_failed(self) -> bool:
-        """Whether the attempt before failed."""
-        return self.entry.status is Status.FAILED
-
-    @property
     def runs_alone(self) -> bool:
         """Whether it fails again and again."""
-        return self.has_failed and self.entry.attempt >= policy.ALONE_AFTER_ATTEMPTS
+        return self.entry.status is Status.FAILED and self.entry.attempt >= policy.ALONE_AFTER_ATTEMPTS
 
     @property
     def is_staged(self) -> bool:
@@ -54,41 +49,33 @@ class Taken:
     @property
     def follows(self) -> str:
         """The name of the execution that failed over it; '' where none did."""
-        has_run = self.has_failed and self.entry.batch_id
+        has_run = self.entry.status is Status.FAILED and self.entry.batch_id
         return execution_name(self.entry.batch_id, self.entry.attempt) if has_run else ""
 
     @property
-    def _columns(self) -> list[str]:
-        """The header as the run needs it: the names of other columns are left out, they could be long and many."""
-        needed = REQUIRED_COLUMNS[self.entry.source.kind]
-        return [name if name in needed else "" for name in self.judgement.header] if self.is_staged else []
-
-    @property
     def listed(self) -> ManifestSource:
-        """How the manifest lists it."""
-        source = self.entry.source
+        """How the manifest lists it; the names of columns that the run does not need could be long and many."""
+        source, needed = self.entry.source, REQUIRED_COLUMNS[self.entry.source.kind]
+        name = source.source_id + (".csv.gz" if self.judgement.is_gzip else ".csv")
+        header = [column if column in needed else "" for column in self.judgement.header] if self.is_staged else []
         return ManifestSource(
-            source.source_id,
-            source.kind,
-            source.source_id + (".csv.gz" if self.judgement.is_gzip else ".csv"),
-            self._columns,
-            source.received_at,
-            source.size,
-            self.treatment,
+            source.source_id, source.kind, name, header, source.received_at, source.size, self.treatment
         )
 
 
-def groups(taken: Iterable[Taken]) -> list[list[Taken]]:
+def groups(taken: Collection[Taken]) -> list[list[Taken]]:
     """What runs together: new sources; further attempts; each that fails again and again by itself."""
-    new, again, alone = [], [], []
-    for each in taken:
-        if each.is_new:
-            new.append(each)
-        elif each.runs_alone:
-            alone.append([each])
-        else:
-            again.append(each)
+    new = [each for each in taken if each.is_new]
+    again = [each for each in taken if not (each.is_new or each.runs_alone)]
+    alone = [[each] for each in taken if each.runs_alone]
     return [group for group in (new, again, *alone) if group]
+
+
+def record_loss(ledger: Ledger, entry: Entry, error: ObjectGone | Unreadable) -> None:
+    """Log why the bytes of a file cannot be had; the ledger says so too, unless it had come further."""
+    log.warning("%s", error, extra={"source_id": entry.source.source_id})
+    if entry.status is Status.RECEIVED:
+        ledger.lose(entry, OBJECT_GONE if isinstance(error, ObjectGone) else UNREADABLE)
 
 
 @dataclass(frozen=True)
@@ -116,16 +103,14 @@ class Batches:
             # It may have removed rows of days that it did not come to recompute.
             Removals(self.s3, self.lake_bucket).follow(execution_name(batch_id, attempt), failed)
         for taken in group:
-            if not self._move(taken, batch_id, attempt):
-                source = taken.entry.source
-                told = "%s was moved by others: the run will drop it"
-                log.warning(told, source.uri, extra={"source_id": source.source_id, "batch_id": batch_id})
+            if taken.is_new:
+                is_moved = self.ledger.validate(taken.entry, batch_id)
+            else:
+                is_moved = self.ledger.renew(taken.entry, batch_id, attempt, taken.treatment)
+            if not is_moved:
+                ids = {"source_id": taken.entry.source.source_id, "batch_id": batch_id}
+                log.warning("%s was moved by others: the run will drop it", taken.entry.source.uri, extra=ids)
         return {(batch_id, attempt)}
-
-    def _move(self, taken: Taken, batch_id: str, attempt: int) -> bool:
-        if taken.is_new:
-            return self.ledger.validate(taken.entry, batch_id)
-        return self.ledger.renew(taken.entry, batch_id, attempt, taken.treatment)
 
     def _staged(self, group: list[Taken]) -> list[Taken]:
         """Copy the files to where Spark reads them: it sees neither versions nor all names.
@@ -140,9 +125,7 @@ class Batches:
                 try:
                     objects.copy(self.s3, taken.entry.place, folder.bucket, folder.key(f"input/{taken.listed.input}"))
                 except (ObjectGone, Unreadable) as error:
-                    log.warning("%s", error, extra={"source_id": taken.entry.source.source_id})
-                    if taken.is_new:
-                        self.ledger.lose(taken.entry, OBJECT_GONE if isinstance(error, ObjectGone) else UNREADABLE)
+                    record_loss(self.ledger, taken.entry, error)
                     return False
             return True
 

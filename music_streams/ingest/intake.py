@@ -57,10 +57,7 @@ class Intake:
         judge = Judge(self.s3, seconds_left, self.timeout_seconds, self.max_file_bytes)
         launch = Launch(Batches(self.s3, self.ledger, self.lake_bucket), self.executions)
         arrivals = Arrivals(self.s3, self.ledger, self.executions, self.quarantine, judge, launch, self.lease_seconds)
-        operator_requests = OperatorRequests(
-            self.s3, self.ledger, self.executions, self.job_runs, arrivals, judge, launch, self.lake_bucket
-        )
-        return IntakeBatch(self.landing_bucket, judge, arrivals, operator_requests, launch, self.quarantine)
+        return IntakeBatch(self.landing_bucket, arrivals, OperatorRequests(arrivals, self.job_runs, self.lake_bucket))
 
 
 @dataclass(frozen=True)
@@ -68,11 +65,8 @@ class IntakeBatch:
     """One invocation's messages: :meth:`take` each, then :meth:`launch` once."""
 
     _landing_bucket: str
-    _judge: Judge
     _arrivals: Arrivals
     _operator_requests: OperatorRequests
-    _launch: Launch
-    _quarantine: Quarantine
 
     def take(self, body: str) -> Outcome:
         """Claim and judge the source of one message, or begin what an operator asks for.
@@ -86,7 +80,7 @@ class IntakeBatch:
         about = source or request
         if about is None:
             return Outcome.IGNORED
-        if isinstance(about, Source | Attempt) and not self._judge.has_time():
+        if isinstance(about, Source | Attempt) and not self._arrivals.judge.has_time():
             raise OutOfTime(f"no time is left for {about.uri if isinstance(about, Source) else about}")
         outcome = self._arrivals.take(about) if isinstance(about, Source) else self._operator_requests.take(about)
         log.info("message taken: %s", outcome, extra={**_ids(about), "outcome": outcome.value})
@@ -95,9 +89,9 @@ class IntakeBatch:
     def launch(self) -> None:
         """Make runs of what was taken, and start them; what was judged is in no run until then."""
         try:
-            self._launch.go()
+            self._arrivals.launch.go()
         finally:  # last, so that trouble with alerts keeps no good file from its run
-            self._quarantine.flush()
+            self._arrivals.quarantine.flush()
 
 
 def _ids(about: Source | Request) -> dict[str, str]:

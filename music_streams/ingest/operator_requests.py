@@ -2,40 +2,32 @@
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from music_streams.aws import objects
 from music_streams.errors import BadEvent, ObjectGone, Unreadable
 from music_streams.ingest.arrivals import Arrivals
 from music_streams.ingest.batches import Taken
-from music_streams.ingest.launch import Launch
 from music_streams.ingest.outcomes import Outcome
-from music_streams.ingest.time_limits import Judge
 from music_streams.run.archive import archive_source, awaits_archiving
-from music_streams.run.executions import Executions
 from music_streams.run.failure import fail_source
 from music_streams.run.job_runs import JobRuns
-from music_streams.state.ledger import Entry, Ledger
+from music_streams.state.ledger import Entry
 from music_streams.state.requests import Action, Attempt, Forget, Rebuild, Request
 from music_streams.state.run_files import Manifest, RunFolder, write_manifest
 from music_streams.state.sources import Treatment, execution_name
 from music_streams.state.statuses import Status
-from music_streams.validation.verdicts import Verdict
-
-if TYPE_CHECKING:
-    from types_boto3_s3 import S3Client
+from music_streams.validation.verdicts import Judgement, Verdict
 
 log = logging.getLogger(__name__)
 
 _RENEWED = {
-    (Action.REDRIVE, Status.FAILED),
-    (Action.REPLAY, Status.ARCHIVED),
-    (Action.RELEASE, Status.QUARANTINED),
-    (Action.RETRACT, Status.ARCHIVED),
-    (Action.RETRACT, Status.FAILED),
-    (Action.PUT_ASIDE, Status.FAILED),
+    Action.REDRIVE: {Status.FAILED},
+    Action.REPLAY: {Status.ARCHIVED},
+    Action.RELEASE: {Status.QUARANTINED},
+    Action.RETRACT: {Status.ARCHIVED, Status.FAILED},
+    Action.PUT_ASIDE: {Status.FAILED},
 }
-"""Which actions make a new attempt of a source, by where it stands."""
+"""At which statuses of a source an action makes a new attempt of it."""
 _OF_STREAMS_ALONE = {Action.RELEASE, Action.RETRACT}
 _ACCEPTED = {
     Verdict.TOO_MANY_BAD_ROWS.value: Treatment.ACCEPT_BAD_ROWS,
@@ -48,13 +40,8 @@ _ACCEPTED = {
 class OperatorRequests:
     """Carries out the requests of one invocation."""
 
-    s3: "S3Client"
-    ledger: Ledger
-    executions: Executions
-    job_runs: JobRuns
     arrivals: Arrivals
-    judge: Judge
-    launch: Launch
+    job_runs: JobRuns
     lake_bucket: str
     _ended: set[str] = field(default_factory=set)  # executions of which nothing is alive
 
@@ -67,7 +54,7 @@ class OperatorRequests:
         return self._attempt(request) if isinstance(request, Attempt) else self._order(request)
 
     def _attempt(self, request: Attempt) -> Outcome:
-        entry = self.ledger.entry(request.source_id)
+        entry = self.arrivals.ledger.entry(request.source_id)
         if entry is None:
             raise BadEvent(f"the ledger knows no source {request.source_id}: a request names one that it has")
         try:
@@ -85,7 +72,7 @@ class OperatorRequests:
             if self.arrivals.resume(entry) or self._carry_on(entry):
                 return Outcome.RESUMED
             entry = self._failed_if_its_execution_ended(entry)
-        if (request.action, entry.status) not in _RENEWED:
+        if entry.status not in _RENEWED[request.action]:
             return Outcome.DUPLICATE
         if request.action in _OF_STREAMS_ALONE and entry.source.kind.is_reference:
             why = "%s is reference data, which runs read where it lands: put the right file there, or delete this one"
@@ -95,36 +82,31 @@ class OperatorRequests:
 
     def _renew(self, entry: Entry, treatment: Treatment) -> Outcome:
         self._end_attempt_before(entry)
-        taken = Taken(entry, treatment)
-        if treatment.brings_rows:
-            taken = Taken(entry, treatment, self.judge(entry))
-        elif treatment is Treatment.PUT_ASIDE and not objects.exists(self.s3, entry.place):
+        judgement = self.arrivals.judge(entry) if treatment.brings_rows else Judgement(None)
+        if treatment is Treatment.PUT_ASIDE and not objects.exists(self.arrivals.s3, entry.place):
             raise ObjectGone(f"{entry.place.uri} was deleted: there is nothing to put aside")
-        if taken.judgement.verdict:
-            verdict = taken.judgement.verdict
-            log.warning("%s is still %s: %s", entry.place.uri, verdict, taken.judgement.detail, extra=_about(entry))
+        if verdict := judgement.verdict:
+            log.warning("%s is still %s: %s", entry.place.uri, verdict, judgement.detail, extra=_about(entry))
             return Outcome.REFUSED
-        self.launch.add(taken)
+        self.arrivals.launch.add(Taken(entry, treatment, judgement))
         return Outcome.RENEWED
 
     def _carry_on(self, entry: Entry) -> bool:
         """Take the last steps for a source whose metrics stand and whose execution is over; whether it was one."""
-        if not awaits_archiving(entry) or self.executions.is_alive(entry.execution_arn):
+        if not awaits_archiving(entry) or self.arrivals.executions.is_alive(entry.execution_arn):
             return False
-        archive_source(self.s3, self.ledger, entry)
+        archive_source(self.arrivals.s3, self.arrivals.ledger, entry)
         return True
 
     def _failed_if_its_execution_ended(self, entry: Entry) -> Entry:
         """The entry, moved to FAILED where its execution is over and that was never recorded."""
-        arn = entry.execution_arn or self.executions.arn(entry.batch_id, entry.attempt)
-        waits_for_it = entry.status in {Status.VALID, Status.RUNNING} and entry.is_older_than(
-            self.arrivals.lease_seconds
-        )
-        if not waits_for_it or self.executions.is_alive(arn):
+        arn = entry.execution_arn or self.arrivals.executions.arn(entry.batch_id, entry.attempt)
+        is_old = entry.is_older_than(self.arrivals.lease_seconds)
+        if entry.status not in {Status.VALID, Status.RUNNING} or not is_old or self.arrivals.executions.is_alive(arn):
             return entry
         self._end_attempt_before(entry)
-        fail_source(self.ledger, entry, arn, "its execution ended, and that was not recorded")
-        return self.ledger.entry(entry.source.source_id) or entry
+        fail_source(self.arrivals.ledger, entry, arn, "its execution ended, and that was not recorded")
+        return self.arrivals.ledger.entry(entry.source.source_id) or entry
 
     def _end_attempt_before(self, entry: Entry) -> None:
         """See that no job run of the attempt before is alive, also of one that ended well.
@@ -133,7 +115,7 @@ class OperatorRequests:
         """
         execution = execution_name(entry.batch_id, entry.attempt)
         if entry.batch_id and execution not in self._ended:
-            self.job_runs.end(execution, self.judge.has_time)
+            self.job_runs.end(execution, self.arrivals.judge.has_time)
             self._ended.add(execution)
 
     def _order(self, request: Rebuild | Forget) -> Outcome:
@@ -141,8 +123,8 @@ class OperatorRequests:
         days = request.days if isinstance(request, Rebuild) else []
         forget = [request.user_id] if isinstance(request, Forget) else []
         manifest = Manifest(request.batch_id, [], days, forget)
-        write_manifest(self.s3, RunFolder(self.lake_bucket, request.batch_id), manifest)
-        self.launch.start(request.batch_id, 1)
+        write_manifest(self.arrivals.s3, RunFolder(self.lake_bucket, request.batch_id), manifest)
+        self.arrivals.launch.start(request.batch_id, 1)
         return Outcome.ORDERED
 
 

@@ -12,9 +12,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_MOST_AT_ONCE = (
-    10  # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibilityBatch.html
-)
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibilityBatch.html
+_MOST_AT_ONCE = 10
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,5 @@ class ArrivalsQueue:
             try:
                 self.sqs.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]  # plain dicts
             except (BotoCoreError, ClientError):
-                log.warning(
-                    "%s messages come again only after the queue's visibility time-out", len(some), exc_info=True
-                )
+                late = "%s messages come again only after the queue's visibility time-out"
+                log.warning(late, len(some), exc_info=True)

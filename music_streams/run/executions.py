@@ -38,9 +38,7 @@ class Executions:
         name = execution_name(folder.batch_id, attempt)
         try:
             self.step_functions.start_execution(
-                stateMachineArn=self.state_machine_arn,
-                name=name,
-                input=json.dumps({"manifest": folder.manifest_uri}),
+                stateMachineArn=self.state_machine_arn, name=name, input=json.dumps({"manifest": folder.manifest_uri})
             )
         except ClientError as error:
             if error_code(error) != "ExecutionAlreadyExists":

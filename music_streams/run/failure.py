@@ -75,8 +75,8 @@ class FailurePath:
                 f"Execution {execution_arn} ended {detail['status']}.",
                 f"Reason: {reason}",
                 "Once the cause is mended: music-streams redrive",
-                *_listed("Inputs that failed with it and stay in place:", failed),
-                *_listed("Inputs whose metrics stand, not archived yet:", published),
+                *(["Inputs that failed with it and stay in place:", *listed(failed)] if failed else []),
+                *(["Inputs whose metrics stand, not archived yet:", *listed(published)] if published else []),
             ],
         )
         return len(failed)
@@ -138,7 +138,3 @@ def _message(cause: str) -> str:
         return cause
     message = (told.get("ErrorMessage") or told.get("errorMessage")) if isinstance(told, dict) else None
     return str(message or cause)
-
-
-def _listed(heading: str, uris: list[str]) -> list[str]:
-    return [heading, *listed(uris)] if uris else []

@@ -81,12 +81,7 @@ class Quarantine:
     _announcements: list[_Announcement] = field(default_factory=list, repr=False)
 
     def take(
-        self,
-        entry: Entry,
-        verdict: Verdict,
-        detail: str,
-        outcome: SourceOutcome | None = None,
-        cost: int | None = None,
+        self, entry: Entry, verdict: Verdict, detail: str, outcome: SourceOutcome | None = None, cost: int | None = None
     ) -> None:
         """Keep a copy and its reason, record it in the ledger; :meth:`flush` does the rest.
 

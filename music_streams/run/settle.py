@@ -34,9 +34,13 @@ if TYPE_CHECKING:
     from types_boto3_events import EventBridgeClient
     from types_boto3_s3 import S3Client
 
-DAYS_PER_EVENT = (
-    5_000  # an event holds 256 KB: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
-)
+# An event holds 256 KB: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
+DAYS_PER_EVENT = 5_000
+_DETAILS = {
+    Verdict.NOT_CSV: "it passed validation, and Spark could not read it",
+    Verdict.TOO_MANY_DAYS: "its listens are of more days than MaxDaysPerFile; each day of a file is recomputed",
+    Verdict.TOO_MANY_ATTEMPTS: "attempt after attempt failed over it, while other files went through",
+}
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,8 @@ class Settlement:
     ) -> int:
         """Move each source RUNNING → PUBLISHED, or → QUARANTINED where the run could not accept it; then announce.
 
-        Args:
-            manifest_uri: where the batch's manifest lies.
-            execution_arn: the execution that holds the sources.
-            run_id: the transform's job run whose metrics were loaded.
-            has_time: whether there is time for another slice.
-            job_runs: both jobs' runs as Glue describes them; where they are not told, nothing is said of costs.
+        `run_id` is the transform's job run whose metrics were loaded. `job_runs` are both jobs' as Glue describes them;
+        without them nothing is said of costs.
 
         Raises:
             RunIsOver: the execution had been recorded as failed before it was taken up again.
@@ -82,8 +82,12 @@ class Settlement:
         costs = self._costs(folder, summary, job_runs)
 
         def settle(entry: Entry) -> None:
-            source_id = entry.source.source_id
-            self._settle(entry, summary.sources[source_id], costs.get(source_id))
+            outcome, cost = summary.sources[entry.source.source_id], costs.get(entry.source.source_id)
+            if outcome.verdict:
+                verdict = Verdict(outcome.verdict)
+                self.quarantine.take(entry, verdict, _detail(verdict, outcome), outcome, cost)
+            else:
+                self.ledger.publish(entry, outcome, cost)
 
         try:
             left = work_off(running, settle, has_time)
@@ -97,16 +101,11 @@ class Settlement:
             report = find_load_report(self.s3, folder, run_id)
             is_repeat = find_summary(self.s3, folder) == summary
             write_summary(self.s3, folder, summary)
+            accepted = [outcome for outcome in summary.sources.values() if not outcome.verdict]
             if not is_repeat:
-                self._tell(summary, report)
-            self._announce(summary)
+                self._tell(summary, accepted, report)
+            self._announce(summary, accepted)
         return left
-
-    def _settle(self, entry: Entry, outcome: SourceOutcome, cost: int | None) -> None:
-        if outcome.verdict:
-            self.quarantine.take(entry, Verdict(outcome.verdict), _detail(outcome), outcome, cost)
-        else:
-            self.ledger.publish(entry, outcome, cost)
 
     def _costs(self, folder: RunFolder, summary: Summary, job_runs: Sequence[Mapping[str, Any]]) -> dict[str, int]:
         """The same whenever it is asked: a repeat of this step finds the same job runs and the same sources."""
@@ -114,21 +113,18 @@ class Settlement:
             return {}
         return costs_by_source(job_runs, read_claimed(self.s3, folder, summary.execution), summary)
 
-    def _tell(self, summary: Summary, report: LoadReport | None) -> None:
+    def _tell(self, summary: Summary, accepted: list[SourceOutcome], report: LoadReport | None) -> None:
         """Tell of the run as a whole. A file that was put aside is counted as such, not by its rows."""
-        kept = [outcome for outcome in summary.sources.values() if not outcome.verdict]
-        rows_read = sum(outcome.rows_read for outcome in kept)
-        if rows_read:
-            rejected = sum(sum(outcome.rejected.values()) for outcome in kept)
+        if rows_read := sum(outcome.rows_read for outcome in accepted):
+            rejected = sum(sum(outcome.rejected.values()) for outcome in accepted)
             self.telemetry.tell(Metric.REJECTED_ROW_RATIO, rejected / rows_read)
         self.telemetry.tell(Metric.DAYS_RECOMPUTED, len(summary.days))
         if report:  # of a load that began before an update there is none
             self.telemetry.tell(Metric.ITEMS_WRITTEN, report.items_written)
             self.telemetry.tell(Metric.ITEMS_REFUSED, report.items_refused)
 
-    def _announce(self, summary: Summary) -> None:
+    def _announce(self, summary: Summary, accepted: list[SourceOutcome]) -> None:
         """Send `MetricsPublished`: batch_id, version, days, sources, rows_accepted; several where the days are many."""
-        accepted = [outcome for outcome in summary.sources.values() if not outcome.verdict]
         for start in range(0, max(1, len(summary.days)), DAYS_PER_EVENT):
             detail = {
                 "batch_id": summary.batch_id,
@@ -147,12 +143,8 @@ class Settlement:
                 )
 
 
-def _detail(outcome: SourceOutcome) -> str:
-    if outcome.verdict == Verdict.NOT_CSV:
-        return "it passed validation, and Spark could not read it"
-    if outcome.verdict == Verdict.TOO_MANY_DAYS:
-        return "its listens are of more days than MaxDaysPerFile; each day of a file is recomputed"
-    if outcome.verdict == Verdict.TOO_MANY_ATTEMPTS:
-        return "attempt after attempt failed over it, while other files went through"
+def _detail(verdict: Verdict, outcome: SourceOutcome) -> str:
+    if verdict in _DETAILS:
+        return _DETAILS[verdict]
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(outcome.rejected.items()))
     return f"of {outcome.rows_read} rows read these were rejected: {reasons}"

@@ -86,11 +86,10 @@ def judge(
     kind = kind_of(key) or Kind.STREAMS
     if not key.lower().endswith(_SUFFIXES[kind]):
         return Judgement(Verdict.BAD_KEY, f"the key does not end in {' or '.join(_SUFFIXES[kind])}: {key!r}")
-    chunks = _from_first_bytes(iter(chunks))
-    first = next(chunks, b"")
-    is_gzip = first.startswith(GZIP_MAGIC)
+    stored, is_gzip = _opened(chunks)
+    # More than any file of that size has as gzip, however badly it was packed.
+    stored = _bounded(stored, max_bytes + max_bytes // 64 + 2 * CHUNK_BYTES)
     scan = _Scan(max_bytes)
-    stored = _bounded(itertools.chain([first], chunks), _most_stored(max_bytes))
     try:
         for chunk in _from_first_bytes(_in_time(gunzip(stored, max_members) if is_gzip else stored, has_time)):
             scan.feed(chunk)
@@ -104,16 +103,12 @@ def judge(
         scan.damage = f"{error}"
     except zlib.error as error:
         scan.damage = f"the gzip stream breaks off or is damaged ({error})"
-    scan.finish()
     return scan.judgement(kind, is_gzip=is_gzip)
 
 
 def head(chunks: Iterable[bytes]) -> tuple[list[str], bool]:
     """The column names of a valid file and whether it is gzip, from no more of its stored bytes than that takes."""
-    chunks = _from_first_bytes(iter(chunks))
-    first = next(chunks, b"")
-    is_gzip = first.startswith(GZIP_MAGIC)
-    stored = itertools.chain([first], chunks)
+    stored, is_gzip = _opened(chunks)
     scan = _Scan(sys.maxsize)
     for chunk in _from_first_bytes(gunzip(stored) if is_gzip else stored):
         scan.feed(chunk)
@@ -169,11 +164,6 @@ class _Scan:
         if not self.has_header:
             self._collect_header(chunk)
 
-    def finish(self) -> None:
-        """Tell the scan that the file is at its end."""
-        if not self.not_utf8:
-            self._check_utf8(b"", final=True)
-
     def header(self) -> list[str]:
         """The fields of the first line that is not blank; none where it is no record."""
         return csv_line.fields(self._header.decode()) or []
@@ -181,6 +171,8 @@ class _Scan:
     def judgement(self, kind: Kind, *, is_gzip: bool) -> Judgement:
         """The first verdict that applies, in the order of the contract; of damaged gzip only the damage is sure."""
         required = REQUIRED_COLUMNS[kind]
+        if not self.not_utf8:
+            self._check_utf8(b"", final=True)
         if self.damage:
             return Judgement(Verdict.NOT_CSV, self.damage)
         if self.is_too_large:
@@ -193,8 +185,7 @@ class _Scan:
             return Judgement(Verdict.NOT_CSV, self.not_csv)
         header = self.header()
         if kind is Kind.STREAMS and len(header) > MAX_COLUMNS:
-            many = f"the header row has {len(header):,} columns, more than {MAX_COLUMNS:,}"
-            return Judgement(Verdict.NOT_CSV, many)
+            return Judgement(Verdict.NOT_CSV, f"the header row has {len(header):,} columns, more than {MAX_COLUMNS:,}")
         if twice := _repeated(header, required):
             return Judgement(Verdict.NOT_CSV, f"the header row names a column twice: {twice}")
         missing = [name for name in required if name not in header]
@@ -239,6 +230,13 @@ class _Scan:
         self.has_header = bool(ends) or len(self._header) > MAX_LINE_BYTES
 
 
+def _opened(chunks: Iterable[bytes]) -> tuple[Iterator[bytes], bool]:
+    """The same bytes, and whether they are gzip."""
+    chunks = _from_first_bytes(iter(chunks))
+    first = next(chunks, b"")
+    return itertools.chain([first], chunks), first.startswith(GZIP_MAGIC)
+
+
 def _from_first_bytes(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """The same bytes; the first chunk is long enough to show a byte order mark or gzip's magic bytes."""
     first = b""
@@ -248,11 +246,6 @@ def _from_first_bytes(chunks: Iterator[bytes]) -> Iterator[bytes]:
             break
     yield first
     yield from chunks
-
-
-def _most_stored(max_bytes: int) -> int:
-    """More bytes than any file of that size has as gzip, however badly it was packed."""
-    return max_bytes + max_bytes // 64 + 2 * CHUNK_BYTES
 
 
 class _StoredTooLargeError(Exception):

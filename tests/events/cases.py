@@ -208,13 +208,7 @@ BAD = SourceOutcome(4, 0, {"bad_user_id": 3}, [], "too_many_bad_rows")
 
 
 def _step(
-    function: str,
-    name: str,
-    answer: Answer,
-    before: Standing,
-    after: Status,
-    outcome: SourceOutcome | None = None,
-    key: str = "",
+    function: str, name: str, answer: Answer, before: Standing, after: Status, outcome: Any = None, key: str = ""
 ) -> Case:
     key = key or KEY.format(f"{function}-{name}")
     outcomes = {key: outcome} if outcome else {}
@@ -222,28 +216,11 @@ def _step(
     return Case(function, name, event, answer, {key: STREAMS}, {key: before}, outcomes, after={key: after})
 
 
-def _failure(name: str, before: Status, after: Status, failed: int, **told: str) -> Case:
+def _failure(name: str, before: Status, after: Status, failed: int, *, is_bare: bool = False, **told: str) -> Case:
     key = KEY.format(f"record-failure-{name}")
-    event = status_change(batch_id("record_failure", name), **told)
-    return Case(
-        "record_failure", name, event, {"failed": failed}, {key: STREAMS}, {key: Standing(before)}, after={key: after}
-    )
-
-
-def _bare_failure() -> Case:
-    key = KEY.format("record-failure-bare")
-    event = bare_status_change(batch_id("record_failure", "bare"), "ABORTED")
-    before = {key: Standing(Status.RUNNING)}
-    return Case(
-        "record_failure",
-        "bare",
-        event,
-        {"failed": 1},
-        {key: STREAMS},
-        before,
-        is_stopped=True,
-        after={key: Status.FAILED},
-    )
+    event = (bare_status_change if is_bare else status_change)(batch_id("record_failure", name), **told)
+    answer, stood = {"failed": failed}, {key: Standing(before)}
+    return Case("record_failure", name, event, answer, {key: STREAMS}, stood, is_stopped=is_bare, after={key: after})
 
 
 def _maintenance() -> Case:
@@ -311,6 +288,6 @@ CASES = [
     _failure("timed-out", Status.RUNNING, Status.FAILED, 1, status="TIMED_OUT"),
     _failure("aborted-before-claim", Status.VALID, Status.FAILED, 1, status="ABORTED"),
     _failure("failed-after-publishing", Status.PUBLISHED, Status.PUBLISHED, 0, status="FAILED", error="States.Timeout"),
-    _bare_failure(),
+    _failure("bare", Status.RUNNING, Status.FAILED, 1, is_bare=True, status="ABORTED"),
     _maintenance(),
 ]

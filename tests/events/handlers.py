@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.functions import Function
+from tests.functions import Function, all_functions
+
+FUNCTIONS = {function.folder: function for function in all_functions()}
+"""By their folders."""
 
 
 class Context:

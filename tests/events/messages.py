@@ -22,25 +22,16 @@ def object_created(key: str, size: int, version_id: str | None) -> dict[str, Any
     }
     if version_id:
         found["version-id"] = version_id
-    return {
+    detail = {
         "version": "0",
-        "id": _uuid(key),
-        "detail-type": "Object Created",
-        "source": "aws.s3",
-        "account": ACCOUNT,
-        "time": ARRIVED_AT,
-        "region": REGION,
-        "resources": [f"arn:aws:s3:::{LANDING}"],
-        "detail": {
-            "version": "0",
-            "bucket": {"name": LANDING},
-            "object": found,
-            "request-id": "C3D13FE58DE4C810",
-            "requester": ACCOUNT,
-            "source-ip-address": "192.0.2.10",
-            "reason": "PutObject",
-        },
+        "bucket": {"name": LANDING},
+        "object": found,
+        "request-id": "C3D13FE58DE4C810",
+        "requester": ACCOUNT,
+        "source-ip-address": "192.0.2.10",
+        "reason": "PutObject",
     }
+    return _event("aws.s3", "Object Created", ARRIVED_AT, [f"arn:aws:s3:::{LANDING}"], detail, key)
 
 
 def queue_batch(*bodies: str) -> dict[str, Any]:
@@ -90,30 +81,23 @@ def job_run(job: str, run_id: str, seconds: int, capacity: float) -> dict[str, A
 
 def status_change(batch_id: str, status: str, error: str | None = None, cause: str | None = None) -> dict[str, Any]:
     """https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html"""
-    return {
-        "version": "0",
-        "id": _uuid(batch_id),
-        "detail-type": "Step Functions Execution Status Change",
-        "source": "aws.states",
-        "account": ACCOUNT,
-        "time": "2024-06-26T08:20:00Z",
-        "region": REGION,
-        "resources": [f"{EXECUTIONS}:{batch_id}-1"],
-        "detail": {
-            "executionArn": f"{EXECUTIONS}:{batch_id}-1",
-            "stateMachineArn": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:process-streams",
-            "name": f"{batch_id}-1",
-            "status": status,
-            "startDate": 1719388860000,
-            "stopDate": 1719390000000,
-            "input": json.dumps({"manifest": manifest_uri(batch_id)}),
-            "output": None,
-            "inputDetails": {"included": True},
-            "outputDetails": None,
-            "error": error,
-            "cause": cause,
-        },
+    arn = f"{EXECUTIONS}:{batch_id}-1"
+    detail = {
+        "executionArn": arn,
+        "stateMachineArn": MACHINE,
+        "name": f"{batch_id}-1",
+        "status": status,
+        "startDate": 1719388860000,
+        "stopDate": 1719390000000,
+        "input": json.dumps({"manifest": manifest_uri(batch_id)}),
+        "output": None,
+        "inputDetails": {"included": True},
+        "outputDetails": None,
+        "error": error,
+        "cause": cause,
     }
+    changed = "Step Functions Execution Status Change"
+    return _event("aws.states", changed, "2024-06-26T08:20:00Z", [arn], detail, batch_id)
 
 
 def bare_status_change(batch_id: str, status: str) -> dict[str, Any]:
@@ -125,38 +109,33 @@ def bare_status_change(batch_id: str, status: str) -> dict[str, Any]:
 
 def scheduled(rule: str) -> dict[str, Any]:
     """https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-events.html"""
-    return {
-        "version": "0",
-        "id": _uuid(rule),
-        "detail-type": "Scheduled Event",
-        "source": "aws.events",
-        "account": ACCOUNT,
-        "time": "2024-06-26T08:25:00Z",
-        "region": REGION,
-        "resources": [f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{rule}"],
-        "detail": {},
-    }
+    arn = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{rule}"
+    return _event("aws.events", "Scheduled Event", "2024-06-26T08:25:00Z", [arn], {}, rule)
 
 
 def job_state_change(job: str, state: str, message: str) -> dict[str, Any]:
     """https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-glue.html"""
-    return {
-        "version": "0",
-        "id": _uuid(job),
-        "detail-type": "Glue Job State Change",
-        "source": "aws.glue",
-        "account": ACCOUNT,
-        "time": "2024-06-30T03:04:05Z",
-        "region": REGION,
-        "resources": [],
-        "detail": {"jobName": job, "severity": "ERROR", "state": state, "jobRunId": RUN_ID, "message": message},
-    }
+    detail = {"jobName": job, "severity": "ERROR", "state": state, "jobRunId": RUN_ID, "message": message}
+    return _event("aws.glue", "Glue Job State Change", "2024-06-30T03:04:05Z", [], detail, job)
 
 
 def manifest_uri(batch_id: str) -> str:
     return f"s3://{LAKE}/runs/{batch_id}/manifest.json"
 
 
-def _uuid(seed: str) -> str:
+def _event(
+    source: str, detail_type: str, time: str, resources: list[str], detail: dict[str, Any], seed: str
+) -> dict[str, Any]:
+    """What EventBridge puts around a detail; the id is a digest of the seed."""
     digits = hashlib.sha256(seed.encode()).hexdigest()
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:32]}"
+    return {
+        "version": "0",
+        "id": f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:32]}",
+        "detail-type": detail_type,
+        "source": source,
+        "account": ACCOUNT,
+        "time": time,
+        "region": REGION,
+        "resources": resources,
+        "detail": detail,
+    }

@@ -10,15 +10,14 @@ import pytest
 
 from tests.events.arrange import Scene
 from tests.events.cases import CASES, Case
-from tests.events.handlers import invoke
+from tests.events.handlers import FUNCTIONS, invoke
 from tests.events.make import EVENTS, contents
 from tests.events.stage import environment_of
-from tests.functions import ROOT, all_functions
+from tests.functions import ROOT
 from tests.permissions.acting import Acts, acting
 from tests.permissions.statements import unused
 from tests.template import role_statements
 
-FUNCTIONS = {function.folder: function for function in all_functions()}
 BY_PATH = {case.path: case for case in CASES}
 # What a role grants and no event file makes its function use, with the reason.
 BY_SNS = dict.fromkeys(
@@ -96,10 +95,9 @@ def take(physical, template) -> Callable[[Case], Took]:
         function = FUNCTIONS[case.function]
         scene = Scene(case, physical["FilesTable"])
         event = scene.event()
-        environment = environment_of(function.environment, physical)
         with acting(role_statements(template, function.role), logical_ids) as acts:
-            answer = json.loads(json.dumps(invoke(function, environment, event)))
-        return Took(answer, acts, scene.statuses())
+            answer = invoke(function, environment_of(function.environment, physical), event)
+        return Took(json.loads(json.dumps(answer)), acts, scene.statuses())
 
     return lambda case: taken(case.path)
 

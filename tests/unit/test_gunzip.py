@@ -3,9 +3,9 @@
 import gzip
 import itertools
 import random
-import tracemalloc
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,16 +14,12 @@ from hypothesis import strategies as st
 
 from music_streams.errors import TooManyMembers
 from music_streams.validation.gunzip import MAX_MEMBERS, gunzip
-from tests.differential import reading, strategies
+from tests.differential import reading
+from tests.pieces import MIB, damaged, packed, pieces, with_peak_memory
 
-MIB = 1024 * 1024
 EMPTY = gzip.compress(b"", mtime=0)
 TINY = gzip.compress(b"7\n", mtime=0)
 NOISE = random.Random(7).randbytes(4 * MIB)
-
-
-def parts(data: bytes, size: int = MIB) -> list[bytes]:
-    return [data[start : start + size] for start in range(0, len(data), size)]
 
 
 def had(chunks: Iterator[bytes]) -> tuple[bytes, bool]:
@@ -57,23 +53,21 @@ FILES = {
 @pytest.mark.parametrize("size", [1, 1000, MIB])
 def test_all_that_can_be_had_comes_and_then_the_damage_is_raised(stored, size):
     expected = reading.uncompressed(stored) if stored else (b"", True)
-    assert had(gunzip(parts(stored, size))) == expected
+    assert had(gunzip(pieces(stored, size))) == expected
 
 
 @settings(deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([1, 3, 700, MIB]))
 def test_what_comes_of_a_damaged_file_does_not_depend_on_how_it_is_cut(seed, size):
-    choose = iter(range(seed, seed + 10**6))
-    stored = strategies.damaged_gzip(lambda count: (next(choose) * 7919) % count, gzip.compress(b"7,a,b\n" * 400) * 3)
-    assert had(gunzip(parts(stored, size))) == had(gunzip([stored]))
+    stored = damaged(gzip.compress(b"7,a,b\n" * 400) * 3, seed)
+    assert had(gunzip(pieces(stored, size))) == had(gunzip([stored]))
 
 
 @pytest.mark.parametrize("size", [1, 7, MIB])
 def test_more_members_than_the_limit_are_an_error_of_their_own(size):
-    assert b"".join(gunzip(parts(TINY * 5, size), max_members=5)) == b"7\n" * 5
-    came = gunzip(parts(TINY * 6, size), max_members=5)
+    assert b"".join(gunzip(pieces(TINY * 5, size), max_members=5)) == b"7\n" * 5
     with pytest.raises(TooManyMembers, match="5 members"):
-        list(came)
+        list(gunzip(pieces(TINY * 6, size), max_members=5))
 
 
 def test_the_limit_is_above_what_tools_write():
@@ -105,13 +99,12 @@ class Counting:
         return getattr(self._member, name)
 
 
-def touched(monkeypatch, stored: bytes, size: int = MIB) -> int:
+def touched(monkeypatch, stored: bytes) -> int:
     decompressobj = zlib.decompressobj
     with monkeypatch.context() as patch:
         patch.setattr(zlib, "decompressobj", lambda *given: Counting(decompressobj(*given)))
         Counting.touched = 0
-        for _ in gunzip(parts(stored, size)):
-            pass
+        list(gunzip(pieces(stored)))
     return Counting.touched
 
 
@@ -126,27 +119,18 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_twice_the_file_takes_twice_the_bytes(monkeypatch, shape):
+def test_few_bytes_are_touched_for_each_that_is_stored_or_unpacked_and_twice_as_many_of_twice_the_file(
+    monkeypatch, shape
+):
     once, twice = (touched(monkeypatch, shape(times)) for times in (1, 2))
     assert twice < 2.2 * once
-
-
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_few_bytes_are_touched_for_each_that_is_stored_or_unpacked(monkeypatch, shape):
-    stored = shape(2)
-    unpacked = sum(map(len, gunzip([stored])))
-    assert touched(monkeypatch, stored) < 50 * len(stored) + 3 * unpacked
+    unpacked = sum(map(len, gunzip([shape(2)])))
+    assert twice < 50 * len(shape(2)) + 3 * unpacked
 
 
 def test_memory_is_bounded_by_the_chunk():
-    bomb = zlib.compressobj(9, wbits=31)
-    stored = b"".join([*(bomb.compress(b"\n" * MIB) for _ in range(64)), bomb.flush()])
-    many = gzip.compress(NOISE[:3000]) * 700
-    for content in (stored, many):
-        tracemalloc.start()
-        largest = max(map(len, gunzip(parts(content))))
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
+    for content in (packed(b"\n" * MIB for _ in range(64)), gzip.compress(NOISE[:3000]) * 700):
+        largest, peak = with_peak_memory(partial(max, map(len, gunzip(pieces(content)))))
         assert largest <= MIB
         assert peak < 6 * MIB
 
@@ -157,7 +141,7 @@ def test_control_comes_back_within_a_thousand_members_and_within_every_stored_ch
 
     def chunks() -> Iterator[bytes]:
         nonlocal read
-        for part in parts(EMPTY * 20_000, size):
+        for part in pieces(EMPTY * 20_000, size):
             read += 1
             yield part
 

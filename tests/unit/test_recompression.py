@@ -9,13 +9,10 @@ from hypothesis import strategies as st
 
 from music_streams.errors import TooManyMembers
 from music_streams.forget.recompression import Unpacked
-from tests.differential import reading, strategies
+from tests.differential import reading
+from tests.pieces import damaged, pieces
 
 TEXT = "user_id,track_id\r\n7,é𝄞\n" * 50
-
-
-def parts(data: bytes, size: int) -> list[bytes]:
-    return [data[start : start + size] for start in range(0, len(data), size)]
 
 
 FORMS = {
@@ -32,13 +29,13 @@ FORMS = {
 @pytest.mark.parametrize("is_gzip", [False, True], ids=["as it is", "gzip"])
 @pytest.mark.parametrize("stored", FORMS.values(), ids=FORMS)
 def test_what_was_unpacked_is_packed_again_in_the_same_form(stored, is_gzip, size):
-    content = Unpacked(parts(gzip.compress(stored) if is_gzip else stored, size))
+    content = Unpacked(pieces(gzip.compress(stored) if is_gzip else stored, size))
     plain = b"".join(content)
     if stored.startswith((b"\xff\xfe", b"\xfe\xff")):
         assert plain == ("\ufeff" + TEXT).encode()
     else:
         assert plain == stored
-    packed = b"".join(content.pack(iter(parts(plain, size))))
+    packed = b"".join(content.pack(iter(pieces(plain, size))))
     assert reading.uncompressed(packed) == (stored, False)
     assert packed.startswith(b"\x1f\x8b") == is_gzip
     assert not content.is_damaged
@@ -52,12 +49,9 @@ def test_several_members_are_read_as_one():
 @settings(deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([1, 5, 10_000]))
 def test_of_damaged_gzip_all_comes_that_can_be_had(seed, size):
-    choose = iter(range(seed, seed + 10**6))
-    content = strategies.damaged_gzip(
-        lambda count: (next(choose) * 7919) % count, gzip.compress(TEXT.encode(), mtime=0)
-    )
+    content = damaged(gzip.compress(TEXT.encode(), mtime=0), seed)
     expected, is_damaged = reading.uncompressed(content)
-    unpacked = Unpacked(parts(content, size))
+    unpacked = Unpacked(pieces(content, size))
     assert b"".join(unpacked) == expected
     assert unpacked.is_damaged == is_damaged
 

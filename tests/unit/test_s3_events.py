@@ -21,6 +21,12 @@ def source_of(body: str) -> Source | None:
     return s3_events.source_of(body, "landing")
 
 
+def announced(event: dict[str, Any]) -> Source:
+    source = source_of(json.dumps(event))
+    assert source is not None
+    return source
+
+
 def event(key: str = "incoming/a.csv", **changes: Any) -> dict[str, Any]:
     """An event as EventBridge puts it into the queue; `changes` are of its object."""
     return {
@@ -44,16 +50,14 @@ def event(key: str = "incoming/a.csv", **changes: Any) -> dict[str, Any]:
 
 
 def test_an_event_becomes_the_source_it_announces():
-    assert source_of(json.dumps(event())) == Source("landing", "incoming/a.csv", "v1", 5, "2026-11-21T21:03:25.000Z")
+    assert announced(event()) == Source("landing", "incoming/a.csv", "v1", 5, "2026-11-21T21:03:25.000Z")
 
 
 @pytest.mark.parametrize(
     "key", ["incoming/a+b%20c.csv", "incoming/a b.csv", "incoming/%2B.csv", "incoming/é𝄞.csv", "incoming//../a.csv"]
 )
 def test_a_key_is_taken_as_it_stands(key):
-    source = source_of(json.dumps(event(key)))
-    assert source is not None
-    assert source.key == key
+    assert announced(event(key)).key == key
 
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=300).filter(lambda rest: not rest.endswith("/"))
@@ -68,20 +72,13 @@ def test_a_lost_event_is_made_again_as_it_was(rest, prefix):
 @pytest.mark.parametrize(
     "key",
     [
-        "reference/a.csv",
-        "reference/songs/",
-        "archive/2026/11/21/0/a.csv",
-        "quarantine/a.csv",
-        "a.csv",
-        "incoming",
-        "incoming/",
-        "incoming/folder/",
-        "Incoming/a.csv",
-        "x/incoming/a.csv",
+        *("reference/a.csv", "archive/2026/11/21/0/a.csv", "quarantine/a.csv", "a.csv", "x/incoming/a.csv"),
+        *("reference/songs/", "incoming/", "incoming/folder/", "incoming", "Incoming/a.csv"),
     ],
 )
-def test_other_prefixes_and_folder_markers_are_ignored(key):
+def test_other_prefixes_and_folder_markers_are_ignored_and_need_no_version(key):
     assert source_of(json.dumps(event(key))) is None
+    assert source_of(json.dumps(event(key, **{"version-id": ""}))) is None
 
 
 @pytest.mark.parametrize(
@@ -94,9 +91,7 @@ def test_other_prefixes_and_folder_markers_are_ignored(key):
     ],
 )
 def test_the_kind_of_a_source_is_told_by_its_prefix(key, kind):
-    source = source_of(json.dumps(event(key)))
-    assert source is not None
-    assert source.kind is kind
+    assert announced(event(key)).kind is kind
 
 
 @pytest.mark.parametrize("version", [{"version-id": ""}, {"version-id": None}])
@@ -105,27 +100,17 @@ def test_an_event_without_a_version_is_refused_and_says_what_to_do(version):
         source_of(json.dumps(event(**version)))
 
 
-def test_an_event_of_another_prefix_needs_no_version():
-    assert source_of(json.dumps(event("archive/a.csv", **{"version-id": ""}))) is None
-
-
 def without(path: str) -> dict[str, Any]:
     """The event without one of its parts."""
-    whole = event()
-    part, *parents = reversed(path.split("."))
-    holder = whole
-    for name in reversed(parents):
+    whole = holder = event()
+    *parents, part = path.split(".")
+    for name in parents:
         holder = holder[name]
     del holder[part]
     return whole
 
 
 GARBAGE = {
-    "nothing": "",
-    "no JSON": "{",
-    "a number": "5",
-    "a list": "[]",
-    "null": "null",
     "an empty object": "{}",
     "S3's own test message": '{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"landing"}',
     "a detail that is text": '{"detail":"x","time":"2026-11-21T21:03:25Z"}',
@@ -180,28 +165,23 @@ def test_what_is_no_json_object_is_refused_as_such(body):
 
 def test_the_most_that_s3_can_have_sent_is_taken():
     key, version = "incoming/" + "a" * 1015, "v" * 1024
-    assert source_of(json.dumps(event(key, size=0, **{"version-id": version}))) == Source(
-        "landing", key, version, 0, "2026-11-21T21:03:25.000Z"
-    )
+    taken = Source("landing", key, version, 0, "2026-11-21T21:03:25.000Z")
+    assert announced(event(key, size=0, **{"version-id": version})) == taken
 
 
 def test_an_event_without_a_size_is_of_an_object_without_bytes():
-    source = source_of(json.dumps(without("detail.object.size")))
-    assert source is not None
-    assert source.size == 0
+    assert announced(without("detail.object.size")).size == 0
 
 
 @pytest.mark.parametrize(("hours_ahead", "is_taken"), [(0, True), (23, True), (25, False)])
 def test_a_time_of_arrival_is_taken_up_to_a_day_ahead(hours_ahead, is_taken):
     arrived = clock.stamp(datetime.now(UTC) + timedelta(hours=hours_ahead))
-    body = json.dumps(event() | {"time": arrived})
+    body = event() | {"time": arrived}
     if is_taken:
-        source = source_of(body)
-        assert source is not None
-        assert source.received_at == arrived
+        assert announced(body).received_at == arrived
     else:
         with pytest.raises(BadEvent, match="can have arrived"):
-            source_of(body)
+            announced(body)
 
 
 @pytest.mark.parametrize("body", ["[" * 100_000, '{"detail":' * 100_000], ids=["lists", "objects"])

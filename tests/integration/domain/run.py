@@ -1,7 +1,8 @@
 """A run on its way through the steps of the state machine; of its jobs only what they leave behind."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from music_streams.run.archive import archive_sources
@@ -25,11 +26,19 @@ class Run:
     world: World
     folder: RunFolder
     attempt: int = 1
+    sources: tuple[Source, ...] = ()
 
     @classmethod
     def of(cls, world: World, *sources: Source) -> "Run":
         """The first attempt at sources that are VALID, without an execution."""
-        return cls(world, world.batch(*sources))
+        return cls(world, world.batch(*sources), sources=sources)
+
+    @classmethod
+    def with_results(cls, world: World, *outcomes: SourceOutcome) -> "Run":
+        """The first attempt at a new file for each outcome, its jobs done."""
+        run = cls.of(world, *(world.upload() for _ in outcomes)).claimed()
+        run.finish_jobs({source.source_id: outcome for source, outcome in zip(run.sources, outcomes, strict=True)})
+        return run
 
     @classmethod
     def holding(cls, world: World, source: Source) -> "Run":
@@ -70,15 +79,22 @@ class Run:
         self.claim()
         return self
 
-    def finish_jobs(self, outcomes: dict[str, SourceOutcome] | None = None, days: list[str] | None = None) -> None:
-        """What both jobs leave when they are done; `outcomes` by source_id, ACCEPTED of those that are not named."""
-        found = {source_id: (outcomes or {}).get(source_id, ACCEPTED) for source_id in self.claimed_ids}
-        named = [DAY] if days is None else days
-        summary = Summary(self.folder.batch_id, self.name, 7, "uuid", named, f"metrics/{RUN_ID}", found)
-        write_result(self.world.s3, self.folder, RUN_ID, summary)
+    def finish_jobs(
+        self, outcomes: dict[str, SourceOutcome] | None = None, run_id: str = RUN_ID, **changes: Any
+    ) -> Summary:
+        """What both jobs leave when they are done; `outcomes` by source_id, ACCEPTED of those that are not named.
 
-    def settle(self, has_time: Any = always) -> int:
-        return self.world.settlement.settle(self.folder.manifest_uri, self.arn, RUN_ID, has_time)
+        `changes` are of the summary.
+        """
+        sources = {source_id: (outcomes or {}).get(source_id, ACCEPTED) for source_id in self.claimed_ids}
+        summary = Summary(self.folder.batch_id, self.name, 7, "uuid", [DAY], f"metrics/{run_id}", sources)
+        summary = replace(summary, **changes)
+        write_result(self.world.s3, self.folder, run_id, summary)
+        return summary
+
+    def settle(self, has_time: Any = always, job_runs: Sequence[Mapping[str, Any]] = ()) -> int:
+        uri = self.folder.manifest_uri
+        return self.world.settlement.settle(uri, self.arn, RUN_ID, has_time, job_runs)
 
     def archive(self, has_time: Any = always) -> int:
         return archive_sources(self.world.s3, self.world.ledger, self.folder.manifest_uri, self.arn, has_time)

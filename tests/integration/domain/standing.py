@@ -17,7 +17,7 @@ def standing(world: World, status: Status, content: bytes = GOOD, key: str = "",
     batch_id = batch_id_of([source.source_id])
     held = {} if status in _WITHOUT_EXECUTION else {"execution_arn": world.execution_arn(f"{batch_id}-1")}
     if folder := _KEPT_UNDER.get(status):
-        held["archive_key"] = _move(world, source, folder)
+        held["archive_key"] = move(world, source, folder)
     if status is Status.QUARANTINED:
         held["reason"] = "too_many_bad_rows"
     if status is Status.RECEIVED:
@@ -49,7 +49,8 @@ def quarantined_in_place(world: World) -> Entry:
     return world.put_entry(entry.source, Status.QUARANTINED, archive_key=kept, reason="not_csv")
 
 
-def _move(world: World, source: Source, folder: str) -> str:
+def move(world: World, source: Source, folder: str) -> str:
+    """Move a file from where it landed to where it is kept; the key there."""
     kept = source.kept_key(folder)
     origin: Any = source.address
     world.s3.copy_object(CopySource=origin, Bucket=LANDING, Key=kept)

@@ -2,43 +2,44 @@
 
 import itertools
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from music_streams.errors import ArchiveMismatch, ObjectGone
-from music_streams.run.archive import archive_source, archive_sources
+from music_streams.run.archive import archive_source
 from music_streams.state.sources import Source, Treatment
 from music_streams.state.statuses import Status
 from tests.integration.domain.run import Run
 from tests.integration.domain.standing import standing
-from tests.integration.domain.world import GOOD, LANDING, RECEIVED_AT, Crash, always
+from tests.integration.domain.world import GOOD, LANDING, RECEIVED_AT, before_and_after
 
 
 def published(world, *sources, status=Status.PUBLISHED):
-    folder = world.batch(*sources)
-    world.batch(*sources, status=status, execution_arn=world.execution_arn(f"{folder.batch_id}-1"))
-    return folder
+    """A run that has published its sources, or holds them at another status."""
+    run = Run.of(world, *sources)
+    world.batch(*sources, status=status, execution_arn=run.arn)
+    return run
 
 
-def archive(world, folder):
-    arn = world.execution_arn(f"{folder.batch_id}-1")
-    return archive_sources(world.s3, world.ledger, folder.manifest_uri, arn, always)
-
-
-def test_published_versions_move_to_the_archive(world):
+def test_published_versions_move_to_the_archive_and_a_repeat_moves_nothing_more(world):
     sources = [world.upload(b"%d" % n) for n in range(5)]
-    assert archive(world, published(world, *sources)) == 0
+    run = published(world, *sources)
+    assert run.archive() == 0
     for n, source in enumerate(sources):
         entry = world.entry(source)
         assert (entry.status, entry.archive_key) == (Status.ARCHIVED, source.kept_key("archive"))
         assert world.content(entry.archive_key) == b"%d" % n
         assert not world.has(source)
+    before = [world.item(source) for source in sources]
+    assert run.archive() == 0
+    assert [world.item(source) for source in sources] == before
 
 
 @pytest.mark.parametrize("key", ["reference/songs/a.csv", "reference/users/a.csv"])
 def test_a_reference_file_is_copied_and_stays(world, key):
     source = world.upload(key=key)
-    assert archive(world, published(world, source)) == 0
+    assert published(world, source).archive() == 0
     assert world.status(source) is Status.ARCHIVED
     assert world.content(source.kept_key("archive")) == GOOD
     assert world.has(source)
@@ -46,9 +47,9 @@ def test_a_reference_file_is_copied_and_stays(world, key):
 
 def test_two_versions_of_a_key_are_archived_apart(world):
     earlier, later = (world.upload(content, "incoming/same.csv") for content in (b"earlier", b"later"))
-    archive(world, published(world, earlier))
+    published(world, earlier).archive()
     assert world.has(later)
-    archive(world, published(world, later))
+    published(world, later).archive()
     assert world.content(world.entry(earlier).archive_key) == b"earlier"
     assert world.content(world.entry(later).archive_key) == b"later"
 
@@ -56,40 +57,28 @@ def test_two_versions_of_a_key_are_archived_apart(world):
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.PUBLISHED])
 def test_nothing_is_archived_that_is_not_published(world, status):
     source = world.upload()
-    assert archive(world, published(world, source, status=status)) == 0
+    assert published(world, source, status=status).archive() == 0
     assert world.has(source)
     assert world.content(source.kept_key("archive")) is None
 
 
 def test_what_another_execution_published_is_left_to_it(world):
     source = world.upload()
-    folder = published(world, source)
+    run = published(world, source)
     world.put_entry(source, Status.PUBLISHED, execution_arn=world.execution_arn("other-1"))
-    assert archive(world, folder) == 0
+    assert run.archive() == 0
     assert world.has(source)
 
 
-def test_a_repeat_archives_nothing_more(world):
-    source = world.upload()
-    folder = published(world, source)
-    archive(world, folder)
-    before = world.item(source)
-    archive(world, folder)
-    assert world.item(source) == before
-
-
-@pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
+@before_and_after
 def test_archiving_may_die_anywhere_and_be_repeated(world, is_done):
     for call in itertools.count(1):
         source = world.upload()
-        folder = published(world, source)
-        try:
-            with world.crash_at(call, is_done=is_done):
-                archive(world, folder)
+        run = published(world, source)
+        if not world.dies(run.archive, call, is_done=is_done):
             break
-        except Crash:
-            assert world.has(source) or world.content(source.kept_key("archive")) == GOOD
-            archive(world, folder)
+        assert world.has(source) or world.content(source.kept_key("archive")) == GOOD
+        run.archive()
         assert world.status(source) is Status.ARCHIVED
         assert world.content(source.kept_key("archive")) == GOOD
         assert not world.has(source)
@@ -97,36 +86,6 @@ def test_archiving_may_die_anywhere_and_be_repeated(world, is_done):
 
 
 # ── A copy is proved before what was copied is deleted ──
-
-
-class _Copying:
-    def __init__(self, s3: Any, **instead: Any) -> None:
-        self._s3 = s3
-        vars(self).update(instead)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._s3, name)
-
-
-def copying(s3: Any, **instead: Any) -> Any:
-    """An S3 client of which some operations are others."""
-    return _Copying(s3, **instead)
-
-
-def refused(**_: Any) -> None:
-    raise PermissionError("S3 did not delete it")
-
-
-def test_a_copy_whose_original_could_not_be_deleted_is_completed_by_a_repeat(world):
-    entry = standing(world, Status.PUBLISHED)
-    with pytest.raises(PermissionError):
-        archive_source(copying(world.s3, delete_object=refused), world.ledger, entry)
-    assert world.status(entry.source) is Status.PUBLISHED
-    assert world.has(entry.source)
-    archive_source(world.s3, world.ledger, entry)
-    assert world.status(entry.source) is Status.ARCHIVED
-    assert world.content(entry.source.kept_key("archive")) == GOOD
-    assert not world.has(entry.source)
 
 
 @pytest.mark.parametrize(
@@ -138,8 +97,8 @@ def test_a_source_stays_until_its_copy_has_its_size_and_checksum(world, stored):
     def copy(_origin: Any, bucket: str, key: str, **_: Any) -> None:
         world.s3.put_object(Bucket=bucket, Key=key, Body=stored)
 
-    with pytest.raises(ArchiveMismatch):
-        archive_source(copying(world.s3, copy=copy), world.ledger, entry)
+    with patch.object(world.s3, "copy", copy), pytest.raises(ArchiveMismatch):
+        archive_source(world.s3, world.ledger, entry)
     assert world.status(entry.source) is Status.PUBLISHED
     assert world.has(entry.source)
     archive_source(world.s3, world.ledger, entry)
@@ -148,14 +107,14 @@ def test_a_source_stays_until_its_copy_has_its_size_and_checksum(world, stored):
 
 def test_a_copy_of_another_size_is_none_though_its_checksum_is_the_same(world):
     entry = standing(world, Status.PUBLISHED)
-    key = entry.source.kept_key("archive")
+    key, head_of = entry.source.kept_key("archive"), world.s3.head_object
 
     def head_object(**asked: Any) -> dict[str, Any]:
-        told: dict[str, Any] = world.s3.head_object(**asked)
+        told: dict[str, Any] = head_of(**asked)
         return told | ({"ContentLength": told["ContentLength"] - 1} if asked["Key"] == key else {})
 
-    with pytest.raises(ArchiveMismatch):
-        archive_source(copying(world.s3, head_object=head_object), world.ledger, entry)
+    with patch.object(world.s3, "head_object", head_object), pytest.raises(ArchiveMismatch):
+        archive_source(world.s3, world.ledger, entry)
     assert world.has(entry.source)
 
 
@@ -179,7 +138,7 @@ def test_a_source_that_came_in_parts_is_archived(world):
     ]
     version_id = world.s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})["VersionId"]
     source = Source(LANDING, key, version_id, len(content), RECEIVED_AT)
-    archive(world, published(world, source))
+    published(world, source).archive()
     assert world.content(world.entry(source).archive_key) == content
     assert not world.has(source)
 

@@ -1,7 +1,9 @@
 """What operators ask for becomes another attempt, or carries on what stood still: once, however often it is asked."""
 
+import gzip
 import itertools
-import threading
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -9,14 +11,15 @@ from music_streams import clock
 from music_streams.errors import BadEvent, JobRunsAlive
 from music_streams.ingest.outcomes import Outcome
 from music_streams.reconcile.stalled import ask
+from music_streams.state.ledger import Entry
 from music_streams.state.requests import Action, Attempt, Forget, Rebuild, to_message
 from music_streams.state.run_files import RunFolder, SourceOutcome, read_claimed, read_manifest
 from music_streams.state.sources import Treatment, batch_id_of
 from music_streams.state.statuses import Status
 from tests.integration.domain.run import DAY, TOO_BAD, UNREADABLE, Run
 from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
-from tests.integration.domain.validate import Validate, message, plenty, take
-from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LAKE, Crash
+from tests.integration.domain.validate import Validate, at_once, message, plenty, take
+from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LAKE, World
 
 NEW_ATTEMPTS = {
     (Action.REDRIVE, Status.FAILED): Treatment.NORMAL,
@@ -33,18 +36,25 @@ each_new_attempt = pytest.mark.parametrize(
 )
 
 
-def request(entry, action):
-    return ask(entry, Action(action))
+def check(world, entry, status, attempt):
+    """The source stands where it is to end, and one copy of it is left."""
+    now = world.entry(entry.source)
+    assert (now.status, now.attempt) == (status, attempt)
+    assert not world.has(entry.source)
+    copies = [world.content(entry.source.kept_key(folder)) for folder in ("archive", "quarantine")]
+    assert copies == ([None, GOOD] if status is Status.QUARANTINED else [GOOD, None])
 
 
 # ── Another attempt ──
 
 
 @each_new_attempt
-def test_another_attempt_runs_the_source_from_where_it_lies(world, action, status, treatment):
+def test_another_attempt_runs_the_source_from_where_it_lies_and_leaves_one_copy_in_the_archive(
+    world, action, status, treatment
+):
     entry = standing(world, status)
     source = entry.source
-    assert take(world, request(entry, action)).outcomes == [Outcome.RENEWED]
+    assert take(world, ask(entry, action)).outcomes == [Outcome.RENEWED]
     renewed = world.entry(source)
     assert (renewed.status, renewed.attempt, renewed.treatment) == (Status.VALID, 2, treatment)
     assert renewed.batch_id == batch_id_of([source.source_id])
@@ -55,25 +65,9 @@ def test_another_attempt_runs_the_source_from_where_it_lies(world, action, statu
     staged = world.content(run.folder.key(f"input/{listed.input}"), LAKE)
     assert staged == (GOOD if treatment.brings_rows else None)
     assert run.name in world.executions()
-
-
-@each_new_attempt
-def test_another_attempt_ends_with_one_copy_in_the_archive(world, action, status, treatment):
-    entry = standing(world, status)
-    take(world, request(entry, action))
-    Run.holding(world, entry.source).go()
-    ended = world.entry(entry.source)
-    assert ended.status is (Status.RETRACTED if treatment is Treatment.RETRACT else Status.ARCHIVED)
-    assert ended.archive_key == entry.source.kept_key("archive")
-    assert world.content(ended.archive_key) == GOOD
-    assert world.content(entry.source.kept_key("quarantine")) is None
-    assert not world.has(entry.source)
-
-
-def test_a_gzip_file_is_replayed_as_one(world):
-    entry = standing(world, Status.ARCHIVED, content=bytes.fromhex("1f8b08000000000000ff030000000000000000000000"))
-    assert take(world, request(entry, Action.REPLAY)).outcomes == [Outcome.REFUSED]
-    assert world.entry(entry.source) == entry
+    run.go()
+    check(world, entry, Status.RETRACTED if treatment is Treatment.RETRACT else Status.ARCHIVED, 2)
+    assert world.entry(source).archive_key == source.kept_key("archive")
 
 
 @pytest.mark.parametrize("key", ["reference/songs/r.csv", "reference/users/r.csv"])
@@ -84,7 +78,7 @@ def test_a_reference_file_runs_again_from_where_it_landed(world, key):
     run = Run.holding(world, source).claimed()
     run.fail()
     run.end()
-    assert take(world, request(world.entry(source), Action.REDRIVE)).outcomes == [Outcome.RENEWED]
+    assert take(world, ask(world.entry(source), Action.REDRIVE)).outcomes == [Outcome.RENEWED]
     Run.holding(world, source).go()
     assert world.status(source) is Status.ARCHIVED
     assert world.has(source)
@@ -92,24 +86,12 @@ def test_a_reference_file_runs_again_from_where_it_landed(world, key):
 
 def test_sources_that_are_asked_for_together_run_together_and_apart_from_new_ones(world):
     failed, archived, new = standing(world, Status.FAILED), standing(world, Status.ARCHIVED, attempt=3), world.upload()
-    take(world, request(failed, Action.REDRIVE), request(archived, Action.REPLAY), message(new))
+    take(world, ask(failed, Action.REDRIVE), ask(archived, Action.REPLAY), message(new))
     together = Run.holding(world, failed.source)
-    assert {entry.source.source_id for entry in together.entries} == {
-        failed.source.source_id,
-        archived.source.source_id,
-    }
+    assert {entry.source for entry in together.entries} == {failed.source, archived.source}
     assert together.attempt == 4
     assert {entry.attempt for entry in together.entries} == {4}
     assert Run.holding(world, new).name == f"{batch_id_of([new.source_id])}-1"
-
-
-def test_what_failed_twice_runs_alone_so_that_it_holds_nobody_up(world):
-    first = [standing(world, Status.FAILED) for _ in range(2)]
-    again = [standing(world, Status.FAILED, attempt=2) for _ in range(2)]
-    take(world, *(request(entry, Action.REDRIVE) for entry in (*first, *again)))
-    batches = [world.entry(entry.source).batch_id for entry in (*first, *again)]
-    assert batches[0] == batches[1]
-    assert batches[2:] == [batch_id_of([entry.source.source_id]) for entry in again]
 
 
 # ── How a source is to be taken, sticks ──
@@ -124,10 +106,10 @@ def test_what_failed_twice_runs_alone_so_that_it_holds_nobody_up(world):
 )
 def test_an_operators_decision_outlives_a_run_that_fails(world, status, action, treatment):
     entry = standing(world, status)
-    take(world, request(entry, action))
+    take(world, ask(entry, action))
     run = Run.holding(world, entry.source).claimed()
     run.fail()
-    take(world, request(world.entry(entry.source), Action.REDRIVE))
+    take(world, ask(world.entry(entry.source), Action.REDRIVE))
     again = Run.holding(world, entry.source)
     assert again.attempt == 3
     assert [each.treatment for each in read_manifest(world.s3, again.folder).sources] == [treatment]
@@ -140,7 +122,7 @@ def test_a_file_of_too_many_bad_rows_is_kept_whole_and_runs_when_it_is_released(
     Run.holding(world, source).go(**{source.source_id: TOO_BAD})
     entry = world.entry(source)
     assert (entry.status, entry.rows_accepted, entry.rows_read) == (Status.QUARANTINED, 0, 10)
-    assert take(world, request(entry, Action.RELEASE)).outcomes == [Outcome.RENEWED]
+    assert take(world, ask(entry, Action.RELEASE)).outcomes == [Outcome.RENEWED]
     Run.holding(world, source).go()
     released = world.entry(source)
     assert (released.status, released.rows_accepted) == (Status.ARCHIVED, 8)
@@ -148,17 +130,17 @@ def test_a_file_of_too_many_bad_rows_is_kept_whole_and_runs_when_it_is_released(
 
 
 @pytest.mark.parametrize(
-    ("reason", "treatment"),
+    ("reason", "before", "treatment"),
     [
-        ("too_many_bad_rows", Treatment.ACCEPT_BAD_ROWS),
-        ("too_many_days", Treatment.ACCEPT_MANY_DAYS),
-        ("too_many_attempts", Treatment.NORMAL),
-        ("not_csv", Treatment.NORMAL),
+        ("too_many_bad_rows", Treatment.NORMAL, Treatment.ACCEPT_BAD_ROWS),
+        ("too_many_days", Treatment.NORMAL, Treatment.ACCEPT_MANY_DAYS),
+        ("too_many_attempts", Treatment.PUT_ASIDE, Treatment.NORMAL),
+        ("not_csv", Treatment.NORMAL, Treatment.NORMAL),
     ],
 )
-def test_a_release_lifts_the_limit_for_which_the_file_was_quarantined_and_no_other(world, reason, treatment):
-    entry = standing(world, Status.QUARANTINED, reason=reason)
-    assert take(world, request(entry, Action.RELEASE)).outcomes == [Outcome.RENEWED]
+def test_a_release_lifts_the_limit_for_which_the_file_was_quarantined_and_no_other(world, reason, before, treatment):
+    entry = standing(world, Status.QUARANTINED, reason=reason, treatment=before)
+    assert take(world, ask(entry, Action.RELEASE)).outcomes == [Outcome.RENEWED]
     assert world.entry(entry.source).treatment == treatment
     [listed] = read_manifest(world.s3, Run.holding(world, entry.source).folder).sources
     assert listed.treatment == treatment
@@ -173,7 +155,7 @@ def test_a_release_lifts_the_limit_for_which_the_file_was_quarantined_and_no_oth
 )
 def test_a_file_that_is_refused_this_time_moves_to_quarantine(world, status, action, outcome, reason):
     entry = standing(world, status)
-    take(world, request(entry, action))
+    take(world, ask(entry, action))
     Run.holding(world, entry.source).go(**{entry.source.source_id: outcome})
     again = world.entry(entry.source)
     assert (again.status, again.reason) == (Status.QUARANTINED, reason)
@@ -187,7 +169,7 @@ def test_a_file_that_is_refused_this_time_moves_to_quarantine(world, status, act
 def test_a_redrive_of_a_published_file_that_is_gone_is_done_with(world):
     entry = standing(world, Status.PUBLISHED)
     world.s3.delete_object(**entry.source.address)
-    assert take(world, request(entry, Action.REDRIVE)).outcomes == [Outcome.GONE]
+    assert take(world, ask(entry, Action.REDRIVE)).outcomes == [Outcome.GONE]
     assert world.status(entry.source) is Status.PUBLISHED
 
 
@@ -196,7 +178,7 @@ def test_a_redrive_of_a_published_file_that_is_gone_is_done_with(world):
 )
 def test_reference_data_cannot_be_released_or_retracted_for_runs_read_them_where_they_land(world, status, action):
     entry = standing(world, status, key="reference/users/a.csv")
-    assert take(world, request(entry, action)).outcomes == [Outcome.REFUSED]
+    assert take(world, ask(entry, action)).outcomes == [Outcome.REFUSED]
     assert world.entry(entry.source) == entry
 
 
@@ -207,7 +189,7 @@ def test_what_an_action_is_not_for_stays_as_it_is(world, action, status):
         return
     entry = alive(world, status)
     before, item = world.executions(), world.item(entry.source)
-    assert take(world, request(entry, action)).outcomes == [Outcome.DUPLICATE]
+    assert take(world, ask(entry, action)).outcomes == [Outcome.DUPLICATE]
     assert world.item(entry.source) == item
     assert world.executions() == before
 
@@ -215,7 +197,7 @@ def test_what_an_action_is_not_for_stays_as_it_is(world, action, status):
 @pytest.mark.parametrize("action", Action)
 def test_what_is_retracted_stays_so(world, action):
     entry = standing(world, Status.RETRACTED, treatment=Treatment.RETRACT)
-    for body in (request(entry, action), message(entry.source)):
+    for body in (ask(entry, action), message(entry.source)):
         assert take(world, body, lease_seconds=ALWAYS_EXPIRED).outcomes == [Outcome.DUPLICATE]
     assert world.entry(entry.source) == entry
     assert world.content(entry.archive_key) == GOOD
@@ -225,7 +207,7 @@ def test_what_is_retracted_stays_so(world, action):
 def test_what_was_moved_a_moment_ago_is_left_to_whoever_moves_it(world, status):
     entry = standing(world, status, updated_at=clock.now())
     item, before = world.item(entry.source), world.executions()
-    assert take(world, request(entry, Action.REDRIVE)).outcomes == [Outcome.DUPLICATE]
+    assert take(world, ask(entry, Action.REDRIVE)).outcomes == [Outcome.DUPLICATE]
     assert world.item(entry.source) == item
     assert world.executions() == before
 
@@ -233,7 +215,7 @@ def test_what_was_moved_a_moment_ago_is_left_to_whoever_moves_it(world, status):
 @each_new_attempt
 def test_a_request_that_comes_twice_or_late_is_carried_out_once(world, action, status, treatment):
     entry = standing(world, status)
-    body, before = request(entry, action), world.executions()
+    body, before = ask(entry, action), world.executions()
     assert take(world, body, body).queue == []
     once = world.item(entry.source)
     assert take(world, body).outcomes == [Outcome.DUPLICATE]
@@ -260,12 +242,19 @@ def test_a_request_about_a_source_that_the_ledger_does_not_know_is_refused(world
         world.intake().open_batch(plenty).take(to_message(Attempt("0" * 32, 1, Action.REDRIVE)))
 
 
-@pytest.mark.parametrize(("status", "action"), [(Status.QUARANTINED, Action.RELEASE), (Status.ARCHIVED, Action.REPLAY)])
-def test_a_file_that_still_cannot_be_processed_stays_where_it_is(world, status, action):
-    entry = standing(world, status, content=b"\xff")
-    assert take(world, request(entry, action)).outcomes == [Outcome.REFUSED]
+@pytest.mark.parametrize(
+    ("status", "action", "content"),
+    [
+        (Status.QUARANTINED, Action.RELEASE, b"\xff"),
+        (Status.ARCHIVED, Action.REPLAY, b"\xff"),
+        (Status.ARCHIVED, Action.REPLAY, gzip.compress(b"")),
+    ],
+)
+def test_a_file_that_still_cannot_be_processed_stays_where_it_is(world, status, action, content):
+    entry = standing(world, status, content=content)
+    assert take(world, ask(entry, action)).outcomes == [Outcome.REFUSED]
     assert world.entry(entry.source) == entry
-    assert world.content(entry.archive_key) == b"\xff"
+    assert world.content(entry.archive_key) == content
 
 
 @pytest.mark.parametrize(
@@ -281,10 +270,10 @@ def test_a_file_that_is_gone_begins_no_attempt_and_its_request_does_not_come_bac
     entry, before = standing(world, status), world.executions()
     batch = world.intake().open_batch(plenty)
     if is_late:
-        assert batch.take(request(entry, action)) is Outcome.RENEWED
+        assert batch.take(ask(entry, action)) is Outcome.RENEWED
     world.s3.delete_object(**entry.place.address)
     if not is_late:
-        assert batch.take(request(entry, action)) is Outcome.GONE
+        assert batch.take(ask(entry, action)) is Outcome.GONE
     batch.launch()
     assert world.entry(entry.source) == entry
     assert world.executions() == before
@@ -293,7 +282,7 @@ def test_a_file_that_is_gone_begins_no_attempt_and_its_request_does_not_come_bac
 def test_the_rows_of_a_file_that_is_gone_can_be_retracted(world):
     entry = standing(world, Status.ARCHIVED)
     world.s3.delete_object(**entry.place.address)
-    take(world, request(entry, Action.RETRACT))
+    take(world, ask(entry, Action.RETRACT))
     Run.holding(world, entry.source).go()
     assert world.status(entry.source) is Status.RETRACTED
 
@@ -301,36 +290,25 @@ def test_the_rows_of_a_file_that_is_gone_can_be_retracted(world):
 # ── What stood still goes on ──
 
 
-def received(world):
-    return standing(world, Status.RECEIVED)
-
-
-def valid_never_started(world):
-    return standing(world, Status.VALID)
-
-
-def ended(entry, world):
-    run = Run.holding(world, entry.source).start()
-    run.end()
+def ended(world, status, **attributes):
+    """A source at a status; the execution that put it there is over, and nobody recorded that."""
+    entry = standing(world, status, **attributes)
+    Run.holding(world, entry.source).start().end()
     return entry
 
 
-STUCK = {
-    "RECEIVED, its lease over": (received, Status.ARCHIVED, 1),
-    "VALID, never started": (valid_never_started, Status.ARCHIVED, 1),
-    "VALID, its execution over": (lambda world: ended(standing(world, Status.VALID), world), Status.ARCHIVED, 2),
-    "RUNNING, its execution over": (lambda world: ended(standing(world, Status.RUNNING), world), Status.ARCHIVED, 2),
-    "RUNNING, its execution unknown": (lambda world: standing(world, Status.RUNNING), Status.ARCHIVED, 2),
-    "FAILED": (lambda world: standing(world, Status.FAILED), Status.ARCHIVED, 2),
-    "PUBLISHED, its execution over": (
-        lambda world: ended(standing(world, Status.PUBLISHED), world),
-        Status.ARCHIVED,
-        1,
-    ),
+STALLED: dict[str, tuple[Callable[[World], Entry], Status, int]] = {
+    "RECEIVED, its lease over": (partial(standing, status=Status.RECEIVED), Status.ARCHIVED, 1),
+    "VALID, never started": (partial(standing, status=Status.VALID), Status.ARCHIVED, 1),
+    "VALID, its execution over": (partial(ended, status=Status.VALID), Status.ARCHIVED, 2),
+    "RUNNING, its execution over": (partial(ended, status=Status.RUNNING), Status.ARCHIVED, 2),
+    "RUNNING, its execution unknown": (partial(standing, status=Status.RUNNING), Status.ARCHIVED, 2),
+    "FAILED": (partial(standing, status=Status.FAILED), Status.ARCHIVED, 2),
+    "PUBLISHED, its execution over": (partial(ended, status=Status.PUBLISHED), Status.ARCHIVED, 1),
     "QUARANTINED, still in place": (quarantined_in_place, Status.QUARANTINED, 1),
     "ARCHIVED, to be retracted": (half_retracted, Status.RETRACTED, 1),
     "RUNNING to be retracted, its execution over": (
-        lambda world: ended(standing(world, Status.RUNNING, treatment=Treatment.RETRACT), world),
+        partial(ended, status=Status.RUNNING, treatment=Treatment.RETRACT),
         Status.RETRACTED,
         2,
     ),
@@ -343,19 +321,10 @@ def run_on(world, entry):
         Run.holding(world, entry.source).go()
 
 
-def check(world, entry, status, attempt):
-    """The source stands where it is to end, and one copy of it is left."""
-    now = world.entry(entry.source)
-    assert (now.status, now.attempt) == (status, attempt)
-    assert not world.has(entry.source)
-    copies = [world.content(entry.source.kept_key(folder)) for folder in ("archive", "quarantine")]
-    assert copies == ([None, GOOD] if status is Status.QUARANTINED else [GOOD, None])
-
-
-@pytest.mark.parametrize(("begin", "status", "attempt"), STUCK.values(), ids=STUCK)
+@pytest.mark.parametrize(("begin", "status", "attempt"), STALLED.values(), ids=STALLED)
 def test_a_redrive_carries_on_whatever_stands_still(world, begin, status, attempt):
     entry, before = begin(world), world.executions()
-    validate = take(world, request(entry, Action.REDRIVE))
+    validate = take(world, ask(entry, Action.REDRIVE))
     assert validate.queue == []
     assert len(world.executions() - before) <= 1
     run_on(world, entry)
@@ -374,17 +343,14 @@ def test_a_redrive_carries_on_whatever_stands_still(world, begin, status, attemp
     ],
 )
 def test_a_redrive_may_die_anywhere_and_come_again(world, name):
-    begin, status, attempt = STUCK[name]
+    begin, status, attempt = STALLED[name]
     for call in itertools.count(1):
         entry = begin(world)
         before = world.executions()
-        validate = Validate(world, request(entry, Action.REDRIVE))
-        try:
-            with world.crash_at(call, is_done=True):
-                validate.deliver()
+        validate = Validate(world, ask(entry, Action.REDRIVE))
+        if not world.dies(validate.deliver, call, is_done=True):
             break
-        except Crash:
-            validate.deliver(ALWAYS_EXPIRED)
+        validate.deliver(ALWAYS_EXPIRED)
         assert validate.queue == []
         is_to_run = name.startswith(("RECEIVED", "VALID", "RUNNING"))
         began = world.executions() - before
@@ -410,13 +376,10 @@ def test_another_attempt_may_die_anywhere_while_it_begins(world, action, status,
     for call in itertools.count(1):
         entry = standing(world, status)
         before = world.executions()
-        validate = Validate(world, request(entry, action))
-        try:
-            with world.crash_at(call, is_done=True):
-                validate.deliver()
+        validate = Validate(world, ask(entry, action))
+        if not world.dies(validate.deliver, call, is_done=True):
             break
-        except Crash:
-            validate.deliver(ALWAYS_EXPIRED)
+        validate.deliver(ALWAYS_EXPIRED)
         assert validate.queue == []
         run = Run.holding(world, entry.source)
         assert world.executions() - before == {run.name}, call
@@ -433,22 +396,22 @@ def test_another_attempt_may_die_anywhere_while_it_begins(world, action, status,
 
 @pytest.mark.parametrize("status", [Status.VALID, Status.RUNNING])
 def test_the_job_runs_of_a_dead_execution_are_ended_before_the_source_runs_again(world, status):
-    entry = ended(standing(world, status), world)
+    entry = ended(world, status)
     mine = world.glue.start("transform-streams", Run.holding(world, entry.source).name)
     other = world.glue.start("transform-streams", "other-1")
-    take(world, request(entry, Action.REDRIVE))
+    take(world, ask(entry, Action.REDRIVE))
     assert (world.glue.state(mine), world.glue.state(other)) == ("STOPPED", "RUNNING")
     assert world.entry(entry.source).attempt == 2
 
 
 def test_a_job_run_that_does_not_end_keeps_the_source_from_running_again(world):
-    entry = ended(standing(world, Status.RUNNING), world)
+    entry = ended(world, Status.RUNNING)
     world.glue.stopping_looks = 10
     world.glue.start("load-metrics", Run.holding(world, entry.source).name)
     times = iter([300.0] * 4)
     batch = world.intake().open_batch(lambda: next(times, 1.0))
     with pytest.raises(JobRunsAlive):
-        batch.take(request(entry, Action.REDRIVE))
+        batch.take(ask(entry, Action.REDRIVE))
     world.glue.stopping_looks = 0
     assert world.entry(entry.source) == entry
 
@@ -459,12 +422,7 @@ def test_a_job_run_that_does_not_end_keeps_the_source_from_running_again(world):
 def test_five_operators_at_once_begin_one_attempt(world):
     entry = standing(world, Status.FAILED)
     before = world.executions()
-    validates = [Validate(world, request(entry, Action.REDRIVE)) for _ in range(5)]
-    threads = [threading.Thread(target=validate.deliver) for validate in validates]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*(Validate(world, ask(entry, Action.REDRIVE)) for _ in range(5)))
     run = Run.holding(world, entry.source)
     assert run.attempt == 2
     assert world.executions() - before == {run.name}
@@ -484,7 +442,7 @@ def test_five_operators_at_once_begin_one_attempt(world):
 def test_of_two_operators_one_wins_and_what_runs_is_what_the_ledger_says(world, status, one, other):
     for call in itertools.count(1):
         entry = standing(world, status)
-        first, second = Validate(world, request(entry, one)), Validate(world, request(entry, other))
+        first, second = Validate(world, ask(entry, one)), Validate(world, ask(entry, other))
         with world.interrupt_at(call, second.deliver) as calls:
             first.deliver()
         if len(calls) < call:
@@ -495,7 +453,7 @@ def test_of_two_operators_one_wins_and_what_runs_is_what_the_ledger_says(world, 
         if not run.claim().has_work:
             # The loser's manifest lies over the winner's: nothing of it runs, and a redrive begins anew.
             run.end()
-            take(world, request(world.entry(entry.source), Action.REDRIVE), lease_seconds=ALWAYS_EXPIRED)
+            take(world, ask(world.entry(entry.source), Action.REDRIVE), lease_seconds=ALWAYS_EXPIRED)
             run = Run.holding(world, entry.source).claimed()
         [held] = read_claimed(world.s3, run.folder, run.name).sources
         assert (held.treatment, world.entry(entry.source).treatment) == (wanted, wanted), call
@@ -505,8 +463,8 @@ def test_of_two_operators_one_wins_and_what_runs_is_what_the_ledger_says(world, 
 def test_two_operators_with_other_selections_share_out_the_sources(world):
     for call in itertools.count(1):
         shared, mine, theirs = (standing(world, Status.FAILED) for _ in range(3))
-        first = Validate(world, *(request(entry, Action.REDRIVE) for entry in (shared, mine)))
-        second = Validate(world, *(request(entry, Action.REDRIVE) for entry in (theirs, shared)))
+        first = Validate(world, *(ask(entry, Action.REDRIVE) for entry in (shared, mine)))
+        second = Validate(world, *(ask(entry, Action.REDRIVE) for entry in (theirs, shared)))
         with world.interrupt_at(call, second.deliver) as calls:
             first.deliver()
         if len(calls) < call:
@@ -524,10 +482,7 @@ def test_two_operators_with_other_selections_share_out_the_sources(world):
 
 @pytest.mark.parametrize(
     ("order", "days", "users"),
-    [
-        (Rebuild([DAY], "2026-11-21T21:03:25.123Z"), [DAY], []),
-        (Forget(7, "2026-11-21T21:03:25.123Z"), [], [7]),
-    ],
+    [(Rebuild([DAY], "2026-11-21T21:03:25.123Z"), [DAY], []), (Forget(7, "2026-11-21T21:03:25.123Z"), [], [7])],
     ids=["rebuild", "forget"],
 )
 def test_an_order_that_comes_twice_or_dies_anywhere_starts_one_run(world, order, days, users):
@@ -535,10 +490,7 @@ def test_an_order_that_comes_twice_or_dies_anywhere_starts_one_run(world, order,
     for call in itertools.count(1):
         before = world.executions()
         validate = Validate(world, to_message(order), to_message(order))
-        try:
-            with world.crash_at(call, is_done=True):
-                validate.deliver()
-        except Crash:
+        if world.dies(validate.deliver, call, is_done=True):
             validate.deliver()
         names |= world.executions() - before
         if not validate.outcomes[2:]:
@@ -568,25 +520,19 @@ def test_two_orders_are_told_apart_by_when_they_were_asked(world):
 
 def test_a_file_that_failed_too_often_is_quarantined_unread_and_can_be_released(world):
     entry = standing(world, Status.FAILED, content=b"\xff", failures=3)
-    assert take(world, request(entry, Action.PUT_ASIDE)).outcomes == [Outcome.RENEWED]
+    assert take(world, ask(entry, Action.PUT_ASIDE)).outcomes == [Outcome.RENEWED]
     run = Run.holding(world, entry.source)
     run.go(**{entry.source.source_id: SourceOutcome(0, 0, {}, [DAY], "too_many_attempts")})
     aside = world.entry(entry.source)
     assert (aside.status, aside.reason) == (Status.QUARANTINED, "too_many_attempts")
     assert world.content(aside.archive_key) == b"\xff"
     assert not world.has(entry.source)
-    assert take(world, request(aside, Action.RELEASE)).outcomes == [Outcome.REFUSED], "it is judged as any other"
-
-
-def test_what_was_put_aside_runs_as_any_other_once_it_is_released(world):
-    entry = standing(world, Status.QUARANTINED, reason="too_many_attempts", treatment=Treatment.PUT_ASIDE)
-    take(world, request(entry, Action.RELEASE))
-    assert world.entry(entry.source).treatment is Treatment.NORMAL
+    assert take(world, ask(aside, Action.RELEASE)).outcomes == [Outcome.REFUSED], "it is judged as any other"
 
 
 def test_a_file_whose_retraction_failed_is_not_put_aside(world):
     entry = standing(world, Status.FAILED, treatment=Treatment.RETRACT)
-    take(world, request(entry, Action.PUT_ASIDE))
+    take(world, ask(entry, Action.PUT_ASIDE))
     assert world.entry(entry.source).treatment is Treatment.RETRACT
 
 
@@ -598,11 +544,11 @@ def test_failures_are_counted_until_the_file_is_published(world):
     run = Run.of(world, source).claimed()
     run.fail()
     assert world.entry(source).failures == 1
-    take(world, request(world.entry(source), Action.REDRIVE))
+    take(world, ask(world.entry(source), Action.REDRIVE))
     again = Run.holding(world, source).claimed()
     again.fail()
     assert world.entry(source).failures == 2
-    take(world, request(world.entry(source), Action.REDRIVE))
+    take(world, ask(world.entry(source), Action.REDRIVE))
     Run.holding(world, source).go()
     assert world.entry(source).failures == 0
 
@@ -612,7 +558,7 @@ def test_the_moment_of_the_first_publication_outlives_replays(world):
     Run.of(world, source).go()
     first = world.entry(source)
     assert first.first_published_at == first.published_at != ""
-    take(world, request(first, Action.REPLAY))
+    take(world, ask(first, Action.REPLAY))
     Run.holding(world, source).go()
     second = world.entry(source)
     assert second.published_at > first.published_at

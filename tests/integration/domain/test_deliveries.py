@@ -1,7 +1,5 @@
 """Events come twice, at once, late, in any order or never; objects are overwritten and deleted under way."""
 
-import threading
-
 import pytest
 
 from music_streams.ingest import s3_events
@@ -10,28 +8,8 @@ from music_streams.reconcile.stalled import ask
 from music_streams.state.requests import Action
 from music_streams.state.statuses import Status
 from tests.integration.domain.run import Run
-from tests.integration.domain.validate import Validate, message, take
+from tests.integration.domain.validate import Validate, at_once, message, take
 from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LANDING, RECEIVED_AT
-
-
-def at_once(*deliveries: Validate) -> None:
-    """Each by an invocation of its own, side by side."""
-    begin = threading.Barrier(len(deliveries))
-    errors: list[BaseException] = []
-
-    def deliver(validate: Validate) -> None:
-        begin.wait()
-        try:
-            validate.deliver()
-        except BaseException as error:  # noqa: BLE001 - a thread must not swallow it
-            errors.append(error)
-
-    threads = [threading.Thread(target=deliver, args=[each]) for each in deliveries]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
 
 
 def test_of_five_deliveries_at_once_one_claims_and_the_rest_are_acknowledged(world):
@@ -123,21 +101,16 @@ def test_an_object_that_is_gone_fails_once_and_comes_back_no_more(world, is_redr
     assert world.executions() == before
 
 
-def test_a_lost_event_is_made_again(world):
+def test_a_lost_event_is_made_again_and_a_duplicate_where_it_comes_after_all(world):
     source = world.upload(key="incoming/lost + %2F [1].csv")
     assert take(world, s3_events.event_of(source)).outcomes == [Outcome.VALID]
     assert world.entry(source).source == source
-
-
-def test_an_event_that_was_lost_and_then_comes_after_all_is_a_duplicate(world):
-    source = world.upload()
-    take(world, s3_events.event_of(source))
     before = world.item(source)
     assert take(world, message(source)).outcomes == [Outcome.DUPLICATE]
     assert world.item(source) == before
 
 
-@pytest.mark.parametrize("status", [Status.ARCHIVED, Status.RETRACTED, Status.QUARANTINED, Status.FAILED])
+@pytest.mark.parametrize("status", [status for status in Status if status not in {Status.RECEIVED, Status.VALID}])
 def test_an_event_that_is_replayed_months_later_is_known(world, status):
     source, before = world.upload(), world.executions()
     kept = source.kept_key("archive")

@@ -1,7 +1,6 @@
 """An execution that failed, timed out or was aborted leaves its sources FAILED where they lie, with an alert."""
 
 import itertools
-import json
 from dataclasses import replace
 
 import pytest
@@ -16,7 +15,7 @@ from music_streams.state.statuses import Status
 from tests.integration.domain.run import Run
 from tests.integration.domain.standing import standing
 from tests.integration.domain.validate import message, take
-from tests.integration.domain.world import ACCOUNT, LOAD_JOB, REGION, TRANSFORM_JOB, Crash, always
+from tests.integration.domain.world import ACCOUNT, LOAD_JOB, REGION, TRANSFORM_JOB, always, before_and_after
 
 
 @pytest.fixture(autouse=True)
@@ -25,44 +24,30 @@ def no_job_runs(world):
     world.glue.stopping_looks = 0
 
 
-def ended(world, folder, attempt=1, **changes):
-    """The detail of the status-change event."""
-    name = f"{folder.batch_id}-{attempt}"
-    return {
-        "executionArn": world.execution_arn(name),
-        "stateMachineArn": world.state_machine_arn,
-        "name": name,
-        "status": "FAILED",
-        "input": json.dumps({"manifest": folder.manifest_uri}),
-        "error": "States.TaskFailed",
-        "cause": "the job ended with 1",
-        **changes,
-    }
+@pytest.fixture
+def run(world):
+    """A run that holds its one source."""
+    return Run.of(world, world.upload()).claimed()
 
 
-def record(world, detail):
-    return world.failure_path.record(detail, always)
-
-
-def running(world, *sources, attempt=1, **attributes):
-    folder = world.batch(*sources)
-    arn = world.execution_arn(f"{folder.batch_id}-{attempt}")
-    world.batch(*sources, status=Status.RUNNING, execution_arn=arn, attempt=attempt, **attributes)
-    return folder
+def of_status(world, status, **attributes):
+    """A run whose one source came to a status by whatever way."""
+    run = Run.of(world, world.upload())
+    world.batch(*run.sources, status=status, **({"execution_arn": run.arn} | attributes))
+    return run
 
 
 def test_running_sources_fail_and_stay_where_they_are(world):
-    sources = world.upload(), world.upload()
-    folder = running(world, *sources)
+    run = Run.of(world, world.upload(), world.upload()).claimed()
     world.sent_alerts()
-    assert record(world, ended(world, folder)) == 2
-    for source in sources:
+    assert run.fail() == 2
+    for source in run.sources:
         assert world.status(source) is Status.FAILED
         assert "the job ended with 1" in world.entry(source).reason
         assert world.has(source)
     (alert,) = world.sent_alerts()
-    assert f"{folder.batch_id}-1 FAILED" in alert["Subject"]
-    assert all(text in alert["Message"] for text in (*(source.uri for source in sources), "the job ended with 1"))
+    assert f"{run.name} FAILED" in alert["Subject"]
+    assert all(text in alert["Message"] for text in (*(source.uri for source in run.sources), "the job ended with 1"))
 
 
 @pytest.mark.parametrize(
@@ -75,202 +60,143 @@ def test_running_sources_fail_and_stay_where_they_are(world):
     ],
     ids=["timed out", "aborted", "no reference data", "a long cause"],
 )
-def test_the_reason_is_a_known_one_or_what_the_event_says(world, changes, reason):
-    source = world.upload()
-    record(world, ended(world, running(world, source), **changes))
-    assert world.entry(source).reason == reason
+def test_the_reason_is_a_known_one_or_what_the_event_says(world, run, changes, reason):
+    run.fail(**changes)
+    assert world.entry(*run.sources).reason == reason
 
 
-def short(world, folder):
-    """The detail of an event that leaves out what the execution was given and why it ended."""
-    return {**ended(world, folder), "input": None, "error": None, "cause": None}
+UNTOLD = {"error": None, "cause": None}
+BARE = {"input": None, **UNTOLD}
+"""What an event may leave out: what the execution was given and why it ended."""
 
 
-def test_what_the_event_leaves_out_is_asked_of_the_execution(world):
-    source = world.upload()
-    folder = running(world, source)
-    world.state_machine.start(folder, 1)
-    backend = stepfunctions_backends[ACCOUNT][REGION]
-    [execution] = [
-        each for machine in backend.state_machines for each in machine.executions if each.name == f"{folder.batch_id}-1"
-    ]
+def test_what_the_event_leaves_out_is_asked_of_the_execution(world, run):
+    run.start()
+    machines = stepfunctions_backends[ACCOUNT][REGION].state_machines
+    [execution] = [each for machine in machines for each in machine.executions if each.name == run.name]
     execution.status, execution.error, execution.cause = "FAILED", "States.TaskFailed", '{"ErrorMessage": "no memory"}'
-    assert record(world, short(world, folder)) == 1
-    assert world.entry(source).reason == "FAILED: States.TaskFailed: no memory"
-
-
-class Refusing:
-    """Step Functions that does not answer."""
-
-    def __init__(self, error):
-        self.error = error
-
-    def describe_execution(self, executionArn):  # noqa: ARG002, N803 - as boto3 names it
-        raise self.error
+    assert run.fail(**BARE) == 1
+    assert world.entry(*run.sources).reason == "FAILED: States.TaskFailed: no memory"
 
 
 DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DescribeExecution")
 NO_ANSWER = ReadTimeoutError(endpoint_url="https://states.amazonaws.com")
+does_not_answer = pytest.mark.parametrize("error", [DENIED, NO_ANSWER], ids=["denied", "no answer"])
 
 
-@pytest.mark.parametrize("error", [DENIED, NO_ANSWER], ids=["denied", "no answer"])
-def test_a_failure_is_recorded_without_its_reason_where_step_functions_does_not_answer(world, error):
-    source = world.upload()
-    detail = {**ended(world, running(world, source)), "error": None, "cause": None}
-    assert replace(world.failure_path, step_functions=Refusing(error)).record(detail, always) == 1
-    assert world.entry(source).reason == "FAILED"
+def record_without_step_functions(run, refusal, /, **changes):
+    class Refusing:
+        def describe_execution(self, executionArn):  # noqa: ARG002, N803 - as boto3 names it
+            raise refusal
+
+    path = replace(run.world.failure_path, step_functions=Refusing())
+    return path.record(run.failure(**changes), always)
 
 
-@pytest.mark.parametrize("error", [DENIED, NO_ANSWER], ids=["denied", "no answer"])
-def test_where_nothing_says_which_files_an_execution_had_the_event_comes_back(world, error):
-    source = world.upload()
-    folder = running(world, source)
+@does_not_answer
+def test_a_failure_is_recorded_without_its_reason_where_step_functions_does_not_answer(world, run, error):
+    assert record_without_step_functions(run, error, **UNTOLD) == 1
+    assert world.entry(*run.sources).reason == "FAILED"
+
+
+@does_not_answer
+def test_where_nothing_says_which_files_an_execution_had_the_event_comes_back(world, run, error):
     with pytest.raises(type(error)):
-        replace(world.failure_path, step_functions=Refusing(error)).record(short(world, folder), always)
-    assert world.status(source) is Status.RUNNING
+        record_without_step_functions(run, error, **BARE)
+    assert world.status(*run.sources) is Status.RUNNING
 
 
-def test_an_event_that_says_all_is_believed(world):
-    source = world.upload()
-    detail = ended(world, running(world, source))
-    assert replace(world.failure_path, step_functions=Refusing(DENIED)).record(detail, always) == 1
-    assert "the job ended with 1" in world.entry(source).reason
+def test_an_event_that_says_all_is_believed(world, run):
+    assert record_without_step_functions(run, DENIED) == 1
+    assert "the job ended with 1" in world.entry(*run.sources).reason
 
 
 def test_a_source_that_was_valid_for_the_execution_does_not_wait_for_ever(world):
-    source = world.upload()
-    assert record(world, ended(world, world.batch(source))) == 1
-    assert world.status(source) is Status.FAILED
+    run = Run.of(world, world.upload())
+    assert run.fail() == 1
+    assert world.status(*run.sources) is Status.FAILED
 
 
 @pytest.mark.parametrize(
-    "status", [status for status in Status if status not in {Status.VALID, Status.RUNNING, Status.FAILED}]
+    ("status", "attributes"),
+    [
+        *((status, {}) for status in Status if status not in {Status.VALID, Status.RUNNING, Status.FAILED}),
+        (Status.RUNNING, {"attempt": 2, "execution_arn": "of:another-2"}),
+        (Status.VALID, {"attempt": 2, "execution_arn": ""}),
+    ],
+    ids=lambda value: "of a later attempt" if value else "",
 )
-def test_a_source_that_has_gone_on_stays_as_it_is(world, status):
-    source = world.upload()
-    folder = world.batch(source)
-    world.batch(source, status=status, execution_arn=world.execution_arn(f"{folder.batch_id}-1"))
-    before = world.item(source)
-    assert record(world, ended(world, folder)) == 0
-    assert world.item(source) == before
+def test_a_source_that_has_gone_on_or_is_of_another_execution_stays_as_it_is(world, status, attributes):
+    run = of_status(world, status, **attributes)
+    before = world.item(*run.sources)
+    assert run.fail() == 0
+    assert world.item(*run.sources) == before
 
 
-def test_what_another_execution_runs_is_left_alone(world):
-    source = world.upload()
-    folder = running(world, source, attempt=2)
-    before = world.item(source)
-    assert record(world, ended(world, folder, attempt=1)) == 0
-    assert world.item(source) == before
-
-
-def test_the_event_of_an_earlier_attempt_does_not_take_what_was_redriven(world):
-    source = world.upload()
-    folder = world.batch(source, attempt=2, execution_arn="")
-    before = world.item(source)
-    assert record(world, ended(world, folder, attempt=1)) == 0
-    assert world.item(source) == before
-
-
-@pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
+@before_and_after
 def test_recording_may_die_anywhere_and_be_repeated(world, is_done):
     for call in itertools.count(1):
         source, waiting = world.upload(), world.upload()
-        folder = running(world, source, waiting)
-        world.put_entry(waiting, Status.VALID, batch_id=folder.batch_id)
+        run = Run.of(world, source, waiting).claimed()
+        world.put_entry(waiting, Status.VALID, batch_id=run.folder.batch_id)
         world.sent_alerts()
-        try:
-            with world.crash_at(call, is_done=is_done):
-                record(world, ended(world, folder))
+        if not world.dies(run.fail, call, is_done=is_done):
             break
-        except Crash:
-            record(world, ended(world, folder))
+        run.fail()
         assert (world.status(source), world.status(waiting)) == (Status.FAILED, Status.FAILED)
         assert {source.uri, waiting.uri} <= set(world.sent_alerts()[-1]["Message"].split("\n")), call
     assert call > 6
 
 
-# ── FAILED means that nothing of the execution is alive ──
+# ── FAILED means that nothing of the execution is alive; how its job runs are ended: test_job_runs.py ──
 
 
 @pytest.mark.parametrize("job", [TRANSFORM_JOB, LOAD_JOB])
 @pytest.mark.parametrize("state", ["STARTING", "RUNNING", "WAITING", "STOPPING"])
-def test_job_runs_that_are_alive_are_ended_first(world, job, state):
-    source = world.upload()
-    folder = running(world, source)
+def test_job_runs_that_are_alive_are_ended_first(world, run, job, state):
     world.glue.stopping_looks = 3
-    run_id = world.glue.start(job, f"{folder.batch_id}-1", state)
-    assert record(world, ended(world, folder)) == 1
+    run_id = world.glue.start(job, run.name, state)
+    assert run.fail() == 1
     assert world.glue.state(run_id) == "STOPPED"
-    assert world.status(source) is Status.FAILED
+    assert world.status(*run.sources) is Status.FAILED
 
 
-def test_both_runs_of_a_start_whose_reply_was_lost_are_ended_among_many_others(world):
-    folder = running(world, world.upload())
-    name = f"{folder.batch_id}-1"
-    others = [world.glue.start(TRANSFORM_JOB, f"other-{n}") for n in range(3)]
-    mine = [world.glue.start(TRANSFORM_JOB, name)]
-    others += [world.glue.start(TRANSFORM_JOB, f"{folder.batch_id}-11"), world.glue.start(LOAD_JOB, "other-1")]
-    mine += [world.glue.start(TRANSFORM_JOB, name)]
-    others += [world.glue.start(TRANSFORM_JOB, f"{folder.batch_id}-2")]
-    record(world, ended(world, folder))
-    assert {world.glue.state(run_id) for run_id in mine} == {"STOPPED"}
-    assert {world.glue.state(run_id) for run_id in others} == {"RUNNING"}
-
-
-def test_runs_that_have_ended_are_left_alone(world):
-    folder = running(world, world.upload())
-    runs = {
-        state: world.glue.start(TRANSFORM_JOB, f"{folder.batch_id}-1", state)
-        for state in ("SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED", "ERROR")
-    }
-    record(world, ended(world, folder))
-    assert {state: world.glue.state(run_id) for state, run_id in runs.items()} == {state: state for state in runs}
-
-
-def test_while_a_job_run_is_alive_nothing_is_failed(world):
-    source = world.upload()
-    folder = running(world, source)
+def test_while_a_job_run_is_alive_nothing_is_failed(world, run):
     world.glue.stopping_looks = 5
-    world.glue.start(TRANSFORM_JOB, f"{folder.batch_id}-1")
+    world.glue.start(TRANSFORM_JOB, run.name)
     world.sent_alerts()
     times = iter([True])
     with pytest.raises(JobRunsAlive):
-        world.failure_path.record(ended(world, folder), lambda: next(times, False))
-    assert world.status(source) is Status.RUNNING
+        world.failure_path.record(run.failure(), lambda: next(times, False))
+    assert world.status(*run.sources) is Status.RUNNING
     assert world.sent_alerts() == []
-    assert record(world, ended(world, folder)) == 1
+    assert run.fail() == 1
 
 
-@pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
+@before_and_after
 def test_recording_may_die_anywhere_while_job_runs_end(world, is_done):
     for call in itertools.count(1):
-        source = world.upload()
-        folder = running(world, source)
+        run = Run.of(world, world.upload()).claimed()
         world.glue.runs.clear()  # more runs would be more pages, and so more calls than the last time
         world.glue.stopping_looks = 1
-        run_id = world.glue.start(TRANSFORM_JOB, f"{folder.batch_id}-1")
-        try:
-            with world.crash_at(call, is_done=is_done) as calls:
-                record(world, ended(world, folder))
+        run_id = world.glue.start(TRANSFORM_JOB, run.name)
+        if not world.dies(run.fail, call, is_done=is_done):
             break
-        except Crash:
-            assert world.status(source) is Status.RUNNING or world.glue.state(run_id) == "STOPPED"
-            record(world, ended(world, folder))
-        assert world.status(source) is Status.FAILED
+        assert world.status(*run.sources) is Status.RUNNING or world.glue.state(run_id) == "STOPPED"
+        run.fail()
+        assert world.status(*run.sources) is Status.FAILED
         assert world.glue.state(run_id) == "STOPPED"
-    assert "glue.BatchStopJobRun" in calls
+    assert call > len(["runs", "runs", "runs", "stop", "runs", "runs"])
 
 
 # ── The event comes late, twice or never ──
 
 
-def test_a_failure_that_is_told_twice_is_recorded_once(world):
-    source = world.upload()
-    folder = running(world, source)
-    record(world, ended(world, folder))
-    failed = world.item(source)
-    assert record(world, ended(world, folder, cause="another")) == 1
-    assert world.item(source) == failed
+def test_a_failure_that_is_told_twice_is_recorded_once(world, run):
+    run.fail()
+    failed = world.item(*run.sources)
+    assert run.fail(cause="another") == 1
+    assert world.item(*run.sources) == failed
 
 
 @pytest.mark.parametrize("is_claimed", [False, True], ids=["waiting for its claim", "running"])
@@ -302,12 +228,10 @@ def test_a_failure_that_was_never_told_is_found_by_a_redrive_though_its_executio
 
 def test_what_was_published_before_the_failure_is_told_and_stays(world):
     done, source = world.upload(), world.upload()
-    folder = running(world, done, source)
-    world.put_entry(
-        done, Status.PUBLISHED, batch_id=folder.batch_id, execution_arn=world.execution_arn(f"{folder.batch_id}-1")
-    )
+    run = Run.of(world, done, source).claimed()
+    world.put_entry(done, Status.PUBLISHED, batch_id=run.folder.batch_id, execution_arn=run.arn)
     world.sent_alerts()
-    assert record(world, ended(world, folder)) == 1
+    assert run.fail() == 1
     assert (world.status(done), world.status(source)) == (Status.PUBLISHED, Status.FAILED)
     [alert] = world.sent_alerts()
     assert "not archived yet" in alert["Message"]
@@ -315,10 +239,9 @@ def test_what_was_published_before_the_failure_is_told_and_stays(world):
 
 
 def test_an_alert_about_thousands_of_inputs_is_short(world):
-    sources = [world.upload() for _ in range(60)]
-    folder = running(world, *sources)
+    run = Run.of(world, *(world.upload() for _ in range(60))).claimed()
     world.sent_alerts()
-    record(world, ended(world, folder))
+    run.fail()
     [alert] = world.sent_alerts()
     assert "and 10 more" in alert["Message"]
 

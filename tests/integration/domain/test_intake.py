@@ -7,24 +7,24 @@ from dataclasses import replace
 import pytest
 
 from music_streams.aws import objects
-from music_streams.errors import BadEvent
 from music_streams.ingest.outcomes import Outcome
 from music_streams.ingest.time_limits import OutOfTime
 from music_streams.reconcile import stalled
-from music_streams.run.claim import claim_sources
 from music_streams.state.requests import Action
-from music_streams.state.run_files import RunFolder, read_claimed, read_manifest
+from music_streams.state.run_files import RunFolder, read_manifest
 from music_streams.state.sources import batch_id_of
 from music_streams.state.statuses import Status
+from tests.integration.domain.run import Run
 from tests.integration.domain.standing import standing
 from tests.integration.domain.validate import Validate, message, plenty, take
-from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, HEADER, LAKE, LANDING, Crash, World, always
+from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, HEADER, LAKE, LANDING, World, before_and_after
 
 NO_COLUMNS = b"user_id,track_id\n"
 
 
-def test_valid_files_are_staged_listed_and_started_as_one_batch(world):
-    sources = [world.upload(GOOD + b"%d,,\n" % n) for n in range(3)]
+def test_valid_files_are_staged_listed_and_started_as_one_batch_also_two_versions_of_a_key(world):
+    keys = ["", "incoming/again.csv", "incoming/again.csv"]
+    sources = [world.upload(GOOD + b"%d,,\n" % n, key) for n, key in enumerate(keys)]
     assert take(world, *map(message, sources)).outcomes == [Outcome.VALID] * 3
     batch_id = batch_id_of(source.source_id for source in sources)
     folder = RunFolder(LAKE, batch_id)
@@ -41,14 +41,6 @@ def test_valid_files_are_staged_listed_and_started_as_one_batch(world):
     given = world.execution_input(f"{batch_id}-1")
     assert given is not None
     assert json.loads(given) == {"manifest": folder.manifest_uri}
-
-
-def test_two_versions_of_a_key_are_two_sources(world):
-    earlier, later = (world.upload(content, "incoming/again.csv") for content in (GOOD + b"1,,\n", GOOD + b"2,,\n"))
-    take(world, message(later), message(earlier))
-    folder = RunFolder(LAKE, world.entry(earlier).batch_id)
-    assert world.content(folder.key(f"input/{earlier.source_id}.csv"), LAKE) == GOOD + b"1,,\n"
-    assert world.content(folder.key(f"input/{later.source_id}.csv"), LAKE) == GOOD + b"2,,\n"
 
 
 @pytest.mark.parametrize(
@@ -82,36 +74,6 @@ def test_a_reference_file_is_listed_and_stays_where_it_landed(world):
     assert world.has(users)
 
 
-def test_one_bad_file_or_message_holds_nobody_up(world):
-    good, empty = world.upload(), world.upload(b"")
-    no_event = "{}"
-    validate = take(world, no_event, message(good), message(empty), message(good))
-    assert validate.outcomes == [Outcome.VALID, Outcome.QUARANTINED, Outcome.DUPLICATE]
-    assert validate.queue == [no_event]
-    assert world.status(good) is Status.VALID
-
-
-def test_a_key_of_another_prefix_is_ignored(world):
-    source = world.upload(key="archive/a.csv")
-    assert take(world, message(source)).outcomes == [Outcome.IGNORED]
-    assert world.ledger.entry(source.source_id) is None
-
-
-def test_a_message_without_a_version_is_refused(world):
-    body = json.loads(message(world.upload()))
-    del body["detail"]["object"]["version-id"]
-    with pytest.raises(BadEvent):
-        world.intake().open_batch(plenty).take(json.dumps(body))
-
-
-def test_an_object_that_is_gone_fails_alone(world):
-    gone, good = world.upload(), world.upload()
-    world.s3.delete_object(Bucket=LANDING, Key=gone.key, VersionId=gone.version_id)
-    assert take(world, message(gone), message(good)).outcomes == [Outcome.GONE, Outcome.VALID]
-    assert (world.status(gone), world.entry(gone).reason) == (Status.FAILED, "object_gone")
-    assert world.status(good) is Status.VALID
-
-
 def test_an_object_that_goes_before_it_is_staged_fails_alone(world):
     gone, good = world.upload(), world.upload()
     batch = world.intake().open_batch(plenty)
@@ -133,35 +95,22 @@ def test_a_batch_whose_objects_all_go_before_they_are_staged_starts_nothing(worl
     assert world.executions() == before
 
 
-def test_a_file_that_there_is_no_time_for_is_left_unclaimed(world):
+def test_a_file_that_there_is_no_time_for_is_left_unclaimed_until_there_is(world):
     source = world.upload()
-    batch = world.intake(lease_seconds=300).open_batch(lambda: 74.9)
     with pytest.raises(OutOfTime):
-        batch.take(message(source))
+        world.intake().open_batch(lambda: 74.9).take(message(source))
     assert world.ledger.entry(source.source_id) is None
-
-
-def test_a_file_that_there_is_just_time_for_is_validated(world):
-    assert world.intake(lease_seconds=300).open_batch(lambda: 75.1).take(message(world.upload())) is Outcome.VALID
+    assert world.intake().open_batch(lambda: 75.1).take(message(source)) is Outcome.VALID
 
 
 def test_a_request_that_there_is_no_time_for_changes_nothing(world):
     entry = standing(world, Status.FAILED)
     before = world.item(entry.source)
-    batch = world.intake(lease_seconds=300).open_batch(lambda: 74.9)
+    batch = world.intake().open_batch(lambda: 74.9)
     with pytest.raises(OutOfTime, match=entry.source.source_id):
         batch.take(stalled.ask(entry, Action.REDRIVE))
     batch.launch()
     assert world.item(entry.source) == before
-
-
-def test_a_source_that_is_on_its_way_is_not_taken_again(world):
-    source = world.upload()
-    for status in (Status.RUNNING, Status.PUBLISHED, Status.ARCHIVED, Status.FAILED, Status.RETRACTED):
-        world.put_entry(source, status, batch_id="batch", execution_arn="arn")
-        before, item = world.executions(), world.item(source)
-        assert take(world, message(source)).outcomes == [Outcome.DUPLICATE]
-        assert (world.executions(), world.item(source)) == (before, item)
 
 
 class Batch:
@@ -174,28 +123,20 @@ class Batch:
         self.no_event = "{}"
         sent = [self.good[0], self.good[1], self.bad, self.good[0]]
         self.validate = Validate(world, *map(message, sent), self.no_event)
-        self._claimed: set[str] = set()
+        self._runs: list[Run] = []
 
     def claim(self) -> None:
         """The first state of each execution that was started since the last look; then it ends."""
-        groups = [[0], [1], [0, 1]]
-        possible = {batch_id_of(self.good[n].source_id for n in group) for group in groups}
-        for batch_id in sorted(possible - self._claimed):
-            arn = self.world.execution_arn(f"{batch_id}-1")
-            if given := self.world.execution_input(f"{batch_id}-1"):
-                claim_sources(self.world.s3, self.world.ledger, json.loads(given)["manifest"], arn, always)
-                self.world.end_execution(f"{batch_id}-1")
-                self._claimed.add(batch_id)
+        for group in (self.good[:1], self.good[1:], self.good):
+            run = Run(self.world, RunFolder(LAKE, batch_id_of(source.source_id for source in group)))
+            if run not in self._runs and self.world.execution_input(run.name):
+                run.claimed().end()
+                self._runs.append(run)
 
     def check(self) -> None:
         """Each valid source runs, in one execution, as it was uploaded; nothing else is left."""
         assert self.validate.queue == [self.no_event]
-        folders = [RunFolder(LAKE, batch_id) for batch_id in self._claimed]
-        listed = [
-            source_id
-            for folder in folders
-            for source_id in read_claimed(self.world.s3, folder, f"{folder.batch_id}-1").source_ids
-        ]
+        listed = [source_id for run in self._runs for source_id in run.claimed_ids]
         assert sorted(listed) == sorted(source.source_id for source in self.good)
         for n, source in enumerate(self.good):
             entry = self.world.entry(source)
@@ -207,25 +148,21 @@ class Batch:
         assert not self.world.has(self.bad)
 
 
-@pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
+@before_and_after
 @pytest.mark.parametrize("together", [True, False], ids=["redelivered together", "redelivered one by one"])
 def test_an_invocation_may_die_anywhere(world, is_done, together):
     for call in itertools.count(1):
         batch = Batch(world)
-        try:
-            with world.crash_at(call, is_done=is_done):
-                batch.validate.deliver()
-            break
-        except Crash:
-            if together:
-                batch.validate.deliver(ALWAYS_EXPIRED)
-            else:
-                batch.claim()
-                batch.validate.deliver_one_by_one_backwards(ALWAYS_EXPIRED)
+        is_dead = world.dies(batch.validate.deliver, call, is_done=is_done)
+        if is_dead and together:
+            batch.validate.deliver(ALWAYS_EXPIRED)
+        elif is_dead:
+            batch.claim()
+            batch.validate.deliver_one_by_one_backwards(ALWAYS_EXPIRED)
         batch.claim()
         batch.check()
-    batch.claim()
-    batch.check()
+        if not is_dead:
+            break
     assert call > 20
 
 
@@ -250,8 +187,7 @@ def test_another_delivery_of_the_same_events_may_come_at_any_moment(world):
 class Clock:
     """A function's time: each chunk that is read of a slow file takes some."""
 
-    def __init__(self, seconds_left: float = 300.0) -> None:
-        self.left = seconds_left
+    left = 300.0
 
     def __call__(self) -> float:
         return self.left
@@ -298,20 +234,14 @@ def test_a_file_that_was_begun_late_is_validated_by_another_invocation(world, sl
     assert world.intake(ALWAYS_EXPIRED).open_batch(slow_files).take(message(slow)) is Outcome.QUARANTINED
 
 
-@pytest.mark.parametrize("size", ["x", -1, 1.5, None])
-def test_an_event_of_an_impossible_size_leaves_no_trace(world, size):
-    source = world.upload()
-    body = json.loads(message(source))
-    body["detail"]["object"]["size"] = size
-    assert take(world, json.dumps(body)).queue == [json.dumps(body)]
-    assert world.ledger.entry(source.source_id) is None
-    assert source.source_id not in {entry.source.source_id for entry in world.ledger.with_status(Status.RECEIVED)}
-
-
-def test_an_event_of_another_bucket_leaves_no_trace(world):
-    source = replace(world.upload(), bucket=LAKE)
+@pytest.mark.parametrize(
+    "forged", [{"size": "x"}, {"size": -1}, {"size": 1.5}, {"size": None}, {"bucket": LAKE}], ids=str
+)
+def test_an_event_that_s3_cannot_have_sent_leaves_no_trace(world, forged):
+    source = replace(world.upload(), **forged)
     assert take(world, message(source)).queue == [message(source)]
     assert world.ledger.entry(source.source_id) is None
+    assert source.source_id not in {entry.source.source_id for entry in world.ledger.with_status(Status.RECEIVED)}
 
 
 @pytest.mark.parametrize("user", ["1) OR (1=1) /*", ".*", "7", 0, 2**63])

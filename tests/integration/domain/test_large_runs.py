@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -110,10 +111,8 @@ def test_ten_thousand_files_go_through_the_steps_slice_by_slice():
     assert run.count(Status.RUNNING) == COUNT
 
     run.finish_jobs()
-    assert (
-        entered_again(lambda: run.settlement.settle(run.folder.manifest_uri, run.arn, RUN_ID, little_time()))
-        == expected
-    )
+    settle = partial(run.settlement.settle, run.folder.manifest_uri, run.arn, RUN_ID)
+    assert entered_again(lambda: settle(little_time())) == expected
     assert (run.count(Status.PUBLISHED), run.count(Status.QUARANTINED)) == (COUNT - BAD, BAD)
     assert [detail["sources"] for detail in run.events.details] == [COUNT - BAD], "announced once, when all are settled"
 
@@ -124,7 +123,14 @@ def test_ten_thousand_files_go_through_the_steps_slice_by_slice():
     assert len(run.s3.keys(LANDING, "archive/")) == COUNT - BAD
 
 
-@pytest.mark.parametrize("step", ["claim", "settle", "archive"])
+STEPS = {
+    "claim": (Status.VALID, Status.RUNNING, lambda run: run.claim(never).left),
+    "settle": (Status.RUNNING, Status.PUBLISHED, lambda run: run.settle(never)),
+    "archive": (Status.PUBLISHED, Status.ARCHIVED, lambda run: run.archive(never)),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
 def test_a_step_that_never_has_time_gets_a_slice_further_each_time_that_it_is_entered(world, step):
     run = Run.of(world, *(world.upload() for _ in range(SLICE + 6)))
     if step != "claim":
@@ -132,18 +138,12 @@ def test_a_step_that_never_has_time_gets_a_slice_further_each_time_that_it_is_en
         run.finish_jobs()
     if step == "archive":
         run.settle()
-    before, after = {
-        "claim": (Status.VALID, Status.RUNNING),
-        "settle": (Status.RUNNING, Status.PUBLISHED),
-        "archive": (Status.PUBLISHED, Status.ARCHIVED),
-    }[step]
+    before, after, enter = STEPS[step]
     world.sent_events()
-    entries = [lambda: run.claim(never).left, lambda: run.settle(never), lambda: run.archive(never)]
-    enter = entries[["claim", "settle", "archive"].index(step)]
-    assert enter() == 6
+    assert enter(run) == 6
     assert sorted(entry.status for entry in run.entries) == sorted([before] * 6 + [after] * SLICE)
     assert world.sent_events() == []
-    assert enter() == 0
+    assert enter(run) == 0
     assert {entry.status for entry in run.entries} == {after}
     assert len(world.sent_events()) == (step == "settle")
 

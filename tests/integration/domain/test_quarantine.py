@@ -2,8 +2,7 @@
 
 import itertools
 import json
-import re
-from collections import Counter
+from functools import partial
 from itertools import zip_longest
 
 import pytest
@@ -15,7 +14,7 @@ from music_streams.run import quarantine
 from music_streams.state.statuses import Status
 from music_streams.validation.verdicts import Verdict
 from tests.integration.domain.validate import Validate, message, take
-from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LANDING, Crash
+from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LANDING, before_and_after, named
 
 
 def received(world, **upload):
@@ -30,12 +29,18 @@ def quarantined(world, claimed, verdict=Verdict.NOT_CSV, detail="the detail"):
     world.quarantine.flush()
 
 
+def finish(world, source):
+    """As an invocation does it to which an event comes again."""
+    world.quarantine.finish(world.entry(source))
+    world.quarantine.flush()
+
+
 def reason_beside(world, kept_key):
     return json.loads(world.content(kept_key.rsplit("/", 1)[0] + "/reason.json"))
 
 
 @pytest.mark.parametrize("verdict", Verdict)
-def test_a_file_is_kept_with_its_reason_and_announced(world, verdict):
+def test_a_file_is_kept_with_its_reason_and_named(world, verdict):
     claimed = received(world)
     world.sent_alerts()
     quarantined(world, claimed, verdict)
@@ -48,13 +53,13 @@ def test_a_file_is_kept_with_its_reason_and_announced(world, verdict):
     assert verdict in alert["Subject"]
     assert all(text in alert["Message"] for text in (claimed.source.uri, "the detail", "What to do: "))
     reason = reason_beside(world, entry.archive_key)
-    assert reason["verdict"] == verdict
-    assert reason["detail"] == "the detail"
-    assert reason["object"] == claimed.source.uri
+    assert (reason["verdict"], reason["detail"], reason["object"]) == (verdict, "the detail", claimed.source.uri)
     assert reason["what_to_do"]
+    finish(world, claimed.source)
+    assert world.sent_alerts() == []
 
 
-def test_a_subject_of_strange_letters_is_announced(world):
+def test_a_subject_of_strange_letters_is_named(world):
     claimed = received(world, key="incoming/" + "é𝄞" * 60 + ".csv")
     world.sent_alerts()
     quarantined(world, claimed)
@@ -76,8 +81,7 @@ def test_a_file_too_large_to_be_copied_is_quarantined_where_it_lies(world, monke
     assert entry.place == claimed.source
     assert reason_beside(world, claimed.source.kept_key("quarantine"))["verdict"] == verdict
     assert len(world.sent_alerts()) == 1
-    world.quarantine.finish(entry)  # as when its event comes again
-    world.quarantine.flush()
+    finish(world, claimed.source)
     assert world.has(claimed.source)
     assert world.sent_alerts() == []
     found = Repairs(world.s3, world.ledger, world.state_machine, LANDING, 0)
@@ -119,23 +123,18 @@ def test_a_version_that_is_gone_cannot_be_kept(world):
     assert world.status(claimed.source) is Status.RECEIVED
 
 
-@pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
+@before_and_after
 def test_a_quarantine_may_die_anywhere_and_be_repeated(world, is_done):
     for call in itertools.count(1):
         claimed = received(world)
         world.sent_alerts()
-        try:
-            with world.crash_at(call, is_done=is_done):
-                quarantined(world, claimed)
+        if not world.dies(partial(quarantined, world, claimed), call, is_done=is_done):
             break
-        except Crash:
-            # As the event's next delivery does it.
-            if world.status(claimed.source) is Status.RECEIVED:
-                again = world.ledger.receive(claimed.source, ALWAYS_EXPIRED)
-                quarantined(world, again)
-            else:
-                world.quarantine.finish(world.entry(claimed.source))
-                world.quarantine.flush()
+        # As the event's next delivery does it.
+        if world.status(claimed.source) is Status.RECEIVED:
+            quarantined(world, world.ledger.receive(claimed.source, ALWAYS_EXPIRED))
+        else:
+            finish(world, claimed.source)
         entry = world.entry(claimed.source)
         assert entry.status is Status.QUARANTINED, call
         assert world.content(entry.archive_key) == GOOD
@@ -145,15 +144,6 @@ def test_a_quarantine_may_die_anywhere_and_be_repeated(world, is_done):
     assert call > len(["copy", "copy", "proof", "proof", "reason", "ledger", "alert", "removal"])
 
 
-def test_finishing_what_is_finished_is_silent(world):
-    claimed = received(world)
-    quarantined(world, claimed)
-    world.sent_alerts()
-    world.quarantine.finish(world.entry(claimed.source))
-    world.quarantine.flush()
-    assert world.sent_alerts() == []
-
-
 def test_a_copy_that_is_left_in_the_archive_is_announced_and_removed(world):
     claimed = received(world)
     quarantined(world, claimed)
@@ -161,16 +151,10 @@ def test_a_copy_that_is_left_in_the_archive_is_announced_and_removed(world):
     left = claimed.source.kept_key("archive")  # of a file that was archived, and refused by its replay
     world.s3.put_object(Bucket=LANDING, Key=left, Body=GOOD)
     world.sent_alerts()
-    world.quarantine.finish(entry)
-    world.quarantine.flush()
+    finish(world, claimed.source)
     assert (world.content(left), world.content(entry.archive_key)) == (None, GOOD)
     [alert] = world.sent_alerts()
     assert claimed.source.uri in alert["Message"]
-
-
-def announced(alerts):
-    """How often each source is named in alerts, by its source_id."""
-    return Counter(re.findall(r"source_id ([0-9a-f]{32})", "\n".join(alert["Message"] for alert in alerts)))
 
 
 def test_a_batch_of_bad_files_is_one_alert_a_reason(world):
@@ -193,24 +177,21 @@ def test_an_event_that_comes_twice_in_a_batch_is_one_line(world):
     world.sent_alerts()
     take(world, message(source), message(source))
     [alert] = world.sent_alerts()
-    assert announced([alert]) == {source.source_id: 1}
+    assert named([alert]) == {source.source_id: 1}
     assert "holds nothing but blank lines" in alert["Message"]
 
 
-@pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
+@before_and_after
 def test_no_alert_of_a_batch_is_lost_whenever_the_invocation_dies(world, is_done):
     for call in itertools.count(1):
         sources = [world.upload(content) for content in (b"", b"\xff\n", b"", GOOD)]
         validate = Validate(world, *map(message, sources))
         world.sent_alerts()
-        try:
-            with world.crash_at(call, is_done=is_done):
-                validate.deliver()
+        if not world.dies(validate.deliver, call, is_done=is_done):
             break
-        except Crash:
-            world.quarantine._announcements.clear()  # what a process had in memory is gone with it
-            validate.deliver(ALWAYS_EXPIRED)
-        assert announced(world.sent_alerts()).keys() == {source.source_id for source in sources[:3]}, call
+        world.quarantine._announcements.clear()  # what a process had in memory is gone with it
+        validate.deliver(ALWAYS_EXPIRED)
+        assert named(world.sent_alerts()).keys() == {source.source_id for source in sources[:3]}, call
         for source in sources[:3]:
             assert world.status(source) is Status.QUARANTINED, call
             assert not world.has(source), call
@@ -229,7 +210,7 @@ def test_trouble_with_alerts_or_removals_holds_no_good_file_up_and_is_made_good(
     assert world.has(bad)
     validate.deliver()
     assert not world.has(bad)
-    assert announced(world.sent_alerts())[bad.source_id]
+    assert named(world.sent_alerts())[bad.source_id]
 
 
 def test_bad_files_are_announced_though_no_execution_can_be_started(world):
@@ -237,7 +218,7 @@ def test_bad_files_are_announced_though_no_execution_can_be_started(world):
     world.sent_alerts()
     with world.refusing("StartExecution"), pytest.raises(ClientError):
         take(world, message(bad), message(good))
-    assert announced(world.sent_alerts()) == {bad.source_id: 1}
+    assert named(world.sent_alerts()) == {bad.source_id: 1}
     assert not world.has(bad)
 
 

@@ -17,14 +17,9 @@ def in_force(world):
 
     def read(prefix: str = PREFIX) -> list[bytes | None]:
         data = ReferenceData(None, world.s3, LANDING, world.ledger.accepted, RunFolder(LAKE, "b"), "b-1", "jr_1")  # type: ignore[arg-type]  # Spark is not asked
-        return [content_of(world, source) for source in data._in_force(prefix)]
+        return [world.s3.get_object(**source.address)["Body"].read() for source in data._in_force(prefix)]
 
     return read
-
-
-def content_of(world: World, source: Source) -> bytes | None:
-    body: bytes = world.s3.get_object(**source.address)["Body"].read()
-    return body
 
 
 def put(world: World, key: str, content: bytes, status: Status | None, **attributes: object) -> Source:

@@ -1,6 +1,8 @@
 """The arrivals queue and the validate function before it."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from music_streams.errors import MusicStreamsError
@@ -55,3 +57,15 @@ def take(world: World, *bodies: str, lease_seconds: float = 300.0) -> Validate:
     validate = Validate(world, *bodies)
     validate.deliver(lease_seconds)
     return validate
+
+
+def at_once(*deliveries: Validate) -> None:
+    """Each by an invocation of its own, concurrently."""
+    begin = threading.Barrier(len(deliveries))
+
+    def deliver(validate: Validate) -> None:
+        begin.wait()
+        validate.deliver()
+
+    with ThreadPoolExecutor(len(deliveries)) as pool:
+        list(pool.map(deliver, deliveries))

@@ -2,11 +2,14 @@
 
 import itertools
 import json
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from botocore.exceptions import ClientError
 from moto.s3.models import s3_backends
 
@@ -44,6 +47,15 @@ def always() -> bool:
 
 class Crash(Exception):
     """The process dies: no later call of it reaches AWS."""
+
+
+before_and_after = pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
+"""For tests in which a process dies at each of its calls."""
+
+
+def named(alerts: list[dict[str, str]]) -> Counter[str]:
+    """How often each source is named in alerts, by its source_id."""
+    return Counter(re.findall(r"source_id ([0-9a-f]{32})", "\n".join(alert["Message"] for alert in alerts)))
 
 
 class World:
@@ -217,6 +229,15 @@ class World:
 
         with self._watching(before=begin, after=end):
             yield calls
+
+    def dies(self, step: Callable[[], object], call: int, *, is_done: bool) -> bool:
+        """Whether a step dies at its n-th AWS call; False where it has no more than that and is done."""
+        try:
+            with self.crash_at(call, is_done=is_done):
+                step()
+        except Crash:
+            return True
+        return False
 
     @contextmanager
     def refusing(self, operation: str) -> Iterator[None]:
