@@ -11,12 +11,7 @@ FUNCTION_SECONDS = Decimal("0.3")
 """A function's start and end, some of them cold."""
 BYTES_JUDGED_PER_SECOND = Decimal(20_000_000)
 """What validate judges on the half core that its memory brings."""
-MEMORY_GB = {
-    "validate": Decimal("0.5"),
-    "claim": Decimal("0.25"),
-    "settle": Decimal("0.25"),
-    "archive": Decimal("0.25"),
-}
+MEMORY_GB = {"validate": Decimal("0.5"), **dict.fromkeys(("claim", "settle", "archive"), Decimal("0.25"))}
 """Of the functions that each run needs; a test holds it against the template."""
 
 LOAD_ITEMS_PER_SECOND = 800

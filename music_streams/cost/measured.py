@@ -73,11 +73,8 @@ class Measured:
 def read() -> Measured:
     """What the package comes with."""
     told = tomllib.loads(FILE.read_text("utf-8"), parse_float=Decimal)
-    counted = {name: Decimal(count) for name, count in told["template"].items()}
     return Measured(
         calls={name: {unit: Decimal(count) for unit, count in each.items()} for name, each in told["calls"].items()},
-        transitions=counted["transitions"],
-        alarm_metrics=counted["alarm_metrics"],
-        keys=counted["keys"],
         seconds=Seconds(**{name: Decimal(value) for name, value in told["seconds"].items()}),
+        **{name: Decimal(count) for name, count in told["template"].items()},
     )

@@ -13,7 +13,7 @@ from music_streams import policy
 from music_streams.cost import assumed, measured
 from music_streams.cost.prices import Prices
 from music_streams.cost.run import billed_dpu_seconds, units_around_the_jobs
-from music_streams.cost.units import Unit, Units, times
+from music_streams.cost.units import Unit, Units, times, together
 from music_streams.state.run_files import Manifest, ManifestSource
 from music_streams.state.sizing import CORES, SMALL, Bounds, workers_for
 
@@ -92,8 +92,7 @@ class Run:
     def transform_seconds(self) -> Decimal:
         """A small run has one core at work, others all of the executors', each as fast as the one that was measured."""
         took = measured.read().seconds
-        rows = self.files * self.workload.rows_per_file
-        work = rows * took.cpu_per_million_rows_read
+        work = self.files * self.workload.rows_per_file * took.cpu_per_million_rows_read
         work += self.workload.rows_recomputed * took.cpu_per_million_rows_recomputed
         cores = 1 if self._bytes <= SMALL else (self.workers - 1) * CORES
         return assumed.SPARK_START_SECONDS + took.transform_fixed + work / _MILLION / cores
@@ -151,10 +150,8 @@ def ours(workload: Workload) -> Month:
     runs = Decimal(workload.files_per_day * DAYS) / workload.files_per_run
     known = measured.read()
     units = {service: times(each, runs) for service, each in run.units.items()}
-    units["EventBridge, SQS"] = {
-        **units["EventBridge, SQS"],
-        Unit.QUEUE_REQUESTS: units["EventBridge, SQS"][Unit.QUEUE_REQUESTS] + assumed.IDLE_QUEUE_REQUESTS,
-    }
+    idle = {Unit.QUEUE_REQUESTS: Decimal(assumed.IDLE_QUEUE_REQUESTS)}
+    units["EventBridge, SQS"] = together(units["EventBridge, SQS"], idle)
     units["alarms, key"] = {Unit.ALARM_METRICS: known.alarm_metrics, Unit.KEYS: known.keys}
     return _month(run, runs, _EVENT_SECONDS + workload.wait_seconds, units)
 
@@ -163,18 +160,17 @@ def polling(workload: Workload) -> Month:
     """A scheduler that is always on lists the bucket every five minutes; each file starts a Spark and a shell job."""
     run = Run(workload, Decimal(1))
     runs = Decimal(workload.files_per_day * DAYS)
-    items = {Unit.WRITE_UNITS: run.units["DynamoDB"][Unit.WRITE_UNITS]}  # it keeps no ledger: somewhat less
+    log_bytes = Decimal(assumed.LOG_BYTES_OF_SPARK + assumed.LOG_BYTES_OF_SHELL)
     units = {
         "Glue Spark": times(run.transform_units, runs),
         "Glue Python Shell": times(run.load_units, runs),
-        "DynamoDB": times(items, runs),
+        # It keeps no ledger: somewhat less.
+        "DynamoDB": {Unit.WRITE_UNITS: run.units["DynamoDB"][Unit.WRITE_UNITS] * runs},
         "S3 requests": {
             Unit.S3_WRITES: assumed.SPARK_S3_WRITES * runs + Decimal(DAYS * _SECONDS_A_DAY // POLL_SECONDS),
             Unit.S3_READS: assumed.SPARK_S3_READS * runs,
         },
-        "CloudWatch logs": times(
-            {Unit.LOG_BYTES: Decimal(assumed.LOG_BYTES_OF_SPARK + assumed.LOG_BYTES_OF_SHELL)}, runs
-        ),
+        "CloudWatch logs": {Unit.LOG_BYTES: log_bytes * runs},
         "managed Airflow": {Unit.AIRFLOW_HOURS: Decimal(24 * DAYS)},
     }
     return _month(run, runs, Decimal(POLL_SECONDS) / 2, units)

@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from music_streams.cost import assumed, measured, prices
-from music_streams.cost.units import Unit, Units, together
+from music_streams.cost.units import Unit, Units, times, together
 from music_streams.state.run_files import Manifest, Summary
 from music_streams.state.sizing import input_bytes
 
@@ -50,25 +50,17 @@ def units_around_the_jobs(files: Decimal | int, days: Decimal | int, read: Decim
     fences = known.calls["load_day"]["fences"] * days
     calls = [known.units_of(function, "file", files) for function in FUNCTIONS]
     billed_by_call = together(*calls, known.units_of("load", "day", days))
-    items: Units = {
-        Unit.WRITE_UNITS: known.seconds.items_per_day * days * known.seconds.write_units_per_item
-        + fences * known.seconds.write_units_per_fence
-    }
-    spark: Units = {
-        Unit.S3_WRITES: Decimal(assumed.SPARK_S3_WRITES),
-        Unit.S3_READS: Decimal(assumed.SPARK_S3_READS),
-    }
-    events: Units = {
-        Unit.EVENTS: Decimal(assumed.S3_EVENTS_OF_FILE) * files,
-        Unit.QUEUE_REQUESTS: _QUEUE_REQUESTS_OF_FILE * files,
-    }
+    took = known.seconds
+    written = took.items_per_day * days * took.write_units_per_item + fences * took.write_units_per_fence
+    spark: Units = {Unit.S3_WRITES: Decimal(assumed.SPARK_S3_WRITES), Unit.S3_READS: Decimal(assumed.SPARK_S3_READS)}
+    events = {Unit.EVENTS: Decimal(assumed.S3_EVENTS_OF_FILE), Unit.QUEUE_REQUESTS: _QUEUE_REQUESTS_OF_FILE}
     log_bytes = len(FUNCTIONS) * assumed.LOG_BYTES_OF_CALL + assumed.LOG_BYTES_OF_SPARK + assumed.LOG_BYTES_OF_SHELL
     return {
         "Step Functions": {Unit.STATE_TRANSITIONS: known.transitions},
         "Lambda": _functions(files, read),
-        "DynamoDB": together(_only(billed_by_call, Unit.WRITE_UNITS, Unit.READ_UNITS), items),
+        "DynamoDB": together(_only(billed_by_call, Unit.WRITE_UNITS, Unit.READ_UNITS), {Unit.WRITE_UNITS: written}),
         "S3 requests": together(_only(billed_by_call, Unit.S3_WRITES, Unit.S3_READS), spark),
-        "EventBridge, SQS": together(_only(billed_by_call, Unit.EVENTS), events),
+        "EventBridge, SQS": together(_only(billed_by_call, Unit.EVENTS), times(events, files)),
         "CloudWatch logs": {Unit.LOG_BYTES: Decimal(log_bytes)},
     }
 

@@ -29,13 +29,10 @@ class Unit(StrEnum):
 
 def together(*parts: Units) -> Units:
     """The sum of several."""
-    return {unit: sum((part.get(unit, Decimal(0)) for part in parts), Decimal(0)) for unit in _named(parts)}
+    named = [unit for unit in Unit if any(unit in part for part in parts)]
+    return {unit: sum((part.get(unit, Decimal(0)) for part in parts), Decimal(0)) for unit in named}
 
 
 def times(units: Units, factor: Decimal | int) -> Units:
     """So many times as much."""
     return {unit: amount * factor for unit, amount in units.items()}
-
-
-def _named(parts: tuple[Units, ...]) -> list[Unit]:
-    return [unit for unit in Unit if any(unit in part for part in parts)]

@@ -13,7 +13,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -107,10 +107,10 @@ class Erasure:
                 del waiting[source_id]
         if not notes.failed.issuperset(waiting):
             return len(waiting)
-        at_rest_since = {
-            each.source.source_id: each.updated_at for each in entries if each.source.source_id in notes.done
-        }
-        left = work_off(list(self._staged(folder.bucket, at_rest_since)), self._delete, has_time)
+        done = (each for each in entries if each.source.source_id in notes.done)
+        at_rest_since = {each.source.source_id: each.updated_at for each in done}
+        copies = list(self._staged(folder.bucket, at_rest_since))
+        left = work_off(copies, lambda copy: self.s3.delete_object(Bucket=copy.bucket, Key=copy.key), has_time)
         if errors and not left:
             raise errors[0]
         return left + len(waiting)
@@ -168,7 +168,7 @@ class Erasure:
         for entry, ended in _side_by_side(clearing.clear, part):
             error = ended.exception()
             if error is None:
-                results.take(entry, ended.result())
+                results.settled[entry.source.source_id] = ended.result()
             elif isinstance(error, Unclearable):
                 results.doomed[entry.source.source_id] = (entry, str(error))
             elif isinstance(error, FileTooSlow):
@@ -191,16 +191,17 @@ class Erasure:
             if error := ended.exception():
                 results.fail(entry, error)
             else:
-                results.take(entry, ended.result())
-        for source_id in notes.doomed.keys() & (results.cleared | results.moved):
+                results.settled[entry.source.source_id] = ended.result()
+        for source_id in notes.doomed.keys() & results.of(FileOutcome.CLEARED, FileOutcome.MOVED):
             del notes.doomed[source_id]  # it was another's then, or could not be read
-        deleted = {source_id: notes.doomed[source_id] for source_id in results.gone & notes.doomed.keys()}
+        gone = results.of(FileOutcome.GONE) & notes.doomed.keys()
+        deleted = {source_id: notes.doomed[source_id] for source_id in gone}
         for source_id, each in deleted.items():
             told = "%s is deleted whole, with all its versions: %s"
             log.warning(told, each.object, each.why, extra={"source_id": source_id})
         if deleted:
             self._alert(folder.batch_id, list(deleted.values()))
-        notes.finish(results.cleared | results.gone)
+        notes.finish(results.of(FileOutcome.CLEARED, FileOutcome.GONE))
         notes.slow |= results.slow.keys()
         notes.failed = (notes.failed - results.slow.keys()) | results.failed
         notes.slow -= results.failed
@@ -229,34 +230,21 @@ class Erasure:
                 if match and clock.stamp(found["LastModified"]) < at_rest_since.get(match[1], ""):
                     yield Place(bucket, found["Key"], "")
 
-    def _delete(self, place: Place) -> None:
-        self.s3.delete_object(**place.address)  # type: ignore[arg-type]  # VersionId or nothing
-
 
 @dataclass
 class _Results:
-    """What became of the files of a slice, by source_id."""
+    """What became of the files of a slice, by source_id; the settled ones need no other look by this step."""
 
-    cleared: set[str] = field(default_factory=set)
-    gone: set[str] = field(default_factory=set)
-    moved: set[str] = field(default_factory=set)
+    settled: dict[str, FileOutcome] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     slow: dict[str, Entry] = field(default_factory=dict)
     doomed: dict[str, tuple[Entry, str]] = field(default_factory=dict)
     errors: list[BaseException] = field(default_factory=list)
 
-    @property
-    def settled(self) -> set[str]:
-        """The files that this step need not look at again."""
-        return self.cleared | self.gone | self.moved
-
-    def take(self, entry: Entry, outcome: FileOutcome) -> None:
-        """Sort a file in by what became of it."""
-        of_outcome = {FileOutcome.CLEARED: self.cleared, FileOutcome.GONE: self.gone, FileOutcome.MOVED: self.moved}
-        of_outcome[outcome].add(entry.source.source_id)
+    def of(self, *outcomes: FileOutcome) -> set[str]:
+        return {source_id for source_id, outcome in self.settled.items() if outcome in outcomes}
 
     def fail(self, entry: Entry, error: BaseException) -> None:
-        """Sort a file in that raised an error, and log it."""
         told = "%s could not be cleared, and is tried again after all others: %s: %s"
         log.warning(told, entry.place.uri, type(error).__name__, error, extra=about(entry))
         self.failed.add(entry.source.source_id)
@@ -273,14 +261,12 @@ def _side_by_side(
     act: Callable[[Entry], FileOutcome], entries: list[Entry]
 ) -> list[tuple[Entry, "Future[FileOutcome]"]]:
     """Act on a few entries at once, until each has ended, well or with an exception."""
-    with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
-        futures = [pool.submit(act, entry) for entry in entries]
-        wait(futures)
-    return list(zip(entries, futures, strict=True))
+    with ThreadPoolExecutor(PARALLEL_CALLS) as pool:  # its end waits for all
+        return [(entry, pool.submit(act, entry)) for entry in entries]
 
 
 def _parts(entries: list[Entry], notes: Erased) -> Iterator[list[Entry]]:
-    """What is worked on side by side: fresh files first, then each slow one for itself, at last what failed."""
+    """What is worked on side by side: many small fresh files or a large one, each slow one for itself, what failed."""
     slow = [entry for entry in entries if entry.source.source_id in notes.slow]
     failed = [entry for entry in entries if entry.source.source_id in notes.failed]
     fresh = [entry for entry in entries if entry.source.source_id not in notes.slow | notes.failed]
@@ -290,7 +276,6 @@ def _parts(entries: list[Entry], notes: Erased) -> Iterator[list[Entry]]:
 
 
 def _slices(entries: list[Entry]) -> Iterator[list[Entry]]:
-    """Many small files, or a large one."""
     part: list[Entry] = []
     for entry in entries:
         is_full = len(part) == PARALLEL_CALLS or sum(each.source.size for each in [*part, entry]) > _SLICE_BYTES

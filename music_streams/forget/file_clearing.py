@@ -10,8 +10,9 @@ import io
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from boto3.s3.transfer import TransferConfig
@@ -74,19 +75,16 @@ class Clearing:
 
         Raises:
             Unclearable: it has to be deleted whole.
-            OutOfTime: it takes too long.
+            FileTooSlow: it takes too long.
             Unreadable: it is a copy of the archive, which is to be readable, and is not; or a right may be missing.
             ArchiveMismatch: what was written is not what was meant; the file is as it was.
         """
         listed = list(self._versions(entry))
         place = next((each.place for each in listed if each.is_file and each.place.key == entry.place.key), None)
         staying = place and self._rewritten(entry, place)
-        outcome = FileOutcome.CLEARED if place else FileOutcome.GONE
-        return (
-            outcome
-            if self._sweep(entry, [each.place for each in listed if each.place != staying])
-            else FileOutcome.MOVED
-        )
+        if not self._sweep(entry, [each.place for each in listed if each.place != staying]):
+            return FileOutcome.MOVED
+        return FileOutcome.CLEARED if place else FileOutcome.GONE
 
     def delete(self, entry: Entry) -> FileOutcome:
         """Delete every version of a file."""
@@ -113,7 +111,7 @@ class Clearing:
             yield from self._under(source, source.kept_key(prefix))
         if entry.place == source:
             yield from (
-                _Version(each.place, is_marker=False, is_latest=True)
+                replace(each, is_file=True)
                 for each in self._under(source, source.key)
                 if each.place.version_id == source.version_id
             )
@@ -123,15 +121,15 @@ class Clearing:
             for is_marker, found in ((True, page.get("DeleteMarkers", [])), (False, page.get("Versions", []))):
                 for each in found:
                     if each["Key"] == key:
-                        yield _Version(Place(source.bucket, key, each["VersionId"]), is_marker, each["IsLatest"])
+                        place = Place(source.bucket, key, each["VersionId"])
+                        yield _Version(place, is_file=each["IsLatest"] and not is_marker)
 
     def _rewritten(self, entry: Entry, place: Place) -> Place | None:
         """The version, where it may stay as it is; None where another was written over it."""
         if entry.place == entry.source:
             raise Unclearable("it was quarantined for its size without being looked through")
-        limits = self._limits(entry)
         try:
-            return self._without_users(entry, place, limits)
+            return self._without_users(entry, place, self._limits(entry))
         except TooManyMembers as error:
             raise Unclearable(str(error)) from error
         except Unreadable as error:
@@ -141,9 +139,7 @@ class Clearing:
             raise
 
     def _without_users(self, entry: Entry, place: Place, limits: "_Limits") -> Place | None:
-        def stored() -> Iterator[bytes]:
-            return objects.chunks(self.s3, place)
-
+        stored = partial(objects.chunks, self.s3, place)
         judgement = judge(entry.source.key, stored(), limits.max_bytes, self.is_in_time, limits.members)
         if judgement.verdict is Verdict.TOO_SLOW:
             raise FileTooSlow
@@ -161,17 +157,16 @@ class Clearing:
 
     def _limits(self, entry: Entry) -> "_Limits":
         """Of a file that was accepted once all is read: MaxFileBytes may have been another then."""
-        was_accepted = entry.status is not Status.QUARANTINED or bool(entry.validated_at)
-        if was_accepted:
-            return _Limits(sys.maxsize, sys.maxsize, self.is_in_time)
-        return _Limits(self.max_file_bytes, MAX_MEMBERS, self.is_in_time)
+        was_accepted = entry.status is not Status.QUARANTINED or entry.validated_at
+        most = (sys.maxsize, sys.maxsize) if was_accepted else (self.max_file_bytes, MAX_MEMBERS)
+        return _Limits(*most, self.is_in_time)
 
     def _replace(self, place: Place, content: Iterator[bytes], limits: "_Limits") -> None:
         """Write a version over another, and prove that it is what was meant.
 
         Raises:
             ArchiveMismatch: it is not, and was deleted again.
-            OutOfTime: it was not written and proven in time; nothing of it stays.
+            FileTooSlow: it was not written and proven in time; nothing of it stays.
         """
         meant, stored = hashlib.sha256(), hashlib.sha256()
         described: Mapping[str, Any] = self.s3.head_object(**place.address)  # type: ignore[arg-type]  # all are text
@@ -186,8 +181,8 @@ class Clearing:
         written = Place(place.bucket, place.key, newest["VersionId"])
         is_proven = False
         try:
-            for _ in limits.in_time(_hashed(objects.chunks(self.s3, written), stored)):
-                pass
+            for chunk in limits.in_time(objects.chunks(self.s3, written)):
+                stored.update(chunk)
             is_proven = stored.digest() == meant.digest()
         finally:
             if not is_proven:  # else a repeat would take it for the file
@@ -238,7 +233,6 @@ class _Limits:
             yield chunk
 
     def in_time(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """The same chunks, until the time is out."""
         for chunk in chunks:
             if not self.is_in_time():
                 raise FileTooSlow
@@ -247,16 +241,10 @@ class _Limits:
 
 @dataclass(frozen=True)
 class _Version:
-    """An object version or a delete marker."""
+    """An object version or a delete marker; the file is what the key gives."""
 
     place: Place
-    is_marker: bool
-    is_latest: bool
-
-    @property
-    def is_file(self) -> bool:
-        """Whether it is what the key gives."""
-        return self.is_latest and not self.is_marker
+    is_file: bool
 
 
 class _Stream(io.RawIOBase):
@@ -267,11 +255,9 @@ class _Stream(io.RawIOBase):
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
-        """It is."""
         return True
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - whatever takes bytes
-        """The next bytes; 0 at the end."""
         while not self._rest:
             chunk = next(self._chunks, None)
             if chunk is None:

@@ -1,6 +1,6 @@
 """What a run that forgets users has done to the kept files: ``erased.json`` in the run's folder."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from music_streams.aws.json_objects import read_json, write_json
@@ -58,9 +58,7 @@ def write_erased(s3: "S3Client", folder: RunFolder, erased: Erased) -> None:
     """Write the notes into the run's folder."""
     content: dict[str, Any] = {"done": sorted(erased.done)}
     if erased.doomed:
-        content["deleted"] = {
-            source_id: {"object": each.object, "why": each.why} for source_id, each in sorted(erased.doomed.items())
-        }
+        content["deleted"] = {source_id: asdict(each) for source_id, each in sorted(erased.doomed.items())}
     content |= {name: sorted(ids) for name, ids in (("slow", erased.slow), ("failed", erased.failed)) if ids}
     write_json(s3, folder.bucket, folder.key(_NAME), content)
 

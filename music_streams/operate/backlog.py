@@ -1,24 +1,17 @@
 """What has not come to its end, as a gauge: how many files stand where, and since when the oldest waits."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 from music_streams.aws.telemetry import Metric, Telemetry
 from music_streams.display import between
 from music_streams.state.ledger import Entry, Ledger
-from music_streams.state.statuses import UNPUBLISHED, Status
+from music_streams.state.statuses import NOT_AT_REST, UNPUBLISHED, Status
 
 MOST_READ = 10_000
 """Files of a status that are looked at, those that moved longest ago first: a look costs no more than that."""
 
-_GAUGES = {
-    Status.RECEIVED: Metric.WAITING_RECEIVED,
-    Status.VALID: Metric.WAITING_VALID,
-    Status.RUNNING: Metric.WAITING_RUNNING,
-    Status.PUBLISHED: Metric.WAITING_PUBLISHED,
-    Status.FAILED: Metric.WAITING_FAILED,
-}
+_GAUGES = {status: Metric[f"WAITING_{status}"] for status in NOT_AT_REST}
 
 
 @dataclass(frozen=True)
@@ -54,14 +47,10 @@ def look(ledger: Ledger) -> Backlog:
     """Read what is on its way, or failed, from the ledger's index."""
     standing = dict.fromkeys(_GAUGES, 0)
     oldest: Entry | None = None
-    for entry in _entries(ledger):
+    found = (islice(ledger.with_status(status, oldest_first=True), MOST_READ) for status in _GAUGES)
+    for entry in chain.from_iterable(found):
         standing[entry.status] += 1
         is_older = oldest is None or entry.waiting_since < oldest.waiting_since
         if entry.status in UNPUBLISHED and is_older:
             oldest = entry
     return Backlog(standing, oldest)
-
-
-def _entries(ledger: Ledger) -> Iterator[Entry]:
-    for status in _GAUGES:
-        yield from islice(ledger.with_status(status, oldest_first=True), MOST_READ)

@@ -134,6 +134,6 @@ def _touched(stack: Stack, days: list[str], batch_id: str) -> list[DayItems]:
     touched = []
     for day in days:
         items = stack.reader.items_of_day(date.fromisoformat(day))
-        ours = sum(1 for item in items if item.batch_id == batch_id)
+        ours = sum(item.batch_id == batch_id for item in items)
         touched.append(DayItems(day, len(items), ours, max((item.version for item in items), default=0)))
     return touched

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Set
 from dataclasses import asdict
-from itertools import islice
 from typing import Any
 
 from music_streams.aws.json_objects import find_sound_json
@@ -15,7 +14,6 @@ from music_streams.state.statuses import IN_PROGRESS, Status
 
 STREAMS_PREFIX = "incoming/"
 _REASON_IS_DAMAGED = "the ledger keeps the verdict; what was wrong in detail, only the file itself tells now"
-_LOOKED_UP_AT_ONCE = 1_000  # versions
 
 
 def as_json(entry: Entry) -> dict[str, Any]:
@@ -55,6 +53,4 @@ def landed(stack: Stack, known: Set[str] = frozenset()) -> Iterator[Source]:
     """
     listed = inventory.landed(stack.s3, stack.landing_bucket)
     doubtful = (source for source in listed if source.source_id not in known)
-    while some := list(islice(doubtful, _LOOKED_UP_AT_ONCE)):
-        entries = stack.ledger.entries(source.source_id for source in some)
-        yield from (source for source in some if source.source_id not in entries)
+    return (source for source, entry in inventory.with_entries(stack.ledger, doubtful) if entry is None)

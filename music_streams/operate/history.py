@@ -1,15 +1,18 @@
 """An execution as its history tells it: states with their spans, and the Glue runs that it started."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
 from music_streams.aws.clients import error_code
 from music_streams.stack import Stack
+
+T = TypeVar("T")
+_ENDS = {"ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"}
 
 
 @dataclass
@@ -49,15 +52,12 @@ class Execution:
 
 
 def execution(stack: Stack, arn: str) -> Execution | None:
-    """The execution with its states and job runs; None where AWS remembers it no more (90 days after its end)."""
+    """The execution with its states and job runs; None where AWS remembers it no more."""
     client = stack.client("stepfunctions")
-    try:
-        found = client.describe_execution(executionArn=arn)
-        events = _events(client, arn)
-    except ClientError as error:
-        if error_code(error) == "ExecutionDoesNotExist":
-            return None
-        raise
+    answers = _remembered(lambda: (client.describe_execution(executionArn=arn), _events(client, arn)))
+    if answers is None:
+        return None
+    found, events = answers
     stopped = found.get("stopDate")
     return Execution(
         arn,
@@ -72,22 +72,13 @@ def execution(stack: Stack, arn: str) -> Execution | None:
 
 def error_of(stack: Stack, arn: str) -> str:
     """Error and cause of an execution that did not succeed; '' where AWS remembers it no more."""
-    try:
-        return _told(stack.client("stepfunctions").describe_execution(executionArn=arn))
-    except ClientError as error:
-        if error_code(error) == "ExecutionDoesNotExist":
-            return ""
-        raise
+    return _told(_remembered(lambda: stack.client("stepfunctions").describe_execution(executionArn=arn)) or {})
 
 
 def glue_run_ids(stack: Stack, arn: str) -> list[str]:
     """The ids of the job runs that an execution has started; none where AWS remembers it no more."""
-    try:
-        return [run_id for _, run_id in _submitted(_events(stack.client("stepfunctions"), arn))]
-    except ClientError as error:
-        if error_code(error) == "ExecutionDoesNotExist":
-            return []
-        raise
+    events = _remembered(lambda: _events(stack.client("stepfunctions"), arn)) or []
+    return [run_id for _, run_id in _submitted(events)]
 
 
 def states(events: list[dict[str, Any]]) -> list[StateVisit]:
@@ -99,15 +90,23 @@ def states(events: list[dict[str, Any]]) -> list[StateVisit]:
             visited.append(StateVisit(event["stateEnteredEventDetails"]["name"], event["timestamp"]))
         elif not visited:
             continue
-        elif kind.endswith("StateExited"):
-            visited[-1].seconds = (event["timestamp"] - visited[-1].entered_at).total_seconds()
         elif kind == "TaskScheduled":
             visited[-1].tries += 1
         elif kind in {"TaskFailed", "TaskTimedOut", "TaskSubmitFailed"}:
             visited[-1].error = _error(event)
-        elif kind in {"ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"} and visited[-1].seconds is None:
+        elif kind.endswith("StateExited") or (kind in _ENDS and visited[-1].seconds is None):
             visited[-1].seconds = (event["timestamp"] - visited[-1].entered_at).total_seconds()
     return visited
+
+
+def _remembered(ask: Callable[[], T]) -> T | None:
+    """An answer about an execution; None where AWS remembers it no more (90 days after its end)."""
+    try:
+        return ask()
+    except ClientError as error:
+        if error_code(error) == "ExecutionDoesNotExist":
+            return None
+        raise
 
 
 def _error(event: dict[str, Any]) -> str:

@@ -28,7 +28,6 @@ class NextStep:
     after: str = ""
 
     def __str__(self) -> str:
-        """The whole sentence."""
         return f"{self.before}{self.command}{self.after}"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from music_streams.aws.dynamodb import batch_get
 from music_streams.reconcile import drift
 from music_streams.reconcile.findings import DayFinding, DayState
-from music_streams.reconcile.lake import LakeReader, Listens
+from music_streams.reconcile.lake import LakeReader
 from music_streams.reconcile.recount import Recount, recount
 from music_streams.run.executions import Executions
 from music_streams.state.ledger import Entry
@@ -97,22 +97,21 @@ class DayJudge:
         listens = self.lake.listens()
         snapshot = listens.snapshot if listens else None
         if listens is None or snapshot is None:
-            nothing = Recount([], {})
-            return nothing, [_of_lost_lake(day, fences.get(day)) for day in days]
-        counted = _counted(listens, days, track_metrics=self.track_metrics)
+            return Recount([], {}), [_of_lost_lake(day, fences[day]) for day in days]
+        counted = recount(listens.rows(days), track_metrics=self.track_metrics)
         by_day: dict[str, list[dict[str, Any]]] = {day: [] for day in days}
         for item in counted.items:
             by_day[item.get("day") or item["track_day"]].append(item)
         return counted, [
             _of_lost_lake(day, fences[day])
-            if _holds_items(fences.get(day)) and fences[day]["lake_uuid"] != snapshot.uuid
-            else self._of_day(day, by_day[day], fences.get(day))
+            if fences[day].get("keys") and fences[day]["lake_uuid"] != snapshot.uuid
+            else self._of_day(day, by_day[day], fences[day])
             for day in days
         ]
 
-    def _of_day(self, day: str, expected: list[dict[str, Any]], fence: dict[str, Any] | None) -> DayFinding:
+    def _of_day(self, day: str, expected: list[dict[str, Any]], fence: dict[str, Any]) -> DayFinding:
         found = drift.drift(self.dynamodb, self.metrics_table, day, expected)
-        version = int(fence["version"]) if fence else 0
+        version = int(fence.get("version", 0))
         if not found:
             return DayFinding(day, DayState.OK, version=version)
         told = [str(each) for each in found[:_TOLD]]
@@ -120,10 +119,10 @@ class DayJudge:
         return DayFinding(day, DayState.METRIC_DRIFT, why, told, len(found), version)
 
     def _fences(self, days: list[str]) -> dict[str, dict[str, Any]]:
-        """The fence items by day."""
+        """The fence items by day; {} of a day that was never published."""
         keys = [{"source_id": f"FENCE#{day}"} for day in days]
         found = batch_get(self.dynamodb, self.files_table, keys)
-        return {item["source_id"].partition("#")[2]: item for item in found}
+        return {day: {} for day in days} | {item["source_id"].partition("#")[2]: item for item in found}
 
     def _busy(self, entries: Sequence[Entry]) -> Busy:
         moving = [entry for entry in entries if entry.status not in AT_REST]
@@ -135,22 +134,14 @@ class DayJudge:
         )
 
 
-def _counted(listens: Listens, days: list[str], *, track_metrics: bool) -> Recount:
-    return recount(listens.rows(days), track_metrics=track_metrics)
-
-
 def _explained(day: DayFinding, busy: Busy, counted: Recount) -> DayFinding:
     if day.state is DayState.METRIC_DRIFT and busy.accounts_for(day.day, counted.sources.get(day.day, ())):
         return DayFinding(day.day, DayState.IN_FLIGHT, "a run that has not ended is at it", version=day.version)
     return day
 
 
-def _holds_items(fence: dict[str, Any] | None) -> bool:
-    return fence is not None and bool(fence.get("keys"))
-
-
-def _of_lost_lake(day: str, fence: dict[str, Any] | None) -> DayFinding:
-    if fence is None or not _holds_items(fence):
+def _of_lost_lake(day: str, fence: dict[str, Any]) -> DayFinding:
+    if not fence.get("keys"):
         return DayFinding(day, DayState.OK)
     why = "its items are of a lake that is gone: music-streams rebuild --from-archive"
     return DayFinding(day, DayState.LAKE_LOST, why, version=int(fence["version"]))

@@ -58,17 +58,14 @@ class Difference:
         return self.pk, self.sk
 
     def __str__(self) -> str:
-        """A sentence for people."""
         name = f"{self.pk} / {self.sk}"
         if self.what is Deviation.MISSING:
             return f"{name} is missing: the lake has {self.expected['listen_count']} listens of it"
         if self.what is Deviation.GHOST:
             return f"{name} is a ghost: the lake has no listen of it"
-        if self.expected is None:
-            return f"{name}: {self.attribute} is {_shown(self.found)}, the lake says nothing of it"
-        if self.found is None:
-            return f"{name}: {self.attribute} is missing, the lake says {_shown(self.expected)}"
-        return f"{name}: {self.attribute} is {_shown(self.found)}, the lake says {_shown(self.expected)}"
+        found = "missing" if self.found is None else _shown(self.found)
+        expected = "nothing of it" if self.expected is None else _shown(self.expected)
+        return f"{name}: {self.attribute} is {found}, the lake says {expected}"
 
 
 def drift(dynamodb: Any, metrics_table: str, day: str, expected: list[Item]) -> list[Difference]:  # noqa: ANN401 - see aws.dynamodb

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from music_streams import clock
 from music_streams.aws import objects
 from music_streams.aws.objects import Place
-from music_streams.ingest import s3_events
 from music_streams.reconcile import inventory
 from music_streams.reconcile.findings import GAPS, FileFinding, State, Window
 from music_streams.reconcile.stalled import Repairs, Trouble
@@ -36,13 +35,11 @@ class Evidence:
         entry: what the ledger says.
         landed: its object where it landed.
         kept: under which of archive/ and quarantine/ something of it lies; the key of each.
-        is_listed: whether these prefixes were listed for the date of its arrival.
     """
 
     entry: Entry | None = None
     landed: Source | None = None
     kept: dict[str, str] = field(default_factory=dict)
-    is_listed: bool = False
 
     @property
     def is_at_its_end(self) -> bool:
@@ -105,11 +102,7 @@ class FileTaker:
         unknown = [name for name, each in evidence.items() if each.entry is None and _SOURCE_ID.fullmatch(name)]
         for source_id, entry in self.ledger.entries(unknown).items():
             evidence[source_id].entry = entry
-        for each in evidence.values():
-            each.is_listed = each.entry is not None and window.holds(each.entry.source.received_at)
-        return Stock(
-            window, {source_id: each for source_id, each in evidence.items() if self._is_asked_for(each, window)}
-        )
+        return Stock(window, {name: each for name, each in evidence.items() if _is_asked_for(each, window)})
 
     def judge(self, stock: Stock) -> Iterator[FileFinding]:
         """The state of each file, in no order.
@@ -143,36 +136,20 @@ class FileTaker:
     def _kept(self, prefix: str, day: str) -> Iterator[tuple[str, str]]:
         """source_id and key of what lies under archive/ or quarantine/ for a date of arrival."""
         listing = self.s3.get_paginator("list_objects_v2")
-        pages = listing.paginate(Bucket=self.landing_bucket, Prefix=object_keys.kept_on(prefix, day))
-        for page in pages:
+        for page in listing.paginate(Bucket=self.landing_bucket, Prefix=object_keys.kept_on(prefix, day)):
             for found in page.get("Contents", []):
-                source_id = object_keys.kept_source(found["Key"])
-                if source_id is not None:
+                if (source_id := object_keys.kept_source(found["Key"])) is not None:
                     yield source_id, found["Key"]
-
-    @staticmethod
-    def _is_asked_for(each: Evidence, window: Window) -> bool:
-        source = each.entry.source if each.entry else each.landed
-        if source is None:  # an orphan in archive/ or quarantine/: its true key nobody knows
-            return window.prefix == ""
-        return source.key.startswith(window.prefix) and (not each.is_at_its_end or window.holds(source.received_at))
 
     def _of_unknown(self, source_id: str, each: Evidence) -> FileFinding:
         if each.landed is None:
             [key, *_] = each.kept.values()
             what = "no entry of the ledger has that source_id" if _SOURCE_ID.fullmatch(source_id) else "no source_id"
             return FileFinding(source_id, key, State.ORPHAN, f"lies in {' and '.join(each.kept)}/, {what}", "")
-        repair = self.repairs.of_unknown(each.landed)
-        why = repair.trouble if repair else "landed; its event is on its way"
-        return FileFinding(
-            source_id,
-            each.landed.key,
-            State.MISSING if repair else State.IN_FLIGHT,
-            why,
-            each.landed.received_at,
-            attempt=1,
-            message=s3_events.event_of(each.landed) if repair else "",
-        )
+        found = FileFinding(source_id, each.landed.key, State.IN_FLIGHT, "", each.landed.received_at, attempt=1)
+        if repair := self.repairs.of_unknown(each.landed):
+            return replace(found, state=State.MISSING, why=repair.trouble, message=repair.message)
+        return replace(found, why="landed; its event is on its way")
 
     def _of_entry(self, each: Evidence, entry: Entry, window: Window) -> FileFinding:
         if lost := self._lost(entry):
@@ -190,7 +167,7 @@ class FileTaker:
             why = f"{repair.trouble}: {entry.reason}" if entry.reason else str(repair.trouble)
             return _finding(entry, state, why, repair.message, repair.attempt)
         if entry.status in AT_REST and not awaits_archiving(entry):
-            return self._at_rest(each, entry)
+            return self._at_rest(each, entry, is_listed=window.holds(entry.source.received_at))
         return self._on_its_way(entry)
 
     def _lost(self, entry: Entry) -> str:
@@ -201,13 +178,13 @@ class FileTaker:
             return "S3 does not give its bytes: it is archived, or under a key of its own; restore it or put it again"
         return ""
 
-    def _at_rest(self, each: Evidence, entry: Entry) -> FileFinding:
+    def _at_rest(self, each: Evidence, entry: Entry, *, is_listed: bool) -> FileFinding:
         if entry.stays_in_place:
             why = f"quarantined where it landed, too large to be moved: {entry.reason}"
             return _finding(entry, State.OK if each.landed else State.ORPHAN, why)
         keeps = "quarantine" if entry.status is Status.QUARANTINED else "archive"
         # A retracted file that was deleted before its archiving needs no copy.
-        is_missed = each.is_listed and keeps not in each.kept and not entry.is_retracted
+        is_missed = is_listed and keeps not in each.kept and not entry.is_retracted
         # It may have come there after the prefix was listed.
         if is_missed and not objects.exists(self.s3, Place(entry.source.bucket, entry.source.kept_key(keeps), "")):
             return _finding(entry, State.ORPHAN, f"{entry.status}, and its copy in {keeps}/ is gone")
@@ -220,6 +197,13 @@ class FileTaker:
         if is_late:
             return _finding(entry, State.LATE, f"{entry.status}, and not published within {self.late_seconds:g} s")
         return _finding(entry, State.IN_FLIGHT, str(entry.status))
+
+
+def _is_asked_for(each: Evidence, window: Window) -> bool:
+    source = each.entry.source if each.entry else each.landed
+    if source is None:  # an orphan in archive/ or quarantine/: its true key nobody knows
+        return window.prefix == ""
+    return source.key.startswith(window.prefix) and (not each.is_at_its_end or window.holds(source.received_at))
 
 
 def _finding(entry: Entry, state: State, why: str, message: str = "", attempt: int = 0) -> FileFinding:

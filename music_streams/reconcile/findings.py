@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from music_streams import clock
+from music_streams.display import plural
 from music_streams.state.object_keys import safe_name
 
 
@@ -174,13 +175,9 @@ class Findings:
         by_state = Counter(file.state for file in self.gaps)
         parts = [f"{by_state[state]:,} {state}" for state in GAPS if by_state[state]]
         of_days = Counter(day.state for day in self.bad_days)
-        parts += [f"{count:,} {'day' if count == 1 else 'days'} {state}" for state, count in sorted(of_days.items())]
-        if not parts:
-            parts.append("no gaps")
-        parts.append(f"{self.counts.get(State.OK, 0):,} OK")
-        if self.in_flight:
-            parts.append(f"{self.in_flight:,} in flight")
-        return ", ".join(parts)
+        parts += [f"{plural(count, 'day')} {state}" for state, count in sorted(of_days.items())]
+        on_their_way = [f"{self.in_flight:,} in flight"] if self.in_flight else []
+        return ", ".join([*(parts or ["no gaps"]), f"{self.counts.get(State.OK, 0):,} OK", *on_their_way])
 
     def as_json(self) -> dict[str, Any]:
         """For :meth:`from_json`, and for people."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pyiceberg.expressions import BooleanExpression
-    from pyiceberg.table import FileScanTask, Table
+    from pyiceberg.table import Table
     from types_boto3_glue import GlueClient
 
     from music_streams.stack import Stack
@@ -60,14 +60,6 @@ class Listens:
     snapshot: Pinned | None
     _table: Table = field(repr=False)
 
-    def files(self, days: Iterable[str]) -> list[str]:
-        """The data files, as S3 URIs, that hold listens of these days (YYYY-MM-DD) and maybe of no others.
-
-        Raises:
-            LakeChanged: as :meth:`rows`.
-        """
-        return sorted(task.file.file_path for task in self._plan(_in_days(days)))
-
     def rows(self, days: Iterable[str]) -> Iterator[pa.RecordBatch]:
         """Every listen of these days (YYYY-MM-DD), copies of an event included, some ten thousand rows at a time.
 
@@ -75,37 +67,40 @@ class Listens:
             LakeChanged: the snapshot's files were cleaned away meanwhile (look at the lake again and begin anew), or
                 the table has delete files, which music-streams does not write.
         """
-        in_days = _in_days(days)
-        files = ["/".join(split_uri(task.file.file_path)) for task in self._plan(in_days)]
+        try:
+            yield from self._batches(_in_days(days))
+        except FileNotFoundError as error:
+            raise LakeChanged(
+                f"files of a snapshot of {DATABASE}.{LISTENS} are gone: the lake was cleaned while it was read; "
+                "read it again"
+            ) from error
+
+    def _batches(self, in_days: BooleanExpression) -> Iterator[pa.RecordBatch]:
+        files = ["/".join(split_uri(uri)) for uri in self._plan(in_days)]
         if not files:
             return
         bucket, _ = split_uri(self._table.location())
         listens = pyarrow.dataset.dataset(
             files, schema=_COLUMNS, format="parquet", filesystem=self._table.io.fs_by_scheme("s3", bucket)
         )
-        # One file after another, a little ahead of who reads: never a whole day at once.
-        batches = listens.to_batches(
+        # One file after another, a little ahead of who reads: never a whole day at once. PyIceberg's own reader holds
+        # the files that it reads whole, several at once.
+        yield from listens.to_batches(
             filter=expression_to_pyarrow(bind(self._table.schema(), in_days, case_sensitive=True)),
             batch_size=_ROWS_AT_ONCE,
             batch_readahead=2,
             fragment_readahead=1,
         )
-        try:
-            yield from batches
-        except FileNotFoundError as error:
-            raise _cleaned() from error
 
-    def _plan(self, in_days: BooleanExpression) -> list[FileScanTask]:
-        try:
-            tasks = list(self._table.scan(in_days).plan_files())
-        except FileNotFoundError as error:
-            raise _cleaned() from error
+    def _plan(self, in_days: BooleanExpression) -> list[str]:
+        """The data files that hold listens of these days, as S3 URIs."""
+        tasks = list(self._table.scan(in_days).plan_files())
         if any(task.delete_files for task in tasks):
             raise LakeChanged(
                 f"{DATABASE}.{LISTENS} has delete files, which music-streams does not write: who else writes to the "
                 "lake? Rewrite its data files (CALL system.rewrite_data_files) and count again"
             )
-        return tasks
+        return [task.file.file_path for task in tasks]
 
 
 @dataclass(frozen=True)
@@ -149,24 +144,11 @@ class LakeReader:
         return Listens(Pinned(current.snapshot_id, current.sequence_number, str(table.metadata.table_uuid)), table)
 
 
-def _cleaned() -> LakeChanged:
-    return LakeChanged(
-        f"files of a snapshot of {DATABASE}.{LISTENS} are gone: the lake was cleaned while it was read; read it again"
-    )
-
-
 def _in_days(days: Iterable[str]) -> BooleanExpression:
     """Ranges on the column itself: Iceberg knows by them which partitions to read."""
     return Or(AlwaysFalse(), AlwaysFalse(), *map(_in_range, clock.unbroken(days)))  # it takes two at least
 
 
 def _in_range(days: tuple[str, str]) -> BooleanExpression:
-    first, last = days
-    return And(
-        GreaterThanOrEqual("listened_at", _midnight(first)),
-        LessThan("listened_at", _midnight(clock.day_after(last))),
-    )
-
-
-def _midnight(day: str) -> str:
-    return f"{day}T00:00:00+00:00"
+    begin, end = (f"{day}T00:00:00+00:00" for day in (days[0], clock.day_after(days[1])))
+    return And(GreaterThanOrEqual("listened_at", begin), LessThan("listened_at", end))

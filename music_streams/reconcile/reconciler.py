@@ -82,12 +82,9 @@ class Reconciler:
             compared.days,
             max((entry.published_at for entry in entries), default=""),
         )
-        made = (
-            [records.record(day, entries, self.stack.policy.latency_sla_seconds, now) for day in window.dates]
-            if not window.prefix
-            else []
-        )
-        return Inspection(findings, made)
+        dates = [] if window.prefix else window.dates  # a date's numbers are those of all its files
+        sla = self.stack.policy.latency_sla_seconds
+        return Inspection(findings, [records.record(day, entries, sla, now) for day in dates])
 
     def plan(self, findings: Findings, max_repairs: int | None = None) -> Plan:
         """What to ask for, no more than so many repairs; None: the stack's MaxRepairs."""
@@ -141,8 +138,7 @@ class Reconciler:
         return reports.write(report, made)
 
     def _alert(self, report: Report, news: list[str], uri: str) -> None:
-        alerts = Alerts(self.stack.client("sns"), self.stack.output("AlertsTopicArn"))
-        alerts.send(
+        Alerts(self.stack.client("sns"), self.stack.output("AlertsTopicArn")).send(
             f"music-streams: reconciliation: {report.findings.sentence}",
             [*listed(news), f"All of it: {uri}", "What to do: docs/runbooks.md, or music-streams reconcile"],
         )

@@ -144,13 +144,7 @@ def _stages(files: Iterable[Entry]) -> dict[str, Percentiles]:
     for entry in files:
         if entry.attempt > 1 or not entry.archived_at:
             continue  # the stamps of a file that ran again are those of different attempts
-        stamps = (
-            entry.source.received_at,
-            entry.validated_at,
-            entry.started_at,
-            entry.published_at,
-            entry.archived_at,
-        )
+        stamps = (entry.source.received_at, entry.validated_at, entry.started_at, entry.published_at, entry.archived_at)
         for stage, (before, after) in zip(STAGES, pairwise(stamps), strict=True):
             spans[stage].append(max(between(before, after) or 0.0, 0.0))  # S3 and we have clocks of our own
     return {stage: found for stage, of_stage in spans.items() if (found := Percentiles.of(of_stage))}

@@ -169,16 +169,12 @@ def _database(folder: Path) -> duckdb.DuckDBPyConnection:
 
 
 def _item(row: dict[str, Any]) -> dict[str, Any]:
-    kind, day = row["kind"], row["day"]
+    kind, subject, day, average = (row.pop(name) for name in ("kind", "subject", "day", "avg_hundredths_ms"))
     is_summary = kind == "DAY"
-    tops = {name: row[name] for name in ("top_songs", "top_genres") if row[name] is not None}
     return {
-        "pk": f"DAY#{day}" if is_summary else f"{kind}#{row['subject']}",
+        "pk": f"DAY#{day}" if is_summary else f"{kind}#{subject}",
         "sk": "SUMMARY" if is_summary else f"DAY#{day}",
         "track_day" if kind == "TRACK" else "day": day,
-        "listen_count": row["listen_count"],
-        "unique_listeners": row["unique_listeners"],
-        "total_listening_time_ms": row["total_listening_time_ms"],
-        "avg_listening_time_per_user_ms": Decimal(row["avg_hundredths_ms"]).scaleb(-2),
-        **tops,
+        "avg_listening_time_per_user_ms": Decimal(average).scaleb(-2),
+        **{name: value for name, value in row.items() if value is not None},
     }

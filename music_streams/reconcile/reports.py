@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from music_streams import clock, strict
@@ -57,14 +57,10 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """For :meth:`from_json`, and for people."""
         return {
-            "run": self.run,
-            "by": self.by,
-            "dry_run": self.dry_run,
+            **asdict(self),
             "is_whole": self.is_whole,
             "sentence": self.findings.sentence,
             "before": self.before.as_json(),
-            "repairs": [repair.as_json() for repair in self.repairs],
-            "left": self.left,
             "after": self.after.as_json() if self.after else None,
         }
 

@@ -4,10 +4,10 @@ The plan is made from what S3, the ledger and Step Functions say; carrying it ou
 one twice does no harm.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import islice
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from boto3.dynamodb.conditions import Attr
@@ -16,7 +16,7 @@ from music_streams import clock, policy
 from music_streams.aws import objects
 from music_streams.aws.objects import Place
 from music_streams.ingest import s3_events
-from music_streams.reconcile.inventory import landed
+from music_streams.reconcile.inventory import landed, with_entries
 from music_streams.run.archive import awaits_archiving
 from music_streams.run.executions import ALIVE, Executions
 from music_streams.state import requests
@@ -27,8 +27,6 @@ from music_streams.state.statuses import NOT_AT_REST, Status
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-
-_LOOKED_UP_AT_ONCE = 1_000  # sources
 
 
 class Trouble(StrEnum):
@@ -91,7 +89,7 @@ class Repairs:
         trouble = self._trouble(entry)
         if trouble is None or self.is_gone(entry) or self.is_unreadable(entry):
             return None
-        return StalledSource(entry.source, trouble, redrive_of(entry), entry)
+        return StalledSource(entry.source, trouble, ask(entry, Action.REDRIVE), entry)
 
     def of_unknown(self, source: Source) -> StalledSource | None:
         """What would bring in a source that the ledger does not know; None where its event may be on its way."""
@@ -104,7 +102,7 @@ class Repairs:
         is_left = entry.status is Status.QUARANTINED and not entry.stays_in_place
         if not is_left or not self._is_idle(entry.updated_at):
             return None
-        return StalledSource(entry.source, Trouble.NOT_REMOVED, redrive_of(entry), entry)
+        return StalledSource(entry.source, Trouble.NOT_REMOVED, ask(entry, Action.REDRIVE), entry)
 
     def is_gone(self, entry: Entry) -> bool:
         """Whether a source can go no further because its object was deleted by others; a retract needs none."""
@@ -130,22 +128,14 @@ class Repairs:
             yield from filter(self.is_gone, self.ledger.with_status(status))
 
     def _of_ledger(self) -> Iterator[StalledSource]:
-        is_half_retracted = Attr("treatment").eq(Treatment.RETRACT)
-        for status in (*NOT_AT_REST, Status.ARCHIVED):
-            for entry in self.ledger.with_status(
-                status, condition=is_half_retracted if status is Status.ARCHIVED else None
-            ):
-                if repair := self.of(entry):
-                    yield repair
+        moving = (self.ledger.with_status(status) for status in NOT_AT_REST)
+        half_retracted = self.ledger.with_status(Status.ARCHIVED, condition=Attr("treatment").eq(Treatment.RETRACT))
+        yield from filter(None, map(self.of, chain(*moving, half_retracted)))
 
     def _of_bucket(self) -> Iterator[StalledSource]:
-        found = landed(self.s3, self.landing_bucket)
-        while some := list(islice(found, _LOOKED_UP_AT_ONCE)):
-            entries = self.ledger.entries(source.source_id for source in some)
-            for source in some:
-                entry = entries.get(source.source_id)
-                if repair := self.of_leftover(entry) if entry else self.of_unknown(source):
-                    yield repair
+        for source, entry in with_entries(self.ledger, landed(self.s3, self.landing_bucket)):
+            if repair := self.of_leftover(entry) if entry else self.of_unknown(source):
+                yield repair
 
     def _trouble(self, entry: Entry) -> Trouble | None:
         if entry.status is Status.FAILED:
@@ -175,11 +165,6 @@ class Repairs:
         return self._statuses[arn]
 
 
-def redrive_of(entry: Entry) -> str:
-    """The message that makes a source go on where it stands still."""
-    return ask(entry, Action.REDRIVE)
-
-
 def ask(entry: Entry, action: Action) -> str:
     """The message that asks for something about a source as it stands."""
     return requests.to_message(Attempt(entry.source.source_id, entry.attempt, action))
@@ -193,5 +178,4 @@ def parked(ledger: Ledger) -> Iterator[Entry]:
 
 def days_known(ledger: Ledger) -> list[str]:
     """Every day of which some source has, or had, listens."""
-    entries: Iterable[Entry] = ledger.search(Attr("days").exists())
-    return sorted({day for entry in entries for day in entry.days})
+    return sorted({day for entry in ledger.search(Attr("days").exists()) for day in entry.days})

@@ -32,11 +32,7 @@ class FailedRunsTrigger(BaseEventTrigger):  # type: ignore[misc]  # Airflow has 
 
         queue = await asyncio.to_thread(_queue)
         messages = SqsSensorTrigger(
-            queue,
-            aws_conn_id=None,
-            max_messages=10,
-            wait_time_seconds=_LONG_POLL_SECONDS,
-            waiter_delay=_POLL_SECONDS,
+            queue, aws_conn_id=None, max_messages=10, wait_time_seconds=_LONG_POLL_SECONDS, waiter_delay=_POLL_SECONDS
         )
         async for event in messages.run():
             yield event

@@ -38,11 +38,8 @@ class SettledTrigger(BaseTrigger):  # type: ignore[misc]  # Airflow has an envir
         poll_seconds: float,
     ) -> None:
         super().__init__()
-        self._repairs = repairs
-        self._prefix = prefix
-        self._grace_seconds = grace_seconds
-        self._until = until
-        self._poll_seconds = poll_seconds
+        self._repairs, self._prefix, self._grace_seconds = repairs, prefix, grace_seconds
+        self._until, self._poll_seconds = until, poll_seconds
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Where it is made anew from."""
@@ -111,20 +108,11 @@ class UntilSettled(BaseSensorOperator):  # type: ignore[misc]
     def execute(self, context: Context) -> Any:  # noqa: ANN401, ARG002 - as Airflow has it
         """Hand over to the triggerer."""
         if self.repairs != []:
-            self._defer()
+            grace_seconds = None if self.grace_seconds is None else float(self.grace_seconds)
+            until, poll_seconds = time.time() + self._patience.total_seconds(), float(self.poke_interval)
+            trigger = SettledTrigger(self.repairs, self.prefix, grace_seconds, until, poll_seconds)
+            self.defer(trigger=trigger, method_name="tell")
         return []
-
-    def _defer(self) -> None:
-        self.defer(
-            trigger=SettledTrigger(
-                self.repairs,
-                self.prefix,
-                None if self.grace_seconds is None else float(self.grace_seconds),
-                time.time() + self._patience.total_seconds(),
-                float(self.poke_interval),
-            ),
-            method_name="tell",
-        )
 
     def tell(self, context: Context, event: dict[str, Any]) -> list[str]:  # noqa: ARG002 - as Airflow calls it
         """What the trigger told."""

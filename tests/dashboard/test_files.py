@@ -25,9 +25,8 @@ def test_pages_of_a_list_hold_every_file_once_the_last_moved_first(pipeline, bro
     sources = [pipeline.put(f"incoming/{n}.csv", "ARCHIVED" if n % 2 else "FAILED", ago(n)) for n in range(120)]
     pages = [browser.get(f"/files?page={number}") for number in (1, 2, 3)]
     assert [len(page.lines) for page in pages] == [50, 50, 20]
-    assert [line for page in pages for line in page.lines] == [
-        f"/music-streams/files/{source.source_id}" for source in sources
-    ]
+    listed = [line.removeprefix("/music-streams/files/") for page in pages for line in page.lines]
+    assert listed == [source.source_id for source in sources]
     assert "/music-streams/files?page=2" in pages[0].links
     assert not any("page=4" in link for link in pages[2].links)
 
@@ -125,14 +124,9 @@ def test_a_files_page_tells_its_way_in_order(pipeline, browser):
 
 
 def test_a_quarantined_files_page_tells_why_and_what_to_do(pipeline, browser):
-    source = pipeline.put(
-        "incoming/bad.csv", "QUARANTINED", ago(9), reason="missing_columns", archive_key="quarantine/x/bad.csv"
-    )
-    told = {
-        "verdict": "missing_columns",
-        "detail": "the header row lacks: track_id",
-        "what_to_do": "write the header row",
-    }
+    verdict, kept = "missing_columns", "quarantine/x/bad.csv"
+    source = pipeline.put("incoming/bad.csv", "QUARANTINED", ago(9), reason=verdict, archive_key=kept)
+    told = {"verdict": verdict, "detail": "the header row lacks: track_id", "what_to_do": "write the header row"}
     pipeline.stack.s3.put_object(Bucket="landing", Key="quarantine/x/reason.json", Body=json.dumps(told))
     text = browser.get(f"/files/{source.source_id}").text
     assert "the header row lacks: track_id" in text

@@ -23,12 +23,7 @@ from tests.dashboard.page import Page
 
 ROOT = Path(__file__).parents[2]
 
-_NAMED = {
-    "source_id": "0" * 32,
-    "run": "20261122T041500123Z",
-    "name": "dashboard.css",
-    "anything:path": "openapi.json",
-}
+_NAMED = {"source_id": "0" * 32, "run": "20261122T041500123Z", "name": "dashboard.css", "anything:path": "openapi.json"}
 ADDRESSES = [
     "/",
     "/files",
@@ -140,6 +135,15 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
+def inside(page: str, tag: str) -> str:
+    return page.partition(f"<{tag}>")[2].partition(f"</{tag}>")[0]
+
+
+def digest(page: str, tag: str) -> str:
+    """How a content security policy names what stands in a tag of a page."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(inside(page, tag).encode()).digest()).decode()
+
+
 @pytest.mark.parametrize("version", ["3.0.6", "3.3.2"])
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_no_address_answers_a_user_who_may_not_read_the_dag(airflow_of, version, address):
@@ -150,10 +154,7 @@ def test_no_address_answers_a_user_who_may_not_read_the_dag(airflow_of, version,
     assert "no read access to the DAG reconcile_streams" in page.text
     assert not page.all("script")
     assert not [link for link in page.links if "login" in link]
-    digest = base64.b64encode(
-        hashlib.sha256(answer.text.partition("<style>")[2].partition("</style>")[0].encode()).digest()
-    )
-    assert f"style-src 'sha256-{digest.decode()}'" in answer.headers["Content-Security-Policy"]
+    assert f"style-src '{digest(answer.text, 'style')}'" in answer.headers["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize("version", ["3.1.0", "3.3.2", "4.0.0rc1"])
@@ -190,9 +191,8 @@ def test_users_of_a_real_airflow_see_it_by_their_roles(name, tmp_path):
         "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}",
     }
     script = Path(__file__).with_name("ask_airflow.py")
-    done = subprocess.run(
-        [PYTHONS[name], script, json.dumps(list(LET_IN))], env=environment, capture_output=True, text=True, check=False
-    )
+    program: list[Any] = [PYTHONS[name], script, json.dumps(list(LET_IN))]
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     told = json.loads(done.stdout.strip().splitlines()[-1])
     for role in ("viewer", "user", "op", "admin"):
@@ -205,19 +205,19 @@ def test_users_of_a_real_airflow_see_it_by_their_roles(name, tmp_path):
     ("sent", "status"),
     [
         ({}, 401),
-        ({"headers": {"Authorization": "Bearer good"}}, 200),
-        ({"headers": {"Authorization": "Bearer bad"}}, 403),
-        ({"headers": {"Authorization": "Bearer other"}}, 403),
-        ({"headers": {"Cookie": "_token=other"}}, 403),
-        ({"headers": {"Cookie": "_token=good"}}, 200),
-        ({"headers": {"Cookie": "_token=bad"}}, 403),
-        ({"headers": {"Cookie": "_token=good", "Authorization": "Bearer bad"}}, 403),
+        (bearer("good"), 200),
+        (bearer("bad"), 403),
+        (bearer("other"), 403),
+        ({"Cookie": "_token=other"}, 403),
+        ({"Cookie": "_token=good"}, 200),
+        ({"Cookie": "_token=bad"}, 403),
+        ({"Cookie": "_token=good", **bearer("bad")}, 403),
     ],
 )
 def test_airflow_3_0_is_asked_about_header_or_cookie(airflow_of, sent, status):
     airflow_of("3.0.6")
     client = TestClient(create_app(airflow_login(), no_stack))
-    assert client.get("/static/dashboard.css", **sent).status_code == status
+    assert client.get("/static/dashboard.css", headers=sent).status_code == status
 
 
 def test_where_airflow_keeps_the_login_in_its_page_the_refusal_hands_it_on(airflow_of):
@@ -225,10 +225,8 @@ def test_where_airflow_keeps_the_login_in_its_page_the_refusal_hands_it_on(airfl
     outer = FastAPI()
     outer.mount("/music-streams", create_app(airflow_login(), no_stack))
     answer = TestClient(outer).get("/music-streams/")
-    script = answer.text.partition("<script>")[2].partition("</script>")[0]
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    assert 'localStorage.getItem("token")' in script
-    assert f"script-src 'sha256-{digest}'" in answer.headers["Content-Security-Policy"]
+    assert 'localStorage.getItem("token")' in inside(answer.text, "script")
+    assert f"script-src '{digest(answer.text, 'script')}'" in answer.headers["Content-Security-Policy"]
     assert 'data-root="/music-streams"' in answer.text
 
 

@@ -23,22 +23,13 @@ def read(tmp_path):
 
     def found(base_url: str = ""):
         airflow = tmp_path / "airflow"
-        airflow.mkdir()
-        (airflow / "__init__.py").touch()
-        (airflow / "timetables").mkdir()
-        (airflow / "timetables" / "__init__.py").touch()
+        (airflow / "timetables").mkdir(parents=True)
         (airflow / "timetables" / "trigger.py").write_text("class CronTriggerTimetable: ...")
         (airflow / "plugins_manager.py").write_text("class AirflowPlugin: ...")
-        (airflow / "configuration.py").write_text(
-            f"class conf:\n    def get(section, key, fallback): return {base_url!r}\n"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", _READ],
-            env={"PYTHONPATH": f"{tmp_path}:{PLUGINS}"},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        configuration = f"class conf:\n    def get(section, key, fallback): return {base_url!r}\n"
+        (airflow / "configuration.py").write_text(configuration)
+        program, environment = [sys.executable, "-c", _READ], {"PYTHONPATH": f"{tmp_path}:{PLUGINS}"}
+        done = subprocess.run(program, env=environment, capture_output=True, text=True, check=True)
         return json.loads(done.stdout)
 
     return found

@@ -61,8 +61,7 @@ def test_an_item_as_dynamodb_gives_it_back_does_not_differ():
 
 
 def test_which_run_or_lake_an_item_is_from_is_no_difference():
-    other = standing(version=Decimal(1), lake_uuid="another", batch_id="c" * 32, updated_at="")
-    assert sentences(other) == []
+    assert sentences(standing(version=Decimal(1), lake_uuid="another", batch_id="c" * 32, updated_at="")) == []
     assert sentences(standing(version=None, lake_uuid=None, batch_id=None, updated_at=None)) == []
 
 
@@ -78,10 +77,7 @@ def test_which_run_or_lake_an_item_is_from_is_no_difference():
         ),
         ({"day": "2024-06-26"}, "day is '2024-06-26', the lake says '2024-06-25'"),
         ({"top_genres": []}, "top_genres is [], the lake says nothing of it"),
-        (
-            {"top_songs": [song(1, "A", 3), song(2, "B", 2)]},
-            "top_songs[1].listen_count is 2, the lake says 1",
-        ),
+        ({"top_songs": [song(1, "A", 3), song(2, "B", 2)]}, "top_songs[1].listen_count is 2, the lake says 1"),
         (
             {"top_songs": [song(1, "A", 3)]},
             "top_songs[1] is missing, the lake says {rank: 2, track_id: 'B000000000000000000000', track_name: ",
@@ -109,13 +105,7 @@ def test_each_attribute_that_differs_is_told():
 
 
 def test_missing_items_and_ghosts_are_told_in_the_order_of_their_keys():
-    ghost = standing(pk="COUNTRY#Ghana")
-    found = differences([EXPECTED], [ghost])
-    assert [(difference.key, difference.what) for difference in found] == [
-        (("COUNTRY#Ghana", f"DAY#{DAY}"), Deviation.GHOST),
-        (("GENRE#jazz", f"DAY#{DAY}"), Deviation.MISSING),
-    ]
-    assert [str(difference) for difference in found] == [
+    assert sentences(standing(pk="COUNTRY#Ghana")) == [
         f"COUNTRY#Ghana / DAY#{DAY} is a ghost: the lake has no listen of it",
         f"{NAME} is missing: the lake has 4 listens of it",
     ]

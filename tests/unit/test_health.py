@@ -14,10 +14,7 @@ FRESH, LATE = Waiting("fresh.csv", "2024-06-25T11:59:18.000Z"), Waiting("late.cs
     ("health", "sentence"),
     [
         (Health([], [], 0, 0, NOW), "OK: no file waits, none failed, no dead letters."),
-        (
-            Health([FRESH], [], 0, 0, NOW),
-            "WORKING: 1 file waits for 42 s (fresh.csv), none failed, no dead letters.",
-        ),
+        (Health([FRESH], [], 0, 0, NOW), "WORKING: 1 file waits for 42 s (fresh.csv), none failed, no dead letters."),
         (
             Health([FRESH, LATE], ["new.csv", "old.csv"], 3, 1, NOW),
             (

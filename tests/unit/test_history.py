@@ -19,9 +19,8 @@ SCHEDULED = {"taskScheduledEventDetails": {"resourceType": "glue", "parameters":
 
 
 def test_each_state_has_its_span_and_the_last_has_none_while_it_lasts():
-    states = history.states(
-        [event(0, "ExecutionStarted"), entered(0, "Claim"), event(1.5, "TaskStateExited"), entered(2, "Transform")]
-    )
+    claimed = [event(0, "ExecutionStarted"), entered(0, "Claim"), event(1.5, "TaskStateExited")]
+    states = history.states([*claimed, entered(2, "Transform")])
     assert [(state.name, state.seconds) for state in states] == [("Claim", 1.5), ("Transform", None)]
 
 

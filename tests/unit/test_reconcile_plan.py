@@ -1,6 +1,7 @@
 """What to repair: the worst and oldest first, no more than so many, and nothing that could do harm."""
 
 import json
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -21,15 +22,9 @@ FAILED_AT = "2026-11-22T04:00:00.000Z"
 
 def file(name: str, state: State = State.STUCK, **changes: Any) -> FileFinding:
     at = f"2026-11-21T{changes.pop('hour', 12):02}:00:00.000Z"
-    made: dict[str, Any] = {
-        "why": "why",
-        "received_at": at,
-        "since": FAILED_AT,
-        "message": f"message of {name}",
-        "attempt": 2,
-    }
     key = changes.pop("key", f"incoming/{name}")
-    return FileFinding(name.ljust(32, "0"), key, state, **(made | changes))
+    made = FileFinding(name.ljust(32, "0"), key, state, "why", at, FAILED_AT, attempt=2, message=f"message of {name}")
+    return replace(made, **changes)
 
 
 def drifted(*days: str) -> list[DayFinding]:
@@ -72,36 +67,22 @@ def test_no_more_than_the_cap_at_once_and_the_rest_is_told(most, asked, left):
     assert (len(found.repairs), found.left) == (asked, left)
 
 
-def test_files_come_before_days():
-    found = plan(findings(file("x", State.STUCK), days=drifted("2024-06-25")), AT, 10)
-    assert [repair.what for repair in found.repairs] == [RepairKind.REDRIVE, RepairKind.REBUILD]
-
-
 def test_a_file_that_the_lake_does_not_know_is_replayed_and_one_that_nobody_knows_is_redriven():
     known = file("known", State.MISSING, status="ARCHIVED", hour=1)
     unknown = file("unknown", State.MISSING, hour=2)
     found = plan(findings(known, unknown), AT, 10).repairs
-    assert [(repair.name, repair.what) for repair in found] == [
-        ("known", RepairKind.REPLAY),
-        ("unknown", RepairKind.REDRIVE),
+    assert [(repair.what, repair.name, repair.message) for repair in found] == [
+        (RepairKind.REPLAY, "known", "message of known"),
+        (RepairKind.REDRIVE, "unknown", "message of unknown"),
     ]
-    assert [repair.message for repair in found] == ["message of known", "message of unknown"]
-
-
-def test_a_repair_tells_whose_end_is_awaited():
-    [repair] = plan(findings(file("x", attempt=3)), AT, 10).repairs
-    assert (repair.source_id, repair.attempt, repair.batch_id) == ("x".ljust(32, "0"), 3, "")
 
 
 # ── Putting aside ──
 
 
 def failing(name: str = "x.csv", **changes: Any) -> FileFinding:
-    return file(
-        name,
-        State.FAILED,
-        **({"failures": ATTEMPTS_BEFORE_QUARANTINE, "is_outlived": True, "attempt": 4, "status": "FAILED"} | changes),
-    )
+    made = file(name, State.FAILED, failures=ATTEMPTS_BEFORE_QUARANTINE, is_outlived=True, attempt=4, status="FAILED")
+    return replace(made, **changes)
 
 
 @pytest.mark.parametrize(("attempts", "what"), [(5, RepairKind.PUT_ASIDE), (6, RepairKind.REDRIVE)])
@@ -147,15 +128,11 @@ def test_drifted_days_are_rebuilt_31_at_a_time():
     assert {request.requested_at for request in asked} == {AT}
 
 
-def test_31_days_are_one_run():
-    found = plan(findings(days=drifted(*(f"2024-01-{day:02}" for day in range(1, 32)))), AT, 10).repairs
-    assert [len(requested(repair).days) for repair in found] == [31]
-
-
-def test_a_day_that_a_files_repair_computes_anew_is_not_rebuilt_before_it():
+def test_files_come_before_days_and_a_day_that_a_files_repair_computes_anew_is_not_rebuilt():
     missing = file("x", State.MISSING, status="ARCHIVED", days=["2024-06-24", "2024-06-25"])
     found = plan(findings(missing, days=drifted("2024-06-25", "2024-06-26")), AT, 10).repairs
-    assert [requested(repair) for repair in found[1:]] == [Rebuild(["2024-06-26"], AT)]
+    assert [repair.what for repair in found] == [RepairKind.REPLAY, RepairKind.REBUILD]
+    assert requested(found[1]) == Rebuild(["2024-06-26"], AT)
 
 
 def test_nor_while_that_repair_waits_because_of_the_cap():
@@ -173,13 +150,9 @@ def test_only_a_day_whose_lake_is_there_and_quiet_is_rebuilt(state):
 
 
 def test_the_sentence_tells_the_worst_first():
-    found = findings(
-        file("a", State.LATE),
-        file("b", State.ORPHAN),
-        file("c", State.ORPHAN),
-        file("d", State.IN_FLIGHT),
-        days=[*drifted("2024-06-25", "2024-06-26"), DayFinding("2024-06-27", DayState.LAKE_LOST)],
-    )
+    files = [file("x", state) for state in (State.LATE, State.ORPHAN, State.ORPHAN, State.IN_FLIGHT)]
+    days = [*drifted("2024-06-25", "2024-06-26"), DayFinding("2024-06-27", DayState.LAKE_LOST)]
+    found = findings(*files, days=days)
     assert found.sentence == "2 ORPHAN, 1 LATE, 1 day LAKE_LOST, 2 days METRIC_DRIFT, 0 OK, 1 in flight"
     assert not found.is_whole
 
@@ -192,70 +165,31 @@ def test_what_is_on_its_way_is_no_gap():
 
 # ── Kept as JSON ──
 
-texts = st.text(max_size=8)
-numbers = st.integers(0, 10**6)
-moments = st.sampled_from(["", AT, FAILED_AT])
+
+def any_of(kind: type[Any], **chosen: Any) -> st.SearchStrategy[Any]:
+    """Whatever the fields of a dataclass are declared to hold; `chosen` where that is too much."""
+    return st.builds(kind, **{each.name: chosen.get(each.name, ...) for each in fields(kind)})
+
+
+def some(items: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    return st.lists(items, max_size=2)
+
+
 seconds = st.floats(0, 1e9)
-day_names = st.dates().map(lambda day: day.isoformat())
-file_findings = st.builds(
-    FileFinding,
-    texts,
-    texts,
-    st.sampled_from(State),
-    texts,
-    moments,
-    moments,
-    texts,
-    texts,
-    numbers,
-    numbers,
-    texts,
-    st.lists(day_names, max_size=2),
-)
-day_findings = st.builds(
-    DayFinding, day_names, st.sampled_from(DayState), texts, st.lists(texts, max_size=2), numbers, numbers
-)
-all_findings = st.builds(
-    Findings,
-    st.builds(Window, day_names, day_names, texts),
-    st.sampled_from([AT, FAILED_AT]),
-    st.dictionaries(st.sampled_from([state.value for state in State]), numbers),
-    st.lists(file_findings, max_size=3),
-    st.lists(day_findings, max_size=3),
-    moments,
-)
-repairs = st.builds(Repair, st.sampled_from(RepairKind), texts, texts, texts, texts, numbers, texts)
-percentiles = st.builds(Percentiles, seconds, seconds, seconds)
-hours = st.lists(numbers, min_size=24, max_size=24)
-counts = st.dictionaries(texts, numbers, max_size=2)
-day_records = st.builds(
+percentiles = any_of(Percentiles, p50=seconds, p95=seconds, p99=seconds)
+hours = st.lists(st.integers(), min_size=24, max_size=24)
+day_records = any_of(
     DayRecord,
-    day_names,
-    moments,
-    seconds,
-    numbers,
-    hours,
-    hours,
-    counts,
-    counts,
-    numbers,
-    numbers,
-    counts,
-    numbers,
-    numbers,
-    st.none() | percentiles,
-    st.dictionaries(texts, percentiles, max_size=2),
+    target_seconds=seconds,
+    arrivals_by_hour=hours,
+    published_by_hour=hours,
+    to_published=st.none() | percentiles,
+    stages=st.dictionaries(st.text(), percentiles, max_size=2),
 )
-reports = st.builds(
-    Report,
-    st.just(run_name(AT)),
-    texts,
-    st.booleans(),
-    all_findings,
-    st.none() | all_findings,
-    st.lists(repairs, max_size=2),
-    numbers,
-)
+every_file, every_day = some(any_of(FileFinding)), some(any_of(DayFinding))
+all_findings = any_of(Findings, window=any_of(Window), looked_at=st.just(AT), files=every_file, days=every_day)
+repairs = any_of(Repair)
+reports = any_of(Report, before=all_findings, after=st.none() | all_findings, repairs=some(repairs))
 
 
 @given(st.one_of(all_findings, repairs, reports, day_records))

@@ -36,20 +36,13 @@ def is_left(line: str, **options) -> bool:
 
 
 THEIRS = [
-    f"7,{TRACK},{TIME}",
-    f"007,{TRACK},{TIME}",
-    f"0000000000000000007,{TRACK},{TIME}",
-    f'"7",{TRACK},{TIME}',
+    *(f"{user_id},{TRACK},{TIME}" for user_id in ("7", "007", "0000000000000000007", '"7"', " 7")),
     f"7,bad track,{TIME}",
     f"7,{TRACK},bad time",
     "7,,",
-    f" 7,{TRACK},{TIME}",
 ]
 OTHERS = [
-    OTHER,
-    f"17,{TRACK},{TIME}",
-    f"x7,{TRACK},{TIME}",
-    f",{TRACK},{TIME}",
+    *(f"{user_id},{TRACK},{TIME}" for user_id in ("70", "17", "x7", "")),
     f"1,7,{TIME}",
     f"1,{TRACK},7",
     f'1,"7,7",{TIME}',
@@ -139,9 +132,8 @@ def test_an_id_at_the_end_of_a_line_of_many_chunks_is_seen(end, more):
 def test_long_lines_in_a_row_are_told_apart():
     kept, gone = LONG + b",8", LONG + b",7"
     for order in itertools.product([kept, gone], repeat=3):
-        assert left(b"\n".join(order), header=[], size=MIB).rstrip(b"\n") == b"\n".join(
-            each for each in order if each == kept
-        )
+        expected = b"\n".join(each for each in order if each == kept)
+        assert left(b"\n".join(order), header=[], size=MIB).rstrip(b"\n") == expected
 
 
 def _goes(line: bytes, user: int, header: tuple[str, ...]) -> bool:
@@ -170,10 +162,8 @@ def test_the_events_of_the_others_and_the_bytes_of_all_other_lines_stay(file, us
     ends = b"\r\n"
     assert result == mark + b"".join(line for line in lines if not _goes(line.rstrip(ends), user, header))
     if header and file.key.startswith("incoming/"):
-        before, after = (
-            [row.event for row in reading.read_rows(DirtyFile(file.key, content), set()).rows if row.event]
-            for content in (data, result)
-        )
+        read = (reading.read_rows(DirtyFile(file.key, content), set()).rows for content in (data, result))
+        before, after = ([row.event for row in rows if row.event] for rows in read)
         assert after == [event for event in before if event[0] != user]
 
 

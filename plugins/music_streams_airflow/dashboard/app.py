@@ -43,12 +43,10 @@ Name = Annotated[str, Query(max_length=250)]
 _Found = TypeVar("_Found")
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def create_app(
-    login: Login, find_stack: Callable[[], Stack] = stacks.find_stack, now: Callable[[], datetime] = _now
+    login: Login,
+    find_stack: Callable[[], Stack] = stacks.find_stack,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> FastAPI:
     """The app.
 

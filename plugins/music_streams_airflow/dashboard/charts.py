@@ -71,35 +71,19 @@ def arrivals_by_day(records: Sequence[DayRecord]) -> Chart:
     if total:
         summary = f"{display.plural(total, 'file')} arrived in {len(records)} days, {sum(published):,} of them were "
         summary += f"published; the busiest day was {busiest.day} with {busiest.arrivals:,}."
-    return _by_day(
-        "arrivals",
-        "Arrivals and publications by day",
-        summary,
-        "files",
-        records,
-        [
-            Series("arrived", [record.arrivals for record in records], "ground"),
-            Series("of these published", published, 0, "line"),
-        ],
-    )
+    arrived = Series("arrived", [record.arrivals for record in records], "ground")
+    series = [arrived, Series("of these published", published, 0, "line")]
+    return _by_day("arrivals", "Arrivals and publications by day", summary, "files", records, series)
 
 
 def today_by_hour(record: DayRecord, hour: int) -> Chart:
     """Files that arrived in each hour of today until now, and when they were published."""
-    hours = range(hour + 1)
-    return Chart(
-        "today",
-        "Today by hour (UTC)",
-        f"{display.plural(record.arrivals, 'file')} arrived today, "
-        f"{display.plural(sum(record.published_by_hour), 'publication')}.",
-        "files",
-        "Hour",
-        [f"{each:02}:00" for each in hours],
-        [
-            Series("arrived", [record.arrivals_by_hour[each] for each in hours], "ground"),
-            Series("published", [record.published_by_hour[each] for each in hours], 0, "line"),
-        ],
-    )
+    publications = display.plural(sum(record.published_by_hour), "publication")
+    summary = f"{display.plural(record.arrivals, 'file')} arrived today, {publications}."
+    hours = [f"{each:02}:00" for each in range(hour + 1)]
+    arrived = Series("arrived", record.arrivals_by_hour[: hour + 1], "ground")
+    published = Series("published", record.published_by_hour[: hour + 1], 0, "line")
+    return Chart("today", "Today by hour (UTC)", summary, "files", "Hour", hours, [arrived, published])
 
 
 def rows_by_day(records: Sequence[DayRecord]) -> Chart:
@@ -125,8 +109,9 @@ def attainment_by_day(records: Sequence[DayRecord]) -> Chart:
     shares = [None if (share := record.attainment) is None else round(100 * share, 2) for record in records]
     due, met = sum(record.due for record in records), sum(record.met for record in records)
     told = f"{met:,} of {due:,} files ({100 * met / due:.1f} %) were published in time" if due else "No file was due"
-    worst = min((pair for pair in zip(shares, records, strict=True) if pair[0] is not None), default=None, key=_first)
-    summary = f"{told}; the worst day was {worst[1].day} with {worst[0]:.1f} %." if worst else f"{told}."
+    known = [(share, record.day) for share, record in zip(shares, records, strict=True) if share is not None]
+    worst, day = min(known, default=(None, ""))
+    summary = f"{told}." if worst is None else f"{told}; the worst day was {day} with {worst:.1f} %."
     series = [Series("published in time", shares, 0, "line")]
     return _by_day("attainment", "Files published in time", summary, "%", records, series, top=100)
 
@@ -150,15 +135,8 @@ def stages_of_day(record: DayRecord) -> Chart:
     found = [record.stages[stage] for stage in names]
     longest = max(names, key=lambda stage: record.stages[stage].p50, default="")
     summary = f"Most of the time passed until {longest}: half of the files took {_span(record.stages[longest].p50)}."
-    return Chart(
-        "stages",
-        f"Seconds until each step, {record.day}",
-        summary,
-        "s",
-        "Step",
-        names,
-        [Series(name, [getattr(each, name) for each in found], number) for number, name in enumerate(_PERCENTILES)],
-    )
+    series = [Series(name, [getattr(each, name) for each in found], number) for number, name in enumerate(_PERCENTILES)]
+    return Chart("stages", f"Seconds until each step, {record.day}", summary, "s", "Step", names, series)
 
 
 def stages_by_day(records: Sequence[DayRecord]) -> Chart:
@@ -174,7 +152,6 @@ def stages_by_day(records: Sequence[DayRecord]) -> Chart:
 
 
 def _reasons(records: Sequence[DayRecord]) -> Counter[str]:
-    """How many rows each reason has."""
     reasons: Counter[str] = Counter()
     for record in records:
         reasons.update(record.rejected)
@@ -212,10 +189,6 @@ def _by_day(
 ) -> Chart:
     labels = [record.day for record in records]
     return Chart(name, title, summary, unit, "Day", labels, series, stacked, top, [label[5:] for label in labels])
-
-
-def _first(pair: tuple[Value, DayRecord]) -> float:
-    return pair[0] or 0.0
 
 
 def _span(seconds: float) -> str:

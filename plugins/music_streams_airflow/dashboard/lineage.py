@@ -35,9 +35,8 @@ class Lineage:
         if self.story is None:
             return True
         entry = self.story.entry
-        return entry.status in IN_PROGRESS or (
-            entry.status is Status.FAILED and entry.reason not in {OBJECT_GONE, UNREADABLE}
-        )
+        has_failed = entry.status is Status.FAILED and entry.reason not in {OBJECT_GONE, UNREADABLE}
+        return has_failed or entry.status in IN_PROGRESS
 
     @property
     def steps(self) -> list[Step]:
@@ -58,12 +57,8 @@ def read(stack: Stack, source_id: str) -> Lineage | None:
 
 def _steps(entry: Entry) -> list[Step]:
     before = entry.source.received_at
-    moves = [
-        ("judged valid", entry.validated_at),
-        ("run started", entry.started_at),
-        ("published", entry.published_at),
-        ("archived", entry.archived_at),
-    ]
+    moves = [("judged valid", entry.validated_at), ("run started", entry.started_at)]
+    moves += [("published", entry.published_at), ("archived", entry.archived_at)]
     if entry.status in WITHOUT_STAMP:
         moves.append((entry.status.lower(), entry.updated_at))
     steps = [Step("arrived", before, None)]

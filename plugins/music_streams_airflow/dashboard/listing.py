@@ -2,8 +2,10 @@
 
 import heapq
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import reduce
 from itertools import islice
+from operator import and_
 from typing import Annotated, Any, Literal
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
@@ -96,56 +98,45 @@ def _lines(stack: Stack, choice: ListingChoice) -> Iterator[Line]:
     if choice.state:
         report = Reports(stack.s3, stack.lake_bucket).latest()
         found = report.findings.files if report else []
-        return map(
-            _of_finding, sorted((each for each in found if each.state is choice.state), key=_moved, reverse=True)
-        )
+        of_state = (_of_finding(each) for each in found if each.state is choice.state)
+        return iter(sorted(of_state, key=_moved_at, reverse=True))
     wanted = [status for status in Status if not choice.status or status in choice.status]
     lists: list[Iterable[Line]] = [
         map(_of_entry, stack.ledger.with_status(status, choice.day, _condition(choice))) for status in wanted
     ]
     if (not choice.status or LANDED in choice.status) and not choice.reason:
         landed = (_of_source(source) for source in files.landed(stack) if source.received_at.startswith(choice.day))
-        lists.append(sorted(landed, key=lambda line: line.moved_at, reverse=True))
-    return heapq.merge(*lists, key=lambda line: line.moved_at, reverse=True)
+        lists.append(sorted(landed, key=_moved_at, reverse=True))
+    return heapq.merge(*lists, key=_moved_at, reverse=True)
 
 
 def _condition(choice: ListingChoice) -> ConditionBase | None:
     conditions: list[ConditionBase] = []
     if choice.day:
-        conditions.append(Attr("received_at").begins_with(choice.day) & Attr("key").begins_with(files.STREAMS_PREFIX))
+        conditions += [Attr("received_at").begins_with(choice.day), Attr("key").begins_with(files.STREAMS_PREFIX)]
     if choice.reason:
         has_reason: ConditionBase = Attr("reason").eq(choice.reason)
         if choice.reason.replace("_", "").isalnum():
             has_reason |= Attr(f"rejected.{choice.reason}").exists()
         conditions.append(has_reason)
-    if not conditions:
-        return None
-    return conditions[0] & conditions[1] if len(conditions) > 1 else conditions[0]
+    return reduce(and_, conditions) if conditions else None
 
 
-def _moved(finding: FileFinding) -> str:
-    return finding.since or finding.received_at
+def _moved_at(line: Line) -> str:
+    return line.moved_at
 
 
-def _of_finding(finding: FileFinding) -> Line:
-    return Line(
-        finding.source_id, finding.key, finding.status or LANDED, finding.why, finding.received_at, _moved(finding)
-    )
+def _of_finding(found: FileFinding) -> Line:
+    moved_at = found.since or found.received_at
+    return Line(found.source_id, found.key, found.status or LANDED, found.why, found.received_at, moved_at)
 
 
 def _of_entry(entry: Entry) -> Line:
-    source, is_read = entry.source, bool(entry.rows_read or entry.published_at)
-    return Line(
-        source.source_id,
-        source.key,
-        entry.status,
-        entry.reason,
-        source.received_at,
-        entry.updated_at,
-        entry.rows_read if is_read else None,
-        entry.rows_accepted if is_read else None,
-        entry.rejected,
-    )
+    source, is_read = entry.source, entry.rows_read or entry.published_at
+    line = Line(source.source_id, source.key, entry.status, entry.reason, source.received_at, entry.updated_at)
+    if not is_read:
+        return replace(line, rejected=entry.rejected)
+    return replace(line, rows_read=entry.rows_read, rows_accepted=entry.rows_accepted, rejected=entry.rejected)
 
 
 def _of_source(source: Source) -> Line:

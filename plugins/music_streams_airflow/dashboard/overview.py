@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 
 from music_streams import clock, display
 from music_streams.operate import health
@@ -22,9 +22,7 @@ from music_streams_airflow.dashboard.listing import LANDED
 DAYS = 14
 _REPORTS = 12
 _FAILURES = 10
-_COUNTED_BY_ARRIVAL = tuple(
-    status for status in AT_REST if status is not Status.QUARANTINED
-)  # it has a line of its own
+_COUNTED_BY_ARRIVAL = [status for status in AT_REST if status is not Status.QUARANTINED]  # it has a line of its own
 
 
 @dataclass(frozen=True)
@@ -82,10 +80,9 @@ class FirstPage:
     @property
     def volume(self) -> list[Chart]:
         """What came, and what became of it."""
-        hour = charts.today_by_hour(self.today, self.now.hour)
         return [
             charts.arrivals_by_day(self.records),
-            hour,
+            charts.today_by_hour(self.today, self.now.hour),
             charts.rows_by_day(self.records),
             charts.rejects_by_day(self.records),
         ]
@@ -93,10 +90,8 @@ class FirstPage:
     @property
     def promise(self) -> list[Chart]:
         """Whether the promise was kept."""
-        return [
-            charts.attainment_by_day(self.records),
-            charts.time_by_day(self.records, self.health.latency_sla_seconds),
-        ]
+        time = charts.time_by_day(self.records, self.health.latency_sla_seconds)
+        return [charts.attainment_by_day(self.records), time]
 
     @property
     def stages(self) -> list[Chart]:
@@ -118,9 +113,7 @@ def read(stack: Stack, now: datetime) -> FirstPage:
     reports = Reports(stack.s3, stack.lake_bucket)
     found = {record.day: record for record in reports.records(first, today)}
     sla = stack.policy.latency_sla_seconds
-    found[today] = records.record(
-        today, (entry for entries in moved.values() for entry in entries), sla, clock.stamp(now)
-    )
+    found[today] = records.record(today, chain.from_iterable(moved.values()), sla, clock.stamp(now))
     last = list(islice(reports.of_dates(first, today), _REPORTS))
     day_records = [found.get(day) or DayRecord(day, "", sla) for day in clock.dates(first, today)]
     return FirstPage(
@@ -153,9 +146,8 @@ def _standings(stack: Stack, first: str, day_records: Iterable[DayRecord], lande
     statuses: Counter[str] = Counter()
     for record in day_records:
         statuses.update(record.statuses)
-    return standings + [
-        Standing(status, statuses[status], f"arrived since {first}", []) for status in _COUNTED_BY_ARRIVAL
-    ]
+    since = f"arrived since {first}"
+    return standings + [Standing(status, statuses[status], since, []) for status in _COUNTED_BY_ARRIVAL]
 
 
 def _standing(status: Status, entries: Iterable[Entry], scope: str) -> Standing:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -32,16 +33,11 @@ def page(request: Request, name: str, stack: Stack, now: datetime, **content: ob
 
 
 def trouble(
-    request: Request,
-    status: int,
-    title: str,
-    what: str,
-    details: list[str] | None = None,
-    next_steps: list[str] | None = None,
+    request: Request, status: int, title: str, what: str, details: Sequence[str] = (), next_steps: Sequence[str] = ()
 ) -> HTMLResponse:
     """A page that says why there is no other."""
-    steps = [text.step(told) for told in next_steps or []]
-    return _rendered(request, status, "trouble", title=title, what=what, details=details or [], next_steps=steps)
+    steps = [text.step(told) for told in next_steps]
+    return _rendered(request, status, "trouble", title=title, what=what, details=details, next_steps=steps)
 
 
 def refusal(request: Request, status: int, detail: str, login: Login) -> HTMLResponse:
@@ -72,11 +68,8 @@ def _text(name: str) -> str:
 
 def _rendered(request: Request, status: int, name: str, **content: object) -> HTMLResponse:
     root: str = request.scope.get("root_path", "")
-    environment = _environment()
-    body = environment.get_template(f"{name}.html.j2").render(
-        root=root, airflow=root.removesuffix("/music-streams"), **content
-    )
-    return HTMLResponse(body, status)
+    template = _environment().get_template(f"{name}.html.j2")
+    return HTMLResponse(template.render(root=root, airflow=root.removesuffix("/music-streams"), **content), status)
 
 
 def _digest(content: str) -> str:
@@ -86,12 +79,9 @@ def _digest(content: str) -> str:
 
 @cache
 def _environment() -> Environment:
+    loader = FileSystemLoader(_FOLDER)
     environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(
         visible=text.visible,
@@ -142,7 +132,6 @@ def _moment(told: str | datetime) -> str:
 
 
 def _value(number: float | None) -> str:
-    """A number of a chart's table."""
     if number is None:
         return "–"
     return f"{number:,}" if isinstance(number, int) else f"{number:,.1f}"

@@ -91,23 +91,13 @@ def _item(
         by_track: dict[str, list[Row]] = defaultdict(list)
         for event in events:
             by_track[event["track_id"]].append(event)
-        entries = [
-            {
-                "track_id": track,
-                "track_name": names[day, track]["track_name"],
-                "artists": names[day, track]["artists"],
-                **_measures(of_track),
-            }
-            for track, of_track in by_track.items()
-        ]
-        item["top_songs"] = _ranked(entries, "track_id", 3)
+        named = {track: {name: names[day, track][name] for name in ("track_name", "artists")} for track in by_track}
+        songs = [{"track_id": track, **named[track], **_measures(group)} for track, group in by_track.items()]
+        item["top_songs"] = _ranked(songs, "track_id", 3)
     if kind == "DAY":
-        of_day = {
-            key[0].partition("#")[2]: group for key, group in counted.items() if key[2] == day and key[0][0] == "G"
-        }
-        item["top_genres"] = _ranked(
-            [{"genre": genre, **_measures(group)} for genre, group in of_day.items()], "genre", 5
-        )
+        of_day = [(pk, group) for (pk, _, on), group in counted.items() if on == day and pk.startswith("GENRE#")]
+        genres = [{"genre": pk.removeprefix("GENRE#"), **_measures(group)} for pk, group in of_day]
+        item["top_genres"] = _ranked(genres, "genre", 5)
     return item
 
 

@@ -1,6 +1,7 @@
 """What the reconciler works with, on the world of the pipeline's steps: files, a stack, a lake without Spark."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +53,18 @@ def delete_kept(world: World, source: Source, prefix: str) -> None:
     world.s3.delete_object(Bucket=LANDING, Key=source.kept_key(prefix))
 
 
+@contextmanager
+def listening(client: Any, handler: Callable[..., None], *events: str) -> Iterator[None]:
+    """Have a handler called for events of a botocore client."""
+    for event in events:
+        client.meta.events.register(event, handler)
+    try:
+        yield
+    finally:
+        for event in events:
+            client.meta.events.unregister(event, handler)
+
+
 def stack_of(world: World) -> Stack:
     """The stack that the world would be."""
     outputs = {
@@ -72,27 +85,33 @@ class MemoryListens:
 
     snapshot: Pinned | None
     _rows: list[Row]
+    _asked: list[list[str]]
 
     def rows(self, days: Iterable[str]) -> Iterator[pa.RecordBatch]:
         wanted = set(days)
+        self._asked.append(sorted(wanted))
         yield from batches([row for row in self._rows if row["listened_at"].date().isoformat() in wanted])
 
 
 @dataclass
 class MemoryLake:
-    """A lake in a list (see lake.LakeReader); `looks` happen one after another right before it is read."""
+    """A lake in a list (see lake.LakeReader).
+
+    Attributes:
+        looks: happen one after another right before it is looked at.
+        asked: the days of each reading of rows.
+    """
 
     listed: list[Row] = field(default_factory=list)
     uuid: str = LAKE_UUID
     has_table: bool = True
     has_snapshot: bool = True
     looks: list[Any] = field(default_factory=list)
-    reads: int = 0
+    asked: list[list[str]] = field(default_factory=list)
 
     def listens(self) -> Any:
-        self.reads += 1
         if self.looks:
             self.looks.pop(0)()
         if not self.has_table:
             return None
-        return MemoryListens(Pinned(1, 7, self.uuid) if self.has_snapshot else None, list(self.listed))
+        return MemoryListens(Pinned(1, 7, self.uuid) if self.has_snapshot else None, list(self.listed), self.asked)

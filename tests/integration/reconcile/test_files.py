@@ -1,15 +1,17 @@
 """Where a file stands: what S3, the ledger and Step Functions say of it, put together into one state."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from music_streams import clock
 from music_streams.ingest import s3_events
-from music_streams.reconcile.findings import State, Window
+from music_streams.reconcile.files import FileTaker
+from music_streams.reconcile.findings import FileFinding, State, Window
 from music_streams.reconcile.stalled import Trouble
 from music_streams.state import requests
 from music_streams.state.requests import Action, Attempt
@@ -17,7 +19,7 @@ from music_streams.state.sources import Source, Treatment
 from music_streams.state.statuses import Status
 from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
 from tests.integration.domain.world import ALWAYS_EXPIRED, FILES, LANDING, RECEIVED_AT, World
-from tests.integration.reconcile.stage import ARRIVED, WINDOW, delete, delete_kept, found, judged, taker
+from tests.integration.reconcile.stage import ARRIVED, WINDOW, delete, delete_kept, found, judged, listening, taker
 
 LATER_DAY = Window("2026-11-22", "2026-11-22")
 MOVING = Window.of_moving()
@@ -72,11 +74,14 @@ def copied_not_archived(world: World) -> Source:
     return source
 
 
+def move(world: World, source: Source, **attributes: Any) -> None:
+    world.dynamodb.put_item(TableName=FILES, Item={**world.item(source), "updated_at": clock.now(), **attributes})
+
+
 def half_way_to_quarantine(world: World) -> Source:
-    entry = quarantined_in_place(world)
-    item = world.item(entry.source)
-    world.dynamodb.put_item(TableName=FILES, Item={**item, "updated_at": clock.now()})
-    return entry.source
+    source = quarantined_in_place(world).source
+    move(world, source)
+    return source
 
 
 def reference(world: World) -> Source:
@@ -99,6 +104,7 @@ class Case:
 
 
 S, T = Status, Trouble
+RETRACTING = {"treatment": Treatment.RETRACT}
 OK, MOVES, STUCK = State.OK, State.IN_FLIGHT, State.STUCK
 CASES = [
     Case("landed long ago, unknown", landed, State.MISSING, T.NOT_RECEIVED, 1, grace=ALWAYS_EXPIRED),
@@ -128,21 +134,16 @@ CASES = [
     Case("ARCHIVED, without its copy", without("archive", idle(S.ARCHIVED)), State.ORPHAN, "copy in archive/ is gone"),
     Case("ARCHIVED reference file, where it landed", reference, OK),
     Case("half retracted", lambda world: half_retracted(world).source, STUCK, T.NOT_RETRACTED, 1),
-    Case("half retracted just now", just(S.ARCHIVED, treatment=Treatment.RETRACT), MOVES),
-    Case("half retracted, its execution is alive", with_execution(S.ARCHIVED, treatment=Treatment.RETRACT), MOVES),
+    Case("half retracted just now", just(S.ARCHIVED, **RETRACTING), MOVES),
+    Case("half retracted, its execution is alive", with_execution(S.ARCHIVED, **RETRACTING), MOVES),
     Case(
-        "half retracted, alive, its copy deleted",
-        without("archive", with_execution(S.ARCHIVED, treatment=Treatment.RETRACT)),
-        MOVES,
+        "half retracted, alive, its copy deleted", without("archive", with_execution(S.ARCHIVED, **RETRACTING)), MOVES
     ),
-    Case("RETRACTED", idle(S.RETRACTED, treatment=Treatment.RETRACT), OK),
-    Case("RETRACTED, without its copy", without("archive", idle(S.RETRACTED, treatment=Treatment.RETRACT)), OK),
+    Case("RETRACTED", idle(S.RETRACTED, **RETRACTING), OK),
+    Case("RETRACTED, without its copy", without("archive", idle(S.RETRACTED, **RETRACTING)), OK),
     Case("QUARANTINED", idle(S.QUARANTINED), OK),
     Case(
-        "QUARANTINED, without its copy",
-        without("quarantine", idle(S.QUARANTINED)),
-        State.ORPHAN,
-        "copy in quarantine/ is gone",
+        "QUARANTINED, without its copy", without("quarantine", idle(S.QUARANTINED)), State.ORPHAN, "quarantine/ is gone"
     ),
     Case("QUARANTINED in place", lambda world: quarantined_in_place(world).source, STUCK, T.NOT_REMOVED, 1),
     Case("QUARANTINED in place just now", half_way_to_quarantine, MOVES),
@@ -196,46 +197,46 @@ def test_of_a_further_attempt_the_time_counts_from_where_it_began(world):
 # ── Nothing stands still while it is looked at ──
 
 
-def move(world: World, source: Source, **attributes: Any) -> None:
-    world.dynamodb.put_item(TableName=FILES, Item={**world.item(source), "updated_at": clock.now(), **attributes})
+def judged_after(world: World, source: Source, change: Callable[[], object], grace: float = 300) -> FileFinding:
+    """What is found of a source that changes after the stock was taken."""
+    files = taker(world, grace)
+    stock = files.stock(WINDOW)
+    change()
+    [file] = [file for file in files.judge(stock) if file.source_id == source.source_id]
+    return file
 
 
 def test_what_came_to_its_end_after_the_stock_was_taken_is_no_gap(world):
     source = ended(Status.RUNNING)(world)
-    files = taker(world)
-    stock = files.stock(WINDOW)
-    kept = source.kept_key("archive")
-    world.s3.put_object(Bucket=LANDING, Key=kept, Body=b"x")
-    delete(world, source)
-    move(world, source, status="ARCHIVED", archive_key=kept)
-    [file] = [file for file in files.judge(stock) if file.source_id == source.source_id]
+
+    def archive() -> None:
+        kept = source.kept_key("archive")
+        world.s3.put_object(Bucket=LANDING, Key=kept, Body=b"x")
+        delete(world, source)
+        move(world, source, status="ARCHIVED", archive_key=kept)
+
+    file = judged_after(world, source, archive)
     assert (file.state, file.message) == (State.OK, "")
 
 
 def test_a_failure_that_was_redriven_after_the_stock_was_taken_is_on_its_way(world):
     source = idle(Status.FAILED)(world)
-    files = taker(world)
-    stock = files.stock(WINDOW)
-    move(world, source, status="VALID", attempt=2, validated_at=clock.now())
-    [file] = [file for file in files.judge(stock) if file.source_id == source.source_id]
+    again = {"status": "VALID", "attempt": 2, "validated_at": clock.now()}
+    file = judged_after(world, source, lambda: move(world, source, **again))
     assert (file.state, file.attempt, file.message) == (State.IN_FLIGHT, 2, "")
 
 
 def test_what_was_received_after_the_stock_was_taken_is_not_missing(world):
     source = world.upload()
-    files = taker(world, grace=ALWAYS_EXPIRED)
-    stock = files.stock(WINDOW)
-    world.put_entry(source, Status.RECEIVED, updated_at="9999-01-01T00:00:00.000Z")
-    [file] = [file for file in files.judge(stock) if file.source_id == source.source_id]
-    assert file.state is State.IN_FLIGHT
+    just_now = {"updated_at": "9999-01-01T00:00:00.000Z"}
+    receive = partial(world.put_entry, source, Status.RECEIVED, **just_now)
+    assert judged_after(world, source, receive, ALWAYS_EXPIRED).state is State.IN_FLIGHT
 
 
 def test_a_copy_that_came_after_its_prefix_was_listed_is_not_gone(world, monkeypatch):
     source = idle(Status.ARCHIVED)(world)
-    files = taker(world)
-    monkeypatch.setattr(type(files), "_kept", lambda *_: iter(()))
-    [file] = [file for file in files.judge(files.stock(WINDOW)) if file.source_id == source.source_id]
-    assert file.state is State.OK
+    monkeypatch.setattr(FileTaker, "_kept", lambda *_: iter(()))
+    assert found(world, source).state is State.OK
 
 
 # ── Windows and prefixes ──
@@ -280,21 +281,14 @@ def test_of_the_kept_files_the_dates_of_the_window_are_listed_and_no_others(worl
     def note(params: dict[str, Any], model: Any, **_: Any) -> None:
         asked.append((model.name, params["query_string"].get("prefix", "")))
 
-    for name in ("ListObjectsV2", "ListObjectVersions"):
-        world.s3.meta.events.register(f"before-call.s3.{name}", note, unique_id=f"note-{name}")
-    try:
+    with listening(world.s3, note, "before-call.s3.ListObjectsV2", "before-call.s3.ListObjectVersions"):
         taker(world).stock(Window("2026-11-20", "2026-11-21"))
         in_window = set(asked)
         asked.clear()
         taker(world).stock(MOVING)
-    finally:
-        for name in ("ListObjectsV2", "ListObjectVersions"):
-            world.s3.meta.events.unregister(f"before-call.s3.{name}", unique_id=f"note-{name}")
     arrivals_listed = {("ListObjectVersions", p) for p in ("incoming/", "reference/songs/", "reference/users/")}
-    kept = {
-        ("ListObjectsV2", f"{prefix}/2026/11/{day}/") for prefix in ("archive", "quarantine") for day in ("20", "21")
-    }
-    assert in_window == arrivals_listed | kept
+    kept = {f"{prefix}/2026/11/{day}/" for prefix in ("archive", "quarantine") for day in ("20", "21")}
+    assert in_window == arrivals_listed | {("ListObjectsV2", prefix) for prefix in kept}
     assert set(asked) == arrivals_listed
 
 
@@ -394,14 +388,9 @@ def test_every_page_is_read(emptied, monkeypatch):
         elif model.name in {"ListObjectsV2", "ListObjectVersions"}:
             params["MaxKeys"] = 2
 
-    clients = [world.s3, world.ledger._dynamodb]
-    for client in clients:
-        client.meta.events.register("provide-client-params", small, unique_id="small-pages")
-    try:
+    event = "provide-client-params"
+    with listening(world.s3, small, event), listening(world.ledger._dynamodb, small, event):
         files = judged(world)
-    finally:
-        for client in clients:
-            client.meta.events.unregister("provide-client-params", unique_id="small-pages")
     assert files.keys() == {source.source_id for some in sources.values() for source in some}
     assert {status: {files[each.source_id].state for each in some} for status, some in sources.items()} == {
         Status.ARCHIVED: {OK},
@@ -417,7 +406,5 @@ def test_the_newest_file_of_a_day_is_in_its_window(world):
     window = Window((today - timedelta(days=1)).isoformat(), today.isoformat())
     source = world.upload()
     at = clock.now()
-    world.put_entry(
-        Source(LANDING, source.key, source.version_id, 1, at), Status.RETRACTED, updated_at=at, treatment="retract"
-    )
+    world.put_entry(replace(source, received_at=at), Status.RETRACTED, updated_at=at, treatment="retract")
     assert found(world, source, window=window).state is OK

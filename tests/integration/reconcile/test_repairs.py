@@ -1,5 +1,6 @@
 """Plans carried out: through validate's intake, with the run that it starts played to its end."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from music_streams import clock
 from music_streams.policy import ATTEMPTS_BEFORE_QUARANTINE
-from music_streams.reconcile.findings import GAPS, FileFinding, Findings, State, counts_of
+from music_streams.reconcile.findings import GAPS, Findings, State, counts_of
 from music_streams.reconcile.plan import Plan, RepairKind, plan
 from music_streams.state.run_files import RunFolder, SourceOutcome
 from music_streams.state.sources import Treatment
@@ -26,17 +27,10 @@ STREAK: dict[str, Any] = {"failing_since": FIRST_FAILURE, "validated_at": LAST_A
 AT_ONCE: dict[str, Any] = {"grace": ALWAYS_EXPIRED}
 
 
-def planned(world: World, most: int = 1_000, **how: Any) -> tuple[dict[str, FileFinding], Plan]:
-    """What is found, and what to ask for."""
-    files = judged(world, EVER, **how)
-    bad = [file for file in files.values() if file.state is not State.OK]
-    published = max((entry.published_at for entry in entries(world)), default="")
-    findings = Findings(EVER, clock.now(), counts_of(bad, len(files) - len(bad)), bad, [], published)
-    return files, plan(findings, clock.now(), most)
-
-
-def entries(world: World) -> list[Any]:
-    return [entry for status in Status for entry in world.ledger.with_status(status)]
+def planned(world: World, most: int = 1_000, **how: Any) -> Plan:
+    """What to ask for because of what is found."""
+    bad = [file for file in judged(world, EVER, **how).values() if file.state is not State.OK]
+    return plan(Findings(EVER, clock.now(), counts_of(bad, 0), bad, []), clock.now(), most)
 
 
 def finish_runs(world: World, fails: frozenset[str] = frozenset()) -> None:
@@ -59,40 +53,30 @@ WITH_MESSAGE = [case for case in CASES if case.asks]
 
 
 @pytest.mark.parametrize("case", WITH_MESSAGE, ids=[case.name for case in WITH_MESSAGE])
-def test_a_repair_brings_the_file_to_its_end(emptied, case):
+def test_a_repair_brings_the_file_to_its_end_and_is_made_once_however_often_it_is_asked_for(emptied, case):
     world = emptied
     source = case.make(world)
-    _, asked = planned(world, grace=case.grace)
-    [repair] = asked.repairs
+    [repair] = planned(world, grace=case.grace).repairs
     assert (repair.source_id, repair.attempt, repair.what) == (source.source_id, case.asks, RepairKind.REDRIVE)
-    take(world, repair.message)
-    assert judged(world, EVER)[source.source_id].state in {State.OK, State.IN_FLIGHT}
-    finish_runs(world)
-    ended = judged(world, EVER, **AT_ONCE)[source.source_id]
-    assert (ended.state, ended.attempt) == (State.OK, case.asks)
-    assert planned(world, **AT_ONCE)[1] == Plan([])
-
-
-@pytest.mark.parametrize("case", WITH_MESSAGE, ids=[case.name for case in WITH_MESSAGE])
-def test_a_repair_that_is_asked_for_twice_is_made_once(emptied, case):
-    world = emptied
-    source = case.make(world)
-    [repair] = planned(world, grace=case.grace)[1].repairs
     take(world, repair.message)
     begun, before = world.entry(source), world.executions()
     take(world, repair.message, repair.message)
     assert (world.entry(source), world.executions()) == (begun, before)
+    assert judged(world, EVER)[source.source_id].state in {State.OK, State.IN_FLIGHT}
     finish_runs(world)
     at_end = world.entry(source)
     take(world, repair.message)
     assert (world.entry(source), world.executions()) == (at_end, before)
+    ended = judged(world, EVER, **AT_ONCE)[source.source_id]
+    assert (ended.state, ended.attempt) == (State.OK, case.asks)
+    assert planned(world, **AT_ONCE) == Plan([])
 
 
 def test_a_file_that_was_put_aside_is_in_quarantine_and_whole(emptied):
     world = emptied
     source = standing(world, Status.FAILED, attempt=3, failures=ATTEMPTS_BEFORE_QUARANTINE, **STREAK).source
     standing(world, Status.ARCHIVED, published_at=BETWEEN)
-    [repair] = planned(world)[1].repairs
+    [repair] = planned(world).repairs
     assert (repair.what, repair.attempt) == (RepairKind.PUT_ASIDE, 4)
     take(world, repair.message)
     take(world, repair.message)
@@ -108,21 +92,18 @@ def gone(world: World) -> Any:
     return entry
 
 
+AS_THEY_ARE = (Status.QUARANTINED, Status.RECEIVED, Status.VALID, Status.RUNNING, Status.PUBLISHED)
 MAKERS: dict[str, Any] = {
     "healthy": lambda world: standing(world, Status.ARCHIVED, published_at=clock.now()),
-    "quarantined": lambda world: standing(world, Status.QUARANTINED),
     "retracted": lambda world: standing(world, Status.RETRACTED, treatment=Treatment.RETRACT),
     "lost": lambda world: world.upload(),
-    "received": lambda world: standing(world, Status.RECEIVED),
-    "valid": lambda world: standing(world, Status.VALID),
-    "running": lambda world: standing(world, Status.RUNNING),
     "alive": lambda world: alive(world, Status.RUNNING),
-    "published": lambda world: standing(world, Status.PUBLISHED),
     "failed": lambda world: standing(world, Status.FAILED, failures=1),
     "poisoned": lambda world: standing(world, Status.FAILED, failures=1),
     "half retracted": half_retracted,
     "in place": quarantined_in_place,
     "gone": gone,
+    **{status.lower(): partial(standing, status=status) for status in AS_THEY_ARE},
 }
 AT_REST = {"healthy", "quarantined", "retracted"}
 
@@ -136,7 +117,7 @@ def test_plan_after_plan_leaves_no_gap_and_touches_nothing_that_is_healthy(world
     healthy = {source.source_id: world.entry(source) for name, source in sources if name in AT_REST}
     poisoned = frozenset(source.source_id for name, source in sources if name == "poisoned")
     rounds = 0
-    while (asked := planned(world, most=cap, **AT_ONCE)[1]).repairs:
+    while (asked := planned(world, most=cap, **AT_ONCE)).repairs:
         assert len(asked.repairs) <= cap
         take(world, *(repair.message for repair in asked.repairs), lease_seconds=ALWAYS_EXPIRED)
         finish_runs(world, poisoned)
@@ -158,5 +139,5 @@ def test_unless_others_went_through_between_its_failures_a_file_is_tried_again(e
     source = standing(world, Status.FAILED, failures=ATTEMPTS_BEFORE_QUARANTINE + 5, **STREAK).source
     standing(world, Status.ARCHIVED, published_at=published_at)
     standing(world, Status.ARCHIVED, key="reference/songs/s.csv", published_at=BETWEEN)
-    [repair] = planned(world)[1].repairs
+    [repair] = planned(world).repairs
     assert (repair.source_id, repair.what) == (source.source_id, RepairKind.REDRIVE)

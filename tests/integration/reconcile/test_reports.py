@@ -1,6 +1,7 @@
 """What a reconciliation leaves behind: reports, alerts, drafts between its steps; and what is waited for."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -26,8 +27,8 @@ from music_streams.state.statuses import Status
 from tests.integration.domain.run import Run
 from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
 from tests.integration.domain.validate import message, take
-from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LAKE, LANDING, World
-from tests.integration.reconcile.stage import delete, stack_of
+from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LAKE, World
+from tests.integration.reconcile.stage import listening, stack_of
 
 AT = "2026-11-22T04:15:00.123Z"
 DAY = "2024-06-25"
@@ -69,12 +70,14 @@ def test_before_the_first_there_is_none(reports):
     assert reports.records("2026-11-01", "2026-11-30") == []
 
 
-def test_a_report_is_read_as_it_was_written(reports):
+def test_a_report_is_read_as_it_was_written(world, reports):
     asked = [Repair(RepairKind.REDRIVE, "x.csv", "why", "message", "x" * 32, 2)]
     written = report(failed(), days=[drifted()], after=findings(), repairs=asked, left=3)
     assert reports.write(written) == "s3://lake/reports/reconcile/2026-11-22/20261122T041500123Z.json"
     assert reports.latest() == written
     assert list(reports.of_dates("2026-11-22", "2026-11-22")) == [written]
+    stored = world.content("reports/reconcile/2026-11-22/20261122T041500123Z.json", LAKE)
+    assert json.loads(stored)["sentence"] == "no gaps, 0 OK"  # for people
 
 
 def _changed(report: Report, **changes: Any) -> bytes:
@@ -128,31 +131,22 @@ def test_a_damaged_draft_is_named_with_what_to_do(world, foreign):
         drafts.look("before")
 
 
-def test_the_latest_is_the_last_one_written(reports):
-    for at in (AT, clock.seconds_before(AT, -60)):
-        reports.write(report(at=at))
-    assert reports.latest().run == "20261122T041600123Z"
-
-
-def test_reports_of_dates_come_newest_first(reports):
+def test_reports_of_dates_come_newest_first_and_the_latest_is_the_last_one_written(reports):
     stamps = ["2026-11-20T23:59:59.999Z", "2026-11-21T00:00:00.000Z", "2026-11-21T10:00:00.000Z", AT]
     for at in [stamps[2], stamps[0], stamps[3], stamps[1]]:
         reports.write(report(at=at))
-    assert [each.run for each in reports.of_dates("2026-11-20", "2026-11-22")] == [run_name(at) for at in stamps[::-1]]
-    assert [each.run for each in reports.of_dates("2026-11-21", "2026-11-21")] == [
-        run_name(at) for at in stamps[2:0:-1]
-    ]
+    names = [run_name(at) for at in stamps[::-1]]
+    assert [each.run for each in reports.of_dates("2026-11-20", "2026-11-22")] == names
+    assert [each.run for each in reports.of_dates("2026-11-21", "2026-11-21")] == names[1:3]
+    assert reports.latest().run == run_name(stamps[1])
 
 
 def test_they_are_read_one_by_one_as_they_are_asked_for(reports, world):
     for seconds in range(5):
         reports.write(report(at=clock.seconds_before(AT, seconds)))
     reads: list[str] = []
-    world.s3.meta.events.register("before-call.s3.GetObject", lambda **_: reads.append("x"), unique_id="reads")
-    try:
+    with listening(world.s3, lambda **_: reads.append("x"), "before-call.s3.GetObject"):
         assert next(reports.of_dates("2026-11-22", "2026-11-22")).run == run_name(AT)
-    finally:
-        world.s3.meta.events.unregister("before-call.s3.GetObject", unique_id="reads")
     assert len(reads) == 1
 
 
@@ -196,33 +190,19 @@ def test_what_the_report_before_told_is_no_news(world, stack):
     assert "x.csv" not in alert["Message"]
 
 
-def test_another_version_of_a_file_that_fails_as_the_first_is_news(world, stack):
-    reconciler = Reconciler(stack)
-    alerts(world, reconciler, report(failed()))
-    assert len(alerts(world, reconciler, report(failed(), failed(source_id="f" * 32)))) == 1
-
-
-def test_what_came_back_is_news(world, stack):
-    reconciler = Reconciler(stack)
-    assert [len(alerts(world, reconciler, each)) for each in (report(failed()), report(), report(failed()))] == [
-        1,
-        0,
-        1,
-    ]
-
-
 @pytest.mark.parametrize(
-    "whole",
+    ("told", "counts"),
     [
-        report(),
-        report(failed(), after=findings()),
-        report(failed(state=State.IN_FLIGHT)),
-        report(days=[DayFinding(DAY, DayState.IN_FLIGHT)]),
+        ([report(failed()), report(failed(), failed(source_id="f" * 32))], [1, 1]),
+        ([report(failed()), report(), report(failed())], [1, 0, 1]),
+        ([report(failed(), after=findings())], [0]),
+        ([report(failed(state=State.IN_FLIGHT))], [0]),
+        ([report(days=[DayFinding(DAY, DayState.IN_FLIGHT)])], [0]),
     ],
-    ids=["nothing", "repaired", "on its way", "day on its way"],
+    ids=["another version", "came back", "repaired", "on its way", "day on its way"],
 )
-def test_where_nothing_is_wrong_in_the_end_nobody_is_alerted(world, stack, whole):
-    assert alerts(world, Reconciler(stack), whole) == []
+def test_an_alert_is_sent_for_news_of_what_is_wrong_in_the_end(world, stack, told, counts):
+    assert [len(alerts(world, Reconciler(stack), each)) for each in told] == counts
 
 
 def test_of_many_the_first_are_told(world, stack):
@@ -261,19 +241,15 @@ def test_drafts_lie_among_the_drafts_whatever_the_run_is_called(world, stack, ru
     drafts.write_look("before", Inspection(findings(failed()), []))
     drafts.write_plan(Plan([]))
     keys = [found["Key"] for found in world.s3.list_objects_v2(Bucket=LAKE)["Contents"]]
-    folders = {key.rsplit("/", 1)[0] for key in keys}
-    assert {key.rsplit("/", 1)[1] for key in keys} == {"before.json", "plan.json"}
-    [folder] = folders
-    parent, _, name = folder.rpartition("/")
-    assert parent == "reports/drafts"
-    assert len(name) == 32
-    assert name.isalnum()
+    [(folder, _, before), (other, _, plan)] = [key.rpartition("/") for key in keys]
+    assert re.fullmatch(r"reports/drafts/[0-9a-f]{32}", folder)
+    assert (other, before, plan) == (folder, "before.json", "plan.json")
 
 
-def test_runs_do_not_read_each_others_drafts(world, stack):
-    for run in ("a", "b"):
-        Drafts(world.s3, LAKE, run).write_look("before", Inspection(findings(failed(run)), []))
-    assert [file.key for file in Drafts(world.s3, LAKE, "a").look("before").findings.files] == ["incoming/a"]
+def test_runs_do_not_read_each_others_drafts_and_of_their_own_the_last_one(world, stack):
+    for run, name in (("a", "early"), ("a", "late"), ("b", "b")):
+        Drafts(world.s3, LAKE, run).write_look("before", Inspection(findings(failed(name)), []))
+    assert Drafts(world.s3, LAKE, "a").look("before") == Inspection(findings(failed("late")), [])
 
 
 @pytest.mark.parametrize("is_asked", [True, False])
@@ -289,13 +265,6 @@ def test_a_report_is_put_together_from_drafts(world, stack, is_asked):
     after = findings() if is_asked else None
     assert told == Report(run_name(AT), "someone", not is_asked, findings(failed()), after, repairs, 4)
     assert records == [late if is_asked else early]
-
-
-def test_a_draft_that_is_written_again_is_the_last_one(world, stack):
-    drafts = Drafts(world.s3, LAKE, "run")
-    drafts.write_look("before", Inspection(findings(failed()), []))
-    drafts.write_look("before", Inspection(findings(), []))
-    assert drafts.look("before") == Inspection(findings(), [])
 
 
 # ── Asking ──
@@ -329,11 +298,9 @@ def awaited(entry: Any, attempt: int) -> Repair:
     return Repair(RepairKind.REDRIVE, entry.source.key, "why", "message", entry.source.source_id, attempt)
 
 
-@pytest.mark.parametrize(
-    ("status", "is_settled"),
-    [(status, status in {"ARCHIVED", "QUARANTINED", "FAILED", "RETRACTED"}) for status in Status],
-)
-def test_a_repair_is_settled_when_its_attempt_has_ended_well_or_badly(world, stack, status, is_settled):
+@pytest.mark.parametrize("status", list(Status))
+def test_a_repair_is_settled_when_its_attempt_has_ended_well_or_badly(world, stack, status):
+    is_settled = status in {"ARCHIVED", "QUARANTINED", "FAILED", "RETRACTED"}
     entry = standing(world, status, attempt=2)
     repair = awaited(entry, 2)
     assert waiting.unsettled(stack, [repair]) == ([] if is_settled else [repair])
@@ -422,9 +389,8 @@ def test_until_the_failure_is_recorded_there_is_nothing_to_try(world, stack, is_
 def test_what_failed_too_often_is_left_to_the_next_reconciliation(world, stack):
     run, first, second = run_of_two(world)
     run.claimed().fail()
-    world.put_entry(
-        first, **{k: v for k, v in world.item(first).items() if k in KEPT}, failures=3, status=Status.FAILED
-    )
+    kept = {name: value for name, value in world.item(first).items() if name in KEPT}
+    world.put_entry(first, Status.FAILED, **kept, failures=3)
     found = Reconciler(stack, grace_seconds=0).triage(run.arn)
     assert [file.source_id for file in found.files] == [second.source_id]
 
@@ -449,9 +415,8 @@ def replayed(world: World, day: str = DAY) -> list[str]:
 
 def test_a_backfill_replays_the_archived_files_of_a_day_the_oldest_first(world, stack):
     entries = [standing(world, Status.ARCHIVED, days=days) for days in ([DAY], ["2024-06-24", DAY], ["2024-06-24"])]
-    later = world.put_entry(
-        replace(world.upload(), received_at="2026-11-22T00:00:00.000Z"), Status.ARCHIVED, days=[DAY], attempt=4
-    )
+    arrived_later = replace(world.upload(), received_at="2026-11-22T00:00:00.000Z")
+    later = world.put_entry(arrived_later, Status.ARCHIVED, days=[DAY], attempt=4)
     found = backfill.replays(world.ledger, DAY)
     assert {repair.source_id for repair in found} == {e.source.source_id for e in [*entries[:2], later]}
     last = found[-1]
@@ -502,17 +467,3 @@ def test_numbers_of_the_dates_are_made_of_a_whole_window_only(world, stack):
     window = Window("2026-11-20", "2026-11-21")
     assert [each.arrivals for each in Reconciler(stack).look(window).records] == [0, 1]
     assert Reconciler(stack).look(replace(window, prefix="incoming/")).records == []
-
-
-def test_json_for_people_tells_the_sentence(reports, world):
-    uri = reports.write(report(failed()))
-    body = world.content(uri.partition("s3://lake/")[2], LAKE)
-    assert json.loads(body)["sentence"] == "1 FAILED, 0 OK"
-
-
-def test_a_file_whose_object_is_gone_is_told_without_a_repair(world, stack):
-    entry = standing(world, Status.FAILED)
-    delete(world, entry.source)
-    found = Reconciler(stack).look(Window("2026-11-21", "2026-11-21")).findings
-    assert [(file.state, file.message) for file in found.files] == [(State.FAILED, "")]
-    assert world.s3.list_objects_v2(Bucket=LANDING).get("KeyCount") == 0
