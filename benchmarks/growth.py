@@ -34,7 +34,7 @@ from benchmarks import iceberg
 from benchmarks.iceberg import BUCKET, REGION
 from local.aws import Aws
 from music_streams.maintain.upkeep import KEPT, Upkeep
-from music_streams.transform.ports import DATABASE, LISTENS, Leaving
+from music_streams.transform.ports import DATABASE, LISTENS, RowsToDelete
 from music_streams.transform.spark import lake as lakes
 from music_streams.transform.spark.lake import IcebergLake
 
@@ -110,8 +110,8 @@ class Growing:
         listens = self.lake.listens_at(self.lake.pin().snapshot_id, [f"{day:%Y-%m-%d}"])
         yield "read of the day", _timed(lambda: listens.write.format("noop").mode("overwrite").save())
         self.lake.append(LISTENS, self._rows(day, source, again), again)
-        leaving = Leaving(again, [source], [], [])
-        yield "replay", _timed(lambda: self.lake.delete(leaving, self.lake.find(leaving)))
+        to_delete = RowsToDelete(again, [source], [], [])
+        yield "replay", _timed(lambda: self.lake.delete(to_delete, self.lake.find(to_delete)))
 
     def _rows(self, day: datetime, source: str, execution: str) -> DataFrame:
         return iceberg.listens(self.lake.spark, ROWS, f"{day:%Y-%m-%d}", source, execution)

@@ -32,7 +32,7 @@ def figures() -> list[Figure]:
 def _count(stack: Stack, batch: Batch, run_id: str) -> tuple[int, int]:
     """How many items a first run writes, and by how many requests to DynamoDB."""
     before = _all_items(stack)
-    client: Any = stack.metrics.meta.client  # see aws.dynamodb
+    client: Any = stack.metrics.meta.client  # see clients.dynamodb
     tables = stack.outputs["FilesTableName"], stack.outputs["MetricsTableName"]
     with _counted(client) as requests:
         run(stack.s3, client, batch.folder.manifest_uri, run_id, *tables)

@@ -37,7 +37,7 @@ from music_streams.aws.alert_topic import Alerts
 from music_streams.cost import measured
 from music_streams.ingest.intake import Intake
 from music_streams.load.fence import Day, Fence
-from music_streams.load.items import Stamp
+from music_streams.load.items import Provenance
 from music_streams.operate import history
 from music_streams.run.archive import archive_sources
 from music_streams.run.claim import claim_sources
@@ -157,7 +157,7 @@ class Pipeline:
 
     def load(self, days: int) -> Counter[str]:
         """Publish so many days without items: what the fence alone asks for."""
-        stamp = Stamp(days, "lake", "batch", "2026-11-22T00:00:00.000Z")
+        stamp = Provenance(days, "lake", "batch", "2026-11-22T00:00:00.000Z")
         fence = Fence(self.dynamodb, FILES, METRICS, stamp)
         with counted() as calls:
             fence.publish([Day(str(date(2024, 1, 1) + timedelta(days=number))) for number in range(days)])
@@ -181,7 +181,7 @@ def _always() -> bool:
 
 
 def _create_table(
-    dynamodb: Any,  # noqa: ANN401 - see aws.dynamodb
+    dynamodb: Any,  # noqa: ANN401 - see clients.dynamodb
     name: str,
     keys: list[str],
     index: str,

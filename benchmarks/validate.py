@@ -13,7 +13,7 @@ from benchmarks.cloud import credentials_of, running_cloud, streams
 from benchmarks.figures import Figure, of_usages
 from benchmarks.measure import ROOT, measure
 from music_streams.stack import Stack
-from music_streams.validation.verdicts import judge
+from music_streams.validation.verdicts import validate
 
 PART = "validate"
 _STARTS = 10
@@ -66,9 +66,9 @@ def _environment(stack: Stack) -> dict[str, str]:
 
 def _milliseconds(content: bytes) -> float:
     began = time.perf_counter()
-    judge("incoming/a.csv", iter([content]), 1024 * _MIB)
+    validate("incoming/a.csv", iter([content]), 1024 * _MIB)
     return 1000 * (time.perf_counter() - began)
 
 
 if __name__ == "__main__":
-    judge("incoming/big.csv", CASES[sys.argv[1]](), 2 * 1024 * _MIB)
+    validate("incoming/big.csv", CASES[sys.argv[1]](), 2 * 1024 * _MIB)

@@ -73,7 +73,7 @@ def reconcile_streams() -> None:
 
         reconciler, drafts = _parts()
         params = get_current_context()["params"]
-        return drafts.write_look("before", reconciler.look(window_of(params["day"], params["prefix"])))
+        return drafts.write_inspection("before", reconciler.look(window_of(params["day"], params["prefix"])))
 
     @task
     def plan() -> list[dict[str, Any]]:
@@ -98,7 +98,7 @@ def reconcile_streams() -> None:
         before = drafts.look("before").findings
         if not asked:
             return before.sentence
-        return drafts.write_look("after", reconciler.look(before.window, [day.day for day in before.days]))
+        return drafts.write_inspection("after", reconciler.look(before.window, [day.day for day in before.days]))
 
     @task(trigger_rule="none_failed")
     def verdict(asked: list[dict[str, Any]]) -> str:

@@ -42,7 +42,7 @@ def day_after(day: str) -> str:
     return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
 
 
-def unbroken(days: Iterable[str]) -> list[tuple[str, str]]:
+def ranges_of(days: Iterable[str]) -> list[tuple[str, str]]:
     """The first and last day of each unbroken run of days."""
     ranges: list[tuple[str, str]] = []
     for day in sorted(set(days)):

@@ -24,7 +24,7 @@ from botocore.exceptions import ClientError
 
 from music_streams import clock
 from music_streams.aws import clients
-from music_streams.aws.dynamodb import batch_get
+from music_streams.aws.batch_get import batch_get
 from music_streams.errors import MusicStreamsError, TableThrottled
 
 if TYPE_CHECKING:

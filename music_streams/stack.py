@@ -114,7 +114,7 @@ class Stack:
         return MetricsReader(self.outputs["MetricsTableName"], self.dynamodb)
 
     @property
-    def dynamodb(self) -> Any:  # noqa: ANN401 - as aws.dynamodb gives it
+    def dynamodb(self) -> Any:  # noqa: ANN401 - as clients.dynamodb gives it
         """A DynamoDB client that takes and gives plain values."""
         return self._dynamodb.meta.client
 

@@ -59,7 +59,7 @@ class Journey:
             return LANDED
         return ASKED if self.entry.attempt < self.attempt and self.entry.status in ENDED else self.entry.status
 
-    def has_come_to(self, goal: frozenset[Status]) -> bool:
+    def has_reached(self, goal: frozenset[Status]) -> bool:
         """Whether it stands where it was to get."""
         if self.entry is None or self.entry.attempt < self.attempt:
             return False
@@ -119,7 +119,7 @@ def _changes(
 ) -> Iterator[list[Journey]]:
     """The files that have moved on, asked for again and again."""
     deadline = time.monotonic() + timeout_seconds
-    while waiting := [journey for journey in journeys if not journey.has_come_to(goal)]:
+    while waiting := [journey for journey in journeys if not journey.has_reached(goal)]:
         if time.monotonic() > deadline:
             raise TimedOut(
                 f"{display.plural(len(waiting), 'file')} did not come through in time; nothing is lost, "
@@ -183,10 +183,10 @@ def _table(journeys: list[Journey]) -> Table:
     """The files, the open ones first where not all have room."""
     columns = ("file", "state", "rows", "rejected", "time")
     table = output.table(*columns, right=columns[2:], elastic="file")
-    shown = sorted(journeys, key=lambda each: each.has_come_to(ENDED)) if len(journeys) > _ROWS_SHOWN else journeys
+    shown = sorted(journeys, key=lambda each: each.has_reached(ENDED)) if len(journeys) > _ROWS_SHOWN else journeys
     for journey in shown[:_ROWS_SHOWN]:
         entry = None if journey.state == ASKED else journey.entry  # what it says is of an earlier attempt
-        has_ended = journey.has_come_to(ENDED)
+        has_ended = journey.has_reached(ENDED)
         until = journey.seconds_until(entry.updated_at) if entry and has_ended else None
         elapsed = (datetime.now(UTC) - journey.put_at).total_seconds() if until is None else until
         is_counted = entry and entry.rows_read and entry.status in SETTLED

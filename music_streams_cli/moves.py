@@ -73,7 +73,7 @@ def another_attempt(entry: Entry, action: Action, why: str, detail: str = "") ->
 
 
 @dataclass(frozen=True)
-class Left:
+class Skipped:
     """A file that is left alone.
 
     Attributes:
@@ -95,20 +95,20 @@ class Left:
 
 
 def divided(
-    entries: Iterable[Entry], why_not: Callable[[Entry], Left | None], move: Callable[[Entry], Move]
-) -> tuple[list[Move], list[Left]]:
+    entries: Iterable[Entry], why_not: Callable[[Entry], Skipped | None], move: Callable[[Entry], Move]
+) -> tuple[list[Move], list[Skipped]]:
     """The moves of the entries that can be moved, and the others with the reason why not."""
     found = [(entry, why_not(entry)) for entry in entries]
     return [move(entry) for entry, reason in found if not reason], [reason for _, reason in found if reason]
 
 
-def with_objects(stack: Stack, entries: Sequence[Entry]) -> tuple[list[Entry], list[Left]]:
+def with_objects(stack: Stack, entries: Sequence[Entry]) -> tuple[list[Entry], list[Skipped]]:
     """Those whose object can be read where the ledger says, and the others, which cannot run again."""
     s3 = stack.s3  # made here, for threads must not make it at once
     with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
         reasons = list(pool.map(lambda entry: _why_no_object(s3, entry), entries))
     found = list(zip(entries, reasons, strict=True))
-    left = [Left(entry.source, f"{why}: {entry.place.uri}", is_trouble=True) for entry, why in found if why]
+    left = [Skipped(entry.source, f"{why}: {entry.place.uri}", is_trouble=True) for entry, why in found if why]
     return [entry for entry, why in found if not why], left
 
 
@@ -131,7 +131,7 @@ class Moves(Operation):
     name: str
     stack: Stack
     moves: list[Move]
-    left: list[Left]
+    left: list[Skipped]
     nothing: str
     notes: list[str] = field(default_factory=list)
     closing: Callable[[list[Entry]], list[str]] = nothing_more
@@ -147,7 +147,7 @@ class Moves(Operation):
         """The files one by one, or in groups where they are many; what is to be known; what is left alone."""
         table = [self._table() if len(self.moves) <= _ROWS_SHOWN else self._groups()] if self.moves else [self.nothing]
         notes = ["", *self.notes] if self.notes and self.moves else []
-        return [*table, *notes, *self._left_alone()]
+        return [*table, *notes, *self._skipped()]
 
     def plan_as_json(self) -> dict[str, Any]:
         """The files and those left alone."""
@@ -220,7 +220,7 @@ class Moves(Operation):
             table.add_row(f"{len(moves):,}", why, names + more)
         return table
 
-    def _left_alone(self) -> list[RenderableType]:
+    def _skipped(self) -> list[RenderableType]:
         if not self.left:
             return []
         lines = [f"left alone: {each.source.key}: {each.why}" for each in self.left[:_ROWS_SHOWN]]

@@ -28,7 +28,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG
     now = clock.now()
     found = backlog.look(ledger)
     with measure.invocation():
-        found.tell(measure.telemetry, now)
+        found.record(measure.telemetry, now)
     oldest = {"source_id": found.oldest.source.source_id} if found.oldest else {}
     about = {"waiting": found.waiting, "oldest_seconds": found.age(now), **oldest}
     measure.logger.info("backlog measured", extra=about)

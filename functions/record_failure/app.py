@@ -38,7 +38,7 @@ failure_path = FailurePath(
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """A "Step Functions Execution Status Change" event, or a "Glue Job State Change" → ``{failed}``, sources."""
     if event["detail-type"] == "Glue Job State Change":
-        failure_path.tell_of_job(event["detail"])
+        failure_path.report_job(event["detail"])
         record_failure.logger.error("job run failed", job=event["detail"]["jobName"], run=event["detail"]["jobRunId"])
         return {"failed": 0}
     with record_failure.invocation(**logs.of_execution(event["detail"]["name"])):

@@ -24,7 +24,7 @@ def has_time(context: Context) -> Callable[[], bool]:
     return lambda: context.get_remaining_time_in_millis() > least
 
 
-def work_off(items: Sequence[Item], act: Callable[[Item], object], has_time: Callable[[], bool]) -> int:
+def process_slices(items: Sequence[Item], act: Callable[[Item], object], has_time: Callable[[], bool]) -> int:
     """Act on items until all are done or the time is out; one slice is done in any case, so that repeats end.
 
     Returns:

@@ -78,11 +78,11 @@ class Telemetry:
     """Collects values, from any thread, until they are sent."""
 
     def __init__(self) -> None:
-        self._told: list[tuple[Metric, float]] = []
+        self._recorded: list[tuple[Metric, float]] = []
 
-    def tell(self, metric: Metric, value: float = 1) -> None:
+    def record(self, metric: Metric, value: float = 1) -> None:
         """Add a value, in the metric's unit."""
-        self._told.append((metric, value))
+        self._recorded.append((metric, value))
 
     @contextmanager
     def sent_by(self, sender: Sender, **about: str) -> Iterator[None]:
@@ -90,22 +90,22 @@ class Telemetry:
 
         The ids that it is about go with it, to be found in the log.
         """
-        self._told.clear()  # of an invocation that was cut off
+        self._recorded.clear()  # of an invocation that was cut off
         try:
             yield
         finally:
-            for key, text in about.items() if self._told else ():
+            for key, text in about.items() if self._recorded else ():
                 sender.add_metadata(key, text)
             for metric, value in self._summed():
                 sender.add_metric(metric.value, metric.unit.value, value)
-            if self._told:
+            if self._recorded:
                 sender.flush_metrics()
-            self._told.clear()
+            self._recorded.clear()
 
     def _summed(self) -> Iterator[tuple[Metric, float]]:
         """What was told, counts as one value each."""
         counts: Counter[Metric] = Counter()
-        for metric, value in self._told:
+        for metric, value in self._recorded:
             if metric.unit is MetricUnit.COUNT:
                 counts[metric] += int(value)
             else:

@@ -21,7 +21,7 @@ from music_streams import clock
 from music_streams.aws.alert_topic import Alerts, listed
 from music_streams.aws.clients import PARALLEL_CALLS
 from music_streams.aws.objects import Place
-from music_streams.aws.slices import work_off
+from music_streams.aws.slices import process_slices
 from music_streams.display import plural
 from music_streams.errors import DamagedObject
 from music_streams.forget.file_clearing import (
@@ -110,7 +110,7 @@ class Erasure:
         done = (each for each in entries if each.source.source_id in notes.done)
         at_rest_since = {each.source.source_id: each.updated_at for each in done}
         copies = list(self._staged(folder.bucket, at_rest_since))
-        left = work_off(copies, lambda copy: self.s3.delete_object(Bucket=copy.bucket, Key=copy.key), has_time)
+        left = process_slices(copies, lambda copy: self.s3.delete_object(Bucket=copy.bucket, Key=copy.key), has_time)
         if errors and not left:
             raise errors[0]
         return left + len(waiting)

@@ -26,7 +26,7 @@ from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.sources import Source
 from music_streams.state.statuses import Status
 from music_streams.validation.gunzip import CHUNK_BYTES, MAX_MEMBERS
-from music_streams.validation.verdicts import Verdict, judge
+from music_streams.validation.verdicts import Verdict, validate
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -140,10 +140,10 @@ class Clearing:
 
     def _without_users(self, entry: Entry, place: Place, limits: "_Limits") -> Place | None:
         stored = partial(objects.chunks, self.s3, place)
-        judgement = judge(entry.source.key, stored(), limits.max_bytes, self.is_in_time, limits.members)
-        if judgement.verdict is Verdict.TOO_SLOW:
+        validation = validate(entry.source.key, stored(), limits.max_bytes, self.is_in_time, limits.members)
+        if validation.verdict is Verdict.TOO_SLOW:
             raise FileTooSlow
-        lines = UserLines(self.users, judgement.header)
+        lines = UserLines(self.users, validation.header)
         content = Unpacked(stored(), max_members=limits.members, watched=limits.watch)
         found = lines.find(content)
         if not found.lines:

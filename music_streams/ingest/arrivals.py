@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 from music_streams import clock
 from music_streams.aws import objects
 from music_streams.errors import ObjectGone, Unreadable
-from music_streams.ingest.batches import Taken, record_loss
+from music_streams.ingest.batches import PendingSource, record_loss
 from music_streams.ingest.launch import Launch
 from music_streams.ingest.outcomes import Outcome
-from music_streams.ingest.time_limits import Judge
+from music_streams.ingest.time_limits import FileValidator
 from music_streams.run.executions import Executions
 from music_streams.run.quarantine import Quarantine
 from music_streams.state.ledger import Entry, Ledger
@@ -44,7 +44,7 @@ class Arrivals:
     ledger: Ledger
     executions: Executions
     quarantine: Quarantine
-    judge: Judge
+    validate: FileValidator
     launch: Launch
     lease_seconds: float
 
@@ -52,7 +52,7 @@ class Arrivals:
         """Claim a source and judge it; where others have it already see to what they left undone."""
         claimed = self.ledger.receive(self._as_stored(source), self.lease_seconds)
         if claimed:
-            return self._judge_arrived(claimed)
+            return self._validate_arrived(claimed)
         entry = self.ledger.entry(source.source_id)
         if entry:
             self.resume(entry)
@@ -85,13 +85,13 @@ class Arrivals:
             return source
         return replace(source, size=found.size, received_at=max(source.received_at, clock.stamp(found.modified_at)))
 
-    def _judge_arrived(self, claimed: Entry) -> Outcome:
+    def _validate_arrived(self, claimed: Entry) -> Outcome:
         try:
-            judgement = self.judge(claimed)
-            if judgement.verdict:
-                self.quarantine.take(claimed, judgement.verdict, judgement.detail)
+            validation = self.validate(claimed)
+            if validation.verdict:
+                self.quarantine.take(claimed, validation.verdict, validation.detail)
                 return Outcome.QUARANTINED
         except (ObjectGone, Unreadable) as error:
             return self.lost(claimed, error)
-        self.launch.add(Taken(claimed, judgement=judgement))
+        self.launch.add(PendingSource(claimed, validation=validation))
         return Outcome.VALID

@@ -15,7 +15,7 @@ from music_streams.state.removed_rows import Removals
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, write_manifest
 from music_streams.state.sources import Treatment, batch_id_of, execution_name
 from music_streams.state.statuses import Status
-from music_streams.validation.verdicts import REQUIRED_COLUMNS, Judgement
+from music_streams.validation.verdicts import REQUIRED_COLUMNS, Validation
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -24,12 +24,12 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Taken:
+class PendingSource:
     """A source that waits for its batch; one that is to be retracted was not judged."""
 
     entry: Entry
     treatment: Treatment = Treatment.NORMAL
-    judgement: Judgement = field(default_factory=lambda: Judgement(None))
+    validation: Validation = field(default_factory=lambda: Validation(None))
 
     @property
     def is_new(self) -> bool:
@@ -44,7 +44,7 @@ class Taken:
     @property
     def is_staged(self) -> bool:
         """Whether Spark reads a copy of it."""
-        return not self.entry.source.kind.is_reference and self.treatment.brings_rows
+        return not self.entry.source.kind.is_reference and self.treatment.adds_rows
 
     @property
     def follows(self) -> str:
@@ -56,14 +56,14 @@ class Taken:
     def listed(self) -> ManifestSource:
         """How the manifest lists it; the names of columns that the run does not need could be long and many."""
         source, needed = self.entry.source, REQUIRED_COLUMNS[self.entry.source.kind]
-        name = source.source_id + (".csv.gz" if self.judgement.is_gzip else ".csv")
-        header = [column if column in needed else "" for column in self.judgement.header] if self.is_staged else []
+        name = source.source_id + (".csv.gz" if self.validation.is_gzip else ".csv")
+        header = [column if column in needed else "" for column in self.validation.header] if self.is_staged else []
         return ManifestSource(
             source.source_id, source.kind, name, header, source.received_at, source.size, self.treatment
         )
 
 
-def groups(taken: Collection[Taken]) -> list[list[Taken]]:
+def groups(taken: Collection[PendingSource]) -> list[list[PendingSource]]:
     """What runs together: new sources; further attempts; each that fails again and again by itself."""
     new = [each for each in taken if each.is_new]
     again = [each for each in taken if not (each.is_new or each.runs_alone)]
@@ -75,7 +75,7 @@ def record_loss(ledger: Ledger, entry: Entry, error: ObjectGone | Unreadable) ->
     """Log why the bytes of a file cannot be had; the ledger says so too, unless it had come further."""
     log.warning("%s", error, extra={"source_id": entry.source.source_id})
     if entry.status is Status.RECEIVED:
-        ledger.lose(entry, OBJECT_GONE if isinstance(error, ObjectGone) else UNREADABLE)
+        ledger.mark_object_gone(entry, OBJECT_GONE if isinstance(error, ObjectGone) else UNREADABLE)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Batches:
     ledger: Ledger
     lake_bucket: str
 
-    def make_valid(self, group: list[Taken]) -> set[tuple[str, int]]:
+    def make_valid(self, group: list[PendingSource]) -> set[tuple[str, int]]:
         """Stage the files of a group, write their manifest, move them to VALID.
 
         Returns:
@@ -112,7 +112,7 @@ class Batches:
                 log.warning("%s was moved by others: the run will drop it", taken.entry.source.uri, extra=ids)
         return {(batch_id, attempt)}
 
-    def _staged(self, group: list[Taken]) -> list[Taken]:
+    def _staged(self, group: list[PendingSource]) -> list[PendingSource]:
         """Copy the files to where Spark reads them: it sees neither versions nor all names.
 
         A version that was deleted, or cannot be read, in the meantime is lost; the others make a smaller batch, with a
@@ -120,7 +120,7 @@ class Batches:
         """
         folder = RunFolder(self.lake_bucket, batch_id_of(taken.entry.source.source_id for taken in group))
 
-        def is_copied(taken: Taken) -> bool:
+        def is_copied(taken: PendingSource) -> bool:
             if taken.is_staged:
                 try:
                     objects.copy(self.s3, taken.entry.place, folder.bucket, folder.key(f"input/{taken.listed.input}"))

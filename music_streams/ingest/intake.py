@@ -15,7 +15,7 @@ from music_streams.ingest.batches import Batches
 from music_streams.ingest.launch import Launch
 from music_streams.ingest.operator_requests import OperatorRequests
 from music_streams.ingest.outcomes import Outcome
-from music_streams.ingest.time_limits import Judge, OutOfTime
+from music_streams.ingest.time_limits import FileValidator, OutOfTime
 from music_streams.run.executions import Executions
 from music_streams.run.job_runs import JobRuns
 from music_streams.run.quarantine import Quarantine
@@ -54,9 +54,11 @@ class Intake:
 
     def open_batch(self, seconds_left: Callable[[], float]) -> "IntakeBatch":
         """Begin a batch; `seconds_left` tells how much of the function's time remains."""
-        judge = Judge(self.s3, seconds_left, self.timeout_seconds, self.max_file_bytes)
+        validate = FileValidator(self.s3, seconds_left, self.timeout_seconds, self.max_file_bytes)
         launch = Launch(Batches(self.s3, self.ledger, self.lake_bucket), self.executions)
-        arrivals = Arrivals(self.s3, self.ledger, self.executions, self.quarantine, judge, launch, self.lease_seconds)
+        arrivals = Arrivals(
+            self.s3, self.ledger, self.executions, self.quarantine, validate, launch, self.lease_seconds
+        )
         return IntakeBatch(self.landing_bucket, arrivals, OperatorRequests(arrivals, self.job_runs, self.lake_bucket))
 
 
@@ -80,7 +82,7 @@ class IntakeBatch:
         about = source or request
         if about is None:
             return Outcome.IGNORED
-        if isinstance(about, Source | Attempt) and not self._arrivals.judge.has_time():
+        if isinstance(about, Source | Attempt) and not self._arrivals.validate.has_time():
             raise OutOfTime(f"no time is left for {about.uri if isinstance(about, Source) else about}")
         outcome = self._arrivals.take(about) if isinstance(about, Source) else self._operator_requests.take(about)
         log.info("message taken: %s", outcome, extra={**_ids(about), "outcome": outcome.value})

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from music_streams.ingest.batches import Batches, Taken, groups
+from music_streams.ingest.batches import Batches, PendingSource, groups
 from music_streams.run.executions import Executions
 from music_streams.state.run_files import RunFolder
 
@@ -13,10 +13,10 @@ class Launch:
 
     batches: Batches
     executions: Executions
-    _taken: dict[str, Taken] = field(default_factory=dict)
+    _taken: dict[str, PendingSource] = field(default_factory=dict)
     _to_start: set[tuple[str, int]] = field(default_factory=set)  # (batch_id, attempt)
 
-    def add(self, taken: Taken) -> None:
+    def add(self, taken: PendingSource) -> None:
         """Let a source run with others that were taken; of one that is taken twice the later word counts."""
         self._taken[taken.entry.source.source_id] = taken
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from music_streams.aws import objects
 from music_streams.errors import BadEvent, ObjectGone, Unreadable
 from music_streams.ingest.arrivals import Arrivals
-from music_streams.ingest.batches import Taken
+from music_streams.ingest.batches import PendingSource
 from music_streams.ingest.outcomes import Outcome
 from music_streams.run.archive import archive_source, awaits_archiving
 from music_streams.run.failure import fail_source
@@ -16,7 +16,7 @@ from music_streams.state.requests import Action, Attempt, Forget, Rebuild, Reque
 from music_streams.state.run_files import Manifest, RunFolder, write_manifest
 from music_streams.state.sources import Treatment, execution_name
 from music_streams.state.statuses import Status
-from music_streams.validation.verdicts import Judgement, Verdict
+from music_streams.validation.verdicts import Validation, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -58,18 +58,18 @@ class OperatorRequests:
         if entry is None:
             raise BadEvent(f"the ledger knows no source {request.source_id}: a request names one that it has")
         try:
-            return self._act(entry, request)
+            return self._start_attempt(entry, request)
         except (ObjectGone, Unreadable) as error:
             return self.arrivals.lost(entry, error)
 
-    def _act(self, entry: Entry, request: Attempt) -> Outcome:
+    def _start_attempt(self, entry: Entry, request: Attempt) -> Outcome:
         if entry.attempt != request.attempt:
             self.arrivals.resume(entry)
             return Outcome.DUPLICATE
         if request.action is Action.REDRIVE:
             if entry.status is Status.RECEIVED:
                 return self.arrivals.take(entry.source)
-            if self.arrivals.resume(entry) or self._carry_on(entry):
+            if self.arrivals.resume(entry) or self._finish_archiving(entry):
                 return Outcome.RESUMED
             entry = self._failed_if_its_execution_ended(entry)
         if entry.status not in _RENEWED[request.action]:
@@ -82,16 +82,16 @@ class OperatorRequests:
 
     def _renew(self, entry: Entry, treatment: Treatment) -> Outcome:
         self._end_attempt_before(entry)
-        judgement = self.arrivals.judge(entry) if treatment.brings_rows else Judgement(None)
+        validation = self.arrivals.validate(entry) if treatment.adds_rows else Validation(None)
         if treatment is Treatment.PUT_ASIDE and not objects.exists(self.arrivals.s3, entry.place):
             raise ObjectGone(f"{entry.place.uri} was deleted: there is nothing to put aside")
-        if verdict := judgement.verdict:
-            log.warning("%s is still %s: %s", entry.place.uri, verdict, judgement.detail, extra=_about(entry))
+        if verdict := validation.verdict:
+            log.warning("%s is still %s: %s", entry.place.uri, verdict, validation.detail, extra=_about(entry))
             return Outcome.REFUSED
-        self.arrivals.launch.add(Taken(entry, treatment, judgement))
+        self.arrivals.launch.add(PendingSource(entry, treatment, validation))
         return Outcome.RENEWED
 
-    def _carry_on(self, entry: Entry) -> bool:
+    def _finish_archiving(self, entry: Entry) -> bool:
         """Take the last steps for a source whose metrics stand and whose execution is over; whether it was one."""
         if not awaits_archiving(entry) or self.arrivals.executions.is_alive(entry.execution_arn):
             return False
@@ -115,7 +115,7 @@ class OperatorRequests:
         """
         execution = execution_name(entry.batch_id, entry.attempt)
         if entry.batch_id and execution not in self._ended:
-            self.job_runs.end(execution, self.arrivals.judge.has_time)
+            self.job_runs.end(execution, self.arrivals.validate.has_time)
             self._ended.add(execution)
 
     def _order(self, request: Rebuild | Forget) -> Outcome:

@@ -8,7 +8,7 @@ from music_streams import policy
 from music_streams.aws import objects
 from music_streams.errors import MusicStreamsError
 from music_streams.state.ledger import Entry
-from music_streams.validation.verdicts import Judgement, Verdict, judge
+from music_streams.validation.verdicts import Validation, Verdict, validate
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -23,7 +23,7 @@ class OutOfTime(MusicStreamsError):
 
 
 @dataclass(frozen=True)
-class Judge:
+class FileValidator:
     """Judges the files of one invocation.
 
     Attributes:
@@ -41,7 +41,7 @@ class Judge:
         """Whether enough is left to begin another file."""
         return self.seconds_left() > _BEGIN_SHARE * self.timeout_seconds
 
-    def __call__(self, entry: Entry) -> Judgement:
+    def __call__(self, entry: Entry) -> Validation:
         """Judge a file within its share of the function's time; a file that outlasts it is too slow.
 
         Raises:
@@ -52,7 +52,7 @@ class Judge:
         begun_at = self.seconds_left()
         until = max(begun_at - share, _LAUNCH_SHARE * self.timeout_seconds)
         content = objects.chunks(self.s3, entry.place)
-        judgement = judge(entry.source.key, content, self.max_file_bytes, lambda: self.seconds_left() > until)
-        if judgement.verdict is Verdict.TOO_SLOW and begun_at - until < share:
+        validation = validate(entry.source.key, content, self.max_file_bytes, lambda: self.seconds_left() > until)
+        if validation.verdict is Verdict.TOO_SLOW and begun_at - until < share:
             raise OutOfTime(f"too little time was left for {entry.place.uri}: it is validated by another invocation")
-        return judgement
+        return validation

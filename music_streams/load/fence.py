@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from boto3.dynamodb.conditions import ConditionBase
 
-    from music_streams.load.items import Stamp
+    from music_streams.load.items import Provenance
 
 
 @dataclass
@@ -51,13 +51,13 @@ class Fence:
     """Publishes days at the version and lake of one run.
 
     Attributes:
-        dynamodb: a client that takes plain Python values (see aws.dynamodb).
+        dynamodb: a client that takes plain Python values (see clients.dynamodb).
     """
 
     dynamodb: Any
     files_table: str
     metrics_table: str
-    stamp: Stamp
+    stamp: Provenance
 
     def publish(self, days: Iterable[Day]) -> list[str]:
         """Make the items of days stand, unless a newer run has them. Each step is taken for all days side by side.
@@ -73,7 +73,7 @@ class Fence:
             # What is lost goes whoever has the day: a newer run need not know of it, and its own items are newer.
             outdated_keys = [key for day in days for key in (*day.lost, *(outdated[day.day] or ()))]
             list(pool.map(self._delete_outdated, outdated_keys))
-            overtaken = dict(pool.map(self._is_overtaken, passed))
+            overtaken = dict(pool.map(self._is_superseded, passed))
             standing = {day.day for day in passed if not overtaken[day.day]}
             list(pool.map(self._undo, [item for day in days if day.day not in standing for item in day.items]))
         return sorted(standing)
@@ -120,7 +120,7 @@ class Fence:
             if error_code(error) != "ConditionalCheckFailedException":
                 raise
 
-    def _is_overtaken(self, day: Day) -> tuple[str, bool]:
+    def _is_superseded(self, day: Day) -> tuple[str, bool]:
         """Step 3. The day, and whether a newer run has it."""
         answer = self.dynamodb.get_item(
             TableName=self.files_table, Key={"source_id": f"FENCE#{day.day}"}, ConsistentRead=True

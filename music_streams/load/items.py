@@ -31,7 +31,7 @@ class UnorderedMetrics(MusicStreamsError):
 
 
 @dataclass(frozen=True)
-class Stamp:
+class Provenance:
     """What every item of a run carries: its version, the lake table's UUID, the batch and the time of writing."""
 
     version: int
@@ -41,7 +41,7 @@ class Stamp:
 
 
 def read_rows(s3: S3Client, folder: RunFolder, summary: Summary) -> Iterator[dict[str, Any]]:
-    """The rows of a run's Parquet files, in order: columns as transform.metrics.items gives them."""
+    """The rows of a run's Parquet files, in order: columns as transform.spark.metrics gives them."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=folder.bucket, Prefix=folder.key(summary.metrics) + "/")
     for page in pages:
         for found in page.get("Contents", []):
@@ -51,7 +51,7 @@ def read_rows(s3: S3Client, folder: RunFolder, summary: Summary) -> Iterator[dic
                     yield from batch.to_pylist()
 
 
-def read_days(s3: S3Client, folder: RunFolder, summary: Summary, stamp: Stamp) -> Iterator[Day]:
+def read_days(s3: S3Client, folder: RunFolder, summary: Summary, stamp: Provenance) -> Iterator[Day]:
     """The run's days in order, one after another: no more than one day's items are held at once.
 
     Raises:
@@ -67,7 +67,7 @@ def read_days(s3: S3Client, folder: RunFolder, summary: Summary, stamp: Stamp) -
     yield from map(Day, expected)
 
 
-def _day(name: str, rows: Iterable[dict[str, Any]], stamp: Stamp) -> Day:
+def _day(name: str, rows: Iterable[dict[str, Any]], stamp: Provenance) -> Day:
     day = Day(name)
     for row in rows:
         if row["listen_count"] is None:
@@ -77,7 +77,7 @@ def _day(name: str, rows: Iterable[dict[str, Any]], stamp: Stamp) -> Day:
     return day
 
 
-def item(row: dict[str, Any], stamp: Stamp) -> dict[str, Any]:
+def item(row: dict[str, Any], stamp: Provenance) -> dict[str, Any]:
     """The item of one row. Numbers are int and Decimal, never float."""
     # TRACK items stay out of the by-day index: they name their day otherwise.
     day = "track_day" if row["pk"].startswith("TRACK#") else "day"

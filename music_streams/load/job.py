@@ -9,7 +9,7 @@ from boto3.dynamodb.conditions import Key
 
 from music_streams import clock
 from music_streams.load.fence import Fence
-from music_streams.load.items import Stamp, read_days
+from music_streams.load.items import Provenance, read_days
 from music_streams.state.run_files import LoadReport, RunFolder, read_manifest, read_result, write_load_report
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _WAVE = 2_000  # items and days
 
 def run(
     s3: S3Client,
-    dynamodb: Any,  # noqa: ANN401 - see aws.dynamodb
+    dynamodb: Any,  # noqa: ANN401 - see clients.dynamodb
     manifest_uri: str,
     transform_run_id: str,
     files_table: str,
@@ -45,7 +45,7 @@ def run(
         log.info("no day changed")
         write_load_report(s3, folder, transform_run_id, LoadReport(0, 0))
         return []
-    stamp = Stamp(summary.version, summary.lake_uuid, summary.batch_id, clock.now())
+    stamp = Provenance(summary.version, summary.lake_uuid, summary.batch_id, clock.now())
     fence = Fence(dynamodb, files_table, metrics_table, stamp)
     published: list[str] = []
     written = refused = 0
@@ -53,7 +53,7 @@ def run(
     for days in _waves(read_days(s3, folder, summary, stamp)):
         for day in days:
             if day.day in rebuilt:
-                day.lost += _strangers(dynamodb, metrics_table, day)
+                day.lost += _unexpected_keys(dynamodb, metrics_table, day)
         standing = fence.publish(days)
         published += standing
         count_of = {day.day: len(day.items) for day in days}
@@ -66,7 +66,7 @@ def run(
     return published
 
 
-def _strangers(dynamodb: Any, metrics_table: str, day: Day) -> list[tuple[str, str]]:  # noqa: ANN401 - see aws.dynamodb
+def _unexpected_keys(dynamodb: Any, metrics_table: str, day: Day) -> list[tuple[str, str]]:  # noqa: ANN401 - see clients.dynamodb
     """Keys of items that stand and are none of the day's; the fence need not list them."""
     pages = dynamodb.get_paginator("query").paginate(
         TableName=metrics_table,

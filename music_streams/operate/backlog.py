@@ -36,11 +36,11 @@ class Backlog:
         """Files whose metrics are waited for."""
         return sum(self.standing[status] for status in UNPUBLISHED)
 
-    def tell(self, telemetry: Telemetry, now: str) -> None:
+    def record(self, telemetry: Telemetry, now: str) -> None:
         """Tell every gauge, the zeros too: a gauge that is silent is broken."""
-        telemetry.tell(Metric.OLDEST_FILE_AGE, self.age(now))
+        telemetry.record(Metric.OLDEST_FILE_AGE, self.age(now))
         for status, gauge in _GAUGES.items():
-            telemetry.tell(gauge, self.standing[status])
+            telemetry.record(gauge, self.standing[status])
 
 
 def look(ledger: Ledger) -> Backlog:

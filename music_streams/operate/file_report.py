@@ -39,7 +39,7 @@ class Location:
 
 
 @dataclass(frozen=True)
-class Story:
+class FileReport:
     """All there is to tell of a file.
 
     Attributes:
@@ -74,10 +74,10 @@ class Story:
         }
 
 
-def tell(stack: Stack, entry: Entry) -> Story:
+def gather(stack: Stack, entry: Entry) -> FileReport:
     """Gather a file's story."""
     days = entry.days if entry.published_at else []
-    return Story(
+    return FileReport(
         entry,
         history.execution(stack, entry.execution_arn) if entry.execution_arn else None,
         _summary(stack, entry),
@@ -123,9 +123,9 @@ def _summary(stack: Stack, entry: Entry) -> Summary | None:
     return summary if entry.execution_arn.endswith(f":{summary.execution}") else None
 
 
-def tell_batch(stack: Stack, entries: list[Entry]) -> Story:
+def gather_batch(stack: Stack, entries: list[Entry]) -> FileReport:
     """Gather the story of a batch's run, as that of its first file with all the batch's days."""
-    first = tell(stack, entries[0])
+    first = gather(stack, entries[0])
     days = sorted({day for entry in entries if entry.published_at for day in entry.days})
     return replace(first, touched=_touched(stack, days, first.entry.batch_id))
 

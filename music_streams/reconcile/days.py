@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from music_streams.aws.dynamodb import batch_get
+from music_streams.aws.batch_get import batch_get
 from music_streams.reconcile import drift
 from music_streams.reconcile.findings import DayFinding, DayState
 from music_streams.reconcile.lake import LakeReader
@@ -19,7 +19,7 @@ _TOLD = 10  # differences of a day
 
 
 @dataclass(frozen=True)
-class Compared:
+class DayComparison:
     """What came of comparing.
 
     Attributes:
@@ -32,7 +32,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Busy:
+class InFlight:
     """What is at work, and may account for a difference.
 
     Attributes:
@@ -45,17 +45,17 @@ class Busy:
     days: frozenset[str]
     is_unknown: bool
 
-    def accounts_for(self, day: str, sources: Collection[str]) -> bool:
+    def may_explain(self, day: str, sources: Collection[str]) -> bool:
         """Whether what is at work may be why a day differs of which these sources have rows."""
         return self.is_unknown or day in self.days or not self.sources.isdisjoint(sources)
 
 
 @dataclass(frozen=True)
-class DayJudge:
+class DayInspector:
     """Compares days.
 
     Attributes:
-        dynamodb: a client that takes and gives plain values (see aws.dynamodb).
+        dynamodb: a client that takes and gives plain values (see clients.dynamodb).
         track_metrics: whether TRACK items are published.
     """
 
@@ -66,7 +66,7 @@ class DayJudge:
     executions: Executions
     track_metrics: bool
 
-    def compare(self, days: Iterable[str], entries: Sequence[Entry]) -> Compared:
+    def compare(self, days: Iterable[str], entries: Sequence[Entry]) -> DayComparison:
         """Hold the items of days against the lake.
 
         Nothing stands still meanwhile: a day that seems to differ is read again, and a difference counts only if it
@@ -77,7 +77,7 @@ class DayJudge:
             entries: of the ledger: all that are not at rest.
         """
         wanted = sorted(set(days))
-        found = Compared()
+        found = DayComparison()
         for start in range(0, len(wanted), _DAYS_AT_ONCE):
             some = wanted[start : start + _DAYS_AT_ONCE]
             counted, differing = self._look(some)
@@ -85,9 +85,9 @@ class DayJudge:
             again = [day.day for day in differing if day.state is not DayState.OK]
             if again:
                 # Who is at work is asked before the second look: what ends after it has published by then.
-                busy = self._busy(entries)
+                in_flight = self._in_flight(entries)
                 recounted, second = self._look(again)
-                settled = {day.day: _explained(day, busy, recounted) for day in second}
+                settled = {day.day: _explained(day, in_flight, recounted) for day in second}
                 differing = [settled.get(day.day, day) for day in differing]
             found.days.extend(differing)
         return found
@@ -124,18 +124,18 @@ class DayJudge:
         found = batch_get(self.dynamodb, self.files_table, keys)
         return {day: {} for day in days} | {item["source_id"].partition("#")[2]: item for item in found}
 
-    def _busy(self, entries: Sequence[Entry]) -> Busy:
+    def _in_flight(self, entries: Sequence[Entry]) -> InFlight:
         moving = [entry for entry in entries if entry.status not in AT_REST]
         known = {entry.batch_id for entry in moving}
-        return Busy(
+        return InFlight(
             frozenset(entry.source.source_id for entry in moving),
             frozenset(day for entry in moving for day in entry.days),
             is_unknown=any(batch_and_attempt(name)[0] not in known for name in self.executions.running()),
         )
 
 
-def _explained(day: DayFinding, busy: Busy, counted: Recount) -> DayFinding:
-    if day.state is DayState.METRIC_DRIFT and busy.accounts_for(day.day, counted.sources.get(day.day, ())):
+def _explained(day: DayFinding, in_flight: InFlight, counted: Recount) -> DayFinding:
+    if day.state is DayState.METRIC_DRIFT and in_flight.may_explain(day.day, counted.sources.get(day.day, ())):
         return DayFinding(day.day, DayState.IN_FLIGHT, "a run that has not ended is at it", version=day.version)
     return day
 

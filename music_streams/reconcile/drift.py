@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Key
 
+from music_streams.aws.batch_get import KEYS_AT_ONCE, batch_get
 from music_streams.aws.clients import PARALLEL_CALLS
-from music_streams.aws.dynamodb import KEYS_AT_ONCE, batch_get
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -68,13 +68,13 @@ class Difference:
         return f"{name}: {self.attribute} is {found}, the lake says {expected}"
 
 
-def drift(dynamodb: Any, metrics_table: str, day: str, expected: list[Item]) -> list[Difference]:  # noqa: ANN401 - see aws.dynamodb
+def drift(dynamodb: Any, metrics_table: str, day: str, expected: list[Item]) -> list[Difference]:  # noqa: ANN401 - see clients.dynamodb
     """What MetricsTable does not hold as the lake says, for certain: what is in question is read again, consistently.
 
     TRACK items that should not be there are not found: the index by day does not list them.
 
     Args:
-        dynamodb: a client that takes and gives plain Python values (see :func:`aws.dynamodb`).
+        dynamodb: a client that takes and gives plain Python values (see clients.dynamodb).
         metrics_table: the table's name.
         day: YYYY-MM-DD.
         expected: every item of the day, TRACK items if they are published (see :func:`recount.recount`).
@@ -84,11 +84,11 @@ def drift(dynamodb: Any, metrics_table: str, day: str, expected: list[Item]) -> 
     """
     listed = standing(dynamodb, metrics_table, day)
     suspected = {each.key for each in differences(expected, listed)}  # every TRACK item too
-    confirmed = standing_at(dynamodb, metrics_table, suspected)
+    confirmed = items_at(dynamodb, metrics_table, suspected)
     return differences([item for item in expected if _key(item) in suspected], confirmed)
 
 
-def standing(dynamodb: Any, metrics_table: str, day: str) -> list[Item]:  # noqa: ANN401 - see aws.dynamodb
+def standing(dynamodb: Any, metrics_table: str, day: str) -> list[Item]:  # noqa: ANN401 - see clients.dynamodb
     """The items of a day that the index by day lists: all but TRACK items.
 
     An index lags behind its table: what it says is a suspicion (see :func:`drift`).
@@ -99,7 +99,7 @@ def standing(dynamodb: Any, metrics_table: str, day: str) -> list[Item]:  # noqa
     return [item for page in pages for item in page["Items"]]
 
 
-def standing_at(dynamodb: Any, metrics_table: str, keys: Iterable[ItemKey]) -> list[Item]:  # noqa: ANN401 - see aws.dynamodb
+def items_at(dynamodb: Any, metrics_table: str, keys: Iterable[ItemKey]) -> list[Item]:  # noqa: ANN401 - see clients.dynamodb
     """The items of the given keys, read consistently; of a key that has none, none.
 
     Raises:

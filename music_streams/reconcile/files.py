@@ -13,7 +13,7 @@ from music_streams.aws import objects
 from music_streams.aws.objects import Place
 from music_streams.reconcile import inventory
 from music_streams.reconcile.findings import GAPS, FileFinding, State, Window
-from music_streams.reconcile.stalled import Repairs, Trouble
+from music_streams.reconcile.stalled import Repairs, StallReason
 from music_streams.run.archive import awaits_archiving
 from music_streams.state import object_keys
 from music_streams.state.ledger import OBJECT_GONE, Entry, Ledger
@@ -42,7 +42,7 @@ class Evidence:
     kept: dict[str, str] = field(default_factory=dict)
 
     @property
-    def is_at_its_end(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether nothing is left to do about it, as the ledger says and the bucket does not deny."""
         entry = self.entry
         if entry is None or awaits_archiving(entry):
@@ -69,7 +69,7 @@ class Stock:
 
 
 @dataclass(frozen=True)
-class FileTaker:
+class FileInspector:
     """Takes stock of files and judges what it finds.
 
     Attributes:
@@ -104,7 +104,7 @@ class FileTaker:
             evidence[source_id].entry = entry
         return Stock(window, {name: each for name, each in evidence.items() if _is_asked_for(each, window)})
 
-    def judge(self, stock: Stock) -> Iterator[FileFinding]:
+    def findings(self, stock: Stock) -> Iterator[FileFinding]:
         """The state of each file, in no order.
 
         Nothing stands still meanwhile: what seems to be wrong counts only if the ledger still says the same of it.
@@ -115,7 +115,7 @@ class FileTaker:
             each = stock.evidence[source_id]
             if entry != each.entry:
                 found[source_id] = self._of_entry(replace(each, entry=entry), entry, stock.window)
-        for entry in filter(_has_been_outlived_by(stock.entries), stock.entries):
+        for entry in filter(_others_succeeded_after(stock.entries), stock.entries):
             source_id = entry.source.source_id
             found[source_id] = replace(found[source_id], is_outlived=True)
         yield from found.values()
@@ -163,7 +163,7 @@ class FileTaker:
         repair = self.repairs.of_leftover(entry) if each.landed else None
         repair = repair or self.repairs.of(entry)
         if repair:
-            state = State.FAILED if repair.trouble is Trouble.FAILED else State.STUCK
+            state = State.FAILED if repair.trouble is StallReason.FAILED else State.STUCK
             why = f"{repair.trouble}: {entry.reason}" if entry.reason else str(repair.trouble)
             return _finding(entry, state, why, repair.message, repair.attempt)
         if entry.status in AT_REST and not awaits_archiving(entry):
@@ -203,7 +203,7 @@ def _is_asked_for(each: Evidence, window: Window) -> bool:
     source = each.entry.source if each.entry else each.landed
     if source is None:  # an orphan in archive/ or quarantine/: its true key nobody knows
         return window.prefix == ""
-    return source.key.startswith(window.prefix) and (not each.is_at_its_end or window.holds(source.received_at))
+    return source.key.startswith(window.prefix) and (not each.is_finished or window.holds(source.received_at))
 
 
 def _finding(entry: Entry, state: State, why: str, message: str = "", attempt: int = 0) -> FileFinding:
@@ -224,7 +224,7 @@ def _finding(entry: Entry, state: State, why: str, message: str = "", attempt: i
     )
 
 
-def _has_been_outlived_by(entries: Iterable[Entry]) -> Callable[[Entry], bool]:
+def _others_succeeded_after(entries: Iterable[Entry]) -> Callable[[Entry], bool]:
     """Whether a streams file of these was published between a file's first failure and its last attempt."""
     published = sorted(entry.published_at for entry in entries if not entry.source.kind.is_reference)
 

@@ -146,7 +146,7 @@ class LakeReader:
 
 def _in_days(days: Iterable[str]) -> BooleanExpression:
     """Ranges on the column itself: Iceberg knows by them which partitions to read."""
-    return Or(AlwaysFalse(), AlwaysFalse(), *map(_in_range, clock.unbroken(days)))  # it takes two at least
+    return Or(AlwaysFalse(), AlwaysFalse(), *map(_in_range, clock.ranges_of(days)))  # it takes two at least
 
 
 def _in_range(days: tuple[str, str]) -> BooleanExpression:

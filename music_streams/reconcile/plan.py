@@ -88,7 +88,7 @@ def plan(
 
 
 def _of_file(file: FileFinding, attempts_before_quarantine: int) -> Repair:
-    if _is_to_blame(file, attempts_before_quarantine):
+    if _is_likely_cause(file, attempts_before_quarantine):
         message = requests.to_message(Attempt(file.source_id, file.attempt - 1, Action.PUT_ASIDE))
         why = f"{file.failures} attempts failed, and meanwhile other files went through"
         return Repair(RepairKind.PUT_ASIDE, file.name, why, message, file.source_id, file.attempt)
@@ -96,7 +96,7 @@ def _of_file(file: FileFinding, attempts_before_quarantine: int) -> Repair:
     return Repair(what, file.name, file.why, file.message, file.source_id, file.attempt)
 
 
-def _is_to_blame(file: FileFinding, attempts_before_quarantine: int) -> bool:
+def _is_likely_cause(file: FileFinding, attempts_before_quarantine: int) -> bool:
     """Whether a file fails by itself: else the pipeline may be, or may have been, what is broken."""
     is_streams = (kind := kind_of(file.key)) is not None and not kind.is_reference
     has_failed_often = file.state is State.FAILED and file.failures >= attempts_before_quarantine

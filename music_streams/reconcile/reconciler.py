@@ -12,15 +12,15 @@ from music_streams import clock, policy
 from music_streams.aws.alert_topic import Alerts, listed
 from music_streams.errors import FailureNotRecorded
 from music_streams.reconcile import records
-from music_streams.reconcile.days import DayJudge
-from music_streams.reconcile.files import Evidence, FileTaker, Stock
+from music_streams.reconcile.days import DayInspector
+from music_streams.reconcile.files import Evidence, FileInspector, Stock
 from music_streams.reconcile.findings import DayState, FileFinding, Findings, State, Window, counts_of
 from music_streams.reconcile.lake import LakeReader
 from music_streams.reconcile.plan import Plan, Repair, plan
 from music_streams.reconcile.records import DayRecord
 from music_streams.reconcile.reports import Report, Reports
 from music_streams.reconcile.stalled import ask
-from music_streams.reconcile.waiting import taker
+from music_streams.reconcile.waiting import file_inspector
 from music_streams.stack import Stack
 from music_streams.state import requests
 from music_streams.state.ledger import Entry
@@ -61,12 +61,12 @@ class Reconciler:
             days: days to compare besides those of which these files have had listens.
         """
         now = clock.now()
-        taker = self._taker()
-        stock = taker.stock(window)
-        files = list(taker.judge(stock))
+        file_inspector = self._file_inspector()
+        stock = file_inspector.stock(window)
+        files = list(file_inspector.findings(stock))
         entries = stock.entries
         of_files = {day for entry in entries for day in entry.days}
-        compared = self._day_judge.compare({*of_files, *days}, self._all_moving(entries, window))
+        compared = self._day_inspector.compare({*of_files, *days}, self._all_moving(entries, window))
         lost = {day.day for day in compared.days if day.state is DayState.LAKE_LOST}
         without_rows = {entry.source.source_id: entry for entry in entries if _lacks_rows(entry, compared.sources)}
         files = [
@@ -120,7 +120,7 @@ class Reconciler:
             raise FailureNotRecorded(f"{execution_arn} is over, and its files are not FAILED yet: look again")
         again = [entry for entry in held if entry.failures < self.stack.policy.attempts_before_quarantine]
         stock = Stock(Window.of_moving(), {entry.source.source_id: Evidence(entry) for entry in again})
-        files = [file for file in self._taker().judge(stock) if file.state is not State.OK]
+        files = [file for file in self._file_inspector().findings(stock) if file.state is not State.OK]
         return Findings(stock.window, clock.now(), counts_of(files, len(again) - len(files)), files, [])
 
     def report(self, report: Report, made: Sequence[DayRecord]) -> str:
@@ -143,13 +143,13 @@ class Reconciler:
             [*listed(news), f"All of it: {uri}", "What to do: docs/runbooks.md, or music-streams reconcile"],
         )
 
-    def _taker(self) -> FileTaker:
-        return taker(self.stack, self.grace_seconds)
+    def _file_inspector(self) -> FileInspector:
+        return file_inspector(self.stack, self.grace_seconds)
 
     @cached_property
-    def _day_judge(self) -> DayJudge:
+    def _day_inspector(self) -> DayInspector:
         stack = self.stack
-        return DayJudge(
+        return DayInspector(
             stack.dynamodb,
             stack.outputs["MetricsTableName"],
             stack.outputs["FilesTableName"],
@@ -160,7 +160,7 @@ class Reconciler:
 
     def _all_moving(self, entries: list[Entry], window: Window) -> list[Entry]:
         """What is on its way, whatever its prefix: any of it may change a day."""
-        return entries if not window.prefix else self._taker().stock(Window.of_moving()).entries
+        return entries if not window.prefix else self._file_inspector().stock(Window.of_moving()).entries
 
 
 def window_of(day: str | None, prefix: str = "") -> Window:

@@ -36,7 +36,7 @@ class Drafts:
     bucket: str
     run_id: str
 
-    def write_look(self, when: str, look: Inspection) -> str:
+    def write_inspection(self, when: str, look: Inspection) -> str:
         """Keep what was seen; answers the sentence."""
         records = [record.as_json() for record in look.records]
         self._write(when, {"findings": look.findings.as_json(), "records": records})

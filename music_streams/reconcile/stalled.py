@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 
-class Trouble(StrEnum):
+class StallReason(StrEnum):
     """Why a source stands still."""
 
     NOT_RECEIVED = "landed, but its event never came"
@@ -52,7 +52,7 @@ class StalledSource:
     """
 
     source: Source
-    trouble: Trouble
+    trouble: StallReason
     message: str
     entry: Entry | None = None
 
@@ -60,7 +60,7 @@ class StalledSource:
     def attempt(self) -> int:
         """The attempt that brings it to its end: the one at hand goes on, or another begins."""
         at_hand = self.entry.attempt if self.entry else 1
-        return at_hand + (self.trouble in {Trouble.FAILED, Trouble.NOT_RECORDED})
+        return at_hand + (self.trouble in {StallReason.FAILED, StallReason.NOT_RECORDED})
 
 
 @dataclass(frozen=True)
@@ -95,14 +95,14 @@ class Repairs:
         """What would bring in a source that the ledger does not know; None where its event may be on its way."""
         if not self._is_idle(source.received_at):
             return None
-        return StalledSource(source, Trouble.NOT_RECEIVED, s3_events.event_of(source))
+        return StalledSource(source, StallReason.NOT_RECEIVED, s3_events.event_of(source))
 
     def of_leftover(self, entry: Entry) -> StalledSource | None:
         """What would remove a quarantined source from where it landed; None where that may be under way."""
         is_left = entry.status is Status.QUARANTINED and not entry.stays_in_place
         if not is_left or not self._is_idle(entry.updated_at):
             return None
-        return StalledSource(entry.source, Trouble.NOT_REMOVED, ask(entry, Action.REDRIVE), entry)
+        return StalledSource(entry.source, StallReason.NOT_REMOVED, ask(entry, Action.REDRIVE), entry)
 
     def is_gone(self, entry: Entry) -> bool:
         """Whether a source can go no further because its object was deleted by others; a retract needs none."""
@@ -137,27 +137,27 @@ class Repairs:
             if repair := self.of_leftover(entry) if entry else self.of_unknown(source):
                 yield repair
 
-    def _trouble(self, entry: Entry) -> Trouble | None:
+    def _trouble(self, entry: Entry) -> StallReason | None:
         if entry.status is Status.FAILED:
-            return Trouble.FAILED
+            return StallReason.FAILED
         if not self._is_idle(entry.updated_at):
             return None
         if entry.status is Status.RECEIVED:
-            return Trouble.NOT_JUDGED
+            return StallReason.NOT_JUDGED
         if entry.status is Status.VALID:
             arn = self.executions.arn(entry.batch_id, entry.attempt)
-            return self._of_execution(arn) if self._status(arn) else Trouble.NOT_STARTED
+            return self._of_execution(arn) if self._status(arn) else StallReason.NOT_STARTED
         if entry.status is Status.RUNNING:
             return self._of_execution(entry.execution_arn)
         if awaits_archiving(entry) and self._of_execution(entry.execution_arn):
-            return Trouble.NOT_ARCHIVED if entry.status is Status.PUBLISHED else Trouble.NOT_RETRACTED
+            return StallReason.NOT_ARCHIVED if entry.status is Status.PUBLISHED else StallReason.NOT_RETRACTED
         return None
 
     def _is_idle(self, stamp: str) -> bool:
         return stamp < clock.seconds_before(clock.now(), self.idle_seconds)
 
-    def _of_execution(self, arn: str) -> Trouble | None:
-        return None if self._status(arn) in ALIVE else Trouble.NOT_RECORDED
+    def _of_execution(self, arn: str) -> StallReason | None:
+        return None if self._status(arn) in ALIVE else StallReason.NOT_RECORDED
 
     def _status(self, arn: str) -> str:
         if arn not in self._statuses:

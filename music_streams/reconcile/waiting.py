@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from music_streams.aws import objects
-from music_streams.reconcile.files import FileTaker
+from music_streams.reconcile.files import FileInspector
 from music_streams.reconcile.findings import State, Window
 from music_streams.reconcile.plan import Repair
 from music_streams.reconcile.stalled import Repairs
@@ -16,7 +16,7 @@ from music_streams.state.statuses import ENDED, Status
 _MOVING = {State.IN_FLIGHT, State.LATE}
 
 
-def taker(stack: Stack, grace_seconds: float | None = None) -> FileTaker:
+def file_inspector(stack: Stack, grace_seconds: float | None = None) -> FileInspector:
     """What takes stock of a pipeline's files.
 
     Args:
@@ -25,7 +25,7 @@ def taker(stack: Stack, grace_seconds: float | None = None) -> FileTaker:
     """
     grace = stack.policy.stall_seconds if grace_seconds is None else grace_seconds
     repairs = Repairs(stack.s3, stack.ledger, stack.executions, stack.landing_bucket, grace)
-    return FileTaker(stack.s3, stack.ledger, repairs, stack.landing_bucket, stack.policy.latency_sla_seconds)
+    return FileInspector(stack.s3, stack.ledger, repairs, stack.landing_bucket, stack.policy.latency_sla_seconds)
 
 
 def in_flight(stack: Stack, prefix: str, grace_seconds: float | None = None) -> dict[str, str]:
@@ -36,8 +36,8 @@ def in_flight(stack: Stack, prefix: str, grace_seconds: float | None = None) -> 
         prefix: of their keys.
         grace_seconds: as :func:`taker` takes it.
     """
-    files = taker(stack, grace_seconds)
-    found = files.judge(files.stock(Window.of_moving(prefix)))
+    files = file_inspector(stack, grace_seconds)
+    found = files.findings(files.stock(Window.of_moving(prefix)))
     return {file.source_id: file.name for file in found if file.state in _MOVING}
 
 

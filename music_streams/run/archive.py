@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from music_streams.aws import objects
-from music_streams.aws.slices import work_off
+from music_streams.aws.slices import process_slices
 from music_streams.errors import ObjectGone
 from music_streams.run.claim import held_entries
 from music_streams.state.ledger import Entry, Ledger
@@ -27,7 +27,7 @@ def archive_sources(
     """
     entries = held_entries(s3, ledger, manifest_uri, execution_arn)
     published = [entry for entry in entries if awaits_archiving(entry)]
-    return work_off(published, lambda entry: archive_source(s3, ledger, entry), has_time)
+    return process_slices(published, lambda entry: archive_source(s3, ledger, entry), has_time)
 
 
 def awaits_archiving(entry: Entry) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from music_streams.aws.slices import work_off
+from music_streams.aws.slices import process_slices
 from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.run_files import Manifest, RunFolder, read_claimed, read_manifest, write_claimed
 from music_streams.state.sizing import Bounds, workers_for
@@ -53,7 +53,7 @@ def claim_sources(
         # Another treatment: of two operators at once the one lost, but wrote his manifest last. A redrive begins anew.
         if entry.status is Status.VALID and entry.treatment == treatments[entry.source.source_id]
     ]
-    left = work_off(waiting, lambda entry: ledger.run(entry, execution_arn), has_time)
+    left = process_slices(waiting, lambda entry: ledger.run(entry, execution_arn), has_time)
     if left:
         return Claim(left, has_work=True, forgets=False)
     held = manifest.only({entry.source.source_id for entry in _of(execution_arn, ledger, manifest)})

@@ -97,7 +97,7 @@ class FailurePath:
         missing = {name: described.get(name) for name in ("input", "error", "cause") if not detail.get(name)}
         return {**detail, **missing}
 
-    def tell_of_job(self, detail: dict[str, Any]) -> None:
+    def report_job(self, detail: dict[str, Any]) -> None:
         """Alert of a run of a job that no execution waits for: no file depends on it, and its next run does its work.
 
         Args:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from music_streams.aws.slices import work_off
+from music_streams.aws.slices import process_slices
 from music_streams.aws.telemetry import Metric, Telemetry
 from music_streams.cost.run import costs_by_source
 from music_streams.errors import EventRefused, RunIsOver
@@ -90,7 +90,7 @@ class Settlement:
                 self.ledger.publish(entry, outcome, cost)
 
         try:
-            left = work_off(running, settle, has_time)
+            left = process_slices(running, settle, has_time)
             if left == 0:
                 for entry in entries:
                     if entry.status is Status.QUARANTINED:
@@ -117,11 +117,11 @@ class Settlement:
         """Tell of the run as a whole. A file that was put aside is counted as such, not by its rows."""
         if rows_read := sum(outcome.rows_read for outcome in accepted):
             rejected = sum(sum(outcome.rejected.values()) for outcome in accepted)
-            self.telemetry.tell(Metric.REJECTED_ROW_RATIO, rejected / rows_read)
-        self.telemetry.tell(Metric.DAYS_RECOMPUTED, len(summary.days))
+            self.telemetry.record(Metric.REJECTED_ROW_RATIO, rejected / rows_read)
+        self.telemetry.record(Metric.DAYS_RECOMPUTED, len(summary.days))
         if report:  # of a load that began before an update there is none
-            self.telemetry.tell(Metric.ITEMS_WRITTEN, report.items_written)
-            self.telemetry.tell(Metric.ITEMS_REFUSED, report.items_refused)
+            self.telemetry.record(Metric.ITEMS_WRITTEN, report.items_written)
+            self.telemetry.record(Metric.ITEMS_REFUSED, report.items_refused)
 
     def _announce(self, summary: Summary, accepted: list[SourceOutcome]) -> None:
         """Send `MetricsPublished`: batch_id, version, days, sources, rows_accepted; several where the days are many."""

@@ -15,8 +15,8 @@ from botocore.exceptions import ClientError
 
 from music_streams import clock
 from music_streams.aws import clients
+from music_streams.aws.batch_get import batch_get
 from music_streams.aws.clients import error_code
-from music_streams.aws.dynamodb import batch_get
 from music_streams.aws.objects import Place
 from music_streams.aws.telemetry import Metric, Telemetry
 from music_streams.display import between
@@ -83,7 +83,7 @@ class Entry:
     @property
     def is_accepted(self) -> bool:
         """Whether validation accepted it, and it is neither quarantined nor retracted, nor about to be."""
-        is_out_of_use = self.status is Status.QUARANTINED or not self.treatment.brings_rows
+        is_out_of_use = self.status is Status.QUARANTINED or not self.treatment.adds_rows
         return bool(self.validated_at) and not is_out_of_use
 
     @property
@@ -104,7 +104,7 @@ class Entry:
 class Ledger:
     """Reads and moves entries of FilesTable. Each move that took place is a line of the log and is told as metrics."""
 
-    def __init__(self, table: str, dynamodb: Any = None, telemetry: Telemetry | None = None) -> None:  # noqa: ANN401 - as aws.dynamodb gives it
+    def __init__(self, table: str, dynamodb: Any = None, telemetry: Telemetry | None = None) -> None:  # noqa: ANN401 - as clients.dynamodb gives it
         self._dynamodb = dynamodb or clients.dynamodb()
         self._table = table
         self._telemetry = telemetry or Telemetry()
@@ -178,7 +178,7 @@ class Ledger:
         entry = _entry(item)
         _log(entry, Status.RECEIVED)
         if "Attributes" not in answer:  # else it is taken over
-            self._telemetry.tell(Status.RECEIVED.metric)
+            self._telemetry.record(Status.RECEIVED.metric)
         return entry
 
     def validate(self, claimed: Entry, batch_id: str) -> bool:
@@ -194,7 +194,7 @@ class Ledger:
         changes = {"reason": reason, "archive_key": kept_key, **(_counts(outcome) if outcome else {})}
         return self._move(entry, Status.QUARANTINED, condition, clock.now(), **changes, **_costs(entry, cost))
 
-    def lose(self, claimed: Entry, reason: str) -> bool:
+    def mark_object_gone(self, claimed: Entry, reason: str) -> bool:
         """RECEIVED → FAILED: reason is OBJECT_GONE or UNREADABLE."""
         return self._move(claimed, Status.FAILED, _is_claim(claimed), clock.now(), reason=reason)
 
@@ -227,7 +227,7 @@ class Ledger:
         }
         is_moved = self._move(entry, Status.PUBLISHED, _is_run(entry.execution_arn), at, **told)
         if is_moved:
-            self._tell_publication(entry, outcome, at)
+            self._record_publication(entry, outcome, at)
         return is_moved
 
     def archive(self, entry: Entry, archive_key: str) -> bool:
@@ -263,16 +263,16 @@ class Ledger:
                 return False
             raise
         _log(entry, to, **attributes)
-        self._telemetry.tell(to.metric)
+        self._telemetry.record(to.metric)
         return True
 
-    def _tell_publication(self, entry: Entry, outcome: SourceOutcome, at: str) -> None:
-        self._telemetry.tell(Metric.ROWS_ACCEPTED, outcome.rows_accepted)
-        self._telemetry.tell(Metric.ROWS_REJECTED, sum(outcome.rejected.values()))
+    def _record_publication(self, entry: Entry, outcome: SourceOutcome, at: str) -> None:
+        self._telemetry.record(Metric.ROWS_ACCEPTED, outcome.rows_accepted)
+        self._telemetry.record(Metric.ROWS_REJECTED, sum(outcome.rejected.values()))
         is_promised = not (entry.first_published_at or entry.source.kind.is_reference)
         waited = between(entry.source.received_at, at)
         if is_promised and waited is not None:
-            self._telemetry.tell(Metric.TIME_TO_PUBLISHED, max(0.0, waited))  # S3 and we have clocks of our own
+            self._telemetry.record(Metric.TIME_TO_PUBLISHED, max(0.0, waited))  # S3 and we have clocks of our own
 
 
 def _log(entry: Entry, to: Status, **attributes: object) -> None:

@@ -29,7 +29,7 @@ class Treatment(StrEnum):
     """Refused unread, because it failed too often: its rows leave lake and metrics, and it is quarantined."""
 
     @property
-    def brings_rows(self) -> bool:
+    def adds_rows(self) -> bool:
         """Whether the source's file is read."""
         return self not in {Treatment.RETRACT, Treatment.PUT_ASIDE}
 

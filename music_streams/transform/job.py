@@ -13,7 +13,7 @@ from music_streams.errors import NoReferenceData
 from music_streams.state.removed_rows import Removals, Removed
 from music_streams.state.run_files import Manifest, RunFolder, SourceOutcome, Summary, write_result
 from music_streams.state.sources import Treatment
-from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Leaving
+from music_streams.transform.ports import LISTENS, REJECTED_ROWS, RowsToDelete
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -128,7 +128,7 @@ def _remove(
     removals: Removals, task: TransformRun, manifest: Manifest, lake: Lake[RowsT], outcomes: dict[str, SourceOutcome]
 ) -> Removed:
     """Delete older copies, rows of refused sources and of users to forget; what is removed is noted first."""
-    leaving = Leaving(
+    to_delete = RowsToDelete(
         task.execution,
         older=manifest.source_ids if task.is_repeat else [],
         # Of most none are there; an attempt before, or another try of this run, may have judged otherwise.
@@ -137,14 +137,14 @@ def _remove(
     )
     # Until none is left: rows of a user may come while those that were found are deleted.
     for number in itertools.count():
-        if not leaving or not (found := lake.find(leaving)):
+        if not to_delete or not (found := lake.find(to_delete)):
             break
         name = f"{task.run_id}-{number}"
         tracks = removals.tracks_uri(task.execution, name) if task.publish_track_metrics else None
         if tracks:
-            lake.write_tracks(leaving, found, tracks)
+            lake.write_tracks(to_delete, found, tracks)
         removals.note(task.execution, name, found.days, tracks)
-        lake.delete(leaving, found)
+        lake.delete(to_delete, found)
     removed = removals.of(task.execution)
     if not manifest.forget:
         # An attempt that failed may have had other sources too: those are not this run's.

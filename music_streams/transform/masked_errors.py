@@ -12,7 +12,7 @@ from music_streams.errors import ForgetFailed
 
 
 @contextmanager
-def discreet(user_ids: Sequence[int]) -> Iterator[None]:
+def masked_user_ids(user_ids: Sequence[int]) -> Iterator[None]:
     """Raise every error inside as ForgetFailed with the users' ids masked; without users nothing changes.
 
     A traceback of it does not show the original error: it would print its message.

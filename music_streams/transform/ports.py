@@ -46,7 +46,7 @@ class Batch(Protocol[Rows_co]):
 
 
 @dataclass(frozen=True)
-class Leaving:
+class RowsToDelete:
     """Which rows are to leave the lake.
 
     Attributes:
@@ -104,13 +104,13 @@ class Lake(Protocol[Rows_contra]):
             few_days: whether the rows are known to be of so few days that a file of each can be open at once.
         """
 
-    def find(self, leaving: Leaving) -> FoundRows:
+    def find(self, to_delete: RowsToDelete) -> FoundRows:
         """What the tables hold of the leaving rows."""
 
-    def write_tracks(self, leaving: Leaving, found: FoundRows, uri: str) -> None:
+    def write_tracks(self, to_delete: RowsToDelete, found: FoundRows, uri: str) -> None:
         """Write track_id and day of the listens that were found as Parquet."""
 
-    def delete(self, leaving: Leaving, found: FoundRows) -> None:
+    def delete(self, to_delete: RowsToDelete, found: FoundRows) -> None:
         """Delete what was found from both tables, and no row that came since."""
 
     def expire(self) -> None:

@@ -51,7 +51,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Validation:
     """What validate found out about a file.
 
     Attributes:
@@ -67,13 +67,13 @@ class Judgement:
     is_gzip: bool = False
 
 
-def judge(
+def validate(
     key: str,
     chunks: Iterable[bytes],
     max_bytes: int,
     has_time: Callable[[], bool] = lambda: True,
     max_members: int = MAX_MEMBERS,
-) -> Judgement:
+) -> Validation:
     """Judge a file by its key and bytes. Whatever the bytes, no more than the limits is read of them.
 
     Args:
@@ -85,7 +85,7 @@ def judge(
     """
     kind = kind_of(key) or Kind.STREAMS
     if not key.lower().endswith(_SUFFIXES[kind]):
-        return Judgement(Verdict.BAD_KEY, f"the key does not end in {' or '.join(_SUFFIXES[kind])}: {key!r}")
+        return Validation(Verdict.BAD_KEY, f"the key does not end in {' or '.join(_SUFFIXES[kind])}: {key!r}")
     stored, is_gzip = _opened(chunks)
     # More than any file of that size has as gzip, however badly it was packed.
     stored = _bounded(stored, max_bytes + max_bytes // 64 + 2 * CHUNK_BYTES)
@@ -98,12 +98,12 @@ def judge(
     except _StoredTooLargeError:
         scan.is_too_large = True
     except _OutOfTimeError:
-        return Judgement(Verdict.TOO_SLOW, f"there was time for {scan.size:,} of its bytes, uncompressed, and no more")
+        return Validation(Verdict.TOO_SLOW, f"there was time for {scan.size:,} of its bytes, uncompressed, and no more")
     except TooManyMembers as error:
         scan.damage = f"{error}"
     except zlib.error as error:
         scan.damage = f"the gzip stream breaks off or is damaged ({error})"
-    return scan.judgement(kind, is_gzip=is_gzip)
+    return scan.validation(kind, is_gzip=is_gzip)
 
 
 def head(chunks: Iterable[bytes]) -> tuple[list[str], bool]:
@@ -168,30 +168,30 @@ class _Scan:
         """The fields of the first line that is not blank; none where it is no record."""
         return csv_line.fields(self._header.decode()) or []
 
-    def judgement(self, kind: Kind, *, is_gzip: bool) -> Judgement:
+    def validation(self, kind: Kind, *, is_gzip: bool) -> Validation:
         """The first verdict that applies, in the order of the contract; of damaged gzip only the damage is sure."""
         required = REQUIRED_COLUMNS[kind]
         if not self.not_utf8:
             self._check_utf8(b"", final=True)
         if self.damage:
-            return Judgement(Verdict.NOT_CSV, self.damage)
+            return Validation(Verdict.NOT_CSV, self.damage)
         if self.is_too_large:
-            return Judgement(Verdict.TOO_LARGE, f"the file is larger than {self.max_bytes} bytes, uncompressed")
+            return Validation(Verdict.TOO_LARGE, f"the file is larger than {self.max_bytes} bytes, uncompressed")
         if self.is_blank:
-            return Judgement(Verdict.EMPTY_FILE, "the file holds nothing but blank lines")
+            return Validation(Verdict.EMPTY_FILE, "the file holds nothing but blank lines")
         if self.not_utf8:
-            return Judgement(Verdict.NOT_UTF8, self.not_utf8)
+            return Validation(Verdict.NOT_UTF8, self.not_utf8)
         if self.not_csv:
-            return Judgement(Verdict.NOT_CSV, self.not_csv)
+            return Validation(Verdict.NOT_CSV, self.not_csv)
         header = self.header()
         if kind is Kind.STREAMS and len(header) > MAX_COLUMNS:
-            return Judgement(Verdict.NOT_CSV, f"the header row has {len(header):,} columns, more than {MAX_COLUMNS:,}")
+            return Validation(Verdict.NOT_CSV, f"the header row has {len(header):,} columns, more than {MAX_COLUMNS:,}")
         if twice := _repeated(header, required):
-            return Judgement(Verdict.NOT_CSV, f"the header row names a column twice: {twice}")
+            return Validation(Verdict.NOT_CSV, f"the header row names a column twice: {twice}")
         missing = [name for name in required if name not in header]
         if missing:
-            return Judgement(Verdict.MISSING_COLUMNS, f"the header row lacks: {', '.join(missing)}")
-        return Judgement(None, header=header, is_gzip=is_gzip)
+            return Validation(Verdict.MISSING_COLUMNS, f"the header row lacks: {', '.join(missing)}")
+        return Validation(None, header=header, is_gzip=is_gzip)
 
     def _check_utf8(self, chunk: bytes, *, final: bool = False) -> None:
         try:

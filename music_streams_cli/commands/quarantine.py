@@ -13,9 +13,9 @@ from music_streams.stack import Stack, find_stack
 from music_streams.state.ledger import Entry
 from music_streams.state.requests import Action
 from music_streams.state.statuses import Status
-from music_streams.validation.verdicts import Judgement, Verdict, judge
+from music_streams.validation.verdicts import Validation, Verdict, validate
 from music_streams_cli import options, output, search
-from music_streams_cli.moves import Left, Move, Moves, another_attempt, divided
+from music_streams_cli.moves import Move, Moves, Skipped, another_attempt, divided
 from music_streams_cli.operation import How, carry_out, operating
 from music_streams_cli.registry import command, group
 
@@ -92,26 +92,26 @@ def _released(entry: Entry) -> Move:
     return another_attempt(entry, Action.RELEASE, entry.reason, rows)
 
 
-def _why_not(stack: Stack, entry: Entry) -> Left | None:
+def _why_not(stack: Stack, entry: Entry) -> Skipped | None:
     """Why a file stays; None where it can run, or where only the pipeline can tell."""
     source = entry.source
     if entry.status is not Status.QUARANTINED:
-        return Left(source, f"it is not in quarantine but {entry.status}")
+        return Skipped(source, f"it is not in quarantine but {entry.status}")
     if source.kind.is_reference:
         again = f"music-streams put FILE --reference {source.kind}"
-        return Left(source, f"runs read reference data where they land: mend it, then {again}", is_trouble=True)
+        return Skipped(source, f"runs read reference data where they land: mend it, then {again}", is_trouble=True)
     if not objects.exists(stack.s3, entry.place):
-        return Left(source, f"its copy was deleted: {entry.place.uri}", is_trouble=True)
+        return Skipped(source, f"its copy was deleted: {entry.place.uri}", is_trouble=True)
     if entry.reason in _NOT_JUDGED_AGAIN:
         return None
     found = _judged(stack, entry)
     if found.verdict and found.verdict is not Verdict.TOO_SLOW:
-        return Left(source, f"it is still {found.verdict}: {found.detail}", is_trouble=True)
+        return Skipped(source, f"it is still {found.verdict}: {found.detail}", is_trouble=True)
     return None
 
 
-def _judged(stack: Stack, entry: Entry) -> Judgement:
+def _judged(stack: Stack, entry: Entry) -> Validation:
     """The file as validate would judge it, whatever its size, as far as there is time to read it here."""
     until = time.monotonic() + policy.RELEASE_CHECK_SECONDS
     content = objects.chunks(stack.s3, entry.place)
-    return judge(entry.source.key, content, sys.maxsize, lambda: time.monotonic() < until)
+    return validate(entry.source.key, content, sys.maxsize, lambda: time.monotonic() < until)

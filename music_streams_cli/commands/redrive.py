@@ -5,12 +5,12 @@ from itertools import islice
 from typing import Annotated
 
 from music_streams import display
-from music_streams.reconcile.stalled import Repairs, StalledSource, Trouble
+from music_streams.reconcile.stalled import Repairs, StalledSource, StallReason
 from music_streams.stack import Stack, find_stack
 from music_streams.state.ledger import Entry
 from music_streams.state.statuses import Status
 from music_streams_cli import options, search
-from music_streams_cli.moves import Left, Move, Moves
+from music_streams_cli.moves import Move, Moves, Skipped
 from music_streams_cli.operation import How, carry_out, operating
 from music_streams_cli.registry import command
 
@@ -55,21 +55,21 @@ def redrive(
     carry_out(Moves("redrive", stack, moves[:limit], left, "nothing stands still", notes), how)
 
 
-def _all(repairs: Repairs, limit: int | None) -> tuple[list[Move], list[Left]]:
+def _all(repairs: Repairs, limit: int | None) -> tuple[list[Move], list[Skipped]]:
     moves = [_move(found) for found in islice(repairs.find(), limit)]
-    return moves, [Left(entry.source, _GONE) for entry in repairs.gone()]
+    return moves, [Skipped(entry.source, _GONE) for entry in repairs.gone()]
 
 
-def _named(stack: Stack, repairs: Repairs, texts: Sequence[str]) -> tuple[list[Move], list[Left]]:
+def _named(stack: Stack, repairs: Repairs, texts: Sequence[str]) -> tuple[list[Move], list[Skipped]]:
     moves: dict[str, Move] = {}
-    left: dict[str, Left] = {}
+    left: dict[str, Skipped] = {}
     for text in texts:
         landed = None if search.find_entries(stack, text, loosely=False) else search.find_landed(stack, text)
         if landed:
             if found := repairs.of_unknown(landed):
                 moves[landed.source_id] = _move(found)
             else:
-                left[landed.source_id] = Left(landed, "it has just landed: its event is on the way")
+                left[landed.source_id] = Skipped(landed, "it has just landed: its event is on the way")
             continue
         for entry in search.choose(stack, [text], lambda entry: repairs.of(entry) is not None):
             if found := repairs.of(entry):
@@ -80,21 +80,21 @@ def _named(stack: Stack, repairs: Repairs, texts: Sequence[str]) -> tuple[list[M
 
 
 def _move(found: StalledSource) -> Move:
-    detail = found.entry.reason if found.entry and found.trouble is Trouble.FAILED else ""
+    detail = found.entry.reason if found.entry and found.trouble is StallReason.FAILED else ""
     return Move(found.source, found.message, found.trouble, detail, found.entry, found.attempt)
 
 
-def _left(repairs: Repairs, entry: Entry) -> Left:
+def _left(repairs: Repairs, entry: Entry) -> Skipped:
     if repairs.is_gone(entry):
-        return Left(entry.source, _GONE, is_trouble=True)
+        return Skipped(entry.source, _GONE, is_trouble=True)
     if repairs.is_unreadable(entry):
-        return Left(entry.source, _UNREADABLE, is_trouble=True)
+        return Skipped(entry.source, _UNREADABLE, is_trouble=True)
     if entry.status is Status.QUARANTINED:
         release = f"music-streams quarantine release {entry.source.source_id[:8]}"
-        return Left(entry.source, f"it is quarantined ({entry.reason}): put it again mended, or {release}")
+        return Skipped(entry.source, f"it is quarantined ({entry.reason}): put it again mended, or {release}")
     if entry.status in {Status.ARCHIVED, Status.RETRACTED}:
-        return Left(entry.source, f"it is {entry.status}")
+        return Skipped(entry.source, f"it is {entry.status}")
     ago = display.span(display.age(entry.updated_at))
-    return Left(
+    return Skipped(
         entry.source, f"it is {entry.status} and moved {ago} ago: its execution is at work, or it has just begun"
     )

@@ -14,7 +14,7 @@ from music_streams.state.requests import Action
 from music_streams.state.statuses import Status
 from music_streams_cli import options, search
 from music_streams_cli.errors import BadUsage
-from music_streams_cli.moves import Left, Moves, another_attempt, with_objects
+from music_streams_cli.moves import Moves, Skipped, another_attempt, with_objects
 from music_streams_cli.operation import How, carry_out, operating
 from music_streams_cli.registry import command
 
@@ -80,9 +80,9 @@ def _parked(entry: Entry) -> str:
     return f"{parked_rows(entry):,} parked" if parked_rows(entry) else ""
 
 
-def _left(entry: Entry) -> Left:
+def _left(entry: Entry) -> Skipped:
     if entry.source.kind.is_reference:
-        return Left(entry.source, "reference data: every run reads them anew")
+        return Skipped(entry.source, "reference data: every run reads them anew")
     if entry.is_retracted:
-        return Left(entry.source, "retracted; to count it again, put it again", is_trouble=True)
-    return Left(entry.source, f"it is {entry.status}; only what is ARCHIVED can run again", is_trouble=True)
+        return Skipped(entry.source, "retracted; to count it again, put it again", is_trouble=True)
+    return Skipped(entry.source, f"it is {entry.status}; only what is ARCHIVED can run again", is_trouble=True)

@@ -9,7 +9,7 @@ from music_streams.state.ledger import Entry
 from music_streams.state.requests import Action
 from music_streams.state.statuses import Status
 from music_streams_cli import options, search
-from music_streams_cli.moves import Left, Moves, another_attempt, divided
+from music_streams_cli.moves import Moves, Skipped, another_attempt, divided
 from music_streams_cli.operation import How, carry_out, operating
 from music_streams_cli.registry import command
 
@@ -57,19 +57,19 @@ def _rows(entry: Entry) -> str:
     return f"{display.plural(entry.rows_accepted, 'row')} of {display.days(entry.days)}"
 
 
-def _why_not(stack: Stack, entry: Entry) -> Left | None:
+def _why_not(stack: Stack, entry: Entry) -> Skipped | None:
     """Why a file is left alone; None where it can be retracted."""
     source = entry.source
     if source.kind.is_reference:
-        return Left(source, f"reference data have no listens; what runs read is {source.uri}", is_trouble=True)
+        return Skipped(source, f"reference data have no listens; what runs read is {source.uri}", is_trouble=True)
     if entry.status is Status.RETRACTED:
-        return Left(source, "it is RETRACTED")
+        return Skipped(source, "it is RETRACTED")
     if entry.status is Status.QUARANTINED:
-        return Left(source, "it is QUARANTINED: none of its rows counts")
+        return Skipped(source, "it is QUARANTINED: none of its rows counts")
     if entry.status is Status.ARCHIVED and entry.is_retracted:
-        return Left(source, "its rows have left; if the ledger does not say so soon: music-streams redrive")
+        return Skipped(source, "its rows have left; if the ledger does not say so soon: music-streams redrive")
     if entry.status is Status.FAILED and not entry.days and not objects.exists(stack.s3, entry.place):
-        return Left(source, "its object was deleted before it was read: none of its rows counts")
+        return Skipped(source, "its object was deleted before it was read: none of its rows counts")
     if entry.status not in {Status.ARCHIVED, Status.FAILED}:
-        return Left(source, f"it is {entry.status}, on its way: wait until it is ARCHIVED", is_trouble=True)
+        return Skipped(source, f"it is {entry.status}, on its way: wait until it is ARCHIVED", is_trouble=True)
     return None

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from music_streams import clock, display
 from music_streams.operate import file_report, files
-from music_streams.operate.file_report import Story
+from music_streams.operate.file_report import FileReport
 from music_streams.operate.history import Execution
 from music_streams.stack import Stack, find_stack
 from music_streams.state.ledger import Entry
@@ -52,7 +52,7 @@ def show(
     if len(entries) > 1 and all(entry.batch_id and entry.batch_id in source for entry in entries):  # it names a batch
         _tell_batch(stack, entries, as_json=as_json)
         return
-    told = file_report.tell(stack, entries[0])
+    told = file_report.gather(stack, entries[0])
     if as_json:
         output.show_json(told.as_json())
     else:
@@ -61,7 +61,7 @@ def show(
 
 
 def _tell_batch(stack: Stack, entries: list[Entry], *, as_json: bool) -> None:
-    told = file_report.tell_batch(stack, entries)
+    told = file_report.gather_batch(stack, entries)
     if as_json:
         batch = {"batch_id": told.entry.batch_id, "files": [files.as_json(entry) for entry in entries]}
         output.show_json({**batch, **told.run_as_json()})
@@ -87,7 +87,7 @@ def _batch_table(entries: list[Entry]) -> Table:
     return table
 
 
-def _show_file(console: output.Screen, told: Story) -> None:
+def _show_file(console: output.Screen, told: FileReport) -> None:
     entry = told.entry
     source = entry.source
     output.show(
@@ -184,7 +184,7 @@ def _show_execution(console: output.Screen, execution: Execution) -> None:
             output.show(console, f"    error: {display.shortened(run.error, _ERROR_CHARACTERS)}")
 
 
-def _show_result(console: output.Screen, told: Story) -> None:
+def _show_result(console: output.Screen, told: FileReport) -> None:
     if told.summary and told.summary.version:
         output.show(
             console, *_heading("Lake", f"version {told.summary.version} of table listens ({told.summary.lake_uuid})")

@@ -35,7 +35,7 @@ def render(report: DayReport) -> str:
     template = _environment().get_template("page.html.j2")
     return template.render(
         report=report,
-        verdict=verdict.judge(report.files),
+        verdict=verdict.day_verdict(report.files),
         genre_bars=charts.bars([(each.genre, each.listen_count) for each in report.genres[:BARS]], listens),
         country_bars=charts.bars([(each.country, each.listen_count) for each in report.countries[:BARS]], listens),
         trend_columns=charts.columns(trend, report.day, COLUMN_HEIGHT),

@@ -41,7 +41,7 @@ class DayVerdict:
         return f"{self.level}: {', '.join(told) or 'the ledger knows no file of this day'}."
 
 
-def judge(day_files: Sequence[DayFile]) -> DayVerdict:
+def day_verdict(day_files: Sequence[DayFile]) -> DayVerdict:
     """The verdict on a day's files: one that failed or lies in quarantine leaves the numbers without its listens."""
     counts = Counter(file.group for file in day_files)
     if counts["failed"] or counts["quarantined"]:

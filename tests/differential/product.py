@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder
 from music_streams.transform import job
 from music_streams.transform.spark import inputs, listens, reference, rows
-from music_streams.validation.verdicts import judge
+from music_streams.validation.verdicts import validate
 from tests.differential.reading import DirtyFile, FileReading, Row, RowsReading
 from tests.differential.strategies import KNOWN_TRACKS
 from tests.integration.transform.directory_s3 import DirectoryS3
@@ -22,8 +22,8 @@ def read_file(file: DirtyFile, chunk_bytes: int | None = None) -> FileReading:
     """As validate judges the file when its bytes come in chunks of the given size, or at once."""
     size = chunk_bytes or max(len(file.content), 1)
     chunks = (file.content[at : at + size] for at in range(0, len(file.content), size))
-    judgement = judge(file.key, chunks, file.max_bytes)
-    return FileReading(judgement.verdict and str(judgement.verdict), tuple(judgement.header), judgement.is_gzip)
+    validation = validate(file.key, chunks, file.max_bytes)
+    return FileReading(validation.verdict and str(validation.verdict), tuple(validation.header), validation.is_gzip)
 
 
 class Transform:
@@ -44,7 +44,7 @@ class Transform:
         folder = RunFolder(LAKE, f"batch{self._batches}")
         listed = [self._stage(folder, f"{number:032x}", file) for number, file in enumerate(files)]
         manifest = Manifest(folder.batch_id, listed)
-        judged = rows.judge(inputs.lines(self._spark, folder, manifest), inputs.sources(self._spark, manifest))
+        judged = rows.classify(inputs.lines(self._spark, folder, manifest), inputs.sources(self._spark, manifest))
         enriched = listens.enrich(judged, self._songs, self._users).persist()
         # Instants as numbers: Python's calendar ends before Spark's.
         columns = ("source_id", "raw", "reason", "user_id", "track_id", F.unix_micros("listened_at").alias("instant"))
@@ -77,7 +77,7 @@ class Transform:
         return readings
 
     def _stage(self, folder: RunFolder, source_id: str, file: DirtyFile) -> ManifestSource:
-        judgement = judge(file.key, [file.content], file.max_bytes)
-        name = source_id + (".csv.gz" if judgement.is_gzip else ".csv")
+        validation = validate(file.key, [file.content], file.max_bytes)
+        name = source_id + (".csv.gz" if validation.is_gzip else ".csv")
         self._s3.put_object(Bucket=folder.bucket, Key=folder.key(f"input/{name}"), Body=file.content)
-        return ManifestSource(source_id, "streams", name, judgement.header, file.arrival, len(file.content))
+        return ManifestSource(source_id, "streams", name, validation.header, file.arrival, len(file.content))

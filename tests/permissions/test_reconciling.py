@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from music_streams.reconcile import backfill, waiting
-from music_streams.reconcile.days import DayJudge
+from music_streams.reconcile.days import DayInspector
 from music_streams.reconcile.plan import plan
 from music_streams.reconcile.reconciler import Reconciler
 from music_streams.reconcile.reports import Report, Reports
@@ -55,8 +55,8 @@ def test_a_reconciliation_from_look_to_report(world, stack, statements, logical_
     world.dynamodb.put_item(TableName=METRICS, Item={"pk": "GENRE#ghost", "sk": f"DAY#{DAY}", "day": DAY})
     reconciler = Reconciler(stack, grace_seconds=0)
     lake: Any = MemoryLake()
-    judge = DayJudge(stack.dynamodb, METRICS, FILES, lake, stack.executions, track_metrics=False)
-    monkeypatch.setitem(reconciler.__dict__, "_day_judge", judge)
+    judge = DayInspector(stack.dynamodb, METRICS, FILES, lake, stack.executions, track_metrics=False)
+    monkeypatch.setitem(reconciler.__dict__, "_day_inspector", judge)
     with acting(statements, logical_ids) as acts:
         look = reconciler.look(WINDOW, [DAY])
         asked = plan(look.findings, AT, 50).repairs

@@ -66,7 +66,7 @@ class Rejected(NamedTuple):
     execution: str
 
 
-def judge(content: bytes, source_id: str, execution: str, known: Reference) -> list[Listen | Rejected]:
+def classify(content: bytes, source_id: str, execution: str, known: Reference) -> list[Listen | Rejected]:
     """Each row of a streams file: accepted, or why not."""
     judged: list[Listen | Rejected] = []
     seen = set()

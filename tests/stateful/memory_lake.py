@@ -11,8 +11,8 @@ from pyarrow import parquet
 
 from music_streams.aws.clients import split_uri
 from music_streams.errors import LakeChanged
-from music_streams.transform.ports import LISTENS, REJECTED_ROWS, FoundRows, Leaving, Pinned
-from tests.stateful.files import Listen, Reference, Rejected, fold, judge
+from music_streams.transform.ports import LISTENS, REJECTED_ROWS, FoundRows, Pinned, RowsToDelete
+from tests.stateful.files import Listen, Reference, Rejected, classify, fold
 
 Rows = list[Any]  # of Listen, or of Rejected
 _COUNTS = ("listen_count", "unique_listeners", "total_listening_time_ms", "avg_hundredths_ms")
@@ -73,12 +73,12 @@ class Tables:
         if table == LISTENS:
             self.born.setdefault(execution, held.version)
 
-    def find(self, table: str, leaving: Leaving) -> Rows:
-        return [row for row in self.tables[table].rows if _is_leaving(row, leaving)]
+    def find(self, table: str, to_delete: RowsToDelete) -> Rows:
+        return [row for row in self.tables[table].rows if _is_leaving(row, to_delete)]
 
-    def delete(self, table: str, leaving: Leaving, found: FoundRows) -> None:
+    def delete(self, table: str, to_delete: RowsToDelete, found: FoundRows) -> None:
         held = self.tables[table]
-        kept = [row for row in held.rows if not (_is_leaving(row, leaving) and row.execution in found.executions)]
+        kept = [row for row in held.rows if not (_is_leaving(row, to_delete) and row.execution in found.executions)]
         if len(kept) < len(held.rows):
             held.commit(kept)
 
@@ -112,20 +112,20 @@ class MemoryLake:
         if not self.tables.has_commit(table, execution):
             self.tables.append(table, rows, execution, object(), few_days=few_days)
 
-    def find(self, leaving: Leaving) -> FoundRows:
-        listens, rejected = self.tables.find(LISTENS, leaving), self.tables.find(REJECTED_ROWS, leaving)
+    def find(self, to_delete: RowsToDelete) -> FoundRows:
+        listens, rejected = self.tables.find(LISTENS, to_delete), self.tables.find(REJECTED_ROWS, to_delete)
         days: dict[str, set[str]] = {row.source_id: set() for row in rejected}
         for row in listens:
             days.setdefault(row.source_id, set()).add(row.day)
         return FoundRows(days, {row.execution for row in [*listens, *rejected]})
 
-    def write_tracks(self, leaving: Leaving, found: FoundRows, uri: str) -> None:
-        going = [row for row in self.tables.find(LISTENS, leaving) if row.execution in found.executions]
+    def write_tracks(self, to_delete: RowsToDelete, found: FoundRows, uri: str) -> None:
+        going = [row for row in self.tables.find(LISTENS, to_delete) if row.execution in found.executions]
         self._write(f"{uri}/tracks.json", json.dumps(sorted({(row.track_id, row.day) for row in going})).encode())
 
-    def delete(self, leaving: Leaving, found: FoundRows) -> None:
+    def delete(self, to_delete: RowsToDelete, found: FoundRows) -> None:
         for table in (REJECTED_ROWS, LISTENS):
-            self.tables.delete(table, leaving, found)
+            self.tables.delete(table, to_delete, found)
 
     def expire(self) -> None:
         self.tables.expire()
@@ -176,7 +176,7 @@ class MemoryBatch:
     @classmethod
     def read(cls, contents: dict[str, bytes], execution: str, reference: Reference) -> "MemoryBatch":
         """`contents`: the staged files by source_id."""
-        rows = [judge(content, source_id, execution, reference) for source_id, content in contents.items()]
+        rows = [classify(content, source_id, execution, reference) for source_id, content in contents.items()]
         return cls([row for each in rows for row in each], bool(reference.genres))
 
     def counts(self) -> list[dict[str, Any]]:
@@ -203,7 +203,7 @@ class MemoryBatch:
         return [row for row in self.judged if isinstance(row, Rejected) and row.source_id in source_ids]
 
 
-def _is_leaving(row: Listen | Rejected, leaving: Leaving) -> bool:
-    is_older = row.source_id in leaving.older and row.execution != leaving.execution
+def _is_leaving(row: Listen | Rejected, to_delete: RowsToDelete) -> bool:
+    is_older = row.source_id in to_delete.older and row.execution != to_delete.execution
     users = {row.user_id} if isinstance(row, Listen) else {int(part) for part in row.raw.split(",") if part.isdigit()}
-    return is_older or row.source_id in leaving.refused or not users.isdisjoint(leaving.users)
+    return is_older or row.source_id in to_delete.refused or not users.isdisjoint(to_delete.users)

@@ -8,7 +8,7 @@ from typing import Any
 from music_streams import clock
 from music_streams.aws.objects import Place
 from music_streams.ingest.s3_events import event_of
-from music_streams.reconcile.stalled import Repairs, StalledSource, Trouble, ask, days_known
+from music_streams.reconcile.stalled import Repairs, StalledSource, StallReason, ask, days_known
 from music_streams.run.executions import Executions
 from music_streams.state import requests
 from music_streams.state.ledger import Entry, Ledger
@@ -28,7 +28,7 @@ from tests.stateful.cloud import (
     Cloud,
     Execution,
 )
-from tests.stateful.files import TRACKS, Listen, Reference, fold, judge, rejected_counts, streams_file
+from tests.stateful.files import TRACKS, Listen, Reference, classify, fold, rejected_counts, streams_file
 from tests.stateful.memory_lake import Tables
 from tests.stateful.memory_s3 import Version
 from tests.stateful.product import MAX_REJECTED_RATIO, programs
@@ -172,7 +172,7 @@ class World:
         the manifest may be the other's.
         """
         wishes = [action for source_id, _, action in self._asked if source_id == repair.source.source_id]
-        return repair.trouble is Trouble.FAILED or len(wishes) > 1
+        return repair.trouble is StallReason.FAILED or len(wishes) > 1
 
     def _let_go(self) -> None:
         """Time passes, until messages are visible again and nothing seems to be at work."""
@@ -289,7 +289,7 @@ class World:
 
     def _judged(self, entry: Entry, arrival: Arrival) -> list[Any]:
         execution = entry.execution_arn.rsplit(":", 1)[-1]
-        return judge(arrival.content, entry.source.source_id, execution, self.reference_of(execution))
+        return classify(arrival.content, entry.source.source_id, execution, self.reference_of(execution))
 
     def _accepted(self, entry: Entry, arrival: Arrival) -> list[Listen]:
         return [row for row in self._judged(entry, arrival) if isinstance(row, Listen)]

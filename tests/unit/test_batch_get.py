@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 import pytest
 
-from music_streams.aws.dynamodb import KEYS_AT_ONCE, TRIES, batch_get
+from music_streams.aws.batch_get import KEYS_AT_ONCE, TRIES, batch_get
 from music_streams.errors import TableThrottled
 from music_streams.state.ledger import Ledger
 

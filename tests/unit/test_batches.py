@@ -2,21 +2,21 @@
 
 import pytest
 
-from music_streams.ingest.batches import Taken, groups
+from music_streams.ingest.batches import PendingSource, groups
 from music_streams.state.ledger import Entry
 from music_streams.state.sources import Source, Treatment
 from music_streams.state.statuses import Status
-from music_streams.validation.verdicts import Judgement
+from music_streams.validation.verdicts import Validation
 
 
 def taken(
     name: str, status: Status, attempt: int = 1, treatment: Treatment = Treatment.NORMAL, prefix: str = "incoming"
-) -> Taken:
+) -> PendingSource:
     source = Source("landing", f"{prefix}/{name}.csv", "v1", 5, "2026-11-21T21:03:25.123Z")
-    return Taken(Entry(source, status, "2026-11-21T21:03:25.123Z", attempt, "batch"), treatment)
+    return PendingSource(Entry(source, status, "2026-11-21T21:03:25.123Z", attempt, "batch"), treatment)
 
 
-def grouped(*all_taken: Taken) -> list[list[str]]:
+def grouped(*all_taken: PendingSource) -> list[list[str]]:
     return [[each.entry.source.key.removeprefix("incoming/") for each in group] for group in groups(all_taken)]
 
 
@@ -55,7 +55,7 @@ def test_what_is_to_be_retracted_and_reference_data_are_listed_and_not_staged(pr
 @pytest.mark.parametrize(("is_gzip", "suffix"), [(False, ".csv"), (True, ".csv.gz")])
 def test_the_staged_name_tells_spark_whether_it_is_gzip(is_gzip, suffix):
     entry = taken("a.csv.gz.csv", Status.RECEIVED).entry
-    listed = Taken(entry, judgement=Judgement(None, header=["user_id"], is_gzip=is_gzip)).listed
+    listed = PendingSource(entry, validation=Validation(None, header=["user_id"], is_gzip=is_gzip)).listed
     assert listed.input == entry.source.source_id + suffix
     assert listed.header == ["user_id"]
 

@@ -49,9 +49,9 @@ def test_dates_run_from_the_first_to_the_last():
 
 def test_unbroken_runs_of_days_are_ranges():
     days = ["2024-03-01", "2023-12-31", "2024-02-29", "2024-01-01", "2024-03-01", "2024-03-03"]
-    assert clock.unbroken(days) == [
+    assert clock.ranges_of(days) == [
         ("2023-12-31", "2024-01-01"),
         ("2024-02-29", "2024-03-01"),
         ("2024-03-03", "2024-03-03"),
     ]
-    assert clock.unbroken([]) == []
+    assert clock.ranges_of([]) == []

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from music_streams.load.items import Stamp, item
+from music_streams.load.items import Provenance, item
 
-STAMP = Stamp(7, "uuid", "batch", "2026-11-21T21:03:25.123Z")
+STAMP = Provenance(7, "uuid", "batch", "2026-11-21T21:03:25.123Z")
 COUNTS = {"listen_count": 3, "unique_listeners": 2, "total_listening_time_ms": 301}
 SONG = {"rank": 1, "track_id": "t", "track_name": "", "artists": "", "listen_count": 2, "unique_listeners": 2}
 

@@ -10,7 +10,7 @@ import pytest
 from music_streams.errors import ForgetFailed
 from music_streams.state.run_files import Manifest, RunFolder, write_claimed
 from music_streams.transform import job
-from music_streams.transform.masked_errors import discreet
+from music_streams.transform.masked_errors import masked_user_ids
 from music_streams.transform.spark import job as spark_job
 from tests.integration.transform.directory_s3 import DirectoryS3
 
@@ -47,12 +47,12 @@ def test_the_job_fails_without_naming_the_user(tmp_path, monkeypatch):
     ],
 )
 def test_ids_are_masked_where_they_stand_alone(text, masked):
-    with pytest.raises(ForgetFailed) as caught, discreet([7, 70]):
+    with pytest.raises(ForgetFailed) as caught, masked_user_ids([7, 70]):
         raise ValueError(text)
     assert str(caught.value) == f"ValueError: {masked}"
     assert text == masked or text not in printed(caught.value)
 
 
 def test_errors_of_other_runs_are_as_they_were():
-    with pytest.raises(ValueError, match="row 007"), discreet([]):
+    with pytest.raises(ValueError, match="row 007"), masked_user_ids([]):
         raise ValueError("row 007")

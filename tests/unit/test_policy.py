@@ -13,7 +13,7 @@ import pytest
 from music_streams import policy
 from music_streams.operate.health import Health, Waiting
 from music_streams.policy import Policy, parameter
-from music_streams.reconcile.waiting import taker
+from music_streams.reconcile.waiting import file_inspector
 from music_streams.stack import Stack
 from tests.aws import TEMPLATE
 from tests.template import of_type
@@ -55,8 +55,8 @@ def test_programs_read_the_value_of_the_stack():
 def test_the_reconciler_has_the_values_of_the_stack_unless_it_is_given_others():
     outputs = {"LandingBucketName": "landing", "FilesTableName": "files", "StateMachineArn": "arn"}
     stack = stack_with({**outputs, "LatencySlaSeconds": "70", "StallSeconds": "400"})
-    assert (taker(stack).late_seconds, taker(stack).repairs.idle_seconds) == (70, 400)
-    assert taker(stack, grace_seconds=0).repairs.idle_seconds == 0
+    assert (file_inspector(stack).late_seconds, file_inspector(stack).repairs.idle_seconds) == (70, 400)
+    assert file_inspector(stack, grace_seconds=0).repairs.idle_seconds == 0
 
 
 def test_a_file_is_late_by_the_latency_sla_of_the_stack():

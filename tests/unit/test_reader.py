@@ -42,7 +42,7 @@ def test_the_reader_imports_boto3_the_standard_library_and_little_of_the_package
     assert {name for name in imported if name.startswith("music_streams.")} == {
         "music_streams.aws",
         "music_streams.aws.clients",
-        "music_streams.aws.dynamodb",
+        "music_streams.aws.batch_get",
         "music_streams.clock",
         "music_streams.errors",
         "music_streams.reader",

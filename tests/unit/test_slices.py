@@ -2,7 +2,7 @@
 
 import pytest
 
-from music_streams.aws.slices import SLICE, has_time, work_off
+from music_streams.aws.slices import SLICE, has_time, process_slices
 
 
 class Context:
@@ -17,20 +17,20 @@ class Context:
 
 def test_all_is_done_where_there_is_time():
     done: list[int] = []
-    assert work_off(range(3 * SLICE + 1), done.append, lambda: True) == 0
+    assert process_slices(range(3 * SLICE + 1), done.append, lambda: True) == 0
     assert sorted(done) == list(range(3 * SLICE + 1))
 
 
 @pytest.mark.parametrize(("count", "left"), [(0, 0), (1, 0), (SLICE, 0), (SLICE + 1, 1), (10_000, 10_000 - SLICE)])
 def test_without_time_one_slice_is_done_so_that_repeats_come_to_an_end(count, left):
     done: list[int] = []
-    assert work_off(range(count), done.append, lambda: False) == left
+    assert process_slices(range(count), done.append, lambda: False) == left
     assert sorted(done) == list(range(count - left))
 
 
 def test_the_time_is_asked_between_slices():
     granted = iter([True, True, False])
-    assert work_off(range(10 * SLICE), lambda _: None, lambda: next(granted)) == 7 * SLICE
+    assert process_slices(range(10 * SLICE), lambda _: None, lambda: next(granted)) == 7 * SLICE
 
 
 def test_what_fails_fails_the_step():
@@ -39,7 +39,7 @@ def test_what_fails_fails_the_step():
             raise LookupError(item)
 
     with pytest.raises(LookupError):
-        work_off(range(10), act, lambda: True)
+        process_slices(range(10), act, lambda: True)
 
 
 @pytest.mark.parametrize(("left", "expected"), [(300_000, True), (75_001, True), (75_000, False), (0, False)])

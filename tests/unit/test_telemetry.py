@@ -21,10 +21,10 @@ def template() -> Template:
 def test_what_is_told_is_sent_once_with_its_unit_and_ids_and_counts_are_added_up():
     telemetry, sender = Telemetry(), Mock()
     with telemetry.sent_by(sender, batch_id="b"):
-        telemetry.tell(Metric.FILES_VALID)
-        telemetry.tell(Metric.TIME_TO_PUBLISHED, 3.5)
-        telemetry.tell(Metric.FILES_VALID)
-        telemetry.tell(Metric.TIME_TO_PUBLISHED, 4.5)
+        telemetry.record(Metric.FILES_VALID)
+        telemetry.record(Metric.TIME_TO_PUBLISHED, 3.5)
+        telemetry.record(Metric.FILES_VALID)
+        telemetry.record(Metric.TIME_TO_PUBLISHED, 4.5)
     with telemetry.sent_by(sender):
         pass
     times = [call("TimeToPublished", "Seconds", seconds) for seconds in (3.5, 4.5)]
@@ -37,7 +37,7 @@ def test_what_was_done_before_an_error_is_sent():
     telemetry, sender = Telemetry(), Mock()
 
     def fail() -> None:
-        telemetry.tell(Metric.FILES_VALID)
+        telemetry.record(Metric.FILES_VALID)
         raise RuntimeError
 
     with pytest.raises(RuntimeError), telemetry.sent_by(sender):
@@ -47,7 +47,7 @@ def test_what_was_done_before_an_error_is_sent():
 
 def test_what_an_invocation_told_that_was_cut_off_is_not_sent_by_the_next():
     telemetry, sender = Telemetry(), Mock()
-    telemetry.tell(Metric.FILES_VALID)
+    telemetry.record(Metric.FILES_VALID)
     with telemetry.sent_by(sender):
         pass
     assert not sender.mock_calls

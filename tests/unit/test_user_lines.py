@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from music_streams.forget.user_lines import UserLines
-from music_streams.validation.verdicts import MAX_LINE_BYTES, judge
+from music_streams.validation.verdicts import MAX_LINE_BYTES, validate
 from tests.differential import reading, strategies
 from tests.differential.reading import DirtyFile
 
@@ -155,7 +155,7 @@ def _goes(line: bytes, user: int, header: tuple[str, ...]) -> bool:
 @example(DirtyFile("incoming/a.csv", b"user_id,track_id,listen_time\r\n7,a,b\r\n8,a,b\r\n"), 7)
 def test_the_events_of_the_others_and_the_bytes_of_all_other_lines_stay(file, user):
     data, _ = reading.uncompressed(file.content)
-    header = tuple(judge(file.key, [file.content], sys.maxsize).header)
+    header = tuple(validate(file.key, [file.content], sys.maxsize).header)
     result = left(data, user=user, header=list(header))
     mark = reading.BOM if data.startswith(reading.BOM) else b""
     lines = re.findall(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", data.removeprefix(mark))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from music_streams.validation import csv_line
 from music_streams.validation.gunzip import MAX_MEMBERS
-from music_streams.validation.verdicts import MAX_COLUMNS, MAX_LINE_BYTES, Judgement, Verdict, head, judge
+from music_streams.validation.verdicts import MAX_COLUMNS, MAX_LINE_BYTES, Validation, Verdict, head, validate
 from tests.pieces import MIB, packed, pieces, with_peak_memory
 
 KEY = "incoming/streams.csv"
@@ -25,8 +25,8 @@ GOOD = HEADER + b"\n" + ROW + b"\n"
 LARGE = 1000
 
 
-def of(data: bytes, *, key: str = KEY, max_bytes: int = 1024 * MIB) -> Judgement:
-    return judge(key, [data], max_bytes)
+def of(data: bytes, *, key: str = KEY, max_bytes: int = 1024 * MIB) -> Validation:
+    return validate(key, [data], max_bytes)
 
 
 VALID = {
@@ -49,21 +49,21 @@ VALID = {
 
 @pytest.mark.parametrize("data", VALID.values(), ids=VALID)
 def test_a_valid_file_has_no_verdict_and_shows_its_header(data):
-    judgement = of(data)
-    assert (judgement.verdict, judgement.header) == (None, COLUMNS)
+    validation = of(data)
+    assert (validation.verdict, validation.header) == (None, COLUMNS)
 
 
 @pytest.mark.parametrize("key", ["incoming/a.csv", "incoming/a.CSV", "incoming/b/a.csv.gz", "incoming/a.Csv.GZ"])
 @pytest.mark.parametrize(("data", "is_gzip"), [(GOOD, False), (gzip.compress(GOOD), True)], ids=["plain", "gzip"])
 def test_gzip_is_told_by_the_magic_bytes_not_by_the_name(key, data, is_gzip):
-    judgement = of(data, key=key)
-    assert (judgement.verdict, judgement.is_gzip) == (None, is_gzip)
+    validation = of(data, key=key)
+    assert (validation.verdict, validation.is_gzip) == (None, is_gzip)
 
 
 def test_the_header_may_quote_reorder_and_add_columns():
-    judgement = of(b'extra,"listen_time","a, ""b""",user_id,track_id\n')
-    assert judgement.verdict is None
-    assert judgement.header == ["extra", "listen_time", 'a, "b"', "user_id", "track_id"]
+    validation = of(b'extra,"listen_time","a, ""b""",user_id,track_id\n')
+    assert validation.verdict is None
+    assert validation.header == ["extra", "listen_time", 'a, "b"', "user_id", "track_id"]
 
 
 REFUSED = {
@@ -100,9 +100,9 @@ REFUSED = {
 
 @pytest.mark.parametrize(("data", "verdict"), REFUSED.values(), ids=REFUSED)
 def test_a_bad_file_has_its_verdict_and_a_detail_and_a_bad_key_comes_before_every_other(data, verdict):
-    judgement = of(data)
-    assert judgement.verdict is verdict
-    assert judgement.detail
+    validation = of(data)
+    assert validation.verdict is verdict
+    assert validation.detail
     assert of(data, key="incoming/a.txt").verdict is Verdict.BAD_KEY
 
 
@@ -138,7 +138,7 @@ def test_a_bad_key_is_told_without_reading():
         raise AssertionError("read")
         yield b""
 
-    assert judge("incoming/a.txt", unreadable(), LARGE).verdict is Verdict.BAD_KEY
+    assert validate("incoming/a.txt", unreadable(), LARGE).verdict is Verdict.BAD_KEY
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress], ids=["plain", "gzip"])
@@ -191,7 +191,7 @@ def test_no_more_is_unpacked_than_the_size_limit_and_a_chunk(start):
     chunks, make = bomb(start, b"\n", 64), zlib.decompressobj
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zlib, "decompressobj", lambda *_, **__: Counting())
-        assert judge(KEY, chunks, 2 * MIB).verdict is Verdict.TOO_LARGE
+        assert validate(KEY, chunks, 2 * MIB).verdict is Verdict.TOO_LARGE
     assert 2 * MIB < sum(unpacked) <= 4 * MIB
 
 
@@ -206,7 +206,7 @@ def test_a_gzip_header_without_end_is_read_only_as_far_as_a_file_of_the_largest_
             taken += len(chunk)
             yield chunk
 
-    assert judge(KEY, endless(), largest).verdict is Verdict.TOO_LARGE
+    assert validate(KEY, endless(), largest).verdict is Verdict.TOO_LARGE
     limit = largest + largest // 64 + 2 * MIB  # as the contract has it
     assert limit < taken <= limit + step
 
@@ -216,9 +216,9 @@ def test_a_file_that_outlasts_its_time_is_too_slow_and_read_no_further(compress)
     data = compress(GOOD * 1000)
     answers = itertools.chain([True, True, True], itertools.repeat(False))
     chunks = iter([*pieces(data, len(data) // 10), b"never read"])
-    judgement = judge(KEY, chunks, 1024 * MIB, lambda: next(answers))
-    assert judgement.verdict is Verdict.TOO_SLOW
-    assert "there was time for" in judgement.detail
+    validation = validate(KEY, chunks, 1024 * MIB, lambda: next(answers))
+    assert validation.verdict is Verdict.TOO_SLOW
+    assert "there was time for" in validation.detail
     assert b"never read" in list(chunks)
 
 
@@ -253,12 +253,12 @@ def test_a_header_of_twice_as_many_columns_takes_twice_the_comparisons(monkeypat
 
 def test_the_verdict_on_repeated_columns_lists_a_few_of_them_and_quotes_nothing():
     names = [f"{n}-" + "x" * 300 for n in range(60)]
-    judgement = of(",".join([*COLUMNS, *names, *names]).encode() + b"\n")
-    assert judgement.verdict is Verdict.NOT_CSV
-    assert judgement.detail.startswith("the header row names a column twice: column 64 is column 4 again, ")
-    assert judgement.detail.endswith(" and 55 more")
-    assert len(judgement.detail) < 250
-    assert "xxx" not in judgement.detail
+    validation = of(",".join([*COLUMNS, *names, *names]).encode() + b"\n")
+    assert validation.verdict is Verdict.NOT_CSV
+    assert validation.detail.startswith("the header row names a column twice: column 64 is column 4 again, ")
+    assert validation.detail.endswith(" and 55 more")
+    assert len(validation.detail) < 250
+    assert "xxx" not in validation.detail
 
 
 def test_the_verdict_on_repeated_columns_names_those_of_the_contract():
@@ -268,9 +268,9 @@ def test_the_verdict_on_repeated_columns_names_those_of_the_contract():
 
 
 def test_the_verdict_on_a_file_without_a_header_does_not_quote_its_first_row():
-    judgement = of(b"4711471147,4711471147,2024-06-25 17:43:13\n")
-    assert judgement.verdict is Verdict.NOT_CSV
-    assert "4711471147" not in judgement.detail
+    validation = of(b"4711471147,4711471147,2024-06-25 17:43:13\n")
+    assert validation.verdict is Verdict.NOT_CSV
+    assert "4711471147" not in validation.detail
 
 
 def judged_at_once(data: bytes, max_bytes: int) -> tuple[Verdict | None, list[str]]:
@@ -329,15 +329,15 @@ def cut(data: bytes, at: list[int]) -> list[bytes]:
 @example(gzip.compress(BOM) + gzip.compress(BOM + GOOD), MIB, [])
 @example(BOM + GOOD, len(GOOD), [])
 def test_the_judgement_is_that_of_the_whole_file_however_it_is_cut_into_chunks(data, max_bytes, at):
-    judgement = judge(KEY, cut(data, at), max_bytes)
-    assert (judgement.verdict, judgement.header) == judged_at_once(data, max_bytes)
+    validation = validate(KEY, cut(data, at), max_bytes)
+    assert (validation.verdict, validation.header) == judged_at_once(data, max_bytes)
 
 
 @settings(max_examples=150, deadline=None)
 @given(FILES.filter(lambda data: len(data) < 2000), LIMITS, st.integers(1, 64), st.integers(0, 12))
 def test_chunks_of_any_size_give_the_same_judgement_of_whole_and_of_broken_files(data, max_bytes, size, missing):
     data = data[: len(data) - missing] if missing <= len(data) else data
-    in_chunks, at_once = judge(KEY, pieces(data, size), max_bytes), judge(KEY, [data], max_bytes)
+    in_chunks, at_once = validate(KEY, pieces(data, size), max_bytes), validate(KEY, [data], max_bytes)
     assert replace(in_chunks, detail="") == replace(at_once, detail="")
 
 
@@ -357,35 +357,35 @@ BOMBS = {
 @pytest.mark.parametrize(("start", "filler", "verdict"), BOMBS.values(), ids=BOMBS)
 def test_a_gzip_bomb_is_judged_in_a_few_megabytes(start, filler, verdict):
     chunks = bomb(start, filler, 96)
-    judgement, peak = with_peak_memory(lambda: judge(KEY, chunks, 1024 * MIB))
-    assert judgement.verdict is verdict
+    validation, peak = with_peak_memory(lambda: validate(KEY, chunks, 1024 * MIB))
+    assert validation.verdict is verdict
     assert peak < 16 * MIB
 
 
 def test_a_gzip_bomb_over_the_size_limit_is_not_unpacked_to_its_end():
     chunks = iter([*bomb(GOOD, b"a", 64), b"", b"never read"])
-    assert judge(KEY, chunks, 10 * MIB).verdict is Verdict.TOO_LARGE
+    assert validate(KEY, chunks, 10 * MIB).verdict is Verdict.TOO_LARGE
     assert b"never read" in list(chunks)
 
 
 def test_a_plain_file_of_one_endless_line_is_judged_in_a_few_megabytes():
     endless = itertools.chain([HEADER], (bytes(b"," * MIB) for _ in range(64)))
-    judgement, peak = with_peak_memory(lambda: judge(KEY, endless, 1024 * MIB))
-    assert judgement.verdict is Verdict.NOT_CSV
+    validation, peak = with_peak_memory(lambda: validate(KEY, endless, 1024 * MIB))
+    assert validation.verdict is Verdict.NOT_CSV
     assert peak < 16 * MIB
 
 
 def test_gzip_of_too_many_members_is_no_csv_and_the_detail_says_so():
-    judgement = of(gzip.compress(GOOD) + gzip.compress(b"") * MAX_MEMBERS)
-    assert judgement.verdict is Verdict.NOT_CSV
-    assert judgement.detail == "the gzip file has more than 100,000 members"
+    validation = of(gzip.compress(GOOD) + gzip.compress(b"") * MAX_MEMBERS)
+    assert validation.verdict is Verdict.NOT_CSV
+    assert validation.detail == "the gzip file has more than 100,000 members"
     assert of(gzip.compress(GOOD) + gzip.compress(b"") * (MAX_MEMBERS - 1)).verdict is None
 
 
 @pytest.mark.parametrize("data", [gzip.compress(b"") * 1000, gzip.compress(b"\n") * 1000], ids=["nothing", "blank"])
 def test_the_time_is_asked_for_while_a_file_gives_nothing_to_judge(data):
     asked = itertools.count()
-    assert judge(KEY, [data], LARGE, lambda: next(asked) >= 0).verdict is Verdict.EMPTY_FILE
+    assert validate(KEY, [data], LARGE, lambda: next(asked) >= 0).verdict is Verdict.EMPTY_FILE
     assert next(asked) >= 1000
 
 
@@ -394,9 +394,9 @@ WIDE = HEADER + b"".join(b",c%d" % n for n in range(MAX_COLUMNS - len(COLUMNS)))
 
 def test_a_streams_file_has_a_thousand_columns_at_the_most():
     assert of(WIDE + b"\n").verdict is None
-    judgement = of(WIDE + b",more\n")
-    assert judgement.verdict is Verdict.NOT_CSV
-    assert judgement.detail == "the header row has 1,001 columns, more than 1,000"
+    validation = of(WIDE + b",more\n")
+    assert validation.verdict is Verdict.NOT_CSV
+    assert validation.detail == "the header row has 1,001 columns, more than 1,000"
     assert of(b"user_country," + WIDE, key="reference/users/a.csv").verdict is None
 
 
@@ -426,6 +426,6 @@ def test_the_head_of_a_gzip_file_is_found_behind_a_long_file_name():
 )
 def test_the_head_is_the_header_of_the_judgement_however_the_file_is_cut(parts, size):
     data = b"".join(parts)
-    judgement = of(data)
-    if judgement.verdict is None:
-        assert head(pieces(data, size)) == (judgement.header, False)
+    validation = of(data)
+    if validation.verdict is None:
+        assert head(pieces(data, size)) == (validation.header, False)

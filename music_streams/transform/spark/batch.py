@@ -82,12 +82,12 @@ class SparkBatch:
     def _enriched(self) -> DataFrame:
         read = [source for source in self.manifest.streams if source.source_id not in self._unreadable]
         songs, users = (gathered(rows, self._size) for rows in (self.reference.songs, self.reference.users))
-        return listens.enrich(self._judged(read), songs, users).transform(listens.lean).persist()
+        return listens.enrich(self._judged(read), songs, users).transform(listens.drop_unused_columns).persist()
 
     def _judged(self, sources: list[ManifestSource]) -> DataFrame:
         manifest = Manifest(self.manifest.batch_id, sources)
         lines = gathered(inputs.lines(self.spark, self.folder, manifest), self._size)
-        return rows.judge(lines, gathered(inputs.sources(self.spark, manifest), self._size))
+        return rows.classify(lines, gathered(inputs.sources(self.spark, manifest), self._size))
 
     def _search(self, sources: list[ManifestSource]) -> set[str]:
         """Those among the sources that cannot be read, each by itself.

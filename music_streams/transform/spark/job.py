@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from music_streams.state.run_files import read_claimed
 from music_streams.state.sources import Treatment
 from music_streams.transform.job import process
-from music_streams.transform.masked_errors import discreet
+from music_streams.transform.masked_errors import masked_user_ids
 from music_streams.transform.spark.batch import SparkBatch
 from music_streams.transform.spark.lake import IcebergLake
 from music_streams.transform.spark.reference_data import ReferenceData
@@ -38,12 +38,12 @@ def run(
     batch = None
     # Reference files that come alone are parsed and kept now, ready for the next streams. A run that takes one out of
     # use reads none: it must end well though the file cannot be parsed.
-    is_new = any(source.kind != "streams" and Treatment(source.treatment).brings_rows for source in manifest.sources)
+    is_new = any(source.kind != "streams" and Treatment(source.treatment).adds_rows for source in manifest.sources)
     if manifest.streams or is_new:
         reference = ReferenceData(
             spark, s3, task.landing_bucket, accepted, task.folder, task.execution, task.run_id
         ).read()
         if manifest.streams:
             batch = SparkBatch(spark, s3, task.folder, manifest, reference, task.execution)
-    with discreet(manifest.forget):
+    with masked_user_ids(manifest.forget):
         return process(s3, task, manifest, batch, IcebergLake(spark, glue, s3))

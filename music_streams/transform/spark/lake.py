@@ -18,9 +18,9 @@ from pyspark.sql import functions as F
 from music_streams import clock
 from music_streams.aws.clients import error_code, split_uri
 from music_streams.errors import LakeChanged
-from music_streams.transform.ports import DATABASE, LISTENS, REJECTED_ROWS, FoundRows, Leaving, Pinned
+from music_streams.transform.ports import DATABASE, LISTENS, REJECTED_ROWS, FoundRows, Pinned, RowsToDelete
 from music_streams.transform.spark import metrics_output
-from music_streams.transform.spark.leaving_rows import is_leaving, was_found
+from music_streams.transform.spark.rows_to_delete import deletion_condition, was_found
 from music_streams.transform.table_state import TableState
 
 if TYPE_CHECKING:
@@ -86,28 +86,28 @@ class IcebergLake:
             }
             whole.writeTo(self._name(table)).options(**told).append()
 
-    def find(self, leaving: Leaving) -> FoundRows:
+    def find(self, to_delete: RowsToDelete) -> FoundRows:
         """What the tables hold of the leaving rows."""
         days: dict[str, set[str]] = {}
         executions: set[str] = set()
         for table, day in ((LISTENS, _day()), (REJECTED_ROWS, F.lit(None))):
             self.state(table)
-            rows = self._table(table).where(is_leaving(table, leaving))
+            rows = self._table(table).where(deletion_condition(table, to_delete))
             groups = rows.groupBy("source_id", "execution").agg(F.collect_set(day).alias("days"))
             for row in groups.collect():
                 days.setdefault(row["source_id"], set()).update(row["days"])
                 executions.add(row["execution"])
         return FoundRows(days, executions)
 
-    def write_tracks(self, leaving: Leaving, found: FoundRows, uri: str) -> None:
+    def write_tracks(self, to_delete: RowsToDelete, found: FoundRows, uri: str) -> None:
         """Write track_id and day of the listens that were found."""
-        rows = self._table(LISTENS).where(was_found(LISTENS, leaving, found))
+        rows = self._table(LISTENS).where(was_found(LISTENS, to_delete, found))
         rows.select("track_id", _day().alias("day")).distinct().write.mode("overwrite").parquet(uri)
 
-    def delete(self, leaving: Leaving, found: FoundRows) -> None:
+    def delete(self, to_delete: RowsToDelete, found: FoundRows) -> None:
         """Delete what was found. Readers never see a dip: what replaces older copies is there already."""
         for table in (REJECTED_ROWS, LISTENS):
-            self._delete(table, was_found(table, leaving, found))
+            self._delete(table, was_found(table, to_delete, found))
 
     def delete_rejected_before(self, midnight: datetime) -> int:
         """Delete the rejected rows of files that arrived before a UTC midnight; answers how many there were.
@@ -175,7 +175,7 @@ class IcebergLake:
         listens = self.spark.read.option("snapshot-id", snapshot_id).table(self._name(LISTENS))
         # Ranges on the column itself, so that Iceberg reads the partitions of these days only.
         in_days = F.lit(False)
-        for first, last in clock.unbroken(days):
+        for first, last in clock.ranges_of(days):
             start, end = F.lit(first).cast("timestamp"), F.date_add(F.lit(last).cast("date"), 1).cast("timestamp")
             in_days |= (F.col("listened_at") >= start) & (F.col("listened_at") < end)
         return listens.where(in_days)

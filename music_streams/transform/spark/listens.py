@@ -11,7 +11,7 @@ def enrich(rows: DataFrame, songs: DataFrame, users: DataFrame) -> DataFrame:
     """Add what the reference data knows of each row; a good row whose track is not in songs gets `unknown_track`.
 
     Args:
-        rows: as :func:`rows.judge` gives them.
+        rows: as :func:`rows.classify` gives them.
         songs: as :func:`reference.songs` gives them.
         users: as :func:`reference.users` gives them.
 
@@ -27,7 +27,7 @@ def enrich(rows: DataFrame, songs: DataFrame, users: DataFrame) -> DataFrame:
     )
 
 
-def lean(rows: DataFrame) -> DataFrame:
+def drop_unused_columns(rows: DataFrame) -> DataFrame:
     """Enriched rows without what nobody asks for any more: positions, and the text of accepted rows."""
     return rows.drop("position").withColumn("raw", F.when(F.col("reason").isNotNull(), F.col("raw")))
 

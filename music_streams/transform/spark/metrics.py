@@ -1,4 +1,8 @@
-"""Metrics of whole days, a pure function of the lake's listens (docs/design.md, section 4)."""
+"""Metrics of whole days, a pure function of the lake's listens (docs/design.md, section 4).
+
+The same figures are computed independently by reconcile/recount.py (docs/decisions/016) and by the tests' oracle: a
+change here that they lack looks like drift.
+"""
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F

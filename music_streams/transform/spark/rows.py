@@ -16,7 +16,7 @@ _DATE_TIME = r"^(19[7-9][0-9]|[2-9][0-9]{3})-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]
 _ZONE = r"(Z|[+-]((0[0-9]|1[0-7]):?[0-5][0-9]|18:?00))?\z"
 
 
-def judge(lines: DataFrame, sources: DataFrame) -> DataFrame:
+def classify(lines: DataFrame, sources: DataFrame) -> DataFrame:
     """Parse each of the :data:`LINES` by the header of its :data:`SOURCES` and give it the first reason that applies.
 
     Returns:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from music_streams import display
 from music_streams.operate import file_report, files
-from music_streams.operate.file_report import Story
+from music_streams.operate.file_report import FileReport
 from music_streams.stack import Stack
 from music_streams.state.ledger import OBJECT_GONE, UNREADABLE, Entry
 from music_streams.state.sources import Source
@@ -27,7 +27,7 @@ class Lineage:
     """What is known of a file; `story` is None where it landed and the ledger does not know it yet."""
 
     source: Source
-    story: Story | None
+    story: FileReport | None
 
     @property
     def can_be_redriven(self) -> bool:
@@ -51,7 +51,7 @@ def read(stack: Stack, source_id: str) -> Lineage | None:
         landed = (source for source in files.landed(stack) if source.source_id == source_id)
         source = next(landed, None)
         return Lineage(source, None) if source else None
-    told = file_report.tell(stack, replace(entry, days=entry.days[:DAYS_SHOWN]))  # each day's items are a query
+    told = file_report.gather(stack, replace(entry, days=entry.days[:DAYS_SHOWN]))  # each day's items are a query
     return Lineage(entry.source, replace(told, entry=entry))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from music_streams.ingest.batches import Batches, Taken
+from music_streams.ingest.batches import Batches, PendingSource
 from music_streams.ingest.intake import Intake
 from music_streams.ingest.s3_events import event_of, source_of
 from music_streams.run.claim import claim_sources
@@ -13,7 +13,7 @@ from music_streams.state.removed_rows import Removals, Removed
 from music_streams.state.requests import Action, Attempt, Forget, Rebuild, parse, to_message
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, read_claimed, read_manifest
 from music_streams.state.sources import Treatment, batch_id_of
-from music_streams.validation.verdicts import Judgement
+from music_streams.validation.verdicts import Validation
 from tests.compatibility.stored.kinds import Stored, in_s3, of_run
 from tests.compatibility.stored.moves import TO_ARCHIVED, TO_FAILED, TO_REJECTED, bring, ledger_of, without_copies
 from tests.compatibility.stored.run import BATCH, DAY, EXECUTION, EXECUTIONS, NEXT_DAY
@@ -24,7 +24,7 @@ REBUILD = Rebuild([DAY, NEXT_DAY], ARRIVED)
 FORGET = Forget(7, ARRIVED)
 
 
-def _make_valid(world: World, *taken: Taken) -> None:
+def _make_valid(world: World, *taken: PendingSource) -> None:
     with without_copies():
         Batches(world.s3, ledger_of(world), LAKE).make_valid(list(taken))
 
@@ -32,19 +32,21 @@ def _make_valid(world: World, *taken: Taken) -> None:
 def _arrived(world: World) -> None:
     """Validate takes three new files."""
     packed = {PLAYS: False, PACKED: True, SONGS: False}
-    judged = {source: Judgement(None, header=HEADER, is_gzip=is_gzip) for source, is_gzip in packed.items()}
-    _make_valid(world, *(Taken(bring(world, source), judgement=judgement) for source, judgement in judged.items()))
+    judged = {source: Validation(None, header=HEADER, is_gzip=is_gzip) for source, is_gzip in packed.items()}
+    _make_valid(
+        world, *(PendingSource(bring(world, source), validation=validation) for source, validation in judged.items())
+    )
 
 
 def _renewed(world: World) -> None:
     """Validate takes files again, each with another treatment, as operators have asked."""
-    judged = Judgement(None, header=HEADER)
+    judged = Validation(None, header=HEADER)
     _make_valid(
         world,
-        Taken(bring(world, OTHERS[0], *TO_REJECTED), Treatment.ACCEPT_BAD_ROWS, judged),
-        Taken(bring(world, OTHERS[1], *TO_REJECTED), Treatment.ACCEPT_MANY_DAYS, judged),
-        Taken(bring(world, OTHERS[2], *TO_ARCHIVED), Treatment.RETRACT),
-        Taken(bring(world, OTHERS[3], *TO_FAILED), Treatment.PUT_ASIDE),
+        PendingSource(bring(world, OTHERS[0], *TO_REJECTED), Treatment.ACCEPT_BAD_ROWS, judged),
+        PendingSource(bring(world, OTHERS[1], *TO_REJECTED), Treatment.ACCEPT_MANY_DAYS, judged),
+        PendingSource(bring(world, OTHERS[2], *TO_ARCHIVED), Treatment.RETRACT),
+        PendingSource(bring(world, OTHERS[3], *TO_FAILED), Treatment.PUT_ASIDE),
     )
 
 

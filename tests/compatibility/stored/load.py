@@ -10,7 +10,7 @@ from pyarrow import parquet
 
 from music_streams.load import job
 from music_streams.load.fence import Day, Fence
-from music_streams.load.items import Stamp
+from music_streams.load.items import Provenance
 from music_streams.reader import CountryDay, DaySummary, GenreDay, MetricsReader, TopGenre, TopSong, TrackDay
 from music_streams.state import run_files
 from music_streams.state.run_files import LoadReport, Manifest, Summary
@@ -63,7 +63,7 @@ def _behind_fence(world: World) -> object:
         world.dynamodb.put_item(TableName=METRICS, Item={**key, "version": 7, "lake_uuid": "lake-1"})
     published = {}
     for version, lake in ((6, "lake-1"), (8, "lake-1"), (1, "lake-2")):
-        stamp = Stamp(version, lake, BATCH, ARRIVED)
+        stamp = Provenance(version, lake, BATCH, ARRIVED)
         item = {**country, "version": version, "lake_uuid": lake}
         published[version, lake] = Fence(world.dynamodb, FILES, METRICS, stamp).publish([Day(DAY, [item])])
     return published, sorted(item["pk"] for item in world.dynamodb.scan(TableName=METRICS)["Items"])

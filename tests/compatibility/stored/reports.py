@@ -79,7 +79,7 @@ def _draft(when: str) -> Stored:
     def draft(world: World) -> Drafts:
         drafts = Drafts(world.s3, LAKE, "manual__2024-06-26")
         for each in ("before", "after"):
-            drafts.write_look(each, Inspection(_FINDINGS, [_RECORD]))
+            drafts.write_inspection(each, Inspection(_FINDINGS, [_RECORD]))
         drafts.write_plan(Plan(_REPAIRS, 2))
         return drafts
 

@@ -14,7 +14,7 @@ OTHERS = [Source(LANDING, f"incoming/other-{n}.csv", f"version-of-other-{n}", 10
 
 def listed(source: Source, ending: str = ".csv", treatment: Treatment = Treatment.NORMAL) -> ManifestSource:
     kind = "songs" if source is SONGS else "streams"
-    header = HEADER if treatment.brings_rows else []
+    header = HEADER if treatment.adds_rows else []
     return ManifestSource(source.source_id, kind, source.source_id + ending, header, ARRIVED, source.size, treatment)
 
 

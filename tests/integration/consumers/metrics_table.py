@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from music_streams.aws import clients
-from music_streams.load.items import Stamp, item
+from music_streams.load.items import Provenance, item
 from tests.aws import aws_in_process, create_table
 from tests.oracle import Batch, Reference, StreamFile, evaluate
 
 TABLE = "music-streams-metrics"
-STAMP = Stamp(7, "8d0c9c55-3f9e-4f0a-9d8e-8f6c1f4b2a10", "5f2b8c0e9d7a4b1683c2e1f0a9b8c7d6", "2024-06-27T04:10:32.871Z")
+STAMP = Provenance(
+    7, "8d0c9c55-3f9e-4f0a-9d8e-8f6c1f4b2a10", "5f2b8c0e9d7a4b1683c2e1f0a9b8c7d6", "2024-06-27T04:10:32.871Z"
+)
 
 SONGS = """\
 id,track_id,track_name,artists,duration_ms,track_genre

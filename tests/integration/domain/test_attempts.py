@@ -63,7 +63,7 @@ def test_another_attempt_runs_the_source_from_where_it_lies_and_leaves_one_copy_
     [listed] = read_manifest(world.s3, run.folder).sources
     assert listed.treatment == treatment
     staged = world.content(run.folder.key(f"input/{listed.input}"), LAKE)
-    assert staged == (GOOD if treatment.brings_rows else None)
+    assert staged == (GOOD if treatment.adds_rows else None)
     assert run.name in world.executions()
     run.go()
     check(world, entry, Status.RETRACTED if treatment is Treatment.RETRACT else Status.ARCHIVED, 2)
@@ -263,7 +263,7 @@ def test_a_file_that_still_cannot_be_processed_stays_where_it_is(world, status, 
         (action, status, is_late)
         for (action, status), treatment in NEW_ATTEMPTS.items()
         for is_late in (False, True)
-        if treatment.brings_rows or (treatment is Treatment.PUT_ASIDE and not is_late)
+        if treatment.adds_rows or (treatment is Treatment.PUT_ASIDE and not is_late)
     ],
 )
 def test_a_file_that_is_gone_begins_no_attempt_and_its_request_does_not_come_back(world, action, status, is_late):

@@ -28,7 +28,7 @@ from music_streams.state.run_files import Manifest, RunFolder, Summary, read_cla
 from music_streams.state.sources import Source, request_batch_id
 from music_streams.state.statuses import Status
 from music_streams.transform import job
-from music_streams.transform.masked_errors import discreet
+from music_streams.transform.masked_errors import masked_user_ids
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS
 from music_streams.validation import verdicts
 from music_streams.validation.gunzip import MAX_MEMBERS, gunzip
@@ -914,7 +914,7 @@ def test_nothing_that_is_logged_announced_or_handed_on_names_the_user(world, cap
     task = job.TransformRun(folder, execution, "jr_1", LANDING, Decimal("0.2"), 1, publish_track_metrics=True)
     try:
         lake = MemoryLake(tables, world.s3)
-        with discreet([user]):
+        with masked_user_ids([user]):
             job.process(world.s3, task, read_claimed(world.s3, folder, execution), None, lake)
     except ForgetFailed as error:
         cause = json.dumps({"ErrorMessage": f"{type(error).__name__}: {error}"})

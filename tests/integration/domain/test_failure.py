@@ -256,7 +256,7 @@ def test_an_alert_about_thousands_of_inputs_is_short(world):
 )
 def test_a_job_run_that_no_execution_waits_for_is_alerted_of(world, told, reason):
     world.sent_alerts()
-    world.failure_path.tell_of_job({"jobName": "maintain-lake", "jobRunId": "jr_1", "state": "FAILED", **told})
+    world.failure_path.report_job({"jobName": "maintain-lake", "jobRunId": "jr_1", "state": "FAILED", **told})
     (alert,) = world.sent_alerts()
     assert alert["Subject"] == "music-streams: maintain-lake FAILED"
     assert f"Reason: {reason}" in alert["Message"].split("\n")

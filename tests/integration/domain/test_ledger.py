@@ -21,7 +21,7 @@ Move = Callable[[Ledger, Entry], object]
 MOVES: dict[str, Move] = {
     "receive": lambda ledger, entry: ledger.receive(entry.source, 300),
     "validate": lambda ledger, entry: ledger.validate(entry, BATCH),
-    "lose": lambda ledger, entry: ledger.lose(entry, OBJECT_GONE),
+    "lose": lambda ledger, entry: ledger.mark_object_gone(entry, OBJECT_GONE),
     "quarantine": lambda ledger, entry: ledger.quarantine(entry, "not_csv", "quarantine/x"),
     "run": lambda ledger, entry: ledger.run(entry, EXECUTION),
     "publish": lambda ledger, entry: ledger.publish(entry, OUTCOME),

@@ -22,7 +22,7 @@ class Heard(Telemetry):
     """Remembers what was told."""
 
     def of(self, metric: Metric) -> list[float]:
-        return [value for told, value in self._told if told is metric]
+        return [value for told, value in self._recorded if told is metric]
 
     @property
     def by_metric(self) -> dict[Metric, list[float]]:
@@ -149,7 +149,7 @@ class TestBacklog:
 
     def test_where_nothing_waits_every_gauge_says_so(self, ledger, heard):
         found = backlog.look(ledger)
-        found.tell(heard, NOW)
+        found.record(heard, NOW)
         assert (found.oldest, found.waiting) == (None, 0)
         assert heard.by_metric == {metric: [0] for metric in Metric if metric.startswith(("Waiting", "Oldest"))}
 
@@ -158,7 +158,7 @@ class TestBacklog:
             for _ in range(number):
                 world.put_entry(world.upload(), status)
         found = backlog.look(ledger)
-        found.tell(heard, NOW)
+        found.record(heard, NOW)
         assert found.standing == {status: list(Status).index(status) for status in found.standing}
         assert heard.of(Metric.WAITING_FAILED) == [list(Status).index(Status.FAILED)]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from music_streams.load.fence import Day, Fence
-from music_streams.load.items import Stamp
+from music_streams.load.items import Provenance
 from tests.aws import key_of
 
 FILES, METRICS = "files", "metrics"
@@ -39,7 +39,7 @@ class Version:
 
     def publish(self, dynamodb: Any, day: str = DAY) -> bool:
         """As the load does it."""
-        stamp = Stamp(self.number, self.lake_uuid, self.batch_id, "2026-11-21T21:03:25.123Z")
+        stamp = Provenance(self.number, self.lake_uuid, self.batch_id, "2026-11-21T21:03:25.123Z")
         lost = [(key, f"DAY#{day}") for key in sorted(self.lost)]
         return Fence(dynamodb, FILES, METRICS, stamp).publish([Day(day, self.items(day), lost)]) == [day]
 

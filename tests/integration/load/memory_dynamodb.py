@@ -20,7 +20,7 @@ _CLAUSE = re.compile(r"(SET|ADD) (.*?)(?= ADD |$)")
 
 
 class MemoryDynamoDB:
-    """A client that takes plain Python values, see aws.dynamodb."""
+    """A client that takes plain Python values, see clients.dynamodb."""
 
     def __init__(self, tables: dict[str, tuple[str, ...]], watch: Watch = lambda *_: None) -> None:
         """`tables`: the key attributes of each table; `watch` is told each write: table, the item before and after."""

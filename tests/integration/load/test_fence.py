@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from music_streams.load import fence
-from music_streams.load.items import Stamp
+from music_streams.load.items import Provenance
 from tests.integration.load.days import DAY, FILES, METRICS, TABLES, TRACK, Version, by_key
 from tests.integration.load.interleaving import Program, every_interleaving, interleave, pool_in_order_of
 from tests.integration.load.memory_dynamodb import MemoryDynamoDB
@@ -99,7 +99,7 @@ def test_many_days_are_published_at_once_and_only_those_that_no_newer_run_has():
     newer = days[::3]
     for day in newer:
         version(2, B).publish(dynamodb, day)
-    stamp = Stamp(1, "lake", "batch", "2026-11-21T21:03:25.123Z")
+    stamp = Provenance(1, "lake", "batch", "2026-11-21T21:03:25.123Z")
     fenced = fence.Fence(dynamodb, FILES, METRICS, stamp)
     older = version(1, A)
     standing_days = fenced.publish(fence.Day(day, older.items(day)) for day in days)

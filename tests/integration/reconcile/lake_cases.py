@@ -9,12 +9,12 @@ import pytest
 
 from music_streams.aws.clients import split_uri
 from music_streams.errors import LakeChanged
-from music_streams.load.items import Stamp, item
+from music_streams.load.items import Provenance, item
 from music_streams.reconcile.drift import differences
 from music_streams.reconcile.lake import LakeReader, Listens, _in_days
 from music_streams.reconcile.recount import recount
 from music_streams.stack import Stack
-from music_streams.transform.ports import DATABASE, LISTENS, Leaving
+from music_streams.transform.ports import DATABASE, LISTENS, RowsToDelete
 from tests.integration.reconcile.contract import SCHEMA, Row, listen
 from tests.integration.transform import computed
 from tests.integration.transform.iceberg_cases import LISTENS_COLUMNS, Tables, aws, lake, spark
@@ -112,7 +112,7 @@ def test_rows_of_other_days_in_the_same_file_are_left_out(lake, reader):
 def test_what_is_committed_later_changes_nothing_of_what_was_looked_at(lake, reader):
     append(lake, "pinned-1", [listen("2023-01-01 10:00:00", user) for user in (71, 72)])
     before = reader.listens()
-    lake.remove(Leaving("f-1", [], [], [71]))
+    lake.remove(RowsToDelete("f-1", [], [], [71]))
     append(lake, "pinned-2", [listen("2023-01-01 11:00:00", 73)])
     after = reader.listens()
     assert users(before, "2023-01-01") == [71, 72]
@@ -124,7 +124,7 @@ def test_what_is_committed_later_changes_nothing_of_what_was_looked_at(lake, rea
 def test_a_lake_whose_snapshot_was_cleaned_away_says_so(lake, reader):
     append(lake, "cleaned-1", [listen("2023-02-01 10:00:00", user) for user in (81, 82)])
     before = reader.listens()
-    lake.remove(Leaving("f-1", [], [], [81]))
+    lake.remove(RowsToDelete("f-1", [], [], [81]))
     lake.expire()
     with pytest.raises(LakeChanged, match="cleaned while it was read"):
         read(before, "2023-02-01")
@@ -151,7 +151,7 @@ def test_the_recount_of_many_listens_is_what_spark_computes(lake, reader):
     listens = reader.listens()
     found = recount(listens.rows(days), track_metrics=True)
     frame = computed.items(lake.listens_at(listens.snapshot.snapshot_id, days), track_metrics=True)
-    stamp = Stamp(listens.snapshot.version, listens.snapshot.uuid, "b", "")
+    stamp = Provenance(listens.snapshot.version, listens.snapshot.uuid, "b", "")
     items = [item(row.asDict(recursive=True), stamp) for row in frame.collect()]
     assert len(items) > 500
     assert [str(difference) for difference in differences(found.items, items)] == []
@@ -192,6 +192,6 @@ def test_delete_files_which_music_streams_does_not_write_are_refused(lake, reade
     for mode in ("merge-on-read", "copy-on-write"):
         lake.spark.sql(f"ALTER TABLE {lake._name(LISTENS)} SET TBLPROPERTIES ('write.delete.mode'='{mode}')")
         if mode == "merge-on-read":
-            lake.remove(Leaving("f-1", [], [], [91]))
+            lake.remove(RowsToDelete("f-1", [], [], [91]))
     with pytest.raises(LakeChanged, match="has delete files"):
         read(reader.listens(), "2023-03-01")

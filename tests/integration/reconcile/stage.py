@@ -9,7 +9,7 @@ import boto3
 import pyarrow as pa
 
 from music_streams import clock
-from music_streams.reconcile.files import FileTaker
+from music_streams.reconcile.files import FileInspector
 from music_streams.reconcile.findings import FileFinding, Window
 from music_streams.reconcile.stalled import Repairs
 from music_streams.stack import Stack
@@ -25,17 +25,17 @@ NEVER_LATE = 1e9
 LAKE_UUID = "the lake"
 
 
-def taker(world: World, grace: float = 300, late: float = NEVER_LATE) -> FileTaker:
+def file_inspector(world: World, grace: float = 300, late: float = NEVER_LATE) -> FileInspector:
     repairs = Repairs(world.s3, world.ledger, world.state_machine, LANDING, grace)
-    return FileTaker(world.s3, world.ledger, repairs, LANDING, late)
+    return FileInspector(world.s3, world.ledger, repairs, LANDING, late)
 
 
 def judged(
     world: World, window: Window = WINDOW, grace: float = 300, late: float = NEVER_LATE
 ) -> dict[str, FileFinding]:
     """What is found, by source_id."""
-    files = taker(world, grace, late)
-    return {file.source_id: file for file in files.judge(files.stock(window))}
+    files = file_inspector(world, grace, late)
+    return {file.source_id: file for file in files.findings(files.stock(window))}
 
 
 def found(world: World, source: Source, **how: Any) -> FileFinding:

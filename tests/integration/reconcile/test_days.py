@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from music_streams import clock
-from music_streams.reconcile.days import DayJudge
+from music_streams.reconcile.days import DayInspector
 from music_streams.reconcile.findings import DayFinding, DayState, Findings, State
 from music_streams.reconcile.lake import LakeReader
 from music_streams.reconcile.plan import RepairKind
@@ -47,8 +47,8 @@ def unpublish(world: World, pk: str, day: str = DAY) -> None:
     world.dynamodb.delete_item(TableName=METRICS, Key={"pk": pk, "sk": sk})
 
 
-def judge(world: World, lake: Any) -> DayJudge:
-    return DayJudge(world.dynamodb, METRICS, FILES, lake, world.state_machine, track_metrics=False)
+def judge(world: World, lake: Any) -> DayInspector:
+    return DayInspector(world.dynamodb, METRICS, FILES, lake, world.state_machine, track_metrics=False)
 
 
 def day_of(world: World, lake: Any, *entries: Any, day: str = DAY) -> DayFinding:

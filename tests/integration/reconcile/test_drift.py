@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from music_streams.aws import dynamodb
+from music_streams.aws import batch_get
 from music_streams.errors import TableThrottled
 from music_streams.reconcile import drift
 from music_streams.reconcile.drift import Deviation
@@ -103,11 +103,11 @@ def test_an_index_that_lags_behind_its_table_raises_no_alarm(table):
 
 
 def test_keys_that_dynamodb_leaves_unread_are_asked_for_again(table, monkeypatch):
-    monkeypatch.setattr(dynamodb, "_FIRST_WAIT", 0)
+    monkeypatch.setattr(batch_get, "_FIRST_WAIT", 0)
     day = "2025-01-05"
     expected = expected_of(day)
     publish(table, expected)
     keys = [(item["pk"], item["sk"]) for item in expected]
-    assert len(drift.standing_at(Client(table.dynamodb, reads=2), table.name, keys)) == len(keys) == 6
+    assert len(drift.items_at(Client(table.dynamodb, reads=2), table.name, keys)) == len(keys) == 6
     with pytest.raises(TableThrottled, match="throttled"):
-        drift.standing_at(Client(table.dynamodb, reads=0), table.name, keys)
+        drift.items_at(Client(table.dynamodb, reads=0), table.name, keys)

@@ -10,16 +10,25 @@ import pytest
 
 from music_streams import clock
 from music_streams.ingest import s3_events
-from music_streams.reconcile.files import FileTaker
+from music_streams.reconcile.files import FileInspector
 from music_streams.reconcile.findings import FileFinding, State, Window
-from music_streams.reconcile.stalled import Trouble
+from music_streams.reconcile.stalled import StallReason
 from music_streams.state import requests
 from music_streams.state.requests import Action, Attempt
 from music_streams.state.sources import Source, Treatment
 from music_streams.state.statuses import Status
 from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
 from tests.integration.domain.world import ALWAYS_EXPIRED, FILES, LANDING, RECEIVED_AT, World
-from tests.integration.reconcile.stage import ARRIVED, WINDOW, delete, delete_kept, found, judged, listening, taker
+from tests.integration.reconcile.stage import (
+    ARRIVED,
+    WINDOW,
+    delete,
+    delete_kept,
+    file_inspector,
+    found,
+    judged,
+    listening,
+)
 
 LATER_DAY = Window("2026-11-22", "2026-11-22")
 MOVING = Window.of_moving()
@@ -103,7 +112,7 @@ class Case:
     grace: float = 300
 
 
-S, T = Status, Trouble
+S, T = Status, StallReason
 RETRACTING = {"treatment": Treatment.RETRACT}
 OK, MOVES, STUCK = State.OK, State.IN_FLIGHT, State.STUCK
 CASES = [
@@ -169,7 +178,7 @@ def test_where_a_file_stands_and_what_repairs_it(world, case):
 
 
 def test_every_trouble_is_among_the_cases():
-    assert {case.trouble.split(":")[0] for case in CASES} >= set(Trouble)
+    assert {case.trouble.split(":")[0] for case in CASES} >= set(StallReason)
 
 
 # ── Late ──
@@ -199,10 +208,10 @@ def test_of_a_further_attempt_the_time_counts_from_where_it_began(world):
 
 def judged_after(world: World, source: Source, change: Callable[[], object], grace: float = 300) -> FileFinding:
     """What is found of a source that changes after the stock was taken."""
-    files = taker(world, grace)
+    files = file_inspector(world, grace)
     stock = files.stock(WINDOW)
     change()
-    [file] = [file for file in files.judge(stock) if file.source_id == source.source_id]
+    [file] = [file for file in files.findings(stock) if file.source_id == source.source_id]
     return file
 
 
@@ -235,7 +244,7 @@ def test_what_was_received_after_the_stock_was_taken_is_not_missing(world):
 
 def test_a_copy_that_came_after_its_prefix_was_listed_is_not_gone(world, monkeypatch):
     source = idle(Status.ARCHIVED)(world)
-    monkeypatch.setattr(FileTaker, "_kept", lambda *_: iter(()))
+    monkeypatch.setattr(FileInspector, "_kept", lambda *_: iter(()))
     assert found(world, source).state is State.OK
 
 
@@ -264,7 +273,7 @@ def test_what_is_quarantined_and_still_lies_where_it_landed_is_found_whenever_it
 def test_what_was_half_retracted_in_the_window_is_found_whenever_it_arrived(world):
     entry = half_retracted(world)
     move(world, entry.source, updated_at="2026-11-22T03:00:00.000Z")
-    assert found(world, entry.source, window=LATER_DAY, grace=ALWAYS_EXPIRED).why == Trouble.NOT_RETRACTED
+    assert found(world, entry.source, window=LATER_DAY, grace=ALWAYS_EXPIRED).why == StallReason.NOT_RETRACTED
 
 
 def test_a_window_holds_its_first_and_its_last_date():
@@ -282,10 +291,10 @@ def test_of_the_kept_files_the_dates_of_the_window_are_listed_and_no_others(worl
         asked.append((model.name, params["query_string"].get("prefix", "")))
 
     with listening(world.s3, note, "before-call.s3.ListObjectsV2", "before-call.s3.ListObjectVersions"):
-        taker(world).stock(Window("2026-11-20", "2026-11-21"))
+        file_inspector(world).stock(Window("2026-11-20", "2026-11-21"))
         in_window = set(asked)
         asked.clear()
-        taker(world).stock(MOVING)
+        file_inspector(world).stock(MOVING)
     arrivals_listed = {("ListObjectVersions", p) for p in ("incoming/", "reference/songs/", "reference/users/")}
     kept = {f"{prefix}/2026/11/{day}/" for prefix in ("archive", "quarantine") for day in ("20", "21")}
     assert in_window == arrivals_listed | {("ListObjectsV2", prefix) for prefix in kept}

@@ -19,7 +19,7 @@ from music_streams.reconcile.reconciler import Inspection, Reconciler, window_of
 from music_streams.reconcile.records import DayRecord
 from music_streams.reconcile.report_drafts import Drafts
 from music_streams.reconcile.reports import Report, Reports, run_name
-from music_streams.reconcile.stalled import Trouble
+from music_streams.reconcile.stalled import StallReason
 from music_streams.state import requests
 from music_streams.state.requests import Action, Attempt, Rebuild
 from music_streams.state.sources import Treatment
@@ -124,7 +124,7 @@ def test_a_foreign_name_is_one_line_of_the_log(world, reports, caplog):
 @pytest.mark.parametrize("foreign", [b"not json", b"{}", b'{"findings": {}, "records": []}'])
 def test_a_damaged_draft_is_named_with_what_to_do(world, foreign):
     drafts = Drafts(world.s3, LAKE, "a run")
-    drafts.write_look("before", Inspection(findings(), []))
+    drafts.write_inspection("before", Inspection(findings(), []))
     [found] = world.s3.list_objects_v2(Bucket=LAKE, Prefix="reports/drafts/")["Contents"]
     world.s3.put_object(Bucket=LAKE, Key=found["Key"], Body=foreign)
     with pytest.raises(DamagedObject, match=rf"{found['Key']} is damaged: .*start the reconciliation again"):
@@ -238,7 +238,7 @@ HOSTILE_RUNS = [
 @pytest.mark.parametrize("run_id", HOSTILE_RUNS)
 def test_drafts_lie_among_the_drafts_whatever_the_run_is_called(world, stack, run_id):
     drafts = Drafts(world.s3, LAKE, run_id)
-    drafts.write_look("before", Inspection(findings(failed()), []))
+    drafts.write_inspection("before", Inspection(findings(failed()), []))
     drafts.write_plan(Plan([]))
     keys = [found["Key"] for found in world.s3.list_objects_v2(Bucket=LAKE)["Contents"]]
     [(folder, _, before), (other, _, plan)] = [key.rpartition("/") for key in keys]
@@ -248,7 +248,7 @@ def test_drafts_lie_among_the_drafts_whatever_the_run_is_called(world, stack, ru
 
 def test_runs_do_not_read_each_others_drafts_and_of_their_own_the_last_one(world, stack):
     for run, name in (("a", "early"), ("a", "late"), ("b", "b")):
-        Drafts(world.s3, LAKE, run).write_look("before", Inspection(findings(failed(name)), []))
+        Drafts(world.s3, LAKE, run).write_inspection("before", Inspection(findings(failed(name)), []))
     assert Drafts(world.s3, LAKE, "a").look("before") == Inspection(findings(failed("late")), [])
 
 
@@ -257,10 +257,10 @@ def test_a_report_is_put_together_from_drafts(world, stack, is_asked):
     drafts = Drafts(world.s3, LAKE, "run")
     early, late = DayRecord("2026-11-22", AT, 900), DayRecord("2026-11-22", AT, 900, arrivals=1)
     repairs = [Repair(RepairKind.REDRIVE, "x.csv", "why", "message", "x" * 32, 2)]
-    assert drafts.write_look("before", Inspection(findings(failed()), [early])) == "1 FAILED, 0 OK"
+    assert drafts.write_inspection("before", Inspection(findings(failed()), [early])) == "1 FAILED, 0 OK"
     drafts.write_plan(Plan(repairs, 4))
     if is_asked:
-        drafts.write_look("after", Inspection(findings(), [late]))
+        drafts.write_inspection("after", Inspection(findings(), [late]))
     told, records = drafts.report("someone", dry_run=not is_asked, is_asked=is_asked)
     after = findings() if is_asked else None
     assert told == Report(run_name(AT), "someone", not is_asked, findings(failed()), after, repairs, 4)
@@ -403,7 +403,7 @@ def test_what_was_published_before_its_execution_failed_is_archived(world, stack
     run.fail()
     run.end()
     found = {file.source_id: file for file in Reconciler(stack, grace_seconds=ALWAYS_EXPIRED).triage(run.arn).files}
-    assert found[first.source_id].why == Trouble.NOT_ARCHIVED
+    assert found[first.source_id].why == StallReason.NOT_ARCHIVED
 
 
 # ── Backfill ──

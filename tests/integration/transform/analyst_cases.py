@@ -13,7 +13,7 @@ import pytest
 from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
-from music_streams.load.items import Stamp, item
+from music_streams.load.items import Provenance, item
 from music_streams.reconcile.drift import differences
 from music_streams.reconcile.lake import LakeReader
 from music_streams.reconcile.recount import recount
@@ -197,6 +197,6 @@ def test_metrics_and_the_recount_do_not_look_at_it(replayed, aws):
     assert listens.snapshot == pinned
     again = computed.items(replayed.listens_at(pinned.snapshot_id, days), track_metrics=True).collect()
     counted = recount(listens.rows(days), track_metrics=True).items
-    stamp = Stamp(pinned.version, pinned.uuid, "b", "")
+    stamp = Provenance(pinned.version, pinned.uuid, "b", "")
     assert list(differences(counted, [item(row.asDict(recursive=True), stamp) for row in again])) == []
     assert {row["day"]: row["listen_count"] for row in again if row["sk"] == "SUMMARY"} == {EARLIER: 2, LATER: 1}

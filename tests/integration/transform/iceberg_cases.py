@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from benchmarks import iceberg
 from benchmarks.iceberg import BUCKET
 from local.aws import ACCOUNT, Aws
-from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Leaving
+from music_streams.transform.ports import LISTENS, REJECTED_ROWS, RowsToDelete
 from music_streams.transform.spark.lake import IcebergLake
 
 SETTINGS = {
@@ -66,8 +66,8 @@ class Tables(IcebergLake):
         """The lake as another process has it: a session of its own knows only what the catalog says."""
         return Tables(self.spark.newSession(), self.glue, self.s3)
 
-    def remove(self, leaving: Leaving) -> None:
-        self.delete(leaving, self.find(leaving))
+    def remove(self, to_delete: RowsToDelete) -> None:
+        self.delete(to_delete, self.find(to_delete))
 
     def rows(self, table: str, *source_ids: str, snapshot: int | None = None) -> list[tuple[str, ...]]:
         """Source, execution and user or text of the sources' rows, now or in a snapshot."""
@@ -118,8 +118,8 @@ def sources(numbers=itertools.count()) -> list[str]:  # noqa: B008 - one for all
     return [f"{next(numbers):032x}" for _ in range(4)]
 
 
-def older(execution: str, *source_ids: str) -> Leaving:
-    return Leaving(execution, list(source_ids), [], [])
+def older(execution: str, *source_ids: str) -> RowsToDelete:
+    return RowsToDelete(execution, list(source_ids), [], [])
 
 
 def test_a_commit_happens_once_and_its_rows_are_read(lake, sources):
@@ -137,7 +137,7 @@ def test_what_another_run_commits_is_known_at_once(lake, sources):
     a, b, *_ = sources
     lake.listens("known-1", (a, 1, "2020-02-02"))
     lake.elsewhere().listens("other-1", (b, 321, "2020-02-02"))
-    assert lake.find(Leaving("f-1", [], [], [321])).days == {b: {"2020-02-02"}}
+    assert lake.find(RowsToDelete("f-1", [], [], [321])).days == {b: {"2020-02-02"}}
     lake.elsewhere().listens("other-2", (b, 322, "2020-02-03"))
     assert lake.listens_at(lake.pin().snapshot_id, ["2020-02-02", "2020-02-03"]).count() == 3
 
@@ -164,7 +164,7 @@ def test_older_copies_are_found_and_deleted_and_no_reader_sees_a_dip(lake, sourc
 def test_rows_that_come_after_the_look_are_not_deleted(lake, sources):
     a, b, *_ = sources
     lake.listens("look-1", (a, 77, DAY), (a, 8, DAY))
-    forget = Leaving("f-1", [], [], [77])
+    forget = RowsToDelete("f-1", [], [], [77])
     found = lake.find(forget)
     lake.listens("after-1", (b, 77, LATER))
     lake.delete(forget, found)
@@ -175,7 +175,7 @@ def test_rows_that_come_after_the_look_are_not_deleted(lake, sources):
 def test_rows_of_a_refused_source_leave_whoever_committed_them(lake, sources):
     a, b, *_ = sources
     lake.listens("refused-1", (a, 1, DAY), (b, 2, DAY))
-    lake.remove(Leaving("refused-1", [], [a], []))
+    lake.remove(RowsToDelete("refused-1", [], [a], []))
     assert lake.rows(LISTENS, a, b) == [(b, "refused-1", "2")]
 
 
@@ -198,7 +198,7 @@ def test_a_forgotten_user_is_in_no_file_and_what_runs_committed_is_still_recogni
     lake.listens("held-1", (a, USER, DAY), (a, 7654321, DAY), (b, 7654321, DAY))
     lake.listens("held-2", (c, USER, LATER))
     lake.rejected("held-1", *((b, raw) for raw in RAW))
-    forget = Leaving("f-1", [], [], [USER])
+    forget = RowsToDelete("f-1", [], [], [USER])
     found = lake.find(forget)
     assert found.days == {a: {DAY}, b: set(), c: {LATER}}
     lake.delete(forget, found)
@@ -241,7 +241,7 @@ def test_metrics_are_written_by_day_with_the_tracks_that_were_lost(lake, sources
     a, b, *_ = sources
     first, second, third = "2021-01-01", "2021-01-02", "2021-03-01"
     lake.listens("metrics-1", (a, 555, first), (b, 555, second), (b, 2, second), (a, 555, third))
-    forget = Leaving("f-1", [], [], [555])
+    forget = RowsToDelete("f-1", [], [], [555])
     found = lake.find(forget)
     tracks = f"s3://{BUCKET}/runs/r/removed/f-1/tracks/jr-0"
     lake.write_tracks(forget, found, tracks)

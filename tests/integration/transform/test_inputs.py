@@ -98,7 +98,7 @@ def test_the_header_is_told_from_the_rows(read, name, spark):
     source_id = f"{list(FILES).index(name):032x}"
     lines = spark.createDataFrame([row for row in read if row["source_id"] == source_id], rows.LINES)
     sources = spark.createDataFrame([(source_id, datetime(2026, 11, 21, tzinfo=UTC), 3, 0, 1, 2)], rows.SOURCES)
-    judged = rows.judge(lines, sources).orderBy("position").select("raw").collect()
+    judged = rows.classify(lines, sources).orderBy("position").select("raw").collect()
     assert [row["raw"] for row in judged] == lines_of(FILES[name])[1:]
 
 

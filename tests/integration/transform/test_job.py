@@ -25,7 +25,7 @@ from music_streams.state.run_files import (
 )
 from music_streams.state.sources import Treatment
 from music_streams.transform import job
-from music_streams.transform.ports import LISTENS, REJECTED_ROWS, FoundRows, Leaving, Pinned
+from music_streams.transform.ports import LISTENS, REJECTED_ROWS, FoundRows, Pinned, RowsToDelete
 from music_streams.transform.spark import job as spark_job
 from music_streams.transform.spark.batch import SparkBatch
 from tests.integration.transform.directory_s3 import DirectoryS3
@@ -50,7 +50,7 @@ class SparkLake:
         self.rows[table] = rows.collect()
         assert {row["execution"] for row in self.rows[table]} == {execution}
 
-    def find(self, _: Leaving) -> FoundRows:
+    def find(self, _: RowsToDelete) -> FoundRows:
         return FoundRows()
 
     def pin(self) -> Pinned:

@@ -12,9 +12,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from music_streams.errors import LakeChanged
-from music_streams.transform.ports import LISTENS, REJECTED_ROWS, FoundRows, Leaving, Pinned
+from music_streams.transform.ports import LISTENS, REJECTED_ROWS, FoundRows, Pinned, RowsToDelete
 from music_streams.transform.spark.lake import IcebergLake
-from music_streams.transform.spark.leaving_rows import is_leaving, was_found
+from music_streams.transform.spark.rows_to_delete import deletion_condition, was_found
 from music_streams.transform.table_state import TableState
 
 PLACE = "s3://lake/warehouse/listens/metadata/00002.json"
@@ -171,23 +171,27 @@ HOSTILE_TEXTS = ["1) OR (1=1) /*", "x' OR '1'='1", ".*", "a;b", "a\n", "", "é"]
 @pytest.mark.parametrize("user", [*HOSTILE_TEXTS, "7", 0, -1, 2**63, True, 7.0, None])
 def test_no_sql_is_written_of_a_user_that_is_no_user_id(table, user):
     with pytest.raises(ValueError, match="must be a whole number"):
-        is_leaving(table, Leaving("b-1", [], [], [7, user]))
+        deletion_condition(table, RowsToDelete("b-1", [], [], [7, user]))
 
 
 @pytest.mark.parametrize("text", HOSTILE_TEXTS)
 def test_no_sql_is_written_of_a_name_that_is_none_of_ours(text):
-    for leaving in (Leaving("b-1", [text], [], []), Leaving(text, ["a"], [], []), Leaving("b-1", [], [text], [])):
+    for to_delete in (
+        RowsToDelete("b-1", [text], [], []),
+        RowsToDelete(text, ["a"], [], []),
+        RowsToDelete("b-1", [], [text], []),
+    ):
         with pytest.raises(ValueError, match="must be a name"):
-            is_leaving(LISTENS, leaving)
+            deletion_condition(LISTENS, to_delete)
     with pytest.raises(ValueError, match="must be a name"):
-        was_found(LISTENS, Leaving("b-1", [], ["a"], []), FoundRows({}, {text}))
+        was_found(LISTENS, RowsToDelete("b-1", [], ["a"], []), FoundRows({}, {text}))
 
 
 def test_a_condition_on_users_holds_of_their_rows_alone(spark):
     near = [1, 7, 17, 70, 71, 77, 2**63 - 1]
     listens = spark.createDataFrame([(user,) for user in near], "user_id BIGINT")
     rejected = spark.createDataFrame([(f"{user},,",) for user in near] + [("a.7,b",), ("07,x",), ("x",)], "raw STRING")
-    leaving = Leaving("b-1", [], [], [7])
-    assert [row["user_id"] for row in listens.where(is_leaving(LISTENS, leaving)).collect()] == [7]
-    found = {row["raw"] for row in rejected.where(is_leaving(REJECTED_ROWS, leaving)).collect()}
+    to_delete = RowsToDelete("b-1", [], [], [7])
+    assert [row["user_id"] for row in listens.where(deletion_condition(LISTENS, to_delete)).collect()] == [7]
+    found = {row["raw"] for row in rejected.where(deletion_condition(REJECTED_ROWS, to_delete)).collect()}
     assert found == {"7,,", "07,x"}

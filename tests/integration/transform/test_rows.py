@@ -49,7 +49,7 @@ REASONS = {line: reason for reason, lines in BAD.items() for line in lines}
 
 def judged(spark, lines: list[tuple[str, str]], sources: list[tuple[Any, ...]]):
     numbered = [(source_id, (0, number), line) for number, (source_id, line) in enumerate(lines)]
-    frame = rows.judge(spark.createDataFrame(numbered, rows.LINES), spark.createDataFrame(sources, rows.SOURCES))
+    frame = rows.classify(spark.createDataFrame(numbered, rows.LINES), spark.createDataFrame(sources, rows.SOURCES))
     columns = ["source_id", "raw", "reason", "user_id", "track_id", "cast(listened_at as string) as at"]
     return frame.orderBy("position").selectExpr(*columns).collect()
 

@@ -24,7 +24,7 @@ from music_streams.maintain import job, report
 from music_streams.maintain.upkeep import KEPT, Upkeep
 from music_streams.reconcile.lake import LakeReader, Listens
 from music_streams.stack import Stack
-from music_streams.transform.ports import LISTENS, REJECTED_ROWS, Leaving
+from music_streams.transform.ports import LISTENS, REJECTED_ROWS, RowsToDelete
 from tests.integration.transform.iceberg_cases import (
     REJECTED_COLUMNS,
     Tables,
@@ -237,7 +237,7 @@ def test_rows_that_left_the_table_are_in_no_file_once_their_snapshots_have_expir
     a, *_ = sources
     fill(lake, day, a, "left-1")
     lake.listens("left-2", (a, 424242, day))
-    lake.remove(Leaving("f-1", [], [], [424242]))
+    lake.remove(RowsToDelete("f-1", [], [], [424242]))
     upkeep(lake).of(LISTENS, 0)
     assert lake.in_files()[424242] == 1
     when_all_has_aged(lake)
@@ -269,7 +269,7 @@ def test_who_has_pinned_a_snapshot_reads_it_to_the_end(lake, sources, day):
     fill(lake, day, a, "pinned-1")
     pinned, listens = lake.pin(), reader(lake)
     upkeep(lake).of(LISTENS, 0)
-    lake.remove(Leaving("pinned-2", [], [a], []))
+    lake.remove(RowsToDelete("pinned-2", [], [a], []))
     assert files_of(lake, day) == 0
     assert lake.listens_at(pinned.snapshot_id, [day]).count() == MANY
     assert users(listens, day) == [1000 + number for number in range(MANY)]
@@ -327,7 +327,7 @@ def test_what_a_run_appends_and_deletes_while_files_are_rewritten_stands(lake, s
     def replay() -> None:
         own.listens("again-2", (b, 10, day))
         own.remove(older("again-2", b))
-        own.remove(Leaving("busy-2", [], [], [1000]))
+        own.remove(RowsToDelete("busy-2", [], [], [1000]))
 
     with at_the_commit(replay):
         left = upkeep(lake).compact(LISTENS)
@@ -363,7 +363,7 @@ def test_manifests_that_a_run_replaces_meanwhile_are_left(lake, sources, day):
     a, *_ = sources
     for number in range(MANY):
         lake.listens(f"lists{number}-1", (a, number, day))
-    with at_the_commit(lambda: lake.elsewhere().remove(Leaving("lists-2", [], [a], []))):
+    with at_the_commit(lambda: lake.elsewhere().remove(RowsToDelete("lists-2", [], [a], []))):
         [left] = upkeep(lake).merge_manifests(LISTENS)
     assert left.endswith(" manifests")
     assert lake.rows(LISTENS, a) == []
@@ -373,7 +373,7 @@ def test_a_user_who_is_forgotten_while_files_are_rewritten_is_in_no_file(lake, s
     a, *_ = sources
     fill(lake, day, a, "forgotten-1", MANY - 1)
     lake.listens("forgotten-2", (a, 565656, day), (a, 1, day))
-    own, forget = lake.elsewhere(), Leaving("f-1", [], [], [565656])
+    own, forget = lake.elsewhere(), RowsToDelete("f-1", [], [], [565656])
 
     def forgotten() -> None:
         own.remove(forget)

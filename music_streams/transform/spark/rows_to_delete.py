@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from music_streams import strict
-from music_streams.transform.ports import LISTENS, FoundRows, Leaving
+from music_streams.transform.ports import LISTENS, FoundRows, RowsToDelete
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,29 +14,29 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[0-9A-Za-z_-]{1,80}")  # a state machine's execution has at most 80 characters
 
 
-def is_leaving(table: str, leaving: Leaving) -> str:
+def deletion_condition(table: str, to_delete: RowsToDelete) -> str:
     """The condition on a table's rows.
 
     Raises:
         ValueError: an id, an execution's name or a user_id is none of our own form.
     """
     conditions = []
-    if leaving.older:
-        conditions.append(f"source_id IN ({_texts(leaving.older)}) AND execution <> {_texts([leaving.execution])}")
-    if leaving.refused:
-        conditions.append(f"source_id IN ({_texts(leaving.refused)})")
-    if leaving.users and table == LISTENS:
-        conditions.append(f"user_id IN ({', '.join(_numbers(leaving.users))})")
-    elif leaving.users:
+    if to_delete.older:
+        conditions.append(f"source_id IN ({_texts(to_delete.older)}) AND execution <> {_texts([to_delete.execution])}")
+    if to_delete.refused:
+        conditions.append(f"source_id IN ({_texts(to_delete.refused)})")
+    if to_delete.users and table == LISTENS:
+        conditions.append(f"user_id IN ({', '.join(_numbers(to_delete.users))})")
+    elif to_delete.users:
         # Bounded by what numbers, dates and times are not made of: lines that are no records hold fields too.
         bound = "[^0-9A-Za-z.:+-]"
-        conditions.append(f"raw RLIKE '(^|{bound})0*({'|'.join(_numbers(leaving.users))})($|{bound})'")
+        conditions.append(f"raw RLIKE '(^|{bound})0*({'|'.join(_numbers(to_delete.users))})($|{bound})'")
     return " OR ".join(f"({condition})" for condition in conditions)
 
 
-def was_found(table: str, leaving: Leaving, found: FoundRows) -> str:
+def was_found(table: str, to_delete: RowsToDelete, found: FoundRows) -> str:
     """The condition on those of the leaving rows that were found, and none that came since."""
-    return f"({is_leaving(table, leaving)}) AND execution IN ({_texts(found.executions)})"
+    return f"({deletion_condition(table, to_delete)}) AND execution IN ({_texts(found.executions)})"
 
 
 def _texts(names: Iterable[str]) -> str:
