@@ -110,9 +110,9 @@ def _start(home: AirflowHome, launch: Launch, cloud: ServerRecord, report: Repor
 
 def _processes(home: AirflowHome) -> list[psutil.Process]:
     """Return the processes of Airflow itself and of its tasks."""
-    found = []
+    matches = []
     for process in processes.find(home.state.marker):
         with contextlib.suppress(psutil.Error):
             if process.environ().get("AIRFLOW_HOME") == str(home.root):
-                found.append(process)
-    return found
+                matches.append(process)
+    return matches

@@ -12,10 +12,9 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no pro
 
 
 def unhealthy_process(url: str, since: datetime) -> str | None:
-    """Return the name of a process that is not healthy, or None.
+    """Return the name of a process that is not healthy, or None. Raises OSError if the API does not answer.
 
     since: when Airflow was started; an older heartbeat is of an Airflow that has ended.
-    Raises OSError if the API does not answer.
     """
     health = _request(f"{url}/api/v2/monitor/health")
     if health["metadatabase"]["status"] != "healthy":
@@ -29,7 +28,7 @@ def unhealthy_process(url: str, since: datetime) -> str | None:
 
 
 def import_errors(url: str, password: str, since: datetime) -> list[str]:
-    """Return a line for each DAG file or plug-in that failed to import after `since`."""
+    """Return a line for each plug-in that cannot be imported and each DAG file that failed after `since`."""
     token = _request(f"{url}/auth/token", body={"username": USER, "password": password})["access_token"]
     dags = _request(f"{url}/api/v2/importErrors", token=token)["import_errors"]
     plugins = _request(f"{url}/api/v2/plugins/importErrors", token=token)["import_errors"]

@@ -90,14 +90,14 @@ def _signal_group(leader: int, number: signal.Signals) -> None:
 
 def find(marker: str) -> list[psutil.Process]:
     """Return all running processes of the cloud except the caller."""
-    found = []
+    matches = []
     for process in psutil.process_iter():
         # The environment of other users' processes, and of those that end meanwhile, cannot be read.
         with contextlib.suppress(psutil.Error, OSError):
             is_alive = process.status() != psutil.STATUS_ZOMBIE
             if process.pid != os.getpid() and is_alive and process.environ().get(MARKER) == marker:
-                found.append(process)
-    return found
+                matches.append(process)
+    return matches
 
 
 def sweep(marker: str, *, patience: float = 5.0) -> int:

@@ -113,7 +113,7 @@ def mark_complete(folder: Path) -> None:
 
 
 def archive_files(home: Path, jars: tuple[Path, ...]) -> tuple[Path, Path]:
-    """Return the archives of the JDK's and of Spark's classes; their names identify these exact files."""
+    """Return the archives of the JDK's and of Spark's classes; their names depend on these exact files."""
     java = home / "lib" / "server" / "libjvm.so"
     identity = [str(home), *_file_ids([java] if java.is_file() else [home / "release"]), *_JVM_OPTIONS]
     own_jars = sorted((spark_home() / "jars").glob("*.jar"))

@@ -59,7 +59,7 @@ def moto_server(listener: socket.socket, access_key_id: str, around: Callable[[W
 
 @contextlib.contextmanager
 def plain_moto() -> Iterator[tuple[str, Credentials]]:
-    """Serve unpatched moto from this process; yield the endpoint and the credentials that it accepts."""
+    """Serve only moto, from this process; yield the endpoint and the credentials that it accepts."""
     credentials = Credentials.random()
     with bind(0) as listener:
         server = moto_server(listener, credentials.access_key_id)

@@ -58,9 +58,7 @@ class _SharedClients:
 
 
 def share_clients() -> None:
-    """Moto creates a client for each task from boto3's default session, which is slow and not thread-safe; and it signs
-    with a key that the gate does not accept.
-    """
+    """Moto's client for each task is slow, not thread-safe, and signs with a key that the gate does not accept."""
     boto_client.boto3 = _SharedClients()
 
 

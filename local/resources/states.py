@@ -70,7 +70,7 @@ def parse_definition(text: str, substitutions: Mapping[str, Json], logical_id: s
     except yaml.YAMLError as error:
         raise TemplateError(f"{logical_id}: the definition is neither JSON nor YAML: {error}") from error
     if not isinstance(definition, dict):
-        raise TemplateError(f"{logical_id}: the definition is not a mapping with states")
+        raise TemplateError(f"{logical_id}: the definition is not a mapping")
     return definition
 
 

@@ -107,14 +107,14 @@ class Cloud:
 
     def messages(self, output: str, count: int, is_wanted: Callable[[Any], bool] | None = None) -> list[Any]:
         """Return `count` wanted messages of a queue and drop the others."""
-        found: list[Any] = []
+        collected: list[Any] = []
 
         def enough() -> bool:
-            found.extend(filter(is_wanted, self.receive(output)))
-            return len(found) >= count
+            collected.extend(filter(is_wanted, self.receive(output)))
+            return len(collected) >= count
 
         eventually(enough)
-        return found
+        return collected
 
     def start(self, output: str, execution_input: object, **settings: Any) -> str:
         """Start an execution and return its ARN."""

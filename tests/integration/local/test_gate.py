@@ -234,7 +234,7 @@ def test_the_key_is_in_no_command_line_and_only_in_private_files(cloud):
 
 
 def test_a_state_folder_is_created_for_its_owner_only(tmp_path):
-    root = tmp_path / "made"
+    root = tmp_path / "created"
     assert command("down", "--state-dir", root).returncode == 0
     assert root.stat().st_mode & 0o777 == 0o700
 
@@ -264,7 +264,7 @@ def test_only_the_owner_can_read_what_the_cloud_writes(cloud, tmp_path):
     run = cloud.run_job("Shell")
     cloud.ended_run("Shell", run)
     links = {path for path in cloud.state.root.rglob("*") if path.is_symlink()}
-    made = [path for path in cloud.state.root.rglob("*") if not links & {path, *path.parents}]
-    assert {cloud.state.log_file, cloud.state.calls_file, cloud.state.server_output} <= set(made)
+    paths = [path for path in cloud.state.root.rglob("*") if not links & {path, *path.parents}]
+    assert {cloud.state.log_file, cloud.state.calls_file, cloud.state.server_output} <= set(paths)
     assert list(cloud.state.glue.rglob(f"{run}.log"))
-    assert [str(path) for path in made if path.stat().st_mode & 0o077] == []
+    assert [str(path) for path in paths if path.stat().st_mode & 0o077] == []

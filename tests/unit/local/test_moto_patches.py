@@ -64,19 +64,19 @@ def aws():
 @pytest.fixture
 def s3(aws):
     """S3 with a versioned bucket."""
-    made = client("s3")
-    made.create_bucket(Bucket="bucket")
-    made.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
-    return made
+    s3_client = client("s3")
+    s3_client.create_bucket(Bucket="bucket")
+    s3_client.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
+    return s3_client
 
 
 @pytest.fixture
 def glue(aws):
     """Glue with a job that may have two concurrent runs."""
-    made = client("glue")
+    glue_client = client("glue")
     command = {"Name": "pythonshell", "ScriptLocation": "s3://no/where.py"}
-    made.create_job(Name="j", Role=ROLE, Command=command, ExecutionProperty={"MaxConcurrentRuns": 2})
-    return made
+    glue_client.create_job(Name="j", Role=ROLE, Command=command, ExecutionProperty={"MaxConcurrentRuns": 2})
+    return glue_client
 
 
 @pytest.fixture
@@ -94,10 +94,10 @@ def test_two_writers_of_a_key_lose_a_version_without_the_lock(s3, hold, kept):
     read = keys.getlist
 
     def getlist(*args, **kwargs):
-        found = read(*args, **kwargs)
+        versions = read(*args, **kwargs)
         with suppress(threading.BrokenBarrierError):  # if the lock keeps the other out
             meeting.wait(0.5)
-        return found
+        return versions
 
     keys.getlist = getlist
 
@@ -131,7 +131,7 @@ def test_listing_versions_of_a_key_copies_all_objects_with_content(s3, monkeypat
     s3.delete_object(Bucket="bucket", Key="another")
     for _ in range(2):
         listed = s3.list_object_versions(Bucket="bucket", Prefix="key")
-        assert [(each["Size"], each["IsLatest"]) for each in listed["Versions"]] == [(5, True), (7, False)]
+        assert [(version["Size"], version["IsLatest"]) for version in listed["Versions"]] == [(5, True), (7, False)]
         gc.collect()
         assert s3.get_object(Bucket="bucket", Key="key")["Body"].read() == b"later"
     assert copied == [] if is_patched else set(copied) == {b"earlier", b"later", b""}
@@ -179,13 +179,13 @@ def test_keys_of_versions_are_not_escaped_as_requested(s3, monkeypatch, is_patch
         with pytest.raises((ClientError, ResponseParserError)):
             s3.list_object_versions(Bucket="bucket")
         return
-    found = s3.list_object_versions(Bucket="bucket", Prefix=ODD)
-    assert [each["Key"] for each in found["Versions"] + found["DeleteMarkers"]] == [f"{ODD}a"] * 2
-    assert found["Prefix"] == ODD
-    found = s3.list_object_versions(Bucket="bucket", Prefix="incoming/", Delimiter="/")
-    assert [each["Prefix"] for each in found["CommonPrefixes"]] == [ODD]
+    listed = s3.list_object_versions(Bucket="bucket", Prefix=ODD)
+    assert [version["Key"] for version in listed["Versions"] + listed["DeleteMarkers"]] == [f"{ODD}a"] * 2
+    assert listed["Prefix"] == ODD
+    listed = s3.list_object_versions(Bucket="bucket", Prefix="incoming/", Delimiter="/")
+    assert [prefix["Prefix"] for prefix in listed["CommonPrefixes"]] == [ODD]
     paged = s3.get_paginator("list_object_versions").paginate(Bucket="bucket", PaginationConfig={"PageSize": 1})
-    assert [each["Key"] for page in paged for each in page.get("Versions", [])] == [f"{ODD}a"]
+    assert [version["Key"] for page in paged for version in page.get("Versions", [])] == [f"{ODD}a"]
 
 
 def test_copy_ignores_its_precondition(s3):
