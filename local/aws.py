@@ -1,4 +1,4 @@
-"""Plain AWS API calls to the cloud's endpoint."""
+"""AWS API calls to the cloud's endpoint."""
 
 import threading
 from collections.abc import Callable
@@ -22,7 +22,7 @@ _FROM_TEXT: dict[str, Callable[[str], Json]] = {
 
 
 class Aws:
-    """Clients of one endpoint, whatever profiles, proxies or credentials the user's environment holds."""
+    """Clients of one endpoint that ignore profiles, proxies and credentials of the user's environment."""
 
     def __init__(self, endpoint: str, region: str, credentials: Credentials) -> None:
         self.endpoint = endpoint
@@ -41,8 +41,8 @@ class Aws:
             botocore_session=core,
         )
 
-    def client(self, service: str) -> Json:  # clients of many services, driven by templates
-        """The shared client of a service; clients may be used from any thread."""
+    def client(self, service: str) -> Json:  # boto3 clients are untyped
+        """Return the shared client of a service. Any thread may use it."""
         with self._lock:
             if service not in self._clients:
                 self._clients[service] = self._session.client(
@@ -58,15 +58,15 @@ class Aws:
             return self._clients[service]
 
     def call(self, service: str, operation: str, **parameters: Json) -> dict[str, Json]:
-        """Calls an operation with values as a template gives them: text where the API wants numbers, and so on."""
+        """Call an operation with values as a template has them, for example text instead of numbers."""
         client = self.client(service)
         model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation])
         result: dict[str, Json] = getattr(client, operation)(**coerce(parameters, model.input_shape))
         return result
 
 
-def coerce(value: Json, shape: Json) -> Json:  # JSON of any shape in, JSON of the API's shape out
-    """The value in the types that the API's shape asks for, as CloudFormation does it: "5" → 5, true → "true"."""
+def coerce(value: Json, shape: Json) -> Json:
+    """Convert a value to the types of the API's shape, as CloudFormation does: "5" → 5, true → "true"."""
     kind = getattr(shape, "type_name", None)
     if kind == "structure" and isinstance(value, dict):
         return {key: coerce(item, shape.members.get(key)) for key, item in value.items()}
@@ -80,14 +80,14 @@ def coerce(value: Json, shape: Json) -> Json:  # JSON of any shape in, JSON of t
 
 
 def code_of(error: ClientError) -> str:
-    """The error code, such as ResourceNotFoundException."""
+    """Return the error code, such as ResourceNotFoundException."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def split_s3_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key of s3://bucket/key. Raises ValueError for anything else."""
+    """Return bucket and key of s3://bucket/key. Raises ValueError for anything else."""
     scheme, _, rest = uri.partition("://")
     bucket, _, key = rest.partition("/")
     if scheme not in {"s3", "s3a"} or not bucket:
-        raise ValueError(f"not an S3 address: {uri!r}")
+        raise ValueError(f"not an S3 URI: {uri!r}")
     return bucket, key

@@ -1,4 +1,4 @@
-"""What `up` does."""
+"""The command `up`."""
 
 import json
 import time
@@ -32,17 +32,17 @@ def bring_up(
     port: int,
     report: Report,
 ) -> None:
-    """Starts the server unless it runs, deploys, and writes stack.json. Raises LocalCloudError."""
+    """Start the server unless it is running, deploy the template, and write stack.json. Raises LocalCloudError."""
     began = time.monotonic()
     settings = read_settings(template_path.parent / "samconfig.toml").with_parameters(parameters)
     template = read_template(template_path, settings)
     folders = [_parse_upload(entry) for entry in uploads]
     if fresh:
         control.stop(state)
-        control.forget(state)
+        control.delete_files(state)
     record = state.live_server()
     if record is not None and port not in {0, int(record.endpoint.rsplit(":", 1)[1])}:
-        raise TemplateError(f"the cloud already runs at {record.endpoint}: stop it first to change its port")
+        raise TemplateError(f"the cloud is already running at {record.endpoint}: stop it before you change its port")
     is_update = record is not None
     if record is None:
         report("starting the server …")
@@ -52,14 +52,14 @@ def bring_up(
             template, settings, Aws(record.endpoint, record.region, record.credentials), folders, report
         )
     except LocalCloudError:
-        report("the server runs on: correct what is wrong and run `up` again, or stop it with `down`")
+        report("the server is still running: fix the error and run `up` again, or stop it with `down`")
         raise
     if template.has_spark_jobs and begin_archiving(state):
-        report("archiving Spark's classes in the background, for quicker jobs (once)")
+        report("archiving Spark's classes in the background, once, so that jobs start faster")
     _warn_of_leftovers(state, resources, report)
     write_json(state.resources_file, resources)
-    place = {"endpoint": record.endpoint, "region": record.region, **asdict(record.credentials)}
-    write_json(state.stack_file, {**place, "outputs": outputs})
+    access = {"endpoint": record.endpoint, "region": record.region, **asdict(record.credentials)}
+    write_json(state.stack_file, {**access, "outputs": outputs})
     verb = "updated" if is_update else "up"
     seconds = time.monotonic() - began
     report(f"{settings.stack_name} is {verb}: {len(resources)} resources in {seconds:.1f} s")
@@ -90,19 +90,19 @@ def _parse_upload(entry: str) -> Upload:
 
 
 def _warn_of_leftovers(state: StateDir, resources: dict[str, str], report: Report) -> None:
-    """An update removes nothing: what the template no longer has goes with `--fresh`."""
+    """Name the resources that an update leaves although the template no longer has them."""
     if state.resources_file.is_file():
         gone = sorted(set(json.loads(state.resources_file.read_text())) - set(resources))
         if gone:
-            report(f"no longer in the template, left until `up --fresh`: {', '.join(gone)}")
+            report(f"no longer in the template, kept until `up --fresh`: {', '.join(gone)}")
 
 
 def _summary(state: StateDir, endpoint: str, pid: int, report: Report) -> None:
-    where = f" --state-dir {state.root}" if state.root != DEFAULT_STATE else ""
+    option = f" --state-dir {state.root}" if state.root != DEFAULT_STATE else ""
     for name, text in (
-        ("endpoint", f"{endpoint} (process {pid}: all AWS APIs, functions, queues, jobs)"),
+        ("endpoint", f"{endpoint} (process {pid}: all AWS APIs, functions, queues and jobs)"),
         ("outputs", str(state.stack_file)),
-        ("logs", f"{state.log_file}, or follow: python -m local logs -f{where}"),
-        ("stop", f"python -m local down{where}"),
+        ("logs", f"{state.log_file}; to follow: python -m local logs -f{option}"),
+        ("stop", f"python -m local down{option}"),
     ):
         report(f"  {name:<9} {text}")

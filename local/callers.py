@@ -1,6 +1,6 @@
-"""Who called what: each kind of request that a job's runs make of the cloud, once, for whoever holds it against roles.
+"""Record which AWS API calls the runs of each job make, so that tests can compare them with the job's role.
 
-Runs of a job sign by an access key that names the job. On AWS its role would decide; here they may do everything.
+A job's runs sign with an access key that names the job. Here they may call everything; on AWS the role decides.
 """
 
 import html
@@ -24,7 +24,7 @@ _S3_OBJECT = {
     "POST": "CompleteMultipartUpload",
     "DELETE": "DeleteObject",
 }
-_S3_SPECIAL = {  # by method and a name in the query
+_S3_SPECIAL = {  # by method and a parameter of the query
     ("POST", "uploads"): "CreateMultipartUpload",
     ("POST", "delete"): "DeleteObjects",
     ("PUT", "partNumber"): "UploadPart",
@@ -39,46 +39,46 @@ _S3_SPECIAL = {  # by method and a name in the query
 
 
 class Callers:
-    """A WSGI application around the cloud's; notes the requests of jobs into a file, a JSON object a line.
+    """WSGI middleware that records the requests of jobs in a file, each different one once, as lines of JSON.
 
-    A line has job, service and operation as botocore names them, and parameters of the call: those of a JSON service
-    whole, Bucket, Key, VersionId and Prefix of S3. A request that was answered 404 is noted again, with ``missing``:
-    on AWS a role hears 403 instead, unless it may list the bucket.
+    A line has job, service and operation as botocore names them, and the parameters of the call: all of a JSON service;
+    Bucket, Key, VersionId and Prefix of S3. A request that was answered with 404 is recorded again with ``missing``: on
+    AWS the role gets 403 instead, unless it may list the bucket.
     """
 
     def __init__(self, application: Wsgi, file: Path) -> None:
         self._application = application
         self._file = file
-        self._known: set[str] = set()
+        self._recorded: set[str] = set()
         self._lock = threading.Lock()
 
     def __call__(self, environ: dict[str, Json], start_response: Callable[..., Json]) -> Iterable[bytes]:
-        """Note the request, then pass it on as it came."""
-        found = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
-        _, job = split_access_key_id(found[1] if found else "")
-        if found and job is not None:
-            service, operation, parameters = _told(found[2], environ)
+        """Record the request, then pass it on unchanged."""
+        credential = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+        _, job = split_access_key_id(credential[1] if credential else "")
+        if credential and job is not None:
+            service, operation, parameters = _call_of(credential[2], environ)
             call = {"job": job, "service": service, "operation": operation, "parameters": parameters}
-            self._note(call)
+            self._record(call)
 
-            def answer(status: str, *more: Json) -> Json:
+            def respond(status: str, *more: Json) -> Json:
                 if status.startswith("404"):
-                    self._note({**call, "missing": True})
+                    self._record({**call, "missing": True})
                 return start_response(status, *more)
 
-            return self._application(environ, answer)
+            return self._application(environ, respond)
         return self._application(environ, start_response)
 
-    def _note(self, call: dict[str, Json]) -> None:
+    def _record(self, call: dict[str, Json]) -> None:
         line = json.dumps(call, sort_keys=True)
         with self._lock:
-            if line not in self._known:
-                self._known.add(line)
+            if line not in self._recorded:
+                self._recorded.add(line)
                 with self._file.open("a", encoding="utf-8") as file:
                     file.write(f"{line}\n")
 
 
-def _told(service: str, environ: dict[str, Json]) -> tuple[str, str, dict[str, Json]]:
+def _call_of(service: str, environ: dict[str, Json]) -> tuple[str, str, dict[str, Json]]:
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     if not target:
         return service, *_of_s3(environ)
@@ -86,7 +86,7 @@ def _told(service: str, environ: dict[str, Json]) -> tuple[str, str, dict[str, J
 
 
 def _body(environ: dict[str, Json]) -> bytes:
-    """The request's body, which the cloud can read again."""
+    """Return the request's body and leave it readable for the cloud."""
     body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
     return body
@@ -98,19 +98,19 @@ def _of_s3(environ: dict[str, Json]) -> tuple[str, dict[str, Json]]:
     special = (operation for (verb, name), operation in _S3_SPECIAL.items() if verb == method and name in query)
     operation = next(special, _S3_OBJECT[method] if key else "HeadBucket" if method == "HEAD" else "ListObjects")
     if operation == "PutObject" and "HTTP_X_AMZ_COPY_SOURCE" in environ:
-        source, _, asked = environ["HTTP_X_AMZ_COPY_SOURCE"].partition("?")
+        source, _, source_query = environ["HTTP_X_AMZ_COPY_SOURCE"].partition("?")
         origin, _, path = unquote(source).lstrip("/").partition("/")
-        version = _version(parse_qs(asked))
+        version = _version(parse_qs(source_query))
         return "CopyObject", {"Bucket": bucket, "Key": key, "CopySource": {"Bucket": origin, "Key": path, **version}}
     if operation == "DeleteObjects":
         keys = re.findall(r"<Key>(.*?)</Key>", _body(environ).decode())
         return operation, {"Bucket": bucket, "Delete": {"Objects": [{"Key": html.unescape(key)} for key in keys]}}
-    told: dict[str, Json] = {"Bucket": bucket, **_version(query)}
+    parameters: dict[str, Json] = {"Bucket": bucket, **_version(query)}
     if key:
-        told["Key"] = key
+        parameters["Key"] = key
     if operation.startswith("ListObject"):
-        told["Prefix"] = query.get("prefix", [""])[0]
-    return operation, told
+        parameters["Prefix"] = query.get("prefix", [""])[0]
+    return operation, parameters
 
 
 def _version(query: dict[str, list[str]]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The command line: up, airflow, down, env, logs."""
+"""The commands up, airflow, down, env and logs."""
 
 import os
 import shlex
@@ -25,28 +25,28 @@ app = typer.Typer(
 console = Console(soft_wrap=True, highlight=False)
 
 StateOption = Annotated[
-    Path, typer.Option("--state-dir", envvar="LOCAL_CLOUD_STATE", help="Where the cloud keeps its files.")
+    Path, typer.Option("--state-dir", envvar="LOCAL_CLOUD_STATE", help="Folder of the cloud's state.")
 ]
 
 
 @app.command()
 def up(
     template: Annotated[Path, typer.Option(help="The SAM template.")] = Path("template.yaml"),
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start empty instead of keeping data.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Delete all data and start empty.")] = False,
     upload: Annotated[
         list[str] | None,
-        typer.Option(help="DIR=s3://bucket/prefix: upload a folder before the deployment; repeatable."),
+        typer.Option(help="DIR=s3://bucket/prefix: upload a folder before the deployment. Repeatable."),
     ] = None,
     parameter: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=VALUE: a parameter of the template, over those of samconfig.toml; repeatable."),
+        typer.Option(help="NAME=VALUE: override a template parameter of samconfig.toml. Repeatable."),
     ] = None,
-    port: Annotated[int, typer.Option(help="Port of the endpoint; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(help="Port of the endpoint; 0 selects a free one.")] = 0,
     state_dir: StateOption = DEFAULT_STATE,
 ) -> None:
     """Start the cloud, or update a running one, and deploy the template."""
     state = StateDir(state_dir)
-    from local.bring_up import bring_up  # noqa: PLC0415  takes a second, which `down` and `logs` need not wait
+    from local.bring_up import bring_up  # noqa: PLC0415  importing it takes a second, which `down` and `logs` avoid
 
     with state.exclusively():
         bring_up(
@@ -62,14 +62,14 @@ def up(
 
 @app.command("airflow")
 def start_airflow(
-    python: Annotated[Path, typer.Option(help="The interpreter of the environment that has Airflow.")],
+    python: Annotated[Path, typer.Option(help="Python interpreter of the environment with Airflow.")],
     dags: Annotated[Path, typer.Option(help="Folder of DAGs.")] = Path("dags"),
     plugins: Annotated[Path, typer.Option(help="Folder of plug-ins.")] = Path("plugins"),
     pythonpath: Annotated[Path, typer.Option(help="Folder of packages that DAGs and plug-ins import.")] = Path(),
     port: Annotated[int, typer.Option(envvar="AIRFLOW_PORT", help="Port of the API and the user interface.")] = 8080,
     state_dir: StateOption = DEFAULT_STATE,
 ) -> None:
-    """Start Airflow beside the running cloud; `down` stops both."""
+    """Start Airflow next to the running cloud; `down` stops both."""
     state = StateDir(state_dir)
     with state.exclusively():
         airflow.start(state, Launch(python, dags, plugins, pythonpath, port), report)
@@ -77,22 +77,22 @@ def start_airflow(
 
 @app.command()
 def down(state_dir: StateOption = DEFAULT_STATE) -> None:
-    """Stop the cloud, Airflow too, and make sure that none of its processes survives."""
+    """Stop the cloud and Airflow, and check that no process is left."""
     state = StateDir(state_dir)
     with state.exclusively():
         ended = control.stop(state)
     if ended:
         report(f"stopped: {ended} {'process' if ended == 1 else 'processes'} ended, none is left")
     else:
-        report(f"nothing runs for {state.root}")
+        report(f"nothing is running for {state.root}")
 
 
 @app.command("env")
 def print_environment(state_dir: StateOption = DEFAULT_STATE) -> None:
-    """Print the shell commands after which the AWS CLI and any SDK use the running cloud: eval "$(… env)"."""
+    """Print shell commands that point the AWS CLI and every SDK to the running cloud: eval "$(… env)"."""
     server = StateDir(state_dir).live_server()
     if server is None:
-        raise ServerError(f"no cloud runs for {state_dir}: start it with `python -m local up`")
+        raise ServerError(f"no cloud is running for {state_dir}: start it with `python -m local up`")
     variables = {
         **server.credentials.environment,
         "AWS_DEFAULT_REGION": server.region,
@@ -105,11 +105,11 @@ def print_environment(state_dir: StateOption = DEFAULT_STATE) -> None:
 
 @app.command()
 def logs(
-    follow_log: Annotated[bool, typer.Option("-f", "--follow", help="Go on until interrupted.")] = False,
+    follow_log: Annotated[bool, typer.Option("-f", "--follow", help="Follow the log until interrupted.")] = False,
     part: Annotated[str | None, typer.Option(help="Only one part: lambda, lambda/NAME, glue, queue, states …")] = None,
     state_dir: StateOption = DEFAULT_STATE,
 ) -> None:
-    """Show the one log of all parts."""
+    """Show the log of all parts of the cloud."""
     state = StateDir(state_dir)
     if not state.log_file.is_file():
         raise TemplateError(f"no log in {state.root}: start the cloud with `python -m local up`")
@@ -129,12 +129,12 @@ def _print_log_line(line: str) -> None:
 
 
 def _printable(text: str) -> str:
-    # Jobs and functions write what they like: control characters could rewrite what the terminal shows.
+    # Jobs and functions can print anything, and control characters could change what the terminal shows.
     return "".join(c if c.isprintable() or c in "\t\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def report(text: str) -> None:
-    """A line for the user; plain when piped."""
+    """Print a line for the user, without styles if the output is piped."""
     console.print(escape(_printable(text)))
     console.file.flush()
 
@@ -145,12 +145,12 @@ def _fail(text: str) -> NoReturn:
 
 
 def main() -> None:
-    """Runs the command line; errors made for the user are one line and exit code 1."""
+    """Run the command line. An expected error is one line on stderr, with exit code 1."""
     try:
         app()
     except LocalCloudError as error:
         _fail(str(error))
     except (BotoCoreError, Boto3Error, ClientError) as error:
-        _fail(f"the cloud's endpoint failed: {error}: look at `python -m local logs`")
+        _fail(f"the cloud's endpoint failed: {error}: see `python -m local logs`")
     except BrokenPipeError:
-        os._exit(1)  # the reader went away; nothing to say it to
+        os._exit(1)  # the reader has closed the pipe

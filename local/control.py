@@ -1,4 +1,4 @@
-"""Starting and stopping the server of a cloud."""
+"""Start and stop the server of a cloud."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ _PASSED_ON = {"HOME", "JAVA_HOME", "LANG", "PATH", "TMPDIR", "XDG_CACHE_HOME"}
 
 
 def start(state: StateDir, port: int, region: str) -> ServerRecord:
-    """Starts a detached server and waits until it answers. Raises ServerError with its own words."""
+    """Start a detached server and wait until it answers. Raises ServerError with the server's last line of output."""
     processes.sweep(state.marker)
     state.make()
     for stale in (state.server_file, state.stack_file, state.resources_file):
@@ -42,8 +42,8 @@ def start(state: StateDir, port: int, region: str) -> ServerRecord:
     deadline = time.monotonic() + _START_PATIENCE
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            words = state.server_output.read_text(errors="replace").strip().splitlines()
-            raise ServerError(words[-1] if words else f"the server ended with exit code {server.returncode}")
+            lines = state.server_output.read_text(errors="replace").strip().splitlines()
+            raise ServerError(lines[-1] if lines else f"the server ended with exit code {server.returncode}")
         record = state.live_server()
         if record is not None and is_healthy(record):
             return record
@@ -53,7 +53,7 @@ def start(state: StateDir, port: int, region: str) -> ServerRecord:
 
 
 def is_healthy(record: ServerRecord) -> bool:
-    """Whether the server answers."""
+    """Return whether the server answers."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     request = urllib.request.Request(  # noqa: S310  ours
         f"{record.endpoint}/moto-api/data.json", headers={"Authorization": record.credentials.authorization}
@@ -64,7 +64,7 @@ def is_healthy(record: ServerRecord) -> bool:
 
 
 def stop(state: StateDir) -> int:
-    """Stops the server and Airflow, kills what is left and proves that nothing is. Returns how many processes ended.
+    """Stop the server and Airflow, kill what is left, and return how many processes ended.
 
     Raises ServerError if a process survives.
     """
@@ -80,15 +80,15 @@ def stop(state: StateDir) -> int:
     try:
         processes.sweep(state.marker)
     except TimeoutError as error:
-        raise ServerError(f"processes {error} do not end: look at them with `ps`") from error
+        raise ServerError(f"processes {error} did not end: inspect them with `ps`") from error
     state.server_file.unlink(missing_ok=True)
     state.stack_file.unlink(missing_ok=True)
     shutil.rmtree(state.scratch, ignore_errors=True)
     return before
 
 
-def forget(state: StateDir) -> None:
-    """Removes what a stopped cloud has kept, so that the next begins empty. The lock stays."""
+def delete_files(state: StateDir) -> None:
+    """Delete the files of a stopped cloud, so that the next one starts empty. The lock file stays."""
     for path in (AirflowHome(state).root, state.functions, state.glue, state.runtime, state.scratch):
         shutil.rmtree(path, ignore_errors=True)
     files = (state.log_file, state.calls_file, state.server_output, state.resources_file, state.stack_file)

@@ -1,11 +1,11 @@
-"""Creates or updates a template's resources through AWS API calls, in the order of their references."""
+"""Create or update a template's resources with AWS API calls, in the order of their references."""
 
 from collections.abc import Callable, Mapping
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.aws import ACCOUNT, Aws
-from local.errors import NotHonouredError, TemplateError
+from local.errors import NotSupportedError, TemplateError
 from local.intrinsics import NO_VALUE, Resolver
 from local.loose_types import Json
 from local.packaging import Artifacts
@@ -17,14 +17,14 @@ _RESOURCE_KEYS = {"Condition", "DeletionPolicy", "DependsOn", "Metadata", "Prope
 
 
 class Deployment:
-    """One pass over a translated template."""
+    """One deployment of a translated template."""
 
     def __init__(self, translated: Mapping[str, Json], parameters: Mapping[str, Json], stack: Stack) -> None:
         self._resources: Mapping[str, Json] = translated["Resources"]
         self._outputs: Mapping[str, Json] = translated.get("Outputs", {})
         self._stack = stack
         self._created: dict[str, Physical] = {}
-        self._pending: list[str] = []  # the resources being created, each because the one before refers to it
+        self._pending: list[str] = []  # the resources being created; each refers to the next
         self._resolver = Resolver(
             values={**pseudo_parameters(stack), **parameters},
             mappings=translated.get("Mappings", {}),
@@ -34,30 +34,30 @@ class Deployment:
         )
 
     def run(self) -> dict[str, str]:
-        """Creates or updates everything; returns the outputs. Raises TemplateError naming the resource at fault."""
+        """Create or update all resources and return the outputs. Raises TemplateError that names the resource."""
         for logical_id, resource in self._resources.items():
             self._check_type(logical_id, resource)
         for logical_id in self._resources:
-            if self._is_wanted(self._resources[logical_id]):
+            if self._is_enabled(self._resources[logical_id]):
                 self._physical(logical_id)
         return {
             name: str(self._resolver.resolve(output["Value"]))
             for name, output in self._outputs.items()
-            if self._is_wanted(output)
+            if self._is_enabled(output)
         }
 
     @property
     def resources(self) -> dict[str, str]:
-        """Logical id → type of what exists after a run."""
+        """The types of the deployed resources by logical id."""
         return {logical_id: self._resources[logical_id]["Type"] for logical_id in self._created}
 
     def _check_type(self, logical_id: str, resource: Mapping[str, Json]) -> None:
         if resource["Type"] not in KINDS:
-            raise NotHonouredError(logical_id, resource["Type"], "this resource type")
+            raise NotSupportedError(logical_id, resource["Type"], "this resource type")
         if unknown := sorted(set(resource) - _RESOURCE_KEYS):
-            raise NotHonouredError(logical_id, resource["Type"], f"the attribute {unknown[0]}")
+            raise NotSupportedError(logical_id, resource["Type"], f"the attribute {unknown[0]}")
 
-    def _is_wanted(self, conditional: Mapping[str, Json]) -> bool:
+    def _is_enabled(self, conditional: Mapping[str, Json]) -> bool:
         return "Condition" not in conditional or self._resolver.condition(conditional["Condition"])
 
     def _physical(self, logical_id: str) -> Physical:
@@ -68,22 +68,22 @@ class Deployment:
     def _attribute(self, logical_id: str, attribute: str) -> str:
         attributes = self._physical(logical_id).attributes
         if attribute not in attributes:
-            raise TemplateError(f"Fn::GetAtt {logical_id}.{attribute}: the local cloud does not know this attribute")
+            raise TemplateError(f"Fn::GetAtt {logical_id}.{attribute}: the local cloud does not support this attribute")
         return attributes[attribute]
 
     def _create(self, logical_id: str) -> Physical:
         if logical_id not in self._resources:
             raise TemplateError(f"the template refers to {logical_id}, which it does not define")
         definition = self._resources[logical_id]
-        if not self._is_wanted(definition):
-            raise TemplateError(f"the template refers to {logical_id}, whose condition does not hold")
+        if not self._is_enabled(definition):
+            raise TemplateError(f"the template refers to {logical_id}, whose condition is false")
         if logical_id in self._pending:
             raise TemplateError(f"circular reference: {' → '.join([*self._pending, logical_id])}")
         self._pending.append(logical_id)
         try:
             dependencies = definition.get("DependsOn", [])
             for dependency in [dependencies] if isinstance(dependencies, str) else dependencies:
-                if self._is_wanted(self._resources.get(dependency, {})):
+                if self._is_enabled(self._resources.get(dependency, {})):
                     self._physical(dependency)
             properties = self._resolver.resolve(definition.get("Properties", {}))
             resource = Resource(logical_id, definition["Type"], {} if properties is NO_VALUE else properties)
@@ -98,7 +98,7 @@ class Deployment:
 
 
 def pseudo_parameters(stack: Stack) -> dict[str, Json]:
-    """AWS::Region and its like."""
+    """Return the values of AWS::Region and the other pseudo parameters."""
     return {
         "AWS::AccountId": stack.account,
         "AWS::NoValue": NO_VALUE,
@@ -113,7 +113,7 @@ def pseudo_parameters(stack: Stack) -> dict[str, Json]:
 def deploy(
     template: Template, settings: Settings, aws: Aws, report: Callable[[str], None]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Builds, packages, translates and creates everything; returns the outputs and the resources' types."""
+    """Build, package, translate and deploy; return the outputs and the resources' types."""
     bucket = str(template.parameters.get("ArtifactsBucket") or f"{settings.stack_name}-artifacts").lower()
     packaged = with_artifacts(template, Artifacts(aws, bucket, report))
     translated = translate(packaged, template.parameters, settings.region)

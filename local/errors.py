@@ -6,18 +6,18 @@ _LAST_LINES = 15
 
 
 class LocalCloudError(Exception):
-    """The root of what this package raises on purpose; its text is fit for the user."""
+    """The base of this package's expected errors; the message is for the user."""
 
 
 class TemplateError(LocalCloudError):
-    """The template, its parameters or the settings file are wrong."""
+    """The template, its parameters, an option or the settings file is invalid."""
 
 
-class NotHonouredError(TemplateError):
-    """A resource type or property that would silently behave otherwise than on AWS."""
+class NotSupportedError(TemplateError):
+    """A resource type or property that the local cloud would treat differently from AWS."""
 
-    def __init__(self, logical_id: str, resource_type: str, what: str) -> None:
-        super().__init__(f"{logical_id} ({resource_type}): the local cloud does not honour {what}")
+    def __init__(self, logical_id: str, resource_type: str, feature: str) -> None:
+        super().__init__(f"{logical_id} ({resource_type}): the local cloud does not support {feature}")
 
 
 class BuildError(LocalCloudError):
@@ -29,14 +29,14 @@ class ServerError(LocalCloudError):
 
 
 class SparkSetupError(LocalCloudError):
-    """Spark cannot run on this machine as it is."""
+    """Spark cannot run on this machine."""
 
 
 class AirflowError(LocalCloudError):
-    """Airflow cannot run as asked."""
+    """Airflow failed to start."""
 
     @classmethod
-    def with_log(cls, what: str, log: Path) -> "AirflowError":
-        """What went wrong, and below it the end of the log that tells why."""
+    def with_log(cls, message: str, log: Path) -> "AirflowError":
+        """Return an error with a message and the end of the log that shows the reason."""
         lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
-        return cls("\n".join([f"{what}: see {log}", *(f"    {line}" for line in lines[-_LAST_LINES:])]))
+        return cls("\n".join([f"{message}: see {log}", *(f"    {line}" for line in lines[-_LAST_LINES:])]))

@@ -1,4 +1,4 @@
-"""EventBridge: the events of S3, Step Functions and Glue in AWS's shape, and their way to the targets of rules."""
+"""EventBridge: events of S3, Step Functions and Glue with AWS's fields, and their delivery to the targets of rules."""
 
 import json
 import re
@@ -42,24 +42,24 @@ class EventBus:
         self._sequence = _Sequence()
 
     def deliver(self, rule: Moto, event: Mapping[str, Json]) -> None:
-        """Sends the event to the rule's targets, if the rule is on and matches."""
+        """Send the event to the rule's targets if the rule is enabled and matches."""
         try:
             self._deliver(rule, event)
-        except Exception as error:  # noqa: BLE001  as on AWS, what caused the event does not fail with it
+        except Exception as error:  # noqa: BLE001  as on AWS, the call that caused the event succeeds
             self._log.write("events", f"rule {rule.name} failed: {type(error).__name__}: {error}")
 
     def _deliver(self, rule: Moto, event: Mapping[str, Json]) -> None:
         if rule.state != "ENABLED" or rule.scheduled_expression or not rule.event_pattern.matches_event(event):
             return
-        shaped = {name: value for name, value in event.items() if name != "ingestion-time"}
-        if not isinstance(shaped["time"], str):
-            shaped["time"] = iso_seconds(datetime.fromtimestamp(float(shaped["time"]), UTC))
+        delivered = {name: value for name, value in event.items() if name != "ingestion-time"}
+        if not isinstance(delivered["time"], str):
+            delivered["time"] = iso_seconds(datetime.fromtimestamp(float(delivered["time"]), UTC))
         self._log.write("events", f"{event['detail-type']} → {rule.name}")
         for target in list(rule.targets):
-            self._send(target["Arn"], target_input(target, shaped))
+            self._send(target["Arn"], target_input(target, delivered))
 
     def publish(self, source: str, detail_type: str, resources: list[str], detail: Mapping[str, Json]) -> None:
-        """An event of an AWS service."""
+        """Publish an event of an AWS service."""
         event = {
             "version": "0",
             "id": str(uuid.uuid4()),
@@ -76,23 +76,23 @@ class EventBus:
             self.deliver(rule, event)
 
     def object_event(self, account: str, bucket: Moto, event_name: str, key: Moto) -> None:
-        """A change of an object. moto also calls this for the tags of every upload, even where there are none.
+        """Publish a change of an object. moto also calls this for the tags of every upload, even if there are none.
 
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
         """
         detail_type = _detail_type(event_name)
         if key is None or (detail_type == "Object Tags Added" and not self._is_tagged(key)):
             return
-        described = {"key": key.name, "sequencer": self._sequence.next()}
+        changed_object = {"key": key.name, "sequencer": self._sequence.next()}
         if detail_type != "Object Deleted":
-            described["size"] = key.size
-            described["etag"] = key.etag.strip('"')
+            changed_object["size"] = key.size
+            changed_object["etag"] = key.etag.strip('"')
         if bucket.is_versioned:
-            described["version-id"] = key.version_id
+            changed_object["version-id"] = key.version_id
         detail: dict[str, Json] = {
             "version": "0",
             "bucket": {"name": bucket.name},
-            "object": described,
+            "object": changed_object,
             "request-id": uuid.uuid4().hex[:16].upper(),
             "requester": account,
             "source-ip-address": "127.0.0.1",
@@ -109,7 +109,7 @@ class EventBus:
         return bool(tagger.list_tags_for_resource(key.arn)["Tags"])
 
     def execution_changed(self, execution: Moto) -> None:
-        """An execution started or ended.
+        """Publish that an execution started or ended.
 
         https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
         """
@@ -135,7 +135,7 @@ class EventBus:
         self.publish("aws.states", "Step Functions Execution Status Change", [execution.execution_arn], detail)
 
     def job_run_ended(self, run: Moto) -> None:
-        """A job run is over.
+        """Publish that a job run ended.
 
         https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-glue.html
         """
@@ -165,14 +165,14 @@ class EventBus:
         def attempt() -> None:
             try:
                 send()
-            except Exception as error:  # noqa: BLE001  on a thread of its own: whatever it is, it must show
+            except Exception as error:  # noqa: BLE001  it would be lost in this thread: log it
                 self._log.write("events", f"delivery to {arn} failed: {type(error).__name__}: {error}")
 
         self._senders.submit(attempt)
 
 
 class _Sequence:
-    """Ever greater hexadecimal numbers."""
+    """Increasing hexadecimal numbers."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -185,7 +185,7 @@ class _Sequence:
 
 
 def target_input(target: Mapping[str, Json], event: Mapping[str, Json]) -> str:
-    """What a target gets of an event: all of it, a constant, a part, or a transformed text."""
+    """Return what a target receives of an event: all of it, a constant, a part, or a transformed text."""
     if "Input" in target:
         return str(target["Input"])
     if "InputPath" in target:
@@ -200,7 +200,7 @@ def target_input(target: Mapping[str, Json], event: Mapping[str, Json]) -> str:
 
 
 def at_path(event: Json, path: str) -> Json:
-    """The value at $.a.b[0]; None where there is none."""
+    """Return the value at a path such as $.a.b[0], None if there is none."""
     value = event
     for step in _PATH_STEP.finditer(path):
         if step["name"] is not None:
@@ -212,7 +212,7 @@ def at_path(event: Json, path: str) -> Json:
 
 
 def fill_template(template: str, values: Mapping[str, Json]) -> str:
-    """Replaces <names>: bare text inside quotation marks, JSON outside of them, as EventBridge does."""
+    """Replace <names> as EventBridge does: with bare text inside quotation marks, with JSON outside."""
 
     def replacement(match: re.Match[str]) -> str:
         if match["name"] not in values:
@@ -228,11 +228,11 @@ def fill_template(template: str, values: Mapping[str, Json]) -> str:
     return _PLACEHOLDER.sub(replacement, template)
 
 
-def iso_seconds(moment: datetime) -> str:
-    """2026-11-21T21:03:25Z."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def iso_seconds(instant: datetime) -> str:
+    """Return the instant as 2026-11-21T21:03:25Z."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def epoch_milliseconds(moment: datetime | None) -> int | None:
-    """Milliseconds since 1970, or None."""
-    return None if moment is None else int(moment.timestamp() * 1000)
+def epoch_milliseconds(instant: datetime | None) -> int | None:
+    """Return the instant in milliseconds since 1970."""
+    return None if instant is None else int(instant.timestamp() * 1000)

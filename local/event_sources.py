@@ -1,4 +1,4 @@
-"""Queues that feed functions: a poller per event source mapping, with the batches, windows and failures of AWS.
+"""Queues that invoke functions: a poller for each event source mapping, with AWS's batches, windows and failures.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 """
@@ -19,14 +19,14 @@ from local.log import CloudLog
 from local.loose_types import Json, Moto
 from local.moto_patches.queues import delete_messages
 
-CONCURRENCY_AT_START = 5  # what Lambda polls with before it scales; more does not help one machine
-_IDLE_WAIT = 0.2  # seconds between two looks at an empty queue; a new message ends the wait at once
-_LARGEST_TAKE = 200  # messages taken at a time
+CONCURRENCY_AT_START = 5  # Lambda's number before it scales; one machine gains nothing from more
+_IDLE_WAIT = 0.2  # seconds between two polls of an empty queue; a new message ends the wait
+_LARGEST_RECEIVE = 200  # messages in one call
 _ENVELOPE = len('{"Records": []}')
 
 
 class Batch:
-    """Records for one invocation, within the mapping's size and window and Lambda's payload limit."""
+    """The records of one invocation, within the mapping's size and window and Lambda's payload limit."""
 
     def __init__(self, size: int, window: float, now: float) -> None:
         self._size = size
@@ -38,11 +38,11 @@ class Batch:
 
     @property
     def room(self) -> int:
-        """How many more messages it may take."""
+        """How many more messages fit."""
         return 0 if self.is_full else self._size - len(self.records)
 
     def add(self, message: Moto, record: dict[str, Json]) -> bool:
-        """Takes the record, or returns False and is full, if the payload would become too large."""
+        """Add the record; return False, and be full, if the payload would become too large."""
         needed = len(json.dumps(record)) + len(", ")
         if self.records and self._bytes + needed > LARGEST_SYNCHRONOUS_REQUEST:
             self.is_full = True
@@ -54,31 +54,31 @@ class Batch:
         return True
 
     def remaining(self, now: float) -> float:
-        """Seconds left of the window, which began with the first message."""
+        """Return the seconds left of the window, which began with the first message."""
         return 0.0 if self.is_full else max(0.0, self._deadline - now)
 
 
 def failed_items(response: bytes, identifiers: Collection[str]) -> set[str]:
-    """The message ids that a function reported as failed; all of them where its answer is not well-formed.
+    """Return the message ids that a function reported as failed; all of them if its response is malformed.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
     """
-    everything = set(identifiers)
+    all_items = set(identifiers)
     try:
-        answer = json.loads(response) if response else None
+        report = json.loads(response) if response else None
     except ValueError:
-        return everything
-    failures = answer.get("batchItemFailures") if isinstance(answer, dict) else None
-    if not failures:  # complete success, as is what has not the shape of a report, such as a plain string
+        return all_items
+    failures = report.get("batchItemFailures") if isinstance(report, dict) else None
+    if not failures:  # full success; AWS treats a response that is no report, such as a string, the same way
         return set()
     if not isinstance(failures, list):
-        return everything
+        return all_items
     reported = {failure.get("itemIdentifier") if isinstance(failure, dict) else None for failure in failures}
-    return {str(one) for one in reported} if reported <= everything else everything
+    return {str(identifier) for identifier in reported} if reported <= all_items else all_items
 
 
 def record_of(message: Moto, queue: Moto) -> dict[str, Json]:
-    """A message as functions see it.
+    """Return a message as functions receive it.
 
     https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html#example-standard-queue-message-event
     """
@@ -113,7 +113,7 @@ def _attribute(value: dict[str, Json]) -> dict[str, Json]:
 
 
 class EventSources:
-    """Keeps a poller running for every mapping that exists."""
+    """The pollers of all event source mappings."""
 
     def __init__(self, functions: LambdaService, region: str, log: CloudLog) -> None:
         self._functions = functions
@@ -122,7 +122,7 @@ class EventSources:
         self._pollers: dict[str, _Poller] = {}
 
     def sync(self) -> None:
-        """Starts pollers of new mappings and stops those of deleted ones."""
+        """Start pollers for new mappings and stop those of deleted ones."""
         mappings = dict(lambda_backends[ACCOUNT][self._region]._event_source_mappings)
         for identifier in set(self._pollers) - set(mappings):
             self._pollers.pop(identifier).stop()
@@ -132,13 +132,13 @@ class EventSources:
             self._pollers[identifier] = poller
 
     def stop(self) -> None:
-        """No poller takes another message."""
+        """Stop receiving messages."""
         for poller in self._pollers.values():
             poller.stop()
 
 
 class _Poller:
-    """Takes messages from one queue and hands them in batches to one function."""
+    """Receives messages from one queue and invokes one function with batches of them."""
 
     def __init__(self, mapping: Moto, queues: Moto, functions: LambdaService, log: CloudLog) -> None:
         self._mapping = mapping
@@ -148,7 +148,7 @@ class _Poller:
         self._name = mapping.event_source_arn.split(":")[-1]
         self._function = mapping.function_arn.split(":")[6]
         self._stopping = threading.Event()
-        self._left_over: list[Moto] = []  # taken, but too large for the batch before
+        self._left_over: list[Moto] = []  # received, but the previous batch had no room for them
         self._slots = threading.Condition()
         self._busy = 0
         self._invokers = ThreadPoolExecutor(thread_name_prefix=f"batch-{self._name}", max_workers=1000)
@@ -168,7 +168,7 @@ class _Poller:
                         self._free_slot()
                     else:
                         self._invokers.submit(self._process, batch)
-            except Exception as error:  # noqa: BLE001  a poller must go on, whatever it met
+            except Exception as error:  # noqa: BLE001  a poller must survive every error
                 self._log.write("queue", f"{self._name}: {type(error).__name__}: {error}")
                 self._stopping.wait(1)
 
@@ -189,29 +189,29 @@ class _Poller:
             self._slots.notify_all()
 
     def _collect(self) -> Batch | None:
-        """A batch, once it is full or its window is over; None if nothing came for a while."""
+        """Return a batch once it is full or its window is over; None if no message came for a while."""
         queue = self._queues.get_queue(self._name)
-        messages = self._take(queue, self._mapping.batch_size)
+        messages = self._receive(queue, self._mapping.batch_size)
         if not messages:
             queue.wait_for_messages(_IDLE_WAIT)
-            messages = self._take(queue, self._mapping.batch_size)
+            messages = self._receive(queue, self._mapping.batch_size)
         if not messages:
             return None
         window = float(self._mapping.max_batch_window or 0)
         batch = Batch(self._mapping.batch_size, window, time.monotonic())
         self._fill(batch, messages, queue)
-        while (left := batch.remaining(time.monotonic())) > 0 and not self._stopping.is_set():
-            queue.wait_for_messages(min(left, _IDLE_WAIT))
-            self._fill(batch, self._take(queue, batch.room), queue)
+        while (seconds_left := batch.remaining(time.monotonic())) > 0 and not self._stopping.is_set():
+            queue.wait_for_messages(min(seconds_left, _IDLE_WAIT))
+            self._fill(batch, self._receive(queue, batch.room), queue)
         return batch
 
-    def _take(self, queue: Moto, most: int) -> list[Moto]:
-        messages, self._left_over = self._left_over[:most], self._left_over[most:]
-        while len(messages) < most:
-            count = min(_LARGEST_TAKE, most - len(messages))
-            taken = self._queues.receive_message(self._name, count, 0, int(queue.visibility_timeout), ["All"])
-            messages += taken
-            if len(taken) < count:
+    def _receive(self, queue: Moto, limit: int) -> list[Moto]:
+        messages, self._left_over = self._left_over[:limit], self._left_over[limit:]
+        while len(messages) < limit:
+            count = min(_LARGEST_RECEIVE, limit - len(messages))
+            received = self._queues.receive_message(self._name, count, 0, int(queue.visibility_timeout), ["All"])
+            messages += received
+            if len(received) < count:
                 break
         return messages
 
@@ -228,9 +228,9 @@ class _Poller:
             failed = self._invoke(payload, identifiers)
             done = {message.receipt_handle for message in batch.messages if message.id not in failed}
             delete_messages(self._queues.get_queue(self._name), done)
-            if failed:  # they come back when their visibility time-out ends, as on AWS
+            if failed:  # as on AWS, they are received again after their visibility timeout
                 self._log.write("queue", f"{self._name}: {len(failed)} of {len(identifiers)} messages failed")
-        except Exception as error:  # noqa: BLE001  the messages come back; what happened must show
+        except Exception as error:  # noqa: BLE001  the messages are received again; the error must be logged
             self._log.write("queue", f"{self._name}: {type(error).__name__}: {error}")
         finally:
             self._free_slot()

@@ -1,4 +1,4 @@
-"""Glue job runs as processes: a run's state is its process's fate."""
+"""Glue job runs as processes: how the process ends is the run's state."""
 
 import re
 import shutil
@@ -21,7 +21,7 @@ from local.loose_types import Moto
 from local.spark import environment_of_run, installed_spark, parse_conf, settings_of_run
 
 DEFAULT_TIMEOUT = 2880  # minutes
-_GRACE = 5.0  # seconds that a stopped run has to clean up
+_GRACE = 5.0  # seconds for a stopped run to clean up
 _REMEMBERED_LINES = 2000
 _LONGEST_MESSAGE = 2000
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.\-]")
@@ -30,10 +30,10 @@ _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(:|$)")
 
 
 class GlueRuns:
-    """Starts and stops runs; each has a thread."""
+    """Starts and stops runs, with a thread for each."""
 
     def __init__(self, folder: Path, host: Host, ended: Callable[[Moto], None]) -> None:
-        """`ended` is called with moto's run once that is over."""
+        """ended: called with moto's run after it has ended."""
         self._ended = ended
         self._folder = folder
         self._host = host
@@ -41,7 +41,7 @@ class GlueRuns:
         self._lock = threading.Lock()
 
     def start(self, job: Moto, moto_run: Moto) -> None:
-        """Begins the run and returns."""
+        """Start the run and return."""
         run = _Run(job, moto_run, self._folder, self._host)
         with self._lock:
             self._runs[moto_run.job_run_id] = run
@@ -55,14 +55,14 @@ class GlueRuns:
         threading.Thread(target=follow, daemon=True, name=f"glue-{job.name}").start()
 
     def stop(self, moto_run: Moto) -> None:
-        """Asks the run to end; a finished one stays as it is."""
+        """Ask the run to end; a finished run does not change."""
         with self._lock:
             run = self._runs.get(moto_run.job_run_id)
         if run is not None:
             run.stop()
 
     def close(self) -> None:
-        """Kills all runs."""
+        """Kill all runs."""
         with self._lock:
             runs = list(self._runs.values())
         for run in runs:
@@ -87,14 +87,14 @@ class _Run:
         moto_run.log_group = "/aws-glue/jobs" if self._is_spark else "/aws-glue/python-jobs"
 
     def follow(self) -> None:
-        """Runs the process to its end and records the outcome."""
+        """Run the process to its end and record the result."""
         scratch = Path(tempfile.mkdtemp(prefix="glue-", dir=self._host.scratch))
         try:
             state = self._execute(scratch)
             error = last_error(self._lines) if state == "FAILED" else None
             if state == "TIMEOUT":
                 error = f"Job run exceeded its timeout of {self._minutes} minutes"
-        except Exception as failure:  # noqa: BLE001  whatever it is, it is this run's failure and must show there
+        except Exception as failure:  # noqa: BLE001  every error is this run's failure and is recorded in it
             state, error = "FAILED", f"{type(failure).__name__}: {failure}"
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -132,7 +132,7 @@ class _Run:
             )
             self._run.status = "RUNNING"
         self._host.log.write(self._part, f"{self._run.job_run_id} RUNNING")
-        assert process.stdout is not None  # noqa: S101  it was asked for
+        assert process.stdout is not None  # noqa: S101  output is a pipe
         reader = threading.Thread(target=self._keep_output, args=(process.stdout,), daemon=True)
         reader.start()
         try:
@@ -140,7 +140,7 @@ class _Run:
         except subprocess.TimeoutExpired:
             return "TIMEOUT"
         finally:
-            processes.end_tree(process)  # what the script left behind, such as a JVM that ends a little later
+            processes.end_tree(process)  # processes that outlive the script, such as a JVM
             reader.join(5)
             process.stdout.close()
         if self._stop_requested.is_set():
@@ -169,9 +169,9 @@ class _Run:
         if self._is_spark:
             spark = installed_spark()
             conf = parse_conf(arguments.get("--conf", ""))
-            place = (aws.endpoint, aws.region, credentials, scratch)
-            settings = settings_of_run(spark, conf, *place, workers=self._run.number_of_workers or 1)
-            env |= environment_of_run(spark, settings, *place)
+            location = (aws.endpoint, aws.region, credentials, scratch)
+            settings = settings_of_run(spark, conf, *location, workers=self._run.number_of_workers or 1)
+            env |= environment_of_run(spark, settings, *location)
         identity = {"--JOB_NAME": self._job.name, "--JOB_RUN_ID": self._run.job_run_id}
         return [sys.executable, str(script), *chain.from_iterable({**arguments, **identity}.items())], env
 
@@ -191,12 +191,12 @@ class _Run:
 
 
 def last_error(lines: Iterable[str]) -> str:
-    """The line of a log that says why the script failed: that of the last exception, else the last line."""
-    remembered = list(lines)
-    for index in range(len(remembered) - 1, -1, -1):
-        if remembered[index].strip() == _TRACEBACK:
-            for line in remembered[index + 1 :]:
+    """Return the line of a log that says why the script failed: that of the last exception, else the last line."""
+    all_lines = list(lines)
+    for index in range(len(all_lines) - 1, -1, -1):
+        if all_lines[index].strip() == _TRACEBACK:
+            for line in all_lines[index + 1 :]:
                 if _EXCEPTION.match(line):
                     return line.strip()[:_LONGEST_MESSAGE]
-    meaningful = [line.strip() for line in remembered if line.strip()]
+    meaningful = [line.strip() for line in all_lines if line.strip()]
     return meaningful[-1][:_LONGEST_MESSAGE] if meaningful else "no output"

@@ -1,9 +1,9 @@
-"""Becomes the program of its arguments, after tying it to its parent.
+"""Tie this process to its parent, then replace it by the program in the arguments.
 
 `guard.py PARENT ADDRESS_SPACE PROGRAM ARGUMENT…`
 
-Runs as a script of its own, before any other code of the child: preparing a child between fork and exec is unsafe in
-a process with threads.
+It is a separate script that runs before any other code of the child, because in a process with threads it is unsafe to
+run code between fork and exec.
 """
 
 import ctypes
@@ -16,14 +16,14 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(parent: int, address_space: int, program: list[str]) -> None:
-    """Does not return."""
+    """Set up the process and execute the program; never return."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
-        if os.getppid() != parent:  # it died before the tie was made
+        if os.getppid() != parent:  # the parent died before the call above
             os._exit(1)
         if address_space:
             resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
-    os.execvp(program[0], program)  # noqa: S606  exactly this: become the program, through no shell
+    os.execvp(program[0], program)  # noqa: S606  no shell is wanted
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the processes that run functions and jobs need of their cloud."""
+"""What the processes of functions and jobs need from their cloud."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +9,9 @@ from local.log import CloudLog
 
 @dataclass(frozen=True)
 class Host:
-    """What all processes of a cloud share."""
+    """Settings that all processes of a cloud share."""
 
-    scratch: Path  # each has a temporary folder of its own in it
+    scratch: Path  # contains a temporary folder for each process
     aws: Aws
-    marker: str  # by which a process is found again as one of this cloud
+    marker: str  # identifies the processes of this cloud
     log: CloudLog

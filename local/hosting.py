@@ -1,4 +1,4 @@
-"""Everything that runs inside the server beside moto, wired together."""
+"""Everything that runs inside the server besides moto."""
 
 import shutil
 
@@ -39,12 +39,12 @@ class Cloud:
         moto_patches.apply(hooks)
 
     def tick(self) -> None:
-        """What has to be looked after now and then."""
+        """Do the periodic work: start and stop pollers, end idle workers."""
         self._sources.sync()
         self._workers.reap()
 
     def close(self) -> None:
-        """Ends all work in progress."""
+        """Stop all work."""
         self._sources.stop()
         self._runs.close()
         self._workers.close()

@@ -1,4 +1,4 @@
-"""CloudFormation's intrinsic functions, resolved."""
+"""CloudFormation's intrinsic functions."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -11,17 +11,17 @@ _VARIABLE = re.compile(r"\$\{(?P<literal>!)?(?P<name>[^}]*)\}")
 
 
 class _NoValue:
-    """What AWS::NoValue stands for: the property it was given to is left out."""
+    """AWS::NoValue: a property with this value is removed."""
 
 
 NO_VALUE: Final = _NoValue()
 
 
 class Resolver:
-    """Resolves values of one template.
+    """Resolves the values of one template.
 
-    ref and attribute look up `Ref` and `Fn::GetAtt` of resources and may create them on the way; values holds
-    parameters and pseudo parameters.
+    ref and attribute look up `Ref` and `Fn::GetAtt` of resources, and may create these first; values holds parameters
+    and pseudo parameters.
     """
 
     def __init__(
@@ -49,8 +49,8 @@ class Resolver:
             "Fn::FindInMap": self._find_in_map,
         }
 
-    def resolve(self, value: Json) -> Json:  # templates are JSON of any shape
-        """The value without intrinsic functions. Raises TemplateError for what it does not know."""
+    def resolve(self, value: Json) -> Json:
+        """Return the value without intrinsic functions. Raises TemplateError for an unsupported function."""
         if isinstance(value, list):
             return [item for item in map(self.resolve, value) if item is not NO_VALUE]
         if not isinstance(value, dict):
@@ -60,12 +60,12 @@ class Resolver:
             if name in self._functions:
                 return self._functions[name](argument)
             if name.startswith("Fn::"):
-                raise TemplateError(f"the local cloud does not know the intrinsic function {name}")
+                raise TemplateError(f"the local cloud does not support the intrinsic function {name}")
         resolved = {key: self.resolve(item) for key, item in value.items()}
         return {key: item for key, item in resolved.items() if item is not NO_VALUE}
 
     def condition(self, condition: Json) -> bool:
-        """Whether a condition, by name or as an expression, holds."""
+        """Return whether a condition, given by name or as an expression, is true."""
         if isinstance(condition, str):
             if condition not in self._conditions:
                 raise TemplateError(f"the template has no condition {condition}")
@@ -83,7 +83,7 @@ class Resolver:
                 return any(self.condition(item) for item in argument)
             case "Condition":
                 return self.condition(argument)
-        raise TemplateError(f"the local cloud does not know the condition function {name}")
+        raise TemplateError(f"the local cloud does not support the condition function {name}")
 
     def _ref(self, name: str) -> Json:
         return self._values[name] if name in self._values else self._ref_resource(name)
@@ -136,7 +136,7 @@ class Resolver:
 
 
 def as_text(value: Json) -> str:
-    """A value inside a string, as CloudFormation writes it."""
+    """Return a value as text, as CloudFormation writes it inside a string."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)

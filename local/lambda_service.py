@@ -1,4 +1,4 @@
-"""Invocations of functions: synchronous with an answer, asynchronous with retries and destinations."""
+"""Invocations of functions: synchronous with a response, asynchronous with retries and destinations."""
 
 import base64
 import json
@@ -22,14 +22,14 @@ from local.loose_types import Json, Moto
 LARGEST_SYNCHRONOUS_REQUEST = 6_291_456  # bytes
 LARGEST_ASYNCHRONOUS_REQUEST = 1_048_576  # bytes
 
-# AWS waits one and two minutes before the retries of an asynchronous invocation. Nobody waits that long at a desk.
+# Seconds before the retries of an asynchronous invocation. AWS waits one and two minutes, too long for local work.
 RETRY_PAUSES = (1.0, 2.0)
 _THROTTLE_PAUSE = 1.0
 _LARGEST_LOG_RESULT = 4096
 
 
 class LambdaService:
-    """What Lambda does around the execution of code."""
+    """What Lambda does around the execution of a function."""
 
     def __init__(self, workers: Workers, aws: Aws, log: CloudLog) -> None:
         self._workers = workers
@@ -37,8 +37,8 @@ class LambdaService:
         self._log = log
         self._asynchronous = ThreadPoolExecutor(max_workers=32, thread_name_prefix="asynchronous")
 
-    def invoke(self, moto_function: Moto, body: bytes, headers: Mapping[str, str], answer: dict[str, str]) -> bytes:
-        """The Invoke API: fills the answer's headers, returns its body."""
+    def invoke(self, moto_function: Moto, body: bytes, headers: Mapping[str, str], reply: dict[str, str]) -> bytes:
+        """The Invoke API: add the response's headers to `reply` and return its body."""
         kind = headers.get("X-Amz-Invocation-Type", "RequestResponse")
         payload = body or b"{}"
         limit = LARGEST_ASYNCHRONOUS_REQUEST if kind == "Event" else LARGEST_SYNCHRONOUS_REQUEST
@@ -60,30 +60,30 @@ class LambdaService:
         except Throttled as error:
             raise _with_status(LambdaClientError("TooManyRequestsException", "Rate Exceeded."), 429) from error
         if result.is_error:
-            answer["x-amz-function-error"] = "Unhandled"
-        answer["x-amz-executed-version"] = "$LATEST"
-        answer["x-amz-log-result"] = base64.b64encode(result.log.encode()[-_LARGEST_LOG_RESULT:]).decode()
+            reply["x-amz-function-error"] = "Unhandled"
+        reply["x-amz-executed-version"] = "$LATEST"
+        reply["x-amz-log-result"] = base64.b64encode(result.log.encode()[-_LARGEST_LOG_RESULT:]).decode()
         return result.payload
 
     def run(self, moto_function: Moto, payload: bytes) -> Result:
-        """One execution, its output kept in CloudWatch Logs. Raises Throttled."""
+        """Run the function once and keep its output in CloudWatch Logs. Raises Throttled."""
         result = self._workers.invoke(_as_configured(moto_function), payload)
         self._keep_log(moto_function, result)
         return result
 
     def function(self, arn: str) -> Moto:
-        """Moto's object of a function. Raises moto's error if there is none."""
+        """Return moto's object of a function. Raises moto's error if there is none."""
         return lambda_backends[ACCOUNT][self._aws.region].get_function(arn)
 
     def invoke_later(self, arn: str, payload: bytes) -> None:
-        """An asynchronous invocation."""
+        """Invoke a function asynchronously."""
         self._asynchronous.submit(self._attempt, _Call(arn, payload, str(uuid.uuid4()), time.time()))
 
     def _attempt(self, call: "_Call") -> None:
         try:
             moto_function = self.function(call.arn)
             settings = moto_function.event_invoke_config[-1].config if moto_function.event_invoke_config else {}
-            most_retries = int(settings.get("MaximumRetryAttempts", len(RETRY_PAUSES)))
+            max_retries = int(settings.get("MaximumRetryAttempts", len(RETRY_PAUSES)))
             is_too_old = time.time() - call.since > int(settings.get("MaximumEventAgeInSeconds", 21_600))
             try:
                 result = self.run(moto_function, call.payload)
@@ -92,24 +92,26 @@ class LambdaService:
                     self._later(_THROTTLE_PAUSE, call)
                 return
             if not result.is_error:
-                self._tell(settings, "OnSuccess", call, result, "Success")
-            elif call.attempt <= most_retries and not is_too_old:
+                self._notify(settings, "OnSuccess", call, result, "Success")
+            elif call.attempt <= max_retries and not is_too_old:
                 pause = RETRY_PAUSES[call.attempt - 1]
                 self._log.write(f"lambda/{moto_function.function_name}", f"retry {call.attempt} in {pause:g} s")
                 self._later(pause, replace(call, attempt=call.attempt + 1))
             else:
                 condition = "EventAgeExceeded" if is_too_old else "RetriesExhausted"
-                self._tell(settings, "OnFailure", call, result, condition)
-        except Exception as error:  # noqa: BLE001  on a thread of its own: whatever it is, it must show
-            self._log.write("lambda", f"asynchronous invocation of {call.arn} lost: {type(error).__name__}: {error}")
+                self._notify(settings, "OnFailure", call, result, condition)
+        except Exception as error:  # noqa: BLE001  it would be lost in this thread: log it
+            self._log.write("lambda", f"asynchronous invocation of {call.arn} failed: {type(error).__name__}: {error}")
 
     def _later(self, pause: float, call: "_Call") -> None:
         timer = threading.Timer(pause, self._asynchronous.submit, (self._attempt, call))
         timer.daemon = True
         timer.start()
 
-    def _tell(self, settings: Mapping[str, Json], outcome: str, call: "_Call", result: Result, condition: str) -> None:
-        """Sends the invocation record to the destination, if there is one.
+    def _notify(
+        self, settings: Mapping[str, Json], outcome: str, call: "_Call", result: Result, condition: str
+    ) -> None:
+        """Send the invocation record to the destination, if there is one.
 
         https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
         """
@@ -144,7 +146,7 @@ class LambdaService:
             else:
                 self._aws.client("sns").publish(TopicArn=destination, Message=record)
         except (ClientError, BotoCoreError) as error:
-            self._log.write("lambda", f"{outcome} destination {destination} not reached: {error}")
+            self._log.write("lambda", f"sending to the {outcome} destination {destination} failed: {error}")
 
     def _keep_log(self, moto_function: Moto, result: Result) -> None:
         logs = moto_function.logs_backend
@@ -159,7 +161,7 @@ class LambdaService:
 
 @dataclass(frozen=True)
 class _Call:
-    """An asynchronous invocation at one of its attempts; since: when it was asked for, in seconds since 1970."""
+    """An attempt of an asynchronous invocation; since: when it was requested, in seconds since 1970."""
 
     arn: str
     payload: bytes

@@ -1,7 +1,7 @@
-"""Functions as processes: `python -m awslambdaric` with the function's code, one invocation at a time, kept warm.
+"""Functions as processes of `python -m awslambdaric`, which are kept warm and run one invocation at a time.
 
-As on AWS, more invocations at once mean more workers; a changed function means new ones; a worker that runs too long
-or takes too much memory is killed and its invocation fails.
+As on AWS, concurrent invocations need several workers, a changed function gets new ones, and a worker that exceeds its
+timeout or memory is killed and its invocation fails.
 """
 
 import contextlib
@@ -23,14 +23,14 @@ from local.aws import Aws
 from local.host import Host
 from local.runtime_api import Invocation, Outcome, RuntimeApi
 
-# More workers of a function than this do not make a machine faster; further invocations wait for one of them.
-MOST_WORKERS = max(4, 2 * (os.cpu_count() or 1))
+# Workers of a function. More do not make a machine faster; other invocations wait for one of them.
+MAX_WORKERS = max(4, 2 * (os.cpu_count() or 1))
 IDLE_LIFE = 300.0  # seconds
 INIT_LIFE = 60.0  # seconds to import the handler; AWS gives 10 on faster machines
 LARGEST_RESPONSE = 6_291_556  # bytes
 
-_TICK = 0.05  # seconds between two looks at a working process
-_ADDRESS_HEADROOM = 2048  # MiB of address space beyond the memory size: libraries map more than they use
+_TICK = 0.05  # seconds between two checks of a working process
+_ADDRESS_HEADROOM = 2048  # MiB of address space above the memory size, since libraries map more than they use
 _MIB = 1024 * 1024
 
 
@@ -40,7 +40,7 @@ class Throttled(Exception):
 
 @dataclass(frozen=True)
 class Function:
-    """A function as it is configured at the time of an invocation."""
+    """A function's configuration at the time of an invocation."""
 
     name: str
     arn: str
@@ -56,18 +56,18 @@ class Function:
 
     @property
     def fingerprint(self) -> str:
-        """The same for functions that can share workers."""
+        """Equal for functions that can share workers."""
         return json.dumps([self.name, self.code_hash, self.handler, self.memory, self.timeout, self.environment])
 
     @property
     def log_group(self) -> str:
-        """Where its output goes in CloudWatch Logs."""
+        """The log group of its output in CloudWatch Logs."""
         return f"/aws/lambda/{self.name}"
 
 
 @dataclass(frozen=True)
 class Result:
-    """The end of an invocation."""
+    """The result of an invocation."""
 
     request_id: str
     payload: bytes
@@ -92,7 +92,7 @@ class Workers:
         self._closed = False
 
     def invoke(self, function: Function, payload: bytes) -> Result:
-        """Runs one invocation to its end. Raises Throttled."""
+        """Run one invocation to its end. Raises Throttled."""
         self._enter(function)
         try:
             worker = self._worker(function)
@@ -104,17 +104,17 @@ class Workers:
             self._leave(function)
 
     def reap(self) -> None:
-        """Ends workers that have been idle for long."""
+        """End workers that have been idle for long."""
         now = time.monotonic()
         with self._changed:
             for workers in self._idle.values():
-                for worker in [one for one in workers if now - one.idle_since > IDLE_LIFE]:
+                for worker in [worker for worker in workers if now - worker.idle_since > IDLE_LIFE]:
                     workers.remove(worker)
                     self._all.discard(worker)
                     worker.end()
 
     def close(self) -> None:
-        """Ends all workers, busy ones too."""
+        """End all workers, including busy ones."""
         with self._changed:
             self._closed = True
             workers, self._all = self._all, set()
@@ -126,7 +126,7 @@ class Workers:
             reserved = function.reserved_concurrency
             if reserved is not None and self._busy.get(function.name, 0) >= reserved:
                 raise Throttled(function.name)
-            self._changed.wait_for(lambda: self._busy.get(function.name, 0) < MOST_WORKERS)
+            self._changed.wait_for(lambda: self._busy.get(function.name, 0) < MAX_WORKERS)
             self._busy[function.name] = self._busy.get(function.name, 0) + 1
 
     def _leave(self, function: Function) -> None:
@@ -181,7 +181,7 @@ class Workers:
 
 
 class _Worker:
-    """One process and the Runtime API that it talks to."""
+    """One process and the Runtime API that it calls."""
 
     def __init__(self, function: Function, code: Path, runtime: Path, host: Host) -> None:
         self._log = host.log
@@ -214,7 +214,7 @@ class _Worker:
             "PYTHONUNBUFFERED": "1",
             "TZ": "UTC",
             **dict(function.environment),
-            # The names below are reserved on AWS, too: a template cannot set them.
+            # The names below are reserved, as on AWS: a template cannot set them.
             **aws.credentials.environment_at(aws.endpoint, function.region),
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
@@ -235,16 +235,16 @@ class _Worker:
         return self._process.poll() is None
 
     def end(self) -> None:
-        """Kills the process and all it started."""
+        """Kill the process and all its descendants."""
         processes.end_tree(self._process)
-        # Its server takes a moment to notice.
+        # Closing takes up to half a second: do not wait for it.
         threading.Thread(target=self._api.close, daemon=True).start()
         with contextlib.suppress(OSError):
             os.close(self._pipe)
         self._home.cleanup()
 
     def invoke(self, function: Function, payload: bytes) -> Result:
-        """Hands the payload over and watches until the outcome, the time-out, the memory limit or the end."""
+        """Run one invocation; end it at its timeout or memory limit, or when the process ends."""
         request_id = str(uuid.uuid4())
         printed: list[str] = []
         began = time.monotonic()
@@ -257,7 +257,7 @@ class _Worker:
             while (outcome := self._api.outcome(_TICK)) is None and failure is None:
                 printed += self._printed()
                 peak = max(peak, processes.resident_bytes(self._process.pid))
-                failure = self._verdict(function, request_id, peak, deadline)
+                failure = self._failure(function, request_id, peak, deadline)
         else:
             outcome = failure
         printed += self._printed()
@@ -280,14 +280,14 @@ class _Worker:
         return Result(request_id, outcome.payload, outcome.is_error, log, self._stream)
 
     def _initialise(self, function: Function, printed: list[str]) -> Outcome | None:
-        """Waits until the handler is loaded; returns why it is not."""
+        """Wait until the handler is loaded; return the failure if it is not."""
         limit = time.monotonic() + INIT_LIFE
         while not self._api.is_ready.wait(_TICK / 5):
             printed += self._printed()
             if (outcome := self._api.outcome(0.001)) is not None:
                 return outcome
             if not self.is_alive:
-                # Its last words may have come in between.
+                # It may have posted an outcome before it ended.
                 code = self._process.returncode
                 return self._api.outcome(_TICK) or _error("Runtime.ExitError", f"Runtime exited with code {code}")
             if processes.resident_bytes(self._process.pid) > function.memory * _MIB:
@@ -296,11 +296,11 @@ class _Worker:
                 return _error("Sandbox.Timedout", f"Init timed out after {INIT_LIFE:.2f} seconds")
         return None
 
-    def _verdict(self, function: Function, request_id: str, resident: int, deadline: float) -> Outcome | None:
+    def _failure(self, function: Function, request_id: str, resident: int, deadline: float) -> Outcome | None:
         prefix = f"RequestId: {request_id} Error: "
         if not self.is_alive:
-            late = self._api.outcome(0.001)
-            return late or _error("Runtime.ExitError", f"{prefix}Runtime exited with code {self._process.returncode}")
+            posted = self._api.outcome(0.001)
+            return posted or _error("Runtime.ExitError", f"{prefix}Runtime exited with code {self._process.returncode}")
         if resident > function.memory * _MIB:
             used = f"(memory used {resident // _MIB} MB of {function.memory} MB)"
             return _error("Runtime.ExitError", f"{prefix}Runtime exited with error: signal: killed {used}")
@@ -309,7 +309,7 @@ class _Worker:
         return None
 
     def _printed(self) -> list[str]:
-        """What the process has printed since the last look, in whole lines; also goes to the one log."""
+        """Return the whole lines that the process has printed since the last call, and write them to the log."""
         chunks = []
         with contextlib.suppress(BlockingIOError):
             while chunk := os.read(self._pipe, 65_536):

@@ -1,4 +1,4 @@
-"""The one log: a line per event of every part, `<time> <part> <text>`."""
+"""The log of all parts of a cloud, a line for each entry: `<time> <part> <text>`."""
 
 import re
 import threading
@@ -11,10 +11,10 @@ LINE = re.compile(r"^(?P<time>\S+Z) (?P<part>\S+) +(?P<text>.*)$")
 _PART_WIDTH = 22
 
 
-def format_line(part: str, text: str, moment: datetime) -> str:
-    """One line of the log, with its line end."""
-    stamp = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-    return f"{stamp} {part:<{_PART_WIDTH}} {text}\n"
+def format_line(part: str, text: str, instant: datetime) -> str:
+    """Return a line of the log with its line end."""
+    timestamp = instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return f"{timestamp} {part:<{_PART_WIDTH}} {text}\n"
 
 
 class CloudLog:
@@ -26,21 +26,21 @@ class CloudLog:
         self._lock = threading.Lock()
 
     def write(self, part: str, text: str) -> None:
-        """One entry; text of several lines becomes several entries."""
-        moment = datetime.now(UTC)
-        lines = [format_line(part, line.rstrip(), moment) for line in text.splitlines() if line.strip()]
+        """Write an entry for each line of the text."""
+        now = datetime.now(UTC)
+        lines = [format_line(part, line.rstrip(), now) for line in text.splitlines() if line.strip()]
         with self._lock:
             if not self._file.closed:
                 self._file.write("".join(lines))
 
     def close(self) -> None:
-        """Later writes are dropped."""
+        """Close the log; later writes are dropped."""
         with self._lock:
             self._file.close()
 
 
 def follow(path: Path, *, keep_following: Callable[[], bool]) -> Iterator[str]:
-    """The log's lines from the start, then new ones as they come, until keep_following says no."""
+    """Yield the lines of the log, then new ones as they come, as long as keep_following returns True."""
     with path.open(encoding="utf-8") as log:
         unfinished = ""
         while True:
@@ -57,7 +57,7 @@ def follow(path: Path, *, keep_following: Callable[[], bool]) -> Iterator[str]:
 
 
 def concerns(line: str, part: str | None) -> bool:
-    """Whether the line is of the part; `glue` covers `glue/transform` too."""
+    """Return whether a line is of a part; `glue` includes `glue/transform`."""
     if part is None:
         return True
     match = LINE.match(line)

@@ -1,9 +1,9 @@
-"""Names for what has no static type, so that signatures say which kind of thing they mean."""
+"""Names for values without a static type, which say in signatures what kind of value it is."""
 
 from typing import Any, TypeAlias
 
 Json: TypeAlias = Any
-"""A value out of a template, an event or an API answer."""
+"""A value of a template, an event or an API response."""
 
 Moto: TypeAlias = Any
 """An object of moto, which is untyped."""

@@ -1,4 +1,4 @@
-"""Artifacts of a deployment: built, zipped and uploaded under the hash of their content."""
+"""The artifacts of a deployment: built, zipped, and uploaded under the hash of their content."""
 
 import hashlib
 import io
@@ -15,13 +15,13 @@ from botocore.exceptions import ClientError
 from local.aws import Aws, code_of
 from local.errors import BuildError, TemplateError
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # one date for all: the same content gives the same zip
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed date, so that the same content gives the same zip
 _SKIPPED = {"__pycache__", ".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
-_TAIL_OF_BUILD = 15  # lines of a failed build that are worth showing
+_TAIL_OF_BUILD = 15  # lines of a failed build that are shown
 
 
 class Artifacts:
-    """Puts local files into the artifacts bucket."""
+    """Uploads local files to the artifacts bucket."""
 
     def __init__(self, aws: Aws, bucket: str, report: Callable[[str], None]) -> None:
         self._aws = aws
@@ -30,7 +30,7 @@ class Artifacts:
         ensure_bucket(aws, bucket)
 
     def function(self, logical_id: str, code: Path, *, makefile: bool) -> str:
-        """A function's zip, built by its Makefile target first where the template says so."""
+        """Upload a function's zip, which its Makefile target builds first if `makefile` is set; return its URI."""
         if not makefile:
             return self._put(zip_folder(code), f"{logical_id}.zip")
         with tempfile.TemporaryDirectory(prefix="build-") as folder:
@@ -40,7 +40,7 @@ class Artifacts:
             return self._put(zip_folder(target), f"{logical_id}.zip")
 
     def file(self, path: Path) -> str:
-        """One file, or a folder as a zip."""
+        """Upload a file, or a folder as a zip; return its URI."""
         return self._put(zip_folder(path) if path.is_dir() else path.read_bytes(), path.name)
 
     def _put(self, content: bytes, name: str) -> str:
@@ -56,11 +56,11 @@ class Artifacts:
 
 
 def build_with_make(code: Path, logical_id: str, target: Path) -> None:
-    """Runs the Makefile target that `sam build` runs. Raises BuildError with the end of its output."""
+    """Run the Makefile target that `sam build` runs. Raises BuildError with the end of its output."""
     if shutil.which("make") is None:
-        raise BuildError("`make` is not installed: it builds the functions")
+        raise BuildError("`make` is not installed: install it to build the functions")
     command = ["make", "--no-print-directory", "-C", str(code), f"build-{logical_id}", f"ARTIFACTS_DIR={target}"]
-    # This process may itself run below make: its flags are not meant for this build.
+    # If make started this process, its flags must not affect this build.
     env = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
     result = subprocess.run(
         command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False
@@ -69,17 +69,17 @@ def build_with_make(code: Path, logical_id: str, target: Path) -> None:
         tail = "\n".join(result.stdout.strip().splitlines()[-_TAIL_OF_BUILD:])
         raise BuildError(f"building {logical_id} failed (make -C {code} build-{logical_id}):\n{tail}")
     if not any(target.iterdir()):
-        raise BuildError(f"make -C {code} build-{logical_id} left ARTIFACTS_DIR empty")
+        raise BuildError(f"make -C {code} build-{logical_id} left ARTIFACTS_DIR empty: copy the function's files there")
 
 
 def zip_folder(folder: Path) -> bytes:
-    """The folder's files as a zip that depends on their names and bytes, and on which are executable, alone."""
+    """Return the folder's files as a zip that depends only on their names, their content, and which are executable."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for path in sorted(_files(folder)):
             entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH)
             is_executable = path.stat().st_mode & 0o100
-            entry.external_attr = (0o755 if is_executable else 0o644) << 16  # whatever the umask of the checkout
+            entry.external_attr = (0o755 if is_executable else 0o644) << 16  # independent of the checkout's umask
             archive.writestr(entry, path.read_bytes())
     return buffer.getvalue()
 
@@ -93,7 +93,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def ensure_bucket(aws: Aws, bucket: str) -> None:
-    """Creates the bucket unless it is there."""
+    """Create the bucket unless it exists."""
     s3 = aws.client("s3")
     try:
         s3.head_bucket(Bucket=bucket)
@@ -103,7 +103,7 @@ def ensure_bucket(aws: Aws, bucket: str) -> None:
 
 
 def upload_folder(aws: Aws, folder: Path, bucket: str, prefix: str) -> int:
-    """Uploads every file below the folder; returns how many. Raises TemplateError if there is no such folder."""
+    """Upload every file of the folder; return how many. Raises TemplateError if there is no such folder."""
     if not folder.is_dir():
         raise TemplateError(f"--upload: {folder} is not a folder")
     ensure_bucket(aws, bucket)

@@ -1,8 +1,8 @@
 """Child processes that cannot outlive the cloud.
 
-Four nets, from finest to coarsest: whoever starts a process ends its whole tree; on Linux the kernel kills a child
-whose parent died (PR_SET_PDEATHSIG); a stopping server ends all it started; and every process carries an environment
-variable that names its cloud, so that `sweep` finds what is left by looking at the whole machine.
+Four mechanisms ensure that: the code that starts a process ends its whole tree; on Linux the kernel kills a child whose
+parent died (PR_SET_PDEATHSIG); a stopping server ends all that it started; and an environment variable of every process
+names its cloud, so that `sweep` finds what is left among all processes of the machine.
 """
 
 import contextlib
@@ -19,10 +19,10 @@ from typing import IO
 import psutil
 
 MARKER = "LOCAL_CLOUD_PROCESS_OF"
-"""The environment variable by which a cloud's processes are known; its value names the cloud."""
+"""The environment variable that marks a cloud's processes; its value names the cloud."""
 _GUARD = Path(__file__).with_name("guard.py")
 
-# The kernel ties a child to the THREAD that started it, not to the process: all starts happen on one that stays.
+# The kernel ties a child to the THREAD that started it, not to the process, so one permanent thread starts all.
 _starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="starter")
 
 
@@ -35,7 +35,7 @@ def start(
     output: int | IO[bytes],
     address_space: int | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Starts a guarded child in its own session; stdout and stderr both go to output.
+    """Start a guarded child in a new session, with stdout and stderr redirected to output.
 
     address_space: limit in bytes, or None.
     """
@@ -47,7 +47,7 @@ def start(
 def start_detached(
     argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, output: int | IO[bytes]
 ) -> subprocess.Popen[bytes]:
-    """Starts a child in its own session, which may outlive us; stdout and stderr both go to output."""
+    """Start a child that may outlive us in a new session, with stdout and stderr redirected to output."""
     return subprocess.Popen(
         argv,
         env=env,
@@ -60,14 +60,14 @@ def start_detached(
 
 
 def resident_bytes(pid: int) -> int:
-    """The memory that the process holds, 0 if it is gone."""
+    """Return the memory that the process uses, 0 if it is gone."""
     with contextlib.suppress(psutil.Error):
         return int(psutil.Process(pid).memory_info().rss)
     return 0
 
 
 def end_tree(process: subprocess.Popen[bytes], *, grace: float = 0.0) -> None:
-    """Ends a child with all its descendants: SIGTERM and `grace` seconds to comply, then SIGKILL."""
+    """End a child with all its descendants: send SIGTERM, wait `grace` seconds, then send SIGKILL."""
     tree: list[psutil.Process] = []
     with contextlib.suppress(psutil.Error):
         leader = psutil.Process(process.pid)
@@ -89,19 +89,19 @@ def _signal_group(leader: int, number: signal.Signals) -> None:
 
 
 def find(marker: str) -> list[psutil.Process]:
-    """All live processes of the cloud, the caller excepted."""
-    found = []
+    """Return all running processes of the cloud except the caller."""
+    matches = []
     for process in psutil.process_iter():
-        # Other users' processes and those that end meanwhile do not tell their environment.
+        # The environment of other users' processes, and of those that end meanwhile, cannot be read.
         with contextlib.suppress(psutil.Error, OSError):
             is_alive = process.status() != psutil.STATUS_ZOMBIE
             if process.pid != os.getpid() and is_alive and process.environ().get(MARKER) == marker:
-                found.append(process)
-    return found
+                matches.append(process)
+    return matches
 
 
 def sweep(marker: str, *, patience: float = 5.0) -> int:
-    """Kills what is left of a cloud and proves that nothing remains. Returns how many were killed.
+    """Kill what is left of a cloud, and return how many processes were killed.
 
     Raises TimeoutError if something survives for `patience` seconds.
     """

@@ -1,4 +1,4 @@
-"""The Lambda Runtime API for one worker process: it asks here for its next invocation and posts the outcome here.
+"""The Lambda Runtime API of one worker process, which requests its next invocation here and posts the outcome.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
@@ -12,25 +12,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 
-from local.gate import why_refused
+from local.gate import refusal_reason
 from local.loose_types import Json
 from local.peers import is_own
 
 LARGEST_BODY = 16 * 1024 * 1024
-"""Bytes. A response that is larger than Lambda allows is read, up to this size, to be refused by its own error."""
+"""Bytes. A response that is too large for Lambda is read up to this size, so that it gets Lambda's error."""
 
 _CHUNKED = "chunked"
 _CHECKED_HEADERS = ("Host", "Origin", "Sec-Fetch-Site")
 _NEXT = "/2018-06-01/runtime/invocation/next"
 _OUTCOME = re.compile(r"/2018-06-01/runtime/(?:invocation/(?P<request_id>[^/]+)|init)/(?P<kind>response|error)")
-_UNKNOWN_PATH = "This path is not of the Runtime API."
-_LONGEST_LINE = 1024  # bytes, of the size of a chunk
+_UNKNOWN_PATH = "The Runtime API has no such path."
+_LONGEST_LINE = 1024  # bytes, of the line with a chunk's size
 _OF_ANOTHER_USER = "Another user of this machine sent this request: only the user who runs the cloud may call it."
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """What a worker gets to do. deadline: seconds since 1970."""
+    """An invocation for a worker. deadline: seconds since 1970."""
 
     request_id: str
     payload: bytes
@@ -40,22 +40,22 @@ class Invocation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a worker made of it; of a failure, payload is the error as JSON."""
+    """The outcome of an invocation; payload is the response, or the error as JSON."""
 
     payload: bytes
     is_error: bool
 
 
 class RuntimeApi:
-    """Serves one worker on a port of its own, since the worker's client knows host and port only."""
+    """Serves one worker on a separate port, since the worker's client accepts only host and port."""
 
     def __init__(self) -> None:
         self._invocations: queue.Queue[Invocation | None] = queue.Queue()
         self._outcomes: queue.Queue[Outcome] = queue.Queue()
-        self._awaited: str | None = None  # the request id whose outcome is due
+        self._awaited: str | None = None  # the request id whose outcome is expected
         self._is_starting = True
         self._lock = threading.Lock()
-        self.is_ready = threading.Event()  # the worker has loaded its handler and asked for work
+        self.is_ready = threading.Event()  # the worker has loaded its handler and requests an invocation
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.api = self
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.5}, daemon=True).start()
@@ -67,29 +67,29 @@ class RuntimeApi:
         return f"{host!s}:{port}"
 
     def offer(self, invocation: Invocation) -> None:
-        """The next invocation for the worker."""
+        """Set the worker's next invocation."""
         self._invocations.put(invocation)
 
     def outcome(self, patience: float) -> Outcome | None:
-        """The worker's outcome, or None if there is none within `patience` seconds."""
+        """Return the worker's outcome, or None if there is none within `patience` seconds."""
         try:
             return self._outcomes.get(timeout=patience)
         except queue.Empty:
             return None
 
     def close(self) -> None:
-        """Ends a waiting worker's request and stops serving."""
+        """End a waiting worker's request and stop serving."""
         self._invocations.put(None)
         self._server.shutdown()
         self._server.server_close()
 
-    def take(self, is_there: Callable[[], bool]) -> Invocation | None:
-        """Waits for an invocation; None when closed, or when the client that asked has left: the next one gets it."""
+    def next_invocation(self, is_connected: Callable[[], bool]) -> Invocation | None:
+        """Wait for an invocation; None if closed, or if the client has disconnected: then the next one gets it."""
         with self._lock:
             self._is_starting = False
         self.is_ready.set()
         invocation = self._invocations.get()
-        if not is_there():
+        if not is_connected():
             self._invocations.put(invocation)
             return None
         with self._lock:
@@ -97,16 +97,16 @@ class RuntimeApi:
         return invocation
 
     def post(self, request_id: str | None, outcome: Outcome) -> bool:
-        """What the worker says about its invocation, or about its start where there is no request id.
+        """Accept the outcome of an invocation, or of the worker's start if there is no request id.
 
-        Returns whether it was due. Each is accepted once.
+        Returns whether it was expected. Each is accepted once.
         """
         with self._lock:
-            is_due = self._is_starting if request_id is None else request_id == self._awaited
-            if is_due:
+            is_expected = self._is_starting if request_id is None else request_id == self._awaited
+            if is_expected:
                 self._is_starting, self._awaited = False, None
                 self._outcomes.put(outcome)
-        return is_due
+        return is_expected
 
 
 class _Server(socketserver.ThreadingTCPServer):
@@ -116,25 +116,25 @@ class _Server(socketserver.ThreadingTCPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # with it every invocation waits 2 × 40 ms for delayed acknowledgements
+    disable_nagle_algorithm = True  # it would delay every invocation by 2 × 40 ms
     wbufsize = -1
     server: _Server
 
     def setup(self) -> None:
-        """Look up whose connection it is, once."""
+        """Look up once which user opened the connection."""
         super().setup()
         self._is_own = is_own(self.client_address, self.connection.getsockname())
 
     def parse_request(self) -> bool:
-        """Refuse what a web page or another user may have sent, whatever the method.
+        """Refuse requests that a web page or another user may have sent, whatever the method.
 
-        Workers have no key: their client sends none.
+        There is no key to check: the client of workers sends none.
         """
         if not super().parse_request():
             return False
-        given = {name: self.headers.get_all(name) for name in _CHECKED_HEADERS}
-        headers = {name: None if values is None else ",".join(values) for name, values in given.items()}
-        reason = why_refused(headers, int(self.server.server_address[1]))
+        values_by_name = {name: self.headers.get_all(name) for name in _CHECKED_HEADERS}
+        headers = {name: None if values is None else ",".join(values) for name, values in values_by_name.items()}
+        reason = refusal_reason(headers, int(self.server.server_address[1]))
         if reason is None and not self._is_own:
             reason = _OF_ANOTHER_USER
         if reason is None:
@@ -143,15 +143,15 @@ class _Handler(BaseHTTPRequestHandler):
         return False
 
     def do_GET(self) -> None:
-        """Serves …/runtime/invocation/next."""
+        """Serve …/runtime/invocation/next."""
         if self.path != _NEXT:
             self._refuse(404, _UNKNOWN_PATH)
             return
-        invocation = self.server.api.take(self._is_there)
+        invocation = self.server.api.next_invocation(self._is_connected)
         if invocation is None:
             self.close_connection = True
             return
-        self._answer(
+        self._respond(
             200,
             invocation.payload,
             {
@@ -163,17 +163,17 @@ class _Handler(BaseHTTPRequestHandler):
             },
         )
 
-    def _is_there(self) -> bool:
-        """Whether the client still waits: it has not closed its connection."""
+    def _is_connected(self) -> bool:
+        """Return whether the client still waits, that is, has not closed its connection."""
         try:
             return bool(self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-        except BlockingIOError:  # it sends nothing while it waits
+        except BlockingIOError:  # the client waits and sends nothing
             return True
         except OSError:
             return False
 
     def do_POST(self) -> None:
-        """Serves …/invocation/<id>/response, …/invocation/<id>/error and …/init/error."""
+        """Serve …/invocation/<id>/response, …/invocation/<id>/error and …/init/error."""
         path = _OUTCOME.fullmatch(self.path)
         if path is None:
             self._refuse(404, _UNKNOWN_PATH)
@@ -181,17 +181,17 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             body = self._body()
         except ValueError:
-            self._refuse(400, "The size of the body is not written as HTTP asks.")
+            self._refuse(400, "The size of the body is malformed.")
             return
         if body is None:
             self._refuse(413, f"The body is larger than {LARGEST_BODY} bytes.")
         elif self.server.api.post(path["request_id"], Outcome(body, is_error=path["kind"] == "error")):
-            self._answer(202, b"{}", {"Content-Type": "application/json"})
+            self._respond(202, b"{}", {"Content-Type": "application/json"})
         else:
-            self._refuse(400, "No outcome of this request is due.")
+            self._refuse(400, "No outcome of this request is expected.")
 
     def _body(self) -> bytes | None:
-        """None where it is too large. Raises ValueError."""
+        """Return the body, None if it is too large. Raises ValueError if its size is malformed."""
         if _CHUNKED not in self.headers.get("Transfer-Encoding", ""):
             size = _size(self.headers.get("Content-Length") or "0", 10)
             return self.rfile.read(size) if size <= LARGEST_BODY else None
@@ -206,11 +206,11 @@ class _Handler(BaseHTTPRequestHandler):
         return b"".join(parts)
 
     def _refuse(self, status: int, reason: str) -> None:
-        """Answer with the reason, and end the connection: what is left of the request is not read."""
+        """Respond with the reason and close the connection, since the rest of the request is not read."""
         self.close_connection = True
-        self._answer(status, reason.encode(), {"Content-Type": "text/plain"})
+        self._respond(status, reason.encode(), {"Content-Type": "text/plain"})
 
-    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+    def _respond(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -220,11 +220,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def log_message(self, *_: Json) -> None:
-        """Nothing: the one log tells of invocations."""
+        """Log nothing: the cloud's log records invocations."""
 
 
 def _size(digits: str, base: int) -> int:
-    """Raises ValueError, for a negative number too."""
+    """Return the number. Raises ValueError, also for a negative number."""
     size = int(digits, base)
     if size < 0:
         raise ValueError(digits)

@@ -1,4 +1,4 @@
-"""What Lambda's Python runtime brings along, and no more: a function that forgets a dependency fails here as there."""
+"""The packages of Lambda's Python runtime and no others: a function that lacks a dependency fails here as on AWS."""
 
 import re
 import shutil
@@ -10,7 +10,7 @@ _REQUIREMENT = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?P<rest>.*)$")
 
 
 def link_runtime(folder: Path) -> None:
-    """Fills the folder with links to the packages that every function may import."""
+    """Fill the folder with links to the packages that every function may import."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for package in _with_dependencies(*_PROVIDED):
@@ -21,18 +21,18 @@ def link_runtime(folder: Path) -> None:
 
 
 def _with_dependencies(*names: str) -> list[Distribution]:
-    found: dict[str, Distribution] = {}
+    packages: dict[str, Distribution] = {}
     wanted = list(names)
     while wanted:
         name = wanted.pop().lower().replace("_", "-")
-        if name in found:
+        if name in packages:
             continue
         try:
-            found[name] = distribution(name)
+            packages[name] = distribution(name)
         except PackageNotFoundError:
-            continue  # needed on other Python versions or platforms only
-        for requirement in found[name].requires or []:
+            continue  # only needed on other Python versions or platforms
+        for requirement in packages[name].requires or []:
             match = _REQUIREMENT.match(requirement)
             if match and "extra ==" not in match["rest"]:
                 wanted.append(match["name"])
-    return list(found.values())
+    return list(packages.values())

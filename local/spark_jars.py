@@ -1,7 +1,7 @@
-"""Resolves the jars that Spark needs beside its own, once, into the cache.
+"""Download the jars that Spark needs besides its own, once, into the cache.
 
-Each must have the SHA-256 that spark_jars.sha256 pins: they run as whoever works here. ``python -m local.spark_jars``
-resolves them again and writes that file; ``make lock`` does it.
+Each must match its SHA-256 in spark_jars.sha256, since the jars run with the developer's permissions.
+``python -m local.spark_jars``, which ``make lock`` calls, downloads them again and writes that file.
 """
 
 import contextlib
@@ -37,66 +37,64 @@ from local.spark import (
     write_properties,
 )
 
-_STORE_PASSWORD = "changeit"  # noqa: S105  Java's customary one; the store holds public certificates
+_STORE_PASSWORD = "changeit"  # noqa: S105  Java's default; the store contains public certificates
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
-_SIGNS_OF_FAILURE = ("PKIX", "UnknownHost", "Connection", "timed out", "not found", "unresolved", "Exception")
+_FAILURE_SIGNS = ("PKIX", "UnknownHost", "Connection", "timed out", "not found", "unresolved", "Exception")
 
 
 def ensure_jars(report: Callable[[str], None]) -> None:
-    """Resolves the jars unless that has been done. Raises SparkSetupError."""
+    """Download the jars unless the cache has them. Raises SparkSetupError."""
     if shutil.which("bash") is None:
-        raise SparkSetupError("`bash` is not installed: Spark's launcher is written in it")
+        raise SparkSetupError("`bash` is not installed: install it to run Spark's launcher")
     if "LOCAL_CLOUD_JARS" not in os.environ:
         cache_folder().mkdir(parents=True, exist_ok=True)
         with (cache_folder() / "jars.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not is_complete(jars_folder()):
                 if not _has_pinned_jars(jars_folder()):
-                    report("resolving Spark's jars (400 MB, once) …")
+                    report("downloading Spark's jars (400 MB, once) …")
                     _resolve(jars_folder())
                 mark_complete(jars_folder())
     installed_spark()
 
 
 def check_jars(folder: Path) -> None:
-    """Hold a folder of jars against the pins.
+    """Compare a folder of jars with the pins.
 
     Raises:
-        SparkSetupError: a jar is another than the pinned one, is not pinned, or is missing; it names the jar.
+        SparkSetupError: a jar differs from the pinned one, is not pinned, or is missing; the message names the jar.
     """
-    found, pinned = digests(folder), pins()
-    advice = (
-        f"it was not put into use; where the versions were changed on purpose, pin them: make lock ({JARS_LOCK.name})"
-    )
-    for name in sorted(found.keys() | pinned.keys()):
-        if name not in found:
+    resolved, pinned = digests(folder), pins()
+    advice = f"no jar is used. If you changed the versions on purpose, pin them with `make lock` ({JARS_LOCK.name})"
+    for name in sorted(resolved.keys() | pinned.keys()):
+        if name not in resolved:
             raise SparkSetupError(f"Spark's jar {name} is pinned and was not resolved; {advice}")
         if name not in pinned:
             raise SparkSetupError(f"Spark's jar {name} was resolved and is not pinned; {advice}")
-        if found[name] != pinned[name]:
+        if resolved[name] != pinned[name]:
             raise SparkSetupError(
-                f"Spark's jar {name} is not the one that is pinned: its SHA-256 is {found[name]}, not {pinned[name]}; "
-                f"{advice}"
+                f"Spark's jar {name} is not the one that is pinned: its SHA-256 is {resolved[name]}, not {pinned[name]}"
+                f"; {advice}"
             )
 
 
 def pins() -> dict[str, str]:
-    """The SHA-256 of each pinned jar by its name, in hex digits."""
+    """Return the SHA-256 of each pinned jar by its name, in hex digits."""
     lines = JARS_LOCK.read_text().splitlines()
     return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """The SHA-256 of each jar of a folder by its name, in hex digits."""
-    found = {}
+    """Return the SHA-256 of each jar of a folder by its name, in hex digits."""
+    result = {}
     for jar in folder.glob("*.jar"):
         with jar.open("rb") as file:
-            found[jar.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
+            result[jar.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return result
 
 
 def _has_pinned_jars(folder: Path) -> bool:
-    """Whether the jars were resolved before there were pins, or under other ones, and are the right ones."""
+    """Return whether a folder has the pinned jars, even if they were resolved under other pins or without any."""
     with contextlib.suppress(SparkSetupError):
         check_jars(folder)
         return True
@@ -104,7 +102,7 @@ def _has_pinned_jars(folder: Path) -> bool:
 
 
 def _resolve(target: Path) -> None:
-    """Lets Spark resolve the coordinates, and moves the jars to the target if they are the pinned ones."""
+    """Download the jars, and move them to the target if they are the pinned ones."""
     unfinished = target.with_name(f"{target.name}.part")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -118,7 +116,7 @@ def _resolve(target: Path) -> None:
 
 
 def _resolved(folder: Path) -> Path:
-    """The folder, below the given one, into which Spark resolved the jars; what it says of a failure is the error."""
+    """Return the subfolder into which Spark downloaded the jars. Raises SparkSetupError with Spark's reason."""
     home = java_home()
     options = [f"-D{name}={value}" for name, value in {**_trust_store(folder), **_proxy()}.items()]
     settings = {
@@ -134,7 +132,7 @@ def _resolved(folder: Path) -> Path:
         settings["spark.jars.repositories"] = repositories
     properties = folder / "spark.properties"
     write_properties(properties, settings)
-    # Spark resolves before it starts its JVM's server. A session would load classes of jars that nobody has checked.
+    # The gateway is enough to resolve the jars. A session would load classes of jars that are not checked yet.
     script = "from pyspark.java_gateway import launch_gateway; launch_gateway().shutdown()"
     result = subprocess.run(
         [sys.executable, "-c", script],
@@ -152,9 +150,9 @@ def _resolved(folder: Path) -> Path:
 
 
 def _reason(output: str) -> str:
-    """The telling line of a failed resolution, and what to do."""
+    """Return the line that explains a failed resolution, and what to do."""
     advice = "set LOCAL_CLOUD_MAVEN_REPOSITORIES to a mirror or LOCAL_CLOUD_JARS to a folder of jars"
-    for sign in _SIGNS_OF_FAILURE:
+    for sign in _FAILURE_SIGNS:
         for line in output.splitlines():
             if sign in line:
                 return f"{line.strip()[:300]}; {advice}"
@@ -162,7 +160,7 @@ def _reason(output: str) -> str:
 
 
 def _proxy() -> dict[str, str]:
-    """Java's settings for the proxy that the environment names."""
+    """Return Java's settings for the proxy that the environment names."""
     settings = {}
     for scheme in ("http", "https"):
         address = os.environ.get(f"{scheme}_proxy") or os.environ.get(f"{scheme.upper()}_PROXY")
@@ -174,11 +172,11 @@ def _proxy() -> dict[str, str]:
 
 
 def _trust_store(folder: Path) -> dict[str, str]:
-    """Java's settings for trusting whom Python trusts: a company's own authority is not in Java's list."""
+    """Return Java's settings to trust the authorities that Python trusts: Java's list lacks a company's own one."""
     bundle = os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile or certifi.where()
     certificates: list[pkcs12.PKCS12Certificate] = []
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # old authorities have serial numbers that today's rules forbid
+        warnings.simplefilter("ignore")  # old authorities have serial numbers that are now invalid
         for pem in _PEM.findall(Path(bundle).read_bytes()):
             with contextlib.suppress(ValueError):
                 certificate = x509.load_pem_x509_certificate(pem)
@@ -191,10 +189,10 @@ def _trust_store(folder: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    """Resolve the jars and pin what comes."""
+    """Download the jars and pin them."""
     with tempfile.TemporaryDirectory() as folder:
-        found = digests(_resolved(Path(folder)))
-    JARS_LOCK.write_text("".join(f"{digest}  {name}\n" for name, digest in sorted(found.items())))
+        resolved = digests(_resolved(Path(folder)))
+    JARS_LOCK.write_text("".join(f"{digest}  {name}\n" for name, digest in sorted(resolved.items())))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Runs a warm-up script to the end of its JVM, which is when that writes its archive: `spark_warm_up FILE`."""
+"""Run a warm-up script and wait for its JVM to end, which then writes its archive: `spark_warm_up FILE`."""
 
 import runpy
 import sys
@@ -7,11 +7,11 @@ from pyspark import SparkContext
 
 
 def main(script: str) -> None:
-    """Returns when the JVM has ended."""
+    """Run the script; return when the JVM has ended."""
     runpy.run_path(script, run_name="__main__")
-    gateway = SparkContext._gateway  # the JVM's process is nowhere else
+    gateway = SparkContext._gateway  # pyspark has no public access to the JVM's process
     if gateway is None:
-        raise RuntimeError(f"{script} started no Spark")
+        raise RuntimeError(f"{script} did not start Spark")
     gateway.proc.stdin.close()
     gateway.proc.wait()
 

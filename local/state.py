@@ -1,15 +1,15 @@
-"""What a cloud keeps on disk: one directory, `.local` unless told otherwise.
+"""The files of a cloud: one directory, `.local` by default.
 
 stack.json      endpoint, region, credentials and outputs of the deployed template, for every other program
 server.json     the running server: process, when it started, endpoint, credentials
-cloud.log       the one log            server.out    what the server printed, empty as a rule
-calls.jsonl     what job runs asked of AWS, each kind of request once
-resources.json  what the last deployment created
-glue/<job>/     a log per job run      functions/    unpacked artifacts
-    runtime/        what functions need not bring       scratch/      working folders of processes
+cloud.log       the log                server.out    output of the server, normally empty
+calls.jsonl     AWS API calls of job runs, each different one once
+resources.json  the resources of the last deployment
+glue/<job>/     a log for each run     functions/    unpacked artifacts
+    runtime/        packages of Lambda's runtime        scratch/      working folders of processes
 
-Whoever reads the credentials may run code as the developer: stack.json and server.json are for the owner only (0600),
-and so is a directory that is made here (0700). The server and what it starts make every file and folder so.
+Whoever has the credentials can run code as the developer. Therefore only the owner can read stack.json and server.json
+(0600) and a directory that is created here (0700). The server and its processes create all files and folders so.
 """
 
 import contextlib
@@ -33,12 +33,12 @@ from local.processes import MARKER
 
 DEFAULT_STATE = Path(".local")
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
-_SAME_START = 1.0  # seconds: a process id that started at another time is another process
+_SAME_START = 1.0  # seconds; with another start time, the process id was reused
 
 
 @dataclass(frozen=True)
 class ServerRecord:
-    """How to find the server of a cloud."""
+    """The running server of a cloud."""
 
     pid: int
     started: float
@@ -49,11 +49,11 @@ class ServerRecord:
 
     @property
     def credentials(self) -> Credentials:
-        """What it accepts, and nothing else."""
+        """The only credentials that the server accepts."""
         return Credentials(self.access_key_id, self.secret_access_key)
 
     def is_alive(self, marker: str) -> bool:
-        """Whether this very process still runs, and for the cloud with the marker."""
+        """Return whether this process is still running and belongs to the cloud with the marker."""
         try:
             process = psutil.Process(self.pid)
             is_same = abs(process.create_time() - self.started) < _SAME_START
@@ -80,35 +80,35 @@ class StateDir:
 
     @property
     def marker(self) -> str:
-        """What marks the processes of this cloud."""
+        """The value that marks the processes of this cloud."""
         return str(self.root.resolve())
 
     def make(self) -> None:
-        """Make the directory where it is missing, for its owner only; one that exists keeps its permissions.
+        """Create the directory for its owner only; one that exists keeps its permissions.
 
-        Raises ServerError where others may write there: they could put links in our way, and read what we write.
+        Raises ServerError if others may write to it: they could add links, and read what we write.
         """
         make_folder(self.root)
-        found = self.root.stat()
-        if found.st_uid != os.geteuid() or found.st_mode & _WRITABLE_BY_OTHERS:
+        status = self.root.stat()
+        if status.st_uid != os.geteuid() or status.st_mode & _WRITABLE_BY_OTHERS:
             raise ServerError(
-                f"others may write to {self.root}: make it yours alone (chmod go-w {shlex.quote(str(self.root))}), "
-                "or name another folder with LOCAL_CLOUD_STATE"
+                f"others may write to {self.root}: remove their permission (chmod go-w {shlex.quote(str(self.root))}), "
+                "or set LOCAL_CLOUD_STATE to another folder"
             )
 
     def live_server(self) -> ServerRecord | None:
-        """The server, if it runs."""
+        """Return the server if it is running, else None."""
         try:
             record = ServerRecord(**json.loads(self.server_file.read_text()))
         except (FileNotFoundError, ValueError, TypeError):
-            return None  # half-written or of another version: as good as none, the sweep finds the process
+            return None  # missing or of another version; `sweep` finds the process
         return record if record.is_alive(self.marker) else None
 
     def record_server(self, record: ServerRecord) -> None:
-        """Lets others find the server."""
+        """Write the record by which others find the server."""
         write_json(self.server_file, asdict(record))
 
-    def _opened(self, name: str) -> IO[str]:
+    def _open(self, name: str) -> IO[str]:
         path = self.root / name
         try:
             return open(path, "w", opener=for_owner)
@@ -117,34 +117,34 @@ class StateDir:
 
     @contextlib.contextmanager
     def exclusively(self) -> Iterator[None]:
-        """Keeps a second `up` or `down` of the same cloud out. Raises ServerError when one is at work."""
+        """Prevent a second `up` or `down` of the same cloud. Raises ServerError if one is running."""
         self.make()
-        with self._opened("lock") as lock:
+        with self._open("lock") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise ServerError(f"another `up` or `down` is at work in {self.root}: wait for it") from error
+                raise ServerError(f"another `up` or `down` is running in {self.root}: wait for it") from error
             yield
 
 
 def for_owner(path: str, flags: int) -> int:
-    """Open a file as `open` does, but no link; one that is new, only its owner may read."""
+    """Open a file as `open` does, but not through a link; only its owner can read a new one."""
     return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder, and those above it that are missing, for their owner only."""
-    for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
-        missing.mkdir(mode=0o700, exist_ok=True)  # pathlib's `parents` would make those above it for all to read
+    """Create the folder, and the missing ones above it, for their owner only."""
+    for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)  # `parents=True` would let everyone read the upper ones
 
 
 def write_json(path: Path, content: Mapping[str, Json]) -> None:
-    """Replaces the file in one step: a reader sees the old content or the new, never a part.
+    """Replace the file atomically: a reader sees either the old content or the new.
 
     Only the owner may read it.
     """
     make_folder(path.parent)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # has mode 0600
     try:
         with os.fdopen(descriptor, "w") as file:
             json.dump(content, file, indent=2, sort_keys=True)

@@ -1,4 +1,4 @@
-"""A SAM template, with its local files replaced by artifacts, translated to CloudFormation."""
+"""A SAM template: read, with its local files replaced by artifacts, and translated to CloudFormation."""
 
 import copy
 import os
@@ -16,12 +16,12 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
-from local.errors import NotHonouredError, TemplateError
+from local.errors import NotSupportedError, TemplateError
 from local.loose_types import Json
 from local.samconfig import Settings
 
 _FUNCTION = "AWS::Serverless::Function"
-# The property, per type, that may name a local file; of a Glue job it is in Command.
+# The property of each type that may name a local file; for a Glue job it is in Command.
 _FILE_PROPERTY = {
     "AWS::Glue::Job": "ScriptLocation",
     _FUNCTION: "CodeUri",
@@ -30,18 +30,18 @@ _FILE_PROPERTY = {
 
 
 class ArtifactStore(Protocol):
-    """Where local files go before a deployment; returns s3:// addresses."""
+    """Where local files are uploaded before a deployment; the methods return s3:// URIs."""
 
     def function(self, logical_id: str, code: Path, *, makefile: bool) -> str:
-        """Builds and uploads a function's code."""
+        """Build and upload a function's code."""
 
     def file(self, path: Path) -> str:
-        """Uploads one file."""
+        """Upload one file."""
 
 
 @dataclass(frozen=True)
 class Template:
-    """A template as written, with the values of its parameters."""
+    """A template as written, and the values of its parameters."""
 
     path: Path
     source: Mapping[str, Json]
@@ -49,12 +49,12 @@ class Template:
 
     @property
     def folder(self) -> Path:
-        """What the template's paths are relative to."""
+        """The folder to which the template's paths are relative."""
         return self.path.parent
 
     @property
     def has_spark_jobs(self) -> bool:
-        """Whether some job needs Spark on this machine."""
+        """Whether a job needs Spark on this machine."""
         return any(
             resource.get("Type") == "AWS::Glue::Job"
             and resource.get("Properties", {}).get("Command", {}).get("Name") == "glueetl"
@@ -63,7 +63,7 @@ class Template:
 
 
 def read_template(path: Path, settings: Settings) -> Template:
-    """Reads the template and gives its parameters their values. Raises TemplateError."""
+    """Read the template and set its parameters. Raises TemplateError."""
     try:
         source = yaml_parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -76,7 +76,7 @@ def read_template(path: Path, settings: Settings) -> Template:
 
 
 def parameter_values(declared: Mapping[str, Mapping[str, Json]], given: Mapping[str, str]) -> dict[str, Json]:
-    """Defaults overlaid with the given values, checked as CloudFormation checks them. Raises TemplateError."""
+    """Return the defaults overridden by the given values, validated as CloudFormation does. Raises TemplateError."""
     if unknown := sorted(set(given) - set(declared)):
         raise TemplateError(f"parameter_overrides: the template has no parameter {', '.join(unknown)}")
     values: dict[str, Json] = {}
@@ -86,7 +86,7 @@ def parameter_values(declared: Mapping[str, Mapping[str, Json]], given: Mapping[
         value = str(given.get(name, declaration.get("Default")))
         is_list = declaration.get("Type", "String") in {"CommaDelimitedList", "List<Number>"}
         items = [item.strip() for item in value.split(",")] if is_list else [value]
-        for item in items:  # each value of a list keeps the declaration's rules
+        for item in items:  # the declaration's rules apply to each value of a list
             _check_parameter(name, item, declaration)
         values[name] = items if is_list else value
     return values
@@ -104,14 +104,14 @@ def _check_parameter(name: str, value: str, declaration: Mapping[str, Json]) -> 
             number = float(value)
         except ValueError as error:
             raise TemplateError(f"parameter {name}: {value!r} is not a number") from error
-        too_small = number < float(declaration.get("MinValue", number))
-        too_large = number > float(declaration.get("MaxValue", number))
-        if too_small or too_large:
-            raise TemplateError(f"parameter {name}: {value} is out of its range")
+        is_too_small = number < float(declaration.get("MinValue", number))
+        is_too_large = number > float(declaration.get("MaxValue", number))
+        if is_too_small or is_too_large:
+            raise TemplateError(f"parameter {name}: {value} is out of range")
 
 
 def with_artifacts(template: Template, store: ArtifactStore) -> dict[str, Json]:
-    """The template with every local file replaced by its S3 address, as `sam build` and `sam package` do."""
+    """Return the template with every local file replaced by its S3 URI, as `sam build` and `sam package` do."""
     packaged: dict[str, Json] = copy.deepcopy(dict(template.source))
     shared_code = packaged.get("Globals", {}).get("Function", {}).pop("CodeUri", None)
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as builders:
@@ -141,7 +141,7 @@ def with_artifacts(template: Template, store: ArtifactStore) -> dict[str, Json]:
 def _is_built_by_make(logical_id: str, resource: Mapping[str, Json]) -> bool:
     method = resource.get("Metadata", {}).get("BuildMethod")
     if method not in {None, "makefile"}:
-        raise NotHonouredError(logical_id, resource["Type"], f"BuildMethod {method}: use makefile")
+        raise NotSupportedError(logical_id, resource["Type"], f"BuildMethod {method}: use makefile")
     return bool(method == "makefile")
 
 
@@ -153,7 +153,7 @@ def _existing(template: Template, logical_id: str, location: str) -> Path:
 
 
 def translate(packaged: dict[str, Json], parameters: Mapping[str, Json], region: str) -> dict[str, Json]:
-    """SAM → CloudFormation. Raises TemplateError with the translator's own findings."""
+    """Translate SAM to CloudFormation. Raises TemplateError with the translator's messages."""
     translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=region))
     try:
         translated: dict[str, Json] = translator.translate(packaged, parameter_values=dict(parameters))

@@ -1,4 +1,4 @@
-"""A small Spark job that touches what jobs touch: CSV, aggregation, S3A, an Iceberg table in the Glue catalog."""
+"""A small Spark job that uses what jobs use: CSV, aggregation, S3A, an Iceberg table in the Glue catalog."""
 
 import boto3
 from pyspark.sql import SparkSession
@@ -6,7 +6,7 @@ from pyspark.sql import functions as f
 
 
 def main() -> None:
-    """Returns when Spark has stopped."""
+    """Run the job and stop Spark."""
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket="warm-up")
     s3.put_object(Bucket="warm-up", Key="in/a.csv", Body=b'name,count\na,1\nb,2\n"c",3\n')

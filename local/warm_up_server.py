@@ -1,6 +1,6 @@
-"""A plain moto for the warm-up job: serves until its standard input ends, and writes its endpoint to the file named.
+"""A moto server for the warm-up job: writes its endpoint to the given file and serves until its standard input ends.
 
-Accepts the access key of AWS_ACCESS_KEY_ID only.
+It accepts only the access key in AWS_ACCESS_KEY_ID.
 """
 
 import logging
@@ -13,7 +13,7 @@ from local.web import HOST, bind, moto_server
 
 
 def main(endpoint_file: Path) -> None:
-    """Returns when nobody needs it any more."""
+    """Serve until standard input ends."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     listener = bind(0)
     server = moto_server(listener, os.environ["AWS_ACCESS_KEY_ID"])

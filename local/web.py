@@ -19,24 +19,22 @@ _BACKLOG = 128
 
 
 def bind(port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one. Raises ServerError if the port is taken."""
+    """Return a listening socket; port 0 selects a free port. Raises ServerError if the port is in use."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
     except OSError as error:
-        raise ServerError(
-            f"port {port} is taken: choose another with --port, or leave it out for a free one"
-        ) from error
+        raise ServerError(f"port {port} is in use: choose another with --port, or omit it to get a free one") from error
     listener.listen(_BACKLOG)
     return listener
 
 
 def moto_server(listener: socket.socket, access_key_id: str, around: Callable[[Wsgi], Wsgi] | None = None) -> Json:
-    """Return a server of all AWS APIs that is not yet serving.
+    """Return a server of all AWS APIs that is not serving yet.
 
     access_key_id: the only one that it accepts.
-    around: wraps moto, inside the gate.
+    around: middleware between the gate and moto.
     """
     MotoRequestHandler.disable_nagle_algorithm = True
     port = listener.getsockname()[1]
@@ -51,17 +49,17 @@ def moto_server(listener: socket.socket, access_key_id: str, around: Callable[[W
     )
     own = HOST, port
 
-    def is_welcome(_request: object, client: Address) -> bool:
-        """Asked before a thread is made: others could hold thousands with connections that ask for nothing."""
+    def is_accepted(_request: object, client: Address) -> bool:
+        """Check before a thread is created: others could occupy thousands with idle connections."""
         return not is_others(client, own)
 
-    server.verify_request = is_welcome  # type: ignore[assignment,method-assign]  # of this server alone; werkzeug makes its class
+    server.verify_request = is_accepted  # type: ignore[assignment,method-assign]  # werkzeug creates the class
     return server
 
 
 @contextlib.contextmanager
 def plain_moto() -> Iterator[tuple[str, Credentials]]:
-    """Serve moto as it is from this process; gives the endpoint and the credentials that it accepts."""
+    """Serve only moto, from this process; yield the endpoint and the credentials that it accepts."""
     credentials = Credentials.random()
     with bind(0) as listener:
         server = moto_server(listener, credentials.access_key_id)

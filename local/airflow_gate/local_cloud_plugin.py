@@ -1,4 +1,4 @@
-"""The plug-in that puts the gate around Airflow's API server. Airflow finds it by its entry point."""
+"""The plug-in that adds the gate to Airflow's API server. Airflow finds it by its entry point."""
 
 from typing import ClassVar
 
@@ -7,7 +7,7 @@ from airflow.plugins_manager import AirflowPlugin
 from local_cloud_gate import Gate
 
 
-class LocalCloudGate(AirflowPlugin):  # type: ignore[misc]  # Airflow is not installed where types are checked
+class LocalCloudGate(AirflowPlugin):  # type: ignore[misc]  # Airflow is not installed in the environment of mypy
     """The gate, for the port on which the API server listens."""
 
     name = "local_cloud_gate"

@@ -1,7 +1,7 @@
-"""What has to be mended inside moto, and nothing else.
+"""Fixes of moto.
 
-Each patch is a function whose docstring names its reason; `apply` calls them all, once, in the server process. A
-guard test per patch fails when a new moto makes it needless or moves what it replaces.
+Each patch is a function whose docstring names its reason; `apply` calls all of them once in the server process. A test
+of each patch fails when a new version of moto makes it unnecessary or moves what it replaces.
 """
 
 from local.moto_patches import hosts, jobs, objects, queues, rule_targets, state_machines, tables
@@ -11,7 +11,7 @@ __all__ = ["Hooks", "apply"]
 
 
 def apply(hooks: Hooks) -> None:
-    """Mends moto in this process."""
+    """Patch moto in this process."""
     hosts.remember_services()
     objects.lock_objects()
     objects.list_versions_without_content()

@@ -1,4 +1,4 @@
-"""What the server does in moto's place."""
+"""What the server does in place of moto."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from local.loose_types import Json, Moto
 
 @dataclass(frozen=True)
 class Hooks:
-    """Called by the patches."""
+    """Functions that the patches call."""
 
     invoke: Callable[[Moto, bytes, Json, dict[str, str]], bytes]
-    """Lambda Invoke: function, body, headers and the headers of the response, which it fills."""
+    """Invoke a function: function, body, headers, and the headers of the response, which it sets."""
     deliver: Callable[[Moto, dict[str, Json]], None]
-    """A rule and an event that may match it."""
+    """Deliver to a rule an event that may match it."""
     object_event: Callable[[str, Moto, str, Moto], None]
-    """Something happened to an object: account, a bucket that notifies EventBridge, name of the event, and the key."""
+    """An object changed: account, a bucket that notifies EventBridge, name of the event, and the key."""
     execution_changed: Callable[[Moto], None]
     """An execution started or ended."""
     start_job_run: Callable[[Moto, Moto], None]
-    """A Glue run of a job was accepted."""
+    """A run of a Glue job was accepted: job and run."""
     stop_job_run: Callable[[Moto], None]
-    """A Glue run shall stop."""
+    """A run of a Glue job was requested to stop."""

@@ -23,7 +23,7 @@ def update_jobs() -> None:
 
     def update_job(self: Moto) -> Moto:
         job = self.glue_backend.get_job(self._get_param("JobName"))
-        # As on AWS, what the update does not name falls back to its default.
+        # As on AWS, properties that the update omits get their defaults.
         for name in ("Description", "MaxCapacity", "NonOverridableArguments", "Timeout", "WorkerType"):
             setattr(job, camelcase_to_underscores(name), None)
         job.default_arguments, job.execution_property = {}, {}
@@ -35,7 +35,7 @@ def update_jobs() -> None:
 
 
 class ProcessJobRun(models.FakeJobRun):  # type: ignore[misc]  # moto is untyped
-    """A run whose state is set by whoever runs its process."""
+    """A run whose state is set by the code that runs its process."""
 
     def __init__(self, *args: Moto, **kwargs: Moto) -> None:
         super().__init__(*args, **kwargs)
@@ -46,7 +46,7 @@ class ProcessJobRun(models.FakeJobRun):  # type: ignore[misc]  # moto is untyped
 
     @property
     def status(self) -> str:
-        """STARTING, RUNNING, STOPPING or how it ended."""
+        """STARTING, RUNNING, STOPPING or a terminal state."""
         return str(self._status)
 
     @status.setter
@@ -54,9 +54,9 @@ class ProcessJobRun(models.FakeJobRun):  # type: ignore[misc]  # moto is untyped
         self._status = value
 
     def as_dict(self) -> dict[str, Json]:
-        """A JobRun of the API."""
+        """Return a JobRun of the API."""
         end = self.completed_on or utcnow()
-        described = {
+        job_run = {
             **super().as_dict(),
             "CompletedOn": self.completed_on,
             "ErrorMessage": self.error_message,
@@ -65,23 +65,23 @@ class ProcessJobRun(models.FakeJobRun):  # type: ignore[misc]  # moto is untyped
             "LogGroupName": self.log_group,
             "MaxCapacity": self._capacity,
         }
-        return {name: value for name, value in described.items() if value is not None}
+        return {name: value for name, value in job_run.items() if value is not None}
 
     @property
     def _capacity(self) -> float | None:
-        """DPUs: as given, else those of the workers, as Glue tells them."""
+        """DPUs: as given, else those of the workers, as Glue reports them."""
         if self.number_of_workers and self.worker_type in _DPUS:
             return float(self.number_of_workers) * _DPUS[self.worker_type]
         return float(self.max_capacity) if self.max_capacity else None
 
 
 def run_jobs(hooks: Hooks) -> None:
-    """Moto's runs succeed by themselves, whatever the script; it cannot stop them and lists the oldest first."""
+    """Moto's runs succeed whatever the script does, cannot be stopped, and are listed oldest first."""
     accept = models.FakeJob.start_job_run
 
     @functools.wraps(accept)
     def start_job_run(self: Moto, *args: Moto, **kwargs: Moto) -> str:
-        with JOB_RUNS:  # two starts at once must not both find room
+        with JOB_RUNS:  # two concurrent starts must not both get the last free run
             run_id = str(accept(self, *args, **kwargs))
             run = self.get_job_run(run_id)
         hooks.start_job_run(self, run)
@@ -109,7 +109,7 @@ def run_jobs(hooks: Hooks) -> None:
 
 
 def check_table_versions() -> None:
-    """Moto's UpdateTable ignores VersionId: of two commits made on the same version one would be lost."""
+    """Moto's UpdateTable ignores VersionId: of two commits on the same version, one would be lost."""
     update_any_version = GlueResponse.update_table
 
     @functools.wraps(update_any_version)

@@ -1,4 +1,4 @@
-"""One thread at a time through methods that moto wrote for one thread."""
+"""Locks for methods of moto that are not thread-safe."""
 
 import functools
 from collections.abc import Callable
@@ -10,7 +10,7 @@ R = TypeVar("R")
 
 
 def under_lock(owner: type, names: tuple[str, ...], lock: AbstractContextManager[bool]) -> None:
-    """Replaces the owner's methods by ones that hold the lock."""
+    """Replace the owner's methods by ones that hold the lock."""
     for name in names:
         setattr(owner, name, _holding(lock, getattr(owner, name)))
 

@@ -20,17 +20,17 @@ OBJECTS = threading.RLock()
 
 
 def lock_objects() -> None:
-    """Moto reads a key's versions and writes them back in two steps: two writers of one key lose a version."""
+    """Moto reads a key's versions and writes them back in two steps: two writers of a key lose a version."""
     under_lock(S3Backend, ("put_object", "delete_object"), OBJECTS)
 
 
 def list_versions_without_content() -> None:
-    """Moto copies all that a bucket ever held, bytes and all, to list the versions of one key, and keeps the copies."""
+    """Moto copies all objects of a bucket with their content to list the versions of one key, and keeps the copies."""
     FakeKey.__deepcopy__ = lambda version, _copied: _same_fields(version, _ListedVersion)
     FakeDeleteMarker.__deepcopy__ = lambda marker, _copied: _same_fields(marker, FakeDeleteMarker)
 
 
-class _ListedVersion(FakeKey):  # type: ignore[misc]  # moto brings no types for it
+class _ListedVersion(FakeKey):  # type: ignore[misc]  # moto is untyped
     """A version in a list. Its content stays with the object."""
 
     def __del__(self) -> None:
@@ -38,14 +38,14 @@ class _ListedVersion(FakeKey):  # type: ignore[misc]  # moto brings no types for
 
 
 def _same_fields(original: Moto, kind: type) -> Moto:
-    # Not by the class: moto remembers every object that is made that way.
+    # Calling the class would add the copy to moto's list of all instances.
     copy: Moto = object.__new__(kind)
     copy.__dict__.update(original.__dict__)
     return copy
 
 
 def escape_keys_of_versions() -> None:
-    """Moto ignores the encoding-type of a list of versions: a control character in a key makes it no XML."""
+    """Moto ignores encoding-type when it lists versions: a control character in a key makes the XML invalid."""
     respond = S3Response.list_object_versions
 
     @functools.wraps(respond)
@@ -67,29 +67,29 @@ def escape_keys_of_versions() -> None:
 
 
 def _texts_of_versions(listed: Moto) -> Iterator[tuple[Moto, str]]:
-    """Where in a list of versions S3 escapes: the maps, and the names in them."""
+    """Yield where S3 escapes in a list of versions: the maps, and the names in them."""
     for name in ("Delimiter", "KeyMarker", "NextKeyMarker", "Prefix"):
         yield listed, name
-    for each in (*listed["Versions"], *listed["DeleteMarkers"]):
-        yield each, "Key"
-    for each in listed.get("CommonPrefixes", ()):
-        yield each, "Prefix"
+    for version in (*listed["Versions"], *listed["DeleteMarkers"]):
+        yield version, "Key"
+    for prefix in listed.get("CommonPrefixes", ()):
+        yield prefix, "Prefix"
 
 
 def check_copy_preconditions() -> None:
     """Moto ignores CopySourceIfMatch."""
     respond = S3Response.copy_object
     copy = S3Backend.copy_object
-    wanted = threading.local()
+    condition = threading.local()
 
     @functools.wraps(respond)
     def copy_object(self: Moto) -> Moto:
-        wanted.etag = self.headers.get("x-amz-copy-source-if-match")
+        condition.etag = self.headers.get("x-amz-copy-source-if-match")
         return respond(self)
 
     @functools.wraps(copy)
     def copy_if_matching(self: Moto, src_key: Moto, *args: Moto, **kwargs: Moto) -> None:
-        etag = getattr(wanted, "etag", None)
+        etag = getattr(condition, "etag", None)
         if etag is not None and etag.strip('"') != src_key.etag.strip('"'):
             raise PreconditionFailed(failed_condition="x-amz-copy-source-If-Match")
         copy(self, src_key, *args, **kwargs)
@@ -99,15 +99,15 @@ def check_copy_preconditions() -> None:
 
 
 def accept_newlines_in_keys() -> None:
-    """Moto's routes do not match a key that holds a line feed."""
+    """Moto's routes do not match a key that contains a line feed."""
     original = RegexConverter.__init__
 
     @functools.wraps(original)
-    def dot_is_anything(self: Moto, *args: Moto) -> None:
+    def match_line_feeds(self: Moto, *args: Moto) -> None:
         original(self, *args)
         self.regex = f"(?s:{self.regex})"
 
-    RegexConverter.__init__ = dot_is_anything
+    RegexConverter.__init__ = match_line_feeds
 
 
 def send_object_events(hooks: Hooks) -> None:

@@ -14,8 +14,8 @@ _LONG_POLL_STEP = 1  # seconds
 
 
 def lock_queues() -> None:
-    """Moto's queues are not safe between threads: a message sent while another is deleted is lost, and one can be
-    received twice at once.
+    """Moto's queues are not thread-safe: a message that is sent while another is deleted is lost, and two receivers can
+    get the same message.
     """
     receive_now = SQSBackend.receive_message
 
@@ -31,7 +31,7 @@ def lock_queues() -> None:
         queue = self.get_queue(queue_name)
         remaining = int(wait_seconds_timeout or 0)
         while True:
-            with QUEUES:  # not while waiting
+            with QUEUES:  # not held during the wait below
                 messages: list[Moto] = receive_now(
                     self, queue_name, count, 0, visibility_timeout, message_attribute_names
                 )
@@ -46,7 +46,7 @@ def lock_queues() -> None:
 
 
 def look_up_retention() -> None:
-    """For each message that moto gives out it counts those of the whole queue, only to learn how long they are kept."""
+    """Moto counts the messages of the whole queue for each one that it returns, only to get the retention period."""
 
     def is_kept(self: Moto, queue_name: str, message: Moto) -> bool:
         kept_until = self.get_queue(queue_name).message_retention_period + message.sent_timestamp / 1000
@@ -56,7 +56,7 @@ def look_up_retention() -> None:
 
 
 def leave_delivery_to_pollers() -> None:
-    """Moto delivers to functions itself: in the sender's thread, one message at a time, heedless of failed items."""
+    """Moto invokes functions itself: in the sender's thread, with one message at a time, and ignores failed items."""
 
     def add_message(self: Moto, message: Moto) -> None:
         with QUEUES, self._messages_lock:
@@ -67,7 +67,7 @@ def leave_delivery_to_pollers() -> None:
 
 
 def delete_messages(queue: Moto, receipt_handles: set[str]) -> None:
-    """Deletes many messages at the cost of one; moto's own way takes as long as the queue, for each."""
+    """Delete many messages in one pass; moto's own way takes a pass over the queue for each."""
     with QUEUES:
         kept = []
         for message in queue._messages:

@@ -1,4 +1,4 @@
-"""EventBridge and Lambda: the way to code."""
+"""EventBridge and Lambda: how events and invocations reach functions."""
 
 from moto.awslambda.models import LambdaFunction
 from moto.events.models import Rule
@@ -8,7 +8,7 @@ from local.moto_patches.hooks import Hooks
 
 
 def deliver_events(hooks: Hooks) -> None:
-    """Moto delivers to few targets, minds neither disabled rules nor Input, and raises in the sender's thread."""
+    """Moto delivers to few targets, ignores Input and that a rule is disabled, and raises in the sender's thread."""
 
     def send_to_targets(self: Moto, original_event: Moto, transform_input: bool = True) -> None:  # noqa: ARG001
         hooks.deliver(self, original_event)

@@ -30,12 +30,12 @@ _POLL_OF_JOB_RUN = 0.2  # seconds
 
 
 def interpret_state_machines() -> None:
-    """Moto interprets definitions only where it is told to."""
+    """Moto executes state machines only if its configuration says so."""
     default_user_config["stepfunctions"]["execute_state_machine"] = True
 
 
 class _SharedClients:
-    """Stands in for the module boto3."""
+    """Replaces the module boto3."""
 
     def __init__(self) -> None:
         self._clients: dict[tuple[str, str], Moto] = {}
@@ -45,28 +45,26 @@ class _SharedClients:
         self,
         service_name: str,
         region_name: str,
-        aws_access_key_id: str,  # noqa: ARG002  moto's own: the environment of the server has the right one
+        aws_access_key_id: str,  # noqa: ARG002  moto's own key; the server's environment has the accepted one
         aws_secret_access_key: str,  # noqa: ARG002
         **settings: Moto,
     ) -> Moto:
         with self._lock:
-            known = (service_name, region_name)
-            if known not in self._clients:
+            key = (service_name, region_name)
+            if key not in self._clients:
                 session: Moto = boto3.Session()
-                self._clients[known] = session.client(service_name, region_name=region_name, **settings)
-            return self._clients[known]
+                self._clients[key] = session.client(service_name, region_name=region_name, **settings)
+            return self._clients[key]
 
 
 def share_clients() -> None:
-    """Moto creates a client per task from boto3's default session, which is not safe between threads, and slow; and it
-    signs with a key of its own, which the gate does not accept.
-    """
+    """Moto's client for each task is slow, not thread-safe, and signs with a key that the gate does not accept."""
     boto_client.boto3 = _SharedClients()
 
 
 def start_executions_once() -> None:
-    """Moto's StartExecution looks for the name and adds it in two steps, and cannot do without a name; an execution can
-    be listed a moment before it has a status; $$.Execution.StartTime is a date that breaks what serialises it.
+    """Moto's StartExecution looks for the name and adds it in two steps, and fails without a name; an execution can be
+    listed before it has a status; $$.Execution.StartTime is a date that cannot be serialized.
     """
     start = StepFunctionsParserBackend.start_execution
     describe_start = Execution.get_start_execution_details
@@ -79,10 +77,10 @@ def start_executions_once() -> None:
         execution_input: str | None = None,
         trace_header: str | None = None,
     ) -> Moto:
-        given_or_new = name or str(uuid.uuid4())
-        self._validate_name(given_or_new)
+        execution_name = name or str(uuid.uuid4())
+        self._validate_name(execution_name)
         with EXECUTIONS:
-            return start(self, state_machine_arn, given_or_new, execution_input, trace_header)
+            return start(self, state_machine_arn, execution_name, execution_input, trace_header)
 
     @functools.wraps(describe_start)
     def get_start_execution_details(self: Moto) -> Moto:
@@ -96,11 +94,11 @@ def start_executions_once() -> None:
 
 
 def report_executions(hooks: Hooks) -> None:
-    """Moto tells nobody of an execution's status, keeps a stopped one running until its state ends, drops its error
-    and leaves out when a timed-out one ended.
+    """Moto does not report an execution's status, keeps a stopped one running until its state ends, drops its error,
+    and omits when a timed-out one ended.
     """
     start = Execution.start
-    reflect = BaseExecutionWorkerCommunication.terminated
+    terminate = BaseExecutionWorkerCommunication.terminated
     describe = StepFunctionResponse.describe_execution
     list_all = StepFunctionResponse.list_executions
     ending = threading.Lock()
@@ -110,46 +108,46 @@ def report_executions(hooks: Hooks) -> None:
         start(self)
         hooks.execution_changed(self)
 
-    @functools.wraps(reflect)
+    @functools.wraps(terminate)
     def terminated(self: Moto) -> None:
         execution = self.execution
         with ending:
-            if execution.stop_date is not None:  # stopped from outside, its last state ends only now
+            if execution.stop_date is not None:  # already stopped; its last state ends only now
                 return
-            ended = execution.exec_worker.env.program_state()
-            if isinstance(ended, ProgramStopped):
-                execution.error, execution.cause = ended.error, ended.cause
-            reflect(self)
+            state = execution.exec_worker.env.program_state()
+            if isinstance(state, ProgramStopped):
+                execution.error, execution.cause = state.error, state.cause
+            terminate(self)
         hooks.execution_changed(execution)
 
     def stop_execution(self: Moto) -> Moto:
         execution = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
         worker = execution.exec_worker
         while execution.stop_date is None and worker.env is None:
-            threading.Event().wait(0.01)  # its thread is about to create it
+            threading.Event().wait(0.01)  # its thread is about to create the environment
         if execution.stop_date is None:
             now = datetime.now(tz=execution.start_date.tzinfo)
             execution.stop(stop_date=now, error=self._get_param("error"), cause=self._get_param("cause"))
             worker._execution_communication.terminated()
         return ActionResult({"stopDate": execution.stop_date})
 
-    def add_stop_date(self: Moto, described: dict[str, Json]) -> None:
-        execution = self.stepfunction_backend.describe_execution(described["executionArn"])
+    def add_stop_date(self: Moto, description: dict[str, Json]) -> None:
+        execution = self.stepfunction_backend.describe_execution(description["executionArn"])
         if execution.stop_date is not None:
-            described["stopDate"] = execution.stop_date
+            description["stopDate"] = execution.stop_date
 
     @functools.wraps(describe)
     def describe_execution(self: Moto) -> Moto:
-        answer = describe(self)
-        add_stop_date(self, answer.result)
-        return answer
+        response = describe(self)
+        add_stop_date(self, response.result)
+        return response
 
     @functools.wraps(list_all)
     def list_executions(self: Moto) -> Moto:
-        answer = list_all(self)
-        for entry in answer.result["executions"]:
+        response = list_all(self)
+        for entry in response.result["executions"]:
             add_stop_date(self, entry)
-        return answer
+        return response
 
     Execution.start = start_and_report
     BaseExecutionWorkerCommunication.terminated = terminated
@@ -159,9 +157,9 @@ def report_executions(hooks: Hooks) -> None:
 
 
 def wait_for_job_runs() -> None:
-    """Moto's glue:startJobRun.sync breaks for want of a callback, takes the end of a first try for the time-out of the
-    second, passes dates on that cannot be serialised, takes a stopped run for a success, and leaves the run going when
-    its state is over.
+    """Moto's glue:startJobRun.sync fails because it lacks a callback, treats the end of the first try as the timeout of
+    the second, passes on dates that cannot be serialized, treats a stopped run as a success, and does not stop the run
+    when its state ends.
     """
     service = state_task_service_glue.StateTaskServiceGlue
     callback = state_task_service_callback.StateTaskServiceCallback
@@ -173,7 +171,7 @@ def wait_for_job_runs() -> None:
     state_task_service_callback._DELAY_SECONDS_SYNC_CONDITION_CHECK = _POLL_OF_JOB_RUN
 
     class Resolver:
-        """Called until it has a result; can stop what it waits for."""
+        """Called until it has a result; can stop the run that it waits for."""
 
         def __init__(self, resolve: Moto, client: Moto, started: dict[str, str]) -> None:
             self._resolve = resolve
@@ -197,7 +195,7 @@ def wait_for_job_runs() -> None:
     def wait_or_cancel(self: Moto, env: Moto, sync_resolver: Moto, *args: Moto, **kwargs: Moto) -> Json:
         if not isinstance(sync_resolver, Resolver):
             return wait(self, env, sync_resolver, *args, **kwargs)
-        # Nobody calls back about a job run; and the endpoint for that ends with the state's first try.
+        # A job run has no callback, and the callback endpoint ends with the state's first try.
         outcome = wait(self, env, sync_resolver, *args, **{**kwargs, "callback_endpoint": None})
         if outcome is None:  # the state timed out or its execution was stopped
             sync_resolver.cancel()
@@ -208,7 +206,7 @@ def wait_for_job_runs() -> None:
 
 
 def name_errors_as_aws_does() -> None:
-    """Moto calls EventBridge and CloudWatch Logs other than boto3 does, and names errors of most services wrongly."""
+    """Moto names EventBridge and CloudWatch Logs differently from boto3, and the errors of most services wrongly."""
     state_task_service.StateTaskService._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES.update(
         cloudwatchlogs="logs", eventbridge="events"
     )
@@ -217,13 +215,13 @@ def name_errors_as_aws_does() -> None:
     )
 
 
-def iso_milliseconds(moment: datetime) -> str:
-    """2026-11-21T21:03:25.123Z."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+def iso_milliseconds(instant: datetime) -> str:
+    """Return the instant as 2026-11-21T21:03:25.123Z."""
+    return instant.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 def as_states_json(value: Json) -> Json:
-    """The value with dates as Step Functions gives them: milliseconds since 1970."""
+    """Return the value with dates as Step Functions has them: milliseconds since 1970."""
     if isinstance(value, dict):
         return {name: as_states_json(item) for name, item in value.items()}
     if isinstance(value, list):

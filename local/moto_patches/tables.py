@@ -10,7 +10,7 @@ _TYPES = frozenset({"S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL"})
 
 
 def answer_values_by_their_type() -> None:
-    """Moto looks for each of the ten types under several names in every attribute's value, which has one of them."""
+    """Moto looks in the value of every attribute for each of ten types under several names; a value has one type."""
     pick = XFormedAttributePicker.__call__
 
     @functools.wraps(pick)

@@ -1,4 +1,4 @@
-"""The resource types that the local cloud can stand up, a module per service, each of which registers its own."""
+"""The supported resource types, one module for each service; importing a module registers its types."""
 
 from local.resources import dynamodb, events, functions, glue, iam, kms, monitoring, s3, sns, sqs, states  # noqa: F401
 from local.resources.base import KINDS, Physical, Resource, Stack

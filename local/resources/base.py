@@ -1,4 +1,4 @@
-"""How a resource type says what it does with each of its properties."""
+"""How a resource type declares which properties it supports."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,38 +7,38 @@ from itertools import chain
 from botocore.exceptions import ClientError
 
 from local.aws import Aws, code_of
-from local.errors import NotHonouredError
+from local.errors import NotSupportedError
 from local.loose_types import Json
 
-# Why a property may be ignored without misleading anyone.
+# Why a property may have no effect here.
 NO_BILLING = "nothing is billed or reported here"
 NO_ENCRYPTION = "data does not leave this machine"
 NO_PERMISSIONS = "permissions are not enforced here"
 NO_ALARMS = "alarms are recorded and never evaluated here"
 NO_TRACES = "there is no tracing here"
-ONE_LOG = "output goes to the one log and to CloudWatch Logs as it is printed"
+ONE_LOG = "output goes to the cloud's log and to CloudWatch Logs as it is printed"
 
 
 @dataclass(frozen=True)
 class Resource:
-    """One resource of the template, its properties resolved."""
+    """A resource of the template with resolved properties."""
 
     logical_id: str
     type: str
     properties: Mapping[str, Json]
 
-    def refuse(self, what: str) -> NotHonouredError:
-        """The error to raise for what cannot be honoured."""
-        return NotHonouredError(self.logical_id, self.type, what)
+    def unsupported(self, feature: str) -> NotSupportedError:
+        """Return the error to raise for something that is not supported."""
+        return NotSupportedError(self.logical_id, self.type, feature)
 
     def chosen(self, *names: str) -> dict[str, Json]:
-        """Those of the named properties that are set."""
+        """Return those of the named properties that are set."""
         return {name: self.properties[name] for name in names if name in self.properties}
 
 
 @dataclass(frozen=True)
 class Physical:
-    """What `Ref` and `Fn::GetAtt` of a created resource give."""
+    """The values of `Ref` and `Fn::GetAtt` of a created resource."""
 
     ref: str
     attributes: Mapping[str, str] = field(default_factory=dict)
@@ -46,23 +46,23 @@ class Physical:
 
 @dataclass(frozen=True)
 class Stack:
-    """Where resources are created."""
+    """The stack in which resources are created."""
 
     aws: Aws
     name: str
     account: str
 
     def call(self, service: str, operation: str, **parameters: Json) -> dict[str, Json]:
-        """An AWS API call with values as the template gives them."""
+        """Call an AWS API with values as the template has them."""
         return self.aws.call(service, operation, **parameters)
 
     def apply(self, resource: Resource, name: str, service: str, operation: str, **identity: Json) -> None:
-        """Calls an operation that sets one property by its own name, where the template has it."""
+        """Call an operation that sets the property of the same name, if the template has it."""
         if name in resource.properties:
             self.call(service, operation, **identity, **resource.chosen(name))
 
     def found(self, service: str, operation: str, *codes: str, **parameters: Json) -> dict[str, Json] | None:
-        """What a describing call answers; None where it fails by one of the codes, which mean that there is nothing."""
+        """Return the result of a call that describes something; None if it fails with a code for "not found"."""
         try:
             return self.call(service, operation, **parameters)
         except ClientError as error:
@@ -71,11 +71,11 @@ class Stack:
             raise
 
     def physical_name(self, resource: Resource, name_property: str, limit: int = 64) -> str:
-        """The name that the template gives, or one made of stack and logical id: the same at every deployment."""
+        """Return the name in the template, or stack and logical id: the same at every deployment."""
         return str(resource.properties.get(name_property) or f"{self.name}-{resource.logical_id}")[:limit]
 
     def arn(self, service: str, rest: str) -> str:
-        """An ARN in the stack's region and account."""
+        """Return an ARN in the stack's region and account."""
         return f"arn:aws:{service}:{self.aws.region}:{self.account}:{rest}"
 
 
@@ -84,31 +84,31 @@ Create = Callable[[Stack, Resource], Physical]
 
 @dataclass(frozen=True)
 class Kind:
-    """A resource type: how to create or update it, and which properties that does justice to."""
+    """A resource type: how to create or update it, and which properties it supports or ignores."""
 
     create: Create
-    honoured: frozenset[str]
-    inert: frozenset[str]
+    supported: frozenset[str]
+    ignored: frozenset[str]
 
     def check(self, resource: Resource) -> None:
-        """Raises NotHonouredError for a property that is neither honoured nor knowingly without effect here."""
-        if unknown := sorted(set(resource.properties) - self.honoured - self.inert):
-            raise resource.refuse(f"property {', '.join(unknown)}")
+        """Raise NotSupportedError for a property that is neither supported nor ignored on purpose."""
+        if unknown := sorted(set(resource.properties) - self.supported - self.ignored):
+            raise resource.unsupported(f"property {', '.join(unknown)}")
 
 
 KINDS: dict[str, Kind] = {}
 
 
 def resource_type(
-    name: str, *, honoured: Iterable[str] = (), inert: Mapping[str, Iterable[str]] | None = None
+    name: str, *, supported: Iterable[str] = (), ignored: Mapping[str, Iterable[str]] | None = None
 ) -> Callable[[Create], Create]:
-    """Registers the decorated function as the way to create or update resources of the type.
+    """Register the decorated function, which creates or updates resources of the type.
 
-    inert: properties that are accepted without effect, by the reason why that is no lie.
+    ignored: properties that have no effect here, by the reason why that is acceptable.
     """
 
     def register(create: Create) -> Create:
-        KINDS[name] = Kind(create, frozenset(honoured), frozenset(chain.from_iterable((inert or {}).values())))
+        KINDS[name] = Kind(create, frozenset(supported), frozenset(chain.from_iterable((ignored or {}).values())))
         return create
 
     return register

@@ -17,21 +17,21 @@ _SHAPE = (
 
 @resource_type(
     "AWS::DynamoDB::Table",
-    honoured={"PointInTimeRecoverySpecification", "TableName", "TimeToLiveSpecification", *_SHAPE},
-    inert={
+    supported={"PointInTimeRecoverySpecification", "TableName", "TimeToLiveSpecification", *_SHAPE},
+    ignored={
         NO_BILLING: {"ContributorInsightsSpecification", "OnDemandThroughput", "TableClass", "Tags", "WarmThroughput"},
         NO_PERMISSIONS: {"ResourcePolicy"},
         NO_ENCRYPTION: {"SSESpecification"},
     },
 )
 def table(stack: Stack, resource: Resource) -> Physical:
-    """The table; one that exists must have the same keys and indexes."""
+    """Create the table; an existing one must have the same keys and indexes."""
     name = stack.physical_name(resource, "TableName", 255)
     if found := stack.found("dynamodb", "describe_table", "ResourceNotFoundException", TableName=name):
         present = found["Table"]
         if _keys(present) != _keys(resource.properties):
             raise TemplateError(
-                f"{resource.logical_id}: keys or indexes of table {name} changed: start over with `up --fresh`"
+                f"{resource.logical_id}: keys or indexes of table {name} changed: start empty with `up --fresh`"
             )
     else:
         present = stack.call("dynamodb", "create_table", TableName=name, **resource.chosen(*_SHAPE))["TableDescription"]
@@ -44,7 +44,7 @@ def table(stack: Stack, resource: Resource) -> Physical:
 def _set_time_to_live(stack: Stack, name: str, wanted: dict[str, Json]) -> None:
     present = stack.call("dynamodb", "describe_time_to_live", TableName=name)["TimeToLiveDescription"]
     is_on = present.get("TimeToLiveStatus") == "ENABLED"
-    if is_on != (str(wanted.get("Enabled")).lower() == "true"):  # setting what is set already is an error
+    if is_on != (str(wanted.get("Enabled")).lower() == "true"):  # setting the current value is an error
         stack.call("dynamodb", "update_time_to_live", TableName=name, TimeToLiveSpecification=wanted)
 
 

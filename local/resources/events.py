@@ -1,14 +1,14 @@
-"""EventBridge rules. Those with a schedule are recorded, and never due: nothing here starts by the clock."""
+"""EventBridge rules. Rules with a schedule are recorded and never run."""
 
 import json
 
 from local.loose_types import Json
 from local.resources.base import NO_BILLING, NO_PERMISSIONS, Physical, Resource, Stack, resource_type
 
-# What event_bus delivers to, and what of a target it heeds.
+# The targets and their properties that event_bus supports.
 _SERVICES = {"lambda", "sns", "sqs", "states"}
-_TARGET_HONOURED = {"Arn", "Id", "Input", "InputPath", "InputTransformer"}
-_TARGET_INERT = {
+_TARGET_SUPPORTED = {"Arn", "Id", "Input", "InputPath", "InputTransformer"}
+_TARGET_IGNORED = {
     "DeadLetterConfig": "a delivery does not fail here",
     "RetryPolicy": "a delivery does not fail here",
     "RoleArn": NO_PERMISSIONS,
@@ -18,21 +18,21 @@ _FILTERS = {"anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "
 
 @resource_type(
     "AWS::Events::Rule",
-    honoured={"Description", "EventPattern", "Name", "ScheduleExpression", "State", "Targets"},
-    inert={NO_PERMISSIONS: {"RoleArn"}, NO_BILLING: {"Tags"}},
+    supported={"Description", "EventPattern", "Name", "ScheduleExpression", "State", "Targets"},
+    ignored={NO_PERMISSIONS: {"RoleArn"}, NO_BILLING: {"Tags"}},
 )
 def rule(stack: Stack, resource: Resource) -> Physical:
-    """A rule of the default bus on a pattern or a schedule; its targets become exactly those of the template."""
+    """Create or update a rule of the default bus; its targets become exactly those of the template."""
     name = stack.physical_name(resource, "Name")
     pattern = resource.properties.get("EventPattern")
-    when = resource.chosen("ScheduleExpression")
-    if bool(pattern) == bool(when):
-        raise resource.refuse("a rule without EventPattern or ScheduleExpression, or with both")
+    trigger = resource.chosen("ScheduleExpression")
+    if bool(pattern) == bool(trigger):
+        raise resource.unsupported("a rule without EventPattern or ScheduleExpression, or with both")
     if pattern:
         _check_pattern(resource, pattern)
-        when = {"EventPattern": json.dumps(pattern)}
+        trigger = {"EventPattern": json.dumps(pattern)}
     targets = [_checked_target(resource, target) for target in resource.properties.get("Targets", [])]
-    created = stack.call("events", "put_rule", Name=name, **when, **resource.chosen("Description", "State"))
+    created = stack.call("events", "put_rule", Name=name, **trigger, **resource.chosen("Description", "State"))
     wanted = {target["Id"] for target in targets}
     present = stack.call("events", "list_targets_by_rule", Rule=name)["Targets"]
     if outdated := [target["Id"] for target in present if target["Id"] not in wanted]:
@@ -52,13 +52,13 @@ def _check_pattern(resource: Resource, pattern: dict[str, Json]) -> None:
         else:
             for item in value:
                 if isinstance(item, dict) and not _FILTERS.issuperset(item):
-                    raise resource.refuse(f"the filter {', '.join(item)} in EventPattern")
+                    raise resource.unsupported(f"the filter {', '.join(item)} in EventPattern")
 
 
 def _checked_target(resource: Resource, target: dict[str, Json]) -> dict[str, Json]:
-    if unknown := sorted(set(target) - _TARGET_HONOURED - set(_TARGET_INERT)):
-        raise resource.refuse(f"Targets.{unknown[0]}")
+    if unknown := sorted(set(target) - _TARGET_SUPPORTED - set(_TARGET_IGNORED)):
+        raise resource.unsupported(f"Targets.{unknown[0]}")
     service = target["Arn"].split(":")[2]
     if service not in _SERVICES:
-        raise resource.refuse(f"targets of {service}")
-    return {name: value for name, value in target.items() if name in _TARGET_HONOURED}
+        raise resource.unsupported(f"targets of {service}")
+    return {name: value for name, value in target.items() if name in _TARGET_SUPPORTED}

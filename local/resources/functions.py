@@ -1,4 +1,4 @@
-"""Lambda functions, their event sources and asynchronous settings."""
+"""Lambda functions, their event source mappings and asynchronous settings."""
 
 import contextlib
 
@@ -24,9 +24,9 @@ _DESTINATIONS = {"sns", "sqs"}
 
 @resource_type(
     "AWS::Lambda::Function",
-    honoured={"Code", "FunctionName", "PackageType", "ReservedConcurrentExecutions", *_CONFIGURATION},
-    inert={
-        "code runs on this machine as it is": {"Architectures", "EphemeralStorage", "RuntimeManagementConfig"},
+    supported={"Code", "FunctionName", "PackageType", "ReservedConcurrentExecutions", *_CONFIGURATION},
+    ignored={
+        "functions run on this machine": {"Architectures", "EphemeralStorage", "RuntimeManagementConfig"},
         NO_ENCRYPTION: {"KmsKeyArn"},
         ONE_LOG: {"LoggingConfig"},
         "a loop shows in the log": {"RecursiveLoop"},
@@ -36,17 +36,17 @@ _DESTINATIONS = {"sns", "sqs"}
     },
 )
 def function(stack: Stack, resource: Resource) -> Physical:
-    """The function; new code or settings reach the next invocation."""
+    """Create or update the function; new code or settings take effect at the next invocation."""
     runtime = str(resource.properties.get("Runtime", ""))
     if not runtime.startswith("python"):
-        raise resource.refuse(f"Runtime {runtime or '(none)'}: handlers run on this machine's Python")
+        raise resource.unsupported(f"Runtime {runtime or '(none)'}: handlers run on this machine's Python")
     if resource.properties.get("PackageType", "Zip") != "Zip":
-        raise resource.refuse("PackageType other than Zip")
+        raise resource.unsupported("PackageType other than Zip")
     code = resource.properties["Code"]
     if not {"S3Bucket", "S3Key"}.issuperset(code):
-        raise resource.refuse(f"Code.{', '.join(code)}: use CodeUri")
+        raise resource.unsupported(f"Code.{', '.join(code)}: use CodeUri")
     name = stack.physical_name(resource, "FunctionName")
-    # Without an Environment in the template an earlier one must go, too.
+    # If the template has no Environment, an earlier one must be removed.
     settings = {"Environment": {"Variables": {}}, **resource.chosen(*_CONFIGURATION)}
     if stack.found("lambda", "get_function", "ResourceNotFoundException", FunctionName=name):
         stack.call("lambda", "update_function_code", FunctionName=name, **code)
@@ -63,24 +63,24 @@ def function(stack: Stack, resource: Resource) -> Physical:
 
 @resource_type(
     "AWS::Lambda::Permission",
-    inert={NO_PERMISSIONS: {"Action", "EventSourceToken", "FunctionName", "Principal", "SourceAccount", "SourceArn"}},
+    ignored={NO_PERMISSIONS: {"Action", "EventSourceToken", "FunctionName", "Principal", "SourceAccount", "SourceArn"}},
 )
-def permission(stack: Stack, resource: Resource) -> Physical:  # noqa: ARG001  a Create
-    """Nothing: permissions are not enforced here."""
+def permission(stack: Stack, resource: Resource) -> Physical:  # noqa: ARG001  signature of Create
+    """Do nothing: permissions are not enforced here."""
     return Physical(resource.logical_id)
 
 
 @resource_type(
     "AWS::Lambda::EventInvokeConfig",
-    honoured={"DestinationConfig", "FunctionName", "MaximumEventAgeInSeconds", "MaximumRetryAttempts", "Qualifier"},
+    supported={"DestinationConfig", "FunctionName", "MaximumEventAgeInSeconds", "MaximumRetryAttempts", "Qualifier"},
 )
 def event_invoke_config(stack: Stack, resource: Resource) -> Physical:
-    """How asynchronous invocations are retried and where their outcome goes."""
+    """Set how asynchronous invocations are retried and where their results are sent."""
     if resource.properties.get("Qualifier", "$LATEST") != "$LATEST":
-        raise resource.refuse("Qualifier other than $LATEST")
+        raise resource.unsupported("Qualifier other than $LATEST")
     for outcome, destination in resource.properties.get("DestinationConfig", {}).items():
         if destination and destination["Destination"].split(":")[2] not in _DESTINATIONS:
-            raise resource.refuse(f"DestinationConfig.{outcome} to {destination['Destination']}")
+            raise resource.unsupported(f"DestinationConfig.{outcome} to {destination['Destination']}")
     name = resource.properties["FunctionName"]
     # moto would append a second configuration and keep answering with the first.
     with contextlib.suppress(ClientError):
@@ -92,7 +92,7 @@ def event_invoke_config(stack: Stack, resource: Resource) -> Physical:
 
 @resource_type(
     "AWS::Lambda::EventSourceMapping",
-    honoured={
+    supported={
         "BatchSize",
         "Enabled",
         "EventSourceArn",
@@ -101,13 +101,13 @@ def event_invoke_config(stack: Stack, resource: Resource) -> Physical:
         "MaximumBatchingWindowInSeconds",
         "ScalingConfig",
     },
-    inert={NO_ENCRYPTION: {"KmsKeyArn"}, NO_BILLING: {"MetricsConfig", "Tags"}},
+    ignored={NO_ENCRYPTION: {"KmsKeyArn"}, NO_BILLING: {"MetricsConfig", "Tags"}},
 )
 def event_source_mapping(stack: Stack, resource: Resource) -> Physical:
-    """A queue that feeds a function; the limits of AWS are checked here, where moto does not."""
+    """Connect a queue to a function; check the limits of AWS that moto does not check."""
     source = str(resource.properties["EventSourceArn"])
     if source.split(":")[2] != "sqs":
-        raise resource.refuse(f"event sources of {source.split(':')[2]}")
+        raise resource.unsupported(f"event sources of {source.split(':')[2]}")
     _check_limits(stack, resource, source)
     settings = {
         "Enabled": True,
@@ -131,18 +131,18 @@ def event_source_mapping(stack: Stack, resource: Resource) -> Physical:
 
 
 def _check_limits(stack: Stack, resource: Resource, source: str) -> None:
-    where = f"{resource.logical_id} ({resource.type})"
+    label = f"{resource.logical_id} ({resource.type})"
     batch_size = int(resource.properties.get("BatchSize", 10))
     window = int(resource.properties.get("MaximumBatchingWindowInSeconds", 0))
     concurrency = resource.properties.get("ScalingConfig", {}).get("MaximumConcurrency")
     if not 1 <= batch_size <= 10_000:
-        raise TemplateError(f"{where}: AWS accepts a BatchSize of 1 to 10000, not {batch_size}")
+        raise TemplateError(f"{label}: AWS accepts a BatchSize of 1 to 10000, not {batch_size}")
     if not 0 <= window <= 300:
-        raise TemplateError(f"{where}: AWS accepts a MaximumBatchingWindowInSeconds of 0 to 300, not {window}")
+        raise TemplateError(f"{label}: AWS accepts a MaximumBatchingWindowInSeconds of 0 to 300, not {window}")
     if batch_size > 10 and window < 1:
-        raise TemplateError(f"{where}: AWS wants MaximumBatchingWindowInSeconds of 1 or more for a BatchSize over 10")
+        raise TemplateError(f"{label}: AWS needs a MaximumBatchingWindowInSeconds of 1 or more for BatchSizes over 10")
     if concurrency is not None and not 2 <= int(concurrency) <= 1000:
-        raise TemplateError(f"{where}: AWS accepts a MaximumConcurrency of 2 to 1000, not {concurrency}")
+        raise TemplateError(f"{label}: AWS accepts a MaximumConcurrency of 2 to 1000, not {concurrency}")
     url = stack.call("sqs", "get_queue_url", QueueName=source.rsplit(":", maxsplit=1)[-1])["QueueUrl"]
     attributes = stack.call("sqs", "get_queue_attributes", QueueUrl=url, AttributeNames=["VisibilityTimeout"])
     visibility = int(attributes["Attributes"]["VisibilityTimeout"])
@@ -150,9 +150,9 @@ def _check_limits(stack: Stack, resource: Resource, source: str) -> None:
     try:
         configuration = stack.call("lambda", "get_function_configuration", FunctionName=name)
     except ClientError as error:
-        raise TemplateError(f"{where}: {code_of(error)} for function {name}") from error
+        raise TemplateError(f"{label}: {code_of(error)} for function {name}") from error
     if visibility < configuration["Timeout"]:
         raise TemplateError(
-            f"{where}: AWS refuses a queue whose visibility time-out ({visibility} s) is less than "
-            f"the function's time-out ({configuration['Timeout']} s)"
+            f"{label}: AWS refuses a queue whose visibility timeout ({visibility} s) is less than "
+            f"the function's timeout ({configuration['Timeout']} s)"
         )

@@ -20,7 +20,7 @@ _DEFINITION = (
 )
 _KINDS = {"glueetl", "pythonshell"}
 _SPARK_3_5 = {"5.0", "5.1"}
-# Arguments by which Glue changes the environment of a run in ways that are not done here.
+# Arguments that change a run's environment, which is not supported here.
 _REFUSED_ARGUMENTS = {
     "--additional-python-modules",
     "--extra-files",
@@ -32,17 +32,17 @@ _REFUSED_ARGUMENTS = {
 
 @resource_type(
     "AWS::Glue::Job",
-    honoured={"Name", "JobRunQueuingEnabled", *_DEFINITION},
-    inert={
+    supported={"Name", "JobRunQueuingEnabled", *_DEFINITION},
+    ignored={
         ONE_LOG: {"LogUri"},
-        "it concerns streaming jobs": {"MaintenanceWindow"},
+        "it applies only to streaming jobs": {"MaintenanceWindow"},
         NO_ALARMS: {"NotificationProperty"},
         NO_ENCRYPTION: {"SecurityConfiguration"},
         NO_BILLING: {"Tags"},
     },
 )
 def job(stack: Stack, resource: Resource) -> Physical:
-    """A Spark or Python Shell job; its runs are kept when it changes. Capacity is recorded: runs have this machine."""
+    """Create or update a Spark or Python Shell job and keep its runs. Capacity is recorded and has no effect."""
     _check(resource)
     name = stack.physical_name(resource, "Name", 255)
     definition = resource.chosen(*_DEFINITION)
@@ -57,26 +57,26 @@ def _check(resource: Resource) -> None:
     properties = resource.properties
     kind = properties["Command"].get("Name")
     if kind not in _KINDS:
-        raise resource.refuse(f"Command.Name {kind}")
+        raise resource.unsupported(f"Command.Name {kind}")
     version = str(properties.get("GlueVersion", ""))
     if kind == "glueetl" and version not in _SPARK_3_5:
-        raise resource.refuse(f"GlueVersion {version or '(none)'} for Spark: use 5.1")
+        raise resource.unsupported(f"GlueVersion {version or '(none)'} for Spark: use 5.1")
     if int(properties.get("MaxRetries", 0)) > 0:
-        raise resource.refuse("MaxRetries over 0: retry in the state machine")
+        raise resource.unsupported("MaxRetries over 0: retry in the state machine")
     if str(properties.get("JobRunQueuingEnabled", "false")).lower() == "true":
-        raise resource.refuse("JobRunQueuingEnabled")
+        raise resource.unsupported("JobRunQueuingEnabled")
     arguments: Json = properties.get("DefaultArguments", {}) | properties.get("NonOverridableArguments", {})
     if refused := sorted(_REFUSED_ARGUMENTS.intersection(arguments)):
-        raise resource.refuse(f"the job argument {refused[0]}")
+        raise resource.unsupported(f"the job argument {refused[0]}")
     if arguments.get("--job-bookmark-option", "job-bookmark-disable") != "job-bookmark-disable":
-        raise resource.refuse("job bookmarks")
+        raise resource.unsupported("job bookmarks")
     if arguments.get("--datalake-formats", "iceberg") != "iceberg":
-        raise resource.refuse(f"--datalake-formats {arguments['--datalake-formats']}: only iceberg")
+        raise resource.unsupported(f"--datalake-formats {arguments['--datalake-formats']}: use iceberg")
 
 
-@resource_type("AWS::Glue::Database", honoured={"CatalogId", "DatabaseInput", "DatabaseName"})
+@resource_type("AWS::Glue::Database", supported={"CatalogId", "DatabaseInput", "DatabaseName"})
 def database(stack: Stack, resource: Resource) -> Physical:
-    """A database of the Data Catalog."""
+    """Create or update a database of the Data Catalog."""
     definition = dict(resource.properties["DatabaseInput"])
     definition.setdefault("Name", stack.physical_name(resource, "DatabaseName", 255).lower())
     name = definition["Name"]
@@ -89,13 +89,13 @@ def database(stack: Stack, resource: Resource) -> Physical:
 
 @resource_type(
     "AWS::Glue::Trigger",
-    honoured={"Actions", "Description", "Name", "Schedule", "StartOnCreation", "Type"},
-    inert={NO_BILLING: {"Tags"}},
+    supported={"Actions", "Description", "Name", "Schedule", "StartOnCreation", "Type"},
+    ignored={NO_BILLING: {"Tags"}},
 )
 def trigger(stack: Stack, resource: Resource) -> Physical:
-    """A trigger by the clock: recorded, and nobody starts its jobs here but who starts a run of them."""
+    """Record a scheduled trigger; it never fires here."""
     if resource.properties["Type"] != "SCHEDULED":
-        raise resource.refuse(f"Type {resource.properties['Type']}: only SCHEDULED, which is recorded and never fires")
+        raise resource.unsupported(f"Type {resource.properties['Type']}: use SCHEDULED, which never fires here")
     name = stack.physical_name(resource, "Name", 255)
     definition = resource.chosen("Actions", "Description", "Schedule", "StartOnCreation", "Type")
     if stack.found("glue", "get_trigger", "EntityNotFoundException", Name=name):

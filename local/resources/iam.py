@@ -1,4 +1,4 @@
-"""IAM roles and policies: recorded, so that they can be referred to and looked at; nothing enforces them."""
+"""IAM roles and policies: recorded so that they can be referred to and inspected, but not enforced."""
 
 import json
 
@@ -8,11 +8,11 @@ from local.resources.base import NO_BILLING, NO_PERMISSIONS, Physical, Resource,
 
 @resource_type(
     "AWS::IAM::Role",
-    honoured={"AssumeRolePolicyDocument", "Description", "MaxSessionDuration", "Path", "Policies", "RoleName"},
-    inert={NO_PERMISSIONS: {"ManagedPolicyArns", "PermissionsBoundary"}, NO_BILLING: {"Tags"}},
+    supported={"AssumeRolePolicyDocument", "Description", "MaxSessionDuration", "Path", "Policies", "RoleName"},
+    ignored={NO_PERMISSIONS: {"ManagedPolicyArns", "PermissionsBoundary"}, NO_BILLING: {"Tags"}},
 )
 def role(stack: Stack, resource: Resource) -> Physical:
-    """The role with its inline policies."""
+    """Create or update the role with its inline policies."""
     name = stack.physical_name(resource, "RoleName")
     trust = _document(resource.properties["AssumeRolePolicyDocument"])
     if stack.found("iam", "get_role", "NoSuchEntity", RoleName=name):
@@ -26,19 +26,19 @@ def role(stack: Stack, resource: Resource) -> Physical:
     return Physical(name, {"Arn": described["Arn"], "RoleId": described["RoleId"]})
 
 
-@resource_type("AWS::IAM::Policy", honoured={"PolicyDocument", "PolicyName", "Roles"})
+@resource_type("AWS::IAM::Policy", supported={"PolicyDocument", "PolicyName", "Roles"})
 def inline_policy(stack: Stack, resource: Resource) -> Physical:
-    """An inline policy of several roles."""
+    """Put an inline policy into several roles."""
     for name in resource.properties.get("Roles", []):
         _put_inline(stack, name, resource.properties["PolicyName"], resource.properties["PolicyDocument"])
     return Physical(resource.logical_id)
 
 
 @resource_type(
-    "AWS::IAM::ManagedPolicy", honoured={"Description", "ManagedPolicyName", "Path", "PolicyDocument", "Roles"}
+    "AWS::IAM::ManagedPolicy", supported={"Description", "ManagedPolicyName", "Path", "PolicyDocument", "Roles"}
 )
 def managed_policy(stack: Stack, resource: Resource) -> Physical:
-    """A policy of its own, attached to roles; a changed document becomes its default version."""
+    """Create a policy and attach it to roles; a changed document becomes its default version."""
     name = stack.physical_name(resource, "ManagedPolicyName", 128)
     path = str(resource.properties.get("Path", "/"))
     arn = f"arn:aws:iam::{stack.account}:policy{path}{name}"

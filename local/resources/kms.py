@@ -5,20 +5,20 @@ from local.resources.base import NO_BILLING, NO_ENCRYPTION, NO_PERMISSIONS, Phys
 
 @resource_type(
     "AWS::KMS::Key",
-    honoured={"Description"},
-    inert={
+    supported={"Description"},
+    ignored={
         NO_ENCRYPTION: {"EnableKeyRotation"},
         NO_PERMISSIONS: {"KeyPolicy"},
         NO_BILLING: {"PendingWindowInDays", "Tags"},
     },
 )
 def key(stack: Stack, resource: Resource) -> Physical:
-    """A key, found again by an alias: keys have no names of their own."""
+    """Create the key, or find it by an alias, since keys have no names."""
     alias = f"alias/{stack.name}-{resource.logical_id}"
     if found := stack.found("kms", "describe_key", "NotFoundException", KeyId=alias):
-        made = found["KeyMetadata"]
-        stack.call("kms", "update_key_description", KeyId=made["KeyId"], **resource.chosen("Description"))
+        metadata = found["KeyMetadata"]
+        stack.call("kms", "update_key_description", KeyId=metadata["KeyId"], **resource.chosen("Description"))
     else:
-        made = stack.call("kms", "create_key", **resource.chosen("Description"))["KeyMetadata"]
-        stack.call("kms", "create_alias", AliasName=alias, TargetKeyId=made["KeyId"])
-    return Physical(made["KeyId"], {"Arn": made["Arn"], "KeyId": made["KeyId"]})
+        metadata = stack.call("kms", "create_key", **resource.chosen("Description"))["KeyMetadata"]
+        stack.call("kms", "create_alias", AliasName=alias, TargetKeyId=metadata["KeyId"])
+    return Physical(metadata["KeyId"], {"Arn": metadata["Arn"], "KeyId": metadata["KeyId"]})

@@ -1,4 +1,4 @@
-"""CloudWatch alarms, dashboards and log groups: recorded, so that they can be looked at."""
+"""CloudWatch alarms, dashboards and log groups: recorded so that they can be inspected."""
 
 from local.resources.base import NO_ALARMS, NO_BILLING, NO_ENCRYPTION, Physical, Resource, Stack, resource_type
 
@@ -23,19 +23,22 @@ _ALARM = {
 
 @resource_type(
     "AWS::CloudWatch::Alarm",
-    honoured={"AlarmName", *_ALARM},
-    inert={NO_ALARMS: {"ActionsEnabled", "AlarmActions", "InsufficientDataActions", "OKActions"}, NO_BILLING: {"Tags"}},
+    supported={"AlarmName", *_ALARM},
+    ignored={
+        NO_ALARMS: {"ActionsEnabled", "AlarmActions", "InsufficientDataActions", "OKActions"},
+        NO_BILLING: {"Tags"},
+    },
 )
 def alarm(stack: Stack, resource: Resource) -> Physical:
-    """An alarm that never rings."""
+    """Record an alarm; it never fires."""
     name = stack.physical_name(resource, "AlarmName", 255)
     stack.call("cloudwatch", "put_metric_alarm", AlarmName=name, **resource.chosen(*_ALARM))
     return Physical(name, {"Arn": stack.arn("cloudwatch", f"alarm:{name}")})
 
 
-@resource_type("AWS::CloudWatch::Dashboard", honoured={"DashboardBody", "DashboardName"})
+@resource_type("AWS::CloudWatch::Dashboard", supported={"DashboardBody", "DashboardName"})
 def dashboard(stack: Stack, resource: Resource) -> Physical:
-    """A dashboard's definition."""
+    """Record a dashboard's definition."""
     name = stack.physical_name(resource, "DashboardName", 255)
     stack.call("cloudwatch", "put_dashboard", DashboardName=name, DashboardBody=resource.properties["DashboardBody"])
     return Physical(name)
@@ -43,11 +46,11 @@ def dashboard(stack: Stack, resource: Resource) -> Physical:
 
 @resource_type(
     "AWS::Logs::LogGroup",
-    honoured={"LogGroupName", "RetentionInDays"},
-    inert={NO_ENCRYPTION: {"KmsKeyId"}, NO_BILLING: {"LogGroupClass", "Tags"}},
+    supported={"LogGroupName", "RetentionInDays"},
+    ignored={NO_ENCRYPTION: {"KmsKeyId"}, NO_BILLING: {"LogGroupClass", "Tags"}},
 )
 def log_group(stack: Stack, resource: Resource) -> Physical:
-    """A log group; its retention is recorded."""
+    """Create a log group and record its retention."""
     name = stack.physical_name(resource, "LogGroupName", 512)
     present = stack.call("logs", "describe_log_groups", logGroupNamePrefix=name)["logGroups"]
     if not any(group["logGroupName"] == name for group in present):

@@ -7,24 +7,24 @@ from local.resources.base import NO_BILLING, NO_ENCRYPTION, NO_PERMISSIONS, Phys
 
 @resource_type(
     "AWS::S3::Bucket",
-    honoured={"BucketName", "VersioningConfiguration", "NotificationConfiguration", "PublicAccessBlockConfiguration"},
-    inert={
+    supported={"BucketName", "VersioningConfiguration", "NotificationConfiguration", "PublicAccessBlockConfiguration"},
+    ignored={
         NO_ENCRYPTION: {"BucketEncryption"},
-        "browsers are not served here": {"CorsConfiguration"},
+        "web pages cannot call the cloud": {"CorsConfiguration"},
         NO_BILLING: {"IntelligentTieringConfigurations", "LoggingConfiguration", "MetricsConfigurations", "Tags"},
         "nothing expires here": {"LifecycleConfiguration"},
         NO_PERMISSIONS: {"OwnershipControls"},
     },
 )
 def bucket(stack: Stack, resource: Resource) -> Physical:
-    """The bucket; of notifications, those to EventBridge."""
+    """Create or update the bucket; EventBridge is the only destination of its notifications."""
     name = stack.physical_name(resource, "BucketName", 63).lower()
     ensure_bucket(stack.aws, name)
     stack.apply(resource, "VersioningConfiguration", "s3", "put_bucket_versioning", Bucket=name)
     stack.apply(resource, "PublicAccessBlockConfiguration", "s3", "put_public_access_block", Bucket=name)
     notifications = resource.properties.get("NotificationConfiguration", {})
     if other := sorted(set(notifications) - {"EventBridgeConfiguration"}):
-        raise resource.refuse(f"NotificationConfiguration.{other[0]}: send notifications to EventBridge")
+        raise resource.unsupported(f"NotificationConfiguration.{other[0]}: send notifications to EventBridge")
     to_event_bridge = notifications.get("EventBridgeConfiguration")
     is_enabled = to_event_bridge is not None and str(to_event_bridge.get("EventBridgeEnabled", True)).lower() == "true"
     wanted: Json = {"EventBridgeConfiguration": {}} if is_enabled else {}
@@ -32,7 +32,7 @@ def bucket(stack: Stack, resource: Resource) -> Physical:
     return Physical(name, {"Arn": f"arn:aws:s3:::{name}", "DomainName": f"{name}.s3.amazonaws.com"})
 
 
-@resource_type("AWS::S3::BucketPolicy", inert={NO_PERMISSIONS: {"Bucket", "PolicyDocument"}})
-def bucket_policy(stack: Stack, resource: Resource) -> Physical:  # noqa: ARG001  a Create
-    """Nothing: moto would apply a policy's denials without their conditions."""
+@resource_type("AWS::S3::BucketPolicy", ignored={NO_PERMISSIONS: {"Bucket", "PolicyDocument"}})
+def bucket_policy(stack: Stack, resource: Resource) -> Physical:  # noqa: ARG001  signature of Create
+    """Do nothing: moto would apply a policy's denials without their conditions."""
     return Physical(resource.logical_id)

@@ -16,15 +16,15 @@ _ATTRIBUTES = (
 
 @resource_type(
     "AWS::SQS::Queue",
-    honoured={"QueueName", "RedrivePolicy", *_ATTRIBUTES},
-    inert={
+    supported={"QueueName", "RedrivePolicy", *_ATTRIBUTES},
+    ignored={
         NO_ENCRYPTION: {"KmsDataKeyReusePeriodSeconds", "KmsMasterKeyId", "SqsManagedSseEnabled"},
         NO_PERMISSIONS: {"RedriveAllowPolicy"},
         NO_BILLING: {"Tags"},
     },
 )
 def queue(stack: Stack, resource: Resource) -> Physical:
-    """A standard queue; its messages stay where the queue already exists."""
+    """Create a standard queue, or update it and keep its messages."""
     name = stack.physical_name(resource, "QueueName", 80)
     attributes = resource.chosen(*_ATTRIBUTES)
     if "RedrivePolicy" in resource.properties:
@@ -37,9 +37,9 @@ def queue(stack: Stack, resource: Resource) -> Physical:
     return Physical(url, {"Arn": stack.arn("sqs", name), "QueueName": name, "QueueUrl": url})
 
 
-@resource_type("AWS::SQS::QueuePolicy", honoured={"Queues", "PolicyDocument"})
+@resource_type("AWS::SQS::QueuePolicy", supported={"Queues", "PolicyDocument"})
 def queue_policy(stack: Stack, resource: Resource) -> Physical:
-    """Recorded with the queues; permissions are not enforced here."""
+    """Record the policy with the queues; permissions are not enforced here."""
     for url in resource.properties["Queues"]:
         policy = json.dumps(resource.properties["PolicyDocument"])
         stack.call("sqs", "set_queue_attributes", QueueUrl=url, Attributes={"Policy": policy})

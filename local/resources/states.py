@@ -13,7 +13,7 @@ from local.resources.base import NO_BILLING, NO_ENCRYPTION, NO_TRACES, ONE_LOG, 
 
 @resource_type(
     "AWS::StepFunctions::StateMachine",
-    honoured={
+    supported={
         "Definition",
         "DefinitionS3Location",
         "DefinitionString",
@@ -22,7 +22,7 @@ from local.resources.base import NO_BILLING, NO_ENCRYPTION, NO_TRACES, ONE_LOG, 
         "StateMachineName",
         "StateMachineType",
     },
-    inert={
+    ignored={
         NO_ENCRYPTION: {"EncryptionConfiguration"},
         ONE_LOG: {"LoggingConfiguration"},
         NO_BILLING: {"Tags"},
@@ -30,20 +30,20 @@ from local.resources.base import NO_BILLING, NO_ENCRYPTION, NO_TRACES, ONE_LOG, 
     },
 )
 def state_machine(stack: Stack, resource: Resource) -> Physical:
-    """A standard state machine in JSONPath; running executions keep the definition they started with."""
+    """Create or update a standard state machine in JSONPath; running executions keep their definition."""
     if resource.properties.get("StateMachineType", "STANDARD") != "STANDARD":
-        raise resource.refuse("StateMachineType EXPRESS")
+        raise resource.unsupported("StateMachineType EXPRESS")
     name = stack.physical_name(resource, "StateMachineName", 80)
     definition = parse_definition(
         _definition_text(stack, resource), resource.properties.get("DefinitionSubstitutions", {}), resource.logical_id
     )
     if any(node.get("QueryLanguage") == "JSONata" for node in _objects(definition)):
-        raise resource.refuse("QueryLanguage JSONata: write JSONPath")
+        raise resource.unsupported("QueryLanguage JSONata: write JSONPath")
     role = resource.properties["RoleArn"]
     text = json.dumps(definition)
-    made = stack.call("stepfunctions", "create_state_machine", name=name, definition=text, roleArn=role)
-    arn = made["stateMachineArn"]
-    # Creating one that exists changes nothing.
+    created = stack.call("stepfunctions", "create_state_machine", name=name, definition=text, roleArn=role)
+    arn = created["stateMachineArn"]
+    # The call above does not change an existing one.
     stack.call("stepfunctions", "update_state_machine", stateMachineArn=arn, definition=text, roleArn=role)
     return Physical(arn, {"Arn": arn, "Name": name})
 
@@ -60,7 +60,7 @@ def _definition_text(stack: Stack, resource: Resource) -> str:
 
 
 def parse_definition(text: str, substitutions: Mapping[str, Json], logical_id: str) -> dict[str, Json]:
-    """JSON or YAML with its ${substitutions} filled in as CloudFormation does it: in the text, before parsing."""
+    """Return the definition, JSON or YAML, after replacing its ${substitutions} in the text as CloudFormation does."""
     for name, value in substitutions.items():
         text = text.replace(f"${{{name}}}", as_text(value))
     try:
@@ -70,7 +70,7 @@ def parse_definition(text: str, substitutions: Mapping[str, Json], logical_id: s
     except yaml.YAMLError as error:
         raise TemplateError(f"{logical_id}: the definition is neither JSON nor YAML: {error}") from error
     if not isinstance(definition, dict):
-        raise TemplateError(f"{logical_id}: the definition is not a state machine")
+        raise TemplateError(f"{logical_id}: the definition is not a mapping")
     return definition
 
 

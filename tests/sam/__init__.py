@@ -1,1 +1,1 @@
-"""The functions as the SAM CLI builds and runs them: for real, in containers, where an engine can be started."""
+"""The functions as the SAM CLI builds and runs them, in containers if an engine can be started."""

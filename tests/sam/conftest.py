@@ -1,4 +1,4 @@
-"""The functions, built once."""
+"""The functions, built once for all tests."""
 
 import os
 import subprocess
@@ -13,10 +13,10 @@ SAM = ROOT / ".build" / "tools" / "sam" / "bin" / "sam"
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory) -> Path:
-    """The folder that `sam build` filled: template.yaml, and a folder a function."""
-    assert SAM.exists(), "run `make gate` once: it installs the SAM CLI"
+    """The output folder of `sam build`: template.yaml, and a folder for each function."""
+    assert SAM.exists(), "run `make gate` once to install the SAM CLI"
     folder = tmp_path_factory.mktemp("sam") / "build"
-    # make hands its own flags on to what runs below it
+    # make passes its own flags on to child processes
     environment = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MFLAGS"}}
     environment["SAM_CLI_TELEMETRY"] = "0"
     command = [SAM, "build", "--build-dir", folder, "--cache-dir", folder.with_name("cache")]

@@ -1,4 +1,4 @@
-"""Lets containers reach what listens on this machine's loopback."""
+"""Forwards requests of containers to this machine's loopback interface."""
 
 import asyncio
 import re
@@ -8,9 +8,9 @@ _HOST = re.compile(rb"(?im)^host:[^\r]*")
 
 
 class Forwarder(threading.Thread):
-    """Hands requests to an address on to a port of 127.0.0.1, until the process ends.
+    """Forwards requests to an address to a port of 127.0.0.1 until the process ends.
 
-    The cloud there refuses requests that name another host than its own, and ends a connection after each request.
+    The cloud there refuses requests for another host and closes the connection after each request.
     """
 
     def __init__(self, address: str, port: int) -> None:
@@ -33,7 +33,7 @@ class Forwarder(threading.Thread):
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
-        except asyncio.IncompleteReadError:  # the other side hung up
+        except asyncio.IncompleteReadError:  # the other side closed the connection
             writer.close()
             return
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._port)
@@ -47,6 +47,6 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             writer.write(chunk)
             await writer.drain()
     except ConnectionError:
-        pass  # the other side hung up
+        pass  # the other side closed the connection
     finally:
         writer.close()

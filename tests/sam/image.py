@@ -1,7 +1,7 @@
-"""The Lambda base image, made of a Python on this machine: no image registry is asked.
+"""The Lambda base image, made from a Python on this machine without an image registry.
 
-It holds what the runtime brings (the interpreter, boto3, the runtime interface client) and the few programs that SAM
-needs to put its emulator on top.
+It contains the runtime (the interpreter, boto3, the runtime interface client) and the few programs that SAM needs to
+add its emulator.
 """
 
 import json
@@ -41,11 +41,11 @@ SETTINGS = (
 
 
 def python_for(runtime: str) -> Path:
-    """The interpreter of a Lambda runtime ("python3.12") where this machine has it, else the one that runs this."""
+    """Return the interpreter of a Lambda runtime ("python3.12") if this machine has it, else the current one."""
     version = runtime.removeprefix("python")
     command = [str(_UV), "python", "find", "--offline", "--no-python-downloads", "--no-project", "--system", version]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return Path(found.stdout.strip()) if found.returncode == 0 else Path(sys.executable)
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return Path(result.stdout.strip()) if result.returncode == 0 else Path(sys.executable)
 
 
 def make_root(root: Path, python: Path) -> None:
@@ -58,7 +58,7 @@ def make_root(root: Path, python: Path) -> None:
     shutil.copy(executable, lang / "bin" / "python3")
     shutil.copytree(standard_library, lang / "lib" / version, ignore=_LEFT_OUT, symlinks=True)
     (lang / "lib" / version / "site-packages").mkdir()
-    # The versions of the local cloud's functions
+    # The same versions as in the local cloud
     install: list[str | Path] = [_UV, "pip", "install", "--quiet", "--constraint", ROOT / "requirements" / "dev.txt"]
     subprocess.run([*install, "--python", executable, "--target", runtime, "awslambdaric", "boto3"], check=True)
     bootstrap = runtime / "bootstrap"
@@ -72,9 +72,9 @@ def make_root(root: Path, python: Path) -> None:
 
 
 def _layout(python: Path) -> tuple[Path, Path, str]:
-    """The interpreter behind an environment, its standard library, and that folder's name."""
-    ask = "import json, sys, sysconfig; print(json.dumps([sys.base_prefix, sysconfig.get_path('stdlib')]))"
-    prefix, library = json.loads(subprocess.run([python, "-c", ask], capture_output=True, check=True).stdout)
+    """Return an environment's base interpreter, its standard library, and that folder's name."""
+    script = "import json, sys, sysconfig; print(json.dumps([sys.base_prefix, sysconfig.get_path('stdlib')]))"
+    prefix, library = json.loads(subprocess.run([python, "-c", script], capture_output=True, check=True).stdout)
     name = Path(library).name
     return Path(prefix) / "bin" / name, Path(library), name
 

@@ -1,8 +1,8 @@
-"""One session of `sam local invoke`: a local cloud, an engine, an image, and every event to its function.
+"""A session of `sam local invoke` that sends every event to its function, with a local cloud, an engine and an image.
 
-Runs in namespaces of its own (``unshare --net --pid --mount``), so that network, processes and mounts end with it:
-``python -m tests.sam.session FOLDER CGROUP``. FOLDER holds ``build/`` of `sam build` and ``root/`` of the image; the
-answers are left in ``answers.json``. Containers live in control groups below CGROUP, which outlives the session.
+It runs in separate namespaces (``unshare --net --pid --mount``), so that network, processes and mounts end with it:
+``python -m tests.sam.session FOLDER CGROUP``. FOLDER contains ``build/`` of `sam build` and ``root/`` of the image; the
+responses are written to ``answers.json``. Containers are in control groups below CGROUP, which outlives the session.
 """
 
 import json
@@ -25,13 +25,13 @@ from tests.sam.conftest import SAM
 from tests.sam.forwarder import Forwarder
 from tests.sam.image import SETTINGS
 
-BRIDGE = "172.17.0.1"  # where the engine's default network meets the machine
+BRIDGE = "172.17.0.1"  # the machine's address in the engine's default network
 NO_ROUTING = ("--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false")
 
 
 @dataclass(frozen=True)
 class Session:
-    """Folders and the environment of what is started."""
+    """The folder and control group of the session."""
 
     folder: Path
     cgroup: str
@@ -82,7 +82,7 @@ class Session:
     def _import_image(self) -> None:
         changes = [argument for setting in SETTINGS for argument in ("--change", setting)]
         with subprocess.Popen(["tar", "-C", self.folder / "root", "-cf", "-", "."], stdout=subprocess.PIPE) as tar:
-            runtime = "public.ecr.aws/lambda/python:3.12-x86_64"  # the name by which SAM looks for it
+            runtime = "public.ecr.aws/lambda/python:3.12-x86_64"  # SAM looks for this name
             subprocess.run(["docker", "import", *changes, "-", runtime], stdin=tar.stdout, check=True)
 
     def _invoke_all(self, stack: dict[str, Any]) -> dict[str, Any]:
@@ -105,7 +105,7 @@ class Session:
         return answers
 
     def _template_with_endpoint(self) -> Path:
-        """What was built, with one variable more: SAM gives a function only those that its template names."""
+        """Return the built template with one more variable: SAM sets only variables that the template names."""
         template = yaml_parse((self.folder / "build" / "template.yaml").read_text())
         template["Globals"]["Function"]["Environment"]["Variables"]["AWS_ENDPOINT_URL"] = ""
         path = self.folder / "build" / "with_endpoint.yaml"

@@ -1,4 +1,4 @@
-"""`sam build` makes every function's artifact, the same that the local cloud makes."""
+"""`sam build` makes the same artifact of every function as the local cloud."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Content by path; what an installer notes about itself is left out."""
+    """Return the content by path, without the installer's metadata."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
@@ -20,7 +20,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("function", all_functions(), ids=lambda function: function.folder)
-def test_the_artifact_holds_the_handler_and_is_what_the_local_cloud_runs(built, function, tmp_path):
+def test_the_artifact_contains_the_handler_and_equals_the_local_clouds(built, function, tmp_path):
     artifact = files(built / function.logical_id)
     assert artifact["app.py"] == function.handler_file.read_bytes()
     build_with_make(ROOT / "functions", function.logical_id, tmp_path)

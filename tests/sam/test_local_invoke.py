@@ -1,4 +1,4 @@
-"""`sam local invoke`, for real: every event file to its function in a container that reaches the local cloud."""
+"""`sam local invoke` with every event file, in containers that can reach the local cloud."""
 
 import json
 import os
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def answers(built: Path) -> dict[str, Any]:
-    """What each function answered, by event file, and where the sources stood then."""
+    """The response of each function by event file, and the statuses of the sources afterwards."""
     try:
         environment = engine_environment()
     except NoEngine as reason:
@@ -43,7 +43,7 @@ def answers(built: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.path)
 def test_the_function_answers_in_its_container(case, answers):
-    found = answers[case.path]
-    # The command succeeds even where the function raises: only its output tells.
-    assert json.loads(found["answer"]) == case.answer, found["log"]
-    assert found["statuses"] == case.after
+    result = answers[case.path]
+    # The command succeeds even if the function raises, so check its output.
+    assert json.loads(result["answer"]) == case.answer, result["log"]
+    assert result["statuses"] == case.after

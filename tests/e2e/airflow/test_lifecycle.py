@@ -72,7 +72,7 @@ FROM_A_WEBSITE = {
 
 def is_refused(answer: Answer) -> bool:
     """Whether the gate refused the request. Airflow itself answers 403 to GET /auth/token."""
-    is_by_the_gate = "This server answers to" in answer.body or "A page of another website" in answer.body
+    is_by_the_gate = "This server answers only" in answer.body or "A page of another website" in answer.body
     return answer.is_refused and is_by_the_gate
 
 
@@ -177,7 +177,7 @@ def test_the_life_of_an_airflow(root, folders):
     # A second start finds it.
     again = start_airflow(root, port, *folders)
     login = f"login {airflow.user}, password {airflow.password}"
-    assert (again.returncode, again.stdout) == (0, f"airflow already runs: {airflow.url}, {login}\n")
+    assert (again.returncode, again.stdout) == (0, f"Airflow is already running: {airflow.url}, {login}\n")
 
     # After a sudden end, a DAG that cannot be imported stops the start, the cloud runs on and no part of Airflow does.
     processes.sweep(cloud.state.marker)

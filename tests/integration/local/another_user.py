@@ -1,4 +1,4 @@
-"""A request of another user of this machine."""
+"""Requests of another user of this machine."""
 
 import os
 import subprocess
@@ -24,10 +24,10 @@ except (BrokenPipeError, ConnectionResetError):
 
 
 def send_as_another_user(port: int, request: str) -> str:
-    """What comes first from a port of this machine; "" where the server ends the connection."""
+    """Return the first data of the response; "" if the server ends the connection."""
     if os.geteuid() != 0:
         pytest.skip("only root can become another user")
     if not TABLE.exists():
-        pytest.skip("this system does not tell whose a connection is")
+        pytest.skip("this system does not show who opened a connection")
     command = [sys.executable, "-c", _CLIENT, str(port)]
     return subprocess.run(command, input=request, capture_output=True, text=True, check=True, timeout=60).stdout.strip()

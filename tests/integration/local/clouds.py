@@ -1,4 +1,4 @@
-"""A running cloud, as tests use it."""
+"""A running cloud for tests."""
 
 import io
 import json
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def command(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs `python -m local …` to its end."""
+    """Run `python -m local …` to its end."""
     return subprocess.run(
         [sys.executable, "-m", "local", *map(str, arguments)],
         cwd=REPOSITORY,
@@ -39,16 +39,16 @@ def command(*arguments: str | Path, **environment: str) -> subprocess.CompletedP
 
 
 def eventually(look: Callable[[], T | None]) -> T:
-    """The first true value that look returns."""
+    """Return the first true value of `look`."""
     deadline = time.monotonic() + PATIENCE
     while not (found := look()):
-        assert time.monotonic() < deadline, "it did not happen"
+        assert time.monotonic() < deadline, f"nothing within {PATIENCE} s"
         time.sleep(0.05)
     return found
 
 
 def zipped(name: str, text: str) -> bytes:
-    """An archive of one file."""
+    """Return a zip of one file."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr(name, text)
@@ -56,7 +56,7 @@ def zipped(name: str, text: str) -> bytes:
 
 
 class Cloud:
-    """One that has been started with `up`."""
+    """A cloud that was started with `up`."""
 
     def __init__(self, root: Path) -> None:
         self.state = StateDir(root)
@@ -81,13 +81,13 @@ class Cloud:
         return self.aws.client(service)
 
     def invoke(self, name: str, event: object, **settings: Any) -> tuple[Any, str | None]:
-        """A function's answer and error."""
+        """Return a function's response and error."""
         result = self.client("lambda").invoke(FunctionName=self.outputs[name], Payload=json.dumps(event), **settings)
         payload = result["Payload"].read()
         return (json.loads(payload) if payload else None), result.get("FunctionError")
 
     def notes(self, key: str) -> list[dict[str, Any]]:
-        """What functions have noted under a key."""
+        """Return the items that functions wrote under a key."""
         table = self.client("dynamodb")
         answer = table.query(
             TableName=self.outputs["Notes"],
@@ -98,7 +98,7 @@ class Cloud:
         return [{name: next(iter(value.values())) for name, value in item.items()} for item in answer["Items"]]
 
     def receive(self, output: str) -> list[Any]:
-        """The messages that are in a queue, taken out of it."""
+        """Receive and delete messages of a queue."""
         sqs, url = self.client("sqs"), self.outputs[output]
         messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
         for message in messages:
@@ -106,18 +106,18 @@ class Cloud:
         return [json.loads(message["Body"]) for message in messages]
 
     def messages(self, output: str, count: int, is_wanted: Callable[[Any], bool] | None = None) -> list[Any]:
-        """The wanted messages of a queue, once there are so many; the others are dropped."""
-        found: list[Any] = []
+        """Return `count` wanted messages of a queue and drop the others."""
+        collected: list[Any] = []
 
         def enough() -> bool:
-            found.extend(filter(is_wanted, self.receive(output)))
-            return len(found) >= count
+            collected.extend(filter(is_wanted, self.receive(output)))
+            return len(collected) >= count
 
         eventually(enough)
-        return found
+        return collected
 
     def start(self, output: str, execution_input: object, **settings: Any) -> str:
-        """Starts an execution, returns its ARN."""
+        """Start an execution and return its ARN."""
         started = self.client("stepfunctions").start_execution(
             stateMachineArn=self.outputs[output], input=json.dumps(execution_input), **settings
         )
@@ -127,28 +127,28 @@ class Cloud:
         return dict(self.client("stepfunctions").describe_execution(executionArn=arn))
 
     def ended(self, arn: str) -> dict[str, Any]:
-        """An execution, once it has ended."""
+        """Wait until an execution has ended and return it."""
         return eventually(lambda: found if (found := self.execution(arn))["status"] != "RUNNING" else None)
 
     def run_job(self, job: str, **arguments: str) -> str:
-        given = {f"--{name.replace('_', '-')}": value for name, value in arguments.items()}
-        return str(self.client("glue").start_job_run(JobName=self.outputs[job], Arguments=given)["JobRunId"])
+        job_arguments = {f"--{name.replace('_', '-')}": value for name, value in arguments.items()}
+        return str(self.client("glue").start_job_run(JobName=self.outputs[job], Arguments=job_arguments)["JobRunId"])
 
     def job_run(self, job: str, run: str) -> dict[str, Any]:
         return dict(self.client("glue").get_job_run(JobName=self.outputs[job], RunId=run)["JobRun"])
 
     def ended_run(self, job: str, run: str) -> dict[str, Any]:
-        """A job run, once it has ended."""
-        going = {"STARTING", "RUNNING", "STOPPING"}
-        return eventually(lambda: None if (found := self.job_run(job, run))["JobRunState"] in going else found)
+        """Wait until a job run has ended and return it."""
+        not_ended = {"STARTING", "RUNNING", "STOPPING"}
+        return eventually(lambda: None if (found := self.job_run(job, run))["JobRunState"] in not_ended else found)
 
     def keys(self) -> list[str]:
-        """Those of the objects in the landing bucket."""
+        """Return the keys of the objects in the landing bucket."""
         listed = self.client("s3").list_objects_v2(Bucket=self.outputs["Landing"])
         return [entry["Key"] for entry in listed.get("Contents", [])]
 
     def put(self, key: str, body: bytes = b"content", **settings: str) -> Any:
-        """Puts an object into the landing bucket."""
+        """Put an object into the landing bucket."""
         return self.client("s3").put_object(Bucket=self.outputs["Landing"], Key=key, Body=body, **settings)
 
     def stop_job(self, job: str, *runs: str) -> dict[str, Any]:
@@ -156,7 +156,7 @@ class Cloud:
         return {name: [entry["JobRunId"] for entry in stopped[name]] for name in ("SuccessfulSubmissions", "Errors")}
 
     def object(self, bucket_output: str, key: str) -> Any:
-        """A JSON object, once it is there."""
+        """Wait for a JSON object and return it."""
         s3 = self.client("s3")
 
         def look() -> Any:

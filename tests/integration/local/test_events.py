@@ -9,11 +9,11 @@ from tests.integration.local.clouds import Cloud, eventually
 
 
 def events_of(cloud: Cloud, key: str, count: int) -> list[Any]:
-    """The events of one object, once there are so many."""
+    """Wait for `count` events of an object and return them."""
     return cloud.messages("WitnessUrl", count, lambda event: event["detail"]["object"]["key"] == key)
 
 
-def test_an_upload_gives_the_event_of_aws(cloud):
+def test_an_upload_sends_the_event_of_aws(cloud):
     answer = cloud.put("shape/a b+ü.csv")
     (event,) = events_of(cloud, "shape/a b+ü.csv", 1)
     bucket = cloud.outputs["Landing"]
@@ -42,7 +42,7 @@ def test_an_upload_gives_the_event_of_aws(cloud):
     assert {"version", "request-id", "requester", "source-ip-address"} < set(detail)
 
 
-def test_versions_have_events_of_their_own_in_order(cloud):
+def test_each_version_sends_an_event_in_order(cloud):
     versions = [cloud.put("shape/twice.csv")["VersionId"] for _ in range(2)]
     events = events_of(cloud, "shape/twice.csv", 2)
     objects = sorted((event["detail"]["object"] for event in events), key=lambda item: item["sequencer"])
@@ -50,13 +50,13 @@ def test_versions_have_events_of_their_own_in_order(cloud):
     assert len({event["id"] for event in events}) == 2
 
 
-def test_tags_give_an_event_only_where_there_are_some(cloud):
+def test_only_an_object_with_tags_sends_a_tag_event(cloud):
     cloud.put("shape/tagged.csv", Tagging="a=b")
     kinds = sorted(event["detail-type"] for event in events_of(cloud, "shape/tagged.csv", 2))
     assert kinds == ["Object Created", "Object Tags Added"]
 
 
-def test_a_copy_says_so_and_heeds_its_precondition(cloud):
+def test_a_copy_is_named_in_its_event_and_checks_its_precondition(cloud):
     etag = cloud.put("shape/original.csv")["ETag"]
     s3, bucket = cloud.client("s3"), cloud.outputs["Landing"]
     copy = {"Bucket": bucket, "Key": "shape/copy.csv", "CopySource": f"{bucket}/shape/original.csv"}
@@ -74,7 +74,7 @@ def test_keys_may_hold_newlines(cloud):
     assert cloud.client("s3").get_object(Bucket=cloud.outputs["Landing"], Key=key)["Body"].read() == b"kept"
 
 
-def test_only_what_matches_a_rule_reaches_its_queue_and_from_there_the_function(cloud):
+def test_only_matching_events_reach_the_queue_and_its_function(cloud):
     cloud.put("incoming/matching.csv")
     cloud.put("elsewhere/not-matching.csv")
     (note,) = eventually(lambda: cloud.notes("done:incoming/matching.csv"))
@@ -86,7 +86,7 @@ def test_only_what_matches_a_rule_reaches_its_queue_and_from_there_the_function(
     assert record["attributes"]["ApproximateReceiveCount"] == "1"
 
 
-def test_events_of_ones_own_are_delivered_with_the_time_as_text(cloud):
+def test_custom_events_are_delivered_with_the_time_as_text(cloud):
     events = cloud.client("events")
     cloud.outputs["Own"] = cloud.client("sqs").create_queue(QueueName="own-events")["QueueUrl"]
     events.put_rule(Name="own", EventPattern='{"source": ["my.app"]}')

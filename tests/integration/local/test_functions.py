@@ -25,7 +25,7 @@ def test_a_worker_sees_the_lambda_environment_and_nothing_of_the_users(cloud):
     assert "AWS_PROFILE" not in environment
 
 
-def test_invocations_at_once_get_workers_of_their_own(cloud):
+def test_concurrent_invocations_get_separate_workers(cloud):
     with ThreadPoolExecutor(3) as callers:
         answers = list(callers.map(lambda _: cloud.invoke("Behave", {"sleep": 0.5})[0], range(3)))
     assert len({answer["pid"] for answer in answers}) == 3
@@ -34,15 +34,15 @@ def test_invocations_at_once_get_workers_of_their_own(cloud):
 @pytest.mark.parametrize(
     ("name", "event", "error_type", "message"),
     [
-        ("Behave", {"raise": "as told"}, "ValueError", "^as told$"),
+        ("Behave", {"raise": "as asked"}, "ValueError", "^as asked$"),
         pytest.param("Behave", {"allocate": 200}, "Runtime.ExitError", "memory used", id="memory, watched"),
-        pytest.param("Behave", {"allocate": 8000}, "MemoryError", "", id="memory, at once"),
+        pytest.param("Behave", {"allocate": 8000}, "MemoryError", "", id="memory, immediately"),
         ("Behave", {"exit": 3}, "Runtime.ExitError", "Runtime exited with code 3$"),
         ("Behave", {"import": "moto"}, "ModuleNotFoundError", "moto"),  # the runtime has boto3 and little else
         ("Broken", {}, "Runtime.ImportModuleError", "a_module_that_does_not_exist"),
     ],
 )
-def test_a_failure_becomes_the_error(cloud, name, event, error_type, message):
+def test_a_failure_is_the_error_in_the_response(cloud, name, event, error_type, message):
     answer, error = cloud.invoke(name, event)
     assert (error, answer["errorType"]) == ("Unhandled", error_type)
     assert re.search(message, answer["errorMessage"])
@@ -69,7 +69,7 @@ def test_a_request_over_six_megabytes_is_refused(cloud):
         cloud.invoke("Behave", {"large": "x" * 6_291_456})
 
 
-def test_an_asynchronous_invocation_is_retried_and_then_told_to_its_destination(cloud):
+def test_an_asynchronous_invocation_is_retried_and_then_sent_to_its_destination(cloud):
     event = {"raise": "always", "note": "asynchronous"}
     assert cloud.invoke("Behave", event, InvocationType="Event") == (None, None)
     record = eventually(lambda: cloud.receive("FailuresUrl"))[0]

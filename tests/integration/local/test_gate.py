@@ -1,4 +1,4 @@
-"""No website gets anything from a local server, and no program without the key."""
+"""The local servers refuse websites, and programs without the key."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ EVIL = "https://evil.example"
 
 
 class Server(NamedTuple):
-    """A server of this machine, and what it asks of a program."""
+    """A server of this machine, and the headers that it requires."""
 
     port: int
     key: dict[str, str]
@@ -32,7 +32,7 @@ class Server(NamedTuple):
     path: str = "/"
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> Answer:
-        """Send exactly these headers, with a Host where they have none."""
+        """Send exactly these headers, with a Host if they have none."""
         return ask(self.port, method, path, headers, body)
 
 
@@ -61,17 +61,17 @@ def warm_up_server(tmp_path_factory) -> Iterator[Server]:
         eventually(lambda: file.is_file() or process.poll() is not None)
         yield Server(int(file.read_text().rsplit(":", 1)[1]), {"Authorization": key.authorization})
     finally:
-        process.communicate(timeout=30)  # ends its input, and so it
+        process.communicate(timeout=30)  # ends its input and thereby the server
 
 
-# By module that serves
+# By module
 SERVERS = {"web.py": "cloud_server", "warm_up_server.py": "warm_up_server", "runtime_api.py": "runtime_api"}
 
 
 @pytest.fixture(params=SERVERS)
 def server(request) -> Server:
-    found: Server = request.getfixturevalue(SERVERS[request.param])
-    return found
+    chosen: Server = request.getfixturevalue(SERVERS[request.param])
+    return chosen
 
 
 FROM_A_WEBSITE = {
@@ -99,12 +99,12 @@ def test_a_website_is_refused_even_with_the_key(server, attack):
     assert answer.is_refused, answer
 
 
-def test_another_user_of_the_machine_holds_no_connection_of_the_cloud(cloud_server):
-    assert send_as_another_user(cloud_server.port, "GET / HTTP/1.1\r\nX: ") == ""  # asks for nothing whole
+def test_connections_of_another_user_are_closed(cloud_server):
+    assert send_as_another_user(cloud_server.port, "GET / HTTP/1.1\r\nX: ") == ""  # an incomplete request
 
 
 def test_the_body_of_a_refused_request_is_not_read_as_a_request(server):
-    """A page chooses the body of its request, and could write there one that has no Origin."""
+    """A page chooses the body of its request and could hide a request without Origin in it."""
     path, host = server.path, f"HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
     own = "".join(f"{header}: {value}\r\n" for header, value in server.key.items())
     hidden = f"{server.method} {path} {host}{own}Content-Length: 0\r\n\r\n"
@@ -117,7 +117,7 @@ def test_the_body_of_a_refused_request_is_not_read_as_a_request(server):
 
 
 def received(connection: socket.socket) -> bytes:
-    """What comes next; nothing where the server has ended the connection, also by a reset."""
+    """Return the next data; nothing if the server has closed or reset the connection."""
     with contextlib.suppress(ConnectionResetError):
         return connection.recv(65536)
     return b""
@@ -128,7 +128,7 @@ def test_every_module_that_serves_is_tested_above():
         r"make_server\(|HTTPServer|TCPServer|MotoServer|moto_server\(|create_server|start_server|\.listen\("
     )
     modules = {file.name for file in (REPOSITORY / "local").rglob("*.py") if serves.search(file.read_text())}
-    assert modules == {*SERVERS, "server.py"}  # that is the cloud: it serves by web.py
+    assert modules == {*SERVERS, "server.py"}  # the cloud itself, which uses web.py
 
 
 def signed(key: str, target: str = "") -> dict[str, str]:
@@ -199,7 +199,7 @@ def assert_refused(cloud: Cloud, server: Server, attack: str, more_headers: dict
 
 
 def state_of(cloud: Cloud) -> Any:
-    """What the attacks are after."""
+    """Return what the attacks would change."""
     glue, s3 = cloud.client("glue"), cloud.client("s3")
     return (
         [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]],
@@ -219,7 +219,7 @@ def test_a_presigned_url_of_the_right_key_can_be_read(cloud, cloud_server):
     assert not any(name.startswith("access-control-") for name in answer.headers)
 
 
-def test_the_key_is_in_no_command_line_and_in_no_file_of_others(cloud):
+def test_the_key_is_in_no_command_line_and_only_in_private_files(cloud):
     run = cloud.run_job("Shell", mode="sleep", name="visible")
     cloud.object("Landing", "jobs/visible.pid")
     try:
@@ -233,17 +233,17 @@ def test_the_key_is_in_no_command_line_and_in_no_file_of_others(cloud):
         assert file.stat().st_mode & 0o777 == 0o600, file
 
 
-def test_a_state_folder_is_made_for_its_owner_only(tmp_path):
-    root = tmp_path / "made"
+def test_a_state_folder_is_created_for_its_owner_only(tmp_path):
+    root = tmp_path / "created"
     assert command("down", "--state-dir", root).returncode == 0
     assert root.stat().st_mode & 0o777 == 0o700
 
 
-def test_the_environment_that_is_printed_is_that_of_any_sdk(cloud):
+def test_the_printed_environment_configures_any_sdk(cloud):
     script = 'eval "$("$0" -m local env --state-dir "$1")" && exec "$0" -c "$2"'
-    ask = "import boto3; print(boto3.client('s3').list_buckets()['Buckets'][0]['Name'])"
+    program = "import boto3; print(boto3.client('s3').list_buckets()['Buckets'][0]['Name'])"
     done = subprocess.run(
-        ["bash", "-c", script, sys.executable, cloud.state.root, ask],
+        ["bash", "-c", script, sys.executable, cloud.state.root, program],
         cwd=REPOSITORY,
         env={"PATH": os.environ["PATH"], "AWS_PROFILE": "of-the-user", "AWS_SESSION_TOKEN": "of-the-user"},
         capture_output=True,
@@ -256,15 +256,15 @@ def test_the_environment_that_is_printed_is_that_of_any_sdk(cloud):
 def test_without_a_cloud_there_is_no_environment(tmp_path):
     result = command("env", "--state-dir", tmp_path)
     assert (result.returncode, result.stdout) == (1, "")
-    assert f"no cloud runs for {tmp_path}" in result.stderr
+    assert f"no cloud is running for {tmp_path}" in result.stderr
 
 
-def test_all_that_the_cloud_writes_is_for_its_owner_only(cloud, tmp_path):
+def test_only_the_owner_can_read_what_the_cloud_writes(cloud, tmp_path):
     cloud.invoke("Behave", {})
     run = cloud.run_job("Shell")
     cloud.ended_run("Shell", run)
     links = {path for path in cloud.state.root.rglob("*") if path.is_symlink()}
-    made = [path for path in cloud.state.root.rglob("*") if not links & {path, *path.parents}]
-    assert {cloud.state.log_file, cloud.state.calls_file, cloud.state.server_output} <= set(made)
+    paths = [path for path in cloud.state.root.rglob("*") if not links & {path, *path.parents}]
+    assert {cloud.state.log_file, cloud.state.calls_file, cloud.state.server_output} <= set(paths)
     assert list(cloud.state.glue.rglob(f"{run}.log"))
-    assert [str(path) for path in made if path.stat().st_mode & 0o077] == []
+    assert [str(path) for path in paths if path.stat().st_mode & 0o077] == []

@@ -1,4 +1,4 @@
-"""A page of another origin, in a real browser, gets nothing from a local server."""
+"""A page of another origin in a real browser cannot read or change anything on a local server."""
 
 import contextlib
 import shutil
@@ -18,7 +18,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 _OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-# Reads and writes in every way that a page has, with the key or without; gives what it could read.
+# Read and write in every way that a page can, with and without the key; return what could be read.
 _ATTACK = """async ([bucket, authorization]) => {
     const read = [];
     const attempt = async (url, options) => {
@@ -61,7 +61,7 @@ class _Blank(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Says nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -82,12 +82,12 @@ def page() -> Iterator[Page]:
 
 
 def attacked(page: Page, aws: Aws) -> tuple[list[str], list[str]]:
-    """What the page could read of a bucket, and the keys that are in it afterwards."""
+    """Return what the page could read of a bucket, and the bucket's keys afterwards."""
     s3: Any = aws.client("s3")
     s3.create_bucket(Bucket="attacked")
     s3.put_object(Bucket="attacked", Key="secret", Body=b"secret")
     read = page.evaluate(_ATTACK, [f"{aws.endpoint}/attacked", aws.credentials.authorization])
-    keys = sorted(each["Key"] for each in s3.list_objects_v2(Bucket="attacked")["Contents"])
+    keys = sorted(item["Key"] for item in s3.list_objects_v2(Bucket="attacked")["Contents"])
     for key in keys:
         s3.delete_object(Bucket="attacked", Key=key)
     s3.delete_bucket(Bucket="attacked")
@@ -120,11 +120,11 @@ def test_an_object_opened_by_its_presigned_url_runs_no_script(page, cloud, kind)
     }[kind]
     s3.put_object(Bucket=cloud.outputs["Landing"], Key="page", Body=wrapped.encode(), ContentType=kind)
     url = s3.generate_presigned_url("get_object", Params={"Bucket": cloud.outputs["Landing"], "Key": "page"})
-    asked: list[str] = []
+    urls: list[str] = []
     assert page.context.browser is not None
     opened = page.context.browser.new_page()
-    opened.on("request", lambda request: asked.append(request.url))
-    with opened.expect_download() as download, contextlib.suppress(Error):  # a download ends `goto` by an error
+    opened.on("request", lambda request: urls.append(request.url))
+    with opened.expect_download() as download, contextlib.suppress(Error):  # a download makes `goto` raise an error
         opened.goto(url)
     assert download.value.path().read_text() == wrapped
-    assert [each for each in asked if "leak" in each] == []
+    assert [url for url in urls if "leak" in url] == []

@@ -5,7 +5,7 @@ from botocore.exceptions import ClientError
 from tests.integration.local.clouds import zipped
 
 
-def test_a_run_that_succeeds_and_tells_what_aws_would_bill_by(cloud):
+def test_a_successful_run_has_the_attributes_that_aws_bills_by(cloud):
     run_id = cloud.run_job("Shell", extra="given")
     run = cloud.ended_run("Shell", run_id)
     assert run["JobRunState"] == "SUCCEEDED"
@@ -26,7 +26,7 @@ def test_a_run_that_succeeds_and_tells_what_aws_would_bill_by(cloud):
     assert f"{run_id} SUCCEEDED" in cloud.state.log_file.read_text()
 
 
-def test_a_run_may_be_given_workers_of_its_own(cloud):
+def test_a_run_can_override_the_number_of_workers(cloud):
     started = cloud.client("glue").start_job_run(
         JobName=cloud.outputs["Shell"], WorkerType="G.1X", NumberOfWorkers=3, Arguments={"--mode": "succeed"}
     )

@@ -13,13 +13,13 @@ from tests.integration.local.clouds import STACK, Cloud, command, eventually
 
 @pytest.fixture
 def root(tmp_path):
-    """The folder of a cloud that the test may start; nothing of it is left."""
+    """The state folder of a cloud that the test may start; it is stopped at the end."""
     yield tmp_path / "state"
     result = command("down", "--state-dir", tmp_path / "state")
     assert result.returncode == 0, result.stderr
 
 
-def test_the_life_of_a_cloud(root, tmp_path):
+def test_a_cloud_starts_updates_restarts_and_stops(root, tmp_path):
     (tmp_path / "files" / "deep").mkdir(parents=True)
     (tmp_path / "files" / "deep" / "a.txt").write_text("a")
     cloud = Cloud.up(root, STACK, "--upload", f"{tmp_path / 'files'}=s3://uploaded/prefix")
@@ -33,13 +33,13 @@ def test_the_life_of_a_cloud(root, tmp_path):
     shutil.copytree(STACK.parent, changed)
     (changed / "built" / "source.py").write_text("def handler(event, context):\n    return 'changed'\n")
     text = (changed / "template.yaml").read_text()
-    start, end = text.index("  Work:\n"), text.index("  # A function whose event")
+    start, end = text.index("  Work:\n"), text.index("  # A function that behaves")
     text = (text[:start] + text[end:]).replace("  WorkUrl: {Value: !Ref Work}\n", "")
     (changed / "template.yaml").write_text(text)
     updated = command("up", "--state-dir", root, "--template", changed / "template.yaml")
     assert updated.returncode == 0, updated.stderr
     assert "exercise is updated" in updated.stdout
-    assert "no longer in the template, left until `up --fresh`: Slow, SlowRole, SlowWork, Work" in updated.stdout
+    assert "no longer in the template, kept until `up --fresh`: Slow, SlowRole, SlowWork, Work" in updated.stdout
     cloud = Cloud(root)
     assert first is not None
     assert cloud.state.live_server() == first
@@ -47,7 +47,7 @@ def test_the_life_of_a_cloud(root, tmp_path):
     assert cloud.keys() == ["kept"]
     assert cloud.invoke("Built", {}) == ("changed", None)
 
-    # A server that is killed takes its processes along, and the next `up` begins anew.
+    # If the server is killed, its processes end, and the next `up` starts empty.
     cloud.invoke("Behave", {})
     assert len(find(cloud.state.marker)) >= 3
     os.kill(first.pid, signal.SIGKILL)
@@ -63,7 +63,7 @@ def test_the_life_of_a_cloud(root, tmp_path):
     fresh = Cloud.up(root, STACK, "--fresh")
     assert fresh.keys() == []
 
-    # `down` leaves no process, not even a job in the middle of its work.
+    # `down` leaves no process, not even a running job.
     fresh.run_job("Shell", mode="sleep", name="left")
     pid = fresh.object("Landing", "jobs/left.pid")
     stopped = command("down", "--state-dir", root)
@@ -72,17 +72,17 @@ def test_the_life_of_a_cloud(root, tmp_path):
     assert find(fresh.state.marker) == []
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     assert not fresh.state.stack_file.exists()
-    assert command("down", "--state-dir", root).stdout.startswith("nothing runs")
+    assert command("down", "--state-dir", root).stdout.startswith("nothing is running")
 
 
-def test_a_taken_port_is_one_line(root):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+def test_a_port_in_use_is_one_line(root):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
         result = command("up", "--state-dir", root, "--template", STACK, "--port", str(port))
     assert result.returncode == 1
-    assert result.stderr == f"error: port {port} is taken: choose another with --port, or leave it out for a free one\n"
+    assert result.stderr == f"error: port {port} is in use: choose another with --port, or omit it to get a free one\n"
 
 
 def test_errors_are_one_line(root, tmp_path):
@@ -100,7 +100,7 @@ def test_errors_are_one_line(root, tmp_path):
 
 
 def test_the_state_folder_can_come_from_the_environment(root):
-    assert command("down", LOCAL_CLOUD_STATE=str(root)).stdout == f"nothing runs for {root}\n"
+    assert command("down", LOCAL_CLOUD_STATE=str(root)).stdout == f"nothing is running for {root}\n"
 
 
 def test_logs_of_one_part(cloud):

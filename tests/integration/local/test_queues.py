@@ -21,7 +21,7 @@ def is_empty(cloud: Cloud, output: str) -> bool:
     return all(attributes["Attributes"][name] == "0" for name in counts)
 
 
-def test_messages_come_in_batches_of_more_than_ten(cloud):
+def test_messages_arrive_in_batches_of_more_than_ten(cloud):
     send(cloud, "ArrivalsUrl", *({"wish": "batched"} for _ in range(25)))
     eventually(lambda: len(cloud.notes("done:batched")) == 25)
     eventually(lambda: is_empty(cloud, "ArrivalsUrl"))
@@ -29,7 +29,7 @@ def test_messages_come_in_batches_of_more_than_ten(cloud):
     assert max(counts) > 10
 
 
-def test_only_the_failed_messages_of_a_batch_come_back_and_end_in_the_dead_letter_queue(cloud):
+def test_only_the_failed_messages_of_a_batch_are_retried_and_dead_lettered(cloud):
     send(cloud, "ArrivalsUrl", {"wish": "good"}, {"wish": "fail", "name": "partial"}, {"wish": "good"})
     dead = eventually(lambda: cloud.receive("ArrivalsDeadUrl"))
     assert dead == [{"wish": "fail", "name": "partial"}]
@@ -44,12 +44,12 @@ def test_an_error_or_a_malformed_answer_fails_the_whole_batch(cloud, wish):
     assert {body["wish"] for body in dead} == {f"before-{wish}", wish}
 
 
-def test_no_more_batches_at_once_than_allowed(cloud):
+def test_maximum_concurrency_limits_concurrent_batches(cloud):
     send(cloud, "WorkUrl", *({"number": number} for number in range(6)))
     runs = eventually(lambda: notes if len(notes := cloud.notes("slow")) == 6 else None)
-    moments = sorted([(int(run["began"]), 1) for run in runs] + [(int(run["ended"]), -1) for run in runs])
-    at_once = [sum(change for _, change in moments[: index + 1]) for index in range(len(moments))]
-    assert max(at_once) == 2
+    changes = sorted([(int(run["began"]), 1) for run in runs] + [(int(run["ended"]), -1) for run in runs])
+    concurrent = [sum(change for _, change in changes[: index + 1]) for index in range(len(changes))]
+    assert max(concurrent) == 2
     assert {run["count"] for run in runs} == {"1"}
 
 

@@ -1,4 +1,4 @@
-"""Only the worker gets at its invocations, and it answers each once."""
+"""Only the worker can get its invocations, and one outcome of each is accepted."""
 
 import http.client
 import socket
@@ -21,9 +21,9 @@ PATIENCE = 30.0  # seconds
 
 @pytest.fixture
 def api() -> Iterator[RuntimeApi]:
-    made = RuntimeApi()
-    yield made
-    made.close()
+    api = RuntimeApi()
+    yield api
+    api.close()
 
 
 def ask(api: RuntimeApi, method: str, path: str, body: bytes = b"", **headers: str) -> int:
@@ -39,7 +39,7 @@ def offer(api: RuntimeApi, request_id: str) -> None:
     api.offer(Invocation(request_id, b"{}", time.time() + PATIENCE, "arn"))
 
 
-def test_another_user_takes_no_invocation_and_forges_no_answer(api):
+def test_another_user_cannot_get_an_invocation_or_post_an_outcome(api):
     def status(method: str, path: str) -> str:
         request = f"{method} {path} HTTP/1.1\r\nHost: {api.address}\r\nContent-Length: 2\r\n\r\n{{}}"
         return send_as_another_user(port_of(api), request).split()[1]
@@ -53,11 +53,11 @@ def test_another_user_takes_no_invocation_and_forges_no_answer(api):
     assert api.outcome(PATIENCE) == Outcome(b"1", is_error=False)
 
 
-def test_an_outcome_is_accepted_of_the_invocation_in_hand_and_once(api):
+def test_only_the_current_invocations_outcome_is_accepted_and_once(api):
     of_first, of_second = (f"{PREFIX}/invocation/{name}/response" for name in ("first", "second"))
     assert ask(api, "POST", of_first) == 400  # not offered
     offer(api, "first")
-    assert ask(api, "POST", of_first) == 400  # not taken
+    assert ask(api, "POST", of_first) == 400  # not requested
     assert ask(api, "GET", NEXT) == 200
     assert ask(api, "POST", of_second) == 400
     assert ask(api, "POST", f"{PREFIX}/init/error") == 400  # it has started
@@ -68,7 +68,7 @@ def test_an_outcome_is_accepted_of_the_invocation_in_hand_and_once(api):
     assert api.outcome(0) is None
 
 
-def test_an_invocation_waits_for_the_next_client_where_the_one_that_asked_has_left(api):
+def test_an_invocation_for_a_disconnected_client_goes_to_the_next(api):
     with socket.create_connection(("127.0.0.1", port_of(api))) as connection:
         connection.sendall(f"GET {NEXT} HTTP/1.1\r\nHost: {api.address}\r\n\r\n".encode())
         assert api.is_ready.wait(PATIENCE)
@@ -77,7 +77,7 @@ def test_an_invocation_waits_for_the_next_client_where_the_one_that_asked_has_le
     assert ask(api, "POST", f"{PREFIX}/invocation/first/response", b"1") == 202
 
 
-def test_a_start_fails_once(api):
+def test_a_failed_start_is_accepted_once(api):
     assert [ask(api, "POST", f"{PREFIX}/init/error", b"x") for _ in range(2)] == [202, 400]
     assert api.outcome(PATIENCE) == Outcome(b"x", is_error=True)
     assert api.outcome(0) is None
@@ -94,12 +94,12 @@ def test_a_start_fails_once(api):
         ({"Transfer_Encoding": "chunked"}, b"\xff\r\n", 400),
     ],
 )
-def test_a_body_of_no_or_too_much_size_is_refused_unread(api, headers, body, status):
+def test_a_body_with_an_invalid_size_is_refused_unread(api, headers, body, status):
     assert ask(api, "POST", f"{PREFIX}/init/error", body, **headers) == status
     assert api.outcome(0) is None
 
 
-def test_a_body_in_chunks_is_bounded_as_a_whole(api, monkeypatch):
+def test_the_total_size_of_a_chunked_body_is_limited(api, monkeypatch):
     monkeypatch.setattr(runtime_api, "LARGEST_BODY", 10)
     chunked = {"Transfer_Encoding": "chunked"}
     assert ask(api, "POST", f"{PREFIX}/init/error", b"6\r\n123456\r\n5\r\n12345\r\n0\r\n\r\n", **chunked) == 413
@@ -111,7 +111,7 @@ def test_a_body_in_chunks_is_bounded_as_a_whole(api, monkeypatch):
 @pytest.mark.parametrize(
     "path", ["/", f"{PREFIX}/init", f"{PREFIX}/init/error/x", f"{PREFIX}/init/errors", f"x{PREFIX}/init/error"]
 )
-def test_a_path_that_the_runtime_api_lacks_takes_no_invocation_and_is_no_outcome(api, path):
+def test_an_unknown_path_gets_no_invocation_and_is_no_outcome(api, path):
     assert ask(api, "POST", path, b"x") == 404
     assert api.outcome(0) is None
     offer(api, "first")
@@ -123,10 +123,10 @@ def test_a_path_that_the_runtime_api_lacks_takes_no_invocation_and_is_no_outcome
     ("name", "value"), [("Host", "evil.example"), ("Sec-Fetch-Site", "cross-site"), ("Origin", "https://evil.example")]
 )
 @pytest.mark.parametrize("is_first", [True, False])
-def test_a_header_that_comes_twice_is_refused_whichever_of_them_is_right(api, name, value, is_first):
+def test_a_repeated_header_is_refused_in_either_order(api, name, value, is_first):
     right = {"Host": api.address, "Sec-Fetch-Site": "none"}
     twice = [(name, value), (name, right.get(name, value))]
-    others = [(each, right[each]) for each in right.keys() - {name}]
+    others = [(other, right[other]) for other in right.keys() - {name}]
     connection = http.client.HTTPConnection(api.address, timeout=PATIENCE)
     connection.putrequest("POST", f"{PREFIX}/init/error", skip_host=True)
     for header in [*(twice if is_first else reversed(twice)), *others, ("Content-Length", "0")]:
@@ -137,7 +137,7 @@ def test_a_header_that_comes_twice_is_refused_whichever_of_them_is_right(api, na
     assert api.outcome(0) is None
 
 
-def test_a_worker_that_waits_is_not_robbed_by_an_answer_of_its_last_invocation(api):
+def test_a_late_outcome_does_not_affect_the_next_invocation(api):
     offer(api, "first")
     assert ask(api, "GET", NEXT) == 200
     assert ask(api, "POST", f"{PREFIX}/invocation/first/error", b"1") == 202

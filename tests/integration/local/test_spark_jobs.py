@@ -1,4 +1,4 @@
-"""Spark runs. The first ever on a machine resolves 400 MB of jars, hence slow."""
+"""Spark jobs. Slow, since the first run on a machine downloads 400 MB of jars."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def test_concurrent_commits_to_an_iceberg_table_are_all_kept(cloud):
     assert result["files"] > 0
 
 
-def test_sparks_own_error_is_the_runs(cloud):
+def test_sparks_error_is_the_runs_error(cloud):
     failed = run(cloud, "fail")
     assert failed["JobRunState"] == "FAILED"
     assert "AnalysisException: [TABLE_OR_VIEW_NOT_FOUND]" in failed["ErrorMessage"]

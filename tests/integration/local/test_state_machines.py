@@ -12,10 +12,10 @@ from tests.integration.local.clouds import Cloud, eventually
 def test_a_failed_job_fails_the_execution_and_says_why(cloud):
     execution = cloud.ended(cloud.start("Machine", {"mode": "fail"}))
     assert (execution["status"], execution["error"]) == ("FAILED", "States.TaskFailed")
-    assert json.loads(execution["cause"])["ErrorMessage"] == "RuntimeError: the job was told to fail"
+    assert json.loads(execution["cause"])["ErrorMessage"] == "RuntimeError: the job was asked to fail"
 
 
-def test_a_job_is_waited_for_and_run_again_where_it_failed(cloud):
+def test_a_failed_job_is_run_again_and_waited_for(cloud):
     arn = cloud.start("Machine", {"mode": "fail once"})
     execution = cloud.ended(arn)
     assert execution["status"] == "SUCCEEDED"
@@ -36,11 +36,11 @@ def test_executions_retry_until_the_job_has_room(cloud):
 
 
 def test_a_functions_error_can_be_caught_by_its_name(cloud):
-    execution = cloud.ended(cloud.start("Machine", {"call": {"raise": "as told"}}))
+    execution = cloud.ended(cloud.start("Machine", {"call": {"raise": "as asked"}}))
     assert execution["status"] == "SUCCEEDED"
     caught = json.loads(execution["output"])["caught"]
     assert caught["Error"] == "ValueError"
-    assert json.loads(caught["Cause"])["errorMessage"] == "as told"
+    assert json.loads(caught["Cause"])["errorMessage"] == "as asked"
 
 
 def test_another_error_fails_the_execution_under_its_name(cloud):
@@ -57,14 +57,14 @@ def test_an_execution_that_takes_too_long_times_out_and_stops_its_job(cloud):
     assert run["Arguments"]["--name"] == arn.rsplit(":", 1)[1]
 
 
-def test_a_stopped_execution_is_aborted_at_once_and_stops_its_job(cloud):
+def test_a_stopped_execution_is_aborted_immediately_and_stops_its_job(cloud):
     arn = cloud.start("Machine", {"mode": "sleep"}, name="to-be-stopped")
     cloud.object("Landing", "jobs/to-be-stopped.pid")
     cloud.client("stepfunctions").stop_execution(executionArn=arn, error="Mine", cause="because")
     execution = cloud.execution(arn)
     assert (execution["status"], execution["error"], execution["cause"]) == ("ABORTED", "Mine", "because")
     assert eventually(lambda: latest_run(cloud, "STOPPED"))["Arguments"]["--name"] == "to-be-stopped"
-    (note,) = eventually(lambda: [one for one in cloud.notes(f"status:{arn}") if one["sk"] == "ABORTED"])
+    (note,) = eventually(lambda: [note for note in cloud.notes(f"status:{arn}") if note["sk"] == "ABORTED"])
     assert json.loads(note["event"])["detail"]["cause"] == "because"
 
 
@@ -99,7 +99,7 @@ def test_every_change_of_status_is_an_event_that_reaches_a_function(cloud):
     assert (running["stopDate"], running["output"], running["outputDetails"]) == (None, None, None)
 
 
-def test_starts_with_the_same_name_at_once_are_one_execution(cloud):
+def test_concurrent_starts_with_the_same_name_are_one_execution(cloud):
     with ThreadPoolExecutor(8) as callers:
         starts = callers.map(lambda _: cloud.start("Machine", {"call": {"sleep": 1}}, name="once"), range(8))
         (arn,) = set(starts)
@@ -107,10 +107,10 @@ def test_starts_with_the_same_name_at_once_are_one_execution(cloud):
     with pytest.raises(ClientError, match="ExecutionAlreadyExists"):
         cloud.start("Machine", {"call": {"sleep": 1}}, name="once")
     listed = cloud.client("stepfunctions").list_executions(stateMachineArn=cloud.outputs["Machine"])["executions"]
-    assert [one["name"] for one in listed].count("once") == 1
+    assert [execution["name"] for execution in listed].count("once") == 1
 
 
-def test_many_executions_at_once_call_a_function(cloud):
+def test_many_concurrent_executions_call_a_function(cloud):
     arns = [cloud.start("Machine", {"call": {"number": number}}) for number in range(20)]
     outputs = [json.loads(cloud.ended(arn)["output"]) for arn in arns]
     assert [output["answer"]["echo"]["number"] for output in outputs] == list(range(20))

@@ -12,7 +12,7 @@ from local.state import StateDir
 
 @pytest.fixture
 def start_process() -> Iterator[Callable[..., tuple[subprocess.Popen[bytes], int]]]:
-    """Starts a process of the cloud with a root, which prints a number and sleeps; gives both."""
+    """Start a process of the cloud in a folder, which prints a number and sleeps; return both."""
     with ExitStack() as stack:
 
         def start(root: Path, script: str = "print(0, flush=True)") -> tuple[subprocess.Popen[bytes], int]:

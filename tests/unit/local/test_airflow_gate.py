@@ -1,4 +1,4 @@
-"""Who may call the local Airflow: programs of this machine and Airflow's own pages, and no website."""
+"""Only programs of this machine and Airflow's own pages can call the local Airflow."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 import pytest
-from local_cloud_gate import Gate, why_refused
+from local_cloud_gate import Gate, refusal_reason
 
 from local.airflow_home import GATE
 
@@ -58,7 +58,7 @@ def as_asgi(host: str, headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
 
 
 def sent(kind: str, headers: list[tuple[bytes, bytes]], method: str = "GET", path: str = "/") -> list[Any]:
-    """What the server sends for a request, "passed on" where the application inside the gate gets it."""
+    """Return what the server sends for a request; "passed on" if the application receives it."""
     messages: list[Any] = []
 
     async def inside(*_: object) -> None:
@@ -97,15 +97,15 @@ def test_a_website_is_refused(attack, host):
 @pytest.mark.parametrize(
     "extra", [(b"host", b"evil.example:8080"), (b"host", b"127.0.0.1:8080"), (b"origin", EVIL.encode())]
 )
-def test_a_header_that_comes_twice_is_refused_and_a_request_without_a_host(extra):
+def test_repeated_headers_and_a_missing_host_are_refused(extra):
     own = [(b"host", b"127.0.0.1:8080"), (b"origin", b"http://127.0.0.1:8080")]
-    assert why_refused("POST", own, PORT) is None
-    assert why_refused("POST", [*own, extra], PORT) is not None
-    assert why_refused("POST", [extra, *own], PORT) is not None
-    assert why_refused("GET", [], PORT) is not None  # without a host
+    assert refusal_reason("POST", own, PORT) is None
+    assert refusal_reason("POST", [*own, extra], PORT) is not None
+    assert refusal_reason("POST", [extra, *own], PORT) is not None
+    assert refusal_reason("GET", [], PORT) is not None  # without a host
 
 
-def test_a_websocket_of_a_website_is_closed_before_it_opens_and_a_start_of_the_server_is_no_request():
+def test_a_websocket_of_a_website_is_closed_and_lifespan_messages_pass():
     assert sent("lifespan", []) == ["passed on"]
     assert sent("websocket", as_asgi(OWN_HOSTS[0], {"Origin": f"http://{OWN_HOSTS[0]}"})) == ["passed on"]
     [closed] = sent("websocket", as_asgi(OWN_HOSTS[0], {"Origin": EVIL}))
@@ -113,19 +113,19 @@ def test_a_websocket_of_a_website_is_closed_before_it_opens_and_a_start_of_the_s
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "localhost:80"])
-def test_clients_may_leave_out_the_default_port(host):
-    assert why_refused("POST", as_asgi(host, {"Origin": f"http://{host}"}), 80) is None
+def test_clients_may_omit_the_default_port(host):
+    assert refusal_reason("POST", as_asgi(host, {"Origin": f"http://{host}"}), 80) is None
 
 
 def test_airflow_finds_the_gate_by_its_entry_point(tmp_path):
-    """With a stand-in for Airflow, and a path that has no other module of the local cloud."""
+    """Airflow is replaced by a stub, and the path has no other module of the local cloud."""
     (tmp_path / "airflow").mkdir()
     (tmp_path / "airflow" / "__init__.py").touch()
     (tmp_path / "airflow" / "plugins_manager.py").write_text("class AirflowPlugin: ...")
     (tmp_path / "airflow" / "configuration.py").write_text(
         "class conf:\n    def getint(section, key): return {('api', 'port'): 8123}[section, key]\n"
     )
-    ask = """
+    script = """
 import json, sys
 from importlib.metadata import entry_points
 [found] = entry_points(group="airflow.plugins")
@@ -133,7 +133,7 @@ from importlib.metadata import entry_points
 print(json.dumps([middleware["middleware"].__name__, middleware["kwargs"], "local" in sys.modules]))
 """
     done = subprocess.run(
-        [sys.executable, "-c", ask],
+        [sys.executable, "-c", script],
         cwd=tmp_path,
         env={"PYTHONPATH": os.pathsep.join([str(tmp_path), str(GATE)])},
         capture_output=True,
@@ -145,8 +145,8 @@ print(json.dumps([middleware["middleware"].__name__, middleware["kwargs"], "loca
 
 @pytest.mark.parametrize("path", ["/logout", "/auth/logout", "/auth/logout/", "/api/v2/auth/logout"])
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-def test_a_link_of_a_website_logs_nobody_out(path, site):
-    own, foreign = (as_asgi(OWN_HOSTS[0], {**LINK, "Sec-Fetch-Site": each}) for each in ("same-origin", site))
+def test_a_link_of_a_website_cannot_log_the_user_out(path, site):
+    own, foreign = (as_asgi(OWN_HOSTS[0], {**LINK, "Sec-Fetch-Site": value}) for value in ("same-origin", site))
     assert sent("http", own, path=path) == ["passed on"]
     assert sent("http", as_asgi(OWN_HOSTS[0], {}), path=path) == ["passed on"]
     start, _ = sent("http", foreign, path=path)

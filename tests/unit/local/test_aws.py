@@ -5,7 +5,7 @@ from local.aws import coerce, split_s3_uri
 
 
 @pytest.mark.parametrize(
-    ("api", "given", "wanted"),
+    ("api", "given", "expected"),
     [
         (
             ("lambda", "UpdateFunctionConfiguration"),
@@ -15,15 +15,15 @@ from local.aws import coerce, split_s3_uri
         (("glue", "CreateJob"), {"MaxCapacity": "0.06"}, {"MaxCapacity": 0.06}),
         (("glue", "CreateWorkflow"), {"MaxConcurrentRuns": "2"}, {"MaxConcurrentRuns": 2}),
         (("lambda", "UpdateEventSourceMapping"), {"Enabled": "false"}, {"Enabled": False}),
-        (("glue", "CreateJob"), {"NoSuch": "1"}, {"NoSuch": "1"}),  # for the API to refuse
+        (("glue", "CreateJob"), {"NoSuch": "1"}, {"NoSuch": "1"}),  # the API refuses it
     ],
 )
-def test_values_become_what_the_api_wants(api, given, wanted):
+def test_values_are_converted_to_the_types_of_the_api(api, given, expected):
     service, operation = api
-    assert coerce(given, Session().get_service_model(service).operation_model(operation).input_shape) == wanted
+    assert coerce(given, Session().get_service_model(service).operation_model(operation).input_shape) == expected
 
 
-def test_addresses_in_s3():
+def test_s3_uris_are_split():
     assert split_s3_uri("s3://bucket/a/b.py") == ("bucket", "a/b.py")
-    with pytest.raises(ValueError, match="not an S3 address"):
+    with pytest.raises(ValueError, match="not an S3 URI"):
         split_s3_uri("/local/file")

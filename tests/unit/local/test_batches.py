@@ -9,7 +9,7 @@ from local.lambda_service import LARGEST_SYNCHRONOUS_REQUEST
 IDS = ["a", "b", "c"]
 
 
-def test_a_batch_is_full_at_its_size_and_then_waits_no_longer():
+def test_a_full_batch_does_not_wait():
     batch = Batch(size=2, window=60, now=100)
     assert batch.add("m1", {"body": "1"})
     assert batch.room == 1
@@ -27,10 +27,10 @@ def test_a_window_ends_and_a_single_record_is_never_too_large():
 def test_the_payload_limit_bounds_a_batch():
     batch = Batch(size=100, window=60, now=0)
     large = {"body": "x" * 1_000_000}
-    taken = 0
-    while batch.add(f"m{taken}", large):
-        taken += 1
-    assert taken == 6
+    count = 0
+    while batch.add(f"m{count}", large):
+        count += 1
+    assert count == 6
     assert batch.room == 0
     assert len(json.dumps({"Records": batch.records})) <= LARGEST_SYNCHRONOUS_REQUEST
 
@@ -44,7 +44,7 @@ def test_the_payload_limit_bounds_a_batch():
         (b'{"batchItemFailures": null}', set()),
         (b'{"batchItemFailures": [{"itemIdentifier": "b"}]}', {"b"}),
         (b'{"batchItemFailures": [{"itemIdentifier": "a"}, {"itemIdentifier": "c"}]}', {"a", "c"}),
-        # what AWS treats as a failure of the whole batch
+        # AWS treats these as a failure of the whole batch
         (b"not json", set(IDS)),
         (b'{"batchItemFailures": [{"itemIdentifier": ""}]}', set(IDS)),
         (b'{"batchItemFailures": [{"itemIdentifier": null}]}', set(IDS)),
@@ -54,7 +54,7 @@ def test_the_payload_limit_bounds_a_batch():
         (b'{"batchItemFailures": "a"}', set(IDS)),
     ],
 )
-def test_failed_items(response, failed):
+def test_failed_items_are_those_reported_or_all_of_a_malformed_report(response, failed):
     assert failed_items(response, IDS) == failed
 
 

@@ -1,4 +1,4 @@
-"""What job runs ask of the cloud is noted, once, and passed on unchanged."""
+"""The requests of job runs are recorded once and passed on unchanged."""
 
 import io
 import json
@@ -25,7 +25,7 @@ def request(method: str, uri: str, service: str = "s3", key: str = JOB, body: by
     }
 
 
-def noted(tmp_path, *requests: dict) -> list[tuple[str, str, str, dict]]:
+def recorded(tmp_path, *requests: dict) -> list[tuple[str, str, str, dict]]:
     bodies = []
 
     def application(environ, _start_response):
@@ -34,16 +34,16 @@ def noted(tmp_path, *requests: dict) -> list[tuple[str, str, str, dict]]:
 
     expected = [request["wsgi.input"].getvalue() for request in requests]
     callers = Callers(application, tmp_path / "calls")
-    for each in requests:
-        callers(each, lambda *_: None)
+    for sent in requests:
+        callers(sent, lambda *_: None)
     assert bodies == expected
     lines = (tmp_path / "calls").read_text().splitlines() if (tmp_path / "calls").exists() else []
-    told = [json.loads(line) for line in lines]
-    return [(each["job"], each["service"], each["operation"], each["parameters"]) for each in told]
+    calls = [json.loads(line) for line in lines]
+    return [(call["job"], call["service"], call["operation"], call["parameters"]) for call in calls]
 
 
 @pytest.mark.parametrize(
-    ("asked", "operation", "parameters"),
+    ("sent", "operation", "parameters"),
     [
         (request("GET", "/lake/a%20b/c"), "GetObject", {"Bucket": "lake", "Key": "a b/c"}),
         (request("HEAD", "/lake/"), "HeadBucket", {"Bucket": "lake"}),
@@ -60,24 +60,24 @@ def noted(tmp_path, *requests: dict) -> list[tuple[str, str, str, dict]]:
         (request("POST", "/lake/?delete", body=DELETE), "DeleteObjects", {"Bucket": "lake", "Delete": DELETED}),
     ],
 )
-def test_requests_of_s3_are_named_as_the_sdk_does(tmp_path, asked, operation, parameters):
-    assert noted(tmp_path, asked) == [("count", "s3", operation, parameters)]
+def test_s3_requests_have_the_sdks_operation_names(tmp_path, sent, operation, parameters):
+    assert recorded(tmp_path, sent) == [("count", "s3", operation, parameters)]
 
 
-def test_a_json_service_names_its_operation_itself(tmp_path):
-    asked = request("POST", "/", "glue", body=b'{"Name": "t"}', HTTP_X_AMZ_TARGET="AWSGlue.GetTable")
-    assert noted(tmp_path, asked) == [("count", "glue", "GetTable", {"Name": "t"})]
+def test_a_json_request_has_the_operation_of_its_target_header(tmp_path):
+    sent = request("POST", "/", "glue", body=b'{"Name": "t"}', HTTP_X_AMZ_TARGET="AWSGlue.GetTable")
+    assert recorded(tmp_path, sent) == [("count", "glue", "GetTable", {"Name": "t"})]
 
 
-def test_runs_of_jobs_are_noted_and_each_kind_of_their_requests_once(tmp_path):
+def test_only_requests_of_jobs_are_recorded_and_each_once(tmp_path):
     key = CLOUD.for_job("a/b -job- 100% ü").access_key_id
     unsigned = {**request("GET", "/lake/a"), "HTTP_AUTHORIZATION": ""}
     of_no_job = request("GET", "/lake/a", key=CLOUD.access_key_id)
     of_job = (request("GET", f"/lake/{name}", key=key) for name in ("a", "a", "b"))
-    assert [job for job, *_ in noted(tmp_path, unsigned, of_no_job, *of_job)] == ["a/b -job- 100% ü"] * 2
+    assert [job for job, *_ in recorded(tmp_path, unsigned, of_no_job, *of_job)] == ["a/b -job- 100% ü"] * 2
 
 
-def test_what_was_not_found_is_noted_as_missing(tmp_path):
+def test_a_request_answered_with_404_is_recorded_as_missing(tmp_path):
     def application(environ, start_response):
         start_response("200 OK" if "there" in environ["RAW_URI"] else "404 NOT FOUND", [])
         return []
@@ -85,7 +85,7 @@ def test_what_was_not_found_is_noted_as_missing(tmp_path):
     callers, answers = Callers(application, tmp_path / "calls"), []
     for key in ("there", "gone"):
         callers(request("HEAD", f"/lake/{key}"), lambda status, *_: answers.append(status))
-    told = [json.loads(line) for line in (tmp_path / "calls").read_text().splitlines()]
-    missing = [(each["parameters"]["Key"], each.get("missing", False)) for each in told]
+    calls = [json.loads(line) for line in (tmp_path / "calls").read_text().splitlines()]
+    missing = [(call["parameters"]["Key"], call.get("missing", False)) for call in calls]
     assert missing == [("there", False), ("gone", False), ("gone", True)]
     assert answers == ["200 OK", "404 NOT FOUND"]

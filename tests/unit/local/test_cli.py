@@ -1,4 +1,4 @@
-"""What the command line prints of the log cannot act upon the terminal."""
+"""Text of the log and of errors cannot control the terminal."""
 
 import io
 
@@ -21,7 +21,7 @@ def test_control_characters_are_printed_as_escapes(monkeypatch, capsys, characte
     assert f"before{escape}[2J after é" in printed
 
 
-def test_tabs_of_a_log_stay(monkeypatch, capsys):
+def test_tabs_in_the_log_are_printed_unchanged(monkeypatch, capsys):
     monkeypatch.setattr(cli, "console", Console(file=io.StringIO()))
     cli._print_log_line("a\tb")
     assert capsys.readouterr().out == "a\tb\n"

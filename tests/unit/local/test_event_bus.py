@@ -19,7 +19,7 @@ EVENT = {"source": "aws.s3", "detail": {"name": 'a "quoted" name', "sizes": [1, 
         ),
     ],
 )
-def test_what_a_target_gets(target, expected):
+def test_a_target_receives_its_configured_input(target, expected):
     assert json.loads(target_input(target, EVENT)) == expected
 
 
@@ -33,7 +33,7 @@ def test_what_a_target_gets(target, expected):
         ("$", EVENT),
     ],
 )
-def test_paths(path, value):
+def test_a_path_selects_a_value(path, value):
     assert at_path(EVENT, path) == value
 
 
@@ -45,5 +45,5 @@ def test_paths(path, value):
         ("<unknown>", "<unknown>"),
     ],
 )
-def test_templates(template, expected):
+def test_placeholders_of_a_template_are_replaced(template, expected):
     assert fill_template(template, {"name": 'x"y', "size": 7}) == expected

@@ -1,4 +1,4 @@
-"""Only programs that hold the key get through the gate."""
+"""Only programs that have the key pass the gate."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,7 +31,7 @@ REFUSED = "403 Forbidden"
 
 
 def request(**changes: str | None) -> dict[str, Any]:
-    """The environ of a request that gets through, with other variables; None leaves one out."""
+    """Return the environ of an accepted request with some variables changed; None removes one."""
     environ = {
         "REQUEST_METHOD": "GET",
         "HTTP_HOST": f"127.0.0.1:{PORT}",
@@ -43,21 +43,21 @@ def request(**changes: str | None) -> dict[str, Any]:
 
 
 def answer(environ: dict[str, Any], own: list[tuple[str, str]] | None = None) -> tuple[str, dict[str, str], bytes]:
-    """What the gate answers, before an application that answers 200."""
+    """Return the response of a gate in front of an application that responds with 200."""
     answers = []
 
     def application(_, start_response):
         start_response(PASSED, own or [])
         return [b"inside"]
 
-    body = b"".join(Gate(application, PORT, KEY.access_key_id)(environ, lambda *told: answers.append(told)))
+    body = b"".join(Gate(application, PORT, KEY.access_key_id)(environ, lambda *response: answers.append(response)))
     [(status, headers)] = answers
     assert len({name.lower() for name, _ in headers}) == len(headers)
     return status, dict(headers), body
 
 
 def presigned(key: Credentials, signature_version: str) -> str:
-    """The query of a presigned URL."""
+    """Return the query of a presigned URL."""
     session: Any = boto3
     s3 = session.client(
         "s3",
@@ -85,21 +85,21 @@ def presigned(key: Credentials, signature_version: str) -> str:
         {"HTTP_AUTHORIZATION": None, "QUERY_STRING": presigned(KEY.for_job("a/b"), "s3v4")},
     ],
 )
-def test_a_program_with_the_key_gets_through(changes):
+def test_a_program_with_the_key_is_accepted(changes):
     headers = PROTECTION | (ATTACHMENT if changes.get("QUERY_STRING") else {})
     assert answer(request(**changes)) == (PASSED, headers, b"inside")
 
 
 @pytest.mark.parametrize("written", [str.lower, str.title])
 @pytest.mark.parametrize("in_query", [True, False])
-def test_what_the_cloud_answers_cannot_lift_the_protection_of_a_page(in_query, written):
+def test_a_response_cannot_override_the_protection_headers(in_query, written):
     disposition_name = written("content-disposition")
     own = [(written("content-security-policy"), "script-src *"), (disposition_name, "inline"), ("ETag", "1")]
-    told = answer(
+    headers = answer(
         request(HTTP_AUTHORIZATION=None, QUERY_STRING=presigned(KEY, "s3v4")) if in_query else request(), own
     )[1]
     disposition = ATTACHMENT if in_query else {disposition_name: "inline"}
-    assert told == {"ETag": "1", **PROTECTION, **disposition}
+    assert headers == {"ETag": "1", **PROTECTION, **disposition}
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_anything_else_is_refused_with_its_reason_and_no_cors_headers(changes, r
         ("rest-xml", {}),
     ],
 )
-def test_an_sdk_reads_the_reason(protocol, changes):
+def test_sdks_can_parse_the_reason(protocol, changes):
     _, headers, body = answer(request(HTTP_AUTHORIZATION=None, **changes))
     parser: Any = create_parser(protocol)
     error = parser.parse({"status_code": 403, "headers": headers, "body": body}, None)["Error"]
@@ -148,7 +148,7 @@ def test_a_refused_head_has_no_body():
     assert int(headers["Content-Length"]) > 0
 
 
-def test_credentials_are_other_ones_each_time_and_are_not_printed():
+def test_credentials_are_random_and_not_printed():
     assert KEY != OTHER
     assert len(KEY.access_key_id) == len(KEY.secret_access_key) == 64
     assert KEY.access_key_id not in repr(KEY)

@@ -39,12 +39,12 @@ If you did not qualify the name
         ("", "no output"),
     ],
 )
-def test_the_line_that_says_why(log, error):
+def test_the_last_exception_or_line_is_the_error(log, error):
     assert last_error(log.splitlines()) == error
 
 
 class Store(Aws):
-    """Every script is the same."""
+    """A store in which every script is the same."""
 
     def __init__(self, script: str) -> None:
         super().__init__("http://127.0.0.1:9", "us-east-1", Credentials.random())
@@ -58,14 +58,14 @@ class Store(Aws):
 
 
 @pytest.fixture
-def told() -> list[SimpleNamespace]:
-    """The runs of which was told that they are over."""
+def ended() -> list[SimpleNamespace]:
+    """The runs that were reported as ended."""
     return []
 
 
 @pytest.fixture
-def start(tmp_path, told):
-    """Starts a run of a script; what still runs in the end is killed."""
+def start(tmp_path, ended):
+    """Start runs of scripts; runs that are left at the end of the test are killed."""
     (tmp_path / "scratch").mkdir()
     log = CloudLog(tmp_path / "log")
     started = []
@@ -79,7 +79,7 @@ def start(tmp_path, told):
         run = SimpleNamespace(
             job_run_id="jr_1", arguments={}, timeout=timeout, status="STARTING", started_on=datetime(2026, 1, 1)
         )
-        runs = GlueRuns(tmp_path / "glue", Host(tmp_path / "scratch", Store(script), str(tmp_path), log), told.append)
+        runs = GlueRuns(tmp_path / "glue", Host(tmp_path / "scratch", Store(script), str(tmp_path), log), ended.append)
         runs.start(job, run)
         started.append((runs, run))
         return runs, run
@@ -106,13 +106,13 @@ def test_a_run_that_takes_too_long_times_out(start):
 
 
 @pytest.mark.parametrize(("script", "state"), [("", "SUCCEEDED"), ("raise SystemExit(1)", "FAILED")])
-def test_the_end_of_a_run_is_told_once_its_state_is_known(start, told, script, state):
+def test_the_end_of_a_run_is_reported_with_its_state(start, ended, script, state):
     start(script)
-    wait_for(lambda: told)
-    assert [run.status for run in told] == [state]
+    wait_for(lambda: ended)
+    assert [run.status for run in ended] == [state]
 
 
-def test_closing_kills_what_runs(start):
+def test_closing_kills_running_jobs(start):
     runs, run = start("import time; time.sleep(60)")
     wait_for(lambda: run.status == "RUNNING")
     runs.close()

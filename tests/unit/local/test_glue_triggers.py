@@ -1,4 +1,4 @@
-"""A trigger by the clock is recorded as the template has it, also when it changes."""
+"""A scheduled trigger is recorded as in the template, also after a change."""
 
 import logging
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def stack() -> Iterator[Stack]:
 
 
 @pytest.mark.parametrize("schedules", [["cron(0 3 ? * SUN *)"], ["cron(0 3 ? * SUN *)", "cron(0 4 * * ? *)"]])
-def test_a_trigger_is_as_the_template_last_had_it(stack, schedules):
+def test_a_trigger_equals_the_last_template(stack, schedules):
     for schedule in schedules:
         resource = {"Type": "AWS::Glue::Trigger", "Properties": {**WEEKLY, "Schedule": schedule}}
         Deployment({"Resources": {"Tidy": resource}}, {}, stack).run()

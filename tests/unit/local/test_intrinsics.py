@@ -49,7 +49,7 @@ def resolver():
         ({"a": {"Ref": "AWS::NoValue"}, "b": [1, {"Ref": "AWS::NoValue"}]}, {"b": [1]}),
     ],
 )
-def test_resolves(resolver, value, expected):
+def test_intrinsic_functions_are_resolved(resolver, value, expected):
     assert resolver.resolve(value) == expected
 
 
@@ -61,6 +61,6 @@ def test_resolves(resolver, value, expected):
         ({"Fn::If": ["NoSuch", 1, 2]}, "no condition NoSuch"),
     ],
 )
-def test_says_what_it_cannot_resolve(resolver, value, message):
+def test_an_unresolvable_value_is_named(resolver, value, message):
     with pytest.raises(TemplateError, match=message):
         resolver.resolve(value)

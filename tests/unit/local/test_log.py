@@ -15,7 +15,7 @@ def test_a_line_has_time_part_and_text():
     ("part", "is_shown"),
     [(None, True), ("glue", True), ("glue/transform", True), ("glue/trans", False), ("queue", False)],
 )
-def test_parts_can_be_chosen(part, is_shown):
+def test_a_part_includes_its_subparts(part, is_shown):
     line = format_line("glue/transform", "text", datetime(2026, 1, 1, tzinfo=UTC))
     assert concerns(line, part) is is_shown
 
@@ -31,13 +31,13 @@ def test_text_of_several_lines_becomes_several_entries(tmp_path):
 
 def test_following_waits_for_the_rest_of_a_line(tmp_path):
     path = tmp_path / "log"
-    path.write_text("first\nsec")
+    path.write_text("first\nfollow")
 
-    def go_on():
-        if path.read_text().endswith("sec"):
+    def keep_following():
+        if path.read_text().endswith("follow"):
             with path.open("a") as file:
-                file.write("ond\n")
+                file.write("ing\n")
             return True
         return False
 
-    assert list(follow(path, keep_following=go_on)) == ["first", "second"]
+    assert list(follow(path, keep_following=keep_following)) == ["first", "following"]

@@ -1,6 +1,6 @@
-"""Each patch of moto is still needed: these tests show moto's own behaviour, and fail when an upgrade mends it.
+"""Each patch of moto is still needed: these tests show moto's own behavior, and fail when an upgrade fixes it.
 
-Then delete the patch. That the patched behaviour is right is shown by the tests on a running cloud.
+Then delete the patch. The tests on a running cloud check the patched behavior.
 """
 
 import gc
@@ -64,19 +64,19 @@ def aws():
 @pytest.fixture
 def s3(aws):
     """S3 with a versioned bucket."""
-    made = client("s3")
-    made.create_bucket(Bucket="bucket")
-    made.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
-    return made
+    s3_client = client("s3")
+    s3_client.create_bucket(Bucket="bucket")
+    s3_client.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
+    return s3_client
 
 
 @pytest.fixture
 def glue(aws):
-    """Glue with a job that may have two runs at once."""
-    made = client("glue")
+    """Glue with a job that may have two concurrent runs."""
+    glue_client = client("glue")
     command = {"Name": "pythonshell", "ScriptLocation": "s3://no/where.py"}
-    made.create_job(Name="j", Role=ROLE, Command=command, ExecutionProperty={"MaxConcurrentRuns": 2})
-    return made
+    glue_client.create_job(Name="j", Role=ROLE, Command=command, ExecutionProperty={"MaxConcurrentRuns": 2})
+    return glue_client
 
 
 @pytest.fixture
@@ -87,17 +87,17 @@ def states():
 
 @pytest.mark.parametrize(("hold", "kept"), [(Semaphore(2), 1), (OBJECTS, 2)], ids=["without a lock", "with the lock"])
 def test_two_writers_of_a_key_lose_a_version_without_the_lock(s3, hold, kept):
-    """Each waits, between reading the versions and writing them back, for the other."""
+    """Between reading the versions and writing them back, each waits for the other."""
     backend = s3_backends[ACCOUNT]["aws"]
     keys = backend.get_bucket("bucket").keys
     meeting = threading.Barrier(2)
     read = keys.getlist
 
     def getlist(*args, **kwargs):
-        found = read(*args, **kwargs)
-        with suppress(threading.BrokenBarrierError):  # where the other is kept out
+        versions = read(*args, **kwargs)
+        with suppress(threading.BrokenBarrierError):  # if the lock keeps the other out
             meeting.wait(0.5)
-        return found
+        return versions
 
     keys.getlist = getlist
 
@@ -110,12 +110,12 @@ def test_two_writers_of_a_key_lose_a_version_without_the_lock(s3, hold, kept):
     assert len(read("key")) == kept
 
 
-@pytest.mark.parametrize("is_mended", [False, True])
-def test_to_list_the_versions_of_a_key_all_objects_are_copied_with_their_content(s3, monkeypatch, is_mended):
+@pytest.mark.parametrize("is_patched", [False, True])
+def test_listing_versions_of_a_key_copies_all_objects_with_content(s3, monkeypatch, is_patched):
     for kind in (FakeKey, FakeDeleteMarker):
         monkeypatch.setattr(kind, "__deepcopy__", None, raising=False)
         monkeypatch.delattr(kind, "__deepcopy__")
-    if is_mended:
+    if is_patched:
         list_versions_without_content()
     copied: list[bytes] = []
     restore = FakeKey.__setstate__
@@ -131,23 +131,23 @@ def test_to_list_the_versions_of_a_key_all_objects_are_copied_with_their_content
     s3.delete_object(Bucket="bucket", Key="another")
     for _ in range(2):
         listed = s3.list_object_versions(Bucket="bucket", Prefix="key")
-        assert [(each["Size"], each["IsLatest"]) for each in listed["Versions"]] == [(5, True), (7, False)]
+        assert [(version["Size"], version["IsLatest"]) for version in listed["Versions"]] == [(5, True), (7, False)]
         gc.collect()
         assert s3.get_object(Bucket="bucket", Key="key")["Body"].read() == b"later"
-    assert copied == [] if is_mended else set(copied) == {b"earlier", b"later", b""}
+    assert copied == [] if is_patched else set(copied) == {b"earlier", b"later", b""}
 
 
-@pytest.mark.parametrize("is_mended", [False, True])
-def test_every_type_under_all_its_names_is_looked_for_in_a_value(aws, monkeypatch, is_mended):
+@pytest.mark.parametrize("is_patched", [False, True])
+def test_a_value_is_searched_for_every_type(aws, monkeypatch, is_patched):
     monkeypatch.setattr(XFormedAttributePicker, "__call__", inspect.unwrap(XFormedAttributePicker.__call__))
-    if is_mended:
+    if is_patched:
         answer_values_by_their_type()
-    looked_for: list[str] = []
+    searched: list[str] = []
     names = XFormedAttributePicker.get_possible_keys
 
     def possible_keys(picker: XFormedAttributePicker, context: AttributePickerContext) -> Iterator[str]:
         for name in names(picker, context):
-            looked_for.append(name)
+            searched.append(name)
             yield name
 
     monkeypatch.setattr(XFormedAttributePicker, "get_possible_keys", possible_keys)
@@ -160,32 +160,32 @@ def test_every_type_under_all_its_names_is_looked_for_in_a_value(aws, monkeypatc
     )
     item = {"k": {"S": "a"}, "m": {"M": {"S": {"N": "1"}, "l": {"L": [{"NULL": True}, {"BS": [b"b"]}]}}}}
     dynamodb.put_item(TableName="t", Item=item)
-    looked_for.clear()
+    searched.clear()
     assert dynamodb.get_item(TableName="t", Key={"k": {"S": "a"}})["Item"] == item
-    assert ("SS" in looked_for) is not is_mended
+    assert ("SS" in searched) is not is_patched
 
 
 ODD = "incoming/\x01 \x1b[31m%é+&/"
 
 
-@pytest.mark.parametrize("is_mended", [False, True])
-def test_keys_of_versions_are_not_escaped_as_asked_for(s3, monkeypatch, is_mended):
+@pytest.mark.parametrize("is_patched", [False, True])
+def test_keys_of_versions_are_not_escaped_as_requested(s3, monkeypatch, is_patched):
     monkeypatch.setattr(S3Response, "list_object_versions", inspect.unwrap(S3Response.list_object_versions))
-    if is_mended:
+    if is_patched:
         escape_keys_of_versions()
     s3.put_object(Bucket="bucket", Key=f"{ODD}a", Body=b"")
     s3.delete_object(Bucket="bucket", Key=f"{ODD}a")
-    if not is_mended:
+    if not is_patched:
         with pytest.raises((ClientError, ResponseParserError)):
             s3.list_object_versions(Bucket="bucket")
         return
-    found = s3.list_object_versions(Bucket="bucket", Prefix=ODD)
-    assert [each["Key"] for each in found["Versions"] + found["DeleteMarkers"]] == [f"{ODD}a"] * 2
-    assert found["Prefix"] == ODD
-    found = s3.list_object_versions(Bucket="bucket", Prefix="incoming/", Delimiter="/")
-    assert [each["Prefix"] for each in found["CommonPrefixes"]] == [ODD]
+    listed = s3.list_object_versions(Bucket="bucket", Prefix=ODD)
+    assert [version["Key"] for version in listed["Versions"] + listed["DeleteMarkers"]] == [f"{ODD}a"] * 2
+    assert listed["Prefix"] == ODD
+    listed = s3.list_object_versions(Bucket="bucket", Prefix="incoming/", Delimiter="/")
+    assert [prefix["Prefix"] for prefix in listed["CommonPrefixes"]] == [ODD]
     paged = s3.get_paginator("list_object_versions").paginate(Bucket="bucket", PaginationConfig={"PageSize": 1})
-    assert [each["Key"] for page in paged for each in page.get("Versions", [])] == [f"{ODD}a"]
+    assert [version["Key"] for page in paged for version in page.get("Versions", [])] == [f"{ODD}a"]
 
 
 def test_copy_ignores_its_precondition(s3):
@@ -207,7 +207,7 @@ def test_object_events_differ_from_those_of_aws(s3):
 
 
 class Interrupted(list[Message]):
-    """A list during whose iteration something else happens, as another thread would do it."""
+    """A list that calls a function at the end of an iteration, as another thread could."""
 
     def __init__(self, items: list[Message], then: Callable[[], None]) -> None:
         super().__init__(items)
@@ -233,21 +233,21 @@ def test_a_message_sent_while_another_is_deleted_is_lost(queue):
     assert queue._messages == []
 
 
-def test_the_service_of_a_host_is_looked_for_again_and_again(monkeypatch):
-    looks: list[int] = []
+def test_the_service_of_a_host_is_looked_up_for_each_request(monkeypatch):
+    lookups: list[int] = []
 
-    def look() -> list[str]:
-        looks.append(1)
+    def look_up() -> list[str]:
+        lookups.append(1)
         return []
 
-    monkeypatch.setattr(backends, "list_of_moto_modules", look)
+    monkeypatch.setattr(backends, "list_of_moto_modules", look_up)
     dispatcher = DomainDispatcherApplication(create_backend_app)
     for _ in range(2):
         assert dispatcher.get_backend_for_host("sqs.us-east-1.amazonaws.com") == "sqs"
-    assert len(looks) == 2
+    assert len(lookups) == 2
 
 
-def test_all_messages_are_counted_to_look_up_how_long_one_is_kept(queue, monkeypatch):
+def test_all_messages_are_counted_to_get_the_retention_period(queue, monkeypatch):
     counted: list[Queue] = []
 
     def messages(self: Queue) -> list[Message]:
@@ -261,7 +261,7 @@ def test_all_messages_are_counted_to_look_up_how_long_one_is_kept(queue, monkeyp
     assert counted
 
 
-def test_many_messages_are_deleted_at_once(queue):
+def test_many_messages_are_deleted_in_one_call(queue):
     messages = [Message(str(number), "") for number in range(3)]
     for message in messages:
         message.mark_received(30)
@@ -279,7 +279,7 @@ def test_rules_do_not_deliver_to_functions(aws):
         rule.send_to_targets({"source": "s"}, transform_input=False)
 
 
-def test_job_runs_succeed_by_themselves_and_are_listed_the_oldest_first(glue):
+def test_job_runs_succeed_by_themselves_and_are_listed_oldest_first(glue):
     started = [glue.start_job_run(JobName="j")["JobRunId"] for _ in range(2)]
     runs = [glue.get_job_runs(JobName="j")["JobRuns"] for _ in range(5)][-1]
     assert [run["Id"] for run in runs] == started
@@ -349,11 +349,11 @@ OF_MOTO = {
         and "eventbridge" not in state_task_service.StateTaskService._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES
     ),
 }
-"""By patch: what moto is without it."""
+"""A check of moto's own code for each patch."""
 
 
 @pytest.mark.parametrize("patch", OF_MOTO)
-def test_moto_is_still_what_a_patch_takes_it_for(patch):
+def test_moto_is_still_as_the_patch_expects(patch):
     assert OF_MOTO[patch]()
 
 

@@ -17,7 +17,7 @@ def test_the_same_files_give_the_same_zip(tmp_path):
     assert zipfile.ZipFile(io.BytesIO(first)).namelist() == ["package/a.py"]
 
 
-def test_the_zip_tells_programs_from_other_files_whatever_the_umask(tmp_path):
+def test_the_zip_keeps_which_files_are_executable_whatever_the_umask(tmp_path):
     for name, modes in (("one", (0o755, 0o644)), ("two", (0o700, 0o600))):
         (tmp_path / name).mkdir()
         for file, mode in zip(("program", "data"), modes, strict=True):
@@ -36,7 +36,7 @@ def test_the_zip_tells_programs_from_other_files_whatever_the_umask(tmp_path):
         ("", "build-It"),
     ],
 )
-def test_make_builds_into_the_artifacts_folder_and_a_failed_build_shows_its_words(tmp_path, makefile, message):
+def test_make_builds_into_the_artifacts_folder_and_a_failed_build_shows_its_output(tmp_path, makefile, message):
     (tmp_path / "out").mkdir()
     (tmp_path / "Makefile").write_text(makefile)
     with pytest.raises(BuildError, match=message):

@@ -1,4 +1,4 @@
-"""Which user a connection comes from is read from the kernel's table."""
+"""The user that opened a connection is read from the kernel's table."""
 
 import os
 import sys
@@ -21,14 +21,14 @@ TABLE = """\
 """
 
 
-def test_the_user_is_that_of_the_client_s_end():
+def test_the_user_is_that_of_the_clients_socket():
     assert uid_of_peer(CLIENT, SERVER, TABLE) == 12345
     assert uid_of_peer(SERVER, CLIENT, TABLE) == 1000
     assert uid_of_peer(("127.0.0.2", 0xD433), SERVER, TABLE) == 7
 
 
 @pytest.mark.parametrize("client", [("127.0.0.1", port) for port in (0xD433, 0xD43, 0xD432, 0xD434)])
-def test_a_connection_that_is_not_there_or_is_closed_or_is_to_another_server_has_no_user(client):
+def test_an_unknown_or_closed_connection_has_no_user(client):
     assert uid_of_peer(client, SERVER, TABLE) is None
 
 
@@ -41,7 +41,7 @@ def test_a_connection_that_is_not_there_or_is_closed_or_is_to_another_server_has
         pytest.param("", False, False, id="the connection is not there"),
     ],
 )
-def test_a_connection_is_own_or_of_others_only_where_the_table_says_so(tmp_path, table, own, others):
+def test_a_connection_is_own_or_of_others_only_if_the_table_says_so(tmp_path, table, own, others):
     if table is not None:
         (tmp_path / "tcp").write_text(table)
     assert (is_own(CLIENT, SERVER, tmp_path / "tcp"), is_others(CLIENT, SERVER, tmp_path / "tcp")) == (own, others)

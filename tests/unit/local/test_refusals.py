@@ -1,4 +1,4 @@
-"""Whatever the local cloud would do otherwise than AWS, it refuses to deploy."""
+"""The local cloud refuses to deploy what it would treat differently from AWS."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from local.aws import Aws
 from local.credentials import Credentials
 from local.deployment import Deployment
-from local.errors import NotHonouredError, TemplateError
+from local.errors import NotSupportedError, TemplateError
 from local.resources import Stack
 
 NOWHERE = Stack(Aws("http://127.0.0.1:9", "us-east-1", Credentials.random()), "stack", "123456789012")
@@ -27,7 +27,7 @@ def deploy(resource_type: str, properties: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("resource_type", "properties", "what"),
+    ("resource_type", "properties", "feature"),
     [
         ("AWS::Kinesis::Stream", {}, "this resource type"),
         ("AWS::SQS::Queue", {"FifoQueue": True}, "property FifoQueue"),
@@ -75,8 +75,8 @@ def deploy(resource_type: str, properties: dict[str, Any]) -> None:
         ("AWS::SNS::Topic", {"FifoTopic": True}, "property FifoTopic"),
     ],
 )
-def test_is_refused_by_name(resource_type, properties, what):
-    with pytest.raises(NotHonouredError, match=rf"It \({resource_type}\).*{what}"):
+def test_an_unsupported_type_or_property_is_named(resource_type, properties, feature):
+    with pytest.raises(NotSupportedError, match=rf"It \({resource_type}\).*{feature}"):
         deploy(resource_type, properties)
 
 
@@ -89,7 +89,7 @@ def test_is_refused_by_name(resource_type, properties, what):
         ({"ScalingConfig": {"MaximumConcurrency": 1}}, "MaximumConcurrency of 2 to 1000"),
     ],
 )
-def test_limits_of_event_source_mappings(properties, message):
+def test_event_source_mappings_are_checked_against_the_limits_of_aws(properties, message):
     source = {"EventSourceArn": "arn:aws:sqs:us-east-1:123456789012:q", "FunctionName": "f"}
     with pytest.raises(TemplateError, match=message):
         deploy("AWS::Lambda::EventSourceMapping", {**source, **properties})
@@ -99,14 +99,14 @@ def test_limits_of_event_source_mappings(properties, message):
     ("resources", "message"),
     [
         ({"It": {"Type": "AWS::S3::Bucket", "CreationPolicy": {}}}, "It .*CreationPolicy"),
-        # All types are known before anything is created.
+        # All types are checked before anything is created.
         ({"First": {"Type": "AWS::S3::Bucket"}, "Second": {"Type": "AWS::Kinesis::Stream"}}, "Second"),
         ({"A": queue_named_by("B"), "B": queue_named_by("A")}, "circular reference: A → B → A"),
         ({"It": queue_named_by("Nobody")}, "Nobody, which it does not define"),
         ({"It": queue_named_by("Off"), "Off": {**queue_named_by("It"), "Condition": "Never"}}, "Off, whose condition"),
     ],
 )
-def test_resources_that_do_not_hold_together(resources, message):
+def test_inconsistent_resources_are_named(resources, message):
     conditions = {"Never": {"Fn::Equals": ["a", "b"]}}
     with pytest.raises(TemplateError, match=message):
         Deployment({"Conditions": conditions, "Resources": resources}, {}, NOWHERE).run()

@@ -14,7 +14,7 @@ from local.samconfig import Settings, parse_overrides, read_settings
         ([], {}),
     ],
 )
-def test_overrides_in_all_their_forms(overrides, expected):
+def test_overrides_are_parsed_in_all_forms(overrides, expected):
     assert parse_overrides(overrides) == expected
 
 
@@ -39,7 +39,7 @@ def test_settings_of_the_local_environment(tmp_path):
     assert read_settings(file) == Settings("mine", "eu-west-1", {"A": "1"})
 
 
-def test_values_that_are_given_go_over_those_of_the_file():
+def test_given_parameters_override_those_of_the_file():
     given = Settings(parameters={"A": "1", "B": "2"}).with_parameters({"B": "3"})
     assert given == Settings(parameters={"A": "1", "B": "3"})
 

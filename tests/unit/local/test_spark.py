@@ -8,7 +8,7 @@ ENDPOINT = "http://127.0.0.1:5000"
 KEY = Credentials("key", "secret")
 
 
-def test_conf_in_glues_form():
+def test_glues_conf_argument_is_parsed():
     text = "spark.sql.catalog.c=org.x.Y --conf spark.a=b c=d  --conf spark.e="
     assert parse_conf(text) == {"spark.sql.catalog.c": "org.x.Y", "spark.a": "b c=d", "spark.e": ""}
     assert parse_conf("") == {}
@@ -31,7 +31,7 @@ def spark(tmp_path):
     return Spark(tmp_path, (tmp_path / "a.jar", tmp_path / "b.jar"), ())
 
 
-def test_a_run_gets_the_jobs_settings_and_the_way_to_the_cloud_and_nobody_else_reaches_its_ports(spark, tmp_path):
+def test_a_run_has_the_jobs_settings_the_clouds_endpoints_and_private_ports(spark, tmp_path):
     conf = {
         "spark.sql.catalog.lake.catalog-impl": GLUE_CATALOG,
         "spark.master": "local[7]",
@@ -47,7 +47,7 @@ def test_a_run_gets_the_jobs_settings_and_the_way_to_the_cloud_and_nobody_else_r
         "spark.sql.catalog.lake.glue.endpoint": ENDPOINT,
         "spark.sql.catalog.lake.s3.endpoint": ENDPOINT,
         "spark.sql.catalog.lake.client.region": "eu-west-1",
-        # Spark's ports take Java objects: none from others of this machine, nor from other machines.
+        # Spark's ports accept Java objects, so neither other users nor other machines may reach them.
         "spark.authenticate": "true",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
@@ -60,20 +60,20 @@ def test_a_run_gets_the_jobs_settings_and_the_way_to_the_cloud_and_nobody_else_r
 
 
 @pytest.mark.parametrize(("workers", "is_quickly_compiled"), [(1, True), (2, True), (3, False)])
-def test_only_runs_of_few_workers_do_without_optimised_code(workers, is_quickly_compiled, spark, tmp_path):
+def test_only_runs_with_few_workers_skip_optimization(workers, is_quickly_compiled, spark, tmp_path):
     settings = settings_of_run(spark, {}, ENDPOINT, "eu-west-1", KEY, tmp_path, workers=workers)
     options = settings["spark.driver.extraJavaOptions"].split()
     assert ("-XX:TieredStopAtLevel=1" in options) == is_quickly_compiled
 
 
-def test_java_options_come_from_the_archive_if_there_is_one(spark, tmp_path):
+def test_java_options_name_the_archive_if_there_is_one(spark, tmp_path):
     assert spark.sharing_options == ()
     archived = Spark(spark.java_home, spark.jars, (tmp_path / "base.jsa", tmp_path / "spark.jsa"))
     assert f"-XX:SharedArchiveFile={tmp_path}/base.jsa:{tmp_path}/spark.jsa" in archived.sharing_options
     assert "-Xshare:auto" in archived.sharing_options
 
 
-def test_properties_survive_backslashes(tmp_path):
+def test_backslashes_in_properties_are_escaped(tmp_path):
     write_properties(tmp_path / "p", {"spark.b": "c:\\d", "spark.a": "1"})
     assert (tmp_path / "p").read_text() == "spark.a 1\nspark.b c:\\\\d\n"
 

@@ -24,7 +24,7 @@ def record_of(process: subprocess.Popen[bytes], **changes: Any) -> ServerRecord:
     return ServerRecord(**{"pid": process.pid, "started": started, **given, **changes})
 
 
-def test_a_record_is_alive_only_for_this_very_process(tmp_path, sleeper):
+def test_a_record_is_alive_only_for_the_same_process_and_cloud(tmp_path, sleeper):
     state = StateDir(tmp_path)
     record = record_of(sleeper)
     assert record.is_alive(state.marker)
@@ -61,13 +61,13 @@ def test_ending_a_tree_ends_grandchildren(tmp_path, start_process):
     assert not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE
 
 
-def test_only_one_at_a_time(tmp_path):
+def test_a_second_up_or_down_is_refused(tmp_path):
     state = StateDir(tmp_path)
     with state.exclusively(), pytest.raises(ServerError, match="another `up` or `down`"), state.exclusively():
         pass
 
 
-def test_json_is_replaced_as_a_whole(tmp_path):
+def test_json_is_replaced_atomically(tmp_path):
     path = tmp_path / "folder" / "stack.json"
     write_json(path, {"a": 1})
     with pytest.raises(TypeError):
@@ -76,7 +76,7 @@ def test_json_is_replaced_as_a_whole(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["stack.json"]
 
 
-def test_files_with_the_key_and_those_beside_them_are_for_their_owner_only_whatever_the_umask(tmp_path):
+def test_only_the_owner_can_read_the_files_whatever_the_umask(tmp_path):
     state = StateDir(tmp_path)
     umask = os.umask(0)
     try:
@@ -94,7 +94,7 @@ def test_a_record_is_printed_without_its_key():
     assert not {"4711", "0815"} & set(re.findall(r"\d+", printed))
 
 
-def test_only_the_folders_that_are_made_are_for_their_owner_only(tmp_path):
+def test_only_created_folders_are_restricted_to_their_owner(tmp_path):
     (tmp_path / "outer").mkdir(mode=0o755)
     root = tmp_path / "outer" / "middle" / "inner" / "state"
     StateDir(root).make()
@@ -106,8 +106,7 @@ def test_only_the_folders_that_are_made_are_for_their_owner_only(tmp_path):
     ("mode", "reason"),
     [(0o777, "others may write to .*chmod go-w"), (0o775, "others may write"), (0o700, "remove it if it is a link")],
 )
-def test_a_link_that_others_left_is_not_followed_nor_a_folder_used_to_which_they_may_write(tmp_path, mode, reason):
-    """Behind the link lies a file of ours."""
+def test_a_link_is_not_followed_and_a_folder_writable_by_others_is_refused(tmp_path, mode, reason):
     precious, folder = tmp_path / "precious", tmp_path / "state"
     precious.write_text("kept")
     folder.mkdir()

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from local.errors import NotHonouredError, TemplateError
+from local.errors import NotSupportedError, TemplateError
 from local.samconfig import Settings
 from local.template import parameter_values, read_template, translate, with_artifacts
 
@@ -36,7 +36,7 @@ Resources:
 
 
 class Store:
-    """Remembers what was put."""
+    """Returns URIs without uploading."""
 
     def function(self, logical_id: str, code: Path, *, makefile: bool) -> str:
         return f"s3://store/{logical_id}-{'made' if makefile else 'zipped'}-{code.name}.zip"
@@ -78,7 +78,7 @@ def test_a_missing_file_and_another_build_method_are_named(template):
     with pytest.raises(TemplateError, match=r"Machine: machine\.yaml does not exist"):
         with_artifacts(template, Store())
     template.source["Resources"]["Made"]["Metadata"]["BuildMethod"] = "esbuild"
-    with pytest.raises(NotHonouredError, match=r"Made .*BuildMethod esbuild"):
+    with pytest.raises(NotSupportedError, match=r"Made .*BuildMethod esbuild"):
         with_artifacts(template, Store())
 
 
@@ -90,7 +90,7 @@ def test_a_missing_file_and_another_build_method_are_named(template):
         ({"A": {"Type": "CommaDelimitedList", "Default": "x, y"}}, {}, {"A": ["x", "y"]}),
     ],
 )
-def test_parameters(declared, given, expected):
+def test_given_parameters_override_defaults(declared, given, expected):
     assert parameter_values(declared, given) == expected
 
 
@@ -102,15 +102,15 @@ def test_parameters(declared, given, expected):
         ({"A": {"AllowedValues": ["x"]}}, {"A": "y"}, "'y' is not one of x"),
         ({"A": {"AllowedPattern": "[a-z]+"}}, {"A": "Y"}, "does not match"),
         ({"A": {"Type": "Number"}}, {"A": "many"}, "not a number"),
-        ({"A": {"Type": "Number", "MaxValue": 3}}, {"A": "4"}, "out of its range"),
+        ({"A": {"Type": "Number", "MaxValue": 3}}, {"A": "4"}, "out of range"),
     ],
 )
-def test_wrong_parameters(declared, given, message):
+def test_invalid_parameters_are_refused(declared, given, message):
     with pytest.raises(TemplateError, match=message):
         parameter_values(declared, given)
 
 
-def test_what_is_no_template_is_named(tmp_path):
+def test_a_file_that_is_no_template_is_named(tmp_path):
     with pytest.raises(TemplateError, match=r"no template at .*--template"):
         read_template(tmp_path / "t.yaml", Settings())
     for text in ("{", "just text", "Outputs: {}"):

@@ -1,4 +1,4 @@
-"""Creates an Iceberg table, appends rows to it, or reads it."""
+"""Create an Iceberg table, append rows to it, or read it."""
 
 import json
 import sys

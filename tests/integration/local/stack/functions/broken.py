@@ -1,6 +1,6 @@
-"""Does not even import."""
+"""Cannot be imported."""
 
-import a_module_that_does_not_exist  # type: ignore[import-not-found]  # that is its point
+import a_module_that_does_not_exist  # type: ignore[import-not-found]  # on purpose
 
 
 def handler(event, context):

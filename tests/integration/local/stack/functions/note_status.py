@@ -1,4 +1,4 @@
-"""Notes every event."""
+"""Records every event."""
 
 import json
 import os

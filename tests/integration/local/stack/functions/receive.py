@@ -1,4 +1,4 @@
-"""Notes every batch; fails as the messages' bodies ask."""
+"""Records every batch; fails as the messages' bodies say."""
 
 import json
 import os

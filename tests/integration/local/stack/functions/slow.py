@@ -1,4 +1,4 @@
-"""Notes when it began and ended."""
+"""Records when it began and ended."""
 
 import os
 import time
