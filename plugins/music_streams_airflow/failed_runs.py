@@ -27,7 +27,7 @@ class FailedRunsTrigger(BaseEventTrigger):  # type: ignore[misc]  # Airflow has 
         return f"{__name__}.{type(self).__name__}", {}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Receive and delete messages. If a run for them is lost, the scheduled reconciliation finds the failed files."""
+        """Receive and delete messages. If one is lost, the scheduled reconciliation finds the failed files."""
         from airflow.providers.amazon.aws.triggers.sqs import SqsSensorTrigger  # noqa: PLC0415 - it imports boto3
 
         queue = await asyncio.to_thread(_queue)

@@ -136,8 +136,12 @@ def stages_of_day(record: DayRecord) -> Chart:
     names = [stage for stage in STAGES if stage in record.stages]
     percentiles = [record.stages[stage] for stage in names]
     longest = max(names, key=lambda stage: record.stages[stage].p50, default="")
-    summary = f"The longest step is {_label(longest)}: half of the files took at most {_span(record.stages[longest].p50)}."
-    series = [Series(name, [getattr(step, name) for step in percentiles], number) for number, name in enumerate(_PERCENTILES)]
+    summary = (
+        f"The longest step is {_label(longest)}: half of the files took at most {_span(record.stages[longest].p50)}."
+    )
+    series = [
+        Series(name, [getattr(step, name) for step in percentiles], number) for number, name in enumerate(_PERCENTILES)
+    ]
     labels = [_label(stage) for stage in names]
     return Chart("stages", f"Seconds in each step, {record.day}", summary, "s", "Step", labels, series)
 
@@ -145,7 +149,12 @@ def stages_of_day(record: DayRecord) -> Chart:
 def stages_by_day(records: Sequence[DayRecord]) -> Chart:
     """Return the 95th percentile of each step, on each day."""
     series = [
-        Series(_label(stage), [step.p95 if (step := record.stages.get(stage)) else None for record in records], number, "line")
+        Series(
+            _label(stage),
+            [step.p95 if (step := record.stages.get(stage)) else None for record in records],
+            number,
+            "line",
+        )
         for number, stage in enumerate(STAGES)
     ]
     summary = "95 % of the files took at most this long in each step."
