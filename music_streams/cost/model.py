@@ -1,8 +1,8 @@
 """Cost of a workload in a month, with this pipeline and with a design that polls and starts two jobs for each file.
 
 Assumptions: arrivals are a Poisson process with a constant rate, a month has 30 days, and a day has as many rows as
-arrive in a day. Both designs do the same work in a run: they classify the rows of its files and recompute the whole days
-that those touch.
+arrive in a day. Both designs do the same work in a run: they classify the rows of its files and recompute the whole
+days that those touch.
 """
 
 from collections.abc import Mapping
@@ -62,7 +62,7 @@ class Workload:
 
     @property
     def rows_recomputed(self) -> int:
-        """Return the rows of the days that a run touches: earlier days are full, the current one half full on average."""
+        """Return the rows of the days that a run touches: earlier days whole, the current one half full on average."""
         return (2 * self.days_touched - 1) * self.files_per_day * self.rows_per_file // 2
 
 
@@ -90,7 +90,7 @@ class Run:
 
     @property
     def transform_seconds(self) -> Decimal:
-        """Return the duration: a small run uses one core, others all cores of the executors, as fast as the measured one."""
+        """Return the duration: a small run uses one core, others all executor cores, as fast as the measured one."""
         seconds = measured.read().seconds
         work = self.files * self.workload.rows_per_file * seconds.cpu_per_million_rows_read
         work += self.workload.rows_recomputed * seconds.cpu_per_million_rows_recomputed
