@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 _SLICE_BYTES = 64 * 1024**2  # a quarter of the function's time suffices for it, and its memory by far
 _STAGED = re.compile(rf"runs/[^/]+/input/([0-9a-f]{{{ID_DIGITS}}})\.csv(\.gz)?")
-# A run that forgets users has one attempt and its batch_id as name. The pipeline has no folders of other names.
+# A run that forgets users has one attempt. The pipeline names no folder otherwise than by a batch_id.
 _OF_RUN = re.compile(rf"runs/([0-9a-f]{{{ID_DIGITS}}})/(manifest\.json$|removed/\1-1/notes/)")
 
 
@@ -193,7 +193,7 @@ class Erasure:
             else:
                 results.settled[entry.source.source_id] = future.result()
         for source_id in notes.to_delete.keys() & results.of(FileOutcome.CLEARED, FileOutcome.MOVED):
-            del notes.to_delete[source_id]  # noted by an earlier invocation, when it was claimed or unreadable
+            del notes.to_delete[source_id]  # since it was noted the source has changed, or become readable
         gone = results.of(FileOutcome.GONE) & notes.to_delete.keys()
         deleted = {source_id: notes.to_delete[source_id] for source_id in gone}
         for source_id, file in deleted.items():
