@@ -76,7 +76,7 @@ def assumptions() -> str:
         ["items of a day", f"{known.items_per_day}, {known.write_units_per_item} write units each", "measured"],
         ["a day's fence", f"{known.write_units_per_fence} write units", "measured"],
         ["a call to AWS from a function", f"{assumed.CALL_SECONDS} s", "assumed"],
-        ["bytes that validate reads", f"{assumed.BYTES_JUDGED_PER_SECOND / 1_000_000} MB/s", "assumed"],
+        ["bytes that validate reads", f"{assumed.BYTES_VALIDATED_PER_SECOND / 1_000_000} MB/s", "assumed"],
         ["S3 requests of a Spark run", f"{assumed.SPARK_S3_WRITES} writes, {assumed.SPARK_S3_READS} reads", "assumed"],
         ["logs of a Spark run", f"{assumed.LOG_BYTES_OF_SPARK / 1_000_000:.0f} MB", "assumed"],
         ["requests of an idle queue", f"{assumed.IDLE_QUEUE_REQUESTS:,} a month", "assumed"],

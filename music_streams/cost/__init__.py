@@ -1,4 +1,4 @@
-"""What the pipeline costs: units that AWS bills, counted; money, by one table of prices.
+"""Cost of the pipeline: the units that AWS bills, and one table of their prices.
 
-Nothing here calls AWS. What is counted, what is measured and what is assumed: docs/cost.md.
+Nothing here calls AWS. Which values are counted, measured or assumed: docs/cost.md.
 """

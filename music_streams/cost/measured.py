@@ -1,4 +1,4 @@
-"""What was counted and measured of the pipeline: measured.toml, which benchmarks/units.py writes."""
+"""Values counted and measured on the pipeline: measured.toml, which benchmarks/units.py writes."""
 
 import tomllib
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ FILE = Path(__file__).parent / "measured.toml"
 
 @dataclass(frozen=True)
 class Seconds:
-    """What job runs take on the machine where it was measured, and how large what they write is.
+    """Durations of job runs on the machine that measured them, and the sizes of what they read and write.
 
     Attributes:
-        transform_fixed, load_fixed: seconds with next to nothing to do.
-        cpu_per_million_rows_read: CPU seconds for rows of new files: judged, enriched, committed.
-        cpu_per_million_rows_recomputed: CPU seconds for rows of the touched days: read again, aggregated.
-        bytes_per_row: of a streams file.
-        items_per_day: items of MetricsTable that a day has.
-        write_units_per_item, write_units_per_fence: of such an item with its index, of a day's fence.
+        transform_fixed, load_fixed: seconds of a run with almost no rows.
+        cpu_per_million_rows_read: CPU seconds for rows of new files: classified, enriched, committed.
+        cpu_per_million_rows_recomputed: CPU seconds for rows of the touched days: read again and aggregated.
+        bytes_per_row: size of a row of a streams file.
+        items_per_day: number of a day's items in MetricsTable.
+        write_units_per_item, write_units_per_fence: for such an item with its index, and for a day's fence.
     """
 
     transform_fixed: Decimal
@@ -37,14 +37,14 @@ class Seconds:
 
 @dataclass(frozen=True)
 class Measured:
-    """All of it.
+    """All counted and measured values.
 
     Attributes:
-        calls: what functions ask of AWS, by ``<function>`` for a run and ``<function>_file`` for each of its files,
-            and for the load ``load_day`` for each day, its items left out.
-        transitions: of an execution that goes straight through.
-        alarm_metrics: that the template's alarms look at.
-        keys: of KMS in the template.
+        calls: calls of AWS, by ``<function>`` for a run and ``<function>_file`` for each of its files; for the load
+            also ``load_day`` for each day, without its items.
+        transitions: state transitions of an execution without retries.
+        alarm_metrics: number of metrics that the template's alarms evaluate.
+        keys: number of KMS keys in the template.
     """
 
     calls: Mapping[str, Mapping[str, Decimal]]
@@ -54,11 +54,11 @@ class Measured:
     seconds: Seconds
 
     def calls_of(self, function: str, part: str, count: Decimal | int) -> Decimal:
-        """All calls that a function makes for a run with so many files (``file``) or days (``day``)."""
+        """Return the calls of a function in a run of `count` files (``file``) or days (``day``)."""
         return self._of(function, "calls") + self._of(f"{function}_{part}", "calls") * count
 
     def units_of(self, function: str, part: str, count: Decimal | int) -> Units:
-        """What of them is billed by the call."""
+        """Return the units of these calls that are billed."""
         return {
             unit: self._of(function, unit) + self._of(f"{function}_{part}", unit) * count
             for unit in Unit
@@ -71,10 +71,12 @@ class Measured:
 
 @cache
 def read() -> Measured:
-    """What the package comes with."""
-    told = tomllib.loads(FILE.read_text("utf-8"), parse_float=Decimal)
+    """Read the package's measured.toml."""
+    content = tomllib.loads(FILE.read_text("utf-8"), parse_float=Decimal)
     return Measured(
-        calls={name: {unit: Decimal(count) for unit, count in each.items()} for name, each in told["calls"].items()},
-        seconds=Seconds(**{name: Decimal(value) for name, value in told["seconds"].items()}),
-        **{name: Decimal(count) for name, count in told["template"].items()},
+        calls={
+            name: {unit: Decimal(count) for unit, count in units.items()} for name, units in content["calls"].items()
+        },
+        seconds=Seconds(**{name: Decimal(value) for name, value in content["seconds"].items()}),
+        **{name: Decimal(count) for name, count in content["template"].items()},
     )

@@ -1,8 +1,8 @@
-"""What a workload costs in a month: by this pipeline, and by a design that polls and starts two jobs for each file.
+"""Cost of a workload in a month, with this pipeline and with a design that polls and starts two jobs for each file.
 
-Arrivals are spread evenly over the day and independent of each other (a Poisson process), a month has 30 days, and a
-day has as many rows as arrive in one. Both designs do the same work in a run: they judge the rows of its files and
-recompute the whole days that those touch.
+Assumptions: arrivals are a Poisson process with a constant rate, a month has 30 days, and a day has as many rows as
+arrive in a day. Both designs do the same work in a run: they classify the rows of its files and recompute the whole
+days that those touch.
 """
 
 from collections.abc import Mapping
@@ -28,10 +28,10 @@ _EVENT_SECONDS = 2
 
 @dataclass(frozen=True)
 class Workload:
-    """What comes, and the two parameters of the template by which it is gathered.
+    """Arriving files, and the parameters of the template that form batches of them.
 
     Attributes:
-        days_touched: different days on which the rows of a run lie.
+        days_touched: number of days that the rows of a run touch.
         window_seconds, batch_size: BatchWindowSeconds and BatchSize.
         least_workers, most_workers: TransformLeastWorkers and TransformMostWorkers.
     """
@@ -46,33 +46,33 @@ class Workload:
 
     @property
     def window(self) -> Decimal:
-        """Seconds that a batch is open: it is closed early when it is full."""
+        """Return the seconds for which a batch is open; a full one is closed early."""
         until_full = Decimal((self.batch_size - 1) * _SECONDS_A_DAY) / self.files_per_day
         return min(Decimal(self.window_seconds), until_full)
 
     @property
     def files_per_run(self) -> Decimal:
-        """The file that opens the batch, and those that come while it is open."""
+        """Return the size of a batch: the file that opens it, and those that arrive while it is open."""
         return 1 + self.window * self.files_per_day / _SECONDS_A_DAY
 
     @property
     def wait_seconds(self) -> Decimal:
-        """How long a file waits for its batch on average: the first all the time, the others half of it."""
+        """Return how long a file waits for its batch on average: the first the whole window, the others half of it."""
         return self.window * (1 + (self.files_per_run - 1) / 2) / self.files_per_run
 
     @property
     def rows_recomputed(self) -> int:
-        """Rows of the days that a run touches: the earlier ones whole, the current one half full on average."""
+        """Return the rows of the days that a run touches: earlier days whole, the current one half full on average."""
         return (2 * self.days_touched - 1) * self.files_per_day * self.rows_per_file // 2
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run of so many files of a workload.
+    """A run of `files` files of a workload.
 
     Attributes:
-        transform_seconds, load_seconds: of its jobs, their start included.
-        workers: of the transform.
+        transform_seconds, load_seconds: durations of its jobs, with their start.
+        workers: number of workers of the transform.
     """
 
     workload: Workload
@@ -84,53 +84,53 @@ class Run:
 
     @property
     def workers(self) -> int:
-        """As the claim would have it."""
+        """Return the number of workers that claim would choose."""
         file = ManifestSource("", "streams", "", [], "", self._bytes)
         return workers_for(Manifest("", [file]), Bounds(self.workload.least_workers, self.workload.most_workers))
 
     @property
     def transform_seconds(self) -> Decimal:
-        """A small run has one core at work, others all of the executors', each as fast as the one that was measured."""
-        took = measured.read().seconds
-        work = self.files * self.workload.rows_per_file * took.cpu_per_million_rows_read
-        work += self.workload.rows_recomputed * took.cpu_per_million_rows_recomputed
+        """Return the duration: a small run uses one core, others all executor cores, as fast as the measured one."""
+        seconds = measured.read().seconds
+        work = self.files * self.workload.rows_per_file * seconds.cpu_per_million_rows_read
+        work += self.workload.rows_recomputed * seconds.cpu_per_million_rows_recomputed
         cores = 1 if self._bytes <= SMALL else (self.workers - 1) * CORES
-        return assumed.SPARK_START_SECONDS + took.transform_fixed + work / _MILLION / cores
+        return assumed.SPARK_START_SECONDS + seconds.transform_fixed + work / _MILLION / cores
 
     @property
     def load_seconds(self) -> Decimal:
-        """Most of it is waiting for DynamoDB."""
-        took = measured.read().seconds
-        items = took.items_per_day * self.workload.days_touched
-        return assumed.SHELL_START_SECONDS + took.load_fixed + items / assumed.LOAD_ITEMS_PER_SECOND
+        """Return the duration, most of which is waiting for DynamoDB."""
+        seconds = measured.read().seconds
+        items = seconds.items_per_day * self.workload.days_touched
+        return assumed.SHELL_START_SECONDS + seconds.load_fixed + items / assumed.LOAD_ITEMS_PER_SECOND
 
     @property
     def transform_units(self) -> Units:
-        """What Glue bills of the Spark run."""
+        """Return what Glue bills for the Spark run."""
         return {Unit.GLUE_DPU_SECONDS: billed_dpu_seconds(self.transform_seconds, Decimal(self.workers))}
 
     @property
     def load_units(self) -> Units:
-        """What Glue bills of the Python Shell run."""
+        """Return what Glue bills for the Python Shell run."""
         return {Unit.GLUE_DPU_SECONDS: billed_dpu_seconds(self.load_seconds, _SHELL_DPU)}
 
     @property
     def units(self) -> dict[str, Units]:
-        """Of the whole run, by service."""
+        """Return the units of the whole run, by service."""
         around = units_around_the_jobs(self.files, self.workload.days_touched, self._bytes)
         return {"Glue Spark": self.transform_units, "Glue Python Shell": self.load_units, **around}
 
 
 @dataclass(frozen=True)
 class Month:
-    """A design's month.
+    """A month of a design.
 
     Attributes:
-        runs: of the Spark job.
-        seconds_to_metrics: from a file's arrival until its metrics stand, on average, where no run waits for another.
-        spark_seconds: of a run of the Spark job.
-        runs_at_once: of the Spark job, on average.
-        units: by service.
+        runs: number of runs of the Spark job.
+        seconds_to_metrics: from a file's arrival to publication, on average, if no run waits for another.
+        spark_seconds: duration of a run of the Spark job.
+        runs_at_once: concurrent runs of the Spark job, on average.
+        units: billed units, by service.
     """
 
     runs: int
@@ -140,16 +140,16 @@ class Month:
     units: Mapping[str, Units]
 
     def cost(self, prices: Prices) -> Decimal:
-        """US dollars."""
+        """Return the cost in US dollars."""
         return sum((prices.cost(units) for units in self.units.values()), Decimal(0))
 
 
 def ours(workload: Workload) -> Month:
-    """By this pipeline: files that come within the window share a run."""
+    """Return the month of this pipeline, in which files that arrive within the window share a run."""
     run = Run(workload, workload.files_per_run)
     runs = Decimal(workload.files_per_day * DAYS) / workload.files_per_run
     known = measured.read()
-    units = {service: times(each, runs) for service, each in run.units.items()}
+    units = {service: times(of_run, runs) for service, of_run in run.units.items()}
     idle = {Unit.QUEUE_REQUESTS: Decimal(assumed.IDLE_QUEUE_REQUESTS)}
     units["EventBridge, SQS"] = together(units["EventBridge, SQS"], idle)
     units["alarms, key"] = {Unit.ALARM_METRICS: known.alarm_metrics, Unit.KEYS: known.keys}
@@ -157,14 +157,14 @@ def ours(workload: Workload) -> Month:
 
 
 def polling(workload: Workload) -> Month:
-    """A scheduler that is always on lists the bucket every five minutes; each file starts a Spark and a shell job."""
+    """Return the month of a scheduler that lists the bucket every five minutes and starts two jobs for each file."""
     run = Run(workload, Decimal(1))
     runs = Decimal(workload.files_per_day * DAYS)
     log_bytes = Decimal(assumed.LOG_BYTES_OF_SPARK + assumed.LOG_BYTES_OF_SHELL)
     units = {
         "Glue Spark": times(run.transform_units, runs),
         "Glue Python Shell": times(run.load_units, runs),
-        # It keeps no ledger: somewhat less.
+        # Without a ledger it needs somewhat less than this.
         "DynamoDB": {Unit.WRITE_UNITS: run.units["DynamoDB"][Unit.WRITE_UNITS] * runs},
         "S3 requests": {
             Unit.S3_WRITES: assumed.SPARK_S3_WRITES * runs + Decimal(DAYS * _SECONDS_A_DAY // POLL_SECONDS),

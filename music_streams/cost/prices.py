@@ -1,4 +1,4 @@
-"""The one table of prices, and what units cost by it."""
+"""The table of prices, and the cost of units."""
 
 import tomllib
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _TABLE = Path(__file__).parent / "prices.toml"
 
 
 class BadPrices(MusicStreamsError):
-    """A file of prices cannot be read, or names what is not billed."""
+    """A file of prices cannot be read, or has an unknown unit or an invalid price."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Prices:
     """Prices in US dollars.
 
     Attributes:
-        region, as_of: where and when they were asked.
-        of_one: the price of a single unit.
+        region, as_of: region and date of the prices.
+        of_one: price of a single unit.
     """
 
     region: str
@@ -32,44 +32,44 @@ class Prices:
     of_one: Mapping[Unit, Decimal]
 
     def cost(self, units: Units) -> Decimal:
-        """What they cost, in US dollars."""
+        """Return the cost of the units in US dollars."""
         return sum((self.of_one[unit] * amount for unit, amount in units.items()), Decimal(0))
 
 
 @cache
 def public() -> Prices:
-    """The table that comes with the package."""
-    told = _read(_TABLE)
-    return Prices(told["region"], told["as_of"], _of_one(told, _TABLE))
+    """Return the package's table of public prices."""
+    content = _read(_TABLE)
+    return Prices(content["region"], content["as_of"], _of_one(content, _TABLE))
 
 
 def with_own(path: Path) -> Prices:
-    """The table with the prices of a file in the place of the public ones.
+    """Return the table with a file's prices instead of the public ones.
 
     Raises:
-        BadPrices: the file cannot be read, names an unknown unit, or has no number where one is needed.
+        BadPrices: the file cannot be read, or has an unknown unit or an invalid price.
     """
-    told = _read(path)
+    content = _read(path)
     table = public()
-    region, as_of = (str(told.get(name, getattr(table, name))) for name in ("region", "as_of"))
-    return Prices(region, as_of, {**table.of_one, **_of_one(told, path)})
+    region, as_of = (str(content.get(name, getattr(table, name))) for name in ("region", "as_of"))
+    return Prices(region, as_of, {**table.of_one, **_of_one(content, path)})
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadPrices(f"the prices in {path} cannot be read: {error}") from error
+        raise BadPrices(f"cannot read the prices in {path}: {error}") from error
 
 
-def _of_one(told: dict[str, Any], path: Path) -> dict[Unit, Decimal]:
-    found = {}
-    for name, price in told.get("price", {}).items():
+def _of_one(content: dict[str, Any], path: Path) -> dict[Unit, Decimal]:
+    prices = {}
+    for name, price in content.get("price", {}).items():
         try:
-            found[Unit(name)] = Decimal(price["usd"]) / price["per"]
+            prices[Unit(name)] = Decimal(price["usd"]) / price["per"]
         except (KeyError, TypeError, ValueError, InvalidOperation, ZeroDivisionError):
             units = ", ".join(Unit)
             raise BadPrices(
-                f"[price.{name}] of {path}: it must name one of {units}, with usd (a text) and per (a number)"
+                f"invalid [price.{name}] in {path}: use one of {units}, with usd (a string) and per (a number)"
             ) from None
-    return found
+    return prices

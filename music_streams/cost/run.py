@@ -1,7 +1,7 @@
-"""What one run costs, and which share of it is whose.
+"""Cost of a run, and the share of each of its sources.
 
-Both jobs' seconds are Glue's own; all else (functions, items, requests) is what measured.toml has of such a run. That
-is a few percent of the whole, see docs/cost.md.
+The durations of both jobs are Glue's own. All else (functions, items, requests) comes from measured.toml; it is a few
+percent of the total, see docs/cost.md.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,19 +14,19 @@ from music_streams.state.run_files import Manifest, Summary
 from music_streams.state.sizing import input_bytes
 
 FUNCTIONS = ("validate", "claim", "settle", "archive")
-_SIDE_BY_SIDE = {"validate": 1, "claim": 16, "settle": 16, "archive": 16}  # calls; validate judges one after another
-_QUEUE_REQUESTS_OF_FILE = Decimal("1.2")  # sent; received and deleted by tens
+_PARALLEL_CALLS = {"validate": 1, "claim": 16, "settle": 16, "archive": 16}
+_QUEUE_REQUESTS_OF_FILE = Decimal("1.2")  # sent singly; received and deleted in tens
 
 
 def billed_dpu_seconds(seconds: Decimal, capacity: Decimal) -> Decimal:
-    """DPU-seconds that Glue bills of a run: by the second, at least a minute."""
+    """Return the DPU-seconds that Glue bills for a run: by the second, at least a minute."""
     return max(seconds, Decimal(assumed.LEAST_SECONDS)) * capacity
 
 
 def glue_units(job_run: Mapping[str, Any]) -> Units | None:
-    """What Glue bills of a run that has ended, from its description; None where it does not tell.
+    """Return what Glue bills for a finished run, from its description; None if that lacks the figures.
 
-    Where workers came and went DPUSeconds has what was taken, else MaxCapacity was held all the time.
+    With auto scaling, DPUSeconds has the capacity used; otherwise MaxCapacity was used for the whole run.
     """
     if "ExecutionTime" not in job_run or not ("DPUSeconds" in job_run or "MaxCapacity" in job_run):
         return None
@@ -39,19 +39,19 @@ def glue_units(job_run: Mapping[str, Any]) -> Units | None:
 
 
 def units_around_the_jobs(files: Decimal | int, days: Decimal | int, read: Decimal | int) -> dict[str, Units]:
-    """What a run is billed for besides Glue, by service.
+    """Return what is billed for a run besides Glue, by service.
 
     Args:
-        files: of its batch.
-        days: whose items it writes.
-        read: bytes of the files.
+        files: number of files in its batch.
+        days: number of days whose items it writes.
+        read: size of the files in bytes.
     """
     known = measured.read()
     fences = known.calls["load_day"]["fences"] * days
     calls = [known.units_of(function, "file", files) for function in FUNCTIONS]
     billed_by_call = together(*calls, known.units_of("load", "day", days))
-    took = known.seconds
-    written = took.items_per_day * days * took.write_units_per_item + fences * took.write_units_per_fence
+    sizes = known.seconds
+    written = sizes.items_per_day * days * sizes.write_units_per_item + fences * sizes.write_units_per_fence
     spark: Units = {Unit.S3_WRITES: Decimal(assumed.SPARK_S3_WRITES), Unit.S3_READS: Decimal(assumed.SPARK_S3_READS)}
     events = {Unit.EVENTS: Decimal(assumed.S3_EVENTS_OF_FILE), Unit.QUEUE_REQUESTS: _QUEUE_REQUESTS_OF_FILE}
     log_bytes = len(FUNCTIONS) * assumed.LOG_BYTES_OF_CALL + assumed.LOG_BYTES_OF_SPARK + assumed.LOG_BYTES_OF_SHELL
@@ -66,38 +66,38 @@ def units_around_the_jobs(files: Decimal | int, days: Decimal | int, read: Decim
 
 
 def costs_by_source(job_runs: Sequence[Mapping[str, Any]], claimed: Manifest, summary: Summary) -> dict[str, int]:
-    """What a run cost, in millionths of a US dollar, shared among its sources by their bytes as stored.
+    """Return the cost of a run, in millionths of a US dollar, divided among its sources by their size as stored.
 
-    Bytes are known of each source, whatever became of its rows, and stay the same when settling is repeated.
+    The size of each source is known whatever happened to its rows, and does not change when settle is repeated.
 
     Args:
-        job_runs: of the transform and of the load, as Glue describes them.
-        claimed: what the execution holds.
-        summary: what its transform made of that.
+        job_runs: Glue's descriptions of the transform's and the load's runs.
+        claimed: the sources that the execution claimed.
+        summary: the transform's summary.
 
     Returns:
-        A cost by source_id; none at all where a description of a job run lacks what is billed.
+        The cost by source_id; empty if the description of a job run lacks what is billed.
     """
     glue = [units for job_run in job_runs if (units := glue_units(job_run)) is not None]
     if len(glue) < len(job_runs):
         return {}
     around = units_around_the_jobs(len(claimed.sources), len(summary.days), input_bytes(claimed))
     dollars = prices.public().cost(together(*glue, *around.values()))
-    whole = int((dollars * 1_000_000).to_integral_value(ROUND_HALF_UP))
-    return shares(whole, {source.source_id: source.size for source in claimed.sources})
+    total = int((dollars * 1_000_000).to_integral_value(ROUND_HALF_UP))
+    return shares(total, {source.source_id: source.size for source in claimed.sources})
 
 
 def shares(whole: int, weights: Mapping[str, int]) -> dict[str, int]:
-    """A whole number shared by weight; the shares are whole, and their sum is it exactly."""
+    """Divide a whole number by weight into whole shares whose sum is exactly that number."""
     total = sum(weights.values())
     given = run = 0
-    found = {}
+    result = {}
     for name, weight in weights.items():
         run += weight if total else 1
         until_here = whole * run // (total or len(weights))
-        found[name] = until_here - given
+        result[name] = until_here - given
         given = until_here
-    return found
+    return result
 
 
 def _functions(files: Decimal | int, read: Decimal | int) -> Units:
@@ -105,9 +105,9 @@ def _functions(files: Decimal | int, read: Decimal | int) -> Units:
     gb_seconds = Decimal(0)
     for function in FUNCTIONS:
         calls = known.calls_of(function, "file", files)
-        seconds = assumed.FUNCTION_SECONDS + calls * assumed.CALL_SECONDS / _SIDE_BY_SIDE[function]
+        seconds = assumed.FUNCTION_SECONDS + calls * assumed.CALL_SECONDS / _PARALLEL_CALLS[function]
         if function == "validate":
-            seconds += read / assumed.BYTES_JUDGED_PER_SECOND
+            seconds += read / assumed.BYTES_VALIDATED_PER_SECOND
         gb_seconds += seconds * assumed.MEMORY_GB[function]
     return {Unit.LAMBDA_REQUESTS: Decimal(len(FUNCTIONS)), Unit.LAMBDA_GB_SECONDS: gb_seconds}
 

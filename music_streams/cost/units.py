@@ -5,11 +5,11 @@ from decimal import Decimal
 from enum import StrEnum
 
 Units = Mapping["Unit", Decimal]
-"""How many of each; what is not named is none."""
+"""The amount of each unit; a missing one is 0."""
 
 
 class Unit(StrEnum):
-    """What is billed; prices.toml has a price of each."""
+    """A unit that AWS bills; prices.toml has the price of each."""
 
     GLUE_DPU_SECONDS = "glue_dpu_seconds"
     STATE_TRANSITIONS = "state_transitions"
@@ -28,11 +28,11 @@ class Unit(StrEnum):
 
 
 def together(*parts: Units) -> Units:
-    """The sum of several."""
+    """Return the sum of several amounts."""
     named = [unit for unit in Unit if any(unit in part for part in parts)]
     return {unit: sum((part.get(unit, Decimal(0)) for part in parts), Decimal(0)) for unit in named}
 
 
 def times(units: Units, factor: Decimal | int) -> Units:
-    """So many times as much."""
+    """Return the units multiplied by a factor."""
     return {unit: amount * factor for unit, amount in units.items()}

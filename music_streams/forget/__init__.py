@@ -1,1 +1,1 @@
-"""Erasure of users from the files that are kept."""
+"""Erasure of users from the kept files."""

@@ -1,8 +1,8 @@
-"""One kept file without the lines of some users, for good: no older version stays.
+"""Permanently remove the lines of users from one kept file and its older versions.
 
-In this order, so that a crash leaves the file whole and a repeat completes the rest: a version without the lines is
-written under the same key and read back; then all versions that were listed before are deleted. None is deleted where
-the source has moved meanwhile: what was made of it since may be the only copy.
+First write a version without the lines under the same key and read it back, then delete all versions listed before: so
+a crash leaves the file complete, and a repeat finishes the rest. Delete none if the source's entry has changed
+meanwhile: the only copy may be a version written since.
 """
 
 import hashlib
@@ -33,35 +33,35 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_UPLOAD = TransferConfig(use_threads=False)  # in parts, of which one at a time is in memory
+_UPLOAD = TransferConfig(use_threads=False)  # one part at a time in memory
 _DESCRIPTION = ("ContentType", "ContentEncoding", "ContentDisposition", "ContentLanguage", "CacheControl", "Metadata")
 
 
 class Unclearable(MusicStreamsError):
-    """A file cannot be looked through, or no line can be taken from it: it is to be deleted whole. Says why."""
+    """A file cannot be searched, or lines cannot be removed from it: it must be deleted whole. The message says why."""
 
 
 class FileTooSlow(MusicStreamsError):
-    """Looking through a file was not done in time."""
+    """A file was not searched in time."""
 
 
 class FileOutcome(Enum):
-    """What became of a file."""
+    """The outcome for a file."""
 
     CLEARED = auto()
     GONE = auto()
-    """There was no file, or there is none any more."""
+    """The file does not exist, or no longer does."""
     MOVED = auto()
-    """The source began to move, so that nothing was deleted."""
+    """The source's entry changed, so nothing was deleted."""
 
 
 @dataclass(frozen=True)
 class Clearing:
-    """Takes users out of kept files.
+    """Removes users from kept files.
 
     Attributes:
-        max_file_bytes: what is read, uncompressed, of a file that never was accepted.
-        is_in_time: whether a file may be looked at any further.
+        max_file_bytes: uncompressed bytes that are read at most of a file that was never accepted.
+        is_in_time: returns whether there is time to continue with a file.
     """
 
     s3: "S3Client"
@@ -71,69 +71,71 @@ class Clearing:
     is_in_time: Callable[[], bool]
 
     def clear(self, entry: Entry) -> FileOutcome:
-        """See to it that nothing of the users stays in any version of the file.
+        """Remove the users' lines from all versions of the file.
 
         Raises:
-            Unclearable: it has to be deleted whole.
-            FileTooSlow: it takes too long.
-            Unreadable: it is a copy of the archive, which is to be readable, and is not; or a right may be missing.
-            ArchiveMismatch: what was written is not what was meant; the file is as it was.
+            Unclearable: the file must be deleted whole.
+            FileTooSlow: searching the file takes too long.
+            Unreadable: an archived file cannot be read, or a permission may be missing.
+            ArchiveMismatch: the version that was written is not as intended; the file is unchanged.
         """
-        listed = list(self._versions(entry))
-        place = next((each.place for each in listed if each.is_file and each.place.key == entry.place.key), None)
-        staying = place and self._rewritten(entry, place)
-        if not self._sweep(entry, [each.place for each in listed if each.place != staying]):
+        versions = list(self._versions(entry))
+        places = (version.place for version in versions if version.is_file)
+        place = next((place for place in places if place.key == entry.place.key), None)
+        clean = place and self._rewritten(entry, place)
+        if not self._sweep(entry, [version.place for version in versions if version.place != clean]):
             return FileOutcome.MOVED
         return FileOutcome.CLEARED if place else FileOutcome.GONE
 
     def delete(self, entry: Entry) -> FileOutcome:
         """Delete every version of a file."""
-        listed = [each.place for each in self._versions(entry)]
-        return FileOutcome.GONE if self._sweep(entry, listed) else FileOutcome.MOVED
+        places = [version.place for version in self._versions(entry)]
+        return FileOutcome.GONE if self._sweep(entry, places) else FileOutcome.MOVED
 
     def _sweep(self, entry: Entry, places: list[Place]) -> bool:
-        """Delete versions that were listed; none, and False, where the source has moved since its entry was read."""
-        moved = self.ledger.entry(entry.source.source_id)
-        if moved != entry:
-            warn_of_move(moved or entry)
+        """Delete the versions. Delete none and return False if the entry has changed since it was read."""
+        current = self.ledger.entry(entry.source.source_id)
+        if current != entry:
+            warn_in_flight(current or entry)
             return False
         for place in reversed(places):
             self._delete(place)
         return True
 
     def _versions(self, entry: Entry) -> Iterator["_Version"]:
-        """All that lies or lay under the keys where a source is kept; of where it landed the version that it is.
+        """Yield all versions under the keys where a source is kept, and the source itself if it is where it landed.
 
-        Of a key markers first, then the newest version: deleted from the end, no older one becomes the file meanwhile.
+        Of each key delete markers come first, then the newest version: when they are deleted from the end, no older
+        version becomes the current one meanwhile.
         """
         source = entry.source
         for prefix in ("archive", "quarantine"):
             yield from self._under(source, source.kept_key(prefix))
         if entry.place == source:
             yield from (
-                replace(each, is_file=True)
-                for each in self._under(source, source.key)
-                if each.place.version_id == source.version_id
+                replace(version, is_file=True)
+                for version in self._under(source, source.key)
+                if version.place.version_id == source.version_id
             )
 
     def _under(self, source: Source, key: str) -> Iterator["_Version"]:
         for page in self.s3.get_paginator("list_object_versions").paginate(Bucket=source.bucket, Prefix=key):
-            for is_marker, found in ((True, page.get("DeleteMarkers", [])), (False, page.get("Versions", []))):
-                for each in found:
-                    if each["Key"] == key:
-                        place = Place(source.bucket, key, each["VersionId"])
-                        yield _Version(place, is_file=each["IsLatest"] and not is_marker)
+            for is_marker, items in ((True, page.get("DeleteMarkers", [])), (False, page.get("Versions", []))):
+                for item in items:
+                    if item["Key"] == key:
+                        place = Place(source.bucket, key, item["VersionId"])
+                        yield _Version(place, is_file=item["IsLatest"] and not is_marker)
 
     def _rewritten(self, entry: Entry, place: Place) -> Place | None:
-        """The version, where it may stay as it is; None where another was written over it."""
+        """Return the version if it is clean; None if a new version was written over it."""
         if entry.place == entry.source:
-            raise Unclearable("it was quarantined for its size without being looked through")
+            raise Unclearable("it was quarantined for its size and cannot be searched")
         try:
             return self._without_users(entry, place, self._limits(entry))
         except TooManyMembers as error:
             raise Unclearable(str(error)) from error
         except Unreadable as error:
-            # A role that lost a right must not cost the whole quarantine.
+            # A missing permission must not delete every quarantined file.
             if entry.status is Status.QUARANTINED and not error.may_be_our_rights:
                 raise Unclearable(f"it cannot be read: {error}") from error
             raise
@@ -145,33 +147,33 @@ class Clearing:
             raise FileTooSlow
         lines = UserLines(self.users, validation.header)
         content = Unpacked(stored(), max_members=limits.members, watched=limits.watch)
-        found = lines.find(content)
-        if not found.lines:
+        matches = lines.find(content)
+        if not matches.lines:
             return place
         if content.is_damaged:
-            raise Unclearable("it is damaged gzip, from which no line can be taken, and holds what is to be forgotten")
+            raise Unclearable("it is damaged gzip with lines of the user, from which no line can be removed")
         plain = Unpacked(stored(), max_members=limits.members, watched=limits.watch)
-        self._replace(place, content.pack(lines.without(found, plain)), limits)
-        log.info("%s lines taken out of %s", found.lines, place.uri, extra=about(entry))
+        self._replace(place, content.pack(lines.without(matches, plain)), limits)
+        log.info("removed %s lines from %s", matches.lines, place.uri, extra=about(entry))
         return None
 
     def _limits(self, entry: Entry) -> "_Limits":
-        """Of a file that was accepted once all is read: MaxFileBytes may have been another then."""
+        """Return no limits for a file that was accepted once: MaxFileBytes may have been different then."""
         was_accepted = entry.status is not Status.QUARANTINED or entry.validated_at
         most = (sys.maxsize, sys.maxsize) if was_accepted else (self.max_file_bytes, MAX_MEMBERS)
         return _Limits(*most, self.is_in_time)
 
     def _replace(self, place: Place, content: Iterator[bytes], limits: "_Limits") -> None:
-        """Write a version over another, and prove that it is what was meant.
+        """Write a new version over another, and verify it by reading it back.
 
         Raises:
-            ArchiveMismatch: it is not, and was deleted again.
-            FileTooSlow: it was not written and proven in time; nothing of it stays.
+            ArchiveMismatch: it is not as intended, and was deleted.
+            FileTooSlow: it was not written and verified in time, and was deleted.
         """
-        meant, stored = hashlib.sha256(), hashlib.sha256()
+        intended, stored = hashlib.sha256(), hashlib.sha256()
         described: Mapping[str, Any] = self.s3.head_object(**place.address)  # type: ignore[arg-type]  # all are text
         self.s3.upload_fileobj(
-            io.BufferedReader(_Stream(_hashed(content, meant)), CHUNK_BYTES),
+            io.BufferedReader(_Stream(_hashed(content, intended)), CHUNK_BYTES),
             place.bucket,
             place.key,
             ExtraArgs=_description(described),
@@ -179,57 +181,59 @@ class Clearing:
         )
         newest = self.s3.head_object(Bucket=place.bucket, Key=place.key)
         written = Place(place.bucket, place.key, newest["VersionId"])
-        is_proven = False
+        is_verified = False
         try:
             for chunk in limits.in_time(objects.chunks(self.s3, written)):
                 stored.update(chunk)
-            is_proven = stored.digest() == meant.digest()
+            is_verified = stored.digest() == intended.digest()
         finally:
-            if not is_proven:  # else a repeat would take it for the file
+            if not is_verified:  # else a repeat would use it as the file
                 self._delete(written)
-        if not is_proven:
-            raise ArchiveMismatch(f"{written.uri} was not stored as it was written; {place.uri} stays: try again")
+        if not is_verified:
+            raise ArchiveMismatch(
+                f"the stored {written.uri} differs from what was written and was deleted; {place.uri} stays: try again"
+            )
 
     def _delete(self, place: Place) -> None:
         self.s3.delete_object(**place.address)  # type: ignore[arg-type]  # VersionId or nothing
 
 
 def is_kept(entry: Entry) -> bool:
-    """Whether a source at rest is a file of ours to look through.
+    """Return whether a finished source is a file to search.
 
-    A reference file that was not quarantined lies where it landed: it is replaced there, by who put it. A stream file
-    that was too large to be copied is quarantined where it landed.
+    A reference file that is not quarantined stays where it landed; its producer replaces it there. A streams file that
+    was too large to copy is quarantined where it landed.
     """
     is_uncopied = entry.status is Status.QUARANTINED and not entry.source.kind.is_reference
     return entry.place.key != entry.source.key or is_uncopied
 
 
-def warn_of_move(entry: Entry) -> None:
-    """Log that a file is left as it is."""
-    told = "%s is on its way (%s): forget again when it has come to rest"
-    log.warning(told, entry.source.uri, entry.status, extra=about(entry))
+def warn_in_flight(entry: Entry) -> None:
+    """Log that a file is skipped."""
+    message = "skipped %s, which is in flight (%s): forget again when it has finished"
+    log.warning(message, entry.source.uri, entry.status, extra=about(entry))
 
 
 def about(entry: Entry) -> dict[str, str]:
-    """The keys of lines about a source."""
+    """Return the keys of log lines about a source."""
     return {"source_id": entry.source.source_id}
 
 
 @dataclass(frozen=True)
 class _Limits:
-    """How much of a file is read at each look, and how long."""
+    """How much of a file is read in each pass, and for how long."""
 
     max_bytes: int
     members: int
     is_in_time: Callable[[], bool]
 
     def watch(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """The same uncompressed bytes, as far as the limits allow."""
+        """Yield the same uncompressed bytes; raise if they exceed a limit."""
         size = 0
         for chunk in self.in_time(chunks):
             size += len(chunk)
             if size > self.max_bytes:
-                raise Unclearable(f"it never was accepted, and holds more than {self.max_bytes:,} bytes, uncompressed")
+                raise Unclearable(f"it was never accepted, and has more than {self.max_bytes:,} bytes, uncompressed")
             yield chunk
 
     def in_time(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -241,14 +245,14 @@ class _Limits:
 
 @dataclass(frozen=True)
 class _Version:
-    """An object version or a delete marker; the file is what the key gives."""
+    """An object version or a delete marker; `is_file`: whether a request for the key returns it."""
 
     place: Place
     is_file: bool
 
 
 class _Stream(io.RawIOBase):
-    """Chunks as the file-like object that boto3's managed upload reads from."""
+    """Chunks as a file-like object for boto3's managed upload."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
@@ -257,22 +261,22 @@ class _Stream(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - whatever takes bytes
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
         while not self._rest:
             chunk = next(self._chunks, None)
             if chunk is None:
                 return 0
             self._rest = memoryview(chunk)
-        taken = min(len(buffer), len(self._rest))
-        buffer[:taken], self._rest = self._rest[:taken], self._rest[taken:]
-        return taken
+        size = min(len(buffer), len(self._rest))
+        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size
 
 
 def _description(described: Mapping[str, Any]) -> dict[str, Any]:
-    """What S3 tells of an object, for its next version; left out is what is not printable ASCII: it cannot be sent."""
-    told = {name: described[name] for name in _DESCRIPTION if name in described}
-    metadata = {name: value for name, value in told.pop("Metadata", {}).items() if _can_be_sent(name + value)}
-    return {name: value for name, value in told.items() if _can_be_sent(value)} | {"Metadata": metadata}
+    """Return an object's headers for its next version, without those that are not printable ASCII: S3 rejects them."""
+    headers = {name: described[name] for name in _DESCRIPTION if name in described}
+    metadata = {name: value for name, value in headers.pop("Metadata", {}).items() if _can_be_sent(name + value)}
+    return {name: value for name, value in headers.items() if _can_be_sent(value)} | {"Metadata": metadata}
 
 
 def _can_be_sent(text: str) -> bool:

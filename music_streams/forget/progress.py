@@ -1,4 +1,4 @@
-"""What a run that forgets users has done to the kept files: ``erased.json`` in the run's folder."""
+"""Progress of a run that forgets users from the kept files: ``erased.json`` in the run's folder."""
 
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 _NAME = "erased.json"
-_WHAT_TO_DO = "delete it: every file is read again then, and those that were deleted whole are not reported again"
+_WHAT_TO_DO = "delete it: every file is then read again, and files that were deleted whole are not reported again"
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Deleted:
     """A file that was deleted whole.
 
     Attributes:
-        object: its URI, for people.
-        why: why its lines could not be looked through or taken out, a sentence without its end.
+        object: its URI.
+        why: why it could not be searched or lines not be removed; a sentence without a full stop.
     """
 
     object: str
@@ -28,27 +28,27 @@ class Deleted:
 
 @dataclass
 class Erased:
-    """The notes, by source_id. Only `done` was always there; each of the others is left out where it is empty.
+    """The notes, by source_id. The file always has `done`; older files lack the others, and empty ones are left out.
 
     Attributes:
-        done: files that need no further look.
-        doomed: files that are to be deleted whole; noted before the first version goes, so that a repeat knows of it.
-        slow: files that ran out of time beside others, or late in an invocation: each is looked at alone.
-        failed: files that raised an error: they come after all others.
+        done: files that are finished.
+        to_delete: files to delete whole, noted before the first version is deleted, so that a repeat reports them.
+        slow: files that ran out of time next to others or late in an invocation: each is searched alone.
+        failed: files that raised an error: they are retried after all others.
     """
 
     done: set[str] = field(default_factory=set)
-    doomed: dict[str, Deleted] = field(default_factory=dict)
+    to_delete: dict[str, Deleted] = field(default_factory=dict)
     slow: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
 
     @property
     def deleted(self) -> dict[str, Deleted]:
-        """The files that were deleted whole."""
-        return {source_id: deleted for source_id, deleted in self.doomed.items() if source_id in self.done}
+        """Return the files that were deleted whole."""
+        return {source_id: deleted for source_id, deleted in self.to_delete.items() if source_id in self.done}
 
     def finish(self, source_ids: set[str]) -> None:
-        """Note that these need no further look."""
+        """Note that these files are finished."""
         self.done |= source_ids
         self.slow -= source_ids
         self.failed -= source_ids
@@ -57,24 +57,25 @@ class Erased:
 def write_erased(s3: "S3Client", folder: RunFolder, erased: Erased) -> None:
     """Write the notes into the run's folder."""
     content: dict[str, Any] = {"done": sorted(erased.done)}
-    if erased.doomed:
-        content["deleted"] = {source_id: asdict(each) for source_id, each in sorted(erased.doomed.items())}
+    if erased.to_delete:
+        content["deleted"] = {source_id: asdict(file) for source_id, file in sorted(erased.to_delete.items())}
     content |= {name: sorted(ids) for name, ids in (("slow", erased.slow), ("failed", erased.failed)) if ids}
     write_json(s3, folder.bucket, folder.key(_NAME), content)
 
 
 def read_erased(s3: "S3Client", folder: RunFolder) -> Erased:
-    """Read the notes; empty ones where there are none yet.
+    """Read the notes; empty ones if there are none yet.
 
     Raises:
         DamagedObject: they cannot be read.
     """
-    # Looked for in the list: who may only list runs/ hears 403, not 404, of an object that is not there.
+    # List first: with permission to list only runs/, S3 answers 403, not 404, for a missing object.
     if not s3.list_objects_v2(Bucket=folder.bucket, Prefix=folder.key(_NAME)).get("KeyCount"):
         return Erased()
     return read_json(s3, folder.bucket, folder.key(_NAME), _erased, _WHAT_TO_DO)
 
 
-def _erased(found: dict[str, Any]) -> Erased:
-    doomed = {source_id: Deleted(each["object"], each["why"]) for source_id, each in found.get("deleted", {}).items()}
-    return Erased(set(found["done"]), doomed, set(found.get("slow", [])), set(found.get("failed", [])))
+def _erased(content: dict[str, Any]) -> Erased:
+    files = content.get("deleted", {}).items()
+    to_delete = {source_id: Deleted(file["object"], file["why"]) for source_id, file in files}
+    return Erased(set(content["done"]), to_delete, set(content.get("slow", [])), set(content.get("failed", [])))

@@ -1,4 +1,4 @@
-"""A stored file as plain bytes, and plain bytes in the form of the file: gzip stays gzip, UTF-16 stays UTF-16."""
+"""Decode a stored file to plain bytes, and encode plain bytes in its format: gzip stays gzip, UTF-16 stays UTF-16."""
 
 import codecs
 import itertools
@@ -10,19 +10,19 @@ from music_streams.validation.verdicts import GZIP_MAGIC
 
 _WIDE = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 Watch = Callable[[Iterable[bytes]], Iterator[bytes]]
-"""Passes chunks on, and may raise to end their iteration."""
+"""Passes chunks through, and may raise to stop."""
 
 _LONGEST_MARK = 2  # bytes: of gzip and of UTF-16 alike
 
 
 class Unpacked:
-    """The plain bytes of a stored file, in chunks of bounded size; what marks itself as UTF-16 comes as UTF-8.
+    """The plain bytes of a stored file, in chunks of bounded size. UTF-16 with a byte order mark becomes UTF-8.
 
-    Args of the constructor: how many members a gzip file may have, of which more raise TooManyMembers; and what the
-    uncompressed bytes are passed through, which may raise to end the iteration.
+    Args of the constructor: `max_members`, above which a gzip file raises TooManyMembers; `watched`, which the
+    uncompressed bytes pass through.
 
     Attributes:
-        is_damaged: after the iteration: whether it is gzip of which only the part that came can be had.
+        is_damaged: after the iteration: whether the file is damaged gzip, of which only the first part was readable.
     """
 
     def __init__(self, stored: Iterable[bytes], *, max_members: int = MAX_MEMBERS, watched: Watch = iter) -> None:
@@ -41,7 +41,7 @@ class Unpacked:
         yield from _recoded(chunks, self._encoding, "utf-8") if self._encoding else chunks
 
     def pack(self, plain: Iterator[bytes]) -> Iterator[bytes]:
-        """Other plain bytes in the form of the file, which the iteration has shown."""
+        """Encode other plain bytes in the format of the file, which the iteration has detected."""
         encoded = _recoded(plain, "utf-8", self._encoding) if self._encoding else plain
         return _zipped(encoded) if self._is_gzip else encoded
 
@@ -60,14 +60,14 @@ def _zipped(plain: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _recoded(chunks: Iterator[bytes], encoding: str, other: str) -> Iterator[bytes]:
-    """Text in another encoding; half a character at the very end is left out."""
+    """Recode text; an incomplete character at its end is dropped."""
     decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
     for chunk in chunks:
         yield decoder.decode(chunk).encode(other, "surrogatepass")
 
 
 def _begin(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    """The first bytes, enough to show a mark, and all bytes."""
+    """Return the first bytes, enough to detect a mark, and all chunks."""
     first = b""
     for chunk in chunks:
         first += chunk

@@ -1,8 +1,8 @@
-"""The lines of a file that tell of users, and the file without them: bytes in, bytes out, in bounded memory.
+"""Find the lines of users in a file, and remove them: bytes in, bytes out, in bounded memory.
 
-Two looks: the first finds the lines, the second gives what is left. A file may hold millions, so no list of them is
-kept; both looks judge each line alike. Only a line that is longer than any line of a valid file passes in parts, and
-whether it goes is known at its end: the first look notes it by its number.
+The first pass finds the lines, the second yields all others. There may be millions, so no list of them is kept: both
+passes classify each line in the same way. Only a line longer than any line of a valid file comes in parts. Whether
+it is removed is known only at its end, so the first pass notes it by its number.
 """
 
 import codecs
@@ -17,20 +17,20 @@ from music_streams.validation.verdicts import MAX_LINE_BYTES
 
 GREATEST_USER_ID = 2**63 - 1
 _BOM = codecs.BOM_UTF8
-_CHUNK_BYTES = 64 * 1024  # lines of a byte take the memory of a hundred while they are looked at
-_OVERLAP = 64  # bytes, more than an id has: what two parts of a line are searched for together
+_CHUNK_BYTES = 64 * 1024  # a line of one byte takes a hundred bytes of memory while it is classified
+_OVERLAP = 64  # bytes; longer than an id, which may span two parts of a line
 
 Piece = tuple[list[bytes], int | None]
-"""Whole lines with their ends, and None; or a part of a long line, and which of the long lines it is."""
+"""Complete lines with their line ends, and None; or a part of a long line, and the long line's number."""
 
 
 @dataclass(frozen=True)
 class FoundLines:
-    """What the first look found.
+    """The result of the first pass.
 
     Attributes:
-        lines: how many lines are to go.
-        long_lines: those among the long ones, by number.
+        lines: number of lines to remove.
+        long_lines: numbers of the long lines to remove.
     """
 
     lines: int
@@ -38,51 +38,51 @@ class FoundLines:
 
 
 class UserLines:
-    """Tells which lines of a file go.
+    """Removes the lines of users from a file.
 
-    A record with as many fields as the header goes where its user_id field holds the id of a user; any other line,
-    and any line where no header is known, goes where it holds the id at all. An id is held where its digits, with
-    leading zeros or without, stand between characters that are neither letters nor digits.
+    A record with as many fields as the header is removed if its user_id field contains the id of a user. Any other
+    line, and any line without a known header, is removed if it contains the id at all. A text contains an id if the
+    id's digits, with or without leading zeros, are surrounded by characters that are neither letters nor digits.
     """
 
     def __init__(self, user_ids: Iterable[int], header: list[str]) -> None:
-        """`header`: the column names of a valid file, [] of any other.
+        """`header`: the column names of a valid file, [] for any other.
 
         Raises:
-            TypeError: an id is no int: a text could hold a pattern that matches the lines of others.
-            ValueError: there is no id, or one that no user has.
+            TypeError: an id is not an int: a text could contain a pattern that matches other users' lines.
+            ValueError: there is no id, or one that no user can have.
         """
         ids = "|".join(re.escape(str(_checked(user_id))) for user_id in user_ids)
         if not ids:
-            raise ValueError("no user is named: every line would go")
+            raise ValueError("no user_id is given: every line would be removed")
         self._id = re.compile(rf"(?<![0-9A-Za-z])0*(?:{ids})(?![0-9A-Za-z])".encode())
         self._columns = len(header)
         self._user_id_at = header.index("user_id") if "user_id" in header else None
 
     def find(self, chunks: Iterable[bytes]) -> FoundLines:
-        """The first look."""
+        """Run the first pass: find the lines to remove."""
         lines, long_lines = 0, set()
         for number, pieces in itertools.groupby(_pieces(chunks), key=operator.itemgetter(1)):
             if number is None:
-                lines += sum(self._goes(line) for whole, _ in pieces if self._is_among(whole) for line in whole)
-            elif self._is_held_in(part for [part], _ in pieces):
+                lines += sum(self._matches(line) for part, _ in pieces if self._is_in_any(part) for line in part)
+            elif self._is_in_parts(part for [part], _ in pieces):
                 long_lines.add(number)
         return FoundLines(lines + len(long_lines), frozenset(long_lines))
 
-    def without(self, found: FoundLines, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """The second look: the bytes of all other lines, of the same file."""
+    def without(self, to_remove: FoundLines, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Run the second pass over the same file: yield the bytes of all other lines."""
         for lines, number in _pieces(chunks):
             if number is None:
-                are_clean = not self._is_among(lines)
-                yield b"".join(lines if are_clean else (line for line in lines if not self._goes(line)))
-            elif number not in found.long_lines:
+                is_clean = not self._is_in_any(lines)
+                yield b"".join(lines if is_clean else (line for line in lines if not self._matches(line)))
+            elif number not in to_remove.long_lines:
                 yield from lines
 
-    def _is_among(self, lines: list[bytes]) -> bool:
-        """Whether a line of these holds an id: none is looked at alone where all together hold none."""
+    def _is_in_any(self, lines: list[bytes]) -> bool:
+        """Return whether any of the lines contains an id, with one search for all of them."""
         return bool(self._id.search(b"".join(lines)))
 
-    def _goes(self, line: bytes) -> bool:
+    def _matches(self, line: bytes) -> bool:
         if not self._id.search(line):
             return False
         if not self._columns:
@@ -92,15 +92,15 @@ class UserLines:
             return True
         return self._user_id_at is not None and bool(self._id.search(fields[self._user_id_at].encode()))
 
-    def _is_held_in(self, parts: Iterable[bytes]) -> bool:
-        """Whether a line that comes in parts holds an id, which may lie across two of them."""
+    def _is_in_parts(self, parts: Iterable[bytes]) -> bool:
+        """Return whether a line in parts contains an id, which may span two of them."""
         tail, is_at_end = b"", False
         for part in parts:
             window = tail + part
-            found = self._id.search(window, bool(tail))  # the first byte only tells what stands before the second
-            if found and found.end() < len(window):
+            match = self._id.search(window, bool(tail))  # the first byte is only the context of the second
+            if match and match.end() < len(window):
                 return True
-            is_at_end = found is not None  # what follows it decides
+            is_at_end = match is not None  # the next byte decides
             tail = window[-_OVERLAP:]
         return is_at_end
 
@@ -114,7 +114,7 @@ def _checked(user_id: int) -> int:
 
 
 def _pieces(chunks: Iterable[bytes]) -> Iterator[Piece]:
-    """The bytes in the order in which they came; a byte order mark is a line of its own."""
+    """Yield the bytes in their order; a byte order mark is a line of its own."""
     even = _evenly(chunks)
     first = next(even, b"")
     if first.startswith(_BOM):
@@ -122,7 +122,7 @@ def _pieces(chunks: Iterable[bytes]) -> Iterator[Piece]:
     rest, long_lines, is_in_long = b"", 0, False
     for chunk in itertools.chain([first.removeprefix(_BOM)], even):
         lines = (rest + chunk).splitlines(keepends=True)
-        # The last line may go on; where it ends in CR, a LF may belong to it.
+        # The last line may continue, and after a CR the next chunk may begin with its LF.
         rest = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
         if is_in_long and lines:
             yield [lines.pop(0)], long_lines
@@ -137,7 +137,7 @@ def _pieces(chunks: Iterable[bytes]) -> Iterator[Piece]:
 
 
 def _evenly(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes, always parted at the same positions: so both looks number the long lines alike."""
+    """Yield the same bytes, always split at the same positions, so that both passes number long lines equally."""
     data = bytearray()
     for chunk in chunks:
         data += chunk

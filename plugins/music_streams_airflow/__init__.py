@@ -1,1 +1,1 @@
-"""What music-streams adds to Airflow: a dashboard for its operators."""
+"""The Airflow plug-in of music-streams: the dashboard, a timetable, sensors and triggers."""

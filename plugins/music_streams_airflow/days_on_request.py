@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class DaysOnRequest(CronTriggerTimetable):  # type: ignore[misc]  # Airflow has an environment of its own
-    """A run for each UTC day that a backfill asks for, and none by itself.
+    """Timetable with a run for each UTC day of a backfill, and no scheduled runs.
 
-    Airflow makes backfills only of DAGs with a timetable. A daily schedule would do, but a backfill of "missing runs"
-    leaves out each day of which there is a run already, also one of the schedule.
+    Airflow backfills only DAGs that have a timetable. A daily schedule would not do: a backfill of "missing runs" skips
+    each day that already has a run, including a scheduled one.
     """
 
     description = "for each day of a backfill"
@@ -24,22 +24,22 @@ class DaysOnRequest(CronTriggerTimetable):  # type: ignore[misc]  # Airflow has 
 
     @property
     def summary(self) -> str:
-        """What the page of the DAG says."""
+        """Return the schedule as the DAG's page shows it."""
         return "on request"
 
     def serialize(self) -> dict[str, Any]:
-        """There is nothing to tell."""
+        """Return no arguments: the timetable has none."""
         return {}
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> DaysOnRequest:  # noqa: ARG003 - as Airflow calls it
-        """Made anew."""
+        """Return a new timetable."""
         return cls()
 
     def next_dagrun_info(
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
-        """The next day of a backfill, which catches up; the scheduler, which does not, is told that there is none."""
+        """Return the next day of a backfill, which catches up; None for the scheduler, which does not."""
         if not restriction.catchup:
             return None
         return super().next_dagrun_info(

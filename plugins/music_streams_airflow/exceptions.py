@@ -1,4 +1,4 @@
-"""Airflow's exception for a task that must not be retried, from where each supported version has it."""
+"""Airflow's exception for a task that must not be retried, from the module that has it in the installed version."""
 
 try:
     from airflow.sdk.exceptions import AirflowFailException

@@ -1,4 +1,4 @@
-"""The queue of executions that did not succeed, as an asset that DAGs can be scheduled by."""
+"""The queue of failed executions, as an event source for assets."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _LONG_POLL_SECONDS = 10
 
 
 class FailedRunsTrigger(BaseEventTrigger):  # type: ignore[misc]  # Airflow has an environment of its own
-    """Fires with messages of the pipeline's FailedRunsQueue.
+    """Fires for messages of the pipeline's FailedRunsQueue.
 
-    Which queue that is the triggerer finds out: where a DAG is parsed, nothing of AWS is asked.
+    The triggerer looks up the queue's URL, so that parsing a DAG makes no call to AWS.
     """
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Where it is made anew from."""
+        """Return the class path and the arguments of the constructor."""
         return f"{__name__}.{type(self).__name__}", {}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Receive, and delete what was received: the scheduled reconciliation stands behind."""
-        from airflow.providers.amazon.aws.triggers.sqs import SqsSensorTrigger  # noqa: PLC0415 - it brings boto3
+        """Receive and delete messages. If one is lost, the scheduled reconciliation finds the failed files."""
+        from airflow.providers.amazon.aws.triggers.sqs import SqsSensorTrigger  # noqa: PLC0415 - it imports boto3
 
         queue = await asyncio.to_thread(_queue)
         messages = SqsSensorTrigger(

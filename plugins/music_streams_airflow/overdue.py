@@ -1,6 +1,6 @@
-"""Who watches the reconciler: an alert where a reconciliation is not done in time.
+"""Alert if a reconciliation does not finish in time.
 
-Deadlines came with Airflow 3.1; before it there is none, and the missing reports are what tells.
+Deadlines exist since Airflow 3.1. With an older version the only sign is that reports are missing.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
 
-async def alert(dag_id: str, **_: Any) -> None:  # noqa: ANN401 - what Airflow passes along
-    """Tell the operators."""
+async def alert(dag_id: str, **_: Any) -> None:  # noqa: ANN401 - arguments of Airflow
+    """Send the alert."""
     await asyncio.to_thread(_send, dag_id)
 
 
 def deadline(dag_id: str, interval: timedelta) -> dict[str, Any]:
-    """The argument of a DAG that makes Airflow alert where a run is not done so long after it was queued."""
+    """Return the DAG argument that makes Airflow alert if a run has not finished `interval` after it was queued."""
     try:
         from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference  # noqa: PLC0415
     except ImportError:
@@ -40,7 +40,7 @@ def _send(dag_id: str) -> None:
     Alerts(stack.client("sns"), stack.output("AlertsTopicArn")).send(
         f"music-streams: {dag_id} is overdue",
         [
-            f"A run of {dag_id} is not done in time: gaps and drift may go unseen.",
-            "What to do: look at the run in Airflow; meanwhile music-streams reconcile does the same by hand.",
+            f"A run of {dag_id} did not finish in time: gaps and drift may go unnoticed.",
+            "What to do: open the run in Airflow; meanwhile run music-streams reconcile, which does the same.",
         ],
     )

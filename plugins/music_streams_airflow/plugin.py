@@ -1,6 +1,6 @@
-"""The plug-in: the dashboard at /music-streams/, in Airflow's navigation, and as a tab of the runs of DAGs.
+"""The Airflow plug-in: the dashboard at /music-streams/, in the navigation, and as a tab of DAG runs.
 
-Airflow imports this file in each of its processes; the dashboard itself is imported where it is first asked for.
+Airflow imports this file in each of its processes. The dashboard itself is imported at its first request.
 """
 
 from functools import cache
@@ -24,21 +24,21 @@ def _app() -> Any:  # noqa: ANN401 - a FastAPI app, which is not imported yet
 
 
 class Dashboard:
-    """The dashboard, made at its first request."""
+    """ASGI app that creates the dashboard at its first request."""
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - as ASGI has them
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - the types of ASGI
         """Answer a request."""
         await _app()(scope, receive, send)
 
 
 def _address(path: str) -> str:
-    """An address below that of Airflow, which may be served below a path."""
+    """Return an address below Airflow's base URL, which may have a path."""
     base: str = conf.get("api", "base_url", fallback="")
     return urlsplit(base).path.rstrip("/") + PREFIX + path
 
 
 class MusicStreamsPlugin(AirflowPlugin):  # type: ignore[misc]  # Airflow is not installed where types are checked
-    """What Airflow takes of it. Versions before 3.1 know no external views: they serve the page at its address."""
+    """What Airflow registers. Versions before 3.1 have no external views; the page has its address there too."""
 
     name = "music_streams"
     timetables: ClassVar = [DaysOnRequest]

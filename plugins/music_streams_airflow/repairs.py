@@ -1,4 +1,4 @@
-"""Repairs as tasks hand them on to each other: as JSON, for that is what Airflow keeps."""
+"""Repairs as JSON, in which form Airflow passes them between tasks."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Told = dict[str, Any]
+RepairJson = dict[str, Any]
 """A reconcile.plan.Repair as JSON."""
 
 
-def ask(repairs: Iterable[Told]) -> None:
-    """Put their messages into the arrivals queue; again does no harm."""
+def ask(repairs: Iterable[RepairJson]) -> None:
+    """Send the repairs' messages to the arrivals queue. Idempotent."""
     from music_streams.reconcile.plan import Repair  # noqa: PLC0415 - Airflow imports this file in every process
     from music_streams.reconcile.reconciler import Reconciler  # noqa: PLC0415
     from music_streams.stack import find_stack  # noqa: PLC0415
 
-    Reconciler(find_stack()).ask([Repair.from_json(told) for told in repairs])
+    Reconciler(find_stack()).ask([Repair.from_json(repair) for repair in repairs])
 
 
-def name(told: Told) -> str:
-    """What the grid calls it: ``redrive streams.csv``."""
-    return f"{told['what']} {told['name']}"
+def name(repair: RepairJson) -> str:
+    """Return its name in the grid: ``redrive streams.csv``."""
+    return f"{repair['what']} {repair['name']}"

@@ -1,4 +1,4 @@
-"""Waiting without holding a worker slot: for files on their way, for repairs, for a failure to be recorded."""
+"""Deferred waiting, without a worker slot, for files in flight or for repairs to finish."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class SettledTrigger(BaseTrigger):  # type: ignore[misc]  # Airflow has an environment of its own
-    """Fires when nothing is waited for any more, or when patience is at its end.
+    """Fires when all files or repairs have finished, or at the deadline.
 
-    The event is ``{"waiting": [names]}``: empty where all is settled.
+    The event is ``{"waiting": [names]}`` with what has not finished; the list is empty if everything has.
 
     Args:
-        repairs: repairs (reconcile.plan.Repair as JSON) whose end is awaited; None for the files that are on their way.
-        prefix: of the keys of these files.
-        grace_seconds: what moved less than that ago is on its way; None: the stack's StallSeconds.
-        until: epoch seconds.
-        poll_seconds: between two looks.
+        repairs: the repairs to wait for (reconcile.plan.Repair as JSON); None to wait for the files in flight.
+        prefix: key prefix of these files.
+        grace_seconds: a file whose status changed less than that ago is in flight; None: the stack's StallSeconds.
+        until: deadline, in epoch seconds.
+        poll_seconds: time between two polls.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class SettledTrigger(BaseTrigger):  # type: ignore[misc]  # Airflow has an envir
         self._until, self._poll_seconds = until, poll_seconds
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Where it is made anew from."""
+        """Return the class path and the arguments of the constructor."""
         return f"{__name__}.{type(self).__name__}", {
             "repairs": self._repairs,
             "prefix": self._prefix,
@@ -52,18 +52,18 @@ class SettledTrigger(BaseTrigger):  # type: ignore[misc]  # Airflow has an envir
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look again and again. What sets out later is not waited for: where files keep coming, some always are."""
-        waiting = await asyncio.to_thread(self._look)
+        """Poll until what is in flight at the start has finished. Later files do not count: they may keep arriving."""
+        waiting = await asyncio.to_thread(self._poll)
         while waiting and time.time() < self._until:
             names = list(waiting.values())
             self.log.info("waiting for %s: %s …", len(names), ", ".join(names[:3]))
             await asyncio.sleep(self._poll_seconds)
-            found = await asyncio.to_thread(self._look)
-            waiting = {each: name for each, name in waiting.items() if each in found}
+            still_waiting = await asyncio.to_thread(self._poll)
+            waiting = {key: name for key, name in waiting.items() if key in still_waiting}
         yield TriggerEvent({"waiting": list(waiting.values())})
 
-    def _look(self) -> dict[str, str]:
-        """Names of what is on its way, by what tells them apart."""
+    def _poll(self) -> dict[str, str]:
+        """Return the names of what has not finished, by a unique key."""
         from music_streams.reconcile import waiting  # noqa: PLC0415 - Airflow imports this file in every process
         from music_streams.reconcile.plan import Repair  # noqa: PLC0415
         from music_streams.stack import find_stack  # noqa: PLC0415
@@ -71,18 +71,16 @@ class SettledTrigger(BaseTrigger):  # type: ignore[misc]  # Airflow has an envir
         stack = find_stack()
         if self._repairs is None:
             return waiting.in_flight(stack, self._prefix, self._grace_seconds)
-        repairs = [Repair.from_json(told) for told in self._repairs]
+        repairs = [Repair.from_json(repair) for repair in self._repairs]
         return {repair.message: repair.name for repair in waiting.unsettled(stack, repairs)}
 
 
 class UntilSettled(BaseSensorOperator):  # type: ignore[misc]
-    """Waits, deferred from the start. Answers the names of what had not settled when patience was at its end.
+    """Waits, deferred from the start. Returns the names of what had not finished at the deadline.
 
     Args:
-        repairs: as :class:`SettledTrigger` takes them.
-        prefix: likewise.
-        grace_seconds: likewise.
-        patience: how long to wait at most; what is not settled by then is found by whoever looks next.
+        repairs, prefix, grace_seconds: see :class:`SettledTrigger`.
+        patience: the longest wait; the next reconciliation finds what has not finished by then.
     """
 
     template_fields: Sequence[str] = ("repairs", "prefix", "grace_seconds")
@@ -91,32 +89,32 @@ class UntilSettled(BaseSensorOperator):  # type: ignore[misc]
         self,
         *,
         patience: timedelta,
-        repairs: Any = None,  # noqa: ANN401 - a list, or what a task will answer
+        repairs: Any = None,  # noqa: ANN401 - a list, or a task's output
         prefix: str = "",
-        grace_seconds: Any = None,  # noqa: ANN401 - a number or None, or a template that gives one
+        grace_seconds: Any = None,  # noqa: ANN401 - a number, None, or a template of one
         poll_interval: float = 5.0,
-        **options: Any,  # noqa: ANN401 - the operator's own
+        **options: Any,  # noqa: ANN401 - of the base class
     ) -> None:
-        # The scheduler fails a task that is resumed before it has heard of the end of the process that deferred it.
-        tried_again = {"retries": 2, "retry_delay": timedelta(seconds=1)}
-        super().__init__(poke_interval=poll_interval, **{**tried_again, **options})
+        # If a trigger fires before the scheduler knows that the deferring process ended, it fails the task.
+        retries = {"retries": 2, "retry_delay": timedelta(seconds=1)}
+        super().__init__(poke_interval=poll_interval, **{**retries, **options})
         self.repairs = repairs
         self.prefix = prefix
         self.grace_seconds = grace_seconds
         self._patience = patience
 
-    def execute(self, context: Context) -> Any:  # noqa: ANN401, ARG002 - as Airflow has it
-        """Hand over to the triggerer."""
+    def execute(self, context: Context) -> Any:  # noqa: ANN401, ARG002 - the base class's signature
+        """Defer to the triggerer; return at once if there are no repairs."""
         if self.repairs != []:
             grace_seconds = None if self.grace_seconds is None else float(self.grace_seconds)
             until, poll_seconds = time.time() + self._patience.total_seconds(), float(self.poke_interval)
             trigger = SettledTrigger(self.repairs, self.prefix, grace_seconds, until, poll_seconds)
-            self.defer(trigger=trigger, method_name="tell")
+            self.defer(trigger=trigger, method_name="resume")
         return []
 
-    def tell(self, context: Context, event: dict[str, Any]) -> list[str]:  # noqa: ARG002 - as Airflow calls it
-        """What the trigger told."""
+    def resume(self, context: Context, event: dict[str, Any]) -> list[str]:  # noqa: ARG002 - as Airflow calls it
+        """Return what the trigger's event lists, and log it."""
         waiting: list[str] = event["waiting"]
         if waiting:
-            self.log.warning("not settled in time: %s", ", ".join(waiting[:20]))
+            self.log.warning("not finished in time: %s", ", ".join(waiting[:20]))
         return waiting

@@ -1,4 +1,4 @@
-"""Run by an Airflow's own Python: prints what the dashboard answers to users of Airflow, by their role."""
+"""Print the dashboard's answers to users of Airflow, by their role. Runs with Airflow's own Python."""
 
 import json
 import sys
@@ -20,11 +20,10 @@ ROLES: dict[str, str | None] = {"none": None, "viewer": "viewer", "user": "user"
 
 
 def no_pipeline() -> Any:
-    """Whoever comes so far was let in."""
-    raise NoPipeline("there is none")
+    raise NoPipeline("only authorized requests get here")
 
 
-try:  # Airflow asks its database whether a token was revoked, from 3.2 on
+try:  # since 3.2 Airflow looks up revoked tokens in its database
     from airflow.models.revoked_token import RevokedToken
 except ImportError:
     pass
@@ -40,9 +39,9 @@ answers: dict[str, dict[str, dict[str, int]]] = {}
 page = ""
 for name, role in ROLES.items():
     token = manager.generate_jwt(SimpleAuthManagerUser(username=name, role=role))
-    for sent in ({"Authorization": f"Bearer {token}"}, {"Cookie": f"_token={token}"}):
-        found = {address: client.get(f"/music-streams{address}", headers=sent) for address in ADDRESSES}
-        statuses = {address: answer.status_code for address, answer in found.items()}
-        answers.setdefault(name, {})[next(iter(sent))] = statuses
-        page = found[ADDRESSES[0]].text if role is None else page
+    for headers in ({"Authorization": f"Bearer {token}"}, {"Cookie": f"_token={token}"}):
+        responses = {address: client.get(f"/music-streams{address}", headers=headers) for address in ADDRESSES}
+        statuses = {address: response.status_code for address, response in responses.items()}
+        answers.setdefault(name, {})[next(iter(headers))] = statuses
+        page = responses[ADDRESSES[0]].text if role is None else page
 print(json.dumps({"answers": answers, "page": page}))

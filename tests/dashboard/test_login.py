@@ -1,4 +1,4 @@
-"""Nothing is told to somebody whom Airflow does not know or does not let read, and pages let no strange content in."""
+"""Pages need a login and read access to the DAG, and load no content from elsewhere."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient
 from music_streams_airflow.dashboard.app import create_app
 from music_streams_airflow.dashboard.guard import Login, airflow_login
 
-from tests.dashboard.conftest import nobody
+from tests.dashboard.conftest import not_logged_in
 from tests.dashboard.page import Page
 
 ROOT = Path(__file__).parents[2]
@@ -42,32 +42,31 @@ ADDRESSES = [
 
 
 def no_stack() -> Any:
-    raise AssertionError("the pipeline was asked for somebody who is not logged in")
+    raise AssertionError("the pipeline was read for an unauthorized request")
 
 
-def test_these_are_the_addresses_that_there_are():
-    """What is added to the app is to be added to the list above."""
-    paths = {getattr(route, "path", "") for route in create_app(Login(nobody), no_stack).routes}
+def test_the_list_of_addresses_is_complete():
+    paths = {getattr(route, "path", "") for route in create_app(Login(not_logged_in), no_stack).routes}
     filled = {re.sub(r"\{([^}]*)\}", lambda match: _NAMED[match.group(1)], path) for path in paths}
     assert filled <= {address.partition("?")[0] for address in ADDRESSES}
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_no_address_answers_without_a_login(browse, address):
-    page = browse(get_user=nobody, find_stack=no_stack).get(address, status=401)
-    assert "Log in to Airflow first" in page.text
+def test_every_address_needs_a_login(browse, address):
+    page = browse(get_user=not_logged_in, find_stack=no_stack).get(address, status=401)
+    assert "Log in to Airflow" in page.text
     assert any(link.startswith("/api/v2/auth/login?next=") for link in page.links)
 
 
-def test_a_refused_user_reads_why(browse):
-    def refuse() -> None:
+def test_a_rejected_user_sees_the_reason(browse):
+    def reject() -> None:
         raise HTTPException(403, "Invalid JWT token")
 
-    assert "Invalid JWT token" in browse(get_user=refuse).get("/", status=403).text
+    assert "Invalid JWT token" in browse(get_user=reject).get("/", status=403).text
 
 
 @pytest.mark.parametrize("address", ["/", "/files", "/nowhere", "/static/dashboard.js"])
-def test_every_answer_forbids_what_is_not_its_own(browser, address):
+def test_every_response_forbids_content_of_other_hosts(browser, address):
     policy = browser.client.get(f"/music-streams{address}").headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
     assert "frame-ancestors 'self'" in policy
@@ -77,28 +76,28 @@ def test_every_answer_forbids_what_is_not_its_own(browser, address):
 @pytest.mark.parametrize(
     "name", ["../app.py", "..%2fapp.py", "%2e%2e/app.py", "vendor/chart.umd.min.js", "nothing.css"]
 )
-def test_no_other_file_is_handed_out(browser, name):
+def test_no_other_file_is_served(browser, name):
     assert browser.client.get(f"/music-streams/static/{name}").status_code == 404
 
 
-def test_the_charts_are_served_from_here(browser):
+def test_the_chart_library_is_served_locally(browser):
     assert "Chart.js v4" in browser.client.get("/music-streams/static/chart.umd.min.js").text
 
 
 class AuthManager:
-    """Lets one user read one DAG, and asks which team owns it where there are teams."""
+    """Lets one user read one DAG, and records the requests."""
 
     def __init__(self) -> None:
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
 
     def is_authorized_dag(self, *, method: str, details: Any, user: str) -> bool:
-        self.asked.append(details)
+        self.requests.append(details)
         return (method, details["id"], user) == ("GET", "reconcile_streams", "operator")
 
 
 @pytest.fixture
 def airflow_of(monkeypatch):
-    """An Airflow of some version, as far as its login goes: it knows two tokens, of a reader and of somebody else."""
+    """Stand-in for the login of an Airflow of a version, with two tokens: of a reader and of another user."""
     users = {"good": "operator", "other": "other"}
 
     async def by_token(token: str) -> str:
@@ -140,13 +139,13 @@ def inside(page: str, tag: str) -> str:
 
 
 def digest(page: str, tag: str) -> str:
-    """How a content security policy names what stands in a tag of a page."""
+    """Return the hash by which a content security policy allows the content of a tag."""
     return "sha256-" + base64.b64encode(hashlib.sha256(inside(page, tag).encode()).digest()).decode()
 
 
 @pytest.mark.parametrize("version", ["3.0.6", "3.3.2"])
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_no_address_answers_a_user_who_may_not_read_the_dag(airflow_of, version, address):
+def test_every_address_needs_read_access_to_the_dag(airflow_of, version, address):
     airflow_of(version)
     answer = TestClient(create_app(airflow_login(), no_stack)).get(address, headers=bearer("other"))
     page = Page(answer.text)
@@ -158,7 +157,7 @@ def test_no_address_answers_a_user_who_may_not_read_the_dag(airflow_of, version,
 
 
 @pytest.mark.parametrize("version", ["3.1.0", "3.3.2", "4.0.0rc1"])
-def test_airflow_itself_tells_who_is_logged_in(airflow_of, version):
+def test_airflow_authenticates_the_user(airflow_of, version):
     airflow_of(version)
     client = TestClient(create_app(airflow_login(), no_stack))
     assert client.get("/static/dashboard.css", headers=bearer("good")).status_code == 200
@@ -167,18 +166,18 @@ def test_airflow_itself_tells_who_is_logged_in(airflow_of, version):
 
 
 @pytest.mark.parametrize(("has_teams", "team"), [(False, {}), (True, {"team_name": "team of reconcile_streams"})])
-def test_the_team_of_the_dag_is_told_where_airflow_has_teams(airflow_of, has_teams, team):
+def test_authorization_includes_the_team_of_the_dag_if_airflow_has_teams(airflow_of, has_teams, team):
     manager = airflow_of("3.3.2", has_teams=has_teams)
     TestClient(create_app(airflow_login(), no_stack)).get("/static/dashboard.css", headers=bearer("good"))
-    assert manager.asked == [{"id": "reconcile_streams", **team}]
+    assert manager.requests == [{"id": "reconcile_streams", **team}]
 
 
 PYTHONS = {name: ROOT / ".build" / "tools" / name / "bin" / "python" for name in ("airflow", "airflow-oldest")}
-LET_IN = {"/": 503, "/static/dashboard.css": 200}  # there is no pipeline
+ALLOWED = {"/": 503, "/static/dashboard.css": 200}  # there is no pipeline
 
 
 @pytest.mark.parametrize("name", PYTHONS)
-def test_users_of_a_real_airflow_see_it_by_their_roles(name, tmp_path):
+def test_users_of_a_real_airflow_have_access_by_their_role(name, tmp_path):
     if not PYTHONS[name].exists():
         pytest.skip(f"{name} is not installed: make {PYTHONS[name].parents[1].relative_to(ROOT)}/ready")
     environment = {
@@ -191,18 +190,18 @@ def test_users_of_a_real_airflow_see_it_by_their_roles(name, tmp_path):
         "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}",
     }
     script = Path(__file__).with_name("ask_airflow.py")
-    program: list[Any] = [PYTHONS[name], script, json.dumps(list(LET_IN))]
+    program: list[Any] = [PYTHONS[name], script, json.dumps(list(ALLOWED))]
     done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    told = json.loads(done.stdout.strip().splitlines()[-1])
+    result = json.loads(done.stdout.strip().splitlines()[-1])
     for role in ("viewer", "user", "op", "admin"):
-        assert told["answers"][role] == {"Authorization": LET_IN, "Cookie": LET_IN}, role
-    assert {status for sent in told["answers"]["none"].values() for status in sent.values()} == {403}
-    assert "no read access to the DAG reconcile_streams" in told["page"]
+        assert result["answers"][role] == {"Authorization": ALLOWED, "Cookie": ALLOWED}, role
+    assert {status for statuses in result["answers"]["none"].values() for status in statuses.values()} == {403}
+    assert "no read access to the DAG reconcile_streams" in result["page"]
 
 
 @pytest.mark.parametrize(
-    ("sent", "status"),
+    ("headers", "status"),
     [
         ({}, 401),
         (bearer("good"), 200),
@@ -214,13 +213,13 @@ def test_users_of_a_real_airflow_see_it_by_their_roles(name, tmp_path):
         ({"Cookie": "_token=good", **bearer("bad")}, 403),
     ],
 )
-def test_airflow_3_0_is_asked_about_header_or_cookie(airflow_of, sent, status):
+def test_airflow_3_0_accepts_header_or_cookie(airflow_of, headers, status):
     airflow_of("3.0.6")
     client = TestClient(create_app(airflow_login(), no_stack))
-    assert client.get("/static/dashboard.css", headers=sent).status_code == status
+    assert client.get("/static/dashboard.css", headers=headers).status_code == status
 
 
-def test_where_airflow_keeps_the_login_in_its_page_the_refusal_hands_it_on(airflow_of):
+def test_login_page_stores_the_token_in_a_cookie_if_airflow_does_not(airflow_of):
     airflow_of("3.0.6")
     outer = FastAPI()
     outer.mount("/music-streams", create_app(airflow_login(), no_stack))
@@ -230,7 +229,7 @@ def test_where_airflow_keeps_the_login_in_its_page_the_refusal_hands_it_on(airfl
     assert 'data-root="/music-streams"' in answer.text
 
 
-def test_elsewhere_the_refusal_has_no_script(browse):
-    answer = browse(get_user=nobody).client.get("/music-streams/")
+def test_login_page_has_no_script_if_airflow_sets_the_cookie(browse):
+    answer = browse(get_user=not_logged_in).client.get("/music-streams/")
     assert "<script" not in answer.text
     assert "script-src" not in answer.headers["Content-Security-Policy"]

@@ -1,4 +1,4 @@
-"""What Airflow takes of the plug-in, with a stand-in for Airflow: the real one is not installed here."""
+"""What Airflow registers of the plug-in, with a stand-in for Airflow, which is not installed here."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ PLUGINS = Path(__file__).parents[2] / "plugins"
 _READ = """
 import importlib, json, sys
 plugin = importlib.import_module("music_streams_airflow.plugin").MusicStreamsPlugin
-apps = [{**each, "app": type(each["app"]).__name__} for each in plugin.fastapi_apps]
+apps = [{**app, "app": type(app["app"]).__name__} for app in plugin.fastapi_apps]
 heavy = sorted({"fastapi", "boto3", "jinja2", "music_streams", "music_streams_airflow.dashboard"} & set(sys.modules))
 print(json.dumps({"apps": apps, "views": plugin.external_views, "heavy": heavy}))
 """
@@ -19,9 +19,9 @@ print(json.dumps({"apps": apps, "views": plugin.external_views, "heavy": heavy})
 
 @pytest.fixture
 def read(tmp_path):
-    """What a process of an Airflow with that base_url finds in the plug-in."""
+    """Return a function that imports the plug-in in a process of an Airflow with a base_url."""
 
-    def found(base_url: str = ""):
+    def read_plugin(base_url: str = ""):
         airflow = tmp_path / "airflow"
         (airflow / "timetables").mkdir(parents=True)
         (airflow / "timetables" / "trigger.py").write_text("class CronTriggerTimetable: ...")
@@ -32,26 +32,26 @@ def read(tmp_path):
         done = subprocess.run(program, env=environment, capture_output=True, text=True, check=True)
         return json.loads(done.stdout)
 
-    return found
+    return read_plugin
 
 
-def test_every_process_of_airflow_imports_little(read):
+def test_the_plugin_imports_the_dashboard_lazily(read):
     assert read()["heavy"] == []
 
 
-def test_airflow_mounts_the_app_and_shows_it(read):
-    found = read()
-    assert found["apps"] == [{"app": "Dashboard", "url_prefix": "/music-streams", "name": "Music streams"}]
-    assert [(view["destination"], view["href"]) for view in found["views"]] == [
+def test_airflow_mounts_the_app_and_links_to_it(read):
+    plugin = read()
+    assert plugin["apps"] == [{"app": "Dashboard", "url_prefix": "/music-streams", "name": "Music streams"}]
+    assert [(view["destination"], view["href"]) for view in plugin["views"]] == [
         ("nav", "/music-streams/"),
         ("dag_run", "/music-streams/runs?dag={DAG_ID}&run={RUN_ID}"),
     ]
 
 
-def test_an_airflow_below_a_path_is_linked_there(read):
+def test_links_include_the_path_of_airflows_base_url(read):
     assert read("https://example.org/airflow/")["views"][0]["href"] == "/airflow/music-streams/"
 
 
-def test_airflow_leaves_the_dashboards_modules_alone():
-    """It would put each under its bare name (`text`, `charts`) into sys.modules, over those of others."""
+def test_airflow_does_not_import_the_dashboards_modules():
+    """It would put each into sys.modules under its bare name (`text`, `charts`), which others may have."""
     assert "music_streams_airflow/dashboard/" in (PLUGINS / ".airflowignore").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""The page of one reconciliation, by its name or by the DAG run that made it."""
+"""The page of a reconciliation, by its name or by the DAG run that wrote it."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from tests.dashboard.test_first_page import WINDOW, report
 RUN_ID = "manual__2026-11-22T14:18:00+00:00"
 
 
-def test_it_tells_what_was_found_done_and_found_again(pipeline, browser):
+def test_a_report_shows_findings_repairs_and_findings_after_the_repairs(pipeline, browser):
     after = Findings(WINDOW, ago(2), {"OK": 10}, [], [], ago(3))
     pipeline.reports.write(report(after=after))
     page = browser.get("/reconciliations/20261122T141800000Z")
@@ -22,7 +22,7 @@ def test_it_tells_what_was_found_done_and_found_again(pipeline, browser):
 
 
 @pytest.mark.parametrize("received_at", ["", "zz", "\0"])
-def test_a_file_of_which_no_arrival_is_known_is_shown(pipeline, browser, received_at):
+def test_a_file_without_a_valid_arrival_is_shown(pipeline, browser, received_at):
     orphan = FileFinding("x" * 32, "archive/2026/11/22/x/a.csv", State.ORPHAN, "no source_id", received_at)
     pipeline.reports.write(report(after=Findings(WINDOW, ago(2), {"ORPHAN": 1}, [orphan], [], ago(3))))
     page = browser.get("/reconciliations/20261122T141800000Z")
@@ -30,15 +30,15 @@ def test_a_file_of_which_no_arrival_is_known_is_shown(pipeline, browser, receive
     assert "arrived –" in page.text
 
 
-def test_a_dry_run_says_that_nothing_was_sent(pipeline, browser):
+def test_a_dry_run_says_that_no_repair_was_requested(pipeline, browser):
     pipeline.reports.write(report(dry_run=True))
     page = browser.get("/reconciliations/20261122T141800000Z")
-    assert "a dry run: nothing was sent" in page.text
-    assert "Would have been asked for" in page.text
+    assert "dry run: no repair was requested" in page.text
+    assert "planned, none requested" in page.text
 
 
 @pytest.mark.parametrize(("run", "status"), [("20261122T141800001Z", 404), ("20269922T141800000Z", 404), ("2026", 422)])
-def test_an_unknown_one_is_told_so(browser, run, status):
+def test_an_unknown_report_is_rejected(browser, run, status):
     browser.get(f"/reconciliations/{run}", status=status)
 
 
@@ -49,17 +49,17 @@ def test_airflows_tab_shows_the_report_of_its_run(pipeline, browser):
     assert "20261122T141800000Z" in page.text
 
 
-def test_airflows_tab_finds_a_run_whose_id_tells_no_date(pipeline, browser):
+def test_airflows_tab_finds_a_run_whose_id_has_no_date(pipeline, browser):
     pipeline.reports.write(report(by="nightly"))
     browser.get("/runs?dag=reconcile_streams&run=nightly")
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "message"),
     [
         ("dag=backfill_streams&run=x", "Only runs of reconcile_streams"),
-        ("dag=reconcile_streams&run=x", "has left no report"),
+        ("dag=reconcile_streams&run=x", "has no report"),
     ],
 )
-def test_airflows_tab_says_why_there_is_nothing_to_show(browser, query, said):
-    assert said in browser.get(f"/runs?{query}", status=404).text
+def test_airflows_tab_says_why_there_is_no_report(browser, query, message):
+    assert message in browser.get(f"/runs?{query}", status=404).text

@@ -1,1 +1,1 @@
-"""The dashboard: how the pipeline is, which files are where and why, and what to do about it."""
+"""The dashboard: pipeline health, the status of files with its reasons, and what to do."""

@@ -1,7 +1,7 @@
-"""The dashboard's addresses. It only looks: what changes something is a DAG run, which the page asks Airflow for.
+"""The dashboard's routes. They only read: to change something, the page makes Airflow start a DAG run.
 
-Every address, those of style and script too, first asks Airflow who is logged in and whether that user may read the
-DAG reconcile_streams.
+Every route, style and script included, first asks Airflow who is logged in and whether that user may read the DAG
+reconcile_streams.
 """
 
 from collections.abc import Awaitable, Callable
@@ -40,7 +40,7 @@ _HEADERS = {
 SourceId = Annotated[str, InPath(pattern="^[0-9a-f]{32}$")]
 RunName = Annotated[str, InPath(pattern=r"^\d{8}T\d{9}Z$")]
 Name = Annotated[str, Query(max_length=250)]
-_Found = TypeVar("_Found")
+_Value = TypeVar("_Value")
 
 
 def create_app(
@@ -48,14 +48,14 @@ def create_app(
     find_stack: Callable[[], Stack] = stacks.find_stack,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> FastAPI:
-    """The app.
+    """Create the app.
 
     Args:
-        login: who may see it.
+        login: gets the user of a request.
         find_stack: finds the pipeline, or raises NoPipeline.
-        now: the present moment, in UTC.
+        now: returns the current time, in UTC.
     """
-    # FastAPI's own pages (docs_url, …) would ask for no login.
+    # FastAPI's own pages (docs_url, …) would need no login.
     app = FastAPI(
         title="music-streams",
         docs_url=None,
@@ -78,11 +78,11 @@ def create_app(
     return app
 
 
-def _found(looked_up: _Found | None, otherwise: str) -> _Found:
-    """What was looked up; the answer is 404 and the sentence where there is none."""
-    if looked_up is None:
-        raise HTTPException(404, otherwise)
-    return looked_up
+def _or_404(value: _Value | None, detail: str) -> _Value:
+    """Return the value; None becomes a 404 response."""
+    if value is None:
+        raise HTTPException(404, detail)
+    return value
 
 
 def _add_pages(app: FastAPI, pipeline: Pipeline, now: Callable[[], datetime]) -> None:
@@ -99,34 +99,34 @@ def _add_pages(app: FastAPI, pipeline: Pipeline, now: Callable[[], datetime]) ->
     @app.get("/files/{source_id}")
     def file(request: Request, source_id: SourceId) -> HTMLResponse:
         stack = pipeline.stack()
-        otherwise = f"Neither the ledger nor the bucket knows a file {source_id}."
-        found = _found(lineage.read(stack, source_id), otherwise)
-        return templates.page(request, "file", stack, now(), page=found)
+        detail = f"No file {source_id} is in the ledger or in the bucket."
+        page = _or_404(lineage.read(stack, source_id), detail)
+        return templates.page(request, "file", stack, now(), page=page)
 
     @app.get("/reconciliations/{run}")
     def reconciliation(request: Request, run: RunName) -> HTMLResponse:
         stack = pipeline.stack()
-        report = _found(reconciliations.by_name(stack, run), f"There is no report of a reconciliation {run}.")
+        report = _or_404(reconciliations.by_name(stack, run), f"There is no report {run} of a reconciliation.")
         return templates.page(request, "reconciliation", stack, now(), report=report)
 
     @app.get("/runs")
     def dag_run(request: Request, dag: Name = "", run: Name = "") -> HTMLResponse:
-        """The tab that Airflow shows with each run of each DAG."""
+        """Return the tab that Airflow shows for each run of each DAG."""
         if dag != RECONCILER:
-            raise HTTPException(404, f"Only runs of {RECONCILER} leave a report; this is one of {dag or 'no DAG'}.")
+            raise HTTPException(404, f"Only runs of {RECONCILER} write a report; this is a run of {dag or 'no DAG'}.")
         stack = pipeline.stack()
-        otherwise = f"The run {run} has left no report: it goes on, it failed, or it is too long ago."
-        report = _found(reconciliations.by_dag_run(stack, run, now()), otherwise)
+        detail = f"The run {run} has no report: it is still running, it failed, or it is too old."
+        report = _or_404(reconciliations.by_dag_run(stack, run, now()), detail)
         return templates.page(request, "reconciliation", stack, now(), report=report)
 
     @app.get("/static/{name}")
     def static(name: str) -> FileResponse:
-        path = _found(_FILES.get(name), "There is no such file.")
+        path = _or_404(_FILES.get(name), "There is no such static file.")
         return FileResponse(path, headers={"Cache-Control": "private, no-cache"})
 
     @app.get("/{anything:path}")
     def unknown() -> None:
-        """Without it an unknown address would be answered before the login is asked for."""
+        """Answer unknown addresses here, because FastAPI's own 404 would not need a login."""
         raise HTTPException(404, "There is no such page.")
 
 
@@ -134,21 +134,21 @@ def _add_refusals(app: FastAPI, pipeline: Pipeline, login: Login) -> None:
     @app.exception_handler(AnyHTTPException)
     def refused(request: Request, error: AnyHTTPException) -> HTMLResponse:
         if isinstance(error, MayNotRead):
-            return templates.no_right(request, str(error.detail))
+            return templates.access_denied(request, str(error.detail))
         if error.status_code in {401, 403}:
-            return templates.refusal(request, error.status_code, str(error.detail), login)
-        return templates.trouble(request, error.status_code, "Not found", str(error.detail))
+            return templates.login_required(request, error.status_code, str(error.detail), login)
+        return templates.error_page(request, error.status_code, "Not found", str(error.detail))
 
     @app.exception_handler(RequestValidationError)
-    def misspelt(request: Request, error: RequestValidationError) -> HTMLResponse:
-        told = [f"{'.'.join(map(str, each['loc'][1:]))}: {each['msg']}" for each in error.errors()]
-        return templates.trouble(request, 422, "This address is misspelt", "", details=told)
+    def invalid(request: Request, error: RequestValidationError) -> HTMLResponse:
+        details = [f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in error.errors()]
+        return templates.error_page(request, 422, "Invalid address", "", details=details)
 
     @app.exception_handler(MusicStreamsError)
     def no_pipeline(request: Request, error: MusicStreamsError) -> HTMLResponse:
         pipeline.forget()
         details, steps = (error.details, error.next_steps) if isinstance(error, NoPipeline) else ([], [])
-        return templates.trouble(request, 503, "The pipeline cannot be read", str(error), details, steps)
+        return templates.error_page(request, 503, "Cannot read the pipeline", str(error), details, steps)
 
     @app.exception_handler(BotoCoreError)
     @app.exception_handler(ClientError)

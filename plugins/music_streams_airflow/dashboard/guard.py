@@ -1,4 +1,4 @@
-"""Who may see the dashboard: whoever is logged in to Airflow and may read the DAG that watches the pipeline."""
+"""Access to the dashboard: for users logged in to Airflow who may read the DAG that monitors the pipeline."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from typing import Annotated, Any
 from fastapi import Depends, HTTPException, Request
 
 RECONCILER = "reconcile_streams"
-"""The DAG whose reports the dashboard shows: its pages hold what that DAG's runs tell, and more of the same."""
+"""The DAG whose reports the dashboard shows. Who may read its runs may read the dashboard."""
 
 
 class MayNotRead(HTTPException):
-    """Airflow knows the user, who has no right to read the DAG."""
+    """The user is logged in to Airflow, but may not read the DAG."""
 
     def __init__(self) -> None:
         super().__init__(403, f"no read access to the DAG {RECONCILER}")
@@ -19,12 +19,12 @@ class MayNotRead(HTTPException):
 
 @dataclass(frozen=True)
 class Login:
-    """How a request tells its user.
+    """How to get the user of a request.
 
     Attributes:
-        get_user: a dependency that raises HTTPException(401) where a request has no valid login, MayNotRead where its
-            user may not see the dashboard.
-        is_kept_by_page: whether it is Airflow's page that keeps the login, not a cookie that comes with each request.
+        get_user: a dependency that raises HTTPException(401) if a request has no valid login, MayNotRead if its user
+            may not see the dashboard.
+        is_kept_by_page: whether the browser has the login in Airflow's page, not in a cookie that it sends each time.
     """
 
     get_user: Callable[..., Any]
@@ -32,15 +32,15 @@ class Login:
 
 
 def airflow_login() -> Login:
-    """The login of the Airflow that this runs in, and its auth manager's word on each user."""
-    import airflow  # noqa: PLC0415 - only where Airflow is
+    """Return the login of the Airflow that this runs in, with its auth manager's authorization."""
+    import airflow  # noqa: PLC0415 - installed only with Airflow
     from airflow.api_fastapi.core_api import security  # noqa: PLC0415
 
     if tuple(map(int, airflow.__version__.split(".")[:2])) >= (3, 1):
         return Login(_reader(security.get_user))
 
     async def get_user(request: Request) -> Any:  # noqa: ANN401 - Airflow's user
-        """As Airflow 3.0 does it, or by the cookie in which the page of refusal hands the login on (refused.js)."""
+        """Read the token as Airflow 3.0 does, or from the cookie that the login page sets (login_required.js)."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         token = token if scheme.lower() == "bearer" else request.cookies.get("_token", "")
         if not token:
@@ -51,9 +51,9 @@ def airflow_login() -> Login:
 
 
 def _reader(get_user: Callable[..., Any]) -> Callable[..., Any]:
-    """A dependency that gives the user of a request, if the auth manager lets that user read the DAG."""
+    """Return a dependency that returns the user of a request if the auth manager lets that user read the DAG."""
 
-    # Not async: an auth manager may ask over the network.
+    # Not async: an auth manager may make network calls.
     def reader(user: Annotated[Any, Depends(get_user)]) -> Any:  # noqa: ANN401 - Airflow's user
         from airflow.api_fastapi.app import get_auth_manager  # noqa: PLC0415 - as above
         from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails  # noqa: PLC0415
@@ -67,7 +67,7 @@ def _reader(get_user: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _team() -> dict[str, str | None]:
-    """The team that owns the DAG, where Airflow has teams."""
+    """Return the team that owns the DAG, if Airflow has teams."""
     from airflow.configuration import conf  # noqa: PLC0415 - as above
 
     if not conf.getboolean("core", "multi_team", fallback=False):

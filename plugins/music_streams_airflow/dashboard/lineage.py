@@ -1,4 +1,4 @@
-"""One file's way, from the object that landed to the items that its run wrote."""
+"""The lineage of a file, from the object that landed to the items that its run wrote."""
 
 from dataclasses import dataclass, replace
 
@@ -15,7 +15,7 @@ DAYS_SHOWN = 31
 
 @dataclass(frozen=True)
 class Step:
-    """A move through the ledger, and the seconds since the one before, where they are of one attempt."""
+    """A change of status, and the seconds since the previous one if both are of the same attempt."""
 
     name: str
     at: str
@@ -24,48 +24,48 @@ class Step:
 
 @dataclass(frozen=True)
 class Lineage:
-    """What is known of a file; `story` is None where it landed and the ledger does not know it yet."""
+    """What is known of a file; `report` is None if it has no ledger entry yet."""
 
     source: Source
-    story: FileReport | None
+    report: FileReport | None
 
     @property
     def can_be_redriven(self) -> bool:
-        """Whether a reconciliation of it alone may do something about it."""
-        if self.story is None:
+        """Return whether a reconciliation of this file may repair it."""
+        if self.report is None:
             return True
-        entry = self.story.entry
+        entry = self.report.entry
         has_failed = entry.status is Status.FAILED and entry.reason not in {OBJECT_GONE, UNREADABLE}
         return has_failed or entry.status in IN_PROGRESS
 
     @property
     def steps(self) -> list[Step]:
-        """Its moves, in order."""
-        return _steps(self.story.entry) if self.story else [Step("arrived", self.source.received_at, None)]
+        """Return its changes of status, in order."""
+        return _steps(self.report.entry) if self.report else [Step("arrived", self.source.received_at, None)]
 
 
 def read(stack: Stack, source_id: str) -> Lineage | None:
-    """Read it; None where neither the ledger nor the bucket knows the file."""
+    """Read the lineage of a file; None if it is neither in the ledger nor in the bucket."""
     entry = stack.ledger.entry(source_id)
     if entry is None:
         landed = (source for source in files.landed(stack) if source.source_id == source_id)
         source = next(landed, None)
         return Lineage(source, None) if source else None
-    told = file_report.gather(stack, replace(entry, days=entry.days[:DAYS_SHOWN]))  # each day's items are a query
-    return Lineage(entry.source, replace(told, entry=entry))
+    report = file_report.gather(stack, replace(entry, days=entry.days[:DAYS_SHOWN]))  # each day is a query
+    return Lineage(entry.source, replace(report, entry=entry))
 
 
 def _steps(entry: Entry) -> list[Step]:
     before = entry.source.received_at
-    moves = [("judged valid", entry.validated_at), ("run started", entry.started_at)]
+    moves = [("validated", entry.validated_at), ("run started", entry.started_at)]
     moves += [("published", entry.published_at), ("archived", entry.archived_at)]
     if entry.status in WITHOUT_STAMP:
         moves.append((entry.status.lower(), entry.updated_at))
     steps = [Step("arrived", before, None)]
-    for name, stamp in moves:
-        if stamp:
-            # An earlier attempt's stamps are gone: the span since the arrival would be that of all attempts.
+    for name, timestamp in moves:
+        if timestamp:
+            # Timestamps of earlier attempts are not kept: the time since arrival would include all attempts.
             is_of_all_attempts = entry.attempt > 1 and before == entry.source.received_at
-            steps.append(Step(name, stamp, None if is_of_all_attempts else display.between(before, stamp)))
-            before = stamp
+            steps.append(Step(name, timestamp, None if is_of_all_attempts else display.between(before, timestamp)))
+            before = timestamp
     return steps

@@ -1,4 +1,4 @@
-"""Lists of files: those that a number counts."""
+"""Lists of files: those behind each number on the dashboard."""
 
 import heapq
 from collections.abc import Iterable, Iterator
@@ -20,19 +20,19 @@ from music_streams.state.sources import Source
 from music_streams.state.statuses import Status
 
 LANDED = "LANDED"
-"""What stands for the status of a file that the ledger does not know yet."""
+"""Shown as the status of a file that has no ledger entry yet."""
 PER_PAGE = 50
 _MAX_PAGE = 200
 
 
 class ListingChoice(BaseModel):
-    """Which files are asked for; what is empty stands for all.
+    """The filters of a list of files; an empty one matches all files.
 
     Attributes:
-        state: as the last reconciliation found them; then nothing else counts.
-        status: where they stand now, or LANDED.
-        reason: why they stand there, or a reason for which rows of theirs were rejected.
-        day: of their arrival (UTC), YYYY-MM-DD; then streams files alone are asked for, as a day's numbers count them.
+        state: the state in the last reconciliation; all other filters are ignored then.
+        status: the current status, or LANDED.
+        reason: the reason of the status, or a reason for which rows were rejected.
+        day: UTC date of arrival, YYYY-MM-DD. Matches streams files only, as the numbers of a day do.
     """
 
     state: State | None = None
@@ -43,30 +43,29 @@ class ListingChoice(BaseModel):
 
     @field_validator("state", "status", mode="before")
     @classmethod
-    def _all(cls, told: Any) -> Any:  # noqa: ANN401 - what a query holds
-        """``state=&status=`` asks for all."""
-        return [each for each in told if each] if isinstance(told, list) else told or None
+    def _all(cls, value: Any) -> Any:  # noqa: ANN401 - any query parameter
+        """Let ``state=&status=`` match all files."""
+        return [item for item in value if item] if isinstance(value, list) else value or None
 
     @property
     def title(self) -> str:
-        """What the list is of."""
-        what = [str(self.state)] if self.state else [*self.status]
-        parts = [f"Files {' or '.join(what)}" if what else "Files"]
+        """Return the heading of the list."""
+        states = [str(self.state)] if self.state else [*self.status]
+        parts = [f"{' or '.join(states)} files" if states else "Files"]
         if self.day and not self.state:
             parts.append(f"that arrived on {self.day}")
         if self.reason and not self.state:
-            parts.append(f"because of {self.reason}")
+            parts.append(f"with reason {self.reason}")
         return " ".join(parts)
 
     def query(self, page: int) -> dict[str, str | list[str]]:
-        """The parameters of another page of the list."""
-        told = self.model_dump(exclude_defaults=True, mode="json")
-        return {**told, "page": str(page)}
+        """Return the query parameters of another page of the list."""
+        return {**self.model_dump(exclude_defaults=True, mode="json"), "page": str(page)}
 
 
 @dataclass(frozen=True)
 class Line:
-    """A file as a list shows it; numbers are None where nothing was read."""
+    """A file in a list; row counts are None if its rows were not read."""
 
     source_id: str
     key: str
@@ -81,24 +80,24 @@ class Line:
 
 @dataclass(frozen=True)
 class Listing:
-    """A page of a list; `has_more` tells whether another follows."""
+    """A page of a list; `has_more`: whether another page follows."""
 
     lines: list[Line]
     has_more: bool
 
 
 def read(stack: Stack, choice: ListingChoice) -> Listing:
-    """The page that is asked for, the file that moved last first."""
+    """Return the requested page, the most recently changed file first."""
     first = (choice.page - 1) * PER_PAGE
-    found = list(islice(_lines(stack, choice), first, first + PER_PAGE + 1))
-    return Listing(found[:PER_PAGE], len(found) > PER_PAGE)
+    lines = list(islice(_lines(stack, choice), first, first + PER_PAGE + 1))
+    return Listing(lines[:PER_PAGE], len(lines) > PER_PAGE)
 
 
 def _lines(stack: Stack, choice: ListingChoice) -> Iterator[Line]:
     if choice.state:
         report = Reports(stack.s3, stack.lake_bucket).latest()
-        found = report.findings.files if report else []
-        of_state = (_of_finding(each) for each in found if each.state is choice.state)
+        findings = report.findings.files if report else []
+        of_state = (_of_finding(finding) for finding in findings if finding.state is choice.state)
         return iter(sorted(of_state, key=_moved_at, reverse=True))
     wanted = [status for status in Status if not choice.status or status in choice.status]
     lists: list[Iterable[Line]] = [
@@ -126,9 +125,9 @@ def _moved_at(line: Line) -> str:
     return line.moved_at
 
 
-def _of_finding(found: FileFinding) -> Line:
-    moved_at = found.since or found.received_at
-    return Line(found.source_id, found.key, found.status or LANDED, found.why, found.received_at, moved_at)
+def _of_finding(file: FileFinding) -> Line:
+    moved_at = file.since or file.received_at
+    return Line(file.source_id, file.key, file.status or LANDED, file.why, file.received_at, moved_at)
 
 
 def _of_entry(entry: Entry) -> Line:

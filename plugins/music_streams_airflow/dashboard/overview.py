@@ -1,4 +1,4 @@
-"""What the first page shows, read from the pipeline at one moment."""
+"""The content of the first page."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -22,12 +22,12 @@ from music_streams_airflow.dashboard.listing import LANDED
 DAYS = 14
 _REPORTS = 12
 _FAILURES = 10
-_COUNTED_BY_ARRIVAL = [status for status in AT_REST if status is not Status.QUARANTINED]  # it has a line of its own
+_COUNTED_BY_ARRIVAL = [status for status in AT_REST if status is not Status.QUARANTINED]  # has its own line
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How many files stand somewhere, and why; `scope` says of which files that is."""
+class StatusCount:
+    """The number of files in a status, with their reasons; `scope` describes which files are counted."""
 
     status: str
     count: int
@@ -37,13 +37,13 @@ class Standing:
 
 @dataclass(frozen=True)
 class FirstPage:
-    """All of it.
+    """The content of the first page.
 
     Attributes:
-        records: of the last 14 days, the oldest first; today's is made now.
-        missing: of how many days there is no record, so that zeros stand for them.
-        published_at: when metrics of a file last stood; '' where none ever did.
-        failures: the last that failed, with the error of each.
+        records: of the last 14 days, the oldest first; today's is computed now.
+        missing: number of days without a record, which are shown as zeros.
+        published_at: when metrics of a file were last published; '' if never.
+        failures: the last files that failed.
         reports: the last reconciliations, the newest first.
     """
 
@@ -52,34 +52,34 @@ class FirstPage:
     records: list[DayRecord]
     missing: int
     published_at: str
-    standings: list[Standing]
+    status_counts: list[StatusCount]
     failures: list[Entry]
     reports: list[Report]
 
     @property
     def today(self) -> DayRecord:
-        """The numbers of today."""
+        """Return the numbers of today."""
         return self.records[-1]
 
     @property
     def latest(self) -> Report | None:
-        """The last reconciliation."""
+        """Return the last reconciliation."""
         return self.reports[0] if self.reports else None
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing ever came."""
-        nothing_stands = not any(each.count for each in self.standings)
-        return nothing_stands and not self.published_at and not any(record.arrivals for record in self.records)
+        """Return whether no file has arrived yet."""
+        has_files = any(status.count for status in self.status_counts)
+        return not (has_files or self.published_at or any(record.arrivals for record in self.records))
 
     @property
     def waited_seconds(self) -> float | None:
-        """How long the oldest waiting file waits; None where none does."""
+        """Return how long the oldest waiting file has waited; None if no file waits."""
         return display.age(self.health.oldest.since, self.now) if self.health.oldest else None
 
     @property
     def volume(self) -> list[Chart]:
-        """What came, and what became of it."""
+        """Return the charts of arrivals and rows."""
         return [
             charts.arrivals_by_day(self.records),
             charts.today_by_hour(self.today, self.now.hour),
@@ -88,41 +88,36 @@ class FirstPage:
         ]
 
     @property
-    def promise(self) -> list[Chart]:
-        """Whether the promise was kept."""
+    def latency_sla(self) -> list[Chart]:
+        """Return the charts of the latency SLA."""
         time = charts.time_by_day(self.records, self.health.latency_sla_seconds)
         return [charts.attainment_by_day(self.records), time]
 
     @property
     def stages(self) -> list[Chart]:
-        """What each step took."""
+        """Return the charts of the time that each step took."""
         with_stages = [record for record in self.records if record.stages]
         return [charts.stages_of_day(with_stages[-1]), charts.stages_by_day(self.records)] if with_stages else []
 
 
 def read(stack: Stack, now: datetime) -> FirstPage:
-    """Read it.
-
-    Args:
-        stack: the pipeline.
-        now: in UTC; which day is today.
-    """
+    """Read the first page; `now` (UTC) says which day is today."""
     first, today = (now - timedelta(days=DAYS - 1)).date().isoformat(), now.date().isoformat()
-    look = health.read(stack, now)
+    reading = health.read(stack, now)
     moved = {status: list(stack.ledger.with_status(status, since=f"{today}T")) for status in Status}
     reports = Reports(stack.s3, stack.lake_bucket)
-    found = {record.day: record for record in reports.records(first, today)}
+    by_day = {record.day: record for record in reports.records(first, today)}
     sla = stack.policy.latency_sla_seconds
-    found[today] = records.record(today, chain.from_iterable(moved.values()), sla, clock.stamp(now))
+    by_day[today] = records.record(today, chain.from_iterable(moved.values()), sla, clock.stamp(now))
     last = list(islice(reports.of_dates(first, today), _REPORTS))
-    day_records = [found.get(day) or DayRecord(day, "", sla) for day in clock.dates(first, today)]
+    day_records = [by_day.get(day) or DayRecord(day, "", sla) for day in clock.dates(first, today)]
     return FirstPage(
         now,
-        look.health,
+        reading.health,
         day_records,
-        DAYS - len(found),
+        DAYS - len(by_day),
         _published_at(stack, last, moved[Status.PUBLISHED]),
-        _standings(stack, first, day_records, len(look.landed)),
+        _status_counts(stack, first, day_records, len(reading.landed)),
         list(islice(stack.ledger.with_status(Status.FAILED), _FAILURES)),
         last,
     )
@@ -130,26 +125,26 @@ def read(stack: Stack, now: datetime) -> FirstPage:
 
 def _published_at(stack: Stack, reports: list[Report], published: Iterable[Entry]) -> str:
     newest = islice(stack.ledger.with_status(Status.ARCHIVED), 1)
-    stamps = [entry.published_at for entry in (*published, *newest)]
-    return max([*stamps, *(report.findings.last_published_at for report in reports[:1])], default="")
+    timestamps = [entry.published_at for entry in (*published, *newest)]
+    return max([*timestamps, *(report.findings.last_published_at for report in reports[:1])], default="")
 
 
-def _standings(stack: Stack, first: str, day_records: Iterable[DayRecord], landed: int) -> list[Standing]:
-    """The failed first, then those put aside, those on their way, and those at their end."""
-    aside = f"put aside since {first}"
-    standings = [
-        _standing(Status.FAILED, stack.ledger.with_status(Status.FAILED), "all there are"),
-        _standing(Status.QUARANTINED, stack.ledger.with_status(Status.QUARANTINED, since=first), aside),
-        Standing(LANDED, landed, "in the bucket; the ledger does not know them yet", []),
+def _status_counts(stack: Stack, first: str, day_records: Iterable[DayRecord], landed: int) -> list[StatusCount]:
+    """Return failed files first, then quarantined ones, those in flight, and those that have finished."""
+    quarantined = stack.ledger.with_status(Status.QUARANTINED, since=first)
+    counts = [
+        _count(Status.FAILED, stack.ledger.with_status(Status.FAILED), "all"),
+        _count(Status.QUARANTINED, quarantined, f"quarantined since {first}"),
+        StatusCount(LANDED, landed, "in the bucket, not in the ledger yet", []),
     ]
-    standings += [_standing(status, stack.ledger.with_status(status), "all there are") for status in IN_PROGRESS]
+    counts += [_count(status, stack.ledger.with_status(status), "all") for status in IN_PROGRESS]
     statuses: Counter[str] = Counter()
     for record in day_records:
         statuses.update(record.statuses)
     since = f"arrived since {first}"
-    return standings + [Standing(status, statuses[status], since, []) for status in _COUNTED_BY_ARRIVAL]
+    return counts + [StatusCount(status, statuses[status], since, []) for status in _COUNTED_BY_ARRIVAL]
 
 
-def _standing(status: Status, entries: Iterable[Entry], scope: str) -> Standing:
+def _count(status: Status, entries: Iterable[Entry], scope: str) -> StatusCount:
     reasons = [entry.reason for entry in entries]
-    return Standing(status, len(reasons), scope, Counter(filter(None, reasons)).most_common(_FAILURES))
+    return StatusCount(status, len(reasons), scope, Counter(filter(None, reasons)).most_common(_FAILURES))

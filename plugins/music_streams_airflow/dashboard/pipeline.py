@@ -1,4 +1,4 @@
-"""The pipeline that the dashboard speaks to."""
+"""The pipeline that the dashboard reads."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ _KEPT_SECONDS = 60
 
 
 class Pipeline:
-    """Finds the stack, and finds it anew after a while: a local cloud may have been started again elsewhere."""
+    """Finds the stack, and again after a while: a local cloud may have been restarted at another address."""
 
     def __init__(self, find: Callable[[], Stack]) -> None:
         self._find = find
@@ -19,20 +19,20 @@ class Pipeline:
         self._found_at = 0.0
 
     def stack(self) -> Stack:
-        """The stack.
+        """Return the stack.
 
         Raises:
-            NoPipeline: there is none.
+            NoPipeline: there is no stack.
         """
         with self._lock:
             if self._stack is None or time.monotonic() - self._found_at > _KEPT_SECONDS:
                 stack = self._find()
-                # Clients are made here, by one thread: botocore's sessions are not for several at once.
+                # Create the clients here, in one thread: botocore's sessions are not thread-safe.
                 _ = stack.s3, stack.ledger, stack.executions, stack.reader
                 self._stack, self._found_at = stack, time.monotonic()
             return self._stack
 
     def forget(self) -> None:
-        """Find it anew at the next request: it did not answer."""
+        """Find the stack again at the next request, because it did not answer."""
         with self._lock:
             self._stack = None

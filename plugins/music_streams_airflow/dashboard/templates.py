@@ -1,4 +1,4 @@
-"""Pages from templates."""
+"""Render pages from templates."""
 
 import base64
 import hashlib
@@ -27,38 +27,38 @@ _COMMAND_LINE = "command line"
 
 
 def page(request: Request, name: str, stack: Stack, now: datetime, **content: object) -> HTMLResponse:
-    """A page about the pipeline."""
+    """Render a page about the pipeline."""
     target = stack.policy.latency_sla_seconds
     return _rendered(request, 200, name, where=stack.where, now=now, target_seconds=target, **content)
 
 
-def trouble(
-    request: Request, status: int, title: str, what: str, details: Sequence[str] = (), next_steps: Sequence[str] = ()
+def error_page(
+    request: Request, status: int, title: str, message: str, details: Sequence[str] = (), next_steps: Sequence[str] = ()
 ) -> HTMLResponse:
-    """A page that says why there is no other."""
-    steps = [text.step(told) for told in next_steps]
-    return _rendered(request, status, "trouble", title=title, what=what, details=details, next_steps=steps)
+    """Render an error."""
+    steps = [text.step(step) for step in next_steps]
+    return _rendered(request, status, "error", title=title, message=message, details=details, next_steps=steps)
 
 
-def refusal(request: Request, status: int, detail: str, login: Login) -> HTMLResponse:
-    """What somebody without a login sees."""
-    script = _text("refused.js") if login.is_kept_by_page else ""
-    return _standing_alone(request, status, "refused", script, detail=detail, address=request.url.path)
+def login_required(request: Request, status: int, detail: str, login: Login) -> HTMLResponse:
+    """Render the page for somebody who is not logged in."""
+    script = _text("login_required.js") if login.is_kept_by_page else ""
+    return _self_contained(request, status, "login_required", script, detail=detail, address=request.url.path)
 
 
-def no_right(request: Request, detail: str) -> HTMLResponse:
-    """What somebody sees who is logged in and may not see the dashboard."""
-    return _standing_alone(request, 403, "no_right", detail=detail)
+def access_denied(request: Request, detail: str) -> HTMLResponse:
+    """Render the page for a logged-in user who may not see the dashboard."""
+    return _self_contained(request, 403, "access_denied", detail=detail)
 
 
-def _standing_alone(request: Request, status: int, name: str, script: str = "", **content: object) -> HTMLResponse:
-    """A page with its own style and script, because their addresses refuse its reader too."""
-    style = _text("refused.css")
-    allowed = f"default-src 'none'; style-src '{_digest(style)}'; base-uri 'none'; frame-ancestors 'self'"
+def _self_contained(request: Request, status: int, name: str, script: str = "", **content: object) -> HTMLResponse:
+    """Render a page with inline style and script, because their addresses are denied to its reader too."""
+    style = _text("self_contained.css")
+    policy = f"default-src 'none'; style-src '{_digest(style)}'; base-uri 'none'; frame-ancestors 'self'"
     if script:
-        allowed += f"; script-src '{_digest(script)}'"
+        policy += f"; script-src '{_digest(script)}'"
     response = _rendered(request, status, name, style=style, script=script, **content)
-    response.headers["Content-Security-Policy"] = allowed
+    response.headers["Content-Security-Policy"] = policy
     return response
 
 
@@ -73,7 +73,7 @@ def _rendered(request: Request, status: int, name: str, **content: object) -> HT
 
 
 def _digest(content: str) -> str:
-    """How a content security policy names a text inside a page."""
+    """Return the hash by which a content security policy allows an inline text."""
     return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
@@ -95,19 +95,19 @@ def _environment() -> Environment:
         span=display.span,
         seconds=display.seconds,
         percent=lambda share: f"{100 * share:.1f} %",
-        moment=_moment,
+        timestamp=_timestamp,
         value=_value,
         query=_query,
         linked_sentence=_linked_sentence,
         segment=lambda name: quote(name, safe=""),
     )
-    environment.tests.update(fit=text.is_fit)
+    environment.tests.update(displayable=text.is_displayable)
     environment.globals.update(age=display.age, is_dag_run=lambda by: by != _COMMAND_LINE)
     return environment
 
 
 def _linked_sentence(health: Health, root: str) -> Markup:
-    """The sentence with a link from each number of files to their list."""
+    """Return the health sentence with a link from each number of files to their list."""
     waiting = len(health.waiting)
     lists = {
         f"{display.plural(len(health.failed), 'file')} failed": [Status.FAILED],
@@ -122,13 +122,13 @@ def _linked_sentence(health: Health, root: str) -> Markup:
     return Markup("<strong>{}:</strong> {}").format(level, sentence)
 
 
-def _moment(told: str | datetime) -> str:
-    """``2026-11-21 21:03:25``; all are UTC, which the page says once. A dash where none is known, as of an orphan."""
+def _timestamp(value: str | datetime) -> str:
+    """Return ``2026-11-21 21:03:25``, in UTC, as the page says once; a dash if unknown, as for an orphan."""
     try:
-        moment = clock.parse(told) if isinstance(told, str) else told
+        instant = clock.parse(value) if isinstance(value, str) else value
     except ValueError:
         return "–"
-    return moment.strftime("%Y-%m-%d %H:%M:%S")
+    return instant.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _value(number: float | None) -> str:

@@ -96,15 +96,15 @@ def _erase(world: World) -> None:
 
 _NOTHING_IN_FORCE = "e3b0c44298fc1c149afbf4c8996fb924"
 _PINNED = (1_719_388_805_000, [f"s3://{LAKE}/reference/abc/jr_1/{kind}" for kind in ("songs", "users")])
-_DOOMED = {OTHERS[0].source_id: Deleted(OTHERS[0].uri, "its gzip stream is damaged")}
-_ERASED = Erased({PLAYS.source_id, OTHERS[0].source_id}, _DOOMED, {OTHERS[1].source_id}, {OTHERS[2].source_id})
+_TO_DELETE = {OTHERS[0].source_id: Deleted(OTHERS[0].uri, "its gzip stream is damaged")}
+_ERASED = Erased({PLAYS.source_id, OTHERS[0].source_id}, _TO_DELETE, {OTHERS[1].source_id}, {OTHERS[2].source_id})
 _WITHOUT_VERDICTS = {source: replace(outcome, verdict=None) for source, outcome in _OUTCOMES.items()}
 _OLDER_RESULTS: dict[str, object] = {
     "content.forgotten": _result(_OUTCOMES),
     "content.sources.*.verdict": _result(_WITHOUT_VERDICTS),
 }
 _OLDER_ERASED: dict[str, object] = {
-    "content.deleted": replace(_ERASED, doomed={}),
+    "content.deleted": replace(_ERASED, to_delete={}),
     "content.slow": replace(_ERASED, slow=set()),
     "content.failed": replace(_ERASED, failed=set()),
 }

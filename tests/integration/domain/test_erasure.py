@@ -1,4 +1,4 @@
-"""The lines of a user leave every kept file for good, and no line of anybody else does."""
+"""The lines of a user are permanently removed from every kept file, and no other lines are."""
 
 import gzip
 import itertools
@@ -56,17 +56,17 @@ def never() -> bool:
 
 
 @pytest.fixture(autouse=True)
-def _anew(world):
-    forget_everything(world)
+def _empty_ledger(world):
+    empty_ledger(world)
 
 
-def forget_everything(world):
-    """Every quarantined file of the ledger and every folder of a run would be looked at again."""
+def empty_ledger(world):
+    """Delete ledger and run folders: each erasure reads all quarantined files and all run folders."""
     world.sent_alerts()
     for item in world.dynamodb.scan(TableName=FILES)["Items"]:
         world.dynamodb.delete_item(TableName=FILES, Key={"source_id": item["source_id"]})
-    for found in world.s3.list_objects_v2(Bucket=LAKE, Prefix="runs/").get("Contents", []):
-        world.s3.delete_object(Bucket=LAKE, Key=found["Key"])
+    for item in world.s3.list_objects_v2(Bucket=LAKE, Prefix="runs/").get("Contents", []):
+        world.s3.delete_object(Bucket=LAKE, Key=item["Key"])
 
 
 def put(world, key: str, content: bytes, **described: Any) -> str:
@@ -75,7 +75,7 @@ def put(world, key: str, content: bytes, **described: Any) -> str:
 
 
 def kept(world, content: bytes = FILE, status: Status = Status.ARCHIVED, key: str = "", **entry: Any) -> Source:
-    """A source that came to rest; of where it landed nothing is left."""
+    """Return a finished source, which is no longer where it landed."""
     source = Source(LANDING, key or f"incoming/{world.name('streams')}.csv", world.name("v"), len(content), RECEIVED_AT)
     kept_key = source.kept_key("quarantine" if status is Status.QUARANTINED else "archive")
     put(world, kept_key, content)
@@ -83,8 +83,8 @@ def kept(world, content: bytes = FILE, status: Status = Status.ARCHIVED, key: st
     return source
 
 
-def asked(world, *forgotten: Source, users: tuple[int, ...] = (USER,)) -> RunFolder:
-    """A run whose jobs have taken the users out of the lake."""
+def forget_run(world, *forgotten: Source, users: tuple[int, ...] = (USER,)) -> RunFolder:
+    """Return the folder of a run whose jobs have deleted the users from the lake."""
     folder = RunFolder(LAKE, world.name("forget"))
     write_manifest(world.s3, folder, Manifest(folder.batch_id, [], forget=list(users)))
     forgotten_ids = [source.source_id for source in forgotten]
@@ -94,7 +94,7 @@ def asked(world, *forgotten: Source, users: tuple[int, ...] = (USER,)) -> RunFol
 
 @dataclass
 class Clock:
-    """A clock that goes on when it is told to."""
+    """A clock that a test advances."""
 
     now: float = 0.0
 
@@ -113,19 +113,19 @@ def erase(world, folder, has_time=always, s3=None, max_file_bytes=1024**3, clock
 
 
 def versions(world, source: Source) -> list[tuple[str, str]]:
-    """All that lies or lay under the keys where a source is kept: prefix, and version or marker."""
-    found = []
+    """Return all versions under the keys where a source is kept: prefix, and version or marker."""
+    listed = []
     for prefix in ("archive", "quarantine"):
         page = world.s3.list_object_versions(Bucket=LANDING, Prefix=source.kept_key(prefix))
-        found += [(prefix, "version") for _ in page.get("Versions", [])]
-        found += [(prefix, "marker") for _ in page.get("DeleteMarkers", [])]
-    return found
+        listed += [(prefix, "version") for _ in page.get("Versions", [])]
+        listed += [(prefix, "marker") for _ in page.get("DeleteMarkers", [])]
+    return listed
 
 
 def content(world, source: Source) -> bytes | None:
-    """The file as it is now."""
-    found: bytes | None = world.content(world.entry(source).place.key)
-    return found
+    """Return the current content of the file."""
+    current: bytes | None = world.content(world.entry(source).place.key)
+    return current
 
 
 def stage(world, source: Source, suffix: str = ".csv") -> str:
@@ -134,21 +134,21 @@ def stage(world, source: Source, suffix: str = ".csv") -> str:
     return key
 
 
-# ── What goes ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── What is removed ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_lines_of_a_user_leave_the_files_that_the_lake_named(world):
+def test_the_lines_of_a_user_are_removed_from_the_files_that_the_lake_named(world):
     source, other = kept(world), kept(world)
-    assert erase(world, asked(world, source)) == 0
+    assert erase(world, forget_run(world, source)) == 0
     assert content(world, source) == CLEARED
     assert versions(world, source) == [("archive", "version")]
     assert content(world, other) == FILE
 
 
 @pytest.mark.parametrize("status", [Status.QUARANTINED, Status.RETRACTED])
-def test_a_file_of_which_the_lake_tells_nothing_is_looked_at_in_any_case(world, status):
+def test_a_file_without_rows_in_the_lake_is_always_searched(world, status):
     source = kept(world, status=status)
-    assert erase(world, asked(world)) == 0
+    assert erase(world, forget_run(world)) == 0
     assert content(world, source) == CLEARED
     assert len(versions(world, source)) == 1
 
@@ -170,10 +170,10 @@ BROKEN_FILES = {
 
 @pytest.mark.parametrize(("stored", "expected"), BROKEN_FILES.values(), ids=BROKEN_FILES)
 @pytest.mark.parametrize("is_gzip", [False, True], ids=["as it is", "gzip"])
-def test_of_a_file_without_a_usable_header_the_lines_that_hold_the_id_go(world, stored, expected, is_gzip):
-    stored, expected = (each.replace(OTHERS, b"70,4dBa8T7oDV9WvGr7kVS4Ez,x\n") for each in (stored, expected))
+def test_lines_that_contain_the_id_are_removed_from_a_file_without_a_usable_header(world, stored, expected, is_gzip):
+    stored, expected = (data.replace(OTHERS, b"70,4dBa8T7oDV9WvGr7kVS4Ez,x\n") for data in (stored, expected))
     source = kept(world, gzip.compress(stored) if is_gzip else stored, Status.QUARANTINED)
-    erase(world, asked(world))
+    erase(world, forget_run(world))
     found = content(world, source)
     assert found is not None
     assert reading.uncompressed(found) == (expected, False)
@@ -182,39 +182,39 @@ def test_of_a_file_without_a_usable_header_the_lines_that_hold_the_id_go(world, 
 
 def test_gzip_of_several_members_stays_gzip(world):
     source = kept(world, gzip.compress(HEADER + THEIRS[:9]) + gzip.compress(THEIRS[9:] + OTHERS))
-    erase(world, asked(world, source))
+    erase(world, forget_run(world, source))
     assert reading.uncompressed(content(world, source) or b"") == (CLEARED, False)
 
 
 @pytest.mark.parametrize(("line", "is_gone"), [(b"7,1\n", True), (b"70,1\n", False)])
-def test_damaged_gzip_goes_as_a_whole_where_it_holds_the_id(world, line, is_gone):
+def test_damaged_gzip_that_contains_the_id_is_deleted_whole(world, line, is_gone):
     source = kept(world, gzip.compress(b"a,b\n" + line)[:-5], Status.QUARANTINED)
-    assert erase(world, asked(world)) == 0
+    assert erase(world, forget_run(world)) == 0
     assert (versions(world, source) == []) == is_gone
 
 
-def test_a_file_in_many_parts_is_written_and_read_back(world):
+def test_a_file_of_many_parts_is_rewritten(world):
     rows = b"".join(OTHERS + (THEIRS if number % 3 == 0 else b"") for number in range(200_000))
     source = kept(world, HEADER + rows)
-    assert erase(world, asked(world, source)) == 0
+    assert erase(world, forget_run(world, source)) == 0
     found = content(world, source)
     assert found == HEADER + rows.replace(THEIRS, b"")
     assert len(found) > 8 * 1024**2
     assert versions(world, source) == [("archive", "version")]
 
 
-def test_what_describes_a_file_stays_with_it(world):
+def test_content_type_and_metadata_of_a_file_stay(world):
     source = kept(world)
     key = source.kept_key("archive")
     described = {"ContentType": "text/csv", "Metadata": {"producer": "app"}}
     put(world, key, FILE, **described)
-    erase(world, asked(world, source))
+    erase(world, forget_run(world, source))
     found = world.s3.head_object(Bucket=LANDING, Key=key)
     assert {name: found[name] for name in described} == described
 
 
 @pytest.mark.parametrize("stored", [FILE, CLEARED], ids=["to be written", "clean"])
-def test_older_versions_markers_and_copies_elsewhere_go_for_good(world, stored):
+def test_older_versions_markers_and_other_copies_are_deleted(world, stored):
     source = kept(world, status=Status.ARCHIVED)
     archive, quarantine = source.kept_key("archive"), source.kept_key("quarantine")
     world.s3.delete_object(Bucket=LANDING, Key=archive)
@@ -223,57 +223,57 @@ def test_older_versions_markers_and_copies_elsewhere_go_for_good(world, stored):
     world.s3.delete_object(Bucket=LANDING, Key=quarantine)
     put(world, quarantine + "x", FILE)
     put(world, quarantine.rsplit("/", 1)[0] + "/reason.json", b"{}")
-    erase(world, asked(world, source))
+    erase(world, forget_run(world, source))
     assert content(world, source) == CLEARED
-    assert versions(world, source) == [("archive", "version"), ("quarantine", "version")]  # that of the longer key
+    assert versions(world, source) == [("archive", "version"), ("quarantine", "version")]  # of the longer key
     assert world.content(quarantine) is None
     assert world.content(quarantine + "x") == FILE
     assert world.content(quarantine.rsplit("/", 1)[0] + "/reason.json") == b"{}"
 
 
-def test_a_clean_file_is_not_written_again(world):
+def test_a_clean_file_is_not_rewritten(world):
     source = kept(world, CLEARED, Status.QUARANTINED)
     before = world.s3.head_object(Bucket=LANDING, Key=source.kept_key("quarantine"))["VersionId"]
-    erase(world, asked(world))
+    erase(world, forget_run(world))
     assert world.s3.head_object(Bucket=LANDING, Key=source.kept_key("quarantine"))["VersionId"] == before
 
 
-def test_a_file_that_somebody_deleted_leaves_nothing(world):
+def test_all_versions_of_a_file_that_somebody_deleted_are_deleted(world):
     source = kept(world)
     world.s3.delete_object(Bucket=LANDING, Key=source.kept_key("archive"))
     put(world, source.kept_key("archive") + "x", FILE)
-    assert erase(world, asked(world, source)) == 0
-    assert versions(world, source) == [("archive", "version")]  # that of the longer key
+    assert erase(world, forget_run(world, source)) == 0
+    assert versions(world, source) == [("archive", "version")]  # of the longer key
     assert world.content(source.kept_key("archive") + "x") == FILE
 
 
-def test_staged_copies_of_past_runs_go_and_no_other_object_of_their_folders(world):
+def test_staged_copies_of_past_runs_are_deleted_and_no_other_objects(world):
     source, other = kept(world, updated_at=IN_YEARS), kept(world, updated_at=IN_YEARS)
     copies = [stage(world, source), stage(world, source), stage(world, source, ".csv.gz")]
     for_a_new_attempt = stage(world, kept(world, status=Status.QUARANTINED, updated_at=YEARS_AGO))
     of_another = stage(world, other)
     beside = f"runs/b/metrics/{source.source_id}.csv"
     world.s3.put_object(Bucket=LAKE, Key=beside, Body=b"x")
-    erase(world, asked(world, source))
+    erase(world, forget_run(world, source))
     assert [world.content(key, LAKE) for key in copies] == [None] * 3
     assert all(world.content(key, LAKE) for key in (for_a_new_attempt, of_another, beside))
 
 
-# ── What stays ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── What stays ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_without_users_nothing_is_touched(world):
+def test_without_users_nothing_changes(world):
     source = kept(world, HEADER + b",,\n", Status.QUARANTINED)
-    assert erase(world, asked(world, source, users=())) == 0
+    assert erase(world, forget_run(world, source, users=())) == 0
     assert content(world, source) == HEADER + b",,\n"
 
 
 @pytest.mark.parametrize("status", [Status.RECEIVED, Status.VALID, Status.RUNNING, Status.PUBLISHED, Status.FAILED])
-def test_a_file_on_its_way_stays_and_is_told_of(world, status, caplog):
+def test_a_file_in_flight_is_skipped_with_a_warning(world, status, caplog):
     source, other = kept(world), kept(world)
     copy = stage(world, source)
     world.put_entry(source, status, archive_key=source.kept_key("archive"), updated_at=IN_YEARS)
-    assert erase(world, asked(world, source, other)) == 0
+    assert erase(world, forget_run(world, source, other)) == 0
     assert content(world, source) == FILE
     assert world.content(copy, LAKE) == FILE
     assert content(world, other) == CLEARED
@@ -283,25 +283,25 @@ def test_a_file_on_its_way_stays_and_is_told_of(world, status, caplog):
 
 
 @pytest.mark.parametrize("key", ["reference/users/a.csv", "reference/songs/a.csv"])
-def test_a_reference_file_in_use_stays_where_it_landed(world, key):
+def test_a_reference_file_in_use_is_not_changed(world, key):
     source = kept(world, key=key, status=Status.RETRACTED)
     put(world, key, FILE)
-    assert erase(world, asked(world, source)) == 0
+    assert erase(world, forget_run(world, source)) == 0
     assert world.content(key) == FILE
     assert world.content(source.kept_key("archive")) == FILE
 
 
 def test_no_line_of_the_file_is_logged(world, caplog):
     caplog.set_level(logging.DEBUG, logger="music_streams")
-    gone = kept(world, gzip.compress(FILE)[:-5], Status.QUARANTINED)
-    erase(world, asked(world, kept(world), gone))
+    damaged = kept(world, gzip.compress(FILE)[:-5], Status.QUARANTINED)
+    erase(world, forget_run(world, kept(world), damaged))
     assert len(caplog.messages) == 2
     assert "4dBa8T7oDV9WvGr7kVS4Ez" not in caplog.text
     assert not re.search(r"\b0*7\b", " ".join(record.getMessage() for record in caplog.records))
 
 
-class _Spoiling:
-    """An S3 client that stores something else than it was given."""
+class _Corrupting:
+    """An S3 client that stores other bytes than it was given."""
 
     def __init__(self, s3: Any) -> None:
         self._s3 = s3
@@ -313,19 +313,19 @@ class _Spoiling:
         self._s3.put_object(Bucket=bucket, Key=key, Body=file.read()[:-1])
 
 
-def test_what_was_not_stored_as_meant_goes_and_the_file_stays_as_it_was(world):
+def test_a_version_that_was_not_stored_as_written_is_deleted_and_the_file_stays(world):
     source = kept(world)
     put(world, source.kept_key("archive"), FILE)
-    folder = asked(world, source)
+    folder = forget_run(world, source)
     with pytest.raises(ArchiveMismatch, match="stays"):
-        erase(world, folder, s3=_Spoiling(world.s3))
+        erase(world, folder, s3=_Corrupting(world.s3))
     assert content(world, source) == FILE
     assert versions(world, source) == [("archive", "version")] * 2
     assert erase(world, folder) == 0
     assert content(world, source) == CLEARED
 
 
-# ── Crashes, time, others ─────────────────────────────────────────────────────────────────────────────────────────
+# ── Crashes, time, other processes ────────────────────────────────────────────────────────────────────────────────────
 
 AT_REST = {
     "archived gzip": (Status.ARCHIVED, gzip.compress(FILE), CLEARED),
@@ -336,16 +336,16 @@ AT_REST = {
 
 @pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
 @pytest.mark.parametrize(("status", "stored", "cleared"), AT_REST.values(), ids=AT_REST)
-def test_erasing_may_die_anywhere_and_be_repeated(world, status, stored, cleared, is_done):
+def test_erasing_may_crash_at_any_call_and_be_repeated(world, status, stored, cleared, is_done):
     for call in itertools.count(1):
-        forget_everything(world)
+        empty_ledger(world)
         source = kept(world, stored or FILE, status, updated_at=IN_YEARS)
         put(world, source.kept_key("archive"), stored or FILE)
         put(world, source.kept_key("quarantine"), stored or FILE)
         if not stored:
             world.s3.delete_object(Bucket=LANDING, Key=source.kept_key("archive"))
         copy = stage(world, source)
-        folder = asked(world, source)
+        folder = forget_run(world, source)
         try:
             with world.crash_at(call, is_done=is_done):
                 erase(world, folder)
@@ -358,14 +358,14 @@ def test_erasing_may_die_anywhere_and_be_repeated(world, status, stored, cleared
         assert (reading.uncompressed(found)[0] if found else None) == cleared, call
         assert len(versions(world, source)) == (1 if cleared else 0), call
         assert world.content(copy, LAKE) is None, call
-    least = ["manifest", "summary", "index", "index", "entries", "notes", "versions", "versions", "judge", "find"]
+    least = ["manifest", "summary", "index", "index", "entries", "notes", "versions", "versions", "validate", "find"]
     assert call > len([*least, "entry", "removal", "removal", "notes", "staged", "removal"])
 
 
 @pytest.mark.parametrize("max_file_bytes", [MIB, 10], ids=["cleared", "deleted whole"])
-def test_what_is_made_of_a_source_meanwhile_is_never_deleted(world, max_file_bytes):
+def test_a_version_that_is_written_meanwhile_is_never_deleted(world, max_file_bytes):
     for call in itertools.count(1):
-        forget_everything(world)
+        empty_ledger(world)
         source = kept(world, status=Status.QUARANTINED)
         key = source.kept_key("archive")
         put(world, key, FILE)  # left over
@@ -374,7 +374,7 @@ def test_what_is_made_of_a_source_meanwhile_is_never_deleted(world, max_file_byt
             put(world, key, b"the archived file")
             world.put_entry(source, Status.ARCHIVED, archive_key=key, attempt=2)
 
-        folder = asked(world)
+        folder = forget_run(world)
         with world.interrupt_at(call, release) as calls:
             assert erase(world, folder, max_file_bytes=max_file_bytes) == 0
         if len(calls) < call:
@@ -383,13 +383,13 @@ def test_what_is_made_of_a_source_meanwhile_is_never_deleted(world, max_file_byt
     assert call > len(["manifest", "summary", "index", "index", "entries", "notes", "versions", "versions", "entry"])
 
 
-def test_files_are_cleared_in_slices_and_each_once(world):
+def test_files_are_cleared_in_slices_each_once(world):
     sources = [kept(world) for _ in range(20)]
-    folder = asked(world, *sources)
+    folder = forget_run(world, *sources)
     assert erase(world, folder, never) == 4
     cleared = [source for source in sources if content(world, source) == CLEARED]
     assert len(cleared) == 16
-    for source in cleared:  # it would be looked at again
+    for source in cleared:  # a second search would remove the lines
         put(world, source.kept_key("archive"), FILE)
     assert erase(world, folder, never) == 0
     assert [content(world, source) for source in cleared] == [FILE] * 16
@@ -398,7 +398,7 @@ def test_files_are_cleared_in_slices_and_each_once(world):
 
 
 def large(world, count: int) -> list[Source]:
-    """Quarantined files, each so large by its entry that it is a slice of its own."""
+    """Return quarantined files, each of which is a slice of its own by the size in its entry."""
     sources = [kept(world, status=Status.QUARANTINED) for _ in range(count)]
     for source in sources:
         entry = Source(LANDING, source.key, source.version_id, 60 * MIB, RECEIVED_AT)
@@ -408,28 +408,28 @@ def large(world, count: int) -> list[Source]:
 
 def test_a_large_file_is_a_slice_of_its_own(world):
     large(world, 3)
-    folder = asked(world)
+    folder = forget_run(world)
     assert [erase(world, folder, never) for _ in range(4)] == [2, 1, 0, 0]
 
 
-def test_files_on_their_way_take_no_turn_of_others(world):
+def test_files_in_flight_take_no_place_in_a_slice(world):
     moving = [kept(world) for _ in range(20)]
     for source in moving:
         world.put_entry(source, Status.RUNNING)
     source = kept(world)
-    assert erase(world, asked(world, *moving, source), never) == 0
+    assert erase(world, forget_run(world, *moving, source), never) == 0
     assert content(world, source) == CLEARED
 
 
-def test_staged_copies_are_removed_in_slices_too(world):
+def test_staged_copies_are_deleted_in_slices(world):
     source = kept(world, updated_at=IN_YEARS)
     copies = [stage(world, source) for _ in range(70)]
-    folder = asked(world, source)
+    folder = forget_run(world, source)
     assert [erase(world, folder, never) for _ in range(3)] == [6, 0, 0]
     assert not any(world.content(key, LAKE) for key in copies)
 
 
-# ── What cannot be looked through ─────────────────────────────────────────────────────────────────────────────────
+# ── What cannot be searched ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 def bomb(mib: int) -> bytes:
@@ -442,21 +442,21 @@ def noted(world, folder) -> dict[str, Any]:
 
 
 def finish(world, folder, most: int = 9, **options) -> int:
-    """Enter the step again and again, as the state machine does; how often."""
+    """Repeat the step, as the state machine does; return how often."""
     for invocation in range(1, most + 1):
         if erase(world, folder, **options) == 0:
             return invocation
-    raise AssertionError("it does not come to an end")
+    raise AssertionError("the step does not finish")
 
 
 def assert_deleted_and_reported(world, folder, source, why: str, caplog) -> None:
-    """No version of the file is left, and notes, log and an alert name it."""
+    """Assert that no version of the file is left, and that notes, log and an alert name it."""
     assert versions(world, source) == []
     place = world.entry(source).place
     [(source_id, note)] = noted(world, folder)["deleted"].items()
     assert (source_id, note["object"], bool(re.search(why, note["why"]))) == (source.source_id, place.uri, True)
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert [(place.uri in each.message, each.source_id) for each in warnings] == [(True, source.source_id)]
+    assert [(place.uri in record.message, record.source_id) for record in warnings] == [(True, source.source_id)]
     [alert] = world.sent_alerts()
     assert place.uri in alert["Message"]
     assert re.search(why, alert["Message"])
@@ -465,29 +465,29 @@ def assert_deleted_and_reported(world, folder, source, why: str, caplog) -> None
 @pytest.mark.parametrize(
     ("stored", "why"),
     [
-        (bomb(64), "never was accepted, and holds more than 1,048,576 bytes"),
-        (gzip.compress(b"x,y\n" + OTHERS * 30_000), "holds more than 1,048,576 bytes"),
-        (HEADER + OTHERS * 30_000, "holds more than 1,048,576 bytes"),
+        (bomb(64), "was never accepted, and has more than 1,048,576 bytes"),
+        (gzip.compress(b"x,y\n" + OTHERS * 30_000), "has more than 1,048,576 bytes"),
+        (HEADER + OTHERS * 30_000, "has more than 1,048,576 bytes"),
         (gzip.compress(HEADER) + gzip.compress(b"") * MAX_MEMBERS, "more than 100,000 members"),
         (gzip.compress(FILE)[:-5], "damaged gzip"),
     ],
     ids=["line ends", "rows in gzip", "rows", "members", "damaged"],
 )
-def test_a_file_that_never_was_accepted_and_is_too_much_goes_whole_and_the_others_are_cleared(
+def test_a_file_over_the_limits_that_was_never_accepted_is_deleted_whole_and_others_are_cleared(
     world, stored, why, caplog
 ):
     first, hostile = kept(world, status=Status.QUARANTINED), kept(world, stored, Status.QUARANTINED)
     put(world, hostile.kept_key("quarantine"), stored)
     put(world, hostile.kept_key("archive"), FILE)
     behind = kept(world)
-    folder = asked(world, first, hostile, behind)
+    folder = forget_run(world, first, hostile, behind)
     assert erase(world, folder, max_file_bytes=MIB) == 0
     assert [content(world, source) for source in (first, behind)] == [CLEARED] * 2
     assert noted(world, folder)["done"] == sorted(each.source_id for each in (first, hostile, behind))
     assert_deleted_and_reported(world, folder, hostile, why, caplog)
 
 
-def test_no_more_is_unpacked_of_it_than_the_bound(world, monkeypatch):
+def test_no_more_than_the_limit_is_decompressed(world, monkeypatch):
     inflated = 0
 
     def counting(*given):
@@ -499,7 +499,7 @@ def test_no_more_is_unpacked_of_it_than_the_bound(world, monkeypatch):
     monkeypatch.setattr(verdicts, "gunzip", counting)
     monkeypatch.setattr(recompression, "gunzip", counting)
     kept(world, bomb(64), Status.QUARANTINED)
-    assert erase(world, asked(world), max_file_bytes=2 * MIB) == 0
+    assert erase(world, forget_run(world), max_file_bytes=2 * MIB) == 0
     assert inflated <= 2 * 3 * MIB
 
 
@@ -517,9 +517,9 @@ def test_no_more_is_unpacked_of_it_than_the_bound(world, monkeypatch):
     ],
     ids=["plain", "gzip", "members"],
 )
-def test_a_file_that_was_accepted_once_is_read_however_large_it_is(world, status, entry, stored):
+def test_a_file_that_was_accepted_once_is_searched_whatever_its_size(world, status, entry, stored):
     source = kept(world, stored, status, **entry)
-    folder = asked(world, source)
+    folder = forget_run(world, source)
     assert erase(world, folder, max_file_bytes=10) == 0
     assert reading.uncompressed(content(world, source) or b"") == (CLEARED, False)
     assert noted(world, folder) == {"done": [source.source_id]}
@@ -527,7 +527,7 @@ def test_a_file_that_was_accepted_once_is_read_however_large_it_is(world, status
 
 
 def reading_slowly(world, monkeypatch, clock: Clock, seconds: float, *sources: Source) -> None:
-    """Let the clock go on by so much at each byte of these files."""
+    """Advance the clock by `seconds` at each byte of these files."""
     chunks, keys = objects.chunks, {world.entry(source).place.key for source in sources}
 
     def slow(s3: Any, place: Any) -> Iterator[bytes]:
@@ -542,82 +542,80 @@ def reading_slowly(world, monkeypatch, clock: Clock, seconds: float, *sources: S
 
 
 @pytest.mark.parametrize("status", [Status.QUARANTINED, Status.ARCHIVED])
-def test_a_file_that_takes_too_long_goes_whole_once_it_had_an_invocation_for_itself(
-    world, status, monkeypatch, caplog, clock
-):
+def test_a_file_that_takes_too_long_alone_in_an_invocation_is_deleted_whole(world, status, monkeypatch, caplog, clock):
     slow = kept(world, status=status)
     others = [kept(world) for _ in range(20)]
-    step = FILE_SECONDS / 50  # it is not read to its end by any look at it
+    step = FILE_SECONDS / 50  # no pass reads it to its end
     reading_slowly(world, monkeypatch, clock, step, slow)
-    folder = asked(world, slow, *others)
-    took: list[float] = []
+    folder = forget_run(world, slow, *others)
+    durations: list[float] = []
     while erase(world, folder, clock=clock):
-        took.append(clock.now - sum(took))
-    assert len(took) < 5
-    assert max(took) < FILE_SECONDS + 2 * step
+        durations.append(clock.now - sum(durations))
+    assert len(durations) < 5
+    assert max(durations) < FILE_SECONDS + 2 * step
     assert all(content(world, source) == CLEARED for source in others)
-    assert_deleted_and_reported(world, folder, slow, "could not be looked through in 540 seconds", caplog)
+    assert_deleted_and_reported(world, folder, slow, "could not be searched in 540 seconds", caplog)
     assert "slow" not in noted(world, folder)
 
 
-def test_several_slow_files_come_to_an_end_one_by_one_and_keep_nobody_waiting(world, monkeypatch, clock):
+def test_several_slow_files_finish_one_by_one_and_block_no_others(world, monkeypatch, clock):
     slow = [kept(world, status=Status.QUARANTINED) for _ in range(3)]
     others = [kept(world, status=Status.QUARANTINED) for _ in range(5)]
     reading_slowly(world, monkeypatch, clock, FILE_SECONDS / 50, *slow)
-    folder = asked(world)
+    folder = forget_run(world)
     assert finish(world, folder, clock=clock) <= 8
     assert all(content(world, source) == CLEARED for source in others)
     assert sorted(noted(world, folder)["deleted"]) == sorted(source.source_id for source in slow)
 
 
-def test_a_file_that_is_slow_beside_others_and_in_time_alone_is_cleared(world, monkeypatch, clock):
+def test_a_file_that_is_slow_next_to_others_and_in_time_alone_is_cleared(world, monkeypatch, clock):
     slow, heavy = kept(world), kept(world)
     reading_slowly(world, monkeypatch, clock, 1.0, slow, heavy)  # 110 bytes, four times
-    folder = asked(world, slow, heavy)
+    folder = forget_run(world, slow, heavy)
     assert finish(world, folder, clock=clock) <= 4
     assert [content(world, each) for each in (slow, heavy)] == [CLEARED] * 2
     assert noted(world, folder) == {"done": sorted(each.source_id for each in (slow, heavy))}
 
 
-def test_a_file_that_comes_late_in_an_invocation_is_not_set_against_what_is_left_of_it(world, monkeypatch, clock):
+def test_a_file_that_runs_out_of_time_late_in_an_invocation_is_not_deleted(world, monkeypatch, clock):
     sources = large(world, 2)
     reading_slowly(world, monkeypatch, clock, FILE_SECONDS / 500, *sources)  # each takes most of the time
-    folder = asked(world)
+    folder = forget_run(world)
     assert erase(world, folder, clock=clock) == 1
     assert erase(world, folder, clock=clock) == 0
     assert [content(world, source) for source in sources] == [CLEARED] * 2
 
 
-def test_no_file_is_begun_once_the_time_is_over(world, monkeypatch, clock):
+def test_no_file_is_started_after_the_time_is_over(world, monkeypatch, clock):
     reading_slowly(world, monkeypatch, clock, FILE_SECONDS / 50, *large(world, 2))
-    folder = asked(world)
+    folder = forget_run(world)
     assert erase(world, folder, clock=clock) == 1
     assert "slow" not in noted(world, folder)
 
 
 @pytest.mark.parametrize("last", [3, 4], ids=["as it is written", "as it is read back"])
-def test_time_that_runs_out_while_a_file_is_written_leaves_no_version_of_it(world, last, monkeypatch, clock):
+def test_a_file_whose_rewriting_runs_out_of_time_leaves_no_version(world, last, monkeypatch, clock):
     source = kept(world)
     put(world, source.kept_key("archive"), FILE)
-    chunks, looks = objects.chunks, 0
+    chunks, reads = objects.chunks, 0
 
     def slow(s3: Any, place: Any) -> Iterator[bytes]:
-        nonlocal looks
-        looks += 1
+        nonlocal reads
+        reads += 1
         for chunk in chunks(s3, place):
-            clock.now += FILE_SECONDS if looks == last else 0.0
+            clock.now += FILE_SECONDS if reads == last else 0.0
             yield chunk
 
     monkeypatch.setattr(objects, "chunks", slow)
-    folder = asked(world, source)
+    folder = forget_run(world, source)
     assert erase(world, folder, clock=clock) == 0
-    assert looks == last
+    assert reads == last
     assert versions(world, source) == []
     assert list(noted(world, folder)["deleted"]) == [source.source_id]
 
 
 @pytest.mark.parametrize("error", [None, TimeoutError], ids=["time", "an error"])
-def test_a_version_that_could_not_be_read_back_is_not_left_in_the_place_of_the_file(world, error, monkeypatch, clock):
+def test_a_version_that_could_not_be_read_back_does_not_replace_the_file(world, error, monkeypatch, clock):
     source, other = kept(world), kept(world, CLEARED)
     key, old = source.kept_key("archive"), world.s3.head_object(Bucket=LANDING, Key=source.kept_key("archive"))
     chunks = objects.chunks
@@ -630,7 +628,7 @@ def test_a_version_that_could_not_be_read_back_is_not_left_in_the_place_of_the_f
         return chunks(s3, place)
 
     monkeypatch.setattr(objects, "chunks", failing)
-    folder = asked(world, source, other)
+    folder = forget_run(world, source, other)
     with suppress(TimeoutError):
         assert erase(world, folder, clock=clock) > 0
     assert content(world, source) == FILE
@@ -640,24 +638,24 @@ def test_a_version_that_could_not_be_read_back_is_not_left_in_the_place_of_the_f
 def unreadable(world, monkeypatch, *sources: Source, may_be_our_rights: bool = False) -> None:
     chunks, keys = objects.chunks, {world.entry(source).place.key for source in sources}
 
-    def refuse(s3: Any, place: Any) -> Iterator[bytes]:
+    def fail(s3: Any, place: Any) -> Iterator[bytes]:
         if place.key in keys:
             raise Unreadable(f"{place.uri} is in Glacier", may_be_our_rights=may_be_our_rights)
         return chunks(s3, place)
 
-    monkeypatch.setattr(objects, "chunks", refuse)
+    monkeypatch.setattr(objects, "chunks", fail)
 
 
-def test_a_quarantined_file_that_nobody_can_read_goes_whole(world, monkeypatch, caplog):
+def test_an_unreadable_quarantined_file_is_deleted_whole(world, monkeypatch, caplog):
     hostile, behind = kept(world, status=Status.QUARANTINED), kept(world)
     unreadable(world, monkeypatch, hostile)
-    folder = asked(world, behind)
+    folder = forget_run(world, behind)
     assert erase(world, folder) == 0
     assert content(world, behind) == CLEARED
     assert_deleted_and_reported(world, folder, hostile, "cannot be read: .*Glacier", caplog)
 
 
-def test_metadata_that_cannot_be_sent_keeps_no_user_from_being_forgotten(world, monkeypatch):
+def test_metadata_that_s3_rejects_does_not_stop_forgetting(world, monkeypatch):
     source = kept(world)
     head = world.s3.head_object
 
@@ -666,16 +664,16 @@ def test_metadata_that_cannot_be_sent_keeps_no_user_from_being_forgotten(world, 
         return head(**arguments) | odd
 
     monkeypatch.setattr(world.s3, "head_object", described)
-    assert erase(world, asked(world, source)) == 0
+    assert erase(world, forget_run(world, source)) == 0
     assert content(world, source) == CLEARED
     monkeypatch.undo()
     place = world.entry(source).place
     assert world.s3.head_object(**place.address)["Metadata"] == {"c": "kept"}
 
 
-def test_a_right_that_is_missing_costs_no_quarantined_file(world, monkeypatch):
+def test_a_missing_permission_deletes_no_quarantined_file(world, monkeypatch):
     source, behind = kept(world, status=Status.QUARANTINED), kept(world)
-    folder = asked(world, behind)
+    folder = forget_run(world, behind)
     with monkeypatch.context() as patch:
         unreadable(world, patch, source, may_be_our_rights=True)
         with pytest.raises(Unreadable):
@@ -686,12 +684,12 @@ def test_a_right_that_is_missing_costs_no_quarantined_file(world, monkeypatch):
 
 
 @pytest.mark.parametrize("status", [Status.ARCHIVED, Status.RETRACTED])
-def test_an_archived_file_that_cannot_be_read_stays_and_fails_the_step_after_all_others_are_done(
+def test_an_unreadable_archived_file_stays_and_fails_the_step_after_all_others_are_done(
     world, status, monkeypatch, caplog
 ):
     source, others = kept(world, status=status), [kept(world, updated_at=IN_YEARS) for _ in range(20)]
     copy = stage(world, others[-1])
-    folder = asked(world, source, *others)
+    folder = forget_run(world, source, *others)
     with monkeypatch.context() as patch:
         unreadable(world, patch, source)
         for _ in range(3):
@@ -707,57 +705,57 @@ def test_an_archived_file_that_cannot_be_read_stays_and_fails_the_step_after_all
     assert "failed" not in noted(world, folder)
 
 
-def test_files_that_fail_take_no_turn_of_others_and_the_step_comes_to_an_end(world, monkeypatch):
+def test_files_that_fail_block_no_others_and_the_step_ends(world, monkeypatch):
     bad, good = [kept(world) for _ in range(20)], [kept(world) for _ in range(20)]
     unreadable(world, monkeypatch, *bad)
-    folder = asked(world, *bad, *good)
+    folder = forget_run(world, *bad, *good)
     with pytest.raises(Unreadable):
         finish(world, folder, has_time=never, most=5)
     assert all(content(world, source) == CLEARED for source in good)
     assert all(content(world, source) == FILE for source in bad)
 
 
-def test_one_file_that_is_not_stored_as_meant_keeps_no_other_from_being_cleared(world):
+def test_a_file_that_is_not_stored_as_written_blocks_no_other(world):
     source, other = kept(world), kept(world)
-    spoilt = source.kept_key("archive")
+    corrupted = source.kept_key("archive")
 
-    class SpoilingOne(_Spoiling):
+    class CorruptingOne(_Corrupting):
         def upload_fileobj(self, file: Any, bucket: str, key: str, **_options: Any) -> None:
-            upload = super().upload_fileobj if key == spoilt else self._s3.upload_fileobj
+            upload = super().upload_fileobj if key == corrupted else self._s3.upload_fileobj
             upload(file, bucket, key, **_options)
 
     with pytest.raises(ArchiveMismatch):
-        erase(world, asked(world, source, other), s3=SpoilingOne(world.s3))
+        erase(world, forget_run(world, source, other), s3=CorruptingOne(world.s3))
     assert content(world, source) == FILE
     assert content(world, other) == CLEARED
 
 
-def test_a_file_that_was_too_large_to_be_copied_goes_where_it_landed_and_no_other_version_of_its_key(world, caplog):
+def test_a_file_too_large_to_copy_is_deleted_where_it_landed_and_no_other_version_of_its_key(world, caplog):
     key = f"incoming/{world.name('streams')}.csv"
     before, source, after = (world.upload(FILE, key) for _ in range(3))
     world.put_entry(source, Status.QUARANTINED, reason="too_large")
-    folder = asked(world)
+    folder = forget_run(world)
     assert erase(world, folder) == 0
     assert [world.has(each) for each in (before, source, after)] == [True, False, True]
     assert_deleted_and_reported(world, folder, source, "quarantined for its size", caplog)
-    again = asked(world)
+    again = forget_run(world)
     assert erase(world, again) == 0
     assert noted(world, again) == {"done": [source.source_id]}
     assert world.sent_alerts() == []
 
 
-def test_a_reference_file_that_was_too_large_to_be_copied_stays_where_it_landed(world):
+def test_a_reference_file_too_large_to_copy_stays_where_it_landed(world):
     source = world.upload(FILE, f"reference/users/{world.name('users')}.csv")
     world.put_entry(source, Status.QUARANTINED, reason="too_large")
-    assert erase(world, asked(world)) == 0
+    assert erase(world, forget_run(world)) == 0
     assert world.has(source)
 
 
 @pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
 @pytest.mark.parametrize("is_copied", [False, True], ids=["where it landed", "in quarantine"])
-def test_deleting_a_file_whole_may_die_anywhere_and_is_reported_after_a_repeat(world, is_copied, is_done):
+def test_deleting_a_file_whole_may_crash_at_any_call_and_is_reported_by_the_repeat(world, is_copied, is_done):
     for call in itertools.count(1):
-        forget_everything(world)
+        empty_ledger(world)
         if is_copied:
             hostile = kept(world, status=Status.QUARANTINED)
             put(world, hostile.kept_key("quarantine"), FILE)
@@ -765,7 +763,7 @@ def test_deleting_a_file_whole_may_die_anywhere_and_is_reported_after_a_repeat(w
             hostile = world.upload(FILE)
             world.put_entry(hostile, Status.QUARANTINED)
         behind = kept(world)
-        folder = asked(world, behind)
+        folder = forget_run(world, behind)
         try:
             with world.crash_at(call, is_done=is_done):
                 erase(world, folder, max_file_bytes=10)
@@ -782,20 +780,20 @@ def test_deleting_a_file_whole_may_die_anywhere_and_is_reported_after_a_repeat(w
     )
 
 
-def test_notes_of_before_are_gone_on_with(world):
+def test_older_notes_are_continued(world):
     done, source = kept(world), kept(world)
-    folder = asked(world, done, source)
+    folder = forget_run(world, done, source)
     notes = json.dumps({"done": [done.source_id]}).encode()
     world.s3.put_object(Bucket=LAKE, Key=folder.key("erased.json"), Body=notes)
     assert erase(world, folder) == 0
     assert [content(world, each) for each in (done, source)] == [FILE, CLEARED]
 
 
-# ── A forget that failed ──────────────────────────────────────────────────────────────────────────────────────────
+# ── A forget that failed ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def failed_run(world, *removed: Source, users: tuple[int, ...] = (USER,)) -> RunFolder:
-    """A run that has taken the users out of the lake, so that no other can tell which files held them, and failed."""
+    """Return a failed run that deleted the users from the lake, so that other runs cannot find their files there."""
     folder = RunFolder(LAKE, request_batch_id("failed", world.name("failed")))
     write_manifest(world.s3, folder, Manifest(folder.batch_id, [], forget=list(users)))
     days = {source.source_id: {"2024-06-25"} for source in removed}
@@ -803,26 +801,26 @@ def failed_run(world, *removed: Source, users: tuple[int, ...] = (USER,)) -> Run
     return folder
 
 
-def test_files_that_a_failed_run_left_are_cleared_by_the_next_for_the_same_user(world):
+def test_files_of_a_failed_run_are_cleared_by_the_next_run_for_the_same_user(world):
     source, of_another_user = kept(world), kept(world)
     failed_run(world, source)
     failed_run(world, of_another_user, users=(70,))
-    assert erase(world, asked(world)) == 0
+    assert erase(world, forget_run(world)) == 0
     assert content(world, source) == CLEARED
     assert content(world, of_another_user) == FILE
 
 
-def test_an_archived_file_that_could_not_be_read_is_found_again_by_another_request(world, monkeypatch):
+def test_an_archived_file_that_could_not_be_read_is_cleared_by_another_request(world, monkeypatch):
     source, other = kept(world), kept(world)
     folder = failed_run(world, source, other)
-    found = [source.source_id, other.source_id]
-    write_summary(world.s3, folder, Summary(folder.batch_id, "", 0, "", [], "", forgotten=found))
+    forgotten = [source.source_id, other.source_id]
+    write_summary(world.s3, folder, Summary(folder.batch_id, "", 0, "", [], "", forgotten=forgotten))
     with monkeypatch.context() as patch:
         unreadable(world, patch, source)
         with pytest.raises(Unreadable):
             erase(world, folder)
-    put(world, world.entry(other).place.key, FILE)  # it would be looked at again
-    assert erase(world, asked(world)) == 0
+    put(world, world.entry(other).place.key, FILE)  # a second search would remove the lines
+    assert erase(world, forget_run(world)) == 0
     assert [content(world, each) for each in (source, other)] == [CLEARED, FILE]
 
 
@@ -834,60 +832,60 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("damaged", DAMAGED.values(), ids=DAMAGED)
-def test_a_folder_that_is_no_runs_keeps_nobody_from_forgetting(world, damaged):
+def test_a_folder_that_is_not_of_a_run_does_not_stop_forgetting(world, damaged):
     for name in ("manifest.json", "removed/zzz-1/notes/listens.json", "erased.json"):
         world.s3.put_object(Bucket=LAKE, Key=f"runs/zzz/{name}", Body=damaged)
     source = kept(world)
-    assert erase(world, asked(world, source)) == 0
+    assert erase(world, forget_run(world, source)) == 0
     assert content(world, source) == CLEARED
 
 
 @pytest.mark.parametrize("damaged", DAMAGED.values(), ids=DAMAGED)
-def test_a_damaged_manifest_is_taken_to_forget_the_user_too(world, damaged, caplog):
+def test_a_run_with_a_damaged_manifest_counts_as_one_for_the_user(world, damaged, caplog):
     theirs, of_others = kept(world), kept(world, HEADER + OTHERS)
     failed = failed_run(world, theirs, of_others, users=(70,))
     world.s3.put_object(Bucket=LAKE, Key=failed.key("manifest.json"), Body=damaged)
     without_notes = RunFolder(LAKE, "0" * 32)
     world.s3.put_object(Bucket=LAKE, Key=without_notes.manifest_uri.split("/", 3)[3], Body=damaged)
     source = kept(world)
-    assert erase(world, asked(world, source)) == 0
+    assert erase(world, forget_run(world, source)) == 0
     assert [content(world, each) for each in (source, theirs, of_others)] == [CLEARED, CLEARED, HEADER + OTHERS]
     [line] = [record.getMessage() for record in caplog.records if "damaged" in record.getMessage()]
     assert line.startswith(f"{failed.manifest_uri} is damaged: ")
 
 
 @pytest.mark.parametrize("damaged", DAMAGED.values(), ids=DAMAGED)
-def test_a_damaged_note_stops_who_forgets_the_same_user_and_nobody_else(world, damaged):
+def test_a_damaged_note_only_stops_forgetting_the_same_user(world, damaged):
     source = kept(world)
     failed = failed_run(world, source)
     note = failed.key(f"removed/{failed.batch_id}-1/notes/listens.json")
     world.s3.put_object(Bucket=LAKE, Key=note, Body=damaged)
-    assert erase(world, asked(world, users=(70,))) == 0
+    assert erase(world, forget_run(world, users=(70,))) == 0
     with pytest.raises(DamagedObject, match=rf"s3://lake/{note} is damaged: .*rebuild --from-archive"):
-        erase(world, asked(world))
+        erase(world, forget_run(world))
 
 
-def test_files_of_a_failed_run_with_damaged_notes_of_what_is_done_are_looked_through_again(world):
+def test_files_of_a_failed_run_with_damaged_progress_notes_are_searched_again(world):
     source = kept(world)
     failed = failed_run(world, source)
     world.s3.put_object(Bucket=LAKE, Key=failed.key("erased.json"), Body=b"[]")
-    assert erase(world, asked(world)) == 0
+    assert erase(world, forget_run(world)) == 0
     assert content(world, source) == CLEARED
 
 
-def test_notes_of_a_run_whose_manifest_has_expired_keep_nobody_from_forgetting(world):
+def test_notes_of_a_run_whose_manifest_has_expired_do_not_stop_forgetting(world):
     expired = failed_run(world, kept(world))
     world.s3.delete_object(Bucket=LAKE, Key=expired.key("manifest.json"))
     source = kept(world)
-    assert erase(world, asked(world, source)) == 0
+    assert erase(world, forget_run(world, source)) == 0
     assert content(world, source) == CLEARED
 
 
-# ── From end to end ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── End to end ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("is_refused", [False, True], ids=["done", "refused by the lake"])
-def test_nothing_that_is_logged_announced_or_handed_on_names_the_user(world, caplog, monkeypatch, is_refused):
+@pytest.mark.parametrize("is_rejected", [False, True], ids=["done", "rejected by the lake"])
+def test_no_log_alert_event_or_payload_names_the_user(world, caplog, monkeypatch, is_rejected):
     user = 4_711_471_147
     row = f"{user},4dBa8T7oDV9WvGr7kVS4Ez,2024-06-25 17:43:13\n".encode()
     good, bad = kept(world, HEADER + row + OTHERS), kept(world, HEADER + b"\xff" + row, Status.QUARANTINED)
@@ -902,15 +900,15 @@ def test_nothing_that_is_logged_announced_or_handed_on_names_the_user(world, cap
     def conflict(*_: Any) -> None:
         raise RuntimeError(f"conflicting files that can contain records matching user_id in ({user})")
 
-    if is_refused:
+    if is_rejected:
         monkeypatch.setattr(tables, "delete", conflict)
-    with pytest.raises(BadEvent) as refused:
+    with pytest.raises(BadEvent) as rejected:
         world.intake().open_batch(plenty).take(requests.to_message(request).replace("request", "Request"))
     Validate(world, requests.to_message(request)).deliver()
     execution = f"{request.batch_id}-1"
     folder, arn = RunFolder(LAKE, request.batch_id), world.execution_arn(execution)
     claim = claim_sources(world.s3, world.ledger, folder.manifest_uri, arn, always)
-    handed_on = [execution, world.execution_input(execution), claim]
+    payloads = [execution, world.execution_input(execution), claim]
     task = job.TransformRun(folder, execution, "jr_1", LANDING, Decimal("0.2"), 1, publish_track_metrics=True)
     try:
         lake = MemoryLake(tables, world.s3)
@@ -922,14 +920,14 @@ def test_nothing_that_is_logged_announced_or_handed_on_names_the_user(world, cap
         world.failure_path.record(detail | {"cause": cause, "input": world.execution_input(execution)}, always)
     else:
         world.settlement.settle(folder.manifest_uri, arn, "jr_1", always)
-        handed_on.append(archive_sources(world.s3, world.ledger, folder.manifest_uri, arn, always))
+        payloads.append(archive_sources(world.s3, world.ledger, folder.manifest_uri, arn, always))
         assert erase(world, folder) == 0
-    alerts, handed_on_text = world.sent_alerts(), str([*handed_on, *world.sent_events()])
-    assert bool(alerts) == is_refused
-    assert is_refused or (content(world, good), content(world, bad)) == (CLEARED, HEADER)
+    alerts, payloads_text = world.sent_alerts(), str([*payloads, *world.sent_events()])
+    assert bool(alerts) == is_rejected
+    assert is_rejected or (content(world, good), content(world, bad)) == (CLEARED, HEADER)
     logged = [str(vars(record)) + logging.Formatter().format(record) for record in caplog.records]
     assert logged
-    logged += traceback.format_exception(refused.value)  # as the function's processor of batches logs it
-    for text in [*logged, str(alerts), handed_on_text]:
+    logged += traceback.format_exception(rejected.value)  # as the function's batch processor logs it
+    for text in [*logged, str(alerts), payloads_text]:
         assert str(user) not in text
         assert "4dBa8T7oDV9WvGr7kVS4Ez" not in text

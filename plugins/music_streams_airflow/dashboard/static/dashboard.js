@@ -1,22 +1,22 @@
-// Draws the charts, and asks Airflow for DAG runs. Nothing is kept, nothing is sent elsewhere.
+// Draws the charts, and starts DAG runs in Airflow. Stores nothing, and sends nothing elsewhere.
 "use strict";
 
-// ---- charts: told apart by dashes, points and patterns too, for those who see no colours
+// ---- charts: series differ by dashes, points and patterns too, for readers who do not see colours
 
 const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3]];
 const POINTS = ["circle", "rectRot", "triangle", "rect"];
 
-function tone(name) {
+function themeColour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-/** Number 0 is filled, the others are hatched, each in its own way, on the ground of the card. */
+/** Fill number 0 with the colour; hatch the others, each differently, on the card's background. */
 function pattern(number, colour) {
   if (number === 0) return colour;
   const tile = document.createElement("canvas");
   tile.width = tile.height = 8;
   const pen = tile.getContext("2d");
-  pen.fillStyle = tone("--card");
+  pen.fillStyle = themeColour("--card");
   pen.fillRect(0, 0, 8, 8);
   pen.strokeStyle = pen.fillStyle = colour;
   pen.lineWidth = 2;
@@ -39,15 +39,15 @@ function pattern(number, colour) {
 
 function dataset(series) {
   const isLimit = series.style === "limit";
-  const colour = tone(isLimit ? "--bad" : `--s${Math.min(Number(series.style) || 0, 6)}`);
+  const colour = themeColour(isLimit ? "--bad" : `--s${Math.min(Number(series.style) || 0, 6)}`);
   const common = { label: series.name, data: series.values, type: series.kind, borderColor: colour };
-  if (series.style === "ground") return { ...common, backgroundColor: tone("--accent-soft"), borderWidth: 0, order: 2 };
+  if (series.style === "ground") return { ...common, backgroundColor: themeColour("--accent-soft"), borderWidth: 0, order: 2 };
   if (series.kind === "bar") {
     return { ...common, backgroundColor: pattern(series.style, colour), borderWidth: 1, order: 2 };
   }
   return {
     ...common,
-    backgroundColor: tone("--card"),
+    backgroundColor: themeColour("--card"),
     borderWidth: isLimit ? 1.5 : 2,
     borderDash: isLimit ? [3, 4] : DASHES[series.style % DASHES.length],
     pointStyle: isLimit ? false : POINTS[series.style % POINTS.length],
@@ -57,19 +57,19 @@ function dataset(series) {
   };
 }
 
-function told(chart, value) {
+function formatted(chart, value) {
   if (value === null || value === undefined) return "–";
   const number = value.toLocaleString("en-GB", { maximumFractionDigits: 1 });
   return ["%", "s"].includes(chart.unit) ? `${number} ${chart.unit}` : number;
 }
 
 function draw(canvas, chart) {
-  const text = { color: tone("--soft"), font: { size: 12 } };
+  const text = { color: themeColour("--soft"), font: { size: 12 } };
   return new Chart(canvas, {
     type: "bar",
     data: { labels: chart.ticks.length ? chart.ticks : chart.labels, datasets: chart.series.map(dataset) },
     options: {
-      animation: false, // numbers do not dance
+      animation: false,
       maintainAspectRatio: false,
       interaction: { mode: "index", intersect: false },
       plugins: {
@@ -81,7 +81,7 @@ function draw(canvas, chart) {
         tooltip: {
           callbacks: {
             title: (items) => chart.labels[items[0].dataIndex],
-            label: (item) => `${item.dataset.label}: ${told(chart, item.raw)}`,
+            label: (item) => `${item.dataset.label}: ${formatted(chart, item.raw)}`,
           },
         },
       },
@@ -91,9 +91,9 @@ function draw(canvas, chart) {
           stacked: chart.stacked,
           beginAtZero: true,
           max: chart.top === null ? undefined : chart.top,
-          grid: { color: tone("--line") },
+          grid: { color: themeColour("--line") },
           border: { display: false },
-          ticks: { ...text, precision: 0, maxTicksLimit: 6, callback: (value) => told(chart, value) },
+          ticks: { ...text, precision: 0, maxTicksLimit: 6, callback: (value) => formatted(chart, value) },
         },
       },
     },
@@ -116,36 +116,36 @@ if (window.Chart) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
 }
 
-// ---- acting: by DAG runs alone, with the login and the rights that the user has in Airflow
+// ---- actions: DAG runs, with the login and the permissions that the user has in Airflow
 
 const airflow = document.body.dataset.airflow;
 
 function login() {
-  // A cookie that a script can read is one that Airflow 3.0 does not look at: it wants the header.
-  const cookie = document.cookie.split("; ").find((each) => each.startsWith("_token="));
+  // Airflow 3.0 does not read the cookie that login_required.js sets, so send its token in the header.
+  const cookie = document.cookie.split("; ").find((pair) => pair.startsWith("_token="));
   return cookie ? { Authorization: `Bearer ${cookie.slice("_token=".length)}` } : {};
 }
 
-async function ask(path, body) {
-  const answer = await fetch(`${airflow}/api/v2${path}`, {
+async function callAirflow(path, body) {
+  const response = await fetch(`${airflow}/api/v2${path}`, {
     method: body ? "POST" : "GET",
     credentials: "same-origin",
     headers: { "Content-Type": "application/json", ...login() },
     body: body && JSON.stringify(body),
   });
-  const content = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(refusal(answer.status, content.detail));
+  const content = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(errorMessage(response.status, content.detail));
   return content;
 }
 
-function refusal(status, detail) {
-  const said = typeof detail === "string" ? detail : JSON.stringify(detail ?? "");
-  const why = {
-    401: "you are not logged in any more: load the page again",
-    403: "you may not start runs of this DAG",
-    404: "Airflow does not know the DAG: is it read without errors?",
+function errorMessage(status, detail) {
+  const detailText = typeof detail === "string" ? detail : JSON.stringify(detail ?? "");
+  const reason = {
+    401: "your login has expired: reload the page",
+    403: "you have no permission to start runs of this DAG",
+    404: "the DAG does not exist: check Airflow's import errors",
   }[status];
-  return [`Airflow refused (${status})`, why, said].filter(Boolean).join(": ");
+  return [`Airflow rejected the request (${status})`, reason, detailText].filter(Boolean).join(": ");
 }
 
 async function trigger(button) {
@@ -153,21 +153,21 @@ async function trigger(button) {
   const dag = button.dataset.trigger;
   button.disabled = true;
   place.className = "answer";
-  place.textContent = "Asking Airflow …";
+  place.textContent = "Starting the run …";
   try {
-    const run = await ask(`/dags/${dag}/dagRuns`, { logical_date: null, conf: JSON.parse(button.dataset.conf) });
+    const run = await callAirflow(`/dags/${dag}/dagRuns`, { logical_date: null, conf: JSON.parse(button.dataset.conf) });
     const link = document.createElement("a");
     link.href = `${airflow}/dags/${dag}/runs/${encodeURIComponent(run.dag_run_id)}`;
     link.dataset.airflowPage = "";
     link.textContent = run.dag_run_id;
-    place.replaceChildren("Asked for: ", link);
-    const { is_paused: isPaused } = await ask(`/dags/${dag}`);
-    if (isPaused) place.append(". The DAG is paused: the run waits until somebody unpauses it.");
+    place.replaceChildren("Started: ", link);
+    const { is_paused: isPaused } = await callAirflow(`/dags/${dag}`);
+    if (isPaused) place.append(". The DAG is paused: the run starts when you unpause it.");
   } catch (error) {
     place.className = "answer bad";
     place.append(place.querySelector("a") ? ". " : "");
     if (!place.querySelector("a")) place.replaceChildren();
-    place.append(error instanceof TypeError ? "Airflow did not answer: try again." : error.message);
+    place.append(error instanceof TypeError ? "Airflow did not answer. Try again." : error.message);
   } finally {
     button.disabled = false;
   }
@@ -178,7 +178,7 @@ document.addEventListener("click", (event) => {
   if (button) trigger(button);
   const link = event.target.closest("a[data-airflow-page]");
   if (link && window.top !== window) {
-    // Inside Airflow's frame, which lets nothing leave it: a link of Airflow's own page does.
+    // Airflow's sandboxed frame cannot navigate the page, but a link in the page itself can.
     event.preventDefault();
     const outer = window.top.document.createElement("a");
     outer.href = link.href;

@@ -1,5 +1,5 @@
-// Airflow 3.0 keeps the login in the browser's storage, from where it does not come with the request for a page:
-// hand it on as a cookie of the dashboard's addresses alone, once, and ask again.
+// Airflow 3.0 keeps the token in the browser's storage, which the browser does not send with a page request.
+// Store it in a cookie for the dashboard's path only, and reload once.
 const token = localStorage.getItem("token");
 const known = document.cookie.split("; ").includes(`_token=${token}`);
 if (token && /^[\w.-]+$/.test(token) && !known) {
