@@ -109,10 +109,12 @@ class UntilSettled(BaseSensorOperator):  # type: ignore[misc]
             grace_seconds = None if self.grace_seconds is None else float(self.grace_seconds)
             until, poll_seconds = time.time() + self._patience.total_seconds(), float(self.poke_interval)
             trigger = SettledTrigger(self.repairs, self.prefix, grace_seconds, until, poll_seconds)
-            self.defer(trigger=trigger, method_name="resume")
+            self.defer(
+                trigger=trigger, method_name="tell"
+            )  # stored by Airflow for waiting tasks  # codespell:ignore tell
         return []
 
-    def resume(self, context: Context, event: dict[str, Any]) -> list[str]:  # noqa: ARG002 - as Airflow calls it
+    def tell(self, context: Context, event: dict[str, Any]) -> list[str]:  # noqa: ARG002 - as Airflow calls it  # codespell:ignore tell
         """Return what the trigger's event lists, and log it."""
         waiting: list[str] = event["waiting"]
         if waiting:
