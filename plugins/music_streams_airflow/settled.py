@@ -109,12 +109,11 @@ class UntilSettled(BaseSensorOperator):  # type: ignore[misc]
             grace_seconds = None if self.grace_seconds is None else float(self.grace_seconds)
             until, poll_seconds = time.time() + self._patience.total_seconds(), float(self.poke_interval)
             trigger = SettledTrigger(self.repairs, self.prefix, grace_seconds, until, poll_seconds)
-            self.defer(
-                trigger=trigger, method_name="tell"
-            )  # stored by Airflow for waiting tasks  # codespell:ignore tell
+            # Airflow stores the method's name with a waiting task, so the name stays.
+            self.defer(trigger=trigger, method_name="tell")  # codespell:ignore tell
         return []
 
-    def tell(self, context: Context, event: dict[str, Any]) -> list[str]:  # noqa: ARG002 - as Airflow calls it  # codespell:ignore tell
+    def tell(self, context: Context, event: dict[str, Any]) -> list[str]:  # noqa: ARG002  # codespell:ignore tell
         """Return what the trigger's event lists, and log it."""
         waiting: list[str] = event["waiting"]
         if waiting:
