@@ -157,7 +157,7 @@ def test_a_batch_of_one_file_that_spark_cannot_read_is_over(pipeline):
 
 def test_no_file_is_blamed_where_a_sound_one_cannot_be_read_either(pipeline, monkeypatch):
     monkeypatch.setattr(
-        "music_streams.transform.spark.batch._SOUND",
+        "music_streams.transform.spark.batch._READABLE",
         ManifestSource("0" * 32, "streams", "sound.csv.gz", HEADER, RECEIVED_AT, 0),
     )
     pipeline.stage({A: NOISE, B: GOOD})

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from music_streams.errors import LakeChanged
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS, FoundRows, Pinned, RowsToDelete
 from music_streams.transform.spark.lake import IcebergLake
-from music_streams.transform.spark.rows_to_delete import deletion_condition, was_found
+from music_streams.transform.spark.rows_to_delete import deletion_condition, found_condition
 from music_streams.transform.table_state import TableState
 
 PLACE = "s3://lake/warehouse/listens/metadata/00002.json"
@@ -36,7 +36,7 @@ METADATA: dict[str, Any] = {
 def test_the_version_is_the_sequence_number_of_the_current_snapshot():
     state = TableState(METADATA)
     assert (state.uuid, state.snapshot_id, state.version) == ("9c12d441-03fe-4693-9a96-a0705ddf69c1", 30, 7)
-    assert state.moment == 3000
+    assert state.committed_at_ms == 3000
 
 
 @pytest.mark.parametrize(("execution", "is_there"), [("a-1", True), ("b-1", True), ("b-2", False), ("b", False)])
@@ -56,7 +56,7 @@ def test_every_snapshot_is_listed_until_one_expires_and_then_those_since_the_old
 
 @pytest.mark.parametrize(("moment", "found"), [(999, None), (1000, 1000), (2999, 2000), (3000, 3000), (9999, 3000)])
 def test_the_snapshot_that_was_current_at_a_moment_is_told_by_its_own(moment, found):
-    assert TableState(METADATA).last_moment_before(at(moment)) == (found and at(found))
+    assert TableState(METADATA).last_commit_before(at(moment)) == (found and at(found))
 
 
 @pytest.mark.parametrize("current", [{}, {"current-snapshot-id": -1}, {"current-snapshot-id": None}])
@@ -184,7 +184,7 @@ def test_no_sql_is_written_of_a_name_that_is_none_of_ours(text):
         with pytest.raises(ValueError, match="must be a name"):
             deletion_condition(LISTENS, to_delete)
     with pytest.raises(ValueError, match="must be a name"):
-        was_found(LISTENS, RowsToDelete("b-1", [], ["a"], []), FoundRows({}, {text}))
+        found_condition(LISTENS, RowsToDelete("b-1", [], ["a"], []), FoundRows({}, {text}))
 
 
 def test_a_condition_on_users_holds_of_their_rows_alone(spark):

@@ -207,7 +207,7 @@ def test_tracks_have_items_only_where_they_are_wanted(spark):
 def test_a_track_is_lost_where_nothing_of_the_day_counts_in_it_any_more(spark):
     pairs = [(track("T1"), PLAIN), (track("T2"), HALF), (track("gone"), PLAIN), (track("gone"), PLAIN)]
     removed = spark.createDataFrame(pairs, "track_id STRING, day STRING")
-    lost = metrics.lost_tracks(spark.createDataFrame(_rows, LISTENS), removed).collect()
+    lost = metrics.tracks_without_listens(spark.createDataFrame(_rows, LISTENS), removed).collect()
     assert {tuple(row) for row in lost} == {
         (f"TRACK#{track('T2')}", f"DAY#{HALF}", HALF),
         (f"TRACK#{track('gone')}", f"DAY#{PLAIN}", PLAIN),
