@@ -1,1 +1,1 @@
-"""Measurements: run by hand, they print figures and ratios and assert nothing."""
+"""Benchmarks, started by hand: they print measurements and ratios, and assert nothing."""

@@ -16,18 +16,18 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 
 def main(names: list[str]) -> None:
-    """Run the parts that are named, or all, one after another: nothing else should run meanwhile."""
+    """Run the named parts, or all, one after another. Nothing else should run on the machine."""
     console = Console()
     unknown = sorted(set(names) - set(PARTS))
     if unknown:
-        sys.exit(f"no part {', '.join(unknown)}: there are {', '.join(PARTS)}")
-    found: list[Figure] = []
+        sys.exit(f"unknown part {', '.join(unknown)}: choose from {', '.join(PARTS)}")
+    all_figures: list[Figure] = []
     for name in names or PARTS:
         with console.status(f"measuring: {name}"):
             figures = PARTS[name]()
         write(figures, RESULTS / f"{name}.json")
-        found += figures
-    show(found, console)
+        all_figures += figures
+    show(all_figures, console)
     console.print(f"all values: {RESULTS.relative_to(ROOT)}/")
 
 

@@ -1,6 +1,6 @@
-"""Tables and charts that are made, in pages of docs/ that are written by hand.
+"""Generated tables and charts in the handwritten pages of docs/.
 
-They lie between ``<!-- NAME -->`` and ``<!-- end of NAME -->``.
+They are between ``<!-- NAME -->`` and ``<!-- end of NAME -->``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,14 +10,14 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 Pages = Mapping[str, Mapping[str, Callable[[], str]]]
-"""By the name of a page its blocks: what makes each, by its name."""
+"""Generators of blocks, by the names of page and block."""
 
 
 def with_blocks(pages: Pages, name_of_page: str) -> str:
-    """A page with its blocks made anew.
+    """Return a page with its blocks generated again.
 
     Raises:
-        SystemExit: the page has no place for one of them.
+        SystemExit: the page lacks one of the blocks.
     """
     page = (DOCS / name_of_page).read_text("utf-8")
     for name, make in pages[name_of_page].items():
@@ -25,26 +25,26 @@ def with_blocks(pages: Pages, name_of_page: str) -> str:
         before, found, rest = page.partition(begin)
         _, closed, after = rest.partition(end)
         if not (found and closed):
-            raise SystemExit(f"docs/{name_of_page} has no block between {begin.strip()} and {end.strip()}")
+            raise SystemExit(f"docs/{name_of_page} has no block: add the lines {begin.strip()} and {end.strip()}")
         page = before + begin + make() + end + after
     return page
 
 
 def write(pages: Pages) -> None:
-    """Write the pages, their blocks made anew."""
+    """Write the pages with their blocks generated again."""
     for page in pages:
         (DOCS / page).write_text(with_blocks(pages, page), "utf-8")
         print(f"written: docs/{page}")
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table, its first column text and the others numbers."""
+    """Return a Markdown table of which the first column is text and the others are numbers."""
     lines = [heads, ["---"] + ["---:"] * (len(heads) - 1), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def bars(title: str, unit: str, heights: dict[str, float]) -> str:
-    """A bar chart in Mermaid."""
+    """Return a Mermaid bar chart."""
     return chart("bar", title, list(heights), unit, list(heights.values()))
 
 
@@ -58,7 +58,7 @@ def chart(
     x_axis: str = "",
     form: str = ".4g",
 ) -> str:
-    """A chart in Mermaid of a kind: values by names."""
+    """Return a Mermaid chart of values by names; `kind` is bar or line."""
     quoted = ", ".join(f'"{name}"' for name in names)
     lines = [
         f'title "{title}"',

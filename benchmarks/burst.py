@@ -1,4 +1,4 @@
-"""A thousand small files at the same moment on the running local cloud, beside one file alone."""
+"""A burst of a thousand small files on the running local cloud, compared with a single file."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +16,12 @@ from music_streams_cli.journey import Journey
 PART = "burst"
 _FILES = 1_000
 _ROWS = 30
-_PATIENCE = 1_800  # seconds
+_TIMEOUT_SECONDS = 1_800
 
 
 @dataclass(frozen=True)
 class Wave:
-    """What files that come together took, from the first PUT until the last is archived."""
+    """The resources used for files put together, from the first PUT until the last is archived."""
 
     seconds: float
     executions: int
@@ -30,7 +30,7 @@ class Wave:
 
 
 def figures() -> list[Figure]:
-    """One file, then all at once."""
+    """Put one file, then all others together."""
     contents = [sample_data.streams(seed, CATALOGUE, DAY, _ROWS) for seed in range(_FILES + 1)]
     with running_cloud() as stack:
         one = wave(stack, "one", contents[:1])
@@ -49,14 +49,14 @@ def figures() -> list[Figure]:
 
 
 def wave(stack: Stack, name: str, contents: list[bytes]) -> Wave:
-    """Put the files together and follow them to their end."""
+    """Put the files together and wait until they are archived."""
     executions, runs = _count_executions(stack), _count_glue_runs(stack)
     peaks = [0.0]
     began = time.monotonic()
     with watching(lambda: peaks.append(_memory_mb()), 0.5), ThreadPoolExecutor(16) as pool:
         keys = [f"incoming/{name}/{number}.csv" for number in range(len(contents))]
         puts: list[Journey] = list(pool.map(lambda key, content: journey.put(stack, key, content), keys, contents))
-        journey.follow(stack.ledger, puts, output.stderr(quiet=True), _PATIENCE)
+        journey.follow(stack.ledger, puts, output.stderr(quiet=True), _TIMEOUT_SECONDS)
     seconds = time.monotonic() - began
     return Wave(seconds, _count_executions(stack) - executions, _count_glue_runs(stack) - runs, max(peaks))
 
@@ -73,7 +73,8 @@ def _count_glue_runs(stack: Stack) -> int:
 
 
 def _memory_mb() -> float:
-    """The resident memory of all processes of the local cloud, in 10^6 bytes."""
-    servers = [each for each in psutil.process_iter(["cmdline"]) if "local.server" in (each.info["cmdline"] or [])]
+    """Return the resident memory of all processes of the local cloud, in 10^6 bytes."""
+    processes = psutil.process_iter(["cmdline"])
+    servers = [process for process in processes if "local.server" in (process.info["cmdline"] or [])]
     families = ([server, *server.children(recursive=True)] for server in servers)
     return sum(map(resident_bytes, families)) / 1e6

@@ -1,4 +1,4 @@
-"""A local cloud for a benchmark alone, and the pipeline's jobs as processes of their own beside it."""
+"""A local cloud for a benchmark, and the pipeline's jobs as separate processes."""
 
 import contextlib
 import os
@@ -23,12 +23,12 @@ from music_streams_cli import local_cloud, sample_data
 DAY = date(2024, 6, 25)
 CATALOGUE = sample_data.Catalogue.generate(1, songs=2_000, users=5_000)
 _REGION = "us-east-1"
-_KEPT = ROOT / ".build" / "benchmarks"  # what takes long to make
+_KEPT = ROOT / ".build" / "benchmarks"  # files that are slow to generate
 
 
 @contextlib.contextmanager
 def running_cloud() -> Iterator[Stack]:
-    """A cloud that begins with the reference data and nothing else, stopped at the end."""
+    """Start a cloud with only the reference data, and stop it at the end."""
     os.environ.setdefault("LOCAL_CLOUD_WARM_UP", str(local_cloud.WARM_UP))
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         environment = {**os.environ, "LOCAL_CLOUD_STATE": folder}
@@ -46,19 +46,19 @@ def running_cloud() -> Iterator[Stack]:
 
 
 def upload_reference(stack: Stack) -> None:
-    """Put the catalogue where reference data lands."""
+    """Put the catalogue in the landing bucket as reference data."""
     for kind, content in (("songs", CATALOGUE.songs), ("users", CATALOGUE.users)):
         stack.s3.put_object(Bucket=stack.landing_bucket, Key=f"reference/{kind}/all.csv", Body=content)
 
 
 def credentials_of(stack: Stack) -> Credentials:
-    """Return what processes beside a cloud sign with."""
+    """Return the credentials with which other processes call the cloud."""
     found: Any = stack.session.get_credentials()
     return Credentials(found.access_key, found.secret_key)
 
 
 def streams(rows: int) -> bytes:
-    """A streams file of so many rows of :data:`DAY`, kept between runs."""
+    """Return a streams file with so many rows of :data:`DAY`, cached between benchmarks."""
     file = _KEPT / f"streams-{rows}.csv"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def streams(rows: int) -> bytes:
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch that is staged and claimed, as an execution's transform finds it."""
+    """A staged and claimed batch, ready for the transform."""
 
     folder: RunFolder
     execution: str
@@ -78,7 +78,7 @@ class Batch:
 
 
 def stage(stack: Stack, number: int, content: bytes) -> Batch:
-    """Stage one streams file as validate and claim would."""
+    """Stage and claim one streams file as validate and claim do."""
     batch_id = f"{number:032x}"
     folder, execution = RunFolder(stack.lake_bucket, batch_id), f"{batch_id}-1"
     header = list(sample_data.STREAM_COLUMNS)
@@ -91,7 +91,7 @@ def stage(stack: Stack, number: int, content: bytes) -> Batch:
 
 
 def run_transform(stack: Stack, batch: Batch, run_id: str, **changed: str) -> Usage:
-    """Run transform-streams over a batch, by the job's own arguments but for those that are changed.
+    """Run transform-streams for a batch with the job's own arguments, except the `changed` ones.
 
     Raises:
         subprocess.CalledProcessError: it failed.
@@ -109,7 +109,7 @@ def run_transform(stack: Stack, batch: Batch, run_id: str, **changed: str) -> Us
 
 
 def run_spark(stack: Stack, script: Path, arguments: dict[str, str], workers: int = 2) -> Usage:
-    """Run a script as the local cloud runs a Glue Spark job of so many workers."""
+    """Run a script as the local cloud runs a Glue Spark job with so many workers."""
     job = stack.client("glue").get_job(JobName=stack.outputs["TransformJobName"])["Job"]
     with tempfile.TemporaryDirectory(prefix="run-") as folder:
         scratch, spark = Path(folder), installed_spark()
@@ -121,7 +121,7 @@ def run_spark(stack: Stack, script: Path, arguments: dict[str, str], workers: in
 
 
 def run_load(stack: Stack, batch: Batch, transform_run_id: str) -> Usage:
-    """Run load-metrics over what a transform has made."""
+    """Run load-metrics for the result of a transform."""
     arguments = {
         "--manifest": batch.folder.manifest_uri,
         "--execution": batch.execution,

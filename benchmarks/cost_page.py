@@ -1,4 +1,4 @@
-"""The tables and charts of docs/cost.md and scale.md, by the model: ``python -m benchmarks.cost_page`` writes them."""
+"""Writes the cost model's tables and charts to docs/cost.md and scale.md: ``python -m benchmarks.cost_page``."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ WORKLOADS = (
 
 
 def designs() -> str:
-    """Both designs, by workload."""
+    """Return the table of both designs by workload."""
     rows = []
     for workload in WORKLOADS:
         ours, polling = model.ours(workload), model.polling(workload)
@@ -37,18 +37,18 @@ def designs() -> str:
 
 
 def parts() -> str:
-    """The cost of the default workload by service."""
+    """Return the table of the default workload's cost by service."""
     month = model.ours(Workload())
-    whole = _dollars(month)
+    total = _dollars(month)
     rows = [
-        [service, f"{(cost := float(prices.public().cost(units))):,.2f}", f"{100 * cost / whole:.1f}"]
+        [service, f"{(cost := float(prices.public().cost(units))):,.2f}", f"{100 * cost / total:.1f}"]
         for service, units in month.units.items()
     ]
     return table(["service", "$ a month", "%"], rows)
 
 
 def dial() -> str:
-    """Cost and latency by window, for each rate of arrivals."""
+    """Return the table of cost and latency by window, for each rate of arrivals."""
     rows = []
     for window in WINDOWS:
         cells = [f"{window} s"]
@@ -60,12 +60,12 @@ def dial() -> str:
 
 
 def charts() -> str:
-    """Cost by latency, a chart for each rate: their scales differ by a factor of a hundred."""
+    """Return a chart of cost by latency for each rate, because their scales differ by a factor of a hundred."""
     return "\n\n".join(_chart(rate) for rate in RATES)
 
 
 def assumptions() -> str:
-    """The measured and assumed quantities of the model."""
+    """Return the table of the measured and assumed quantities of the model."""
     known = measured.read().seconds
     rows = [
         ["a Spark run before its script begins", f"{assumed.SPARK_START_SECONDS} s, billed in whole", "assumed"],
@@ -85,7 +85,7 @@ def assumptions() -> str:
 
 
 def sizes() -> str:
-    """From ten thousand events a day to a billion."""
+    """Return the table of workloads from ten thousand events a day to a billion."""
     rows = []
     for files, size, window in ((10, 1_000, 60), (100, 10_000, 60), (1_000, 100_000, 60), (10_000, 100_000, 300)):
         workload = Workload(files_per_day=files, rows_per_file=size, window_seconds=window, batch_size=1_000)
@@ -93,7 +93,7 @@ def sizes() -> str:
         rows.append(
             [f"{files * size:,}", f"{files:,} × {size:,}", f"{window} s", f"{small.runs / model.DAYS:,.0f}"]
             + [f"{workload.rows_recomputed:,}"]
-            + [f"{each.spark_seconds / 60:,.1f} min" for each in (small, large)]
+            + [f"{month.spark_seconds / 60:,.1f} min" for month in (small, large)]
             + [f"{large.runs_at_once:,.1f}", f"{_dollars(large):,.0f}"]
         )
     heads = ["events a day", "files × rows", "window", "runs a day", "rows recomputed by a run"]

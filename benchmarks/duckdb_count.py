@@ -1,6 +1,6 @@
-"""The same metrics of one streams file by DuckDB alone, nothing judged or kept: `duckdb_count.py FOLDER`.
+"""The metrics of one streams file by DuckDB alone, without validation or storage: `duckdb_count.py FOLDER`.
 
-FOLDER holds streams.csv, songs.csv and users.csv. It is the limit of one machine that the transform is held against.
+FOLDER has streams.csv, songs.csv and users.csv. This is the lower bound on one machine for the transform.
 """
 
 import sys
@@ -31,7 +31,7 @@ WHERE try_cast(user_id AS BIGINT) > 0 AND try_cast(listen_time AS TIMESTAMP) IS 
 
 
 def main(folder: Path) -> None:
-    """Count, and say how many items came of it."""
+    """Compute the metrics, and print the number of items."""
     database = duckdb.connect()
     items = recount(database.sql(_LISTENS.format(folder)).to_arrow_reader(100_000), track_metrics=False).items
     print(len(items), "items")

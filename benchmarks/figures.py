@@ -1,4 +1,4 @@
-"""What benchmarks tell: figures, their table and their file."""
+"""The results of benchmarks: figures, their table and their file."""
 
 import json
 import platform
@@ -16,14 +16,14 @@ from benchmarks.measure import Usage
 
 @dataclass(frozen=True)
 class Figure:
-    """One thing measured.
+    """One measured quantity.
 
     Attributes:
-        part: the benchmark that it comes from.
+        part: the benchmark.
         case: what was measured.
         unit: of the values.
-        values: one a repetition.
-        target: what it is to stay under, for people; '' for none. Nothing fails by it.
+        values: one for each repetition.
+        target: the limit that readers compare with, '' for none. Exceeding it is no failure.
     """
 
     part: str
@@ -34,12 +34,12 @@ class Figure:
 
     @property
     def median(self) -> float:
-        """Of the values."""
+        """The median of the values."""
         return statistics.median(self.values)
 
 
 def of_usages(part: str, case: str, usages: Iterable[Usage], target: str = "") -> list[Figure]:
-    """The three figures of a command that was run several times; the target is for its CPU seconds."""
+    """Return the three figures of repeated runs of a command; the target is for CPU seconds."""
     runs = list(usages)
     return [
         Figure(part, case, "CPU s", [run.cpu for run in runs], target),
@@ -49,12 +49,12 @@ def of_usages(part: str, case: str, usages: Iterable[Usage], target: str = "") -
 
 
 def ratio(part: str, case: str, of: Figure, to: Figure, target: str = "") -> Figure:
-    """How many times one median is another."""
+    """Return the ratio of two medians."""
     return Figure(part, case, "×", [of.median / to.median], target)
 
 
 def show(figures: Iterable[Figure], console: Console) -> None:
-    """Print one table."""
+    """Print a table."""
     table = Table("part", "case", "unit", "median", "from … to", "runs", "target", box=None, header_style="bold")
     for column in table.columns[3:6]:
         column.justify = "right"
@@ -69,19 +69,19 @@ def show(figures: Iterable[Figure], console: Console) -> None:
 
 
 def write(figures: Iterable[Figure], file: Path) -> None:
-    """Write all values as JSON, with what they were measured on."""
+    """Write all values as JSON, with the machine."""
     machine = {
         "processor": platform.processor() or platform.machine(),
         "cores": psutil.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9),
         "python": platform.python_version(),
     }
-    told = {"machine": machine, "figures": [{**asdict(figure), "median": figure.median} for figure in figures]}
+    results = {"machine": machine, "figures": [{**asdict(figure), "median": figure.median} for figure in figures]}
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n")
+    file.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n")
 
 
 def read(file: Path) -> list[Figure]:
-    """What :func:`write` has written."""
-    told = json.loads(file.read_text("utf-8"))["figures"]
-    return [Figure(**{name: value for name, value in each.items() if name != "median"}) for each in told]
+    """Read a file of :func:`write`."""
+    figures = json.loads(file.read_text("utf-8"))["figures"]
+    return [Figure(**{name: value for name, value in figure.items() if name != "median"}) for figure in figures]

@@ -1,16 +1,15 @@
-"""The lake after many arrivals: what a run waits for, with and without the maintenance of the lake.
+"""The lake after many arrivals: the steps of a run that read its metadata, with and without maintenance.
 
     .venv/bin/python -m benchmarks.growth --every 250
     .venv/bin/python -m benchmarks.growth --every 0
 
-Made up are the arrivals: a file of one day's listens each, a day of 20 of them, committed by Iceberg's own library,
-25 snapshots at once, to the table that the transform made; weeks of them pass in minutes. Real are the steps that are
-measured, those of the transform on a warm Spark session: its append, its pin, its read of the touched day, planning
-included, and a replay's search for older copies with their deletion. The next maintenance is always due when the lake
-is measured: its worst moment.
-They run on this machine, on an S3 that answers at once: their ratio tells of growth, their seconds nothing of AWS.
+The arrivals are simulated: 20 a day, each a file of one day's listens. Iceberg's own library commits them, 25 snapshots
+at a time, to the table that the transform created, so that weeks pass in minutes. The measured steps are those of the
+transform on a warm Spark session: its append, its pin, its read of the touched day including planning, and a replay's
+search for older copies with their deletion. The lake is measured just before the next maintenance, its worst state.
+Everything runs on this machine, on an S3 without latency: the ratios show the growth, the seconds do not apply to AWS.
 
-Prints what it measures, and writes benchmarks/results/growth-*.json.
+Prints the results, and writes benchmarks/results/growth-*.json.
 """
 
 import argparse
@@ -47,12 +46,12 @@ STEPS = ("append", "pin", "read of the day", "replay")
 
 @dataclass(frozen=True)
 class Point:
-    """What was measured at one size of the lake.
+    """The measurements at one size of the lake.
 
     Attributes:
         seconds: of each step, in each repetition.
         metadata_bytes: of the metadata file that every run reads.
-        maintenance_seconds: of the last maintenance; None where there was none.
+        maintenance_seconds: of the last maintenance; None if there was none.
     """
 
     arrivals: int
@@ -67,11 +66,11 @@ class Point:
 
 @dataclass
 class Growing:
-    """A lake to which files arrive.
+    """A lake with simulated arrivals.
 
     Attributes:
-        schema: of the made-up files.
-        every: arrivals from one maintenance to the next; 0: none.
+        schema: of the simulated files.
+        every: arrivals from one maintenance to the next; 0: no maintenance.
     """
 
     lake: IcebergLake
@@ -82,7 +81,7 @@ class Growing:
     _executions: int = 0
 
     def grow(self, arrivals: int) -> None:
-        """Let files arrive until there are so many; the next maintenance comes just after that, when it is due."""
+        """Add arrivals up to a number. A maintenance that is due then runs before the next arrival."""
         while self.arrivals < arrivals:
             if self.every and self.arrivals and self.arrivals % self.every == 0:
                 self.maintenance_seconds = _timed(self._maintain)
@@ -90,7 +89,7 @@ class Growing:
             self._arrive(min(AT_ONCE, until_due, arrivals - self.arrivals))
 
     def measure(self, repetitions: int) -> Point:
-        """Take the transform's steps some times; the first time is thrown away, it warms up."""
+        """Measure the transform's steps repeatedly, after one repetition for warm-up."""
         seconds: dict[str, list[float]] = {name: [] for name in STEPS}
         for number in range(repetitions + 1):
             for name, took in self._run():
@@ -101,7 +100,7 @@ class Growing:
         return Point(self.arrivals, bool(self.every), seconds, *lake, self.maintenance_seconds)
 
     def _run(self) -> Iterator[tuple[str, float]]:
-        """One run over a file of the newest day, and another attempt at it."""
+        """Measure a run for a file of the newest day, and a second attempt of it."""
         day = self._day(self.arrivals)
         self._executions += 1
         source, first, again = (f"{self._executions:032x}", *(f"run{self._executions}-{n}" for n in (1, 2)))
@@ -117,7 +116,7 @@ class Growing:
         return iceberg.listens(self.lake.spark, ROWS, f"{day:%Y-%m-%d}", source, execution)
 
     def _arrive(self, count: int) -> None:
-        """Commit files, a snapshot each."""
+        """Commit files, each in its own snapshot."""
         java: Any = self.lake.spark._jvm
         table = java.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(
             self.lake.spark._jsparkSession, f"lake.{DATABASE}.{LISTENS}"
@@ -138,11 +137,11 @@ class Growing:
 
     def _file(self) -> bytes:
         day, number = self._day(self.arrivals), self.arrivals
-        moments = [day + timedelta(seconds=number % ARRIVALS_A_DAY, milliseconds=n) for n in range(ROWS)]
+        instants = [day + timedelta(seconds=number % ARRIVALS_A_DAY, milliseconds=n) for n in range(ROWS)]
         columns = {
             "user_id": range(1, ROWS + 1),
             "track_id": ["0123456789abcdefghijkl"] * ROWS,
-            "listened_at": moments,
+            "listened_at": instants,
             "duration_ms": [200_000] * ROWS,
             "track_name": ["name"] * ROWS,
             "artists": ["artists"] * ROWS,
@@ -157,9 +156,9 @@ class Growing:
         return content.getvalue()
 
     def _maintain(self) -> None:
-        """The job's steps, as if arrivals were spread over a week: the snapshots of three days of seven stay."""
-        moments = sorted(int(each["timestamp-ms"]) for each in self.lake.state(LISTENS).metadata["snapshots"])
-        oldest = moments[max(0, len(moments) - self.every * 3 // 7)]
+        """Run the job's steps as if the arrivals were of a week: the snapshots of three days of seven stay."""
+        commits = sorted(int(snapshot["timestamp-ms"]) for snapshot in self.lake.state(LISTENS).metadata["snapshots"])
+        oldest = commits[max(0, len(commits) - self.every * 3 // 7)]
         upkeep = Upkeep(self.lake, datetime.fromtimestamp(oldest / 1000, UTC) + KEPT)
         upkeep.compact(LISTENS)
         upkeep.merge_manifests(LISTENS)
@@ -177,7 +176,7 @@ def _timed(step: Callable[[], object]) -> float:
 
 
 def lake_of(spark: SparkSession, aws: Aws, every: int) -> Growing:
-    """An empty lake."""
+    """Create an empty lake."""
     glue: Any = aws.client("glue")
     lake = IcebergLake(spark.newSession(), glue, aws.client("s3"))
     lake.state(LISTENS)
@@ -187,11 +186,11 @@ def lake_of(spark: SparkSession, aws: Aws, every: int) -> Growing:
 
 
 def show(points: list[Point], first: Point) -> None:
-    """What the lake consists of, then medians, least and greatest, and the ratio to the first point."""
+    """Print the size of the lake, then median, minimum and maximum of each step, and the ratio to the first point."""
     for point in points:
         print(
             f"{point.arrivals:,} arrivals, maintained: {point.is_maintained}; {point.data_files:,} files, "
-            f"{point.snapshots:,} states, {point.manifests:,} manifests, "
+            f"{point.snapshots:,} snapshots, {point.manifests:,} manifests, "
             f"{point.metadata_bytes / 1000:,.0f} kB of metadata"
         )
         for name in STEPS:
@@ -208,7 +207,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=5)
     arguments = parser.parse_args()
     points: list[Point] = []
-    # Weeks pass in minutes here, so what an execution may last is squeezed like them.
+    # Weeks pass in minutes here, so the limit for an execution is shortened too.
     lakes.EXECUTIONS_END = timedelta(seconds=1)
     with iceberg.cloud() as aws, iceberg.session(aws, {"spark.sql.shuffle.partitions": "4"}) as spark:
         growing = lake_of(spark, aws, arguments.every)
@@ -216,13 +215,13 @@ def main() -> None:
             growing.grow(arrivals)
             points.append(growing.measure(arguments.repetitions))
             show(points[-1:], points[0])
-    told = [
+    results = [
         {**asdict(point), "seconds": {name: [round(s, 3) for s in took] for name, took in point.seconds.items()}}
         for point in points
     ]
     RESULTS.mkdir(exist_ok=True)
     place = RESULTS / f"growth-{'every-' + str(arguments.every) if arguments.every else 'never'}.json"
-    place.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    place.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     print(f"written: {place}")
 
 

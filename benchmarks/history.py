@@ -1,4 +1,4 @@
-"""One arrival of 10,000 rows on histories of several sizes: its cost is to follow the change, not the history."""
+"""One arrival of 10,000 rows with histories of several sizes, on which its cost should not depend."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -14,21 +14,21 @@ _ROWS = 10_000
 
 @dataclass(frozen=True)
 class History:
-    """What lies in the lake before."""
+    """The listens in the lake before the arrival."""
 
     days: int
     rows_a_day: int
 
     @property
     def case(self) -> str:
-        """For people."""
+        """The label of the figures."""
         return f"{_ROWS:,} rows on {self.days * self.rows_a_day:,} of {self.days:,} days"
 
 
 def figures() -> list[Figure]:
-    """Measure each history in a lake of its own."""
+    """Measure each history in its own lake."""
     histories = (History(100, 10_000), History(1_000, 10_000), History(100, 100_000))
-    small, long, dense = (of_usages(PART, each.case, _arrivals(each)) for each in histories)
+    small, long, dense = (of_usages(PART, history.case, _arrivals(history)) for history in histories)
     at_more_days = ratio(PART, "CPU at ten times the days", long[0], small[0], "≤ 1.15")
     return [*small, *long, *dense, at_more_days, ratio(PART, "CPU at ten times the rows a day", dense[0], small[0])]
 
@@ -37,7 +37,7 @@ def _arrivals(history: History) -> list[Usage]:
     content = streams(_ROWS)
     first = DAY - timedelta(days=history.days - 1)
     with running_cloud() as stack:
-        run_transform(stack, stage(stack, 1, streams(100)), "reference")  # which makes the tables
+        run_transform(stack, stage(stack, 1, streams(100)), "reference")  # creates the tables
         arguments = {"--first": str(first), "--days": str(history.days), "--rows": str(history.rows_a_day)}
         run_spark(stack, ROOT / "benchmarks" / "fill_lake.py", arguments)
         return [

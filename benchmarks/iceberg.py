@@ -1,4 +1,4 @@
-"""S3 and Glue on a server in this process, and a Spark session with a lake there as the transform job has it."""
+"""S3 and Glue on a server in this process, and a Spark session with the lake of the transform job."""
 
 import logging
 import os
@@ -29,7 +29,7 @@ _SETTINGS = {
 
 @contextmanager
 def cloud() -> Iterator[Aws]:
-    """S3 with an empty bucket, and Glue with a database without tables."""
+    """Serve S3 with an empty bucket, and Glue with a database without tables."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     jobs.check_table_versions()
     objects.lock_objects()
@@ -42,12 +42,14 @@ def cloud() -> Iterator[Aws]:
 
 @contextmanager
 def session(aws: Aws, settings: dict[str, str]) -> Iterator[SparkSession]:
-    """A session with some settings of its own; the process has one, and the environment of a job run from then on."""
+    """Start the process's session with additional settings; the process keeps the environment of a job run."""
     ensure_jars(print)
-    found = installed_spark()
+    installed = installed_spark()
     with tempfile.TemporaryDirectory() as scratch:
         place = (aws.endpoint, REGION, aws.credentials, Path(scratch))
-        os.environ.update(environment_of_run(found, settings_of_run(found, _SETTINGS | settings, *place), *place))
+        os.environ.update(
+            environment_of_run(installed, settings_of_run(installed, _SETTINGS | settings, *place), *place)
+        )
         spark = SparkSession.builder.getOrCreate()
         spark.sparkContext.setLogLevel("OFF")
         yield spark
@@ -55,7 +57,7 @@ def session(aws: Aws, settings: dict[str, str]) -> Iterator[SparkSession]:
 
 
 def listens(spark: SparkSession, count: int, day: str, source: str, execution: str, tasks: int = 1) -> DataFrame:
-    """Rows of `listens`: one by each of so many users, who are numbered from 1000, on a day."""
+    """Return rows of `listens` on a day: one for each of `count` users, whose ids begin at 1000."""
     return spark.range(0, count, 1, tasks).selectExpr(
         "1000 + id AS user_id",
         f"'{'T' * 22}' AS track_id",

@@ -1,4 +1,4 @@
-"""load-metrics as a whole process: items a second, requests an item."""
+"""load-metrics as a separate process: items a second, requests an item."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +14,8 @@ _TIMES = 3
 
 
 def figures() -> list[Figure]:
-    """The items of a day, without and with those of its tracks, in the process and request by request."""
-    found: list[Figure] = []
+    """Measure the load of a day's items without and with those of its tracks, and count its requests."""
+    figures: list[Figure] = []
     with running_cloud() as stack:
         for number, (rows, tracks) in enumerate([(11_346, "false"), (100_000, "true")]):
             batch, run_id = stage(stack, 10 + number, streams(rows)), f"run-{number}"
@@ -23,14 +23,14 @@ def figures() -> list[Figure]:
             items, requests = _count(stack, batch, run_id)
             usages = [run_load(stack, batch, run_id) for _ in range(_TIMES)]
             case = f"{items:,} items"
-            found += of_usages(PART, case, usages)
-            found.append(Figure(PART, case, "items/s", [items / usage.wall for usage in usages]))
-            found.append(Figure(PART, case, "requests/item", [requests / items]))
-    return found
+            figures += of_usages(PART, case, usages)
+            figures.append(Figure(PART, case, "items/s", [items / usage.wall for usage in usages]))
+            figures.append(Figure(PART, case, "requests/item", [requests / items]))
+    return figures
 
 
 def _count(stack: Stack, batch: Batch, run_id: str) -> tuple[int, int]:
-    """How many items a first run writes, and by how many requests to DynamoDB."""
+    """Return the number of items that a first run writes, and of its requests to DynamoDB."""
     before = _all_items(stack)
     client: Any = stack.metrics.meta.client  # see clients.dynamodb
     tables = stack.outputs["FilesTableName"], stack.outputs["MetricsTableName"]

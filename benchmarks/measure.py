@@ -1,7 +1,7 @@
-"""What a command takes, with every process that it starts: `python -m benchmarks.measure COMMAND …`.
+"""Measures a command with all processes that it starts: `python -m benchmarks.measure COMMAND …`.
 
-The JVM of a Spark job outlives the Python process that started it, and is nobody's child then. So each command is
-measured by a process of its own that adopts such orphans and waits for all of them (Linux, PR_SET_CHILD_SUBREAPER).
+The JVM of a Spark job lives longer than the Python process that started it. So a separate process measures each
+command: it adopts such orphans and waits for all of them (Linux, PR_SET_CHILD_SUBREAPER).
 """
 
 import ctypes
@@ -25,12 +25,12 @@ _SET_CHILD_SUBREAPER = 36  # prctl(2)
 
 @dataclass(frozen=True)
 class Usage:
-    """What a command took.
+    """The resources that a command used.
 
     Attributes:
         wall: seconds until its last process ended.
         cpu: seconds of all its processes, user and system.
-        peak_mb: the greatest resident memory of all its processes together, in 10^6 bytes, looked at 20 times a second.
+        peak_mb: the greatest resident memory of all its processes together, in 10^6 bytes, sampled 20 times a second.
     """
 
     wall: float
@@ -44,10 +44,10 @@ def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path
     Args:
         command: the program and its arguments.
         environment: all its variables.
-        folder: where it runs; its output goes into a file there.
+        folder: its working directory; its output goes to a file there.
 
     Raises:
-        subprocess.CalledProcessError: it failed; what it printed last is in `output`.
+        subprocess.CalledProcessError: it failed; `output` has the end of its output.
     """
     log, result = folder / "benchmark output", folder / "usage.json"
     inner = [sys.executable, "-m", "benchmarks.measure", str(result), json.dumps(dict(environment)), *command]
@@ -61,13 +61,13 @@ def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path
 
 
 @contextmanager
-def watching(look: Callable[[], None], seconds: float) -> Iterator[None]:
-    """Look every so many seconds, in a thread of its own, while the block runs."""
+def watching(sample: Callable[[], None], seconds: float) -> Iterator[None]:
+    """Call `sample` every so many seconds, in a separate thread, while the block runs."""
     ended = threading.Event()
 
     def watch() -> None:
         while not ended.wait(seconds):
-            look()
+            sample()
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -79,7 +79,7 @@ def watching(look: Callable[[], None], seconds: float) -> Iterator[None]:
 
 
 def resident_bytes(processes: Iterable[psutil.Process]) -> int:
-    """The resident memory of those processes that are still there."""
+    """Return the resident memory of those processes that still run."""
     total = 0
     for process in processes:
         with suppress(psutil.NoSuchProcess):

@@ -1,7 +1,7 @@
-"""What a plain Spark script does for three of the metrics, as others write it: `plain_spark.py FOLDER`.
+"""Three of the metrics by a typical plain Spark script, for comparison: `plain_spark.py FOLDER`.
 
-It reads all there is, guesses the types, shuffles into 200 partitions and computes each metric by an action of its own;
-it checks no row and forgets no duplicate. FOLDER holds streams.csv, songs.csv and users.csv.
+It reads all files, infers the types, shuffles into 200 partitions and computes each metric by its own action; it
+validates no row and removes no duplicate. FOLDER has streams.csv, songs.csv and users.csv.
 """
 
 import sys

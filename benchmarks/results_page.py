@@ -1,4 +1,4 @@
-"""Tables and charts of docs/ from benchmarks/results/: ``python -m benchmarks.results_page``."""
+"""Writes tables and charts of benchmarks/results/ to docs/: ``python -m benchmarks.results_page``."""
 
 import json
 import statistics
@@ -12,22 +12,22 @@ _RESULTS = ROOT / "benchmarks" / "results"
 
 
 def transform() -> str:
-    """The transform as a whole process, beside others on the same files."""
-    found = read(_RESULTS / "transform.json")
-    ours, duckdb, spark = [figure for figure in found if figure.unit == "CPU s"][-3:]  # of the largest file
+    """Return table and chart of the transform, compared with others on the same files."""
+    figures = read(_RESULTS / "transform.json")
+    ours, duckdb, spark = [figure for figure in figures if figure.unit == "CPU s"][-3:]  # of the largest file
     heights = {"music-streams": ours.median, "plain Spark": spark.median, "DuckDB alone": duckdb.median}
-    return "\n\n".join([_table(found), bars(ours.case, "CPU seconds", heights)])
+    return "\n\n".join([_table(figures), bars(ours.case, "CPU seconds", heights)])
 
 
 def arrivals() -> str:
-    """From PUT to PUBLISHED, and by stages."""
-    found = read(_RESULTS / "arrivals.json")
-    stages = {figure.case.strip(): figure.median for figure in found if figure.case.startswith(" ")}
-    return "\n\n".join([_table(found), bars("one file of 11,346 rows, by stage", "seconds", stages)])
+    """Return table and chart of the time from PUT to PUBLISHED, by stages."""
+    figures = read(_RESULTS / "arrivals.json")
+    stages = {figure.case.strip(): figure.median for figure in figures if figure.case.startswith(" ")}
+    return "\n\n".join([_table(figures), bars("one file of 11,346 rows, by stage", "seconds", stages)])
 
 
 def growth() -> str:
-    """The lake after many arrivals, maintained."""
+    """Return table and chart of the maintained lake after many arrivals."""
     points = json.loads((_RESULTS / "growth-every-250.json").read_text("utf-8"))
     medians = [{step: statistics.median(took) for step, took in point["seconds"].items()} for point in points]
     steps = list(medians[0])
@@ -46,16 +46,16 @@ def _results(part: str) -> Callable[[], str]:
     return lambda: _table(read(_RESULTS / f"{part}.json"))
 
 
-def _table(found: Iterable[Figure]) -> str:
+def _table(figures: Iterable[Figure]) -> str:
     rows = []
-    for figure in found:
+    for figure in figures:
         digits = ".2f" if figure.unit == "×" else ",.1f"
         least, median, greatest = (
             format(value, digits) for value in (min(figure.values), figure.median, max(figure.values))
         )
         spread = f"{least} … {greatest}" if len(figure.values) > 1 else ""
         rows.append([figure.case.strip(), figure.unit, median, spread, figure.target])
-    return table(["what", "unit", "median", "from … to", "target"], rows)
+    return table(["measurement", "unit", "median", "from … to", "target"], rows)
 
 
 PAGES: Pages = {

@@ -1,4 +1,4 @@
-"""The transform as a whole process, beside DuckDB on the same files and a plain Spark script over all of them."""
+"""The transform as a separate process, compared with DuckDB and a plain Spark script on the same files."""
 
 import os
 import sys
@@ -16,12 +16,12 @@ _PLAIN_TIMES = 1
 
 
 def figures() -> list[Figure]:
-    """Measure each size in a cloud of its own."""
+    """Measure each size in its own cloud."""
     found: list[Figure] = []
     for rows, (times, target) in SIZES.items():
         content = streams(rows)
         with running_cloud() as stack:
-            run_transform(stack, stage(stack, 1, streams(100)), "reference")  # which keeps the reference data
+            run_transform(stack, stage(stack, 1, streams(100)), "reference")  # caches the reference data
             ours = [run_transform(stack, stage(stack, 10 + n, content), f"run-{n}") for n in range(times)]
         with tempfile.TemporaryDirectory(prefix="compared-") as name:
             folder = _local_copies(Path(name), content)

@@ -1,13 +1,13 @@
-"""What of the pipeline AWS bills: calls counted, seconds and sizes measured; writes music_streams/cost/measured.toml.
+"""Measures what AWS bills for the pipeline: calls, seconds and sizes; writes music_streams/cost/measured.toml.
 
     .venv/bin/python -m benchmarks.units calls      # in this process, on moto: exact, the same everywhere
     make up FRESH=1
     .venv/bin/python -m benchmarks.units seconds    # on the running local cloud: of this machine
 
-``calls`` runs the functions' own code over one file and over several, counts what it asks of AWS, and so tells
-what a run asks and what each of its files adds. ``seconds`` sends files of several sizes through and tells what a
-job run takes with next to nothing to do, and the CPU seconds that are added by each row that it reads, and by each row
-of the days that it recomputes. Of several tries the best counts: what else the machine does only adds.
+``calls`` runs the functions' own code for one file and for several, and counts its calls to AWS: those of a run, and
+those that each of its files adds. ``seconds`` processes files of several sizes, and measures a job run with almost no
+work, and the CPU seconds for each row that it reads and for each row of the days that it recomputes. Of several
+repetitions the best counts, because other load on the machine only adds time.
 """
 
 import argparse
@@ -55,7 +55,7 @@ LANDING, LAKE, FILES, METRICS = "landing", "lake", "files", "metrics"
 RUN_ID = "jr_1"
 DAY = "2024-06-25"
 CONTENT = b"user_id,track_id,listen_time\n7,4dBa8T7oDV9WvGr7kVS4Ez,2024-06-25 17:43:13\n"
-"""A file; the number of calls does not go by its size."""
+"""A file; the number of calls does not depend on its size."""
 
 _UNITS = {
     **dict.fromkeys(("PutObject", "CopyObject", "ListObjectsV2", "ListObjectVersions"), "s3_writes"),
@@ -67,40 +67,40 @@ _UNITS = {
 
 @contextmanager
 def counted() -> Iterator[Counter[str]]:
-    """Count what clients ask of AWS within the block, in whatever thread: in the units that it bills, and `calls`."""
+    """Count the calls to AWS within the block, in all threads: by billed unit, and as `calls`."""
     units = Counter[str]()
     call = BaseClient._make_api_call  # type: ignore[attr-defined]  # its stub shows the public part
 
-    def noted(client: Any, operation: str, params: dict[str, Any]) -> Any:  # noqa: ANN401 - as botocore has it
+    def counting(client: Any, operation: str, params: dict[str, Any]) -> Any:  # noqa: ANN401 - botocore's signature
         unit, count = _billed(client.meta.service_model.service_name, operation, params)
         units.update({unit: count, "calls": 1})
         return call(client, operation, params)
 
-    with patch.object(BaseClient, "_make_api_call", noted):
+    with patch.object(BaseClient, "_make_api_call", counting):
         yield units
     del units["free"]
 
 
 def _billed(service: str, operation: str, params: dict[str, Any]) -> tuple[str, int]:
-    """The units of a call, of items up to 1 KB; by-status is rewritten by every move: an index key changes."""
+    """Return the units of a call for items up to 1 KB. Each status change rewrites the item of the index by-status."""
     match service, operation:
         case "dynamodb", "PutItem":
-            return "write_units", 2  # the item, and its place in the index
+            return "write_units", 2  # the item, and its index entry
         case "dynamodb", "UpdateItem" if str(params["Key"]["source_id"]).startswith("FENCE#"):
-            return "fences", 1  # they list a day's keys, and are large
+            return "fences", 1  # large, because they list a day's keys
         case "dynamodb", "UpdateItem":
-            return "write_units", 3  # the item; its old place in the index, and its new one
+            return "write_units", 3  # the item, its old index entry, and its new one
         case "dynamodb", "BatchGetItem":
-            return "read_units", sum(len(asked["Keys"]) for asked in params["RequestItems"].values())
+            return "read_units", sum(len(request["Keys"]) for request in params["RequestItems"].values())
         case "dynamodb", "GetItem":
             return "read_units", 1
         case _ if operation in _UNITS:
             return _UNITS[operation], 1
-    raise AssertionError(f"{service} {operation}: say in benchmarks/units.py how it is billed")
+    raise AssertionError(f"{service} {operation} has no billed unit: add it to _billed in benchmarks/units.py")
 
 
 class Pipeline:
-    """The functions' code on moto, as far as it asks anything of AWS."""
+    """The functions' code that calls AWS, on moto."""
 
     def __init__(self) -> None:
         self.s3 = clients.client("s3")
@@ -115,13 +115,13 @@ class Pipeline:
         role = "arn:aws:iam::123456789012:role/states"
         arn = states.create_state_machine(name="process", definition=machine, roleArn=role)["stateMachineArn"]
         self.ledger = Ledger(FILES)
-        nobody: Any = None
-        quarantine = Quarantine(self.s3, self.ledger, Alerts(nobody, ""))
+        unused: Any = None
+        quarantine = Quarantine(self.s3, self.ledger, Alerts(unused, ""))
         self.executions = Executions(states, arn)
         self.intake = Intake(
             s3=self.s3,
             executions=self.executions,
-            job_runs=JobRuns(nobody, ()),
+            job_runs=JobRuns(unused, ()),
             ledger=self.ledger,
             quarantine=quarantine,
             landing_bucket=LANDING,
@@ -133,32 +133,34 @@ class Pipeline:
         self.settlement = Settlement(self.s3, clients.client("events"), self.ledger, quarantine)
 
     def run(self, files: int) -> dict[str, Counter[str]]:
-        """Take so many files through; what each function asked of AWS."""
+        """Process so many files; return the calls of each function."""
         steps: dict[str, Counter[str]] = {}
         bodies = [self._arrival(f"incoming/{files}/{number}.csv") for number in range(files)]
 
-        def did(step: str, act: Callable[[], object]) -> None:
+        def count(step: str, action: Callable[[], object]) -> None:
             with counted() as steps[step]:
-                act()
+                action()
 
-        did("validate", lambda: self._validate(bodies))
+        count("validate", lambda: self._validate(bodies))
         [entry, *_] = self.ledger.with_status(Status.VALID)
         folder, arn = RunFolder(LAKE, entry.batch_id), self.executions.arn(entry.batch_id, 1)
         manifest = folder.manifest_uri
-        did("claim", lambda: claim_sources(self.s3, self.ledger, manifest, arn, _always))
+        count("claim", lambda: claim_sources(self.s3, self.ledger, manifest, arn, _always))
         name = f"{folder.batch_id}-1"
-        outcomes = {each: SourceOutcome(1, 1, {}, [DAY]) for each in read_claimed(self.s3, folder, name).source_ids}
+        outcomes = {
+            source_id: SourceOutcome(1, 1, {}, [DAY]) for source_id in read_claimed(self.s3, folder, name).source_ids
+        }
         summary = Summary(folder.batch_id, name, 1, "lake", [DAY], f"metrics/{RUN_ID}", outcomes)
         write_result(self.s3, folder, RUN_ID, summary)
         runs = [{"ExecutionTime": 60, "MaxCapacity": 2.0}, {"ExecutionTime": 20, "MaxCapacity": 0.0625}]
-        did("settle", lambda: self.settlement.settle(manifest, arn, RUN_ID, _always, runs))
-        did("archive", lambda: archive_sources(self.s3, self.ledger, manifest, arn, _always))
+        count("settle", lambda: self.settlement.settle(manifest, arn, RUN_ID, _always, runs))
+        count("archive", lambda: archive_sources(self.s3, self.ledger, manifest, arn, _always))
         return steps
 
     def load(self, days: int) -> Counter[str]:
-        """Publish so many days without items: what the fence alone asks for."""
-        stamp = Provenance(days, "lake", "batch", "2026-11-22T00:00:00.000Z")
-        fence = Fence(self.dynamodb, FILES, METRICS, stamp)
+        """Publish so many days without items; return the calls of the fence."""
+        provenance = Provenance(days, "lake", "batch", "2026-11-22T00:00:00.000Z")
+        fence = Fence(self.dynamodb, FILES, METRICS, provenance)
         with counted() as calls:
             fence.publish([Day(str(date(2024, 1, 1) + timedelta(days=number))) for number in range(days)])
         return calls
@@ -172,8 +174,8 @@ class Pipeline:
     def _arrival(self, key: str) -> str:
         version = self.s3.put_object(Bucket=LANDING, Key=key, Body=CONTENT)["VersionId"]
         put = {"bucket": {"name": LANDING}, "object": {"key": key, "size": len(CONTENT), "version-id": version}}
-        told = {"source": "aws.s3", "detail-type": "Object Created", "time": "2024-06-26T08:00:00Z", "detail": put}
-        return json.dumps(told)
+        message = {"source": "aws.s3", "detail-type": "Object Created", "time": "2024-06-26T08:00:00Z", "detail": put}
+        return json.dumps(message)
 
 
 def _always() -> bool:
@@ -201,19 +203,21 @@ def _create_table(
 
 
 def count_calls() -> dict[str, dict[str, int]]:
-    """By function what a run asks of AWS, and (``<function>_file``) what each file adds; ``calls`` is of all kinds."""
+    """Return the calls of a run by function, and those that each file adds as ``<function>_file``."""
     few, many = 1, 5
     with mock_aws():
         pipeline = Pipeline()
         of_few, of_many = pipeline.run(few), pipeline.run(many)
         fence_few, fence_many = pipeline.load(few), pipeline.load(many)
-    found: dict[str, dict[str, int]] = {}
+    result: dict[str, dict[str, int]] = {}
     for step, calls in (of_few | {"load": fence_few}).items():
         more = (of_many | {"load": fence_many})[step]
-        each = {unit: (more[unit] - calls[unit]) // (many - few) for unit in _in_order(more)}
-        found[step] = {unit: count for unit in _in_order(calls) if (count := calls[unit] - few * each[unit])}
-        found[f"{step}_{'day' if step == 'load' else 'file'}"] = {unit: count for unit, count in each.items() if count}
-    return found
+        added = {unit: (more[unit] - calls[unit]) // (many - few) for unit in _in_order(more)}
+        result[step] = {unit: count for unit in _in_order(calls) if (count := calls[unit] - few * added[unit])}
+        result[f"{step}_{'day' if step == 'load' else 'file'}"] = {
+            unit: count for unit, count in added.items() if count
+        }
+    return result
 
 
 def _in_order(units: Iterable[str]) -> list[str]:
@@ -226,19 +230,19 @@ TRIES = 2
 
 
 def _note_cpu_seconds(used: dict[int, float]) -> None:
-    """What each process of the cloud's Spark runs has used of the CPU; unlike the clock it minds no neighbours."""
+    """Record the CPU seconds of the cloud's Spark processes, which other load affects less than wall time."""
     state = str(state_folder().resolve())
     for process in psutil.process_iter(["cmdline"]):
         command = " ".join(process.info["cmdline"] or [])
         if state in command and "transform_streams.py" in command:
             with suppress(psutil.NoSuchProcess):
-                for each in (process, *process.children(recursive=True)):
-                    times = each.cpu_times()
-                    used[each.pid] = times.user + times.system
+                for member in (process, *process.children(recursive=True)):
+                    times = member.cpu_times()
+                    used[member.pid] = times.user + times.system
 
 
-def _took(stack: Stack, name: str, content: bytes) -> tuple[float, float, float]:
-    """What a file's run took: CPU seconds of the transform, seconds of the transform, seconds of the load."""
+def _measure_run(stack: Stack, name: str, content: bytes) -> tuple[float, float, float]:
+    """Process a file; return CPU seconds of the transform, seconds of the transform, seconds of the load."""
     used: dict[int, float] = {}
     with watching(lambda: _note_cpu_seconds(used), 0.2):
         file = journey.put(stack, f"incoming/units/{name}.csv", content)
@@ -253,7 +257,7 @@ def _took(stack: Stack, name: str, content: bytes) -> tuple[float, float, float]
 
 
 def measure_seconds() -> dict[str, float]:
-    """What job runs take on the running local cloud, and how large a day's items and fence are."""
+    """Measure job runs on the running local cloud, and the size of a day's items and fence."""
     stack = find_stack()
     upload_reference(stack)
     big_day, seeds = date(2024, 6, 25), iter(range(1, 1_000))
@@ -261,11 +265,11 @@ def measure_seconds() -> dict[str, float]:
     def small(day: date) -> bytes:
         return sample_data.streams(next(seeds), CATALOGUE, day, SMALL_ROWS)
 
-    _took(stack, "warm-up", small(date(2024, 1, 1)))
-    alone = [_took(stack, f"alone-{n}", small(date(2024, 2, 1 + n))) for n in range(TRIES)]
+    _measure_run(stack, "warm-up", small(date(2024, 1, 1)))
+    alone = [_measure_run(stack, f"alone-{n}", small(date(2024, 2, 1 + n))) for n in range(TRIES)]
     big = sample_data.streams(next(seeds), CATALOGUE, big_day, ROWS)
-    read, _, _ = _took(stack, "big", big)
-    beside = [_took(stack, f"beside-{n}", small(big_day)) for n in range(TRIES)]
+    read, _, _ = _measure_run(stack, "big", big)
+    beside = [_measure_run(stack, f"beside-{n}", small(big_day)) for n in range(TRIES)]
     least, fixed, load = (min(times) for times in zip(*alone, strict=True))
     recompute = min(cpu for cpu, _, _ in beside)
     key = Key("day").eq(str(big_day))
@@ -285,12 +289,12 @@ def measure_seconds() -> dict[str, float]:
 
 
 def _kilobytes(value: dict[str, Any]) -> int:
-    """Write units of an item: its size in KB, begun ones too."""
+    """Return the write units of an item: its size in KB, rounded up."""
     return math.ceil(_size(value) / 1024)
 
 
 def _size(value: object) -> int:
-    """Bytes, as https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html says."""
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
     if isinstance(value, dict):
         return 3 + sum(len(name.encode()) + 1 + _size(each) for name, each in value.items())
     if isinstance(value, list | set):
@@ -301,9 +305,9 @@ def _size(value: object) -> int:
 
 
 def count_template() -> dict[str, int]:
-    """What the template and the state machine say: transitions of a run that goes straight through, alarms, keys."""
+    """Count in template and state machine: transitions of a run without retries, alarms, keys."""
     states = yaml.safe_load((ROOT / "statemachine" / "process_streams.asl.yaml").read_text("utf-8"))
-    transitions, name = 1, states["StartAt"]  # the start is one too
+    transitions, name = 1, states["StartAt"]  # the start counts too
     while name:
         transitions += 1
         state = states["States"][name]
@@ -318,7 +322,7 @@ def count_template() -> dict[str, int]:
 
 
 def as_toml(content: dict[str, dict[str, Any]]) -> str:
-    """The file: sections of numbers."""
+    """Format sections of numbers as TOML."""
     lines = [
         "# Written by benchmarks/units.py: calls and template are exact, seconds are of the machine that measured them."
     ]
@@ -331,7 +335,7 @@ def as_toml(content: dict[str, dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Measure one part, keep the other, write the file."""
+    """Measure one part, and write the file with the other part unchanged."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=["calls", "seconds"])
     part = parser.parse_args().part

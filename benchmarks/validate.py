@@ -1,4 +1,4 @@
-"""validate: its cold start, and the judgement of a real-sized file, a large one, and hostile ones."""
+"""validate: its cold start, and the validation of a file of real size, a large one, and hostile ones."""
 
 import os
 import sys
@@ -42,23 +42,25 @@ CASES: dict[str, Callable[[], Iterator[bytes]]] = {
 
 
 def figures() -> list[Figure]:
-    """Start the function's process; judge each case in a process of its own."""
-    found = []
+    """Start the function's process; validate each case in a separate process."""
+    results = []
     with running_cloud() as stack, tempfile.TemporaryDirectory(prefix="validate-") as folder:
         start = [sys.executable, "-c", "import app"]
         starts = [measure(start, _environment(stack), Path(folder)) for _ in range(_STARTS)]
-        found.append(Figure(PART, "cold start", "ms", [1000 * usage.wall for usage in starts], "≤ 600"))
-        found.append(Figure(PART, "a file of 11,346 rows", "ms", [_milliseconds(streams(11_346)) for _ in range(20)]))
+        results.append(Figure(PART, "cold start", "ms", [1000 * usage.wall for usage in starts], "≤ 600"))
+        results.append(Figure(PART, "a file of 11,346 rows", "ms", [_milliseconds(streams(11_346)) for _ in range(20)]))
         for case in CASES:
             command = [sys.executable, "-m", "benchmarks.validate", case]
-            found += of_usages(PART, case, [measure(command, {**os.environ, "PYTHONPATH": str(ROOT)}, Path(folder))])
-    return found
+            results += of_usages(PART, case, [measure(command, {**os.environ, "PYTHONPATH": str(ROOT)}, Path(folder))])
+    return results
 
 
 def _environment(stack: Stack) -> dict[str, str]:
-    """What the process of the deployed function is given."""
+    """Return the environment of the deployed function."""
     functions = stack.client("lambda").list_functions()["Functions"]
-    [variables] = [each["Environment"]["Variables"] for each in functions if "Validate" in each["FunctionName"]]
+    [variables] = [
+        function["Environment"]["Variables"] for function in functions if "Validate" in function["FunctionName"]
+    ]
     code = f"{ROOT / 'functions' / 'validate'}{os.pathsep}{ROOT}"
     given = {"AWS_DEFAULT_REGION": "us-east-1", "PATH": os.environ["PATH"], "PYTHONPATH": code}
     return {**credentials_of(stack).environment, **variables, **given}

@@ -1,4 +1,4 @@
-"""The Python Shell job: a run's metrics files become DynamoDB items, behind the version fence.
+"""The Python Shell job: writes a run's metrics files to DynamoDB as items, protected by the version fence.
 
-These modules, and what they import of the package, run on Python 3.9 with boto3 and pyarrow and nothing else.
+These modules, and what they import from the package, run on Python 3.9 with boto3 and pyarrow only.
 """

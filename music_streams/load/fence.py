@@ -1,8 +1,8 @@
-"""The version fence: days are published so that no old number and no ghost item survives, whatever the order of runs.
+"""The version fence: publishes days so that no stale value and no ghost item remains, whatever the order of runs.
 
-To publish day D at version v (docs/design.md, section 4): the fence item takes v and the keys to be written; the
-items are written; the fence is read again. Who finds a newer version there undoes what it wrote, and that is success:
-a newer run has the day. Every write carries its own condition, so nothing needs a lock.
+Publishing day D at version v has three steps (docs/design.md, section 4): write v and the item keys to the fence item,
+write the items, read the fence again. A run that reads a newer version there is superseded: it deletes what it wrote,
+and this is success, because a newer run has the day. Every write is conditional, so no lock is needed.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 
 @dataclass
 class Day:
-    """What a day is to hold.
+    """The items to publish for a day.
 
     Attributes:
         day: YYYY-MM-DD.
         items: all items of the day.
-        lost: keys of items that are to go and that the fence does not list: of TRACK items that the run removed, and of
-            what a rebuild found that is none of the day's.
+        keys_to_delete: keys of items to delete that the fence does not list: TRACK items that the run removed, and
+            unexpected keys that a rebuild found.
     """
 
     day: str
     items: list[dict[str, Any]] = field(default_factory=list)
-    lost: list[tuple[str, str]] = field(default_factory=list)
+    keys_to_delete: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def listed(self) -> set[tuple[str, str]]:
@@ -51,41 +51,41 @@ class Fence:
     """Publishes days at the version and lake of one run.
 
     Attributes:
-        dynamodb: a client that takes plain Python values (see clients.dynamodb).
+        dynamodb: a client that accepts plain Python values (see clients.dynamodb).
     """
 
     dynamodb: Any
     files_table: str
     metrics_table: str
-    stamp: Provenance
+    provenance: Provenance
 
     def publish(self, days: Iterable[Day]) -> list[str]:
-        """Make the items of days stand, unless a newer run has them. Each step is taken for all days side by side.
+        """Publish the items of days, unless a newer run has them. Each step runs concurrently for all days.
 
         Returns:
-            The days that stand at this run's version; a newer run has the others.
+            The days that are published at this run's version; a newer run has the others.
         """
         days = list(days)
         with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
             outdated = dict(pool.map(self._raise_to_version, days))
             passed = [day for day in days if outdated[day.day] is not None]
             list(pool.map(self._put, [item for day in passed for item in day.items]))
-            # What is lost goes whoever has the day: a newer run need not know of it, and its own items are newer.
-            outdated_keys = [key for day in days for key in (*day.lost, *(outdated[day.day] or ()))]
+            # These keys are deleted even if a newer run has the day: it may not list them, and its own items are newer.
+            outdated_keys = [key for day in days for key in (*day.keys_to_delete, *(outdated[day.day] or ()))]
             list(pool.map(self._delete_outdated, outdated_keys))
-            overtaken = dict(pool.map(self._is_superseded, passed))
-            standing = {day.day for day in passed if not overtaken[day.day]}
-            list(pool.map(self._undo, [item for day in days if day.day not in standing for item in day.items]))
-        return sorted(standing)
+            superseded = dict(pool.map(self._is_superseded, passed))
+            published = {day.day for day in passed if not superseded[day.day]}
+            list(pool.map(self._undo, [item for day in days if day.day not in published for item in day.items]))
+        return sorted(published)
 
     def _raise_to_version(self, day: Day) -> tuple[str, set[tuple[str, str]] | None]:
-        """Step 1. The day, and what else the fence lists: outdated keys; None where it stands at a newer version."""
+        """Step 1. Return the day and the outdated keys that the fence lists, or None if its version is newer."""
         keys = day.listed
         change = "SET #version = :version, #lake = :lake, #at = :at"
         names = {"#version": "version", "#lake": "lake_uuid", "#at": "updated_at"}
-        stamp = self.stamp
-        values: dict[str, Any] = {":version": stamp.version, ":lake": stamp.lake_uuid, ":at": stamp.updated_at}
-        if keys:  # a day that lost its last event has none to add, and DynamoDB knows no empty set
+        own = self.provenance
+        values: dict[str, Any] = {":version": own.version, ":lake": own.lake_uuid, ":at": own.updated_at}
+        if keys:  # a day without events has none, and DynamoDB has no empty sets
             change += " ADD #keys :keys"
             names["#keys"] = "keys"
             values[":keys"] = {json.dumps(key, ensure_ascii=False) for key in keys}
@@ -112,28 +112,29 @@ class Fence:
     def _delete_outdated(self, key: tuple[str, str]) -> None:
         self._write(self.dynamodb.delete_item, self._not_newer(), Key={"pk": key[0], "sk": key[1]})
 
-    def _write(self, write: Any, condition: ConditionBase, **what: Any) -> None:  # noqa: ANN401 - put or delete_item
-        """Step 2 for one item. Where a newer run wrote it already, step 3 will tell."""
+    def _write(self, write: Any, condition: ConditionBase, **arguments: Any) -> None:  # noqa: ANN401 - put or delete
+        """Step 2 for one item. Ignore a failed condition: step 3 detects that a newer run wrote the item."""
         try:
-            write(TableName=self.metrics_table, ConditionExpression=condition, **what)
+            write(TableName=self.metrics_table, ConditionExpression=condition, **arguments)
         except ClientError as error:
             if error_code(error) != "ConditionalCheckFailedException":
                 raise
 
     def _is_superseded(self, day: Day) -> tuple[str, bool]:
-        """Step 3. The day, and whether a newer run has it."""
+        """Step 3. Return the day, and whether a newer run has it."""
         answer = self.dynamodb.get_item(
             TableName=self.files_table, Key={"source_id": f"FENCE#{day.day}"}, ConsistentRead=True
         )
         fence = answer["Item"]
-        return day.day, bool(fence["lake_uuid"] != self.stamp.lake_uuid or fence["version"] > self.stamp.version)
+        own = self.provenance
+        return day.day, bool(fence["lake_uuid"] != own.lake_uuid or fence["version"] > own.version)
 
     def _undo(self, item: dict[str, Any]) -> None:
-        """Delete what this run wrote, in this try or an earlier one, where no newer run wrote over it."""
-        is_own = Attr("version").eq(self.stamp.version) & Attr("lake_uuid").eq(self.stamp.lake_uuid)
+        """Delete an item if this run wrote it, in this job run or an earlier one, and no newer run overwrote it."""
+        is_own = Attr("version").eq(self.provenance.version) & Attr("lake_uuid").eq(self.provenance.lake_uuid)
         self._write(self.dynamodb.delete_item, is_own, Key={"pk": item["pk"], "sk": item["sk"]})
 
     def _not_newer(self) -> ConditionBase:
-        """What stands is absent, not newer than this run, or of another lake table."""
-        is_not_newer = Attr("version").not_exists() | Attr("version").lte(self.stamp.version)
-        return is_not_newer | Attr("lake_uuid").ne(self.stamp.lake_uuid)
+        """Return the condition that the stored item is absent, not newer than this run, or of another lake table."""
+        is_not_newer = Attr("version").not_exists() | Attr("version").lte(self.provenance.version)
+        return is_not_newer | Attr("lake_uuid").ne(self.provenance.lake_uuid)

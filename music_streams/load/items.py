@@ -1,4 +1,4 @@
-"""Rows of a run's metrics files become items of MetricsTable (docs/design.md, section 4)."""
+"""Converts the rows of a run's metrics files to items of MetricsTable (docs/design.md, section 4)."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _COUNTS = ("listen_count", "unique_listeners", "total_listening_time_ms")
 
 
 class UnorderedMetrics(MusicStreamsError):
-    """The metrics files do not hold the days one after another."""
+    """The metrics files are not ordered by day."""
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What every item of a run carries: its version, the lake table's UUID, the batch and the time of writing."""
+    """Attributes that all items of a run share: version, the lake table's UUID, batch and time of writing."""
 
     version: int
     lake_uuid: str
@@ -41,45 +41,46 @@ class Provenance:
 
 
 def read_rows(s3: S3Client, folder: RunFolder, summary: Summary) -> Iterator[dict[str, Any]]:
-    """The rows of a run's Parquet files, in order: columns as transform.spark.metrics gives them."""
+    """Yield the rows of a run's Parquet files in order, with the columns of transform.spark.metrics."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=folder.bucket, Prefix=folder.key(summary.metrics) + "/")
     for page in pages:
-        for found in page.get("Contents", []):
-            if found["Key"].endswith(".parquet"):
-                body = s3.get_object(Bucket=folder.bucket, Key=found["Key"])["Body"].read()
+        for listed in page.get("Contents", []):
+            if listed["Key"].endswith(".parquet"):
+                body = s3.get_object(Bucket=folder.bucket, Key=listed["Key"])["Body"].read()
                 for batch in pyarrow.parquet.ParquetFile(io.BytesIO(body)).iter_batches(_ROWS_AT_ONCE):
                     yield from batch.to_pylist()
 
 
-def read_days(s3: S3Client, folder: RunFolder, summary: Summary, stamp: Provenance) -> Iterator[Day]:
-    """The run's days in order, one after another: no more than one day's items are held at once.
+def read_days(s3: S3Client, folder: RunFolder, summary: Summary, provenance: Provenance) -> Iterator[Day]:
+    """Yield the run's days in order, so that only one day's items are in memory.
 
     Raises:
-        UnorderedMetrics: the rows of a day do not lie together.
+        UnorderedMetrics: the rows of a day are not contiguous.
     """
     expected = deque(sorted(summary.days))
     for name, rows in groupby(read_rows(s3, folder, summary), key=itemgetter("day")):
         while expected and expected[0] < name:
             yield Day(expected.popleft())
         if not expected or expected.popleft() != name:
-            raise UnorderedMetrics(f"rows of {name} lie apart in {folder.uri(summary.metrics)}: start the run again")
-        yield _day(name, rows, stamp)
+            uri = folder.uri(summary.metrics)
+            raise UnorderedMetrics(f"the rows of {name} are not contiguous in {uri}: redrive the files of the run")
+        yield _day(name, rows, provenance)
     yield from map(Day, expected)
 
 
-def _day(name: str, rows: Iterable[dict[str, Any]], stamp: Provenance) -> Day:
+def _day(name: str, rows: Iterable[dict[str, Any]], provenance: Provenance) -> Day:
     day = Day(name)
     for row in rows:
         if row["listen_count"] is None:
-            day.lost.append((row["pk"], row["sk"]))
+            day.keys_to_delete.append((row["pk"], row["sk"]))
         else:
-            day.items.append(item(row, stamp))
+            day.items.append(item(row, provenance))
     return day
 
 
-def item(row: dict[str, Any], stamp: Provenance) -> dict[str, Any]:
-    """The item of one row. Numbers are int and Decimal, never float."""
-    # TRACK items stay out of the by-day index: they name their day otherwise.
+def item(row: dict[str, Any], provenance: Provenance) -> dict[str, Any]:
+    """Return the item of one row. Numbers are int and Decimal, never float."""
+    # TRACK items have another attribute for the day, to keep them out of the by-day index.
     day = "track_day" if row["pk"].startswith("TRACK#") else "day"
     tops = {name: row[name] for name in ("top_songs", "top_genres") if row[name] is not None}
     return {
@@ -89,5 +90,5 @@ def item(row: dict[str, Any], stamp: Provenance) -> dict[str, Any]:
         **{name: row[name] for name in _COUNTS},
         "avg_listening_time_per_user_ms": Decimal(row["avg_hundredths_ms"]).scaleb(-2),
         **tops,
-        **asdict(stamp),
+        **asdict(provenance),
     }

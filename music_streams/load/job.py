@@ -1,4 +1,4 @@
-"""One run of the load: every day of the run's summary, published behind its fence."""
+"""The steps of load-metrics: publish every day of a run's summary, each protected by its fence."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def run(
     files_table: str,
     metrics_table: str,
 ) -> list[str]:
-    """Publish the metrics that the transform's job run made of a manifest; may be repeated at any point.
+    """Publish the metrics that a transform job run wrote for a manifest; idempotent.
 
-    `files_table` holds the fences, `metrics_table` the items.
+    `files_table` has the fences, `metrics_table` the items.
 
     Returns:
-        The days that now stand at this run's version; a newer run has the others.
+        The days that are published at this run's version; a newer run has the others.
     """
     folder = RunFolder.of_manifest(manifest_uri)
     summary = read_result(s3, folder, transform_run_id)
@@ -45,41 +45,41 @@ def run(
         log.info("no day changed")
         write_load_report(s3, folder, transform_run_id, LoadReport(0, 0))
         return []
-    stamp = Provenance(summary.version, summary.lake_uuid, summary.batch_id, clock.now())
-    fence = Fence(dynamodb, files_table, metrics_table, stamp)
+    provenance = Provenance(summary.version, summary.lake_uuid, summary.batch_id, clock.now())
+    fence = Fence(dynamodb, files_table, metrics_table, provenance)
     published: list[str] = []
     written = refused = 0
     rebuilt = set(read_manifest(s3, folder).days)
-    for days in _waves(read_days(s3, folder, summary, stamp)):
+    for days in _waves(read_days(s3, folder, summary, provenance)):
         for day in days:
             if day.day in rebuilt:
-                day.lost += _unexpected_keys(dynamodb, metrics_table, day)
-        standing = fence.publish(days)
-        published += standing
+                day.keys_to_delete += _unexpected_keys(dynamodb, metrics_table, day)
+        published_now = fence.publish(days)
+        published += published_now
         count_of = {day.day: len(day.items) for day in days}
         items = sum(count_of.values())
-        stood = sum(count_of[day] for day in standing)
-        written, refused = written + stood, refused + items - stood
-        told = f"{days[0].day} … {days[-1].day}: {items} items at version {stamp.version}"
-        log.info("%s; %s of %s days published, a newer run has the others", told, len(standing), len(days))
+        accepted = sum(count_of[day] for day in published_now)
+        written, refused = written + accepted, refused + items - accepted
+        wave = f"{days[0].day} … {days[-1].day}: {items} items at version {provenance.version}"
+        log.info("%s; %s of %s days published, a newer run has the others", wave, len(published_now), len(days))
     write_load_report(s3, folder, transform_run_id, LoadReport(written, refused))
     return published
 
 
 def _unexpected_keys(dynamodb: Any, metrics_table: str, day: Day) -> list[tuple[str, str]]:  # noqa: ANN401 - see clients.dynamodb
-    """Keys of items that stand and are none of the day's; the fence need not list them."""
+    """Return the keys of the day's stored items that the run did not compute; the fence may not list them."""
     pages = dynamodb.get_paginator("query").paginate(
         TableName=metrics_table,
         IndexName="by-day",
         KeyConditionExpression=Key("day").eq(day.day),
         ProjectionExpression="pk, sk",
     )
-    standing = {(item["pk"], item["sk"]) for page in pages for item in page["Items"]}
-    return sorted(standing - day.listed)
+    stored = {(item["pk"], item["sk"]) for page in pages for item in page["Items"]}
+    return sorted(stored - day.listed)
 
 
 def _waves(days: Iterable[Day]) -> Iterator[list[Day]]:
-    """Days in lots that are worth a pool of threads: many small ones, or one that is large."""
+    """Group days into lists that are worth a thread pool: many small days, or one large day."""
     wave: list[Day] = []
     weight = 0
     for day in days:

@@ -1,1 +1,1 @@
-"""The lake's upkeep: what is too old leaves, small files become large ones (docs/maintenance.md)."""
+"""Lake maintenance: deletes old rejected rows, merges small files, expires old snapshots (docs/maintenance.md)."""

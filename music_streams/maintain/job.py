@@ -1,4 +1,4 @@
-"""One run of the upkeep: both tables, then the report."""
+"""The steps of maintain-lake: maintain both tables, then write the report."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 def run(
     lake: IcebergLake, s3: S3Client, bucket: str, run_id: str, rejected_rows_days: int, now: datetime
 ) -> UpkeepReport:
-    """Do the upkeep of the tables that there are, and report it by the job run's id; may be repeated at any point.
+    """Maintain the tables that exist, and write the report under the job run's id; idempotent.
 
-    The text of rejected rows stays `rejected_rows_days` after its file's arrival; 0: for ever.
+    Rejected rows are kept for `rejected_rows_days` after their file's arrival; 0: without limit.
     """
     upkeep = Upkeep(lake, now)
     tables = [table for table in (REJECTED_ROWS, LISTENS) if lake.exists(table)]

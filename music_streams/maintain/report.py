@@ -1,4 +1,4 @@
-"""What a run of the upkeep did: ``reports/maintenance/<job run>.json`` in the lake bucket."""
+"""The report of a maintenance run: ``reports/maintenance/<job run>.json`` in the lake bucket."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Size:
-    """What a table consists of at one moment.
+    """The size of a table at an instant.
 
     Attributes:
         data_files: of the current snapshot.
         data_bytes: of these files.
-        manifests: of the current snapshot, the lists of its files.
+        manifests: of the current snapshot; they list its files.
         snapshots: those that can be read.
     """
 
@@ -30,12 +30,12 @@ class Size:
 
 @dataclass(frozen=True)
 class TableReport:
-    """The upkeep of one table.
+    """The maintenance of one table.
 
     Attributes:
-        rows_removed: rejected rows whose time was over.
+        rows_removed: rejected rows whose retention was over.
         orphans_removed: files that no snapshot referred to.
-        left: what was left as it was, because runs were changing it; the next upkeep sees to it.
+        left: what was skipped because runs were changing it; the next maintenance run retries it.
     """
 
     table: str
@@ -48,21 +48,21 @@ class TableReport:
 
 @dataclass(frozen=True)
 class UpkeepReport:
-    """One run of the upkeep."""
+    """The report of one maintenance run."""
 
     run_id: str
     tables: list[TableReport]
 
 
 def write(s3: S3Client, bucket: str, report: UpkeepReport) -> None:
-    """Keep a report in the lake bucket."""
+    """Write a report to the lake bucket."""
     write_json(s3, bucket, _key(report.run_id), asdict(report), indent=1, is_ascii=True)
 
 
 def read(s3: S3Client, bucket: str, run_id: str) -> UpkeepReport:
-    """The report of a job run that succeeded."""
+    """Return the report of a job run that succeeded."""
     return read_json(
-        s3, bucket, _key(run_id), _report, "the upkeep itself was done: music-streams maintain does another"
+        s3, bucket, _key(run_id), _report, "maintenance itself succeeded; for a new report run: music-streams maintain"
     )
 
 

@@ -1,9 +1,9 @@
-"""The upkeep of one table: each step may be the last before the run dies, and is repeated by the next run.
+"""The maintenance of one table: if a run dies after any step, the next run repeats the steps.
 
-Every step makes a new snapshot, or none where there is nothing to do; none changes what a snapshot says. So nobody who
-reads or writes meanwhile is held up: readers have their snapshot, and of two that replace the same file the one that
-commits first is right. A run of the transform then begins its statement anew; the upkeep leaves the file to the next
-time.
+Each step commits a new snapshot, or none if there is nothing to do; none changes an existing snapshot. So maintenance
+blocks neither readers nor writers: readers use their snapshot, and of two writers that replace the same file the first
+to commit wins. If maintenance wins, the transform retries its statement; if the transform wins, maintenance leaves the
+file to its next run.
 """
 
 from __future__ import annotations
@@ -26,51 +26,51 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEPT = timedelta(days=policy.SNAPSHOTS_KEPT_DAYS)
-"""How long every state of a table can be read, and a file that no snapshot refers to may be about to be committed."""
+"""How long snapshots can be read, and how long a file that no snapshot refers to may still be committed."""
 _FEWEST = 5  # small files of a day, or small manifests: fewer are not worth a new one
 _SMALL_FILE = 384 * 1024**2  # bytes; Iceberg makes them of 512 MiB
 _SMALL_MANIFEST = 4 * 1024**2  # bytes; Iceberg makes them of 8 MiB
 _COMPACTION = {
     "min-input-files": str(_FEWEST),
     "min-file-size-bytes": str(_SMALL_FILE),
-    "delete-file-threshold": "1",  # the pipeline writes no delete files; what others left is merged in
-    "partial-progress.enabled": "true",  # what conflicts is left alone, and the rest is done
+    "delete-file-threshold": "1",  # the pipeline writes no delete files; those of other writers are merged
+    "partial-progress.enabled": "true",  # files in conflict are skipped, the others are rewritten
 }
 
 
 @dataclass(frozen=True)
 class Upkeep:
-    """Does the upkeep of tables as of one moment."""
+    """Maintains tables as of an instant."""
 
     lake: IcebergLake
     now: datetime
 
     def of(self, table: str, rejected_rows_days: int) -> TableReport:
-        """Do all steps in their order: what leaves is not rewritten before, and what was rewritten can expire later."""
+        """Run all steps in order: delete rows before files are rewritten, expire snapshots after."""
         before = self._size(table)
         removed = self.remove_rejected(rejected_rows_days) if table == REJECTED_ROWS and rejected_rows_days else 0
         left = [*self.compact(table), *self.merge_manifests(table)]
         self.expire(table)
-        orphans = self.lake.remove_orphans(table, self.now - KEPT)  # once nobody can be about to commit them
+        orphans = self.lake.remove_orphans(table, self.now - KEPT)  # younger ones may still be committed
         report = TableReport(table, before, self._size(table), removed, orphans, left)
         log.info("%s", report)
         return report
 
     def remove_rejected(self, days: int) -> int:
-        """Delete the rejected rows of files that arrived more than so many whole UTC days ago; answers how many."""
+        """Delete the rejected rows of files that arrived more than `days` whole UTC days ago; return their number."""
         midnight = datetime.combine(self.now.date() - timedelta(days=days), time(), UTC)
         return self.lake.delete_rejected_before(midnight)
 
     def compact(self, table: str) -> list[str]:
-        """Write the small files of a day as one; what runs are changing is left, and told."""
+        """Merge the small files of each day; return what was skipped because runs were changing it."""
         options = ", ".join(f"'{name}', '{value}'" for name, value in _COMPACTION.items())
         self.lake.call("rewrite_data_files", table, options=f"map({options})")
-        # It does not tell of commits that were refused.
+        # The procedure does not report commits that were rejected.
         left = self.lake.small_files(table, _SMALL_FILE, _FEWEST)
         return [f"{left} data files"] if left else []
 
     def merge_manifests(self, table: str) -> list[str]:
-        """Write many small manifests as few; where a run replaces one meanwhile they are left, and told."""
+        """Merge small manifests; return what was skipped because a run replaced one of them."""
         small = [size for size in self.lake.manifests(table) if size < _SMALL_MANIFEST]
         if len(small) < _FEWEST:
             return []
@@ -83,12 +83,12 @@ class Upkeep:
         return []
 
     def expire(self, table: str) -> None:
-        """Let snapshots go, and the files that only they refer to, so that every state since :data:`KEPT` can be read.
+        """Expire old snapshots and the files that only they refer to; the last :data:`KEPT` stay readable.
 
-        So the one that was current then stays: by its age a list of snapshots that has lost some still shows to have
-        lost none of an execution that is under way (see IcebergLake.append).
+        The snapshot that was current at that instant stays too: its age proves that no snapshot of a running execution
+        has expired (see IcebergLake.append).
         """
-        oldest = self.lake.state(table).last_moment_before(self.now - KEPT)
+        oldest = self.lake.state(table).last_commit_before(self.now - KEPT)
         if oldest is not None:
             self.lake.call("expire_snapshots", table, older_than=timestamp(oldest), retain_last="1")
 

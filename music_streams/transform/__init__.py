@@ -1,1 +1,1 @@
-"""One run of the transform, whatever engine computes it: :mod:`job` joins the two ports of :mod:`ports`."""
+"""The transform, independent of the engine: :mod:`job` runs the steps through the two ports of :mod:`ports`."""

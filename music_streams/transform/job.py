@@ -1,4 +1,4 @@
-"""One run of the transform, on whatever engine: judge, commit, remove, aggregate the touched days, summarise."""
+"""The steps of a transform run, on any engine: classify, commit, remove, aggregate the touched days, summarize."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_FEW_DAYS = 16  # a task holds a file of each open, some MB each
-NOT_MALFORMED = {"duplicate", "unknown_track"}  # reasons that do not speak against the file
+_FEW_DAYS = 16  # a task keeps one file a day open, some MB each
+NOT_MALFORMED = {"duplicate", "unknown_track"}  # reasons that do not count toward max_rejected_ratio
 _ANY_RATIO = {Treatment.ACCEPT_BAD_ROWS, Treatment.ACCEPT_MANY_DAYS}
 
 
 @dataclass(frozen=True)
 class TransformRun:
-    """What a run is about.
+    """The settings of a run.
 
     Attributes:
         execution: the state machine execution's name, ``<batch_id>-<attempt>``: identifies the run's commits.
-        run_id: the Glue job run's id: names what this try writes, so that two tries never mix.
-        max_rejected_ratio: a file whose share of malformed rows is greater is quarantined whole.
-        max_days_per_file: so is a file with listens of more days.
+        run_id: the Glue job run's id: names its output, so that the outputs of two job runs never mix.
+        max_rejected_ratio: a file whose share of malformed rows is greater is quarantined.
+        max_days_per_file: a file with listens of more days is quarantined.
     """
 
     folder: RunFolder
@@ -58,15 +58,15 @@ class TransformRun:
 def process(
     s3: S3Client, task: TransformRun, manifest: Manifest, batch: Batch[RowsT] | None, lake: Lake[RowsT]
 ) -> Summary:
-    """The steps of a run in their order; each may be the last before the run dies and is repeated.
+    """Run all steps in order; if a run dies after any of them, it can be repeated.
 
-    `batch` has the rows of the manifest's streams files; None where there are none.
+    `batch` has the rows of the manifest's streams files; None if there are none.
 
     Raises:
-        NoReferenceData: there is no valid songs row at all; nothing was committed.
+        NoReferenceData: there is no valid songs row; nothing was committed.
     """
     removals = Removals(s3, task.folder.bucket)
-    outcomes = _judge(task, manifest, batch)
+    outcomes = _classify(task, manifest, batch)
     for source in manifest.put_aside:
         outcomes[source.source_id] = SourceOutcome(0, 0, {}, [], "too_many_attempts")
     if batch:
@@ -93,8 +93,8 @@ def process(
     return summary
 
 
-def _judge(task: TransformRun, manifest: Manifest, batch: Batch[RowsT] | None) -> dict[str, SourceOutcome]:
-    """What becomes of each source."""
+def _classify(task: TransformRun, manifest: Manifest, batch: Batch[RowsT] | None) -> dict[str, SourceOutcome]:
+    """Return the outcome of each source."""
     if batch is None:
         return {source_id: SourceOutcome(0, 0, {}, []) for source_id in manifest.source_ids}
     counts = batch.counts()
@@ -104,19 +104,19 @@ def _judge(task: TransformRun, manifest: Manifest, batch: Batch[RowsT] | None) -
     if not any(outcome.rows_accepted for outcome in outcomes.values()) and not batch.has_reference():
         raise NoReferenceData(
             f"no_reference_data: no valid songs row under s3://{task.landing_bucket}/reference/songs/: "
-            "put a songs file there, then the streams again"
+            "put a songs file there, then redrive the streams files"
         )
-    log.info("%s rows of %s files judged", sum(o.rows_read for o in outcomes.values()), len(manifest.streams))
+    log.info("%s rows of %s files classified", sum(o.rows_read for o in outcomes.values()), len(manifest.streams))
     return outcomes
 
 
 def _append(
     task: TransformRun, manifest: Manifest, batch: Batch[RowsT], lake: Lake[RowsT], outcomes: dict[str, SourceOutcome]
 ) -> None:
-    """Commit the accepted sources' rows, rejected ones first."""
+    """Commit the rows of the accepted sources, rejected rows first."""
     kept = [source_id for source_id, outcome in outcomes.items() if outcome.verdict is None]
     if any(outcomes[source_id].rejected for source_id in kept):
-        # They are filed by the day of arrival. New files came today; those of a rebuild, at any time.
+        # They are partitioned by the day of arrival: today for new files, any day for those of a rebuild.
         arrivals = {source.received_at[:10] for source in manifest.streams}
         lake.append(REJECTED_ROWS, batch.rejected(kept), task.execution, few_days=len(arrivals) <= _FEW_DAYS)
     if any(outcomes[source_id].rows_accepted for source_id in kept):
@@ -127,15 +127,15 @@ def _append(
 def _remove(
     removals: Removals, task: TransformRun, manifest: Manifest, lake: Lake[RowsT], outcomes: dict[str, SourceOutcome]
 ) -> Removed:
-    """Delete older copies, rows of refused sources and of users to forget; what is removed is noted first."""
+    """Delete older copies, rows of refused sources and of users to forget, each recorded before it is removed."""
     to_delete = RowsToDelete(
         task.execution,
         older=manifest.source_ids if task.is_repeat else [],
-        # Of most none are there; an attempt before, or another try of this run, may have judged otherwise.
+        # Usually none exist, but an earlier attempt or job run may have accepted the source.
         refused=[source_id for source_id, outcome in outcomes.items() if outcome.verdict],
         users=manifest.forget,
     )
-    # Until none is left: rows of a user may come while those that were found are deleted.
+    # Repeat until none are found: other runs may add rows of a user during the deletion.
     for number in itertools.count():
         if not to_delete or not (found := lake.find(to_delete)):
             break
@@ -147,13 +147,13 @@ def _remove(
         lake.delete(to_delete, found)
     removed = removals.of(task.execution)
     if not manifest.forget:
-        # An attempt that failed may have had other sources too: those are not this run's.
+        # A failed attempt may have had other sources too, which are not part of this run.
         removed.days = {source_id: removed.days[source_id] for source_id in outcomes if source_id in removed.days}
     return removed
 
 
 def _measure(task: TransformRun, lake: Lake[RowsT], summary: Summary, days: list[str], removed: Removed) -> Summary:
-    """Write the metrics of the days, all from one snapshot."""
+    """Write the metrics of the days from one snapshot."""
     pinned, place = lake.pin(), f"metrics/{task.run_id}"
     lake.write_metrics(pinned, days, removed.tracks if task.publish_track_metrics else None, task.folder.uri(place))
     log.info("metrics written at version %s", pinned.version)
@@ -161,7 +161,7 @@ def _measure(task: TransformRun, lake: Lake[RowsT], summary: Summary, days: list
 
 
 def _outcomes(counts: Iterable[Count], manifest: Manifest, task: TransformRun) -> dict[str, SourceOutcome]:
-    """What became of each source, from the rows of :func:`listens.counts`."""
+    """Return the outcome of each source from the rows of :func:`listens.counts`."""
     rejected: dict[str, Counter[str]] = {source_id: Counter() for source_id in manifest.source_ids}
     by_day: dict[str, Counter[str]] = {source_id: Counter() for source_id in manifest.source_ids}
     for row in counts:
@@ -176,7 +176,7 @@ def _outcomes(counts: Iterable[Count], manifest: Manifest, task: TransformRun) -
 
 
 def _outcome(task: TransformRun, source: ManifestSource, by_day: Counter[str], rejected: Counter[str]) -> SourceOutcome:
-    """What became of a source; its release may have lifted a limit."""
+    """Return the outcome of a source. A release may have lifted one of the limits."""
     rows_accepted = by_day.total()
     rows_read = rows_accepted + rejected.total()
     malformed = sum(count for reason, count in rejected.items() if reason not in NOT_MALFORMED)

@@ -1,7 +1,7 @@
-"""Errors of a run that forgets users do not name them.
+"""Masks user ids in the errors of a run that forgets users.
 
-Iceberg and Spark put conditions into their messages, ``user_id in (4711)`` among them. What escapes from a Glue job
-goes to its log, to the execution's history and into the alert, which all outlive the user's rows.
+Messages of Iceberg and Spark contain conditions such as ``user_id in (4711)``. An error of a Glue job goes to its log,
+the execution's history and the alert, which are all kept longer than the user's rows.
 """
 
 import re
@@ -13,9 +13,9 @@ from music_streams.errors import ForgetFailed
 
 @contextmanager
 def masked_user_ids(user_ids: Sequence[int]) -> Iterator[None]:
-    """Raise every error inside as ForgetFailed with the users' ids masked; without users nothing changes.
+    """Raise every error of the block as ForgetFailed with the users' ids masked; without users change nothing.
 
-    A traceback of it does not show the original error: it would print its message.
+    Its traceback omits the original error, whose message has the ids.
     """
     try:
         yield
@@ -23,5 +23,5 @@ def masked_user_ids(user_ids: Sequence[int]) -> Iterator[None]:
         if not user_ids:
             raise
         ids = "|".join(map(str, user_ids))
-        told = re.sub(rf"(?<![0-9])0*(?:{ids})(?![0-9])", "<user_id>", str(error))
-        raise ForgetFailed(f"{type(error).__name__}: {told}") from None
+        message = re.sub(rf"(?<![0-9])0*(?:{ids})(?![0-9])", "<user_id>", str(error))
+        raise ForgetFailed(f"{type(error).__name__}: {message}") from None

@@ -1,4 +1,4 @@
-"""What the order of a run's steps (:mod:`job`) asks of Spark and of the lake, so that it can be run without either."""
+"""The interfaces through which :mod:`job` uses Spark and the lake, so that it can run without either."""
 
 from __future__ import annotations
 
@@ -18,42 +18,42 @@ Rows_contra = TypeVar("Rows_contra", contravariant=True)
 
 
 class Count(Protocol):
-    """How many rows of a source share a reason and a day: source_id, reason (None: accepted), day (or None), count."""
+    """The number of rows of a source by reason and day: source_id, reason (None: accepted), day (or None), count."""
 
     def __getitem__(self, name: str, /) -> Any: ...  # noqa: ANN401 - text or number, by name
 
 
 class Batch(Protocol[Rows_co]):
-    """The judged rows of the streams files that a manifest lists."""
+    """The classified rows of the streams files that a manifest lists."""
 
     def counts(self) -> Iterable[Count]:
-        """All rows, counted; those of unreadable files left out."""
+        """Count all rows except those of unreadable files."""
 
     def unreadable(self) -> set[str]:
-        """The sources whose files cannot be read, known once the rows are counted."""
+        """Return the sources whose files cannot be read, known after :meth:`counts`."""
 
     def has_reference(self) -> bool:
-        """Whether there is a valid songs row at all."""
+        """Return whether there is a valid songs row."""
 
     def accepted(self, source_ids: list[str]) -> Rows_co:
-        """The rows of `listens` that the sources bring."""
+        """Return the rows of `listens` that the sources contain."""
 
     def rejected(self, source_ids: list[str]) -> Rows_co:
-        """The rows of `rejected_rows` that the sources bring."""
+        """Return the rows of `rejected_rows` that the sources contain."""
 
     def close(self) -> None:
-        """The rows are not asked for again."""
+        """Free the rows."""
 
 
 @dataclass(frozen=True)
 class RowsToDelete:
-    """Which rows are to leave the lake.
+    """The rows to delete from the lake.
 
     Attributes:
-        execution: whose run it is.
-        older: source_ids whose rows leave where other executions committed them.
-        refused: source_ids whose rows leave whoever committed them.
-        users: user_ids whose rows leave; a rejected row is theirs where its text holds the id as a field.
+        execution: the execution that deletes them.
+        older: source_ids of which the rows that other executions committed are deleted.
+        refused: source_ids of which all rows are deleted.
+        users: user_ids whose rows are deleted; a rejected row is theirs if its text contains the id as a field.
     """
 
     execution: str
@@ -67,12 +67,12 @@ class RowsToDelete:
 
 @dataclass(frozen=True)
 class FoundRows:
-    """The leaving rows that the lake holds now.
+    """The rows to delete that the lake has now.
 
     Attributes:
-        days: by source_id, the days of its listens among them; none where all are rejected rows.
-        executions: who committed them. An execution's rows of a table come all at once: what is named here is known
-            in full, and nothing that comes meanwhile is taken for it.
+        days: by source_id, the days of its listens among them; none if all are rejected rows.
+        executions: the executions that committed them. An execution commits its rows of a table in one snapshot: all
+            its rows were found, and no row that another run adds later is mistaken for one of them.
     """
 
     days: dict[str, set[str]] = field(default_factory=dict)
@@ -95,29 +95,29 @@ class Lake(Protocol[Rows_contra]):
     """The lake's two tables."""
 
     def append(self, table: str, rows: Rows_contra, execution: str, *, few_days: bool) -> None:
-        """Commit rows at once; where the execution has committed already nothing happens.
+        """Commit rows in one snapshot, unless the execution has committed already.
 
         Args:
-            table: which of the two.
-            rows: all its columns.
-            execution: whose run it is.
-            few_days: whether the rows are known to be of so few days that a file of each can be open at once.
+            table: one of the two tables.
+            rows: with all columns of the table.
+            execution: the execution that commits them.
+            few_days: whether the rows are of so few days that a task can keep one file a day open.
         """
 
     def find(self, to_delete: RowsToDelete) -> FoundRows:
-        """What the tables hold of the leaving rows."""
+        """Find the rows to delete in both tables."""
 
     def write_tracks(self, to_delete: RowsToDelete, found: FoundRows, uri: str) -> None:
-        """Write track_id and day of the listens that were found as Parquet."""
+        """Write track_id and day of the found listens as Parquet."""
 
     def delete(self, to_delete: RowsToDelete, found: FoundRows) -> None:
-        """Delete what was found from both tables, and no row that came since."""
+        """Delete the found rows from both tables, and no row that was added since."""
 
     def expire(self) -> None:
-        """Let all snapshots before the current one go, and every file that nothing refers to then."""
+        """Expire all snapshots before the current one, and delete every file that nothing refers to then."""
 
     def pin(self) -> Pinned:
-        """The current snapshot.
+        """Return the current snapshot of `listens`.
 
         Raises:
             LakeChanged: there is none.
@@ -129,7 +129,7 @@ class Lake(Protocol[Rows_contra]):
         Args:
             pinned: the snapshot to read.
             days: YYYY-MM-DD.
-            tracks: where removed tracks were written: those that the days have lost get a row without metrics. None
-                where TRACK items are not wanted.
+            tracks: URIs of the removed tracks: one without listens on its day gets a row without metrics. None if TRACK
+                items are not published.
             uri: the folder.
         """

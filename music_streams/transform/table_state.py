@@ -1,6 +1,6 @@
-"""An Iceberg table at one moment, as its metadata file says: one small file, read at once and consistently.
+"""The state of an Iceberg table, read from its metadata file: one small object, so the read is consistent.
 
-It holds the current snapshot, its sequence number and every snapshot's properties (Iceberg table spec, Table Metadata:
+It has the current snapshot, its sequence number and every snapshot's properties (Iceberg table spec, Table Metadata:
 https://iceberg.apache.org/spec/#table-metadata-fields).
 """
 
@@ -15,23 +15,23 @@ from music_streams.errors import LakeChanged
 
 @dataclass(frozen=True)
 class TableState:
-    """A table at one moment, from its metadata file."""
+    """The state of a table, from its metadata file."""
 
     metadata: dict[str, Any]
 
     @property
     def uuid(self) -> str:
-        """The table's UUID: another one is another table, whose versions do not compare."""
+        """The table's UUID. Versions of tables with different UUIDs cannot be compared."""
         return str(self.metadata["table-uuid"])
 
     @property
     def has_snapshot(self) -> bool:
-        """Whether anything was ever committed."""
+        """Whether the table has a commit."""
         return self.metadata.get("current-snapshot-id") not in {None, -1}
 
     @property
     def snapshot_id(self) -> int:
-        """The current snapshot.
+        """The id of the current snapshot.
 
         Raises:
             LakeChanged: the table has none.
@@ -46,37 +46,37 @@ class TableState:
         return int(self._current["sequence-number"])
 
     @property
-    def moment(self) -> int:
+    def committed_at_ms(self) -> int:
         """When the current snapshot was committed, in epoch milliseconds."""
         return int(self._current["timestamp-ms"])
 
-    def lists_all_since(self, moment: datetime) -> bool:
-        """Whether every snapshot that was committed since then is listed: the oldest expire first."""
+    def lists_all_since(self, instant: datetime) -> bool:
+        """Return whether every snapshot committed since an instant is listed. The oldest expire first."""
         listed = {snapshot["snapshot-id"] for snapshot in self._snapshots}
-        is_whole = all(snapshot.get("parent-snapshot-id", -1) in {*listed, -1, None} for snapshot in self._snapshots)
-        return is_whole or self.last_moment_before(moment) is not None
+        is_complete = all(snapshot.get("parent-snapshot-id", -1) in {*listed, -1, None} for snapshot in self._snapshots)
+        return is_complete or self.last_commit_before(instant) is not None
 
-    def last_moment_before(self, moment: datetime) -> datetime | None:
-        """When the snapshot was committed that was the current one at a moment; None where that is not listed."""
-        moments = [datetime.fromtimestamp(int(each["timestamp-ms"]) / 1000, UTC) for each in self._snapshots]
-        return max((each for each in moments if each <= moment), default=None)
+    def last_commit_before(self, instant: datetime) -> datetime | None:
+        """Return the commit time of the snapshot that was current at an instant; None if it is not listed."""
+        commits = [datetime.fromtimestamp(int(snapshot["timestamp-ms"]) / 1000, UTC) for snapshot in self._snapshots]
+        return max((commit for commit in commits if commit <= instant), default=None)
 
     @property
     def snapshots(self) -> int:
-        """How many are listed."""
+        """The number of listed snapshots."""
         return len(self._snapshots)
 
     def total(self, name: str) -> int:
-        """A total of the current snapshot's summary, as `data-files`; 0 where there is no snapshot."""
+        """Return a total of the current snapshot's summary, such as `data-files`; 0 without a snapshot."""
         return int(self._current["summary"].get(f"total-{name}", 0)) if self.has_snapshot else 0
 
     def has_commit_of(self, execution: str) -> bool:
-        """Whether a listed snapshot is the append of an execution."""
+        """Return whether a listed snapshot is the append of an execution."""
         return any(snapshot["summary"].get("execution") == execution for snapshot in self._snapshots)
 
     @property
     def _current(self) -> dict[str, Any]:
-        return next(each for each in self._snapshots if each["snapshot-id"] == self.snapshot_id)
+        return next(snapshot for snapshot in self._snapshots if snapshot["snapshot-id"] == self.snapshot_id)
 
     @property
     def _snapshots(self) -> list[dict[str, Any]]:

@@ -1,1 +1,1 @@
-"""The product against a second reading of the data contract, over thousands of dirty files (docs/testing.md)."""
+"""Compares the product with a second implementation of the data contract on thousands of files (docs/testing.md)."""

@@ -1,4 +1,4 @@
-"""What the product makes of files: validate's judgement, and the transform on Spark for those it lets pass."""
+"""The product's results for files: validate's verdict, and the transform on Spark for valid files."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ LAKE = "lake-of-differential"
 
 
 def read_file(file: DirtyFile, chunk_bytes: int | None = None) -> FileReading:
-    """As validate judges the file when its bytes come in chunks of the given size, or at once."""
+    """Validate a file whose bytes arrive in chunks of the given size, or in one."""
     size = chunk_bytes or max(len(file.content), 1)
     chunks = (file.content[at : at + size] for at in range(0, len(file.content), size))
     validation = validate(file.key, chunks, file.max_bytes)
@@ -39,21 +39,21 @@ class Transform:
         self._users = spark.createDataFrame([(7, "DE")], reference.USERS)
 
     def read_rows(self, files: Sequence[DirtyFile]) -> list[RowsReading]:
-        """What becomes of each of the files, all of them valid, in one Spark job."""
+        """Return the result of each of some valid files, computed in one Spark job."""
         self._batches += 1
         folder = RunFolder(LAKE, f"batch{self._batches}")
         listed = [self._stage(folder, f"{number:032x}", file) for number, file in enumerate(files)]
         manifest = Manifest(folder.batch_id, listed)
-        judged = rows.classify(inputs.lines(self._spark, folder, manifest), inputs.sources(self._spark, manifest))
-        enriched = listens.enrich(judged, self._songs, self._users).persist()
+        classified = rows.classify(inputs.lines(self._spark, folder, manifest), inputs.sources(self._spark, manifest))
+        enriched = listens.enrich(classified, self._songs, self._users).persist()
         # Instants as numbers: Python's calendar ends before Spark's.
         columns = ("source_id", "raw", "reason", "user_id", "track_id", F.unix_micros("listened_at").alias("instant"))
-        found = enriched.orderBy("source_id", "position").select(*columns).collect()
+        collected = enriched.orderBy("source_id", "position").select(*columns).collect()
         counts = listens.counts(enriched).collect()
         enriched.unpersist()
 
         rows_of: dict[str, list[Row]] = {source.source_id: [] for source in listed}
-        for row in found:
+        for row in collected:
             has_event = row["reason"] is None or row["reason"] in job.NOT_MALFORMED
             event = (row["user_id"], row["track_id"], row["instant"]) if has_event else None
             rows_of[row["source_id"]].append(Row(row["raw"], row["reason"], event))

@@ -1,11 +1,11 @@
-"""The data contract (docs/design.md, section 3) read a second time: slow, obvious, whole files in memory.
+"""A second implementation of the data contract (docs/design.md, section 3): slow, obvious, whole files in memory.
 
-Shares no code with the product. Where the contract leaves room, this is how it is read:
+It shares no code with the product. Where the contract is not explicit, it reads it like this:
 
-* a blank line holds nothing but U+0001 … U+0020; only LF, CRLF and CR end a line;
+* a blank line contains only U+0001 … U+0020; only LF, CRLF and CR end a line;
 * a header that is no RFC 4180 record names no column: missing_columns;
-* of a damaged gzip file only the damage is sure: not_csv, or too_large where too much comes out before it;
-* the year is judged as written, before the zone moves it; digits are ASCII digits.
+* a damaged gzip file is not_csv, or too_large if too many bytes precede the damage;
+* the year is checked as written, before the zone is applied; digits are ASCII digits.
 """
 
 import re
@@ -40,7 +40,7 @@ Event = tuple[int, str, int]
 
 @dataclass(frozen=True)
 class DirtyFile:
-    """An object version that arrives, and the settings under which it is judged."""
+    """An object version that arrives, and the settings for its validation."""
 
     key: str
     content: bytes = field(repr=False)
@@ -54,7 +54,7 @@ class Row:
     """A row of a streams file.
 
     Attributes:
-        event: None where the row has none, which is where it is malformed.
+        event: None if the row is malformed.
     """
 
     raw: str
@@ -64,10 +64,10 @@ class Row:
 
 @dataclass(frozen=True)
 class FileReading:
-    """What validate is to find out.
+    """The expected result of validate.
 
     Attributes:
-        also: verdicts that the contract can be read to give as well.
+        also: other verdicts that the contract allows.
     """
 
     verdict: str | None
@@ -76,16 +76,16 @@ class FileReading:
     also: tuple[str, ...] = ()
 
     def allows(self, other: "FileReading") -> bool:
-        """Whether the other reading is this one or no worse."""
+        """Return whether the other result is this one or also allowed."""
         return other.verdict in self.also or self == replace(other, also=self.also)
 
 
 @dataclass(frozen=True)
 class RowsReading:
-    """What the transform is to make of a file that validate let pass.
+    """The expected result of the transform for a valid file.
 
     Attributes:
-        counts: rows by reason and, where that is None, day.
+        counts: rows by reason and, if that is None, day.
     """
 
     rows: tuple[Row, ...]
@@ -96,7 +96,7 @@ class RowsReading:
 
 
 def read_file(file: DirtyFile) -> FileReading:
-    """The first verdict that applies, or None."""
+    """Return the first verdict that applies, or None."""
     if file.key[-4:].lower() != ".csv" and file.key[-7:].lower() != ".csv.gz":
         return FileReading("bad_key")
     data, is_damaged = uncompressed(file.content)
@@ -123,7 +123,7 @@ def read_file(file: DirtyFile) -> FileReading:
 
 
 def read_rows(file: DirtyFile, known_tracks: set[str]) -> RowsReading:
-    """The rows of a valid streams file, and what follows from them."""
+    """Return the rows of a valid streams file, with counts and verdict."""
     header_line, *lines = [line.decode() for line in lines_of(uncompressed(file.content)[0]) if not is_blank(line)]
     header = record(header_line)
     assert header is not None
@@ -142,13 +142,15 @@ def read_rows(file: DirtyFile, known_tracks: set[str]) -> RowsReading:
 
     counts = Counter((row.reason, None if row.reason or not row.event else day_of(row.event[2])) for row in rows)
     malformed = sum(row.reason in MALFORMED for row in rows)
-    is_refused = bool(rows) and Fraction(malformed, len(rows)) > Fraction(file.max_rejected_ratio)
-    accepted = 0 if is_refused else sum(row.reason is None for row in rows)
-    return RowsReading(tuple(rows), dict(counts), "too_many_bad_rows" if is_refused else None, len(rows), accepted)
+    has_too_many_bad_rows = bool(rows) and Fraction(malformed, len(rows)) > Fraction(file.max_rejected_ratio)
+    accepted = 0 if has_too_many_bad_rows else sum(row.reason is None for row in rows)
+    return RowsReading(
+        tuple(rows), dict(counts), "too_many_bad_rows" if has_too_many_bad_rows else None, len(rows), accepted
+    )
 
 
 def read_row(line: str, header: list[str], latest: int) -> tuple[str | None, Event | None]:
-    """The first reason that applies to the row alone, or its event."""
+    """Return the first reason that applies to the row alone, or its event."""
     fields = record(line)
     if fields is None or len(fields) != len(header):
         return "malformed_row", None
@@ -173,7 +175,7 @@ def read_row(line: str, header: list[str], latest: int) -> tuple[str | None, Eve
 
 
 def read_time(text: str) -> int | None:
-    """The instant that a listen_time writes."""
+    """Return the instant of a listen_time."""
     match = _LISTEN_TIME.fullmatch(text)
     if not match:
         return None
@@ -196,7 +198,7 @@ def read_time(text: str) -> int | None:
 
 
 def record(line: str) -> list[str] | None:
-    """The fields of an RFC 4180 record, or None where the line is none."""
+    """Return the fields of a line, or None if it is no RFC 4180 record."""
     fields = []
     at = 0
     while True:
@@ -219,12 +221,12 @@ def record(line: str) -> list[str] | None:
         if at == len(line):
             return fields
         if line[at] != ",":
-            return None  # something stands behind the closing quote
+            return None  # a character follows the closing quote
         at += 1
 
 
 def lines_of(data: bytes) -> list[bytes]:
-    """The lines without their ends; a byte order mark belongs to none."""
+    """Split data into lines without their ends and without a byte order mark."""
     return data.removeprefix(BOM).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
 
 
@@ -237,7 +239,7 @@ def is_gzip(content: bytes) -> bool:
 
 
 def uncompressed(content: bytes) -> tuple[bytes, bool]:
-    """The bytes of the file, and whether it is a gzip file that is more or less than whole members (RFC 1952)."""
+    """Return the uncompressed bytes, and whether a gzip file is anything but complete members (RFC 1952)."""
     if not is_gzip(content):
         return content, False
     data = b""
@@ -265,8 +267,8 @@ def is_utf8(data: bytes) -> bool:
     return True
 
 
-def micros(moment: datetime) -> int:
-    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+def micros(instant: datetime) -> int:
+    since = instant - datetime(1970, 1, 1, tzinfo=UTC)
     return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
 
 

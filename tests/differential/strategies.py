@@ -1,8 +1,8 @@
-"""Files that are nearly right: a good file with a few defects, so that every rule is met often.
+"""Generates nearly valid files: a good file with a few defects, so that every rule applies often.
 
-A file is put together in the order in which a careless producer would: header and rows, lines, bytes, gzip, key. Every
-choice is made by one function, which is either Hypothesis (few files, made small where a test fails) or a seeded
-generator (many files; Hypothesis repeats its choices so much that rare rules would hardly be met).
+A file is built in the order of a careless producer: header and rows, lines, bytes, gzip, key. One function makes every
+choice: either Hypothesis (few files, minimized if a test fails) or a seeded generator (many files; Hypothesis repeats
+its choices so often that rare rules would hardly apply).
 """
 
 import gzip
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.differential.reading import BOM, COLUMNS, DirtyFile, uncompressed
 
 Choose = Callable[[int], int]
-"""Answers a number from 0 to one below its argument; 0 is the simplest choice."""
+"""Returns a number from 0 to one below its argument; 0 is the simplest choice."""
 _T = TypeVar("_T")
 
 KNOWN_TRACKS = ("4dBa8T7oDV9WvGr7kVS4Ez", "0000000000000000000000", "zzzzzzzzzzzzzzzzzzzzzZ")
@@ -62,7 +62,7 @@ BAD_ZONES = (
     *("+0٥:00", " Z", "Z ", "UTC", "[UTC]", "\n"),
 )
 
-# What splitting and trimming by other rules than the contract's would stumble over.
+# Values that splitting or trimming by other rules than the contract's would damage.
 TEXTS = (
     *("", "a", " padded ", "a,b", 'say "hi"', '"', ",", "é", "e\u0301", "\U0001f3b5", "\u0085", "\u2028"),
     *("\u000b\u000c", "\u001c\u001d\u001e\u001f", "\u00a0", "\ufeff", "\u007f", "\\", "\\N", "null", "#", "'", "\t"),
@@ -96,12 +96,12 @@ BAD_ROWS = ("bad", "bad", "bad", "very bad", "broken", "too few", "too many", "n
 
 @st.composite
 def dirty_files(draw: st.DrawFn, prefixes: Sequence[str]) -> DirtyFile:
-    """Files chosen by Hypothesis."""
+    """Generate files by Hypothesis."""
     return dirty_file(lambda count: draw(st.integers(0, count - 1)), prefixes)
 
 
 def sample(seed: int, count: int, prefixes: Sequence[str] = ("incoming/",)) -> list[DirtyFile]:
-    """Files of a seed, always the same ones."""
+    """Return the files of a seed, always the same ones."""
     choose = random.Random(seed).randrange
     return [dirty_file(choose, prefixes) for _ in range(count)]
 
@@ -111,7 +111,7 @@ def pick(choose: Choose, values: Sequence[_T]) -> _T:
 
 
 def chance(choose: Choose, percent: int) -> bool:
-    """True in about so many of a hundred choices."""
+    """Return True with the given probability in percent."""
     return choose(100) >= 100 - percent
 
 
@@ -120,7 +120,7 @@ def between(choose: Choose, low: int, high: int) -> int:
 
 
 def dirty_file(choose: Choose, prefixes: Sequence[str]) -> DirtyFile:
-    """A file as it may arrive: most are valid in the whole and hold bad rows, the others have a defect or two."""
+    """Return a file as it may arrive: most are valid and contain bad rows, the others have one or two defects."""
     prefix = pick(choose, prefixes)
     defects = [pick(choose, FILE_DEFECTS) for _ in range(pick(choose, (0, 0, 0, 0, 1, 1, 2)))]
     arrival = pick(choose, ARRIVALS[:1] * 4 + ARRIVALS)
@@ -144,7 +144,7 @@ def dirty_file(choose: Choose, prefixes: Sequence[str]) -> DirtyFile:
 
 
 def column_names(choose: Choose, required: Sequence[str]) -> list[str]:
-    """The required names and perhaps others, often in another order."""
+    """Return the required names and perhaps others, often in another order."""
     names = [*required, *dict.fromkeys(pick(choose, NAMES) for _ in range(choose(3)))]
     if chance(choose, 60):
         names = [names.pop(choose(len(names))) for _ in range(len(names))]
@@ -152,24 +152,24 @@ def column_names(choose: Choose, required: Sequence[str]) -> list[str]:
 
 
 def with_bad_name(choose: Choose, names: list[str]) -> list[str]:
-    """The names with one twice, lost or written otherwise."""
+    """Return the names with one of them repeated, missing or spelled differently."""
     at = choose(len(names))
     name = names[at]
-    otherwise = (name + " ", " " + name, name.upper(), "\ufeff" + name, name + "\u0301", f"`{name}`", f'"{name}"')
-    match pick(choose, ("twice", "empty twice", "lost", "otherwise")):
+    spellings = (name + " ", " " + name, name.upper(), "\ufeff" + name, name + "\u0301", f"`{name}`", f'"{name}"')
+    match pick(choose, ("twice", "empty twice", "missing", "misspelled")):
         case "empty twice":
             return ["", *names, ""]
         case "twice":
             behind = choose(len(names) + 1)
             return [*names[:behind], name, *names[behind:]]
-        case "lost":
+        case "missing":
             return names[:at] + names[at + 1 :]
         case _:
-            return [*names[:at], pick(choose, otherwise), *names[at + 1 :]]
+            return [*names[:at], pick(choose, spellings), *names[at + 1 :]]
 
 
 def row_lines(choose: Choose, names: Sequence[str], arrival: str) -> list[str]:
-    """Lines below the header; some are blank, some repeat an event of an earlier one in another notation."""
+    """Return the lines below the header; some are bad, some repeat an earlier event in another notation."""
     kinds = GOOD_ROWS + BAD_ROWS * pick(choose, (0, 1, 4))
     events: list[dict[str, str]] = []
     lines = []
@@ -199,7 +199,7 @@ def row_lines(choose: Choose, names: Sequence[str], arrival: str) -> list[str]:
 
 
 def good_event(choose: Choose, arrival: str) -> dict[str, str]:
-    """The columns of an event that the contract accepts, unless it lies in the future."""
+    """Return the columns of an event that the contract accepts, unless it is in the future."""
     before = pick(choose, (0, 1, 10**3, 10**6, 3_599_999_999, 86_400 * 10**6, 365 * 86_400 * 10**6))
     instant = max(epoch_of(arrival) - before, 0)
     return {
@@ -210,7 +210,7 @@ def good_event(choose: Choose, arrival: str) -> dict[str, str]:
 
 
 def bad_value(choose: Choose, arrival: str) -> dict[str, str]:
-    """One column with a value that the contract refuses, or nearly."""
+    """Return a column with a value that the contract rejects, or nearly."""
     column = pick(choose, ("user_id", "track_id", "listen_time"))
     if chance(choose, 25):
         return {column: ""}
@@ -220,14 +220,14 @@ def bad_value(choose: Choose, arrival: str) -> dict[str, str]:
         return {column: pick(choose, BAD_USERS)}
     if column == "track_id":
         return {column: pick(choose, BAD_TRACKS)}
-    if chance(choose, 35):  # around the latest moment that is accepted
+    if chance(choose, 35):  # around the latest instant that is accepted
         latest = epoch_of(arrival) + 24 * 3600 * 10**6
         return {column: notation(choose, latest + pick(choose, (0, 0, 0, 0, 1, 1, 1, -1, 999, 10**6)))}
     return {column: listen_time(choose, is_bad=True)}
 
 
 def listen_time(choose: Choose, *, is_bad: bool = False) -> str:
-    """A time from its five parts, one of them bad where asked for."""
+    """Return a time built of five parts, one of them bad if `is_bad`."""
     good = (DATES, SEPARATORS, TIMES, FRACTIONS, ZONES)
     bad = (BAD_DATES, BAD_SEPARATORS, BAD_TIMES, BAD_FRACTIONS, BAD_ZONES)
     worst = choose(5) if is_bad else None
@@ -235,7 +235,7 @@ def listen_time(choose: Choose, *, is_bad: bool = False) -> str:
 
 
 def notation(choose: Choose, instant: int) -> str:
-    """One of the ways to write an instant (microseconds since 1970)."""
+    """Return one of the notations of an instant (microseconds since 1970)."""
     sign, hours, minutes = pick(
         choose, (("", 0, 0), ("+", 0, 0), ("-", 0, 0), ("+", 5, 30), ("-", 9, 30), ("+", 18, 0))
     )
@@ -251,7 +251,7 @@ def notation(choose: Choose, instant: int) -> str:
 
 
 def repeated(choose: Choose, event: dict[str, str]) -> dict[str, str]:
-    """The event of an earlier row, perhaps written otherwise."""
+    """Return the event of an earlier row, perhaps in another notation."""
     user, time = event["user_id"], event["listen_time"]
     if chance(choose, 50):
         user = user.lstrip("0").zfill(between(choose, 1, 20))
@@ -263,7 +263,7 @@ def repeated(choose: Choose, event: dict[str, str]) -> dict[str, str]:
 
 
 def line_of(choose: Choose, values: Sequence[str]) -> str:
-    """The values as a record: quoted where they must be, and sometimes where they need not."""
+    """Return the values as a record: quoted if they must be, and sometimes if they need not."""
     percent = pick(choose, (0, 0, 0, 60))
     return ",".join(
         '"{}"'.format(value.replace('"', '""')) if set(value) & set(',"') or chance(choose, percent) else value
@@ -272,7 +272,7 @@ def line_of(choose: Choose, values: Sequence[str]) -> str:
 
 
 def broken(choose: Choose, line: str) -> str:
-    """The line with a quote, comma or line end more or less."""
+    """Return the line with a quote, comma or line end added or removed."""
     if chance(choose, 30) and '"' in line:
         return line.replace('"', "", 1)
     at = choose(len(line) + 1)
@@ -280,7 +280,7 @@ def broken(choose: Choose, line: str) -> str:
 
 
 def joined(choose: Choose, lines: Sequence[str]) -> bytes:
-    """The bytes of the lines, with one kind of line end or all, blank lines between, and perhaps a byte order mark."""
+    """Join lines with one kind of line end or all, blank lines between them, and perhaps a byte order mark."""
     ends = pick(choose, (("\n",), ("\r\n",), ("\r",), ("\n", "\r\n", "\r")))
     blank_percent = pick(choose, (0, 0, 0, 20))
     text = ""
@@ -294,7 +294,7 @@ def joined(choose: Choose, lines: Sequence[str]) -> bytes:
 
 
 def damaged(choose: Choose, data: bytes) -> bytes:
-    """The bytes with one thing wrong with them, or nearly."""
+    """Return the bytes with one defect, or nearly."""
     at = choose(len(data) + 1)
     match pick(choose, BYTE_DEFECTS):
         case "NUL":
@@ -324,7 +324,7 @@ def damaged(choose: Choose, data: bytes) -> bytes:
 
 
 def packed(choose: Choose, data: bytes) -> bytes:
-    """The bytes as a gzip file of one member or more."""
+    """Return the bytes as a gzip file of one or more members."""
     cuts = sorted(choose(len(data) + 1) for _ in range(pick(choose, (0, 0, 1, 3))))
     level = pick(choose, (0, 9))
     edges = itertools.pairwise([0, *cuts, len(data)])
@@ -332,7 +332,7 @@ def packed(choose: Choose, data: bytes) -> bytes:
 
 
 def damaged_gzip(choose: Choose, content: bytes) -> bytes:
-    """The gzip file with something behind it, without its end, or with another byte in it."""
+    """Return the gzip file with a suffix, without its end, or with a changed byte."""
     match pick(choose, ("cut", "behind", "one byte changed")):
         case "cut":
             return content[: between(choose, 1, len(content) - 1)]
@@ -345,7 +345,7 @@ def damaged_gzip(choose: Choose, content: bytes) -> bytes:
             return content[:at] + bytes([choose(256)]) + content[at + 1 :]
 
 
-def epoch_of(stamp: str) -> int:
-    """The moment in microseconds since 1970."""
-    since = datetime.fromisoformat(stamp) - datetime(1970, 1, 1, tzinfo=UTC)
+def epoch_of(timestamp: str) -> int:
+    """Return a timestamp in microseconds since 1970."""
+    since = datetime.fromisoformat(timestamp) - datetime(1970, 1, 1, tzinfo=UTC)
     return since // timedelta(microseconds=1)

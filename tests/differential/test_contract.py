@@ -1,4 +1,4 @@
-"""The product and the second reading of the contract agree on every file (docs/testing.md tells of the long run)."""
+"""The product and the second implementation of the contract agree on every file (long run: docs/testing.md)."""
 
 import os
 from collections import Counter
@@ -20,7 +20,7 @@ FILES = int(os.environ.get("DIFFERENTIAL_FILES", "400"))
 FIRST_SEED = int(os.environ.get("DIFFERENTIAL_FIRST_SEED", "0"))
 SEEDS = range(FIRST_SEED, FIRST_SEED + max(FILES // FILES_IN_A_BATCH, 1))
 EVERY_KIND = tuple(reading.COLUMNS)
-CHUNKS = (None, 1, 2, 3, 7, 64)  # bytes that validate gets at once
+CHUNKS = (None, 1, 2, 3, 7, 64)  # bytes of the chunks that validate reads
 SPLITS = ("1k", "16k")  # bytes that a Spark task reads
 
 read_rows = partial(reading.read_rows, known_tracks=set(KNOWN_TRACKS))
@@ -38,14 +38,14 @@ def transform(spark, tmp_path_factory):
     database=None, deadline=None, derandomize=True, max_examples=200, suppress_health_check=[HealthCheck.too_slow]
 )
 @given(dirty_files(EVERY_KIND), st.sampled_from(CHUNKS))
-def test_validate_gives_the_verdict_of_the_contract(file, chunk_bytes):
+def test_validate_returns_the_verdict_of_the_contract(file, chunk_bytes):
     expected = reading.read_file(file)
     event(expected.verdict or "valid")
     assert expected.allows(product.read_file(file, chunk_bytes))
 
 
 @pytest.mark.parametrize("number", SEEDS)
-def test_validate_gives_the_verdict_of_the_contract_however_the_bytes_are_cut(number):
+def test_validate_returns_the_verdict_of_the_contract_whatever_the_chunks(number):
     def differ(candidates: Sequence[DirtyFile]) -> list[DirtyFile]:
         return [
             file
@@ -62,40 +62,40 @@ def test_validate_gives_the_verdict_of_the_contract_however_the_bytes_are_cut(nu
 
 
 @pytest.mark.parametrize("number", SEEDS)
-def test_the_transform_gives_the_rows_counts_and_verdict_of_the_contract(spark, transform, number):
+def test_the_transform_returns_the_rows_counts_and_verdict_of_the_contract(spark, transform, number):
     spark.conf.set("spark.sql.files.maxPartitionBytes", SPLITS[number % len(SPLITS)])
 
     def differ(candidates: Sequence[DirtyFile]) -> list[DirtyFile]:
-        """Of the files that both let pass, those whose rows they read differently."""
+        """Return the files that both accept but whose rows they read differently."""
         valid = [file for file in candidates if is_valid(file)]
-        found = transform.read_rows(valid) if valid else []
-        return [file for file, rows in zip(valid, found, strict=True) if rows != read_rows(file)]
+        results = transform.read_rows(valid) if valid else []
+        return [file for file, rows in zip(valid, results, strict=True) if rows != read_rows(file)]
 
     if disagreed := differ(sample(number, FILES_IN_A_BATCH)):
         file = smallest(min(disagreed, key=size_of), differ)
         fail(number, disagreed, file, read_rows(file), transform.read_rows([file])[0])
 
 
-def test_the_sample_meets_every_verdict_and_every_reason_often():
-    met = coverage([file for number in range(2) for file in sample(number, FILES_IN_A_BATCH)])
-    assert {name: count for name, count in met.items() if count < 10} == {}
+def test_every_verdict_and_every_reason_is_frequent_in_the_sample():
+    occurrences = coverage([file for number in range(2) for file in sample(number, FILES_IN_A_BATCH)])
+    assert {name: count for name, count in occurrences.items() if count < 10} == {}
 
 
 def coverage(sampled: Sequence[DirtyFile]) -> Counter[str]:
-    """How many files have each verdict or are valid, and how many rows have each reason or are accepted."""
-    met = Counter(dict.fromkeys(("valid", "accepted", *reading.VERDICTS, *reading.REASONS), 0))
+    """Count the files by verdict or as valid, and the rows by reason or as accepted."""
+    occurrences = Counter(dict.fromkeys(("valid", "accepted", *reading.VERDICTS, *reading.REASONS), 0))
     for file in sampled:
         verdict = reading.read_file(file).verdict
         if verdict is None:
             rows = read_rows(file)
             verdict = rows.verdict
-            met.update(row.reason or "accepted" for row in rows.rows)
-        met[verdict or "valid"] += 1
-    return met
+            occurrences.update(row.reason or "accepted" for row in rows.rows)
+        occurrences[verdict or "valid"] += 1
+    return occurrences
 
 
 def is_valid(file: DirtyFile) -> bool:
-    """Whether both let the file pass."""
+    """Return whether both accept the file."""
     return reading.read_file(file).verdict is None and product.read_file(file).verdict is None
 
 
@@ -105,6 +105,6 @@ def size_of(file: DirtyFile) -> int:
 
 def fail(number: int, disagreed: Sequence[DirtyFile], file: DirtyFile, contract: object, found: object) -> None:
     pytest.fail(
-        f"{len(disagreed)} files of seed {number} are read differently. One of them, made small: {file}\n"
+        f"The implementations differ on {len(disagreed)} files of seed {number}. One of them, minimized: {file}\n"
         f"content:  {file.content!r}\ncontract: {contract}\nproduct:  {found}"
     )

@@ -1,6 +1,6 @@
-"""A second opinion that shares no code with the product: the design's sections 3 and 4 in SQL over the raw files.
+"""A second implementation that shares no code with the product: sections 3 and 4 of the design in SQL over raw files.
 
-`evaluate` says what must stand in MetricsTable and in the ledger; `differences` holds what stands there against it.
+`evaluate` returns the expected contents of MetricsTable and of the ledger; `differences` compares MetricsTable with it.
 """
 
 from tests.oracle.compare import differences, scan_items

@@ -1,15 +1,15 @@
-"""What stands in MetricsTable, held against what the oracle says must stand there."""
+"""Compares the items in MetricsTable with those that the oracle expects."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 OF_THE_RUN = frozenset({"version", "batch_id", "updated_at", "lake_uuid"})
-"""Attributes that depend on the run, not on the data alone: they must be there, whatever they are."""
+"""Attributes that depend on the run, not only on the data: they must be present, whatever their value."""
 
 
 def scan_items(table: Any) -> list[dict[str, Any]]:
-    """Every item of a boto3 Table, read consistently, page by page."""
+    """Return all items of a boto3 Table by consistent reads."""
     items: list[dict[str, Any]] = []
     request: dict[str, Any] = {"ConsistentRead": True}
     while True:
@@ -23,7 +23,7 @@ def scan_items(table: Any) -> list[dict[str, Any]]:
 def differences(
     expected: Mapping[tuple[str, str], Mapping[str, Any]], actual_items: Iterable[Mapping[str, Any]]
 ) -> list[str]:
-    """One line for each thing that differs, in the order of the keys; empty if the table is exactly as it must be."""
+    """Return one line for each difference, sorted by key; empty if the table is exactly as expected."""
     actual = {(item["pk"], item["sk"]): item for item in actual_items}
     lines = []
     for key in sorted(expected.keys() | actual.keys()):
@@ -76,7 +76,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    """The value without boto3's Decimal('…') around numbers, but with quotes around strings."""
+    """Format a value without boto3's Decimal('…') around numbers, but with quotes around strings."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{k}: {_shown(v)}" for k, v in value.items()) + "}"
     if _is_list(value):

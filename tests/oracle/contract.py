@@ -1,4 +1,4 @@
-"""Runs the two SQL pages over raw files and returns what they say as plain Python values."""
+"""Runs the two SQL scripts over raw files and returns their results as plain Python values."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ class StreamFile:
 
 @dataclass(frozen=True)
 class Reference:
-    """What lay under reference/ at one time."""
+    """The files under reference/ at an instant."""
 
     songs: Sequence[bytes | Path]
     users: Sequence[bytes | Path]
@@ -55,7 +55,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Source:
-    """What the ledger must say of a source: reasons that do not occur are left out."""
+    """The expected ledger entry of a source; reasons that do not occur are left out."""
 
     verdict: str | None
     rows_read: int = 0
@@ -67,36 +67,36 @@ class Source:
 @dataclass(frozen=True)
 class Outcome:
     items: dict[Key, Item]
-    """(pk, sk) -> what follows from the data: all attributes but keys, version, batch_id, updated_at and lake_uuid."""
+    """(pk, sk) -> all attributes that depend only on the data: not keys, version, batch_id, updated_at, lake_uuid."""
     sources: dict[str, Source]
     """By source_id."""
 
 
 class NoReferenceDataError(Exception):
-    """No valid songs row at all: the run fails with no_reference_data."""
+    """There is no valid songs row: the run fails with no_reference_data."""
 
 
 def evaluate(
     batches: Sequence[Batch], *, max_rejected_ratio: str = "0.20", publish_track_metrics: bool = False
 ) -> Outcome:
-    """What must stand in MetricsTable and in the ledger once all the batches are through.
+    """Return the expected contents of MetricsTable and of the ledger after all batches.
 
-    A source of several batches (redrive, replay, backfill) counts as the last of them left it.
+    For a source of several batches (redrive, replay, backfill) the last of them counts.
     """
     kinds = {"GENRE", "COUNTRY", "DAY"} | ({"TRACK"} if publish_track_metrics else set())
     with duckdb.connect() as database:
-        refused = _load(database, batches, max_rejected_ratio)
+        quarantined = _load(database, batches, max_rejected_ratio)
         database.execute((_HERE / "listens.sql").read_text())
         if database.sql("FROM reference_data WHERE reference NOT IN (SELECT reference FROM songs)").fetchall():
-            raise NoReferenceDataError("no_reference_data: a batch has no valid songs row at all")
+            raise NoReferenceDataError("no_reference_data: a batch has no valid songs row")
         database.execute((_HERE / "metrics.sql").read_text())
-        return Outcome(items=dict(_items(database, kinds)), sources=refused | dict(_sources(database)))
+        return Outcome(items=dict(_items(database, kinds)), sources=quarantined | dict(_sources(database)))
 
 
 def _load(database: duckdb.DuckDBPyConnection, batches: Sequence[Batch], max_rejected_ratio: str) -> dict[str, Source]:
-    """Fill the tables that listens.sql begins with. Returns the sources whose file is refused as a whole."""
+    """Fill the input tables of listens.sql. Return the sources whose files are quarantined by content alone."""
     files: list[dict[str, object]] = []
-    refused: dict[str, Source] = {}
+    quarantined: dict[str, Source] = {}
     last_batch = {stream.source_id: n for n, batch in enumerate(batches) for stream in batch.streams}
     for n, batch in enumerate(batches):
         files += [_file("songs", n, raw.read_songs(_bytes(content))) for content in batch.reference.songs]
@@ -106,8 +106,8 @@ def _load(database: duckdb.DuckDBPyConnection, batches: Sequence[Batch], max_rej
                 continue
             try:
                 table = raw.read_streams(_bytes(stream.content))
-            except raw.FileRefusedError as refusal:
-                refused[stream.source_id] = Source(verdict=str(refusal))
+            except raw.FileQuarantinedError as error:
+                quarantined[stream.source_id] = Source(verdict=str(error))
             else:
                 arrived_at = stream.arrived_at.astimezone(UTC).replace(tzinfo=None)
                 files.append(_file("streams", n, table) | {"source_id": stream.source_id, "arrived_at": arrived_at})
@@ -120,7 +120,7 @@ def _load(database: duckdb.DuckDBPyConnection, batches: Sequence[Batch], max_rej
     database.execute("CREATE TABLE files AS FROM loaded_files")
     database.execute("CREATE TABLE reference_data AS FROM loaded_versions")
     database.execute("CREATE TABLE settings AS FROM loaded_settings")
-    return refused
+    return quarantined
 
 
 def _file(kind: str, reference: int, table: raw.Table) -> dict[str, object]:
@@ -134,7 +134,7 @@ def _bytes(content: bytes | Path) -> bytes:
 def _sources(database: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, Source]]:
     reasons: dict[str, dict[str, int]] = {}
     for source_id, reason, rows in database.sql(
-        "SELECT source_id, reason, count(*) FROM judged_rows WHERE reason IS NOT NULL GROUP BY ALL ORDER BY ALL"
+        "SELECT source_id, reason, count(*) FROM classified_rows WHERE reason IS NOT NULL GROUP BY ALL ORDER BY ALL"
     ).fetchall():
         reasons.setdefault(source_id, {})[reason] = rows
     days: dict[str, list[str]] = {}

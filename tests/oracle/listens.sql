@@ -2,10 +2,10 @@
 --
 -- Given:  files (kind, reference, source_id, arrived_at, header, records), where
 --           kind        streams, songs or users
---           reference   the files of one reference state, and the streams enriched with it, share a number
---           records     the fields of each record, NULL for what is no RFC 4180 record
+--           reference   a number shared by the files of one reference state and the streams enriched with it
+--           records     the fields of each record, NULL if it is no RFC 4180 record
 --         reference_data (reference, version), settings (max_rejected_ratio)
--- Yields: judged_rows, sources, listens
+-- Yields: classified_rows, sources, listens
 
 CREATE TABLE records AS
 SELECT * EXCLUDE (records), generate_subscripts(records, 1) AS line, unnest(records) AS fields
@@ -26,7 +26,7 @@ CREATE MACRO as_duration(text) AS
          THEN TRY_CAST(ltrim(text, '0') AS BIGINT) END;
 
 
--- songs: a row without valid track_id, duration_ms or track_genre, or with names too long for an item, is ignored.
+-- songs: ignore a row without valid track_id, duration_ms or track_genre, or with names too long for an item.
 CREATE TABLE song_rows AS
 WITH named AS (
     SELECT reference,
@@ -44,7 +44,7 @@ FROM named
 WHERE is_track_id(track_id) AND duration_ms IS NOT NULL AND track_genre <> ''
   AND strlen(track_genre) <= 1000 AND strlen(track_name) + strlen(artists) <= 20000;
 
--- Several genres: all of them. Name, artists, duration: from the row with the smallest
+-- A track with several genres has all of them. Name, artists and duration are those of the row with the smallest
 -- (numeric id, rows without one last; track_name; artists; duration_ms).
 CREATE TABLE songs AS
 SELECT reference, track_id, track_name, artists, duration_ms,
@@ -52,10 +52,10 @@ SELECT reference, track_id, track_name, artists, duration_ms,
 FROM song_rows
 QUALIFY row_number() OVER (
     PARTITION BY reference, track_id
-    ORDER BY len(id_digits) NULLS LAST, id_digits, track_name, artists, duration_ms  -- by length first: a number of any size
+    ORDER BY len(id_digits) NULLS LAST, id_digits, track_name, artists, duration_ms  -- length first, because ids may exceed BIGINT
 ) = 1;
 
--- users: several rows of a user: the smallest non-empty country.
+-- users: a user with several rows has the smallest non-empty country.
 CREATE TABLE users AS
 WITH named AS (
     SELECT reference,
@@ -70,7 +70,7 @@ WHERE user_id IS NOT NULL AND user_country <> '' AND strlen(user_country) <= 100
 GROUP BY reference, user_id;
 
 
--- streams: what was written, and what it means (NULL: nothing valid).
+-- streams: the text of each column, and its value (NULL: invalid).
 CREATE TABLE stream_rows AS
 WITH written AS (
     SELECT source_id, reference, arrived_at, line,
@@ -111,8 +111,8 @@ SELECT source_id, reference, arrived_at, line, is_well_formed, user_id_text, tra
        END AS instant
 FROM time_numbers;
 
--- Row reasons, the first that applies (NULL: accepted).
-CREATE TABLE judged_rows AS
+-- Row reasons: the first that applies (NULL: accepted).
+CREATE TABLE classified_rows AS
 WITH examined AS (
     SELECT *,
            CASE WHEN NOT is_well_formed THEN 'malformed_row'
@@ -126,7 +126,7 @@ WITH examined AS (
            END AS defect
     FROM stream_rows
 ),
-numbered AS (  -- an event's rows in the file, parked rows included
+numbered AS (  -- the rows of an event in the file, including parked rows
     SELECT *, row_number() OVER (PARTITION BY source_id, defect IS NULL, user_id, track_id, instant ORDER BY line) AS copy
     FROM examined
 )
@@ -144,18 +144,18 @@ CREATE TABLE sources AS
 SELECT source_id,
        count(line) AS rows_read,
        count(defect) > max(max_rejected_ratio) * count(line) AS has_too_many_bad_rows
-FROM files LEFT JOIN judged_rows USING (source_id) CROSS JOIN settings
+FROM files LEFT JOIN classified_rows USING (source_id) CROSS JOIN settings
 WHERE kind = 'streams'
 GROUP BY source_id;
 
--- Enrichment is frozen with its reference_version. None of the rows of a refused file is committed.
+-- Enrichment is frozen with its reference_version. No row of a quarantined file is committed.
 CREATE TABLE listens AS
-SELECT judged_rows.source_id, judged_rows.user_id, judged_rows.track_id, instant,
+SELECT classified_rows.source_id, classified_rows.user_id, classified_rows.track_id, instant,
        strftime(instant, '%Y-%m-%d') AS day,  -- the instant's UTC date
        duration_ms, track_name, artists, genres,
        coalesce(user_country, 'unknown') AS user_country,
        version AS reference_version
-FROM judged_rows
+FROM classified_rows
 JOIN sources USING (source_id)
 JOIN reference_data USING (reference)
 JOIN songs USING (reference, track_id)

@@ -3,14 +3,14 @@
 -- Given:  listens (listens.sql)
 -- Yields: items (kind, pk, sk, day, the four metrics), top_songs, top_genres
 
--- The same event in two files counts once: the greatest reference_version wins, then the smallest source_id.
+-- An event in two files counts once: the greatest reference_version wins, then the smallest source_id.
 CREATE TABLE events AS
 FROM listens
 QUALIFY row_number() OVER (
     PARTITION BY user_id, track_id, instant ORDER BY reference_version DESC, source_id
 ) = 1;
 
--- The same choice among the names of a track within a day.
+-- The same rule selects the names of a track within a day.
 CREATE TABLE names AS
 SELECT day, track_id, track_name, artists
 FROM listens
@@ -18,7 +18,7 @@ QUALIFY row_number() OVER (
     PARTITION BY day, track_id ORDER BY reference_version DESC, source_id
 ) = 1;
 
--- Which events an item counts: once in EACH of their genres; their listeners' country; the day; the track.
+-- The items that count an event: EACH of its genres; its listener's country; the day; the track.
 CREATE TABLE counted AS
     SELECT 'GENRE' AS kind, genre AS subject, 'GENRE#' || genre AS pk, 'DAY#' || day AS sk, * EXCLUDE (genre)
     FROM (SELECT *, unnest(genres) AS genre FROM events)

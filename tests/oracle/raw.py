@@ -1,4 +1,4 @@
-"""Section 3, "CSV" and "File verdicts": from the bytes of a file to its header and the fields of each record."""
+"""Section 3, "CSV" and "File verdicts": parses the bytes of a file into its header and the fields of each record."""
 
 import gzip
 import re
@@ -10,24 +10,24 @@ SONG_COLUMNS = ("track_id", "track_name", "artists", "duration_ms", "track_genre
 USER_COLUMNS = ("user_id", "user_country")
 
 Record = list[str] | None
-"""The fields of a record; None if the text is no RFC 4180 record and hence has no fields."""
+"""The fields of a record; None if the text is no RFC 4180 record."""
 
-_BLANK = "".join(map(chr, range(1, 33)))  # space, tab and the other control characters: no ink
+_BLANK = "".join(map(chr, range(1, 33)))  # space, tab and the other control characters
 _GZIP_MAGIC = b"\x1f\x8b"
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_LONGEST_LINE = 64 * 1024  # bytes, its end not counted
+_LONGEST_LINE = 64 * 1024  # bytes, without its end
 
 _QUOTED = r'"(?:[^"]|"")*+"'
 _STRICT_FIELD = rf'(?:{_QUOTED}|[^",\r\n]*)'
 _STRICT_RECORD = re.compile(rf"{_STRICT_FIELD}(?:,{_STRICT_FIELD})*")
 _NEXT_FIELD = re.compile(r'(?:^|,)(?:"((?:[^"]|"")*+)"|([^",]*))')
-# A record of a reference file ends at the first line end outside quotes, be it well formed or not.
+# A record of a reference file ends at the first line end outside quotes, whether it is well formed or not.
 _LOOSE_FIELD = rf"(?:{_QUOTED}[^,\r\n]*|[^,\r\n]*)"
 _LOOSE_RECORD = re.compile(rf"{_LOOSE_FIELD}(?:,{_LOOSE_FIELD})*")
 
 
-class FileRefusedError(Exception):
-    """The file as a whole is not accepted; the message is the verdict."""
+class FileQuarantinedError(Exception):
+    """The file is quarantined; the message is the verdict."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class Table:
 
 
 def read_streams(content: bytes) -> Table:
-    """One record a line. Raises FileRefusedError with a verdict; bad_key and too_large do not follow from content."""
+    """Parse one record a line. Raises FileQuarantinedError with a verdict, except bad_key and too_large."""
     text = _text(content)
     lines = _LINE_END.split(text)
     if any(len(line.encode()) > _LONGEST_LINE for line in lines):
-        raise FileRefusedError("not_csv")
+        raise FileQuarantinedError("not_csv")
     return _table(lines, STREAM_COLUMNS)
 
 
@@ -54,21 +54,21 @@ def read_users(content: bytes) -> Table:
 
 
 def _text(content: bytes) -> str:
-    """Everything but the byte order mark. The order of the checks is the contract's order of the verdicts."""
+    """Decode without the byte order mark. The order of the checks is the contract's order of the verdicts."""
     if content.startswith(_GZIP_MAGIC):
         try:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
-            raise FileRefusedError("not_csv") from error
+            raise FileQuarantinedError("not_csv") from error
     content = content.removeprefix(b"\xef\xbb\xbf")
     if not content.strip(_BLANK.encode()):
-        raise FileRefusedError("empty_file")
+        raise FileQuarantinedError("empty_file")
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise FileRefusedError("not_utf8") from error
+        raise FileQuarantinedError("not_utf8") from error
     if "\0" in text:
-        raise FileRefusedError("not_csv")
+        raise FileQuarantinedError("not_csv")
     return text
 
 
@@ -76,9 +76,9 @@ def _table(texts: list[str], columns: tuple[str, ...]) -> Table:
     header, *records = [_fields(text) for text in texts if text.strip(_BLANK)]
     header = header or []
     if len(set(header)) < len(header):
-        raise FileRefusedError("not_csv")
+        raise FileQuarantinedError("not_csv")
     if not set(columns) <= set(header):
-        raise FileRefusedError("missing_columns")
+        raise FileQuarantinedError("missing_columns")
     return Table(header, records)
 
 

@@ -21,22 +21,22 @@ def timeout_of(job: str) -> timedelta:
     return timedelta(minutes=TEMPLATE["Resources"][job]["Properties"]["Timeout"])
 
 
-def test_an_execution_and_its_job_runs_end_before_a_commit_can_be_missing_from_the_list():
+def test_an_execution_and_its_job_runs_end_before_their_snapshots_expire():
     longest = timedelta(seconds=MACHINE["TimeoutSeconds"]) + timeout_of("TransformJob")
     assert longest == timedelta(hours=9)
     assert longest < EXECUTIONS_END < upkeep.KEPT
 
 
-def test_no_reader_uses_a_snapshot_for_half_as_long_as_it_is_kept():
+def test_no_reader_uses_a_snapshot_for_half_of_its_retention():
     dags = "".join(path.read_text() for path in (ROOT / "dags").glob("*.py"))
-    named = re.findall(r"dagrun_timeout=timedelta\((\w+)=policy\.(\w+)\)", dags)
-    longest = [timedelta(**{unit: getattr(policy, name)}) for unit, name in named]
+    timeouts = re.findall(r"dagrun_timeout=timedelta\((\w+)=policy\.(\w+)\)", dags)
+    longest = [timedelta(**{unit: getattr(policy, name)}) for unit, name in timeouts]
     assert len(longest) == 3
     assert max(*longest, timeout_of("TransformJob"), timeout_of("MaintainJob"), _LONGEST_RUN) < upkeep.KEPT / 2
 
 
 def test_the_page_states_the_actual_times():
-    defaults = {name: str(each.get("Default")) for name, each in TEMPLATE["Parameters"].items()}
+    defaults = {name: str(parameter.get("Default")) for name, parameter in TEMPLATE["Parameters"].items()}
     assert f"`{defaults['MaintenanceSchedule']}`" in PAGE
     assert timedelta(days=3) == upkeep.KEPT
     assert "3 days" in PAGE

@@ -1,4 +1,4 @@
-"""The oracle against cases small enough to work out by hand, one rule of the design's sections 3 and 4 each."""
+"""The oracle, with cases that are computed by hand, one for each rule of sections 3 and 4 of the design."""
 
 import gzip
 import os
@@ -45,12 +45,12 @@ def listen(user: int | str = 1, track: str = A, time: str = "12:00:00") -> str:
     return f"{user},{track},{DAY} {time}"
 
 
-def judged(*lines: str) -> Source:
+def source_of(*lines: str) -> Source:
     return run(stream(*lines)).sources["s1"]
 
 
-def judged_alone(lines: Iterable[str]) -> dict[str, Source]:
-    """Each line as the only one of its file."""
+def sources_of_lines(lines: Iterable[str]) -> dict[str, Source]:
+    """Evaluate each line as the only one of its file."""
     return run(*(stream(line, source_id=line) for line in lines)).sources
 
 
@@ -76,7 +76,7 @@ REASONS = {line: reason for reason, lines in LINES.items() for line in lines}
 
 
 def test_a_row_has_the_first_reason_that_applies() -> None:
-    reasons = {line: next(iter(source.rejected), None) for line, source in judged_alone(REASONS).items()}
+    reasons = {line: next(iter(source.rejected), None) for line, source in sources_of_lines(REASONS).items()}
     assert reasons == REASONS
 
 
@@ -92,12 +92,12 @@ DAYS = {
     "2024-06-25 12:00:00-18:00": "2024-06-26",
     "2024-02-29 12:00:00": "2024-02-29",
     "1970-01-01 00:00:00": "1970-01-01",
-    "2024-06-27 00:00:00": "2024-06-27",  # 24 h after the arrival, no more
+    "2024-06-27 00:00:00": "2024-06-27",  # exactly 24 h after the arrival
 }
 
 
 def test_a_listen_time_is_an_instant_with_a_utc_day() -> None:
-    sources = judged_alone(f"1,{A},{listen_time}" for listen_time in DAYS)
+    sources = sources_of_lines(f"1,{A},{listen_time}" for listen_time in DAYS)
     assert {line: source.days for line, source in sources.items()} == {
         f"1,{A},{listen_time}": (day,) for listen_time, day in DAYS.items()
     }
@@ -115,17 +115,17 @@ BAD_LISTEN_TIMES = [
 
 
 def test_a_bad_listen_time_is_rejected() -> None:
-    sources = judged_alone(f"1,{A},{listen_time}" for listen_time in BAD_LISTEN_TIMES)
+    sources = sources_of_lines(f"1,{A},{listen_time}" for listen_time in BAD_LISTEN_TIMES)
     assert len(sources) == len(BAD_LISTEN_TIMES)
     assert [line for line, source in sources.items() if source.rejected != {"bad_listen_time": 1}] == []
 
 
 def test_a_listen_more_than_24_hours_after_the_arrival_is_in_the_future() -> None:
-    assert judged(f"1,{A},2024-06-27 00:00:00.000001").rejected == {"future_listen_time": 1}
-    assert judged(f"1,{A},2024-06-27 01:00:00.000001+01:00").rejected == {"future_listen_time": 1}
+    assert source_of(f"1,{A},2024-06-27 00:00:00.000001").rejected == {"future_listen_time": 1}
+    assert source_of(f"1,{A},2024-06-27 01:00:00.000001+01:00").rejected == {"future_listen_time": 1}
 
 
-def test_the_arrival_may_be_given_in_any_zone() -> None:
+def test_the_arrival_may_be_in_any_zone() -> None:
     arrived = datetime(2024, 6, 24, 17, 30, tzinfo=timezone(timedelta(hours=5, minutes=30)))
     rows = f"user_id,track_id,listen_time\n1,{A},{DAY} 12:00:00\n1,{A},{DAY} 12:00:01\n"
     assert run(StreamFile("s1", rows.encode(), arrived)).sources["s1"].rejected == {"future_listen_time": 1}
@@ -151,9 +151,9 @@ def test_a_duplicate_is_the_same_event_in_any_notation() -> None:
 
 
 def test_a_parked_row_has_duplicates_and_a_rejected_row_has_none() -> None:
-    assert judged(listen(track=C), listen(track=C)).rejected == {"unknown_track": 1, "duplicate": 1}
-    assert judged(listen(user="x"), listen(user="x")).rejected == {"bad_user_id": 2}
-    assert judged(f"{listen()},surplus", listen()).rejected == {"malformed_row": 1}
+    assert source_of(listen(track=C), listen(track=C)).rejected == {"unknown_track": 1, "duplicate": 1}
+    assert source_of(listen(user="x"), listen(user="x")).rejected == {"bad_user_id": 2}
+    assert source_of(f"{listen()},surplus", listen()).rejected == {"malformed_row": 1}
 
 
 # --- files ----------------------------------------------------------------------------------------------------------
@@ -176,18 +176,18 @@ FORMS = {
 
 
 @pytest.mark.parametrize("content", FORMS.values(), ids=FORMS)
-def test_the_form_of_a_file_does_not_matter(content: bytes) -> None:
+def test_files_of_different_formats_have_the_same_result(content: bytes) -> None:
     outcome = run(StreamFile("s1", content, ARRIVED))
     assert outcome.sources == {"s1": Source(verdict=None, rows_read=2, rows_accepted=2, days=(DAY,))}
     assert outcome.items == run(StreamFile("s1", PLAIN.encode(), ARRIVED)).items
 
 
 def test_a_quoted_line_break_makes_two_malformed_rows() -> None:
-    assert judged(f'1,"{A}', f'{A}",{DAY} 12:00:00').rejected == {"malformed_row": 2}
+    assert source_of(f'1,"{A}', f'{A}",{DAY} 12:00:00').rejected == {"malformed_row": 2}
 
 
-def test_a_line_separator_of_unicode_is_no_line_end() -> None:
-    assert judged(f"1,{A},{DAY} 12:00:00\u2028").rejected == {"bad_listen_time": 1}
+def test_a_unicode_line_separator_is_no_line_end() -> None:
+    assert source_of(f"1,{A},{DAY} 12:00:00\u2028").rejected == {"bad_listen_time": 1}
 
 
 REFUSED = {
@@ -206,7 +206,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("content", "verdict"), REFUSED.values(), ids=REFUSED)
-def test_a_file_that_is_refused_has_a_verdict_and_no_rows(content: bytes, verdict: str) -> None:
+def test_a_quarantined_file_has_a_verdict_and_no_rows(content: bytes, verdict: str) -> None:
     outcome = run(StreamFile("s1", content, ARRIVED), stream(listen(), source_id="s2"))
     assert outcome.sources["s1"] == Source(verdict=verdict)
     assert outcome.sources["s2"].rows_accepted == 1
@@ -308,7 +308,7 @@ def test_every_reference_file_is_read() -> None:
     assert {pk for pk, _ in items} == {"GENRE#pop", "GENRE#rock", "COUNTRY#Mali", f"DAY#{DAY}"}
 
 
-def test_no_valid_songs_row_at_all_is_an_error() -> None:
+def test_no_valid_songs_row_is_an_error() -> None:
     with pytest.raises(NoReferenceDataError):
         run(stream(listen()), songs=song_rows("1,short,x,Alpha,1000,pop"))
 
@@ -316,7 +316,7 @@ def test_no_valid_songs_row_at_all_is_an_error() -> None:
 # --- metrics --------------------------------------------------------------------------------------------------------
 
 
-def test_a_day_worked_out_by_hand() -> None:
+def test_a_day_computed_by_hand() -> None:
     # Alpha (1000 ms, pop): user 1 twice, user 2 once; Beta (2000 ms, rock): user 2; user 1 in France, user 2 in Japan.
     lines = [listen(1, A, "08:00:00"), listen(1, A, "09:00:00"), listen(2, A), listen(2, B, "13:00:00")]
     alpha = {"track_id": A, "track_name": "Alpha", "artists": "Ann"}
@@ -347,7 +347,7 @@ def item(average: int, *measures: int, **more: object) -> dict[str, object]:
     return {**metrics(*measures), "avg_listening_time_per_user_ms": Decimal(average), **more}
 
 
-def test_track_items_are_published_on_demand_only() -> None:
+def test_track_items_are_published_only_on_request() -> None:
     assert not [pk for pk, _ in run(stream(listen())).items if pk.startswith("TRACK")]
 
 
@@ -395,7 +395,7 @@ def test_an_event_in_two_files_counts_once() -> None:
 
 
 def later(version: int) -> Reference:
-    """Alpha is now Aleph: longer, of another genre, and user 1 has moved."""
+    """Return reference data in which Alpha is Aleph, longer and of another genre, and user 1 has moved."""
     return reference(song_rows(f"1,{A},Ann,Aleph,1500,jazz"), "user_id,user_country\n1,Chile\n", version)
 
 
@@ -408,7 +408,7 @@ def later(version: int) -> Reference:
         (1, "s2", 1, "s1", "Aleph"),
     ],
 )
-def test_among_copies_the_greatest_reference_version_then_the_smallest_source_wins(
+def test_of_copies_that_with_the_greatest_reference_version_then_the_smallest_source_counts(
     first_version: int, first_source: str, second_version: int, second_source: str, winner: str
 ) -> None:
     batches = [
@@ -433,7 +433,7 @@ def test_enrichment_is_frozen_but_a_track_has_one_name_in_a_day() -> None:
     assert items[f"DAY#{DAY}", "SUMMARY"]["total_listening_time_ms"] == 2500
 
 
-def test_a_source_counts_as_its_last_batch_left_it() -> None:
+def test_of_several_batches_of_a_source_the_last_counts() -> None:
     replayed = [
         Batch([stream(listen(), listen(track=C))], reference()),
         Batch([stream(listen(), listen(track=C))], reference(SONGS + f"3,{C},Cid,Gamma,3000,pop", version=2)),
@@ -451,7 +451,7 @@ def test_no_rule_depends_on_the_order_of_the_files() -> None:
     assert run(*files).items == run(*reversed(files)).items
 
 
-def test_the_real_file_is_accepted_whole() -> None:
+def test_all_rows_of_the_real_file_are_accepted() -> None:
     folder = Path(os.environ.get("MUSIC_STREAMS_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no real input at {folder}: set MUSIC_STREAMS_SHARED_DATA to its folder")
@@ -512,7 +512,7 @@ def test_a_changed_attribute_is_a_difference(change: dict[str, object], differen
 
 
 @pytest.mark.parametrize("attribute", ["day", "top_songs", "version", "batch_id", "updated_at", "lake_uuid"])
-def test_an_attribute_that_lacks_is_a_difference(attribute: str) -> None:
+def test_a_missing_attribute_is_a_difference(attribute: str) -> None:
     item = {name: value for name, value in ACTUAL.items() if name != attribute}
     [difference] = differences(EXPECTED, [item])
     assert difference.startswith(f"GENRE#pop / DAY#{DAY}: {attribute} is missing")

@@ -1,4 +1,4 @@
-"""The pages have what was measured last."""
+"""The pages have the last results."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from benchmarks.blocks import DOCS, with_blocks
 
 
 @pytest.mark.parametrize("page", results_page.PAGES)
-def test_the_tables_and_charts_are_the_results(page):
+def test_the_tables_and_charts_of_a_page_are_up_to_date(page):
     text = (DOCS / page).read_text("utf-8")
-    mend = "run `python -m benchmarks.results_page`, and read what stands around them"
-    assert with_blocks(results_page.PAGES, page) == text, mend
+    fix = "run `python -m benchmarks.results_page`, and check the text around the tables"
+    assert with_blocks(results_page.PAGES, page) == text, fix

@@ -1,4 +1,4 @@
-"""The sample generator keeps its promises: the same bytes always, exact shares, work for every rule of the contract."""
+"""The sample generator: always the same bytes, exact shares, and cases for every rule of the contract."""
 
 import csv
 import hashlib
@@ -24,7 +24,7 @@ DAY = date(2024, 6, 25)
 CATALOGUE = Catalogue.generate(seed=7)
 
 
-def judge(*files: bytes, max_rejected_ratio: str = "1") -> Outcome:
+def outcome_of(*files: bytes, max_rejected_ratio: str = "1") -> Outcome:
     arrived_at = datetime(2024, 6, 26, tzinfo=UTC)
     sources = [StreamFile(f"s{n}", content, arrived_at) for n, content in enumerate(files, start=1)]
     reference = Reference([CATALOGUE.songs], [CATALOGUE.users], version=1)
@@ -41,37 +41,37 @@ def test_the_bytes_are_the_same_on_every_python() -> None:
     assert digests == ["59f6678145dbf6bb", "de2c1617580a6451", "e5686994e384a15b"]
 
 
-def test_another_seed_or_day_gives_another_file() -> None:
+def test_files_of_different_seeds_or_days_differ() -> None:
     seeds_and_days = ((7, DAY), (8, DAY), (7, date(2024, 6, 24)))
     assert len({streams(seed, CATALOGUE, day, 10) for seed, day in seeds_and_days}) == 3
     assert Catalogue.generate(seed=8).songs != CATALOGUE.songs
 
 
-def test_clean_rows_are_all_accepted_and_fall_on_the_day() -> None:
+def test_clean_rows_are_all_accepted_and_on_the_day() -> None:
     content = streams(1, CATALOGUE, DAY, 5_000)
     assert content.startswith(b"user_id,track_id,listen_time\n")
-    assert judge(content).sources["s1"] == Source(None, rows_read=5_000, rows_accepted=5_000, days=("2024-06-25",))
+    assert outcome_of(content).sources["s1"] == Source(None, rows_read=5_000, rows_accepted=5_000, days=("2024-06-25",))
 
 
-def test_the_shares_are_exact_and_every_reason_has_its_part() -> None:
+def test_the_shares_are_exact_and_every_reason_occurs() -> None:
     content = streams(1, CATALOGUE, DAY, 2_000, dirty=0.08, duplicates=0.03, unknown=0.02)
     rejected = dict.fromkeys(DEFECTS, 20) | {"duplicate": 60, "unknown_track": 40}
-    assert judge(content).sources["s1"] == Source(None, 2_000, 1_740, rejected, ("2024-06-25",))
+    assert outcome_of(content).sources["s1"] == Source(None, 2_000, 1_740, rejected, ("2024-06-25",))
 
 
-def test_every_form_of_a_defect_has_the_reason_it_is_listed_under() -> None:
+def test_every_form_of_a_defect_has_its_listed_reason() -> None:
     good = {"user": "7", "track": CATALOGUE.track_ids[0], "time": "2024-06-25 12:00:00"}
     forms = [(reason, form) for reason, forms in DEFECTS.items() for form in forms]
     files = [f"{','.join(STREAM_COLUMNS)}\n{form.format_map(good)}\n".encode() for _, form in forms]
-    sources = judge(*files).sources
+    sources = outcome_of(*files).sources
     assert [(sources[f"s{n}"].rejected, form) for n, (_, form) in enumerate(forms, start=1)] == [
         ({reason: 1}, form) for reason, form in forms
     ]
 
 
-def test_enough_dirt_refuses_the_file() -> None:
+def test_a_file_with_too_many_bad_rows_has_that_verdict() -> None:
     content = streams(1, CATALOGUE, DAY, 200, dirty=0.5)
-    assert judge(content, max_rejected_ratio="0.20").sources["s1"].verdict == "too_many_bad_rows"
+    assert outcome_of(content, max_rejected_ratio="0.20").sources["s1"].verdict == "too_many_bad_rows"
 
 
 def test_shares_that_leave_no_plain_row_are_an_error() -> None:
@@ -84,8 +84,8 @@ def test_a_file_of_no_rows_is_a_header() -> None:
     assert streams(1, CATALOGUE, DAY, 0) == b"user_id,track_id,listen_time\n"
 
 
-def test_late_listens_happened_on_the_days_before() -> None:
-    source = judge(streams(1, CATALOGUE, DAY, 1_000, late_days=2)).sources["s1"]
+def test_late_listens_are_on_earlier_days() -> None:
+    source = outcome_of(streams(1, CATALOGUE, DAY, 1_000, late_days=2)).sources["s1"]
     assert source.days == ("2024-06-23", "2024-06-24", "2024-06-25")
     assert source.rows_accepted == 1_000
 
@@ -100,7 +100,7 @@ def test_listen_times_have_every_notation() -> None:
         assert f"{zone}\n" in times
 
 
-def test_habits_look_real() -> None:
+def test_tracks_and_hours_have_realistic_distributions() -> None:
     rows = rows_of(streams(1, CATALOGUE, DAY, 20_000))
     listens_by_track = Counter(row["track_id"] for row in rows)
     first, second, tenth, hundredth = (listens_by_track[CATALOGUE.track_ids[n]] for n in (0, 1, 9, 99))
@@ -111,7 +111,7 @@ def test_habits_look_real() -> None:
     assert listens_by_hour["20"] > 2 * listens_by_hour["12"] > 2 * listens_by_hour["04"] > 0
 
 
-def test_the_songs_exercise_every_rule_of_the_contract() -> None:
+def test_the_songs_have_cases_for_every_rule_of_the_contract() -> None:
     rows = rows_of(CATALOGUE.songs)
     assert tuple(rows[0]) == SONG_COLUMNS
     valid = [row for row in rows if row["track_name"] != "Never to be seen"]
@@ -137,7 +137,7 @@ def test_the_songs_exercise_every_rule_of_the_contract() -> None:
     assert any(";" in row["artists"] for row in valid)
 
 
-def test_the_users_exercise_every_rule_of_the_contract() -> None:
+def test_the_users_have_cases_for_every_rule_of_the_contract() -> None:
     rows = rows_of(CATALOGUE.users)
     assert tuple(rows[0]) == USER_COLUMNS
     countries = defaultdict(set)
@@ -150,7 +150,7 @@ def test_the_users_exercise_every_rule_of_the_contract() -> None:
     assert set(countries) < set(CATALOGUE.user_ids)
 
 
-def test_broken_files_have_the_verdict_that_names_them() -> None:
+def test_broken_files_have_the_verdicts_that_are_their_names() -> None:
     files = broken(DAY)
-    outcome = judge(*files.values())
+    outcome = outcome_of(*files.values())
     assert [source.verdict for source in outcome.sources.values()] == list(files) == ["missing_columns", "empty_file"]

@@ -1,4 +1,4 @@
-"""The judged rows of a run's streams files, on Spark; a file that Spark cannot read is found and left out."""
+"""The classified rows of a run's streams files, on Spark, without the files that Spark cannot read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _COLUMNS = ["user_id", "track_id", "listen_time"]
-_SOUND = ManifestSource("0" * 32, "streams", "sound.csv", _COLUMNS, "1970-01-01T00:00:00.000Z", 0)
+_READABLE = ManifestSource("0" * 32, "streams", "readable.csv", _COLUMNS, "1970-01-01T00:00:00.000Z", 0)
 
 
 @dataclass
@@ -45,7 +45,7 @@ class SparkBatch:
         self._rows = self._enriched()
 
     def counts(self) -> list[Row]:
-        """All rows, counted."""
+        """Count all rows except those of unreadable files."""
         try:
             return listens.counts(self._rows).collect()
         except Py4JJavaError:
@@ -53,25 +53,25 @@ class SparkBatch:
             if not self._unreadable:
                 raise
             for source_id in sorted(self._unreadable):
-                log.warning("left out, because Spark cannot read it: %s", source_id, extra={"source_id": source_id})
+                log.warning("quarantined, because Spark cannot read it: %s", source_id, extra={"source_id": source_id})
         self._rows.unpersist()
         self._rows = self._enriched()
         return listens.counts(self._rows).collect()
 
     def unreadable(self) -> set[str]:
-        """The sources whose files Spark cannot read."""
+        """Return the sources whose files Spark cannot read."""
         return self._unreadable
 
     def has_reference(self) -> bool:
-        """Whether there is a valid songs row at all."""
+        """Return whether there is a valid songs row."""
         return not self.reference.songs.isEmpty()
 
     def accepted(self, source_ids: list[str]) -> DataFrame:
-        """The rows of `listens` that the sources bring."""
+        """Return the rows of `listens` that the sources contain."""
         return listens.accepted(self._rows, source_ids, self.execution, self.reference.version)
 
     def rejected(self, source_ids: list[str]) -> DataFrame:
-        """The rows of `rejected_rows` that the sources bring."""
+        """Return the rows of `rejected_rows` that the sources contain."""
         return listens.rejected(self._rows, source_ids, self.execution)
 
     def close(self) -> None:
@@ -82,18 +82,18 @@ class SparkBatch:
     def _enriched(self) -> DataFrame:
         read = [source for source in self.manifest.streams if source.source_id not in self._unreadable]
         songs, users = (gathered(rows, self._size) for rows in (self.reference.songs, self.reference.users))
-        return listens.enrich(self._judged(read), songs, users).transform(listens.drop_unused_columns).persist()
+        return listens.enrich(self._classified(read), songs, users).transform(listens.drop_unused_columns).persist()
 
-    def _judged(self, sources: list[ManifestSource]) -> DataFrame:
+    def _classified(self, sources: list[ManifestSource]) -> DataFrame:
         manifest = Manifest(self.manifest.batch_id, sources)
         lines = gathered(inputs.lines(self.spark, self.folder, manifest), self._size)
         return rows.classify(lines, gathered(inputs.sources(self.spark, manifest), self._size))
 
     def _search(self, sources: list[ManifestSource]) -> set[str]:
-        """Those among the sources that cannot be read, each by itself.
+        """Return the sources that Spark cannot read, found by bisection.
 
         Raises:
-            Py4JJavaError: a sound file cannot be read either, so that no other is to blame.
+            Py4JJavaError: Spark cannot read a valid file either, so the fault is not in the sources.
         """
         try:
             self._read(sources)
@@ -101,11 +101,11 @@ class SparkBatch:
             if len(sources) > 1:
                 middle = len(sources) // 2
                 return self._search(sources[:middle]) | self._search(sources[middle:])
-            key, header = self.folder.key(f"input/{_SOUND.input}"), ",".join(_COLUMNS).encode()
+            key, header = self.folder.key(f"input/{_READABLE.input}"), ",".join(_COLUMNS).encode()
             self.s3.put_object(Bucket=self.folder.bucket, Key=key, Body=header)
-            self._read([_SOUND])
+            self._read([_READABLE])
             return {sources[0].source_id}
         return set()
 
     def _read(self, sources: list[ManifestSource]) -> None:
-        self._judged(sources).write.format("noop").mode("overwrite").save()
+        self._classified(sources).write.format("noop").mode("overwrite").save()

@@ -1,4 +1,4 @@
-"""The staged stream files of a run."""
+"""Reads the staged streams files of a run."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _ID_LENGTH = 32
 
 
 def lines(spark: SparkSession, folder: RunFolder, manifest: Manifest) -> DataFrame:
-    """The lines of the staged files, blank ones left out: columns of :data:`rows.LINES`."""
-    # The text reader leaves out a byte order mark and takes every line end. Fields are found later, by each file's own
-    # header, which is a line like any: blank ones may fill the first block of a file, where a reader would look for it.
+    """Return the lines of the staged files except blank ones, with the columns of :data:`rows.LINES`."""
+    # The text reader drops a byte order mark and accepts every line end. The CSV reader would expect the header in the
+    # first block of a file, which blank lines may fill: so the header is a line like any, and fields are parsed later.
     line = F.col("value")
-    is_blank = (line < "!") & ~line.rlike(_NOT_BLANK)  # nearly all begin with a character past the space
+    is_blank = (line < "!") & ~line.rlike(_NOT_BLANK)  # the cheap comparison decides for nearly all lines
     position = F.struct(
         F.col("_metadata.file_block_start").alias("block"), F.monotonically_increasing_id().alias("line")
     )
@@ -34,7 +34,7 @@ def lines(spark: SparkSession, folder: RunFolder, manifest: Manifest) -> DataFra
 
 
 def sources(spark: SparkSession, manifest: Manifest) -> DataFrame:
-    """How to read the lines of each source: columns of :data:`rows.SOURCES`."""
+    """Return how to parse the lines of each source, with the columns of :data:`rows.SOURCES`."""
     values = [
         {
             "source_id": source.source_id,
@@ -44,6 +44,6 @@ def sources(spark: SparkSession, manifest: Manifest) -> DataFrame:
         }
         for source in manifest.streams
     ]
-    # As one literal that the JVM parses: createDataFrame would start a Python worker for a handful of rows.
+    # The JVM parses one literal: createDataFrame would start a Python worker for a few rows.
     parsed = F.from_json(F.lit(json.dumps(values)), f"ARRAY<STRUCT<{rows.SOURCES}>>")
     return spark.range(1).select(F.inline(parsed))

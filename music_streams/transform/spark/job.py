@@ -1,4 +1,4 @@
-"""One run of the transform on Spark."""
+"""Runs the transform on Spark."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def run(
     accepted: Callable[[Iterable[str]], set[str]],
     task: TransformRun,
 ) -> Summary:
-    """Process a manifest on Spark; may be repeated with the same execution at any point.
+    """Process a manifest on Spark; idempotent for an execution.
 
-    `accepted` tells which of some source_ids validation has accepted: no other reference file is read.
+    `accepted` returns those of some source_ids that validation has accepted: no other reference file is read.
     """
     manifest = read_claimed(s3, task.folder, task.execution)
     batch = None
-    # Reference files that come alone are parsed and kept now, ready for the next streams. A run that takes one out of
-    # use reads none: it must end well though the file cannot be parsed.
+    # A batch of reference files alone parses them now, ready for the next streams files. A run that only takes a
+    # reference file out of use reads none, so it succeeds even if the file cannot be parsed.
     is_new = any(source.kind != "streams" and Treatment(source.treatment).adds_rows for source in manifest.sources)
     if manifest.streams or is_new:
         reference = ReferenceData(

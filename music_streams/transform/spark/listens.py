@@ -1,4 +1,4 @@
-"""Judged rows meet the reference data: listens for the lake, rejected rows, and the count of both."""
+"""Enriches classified rows with reference data: listens for the lake, rejected rows, and the count of both."""
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -8,12 +8,12 @@ _LISTEN = ("user_id", "track_id", "listened_at", "duration_ms", "track_name", "a
 
 
 def enrich(rows: DataFrame, songs: DataFrame, users: DataFrame) -> DataFrame:
-    """Add what the reference data knows of each row; a good row whose track is not in songs gets `unknown_track`.
+    """Add reference data to each row; a valid row whose track is not in songs gets `unknown_track`.
 
     Args:
-        rows: as :func:`rows.classify` gives them.
-        songs: as :func:`reference.songs` gives them.
-        users: as :func:`reference.users` gives them.
+        rows: as :func:`rows.classify` returns them.
+        songs: as :func:`reference.songs` returns them.
+        users: as :func:`reference.users` returns them.
 
     Returns:
         The rows with duration_ms, track_name, artists, genres, user_country, and the final reason (null: accepted).
@@ -28,18 +28,18 @@ def enrich(rows: DataFrame, songs: DataFrame, users: DataFrame) -> DataFrame:
 
 
 def drop_unused_columns(rows: DataFrame) -> DataFrame:
-    """Enriched rows without what nobody asks for any more: positions, and the text of accepted rows."""
+    """Drop what the lake does not store from enriched rows: positions, and the text of accepted rows."""
     return rows.drop("position").withColumn("raw", F.when(F.col("reason").isNotNull(), F.col("raw")))
 
 
 def counts(rows: DataFrame) -> DataFrame:
-    """How many rows of each source, reason and day: source_id, reason, day (null for rejected rows), count."""
+    """Count rows by source, reason and day: source_id, reason, day (null for rejected rows), count."""
     day = F.when(F.col("reason").isNull(), F.to_date("listened_at").cast("string"))
     return rows.groupBy("source_id", "reason", day.alias("day")).count()
 
 
 def accepted(rows: DataFrame, source_ids: list[str], execution: str, reference_version: int) -> DataFrame:
-    """The rows of the lake's `listens` that the given sources bring."""
+    """Return the rows of the lake's `listens` that the given sources contain."""
     return rows.where(F.col("reason").isNull() & F.col("source_id").isin(source_ids)).select(
         *_LISTEN,
         "source_id",
@@ -49,7 +49,7 @@ def accepted(rows: DataFrame, source_ids: list[str], execution: str, reference_v
 
 
 def rejected(rows: DataFrame, source_ids: list[str], execution: str) -> DataFrame:
-    """The rows of the lake's `rejected_rows` that the given sources bring."""
+    """Return the rows of the lake's `rejected_rows` that the given sources contain."""
     return rows.where(F.col("reason").isNotNull() & F.col("source_id").isin(source_ids)).select(
         "raw", "reason", "source_id", F.lit(execution).alias("execution"), "received_at"
     )

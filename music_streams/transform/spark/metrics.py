@@ -1,7 +1,7 @@
-"""Metrics of whole days, a pure function of the lake's listens (docs/design.md, section 4).
+"""Computes the metrics of whole days, as a pure function of the lake's listens (docs/design.md, section 4).
 
-The same figures are computed independently by reconcile/recount.py (docs/decisions/016) and by the tests' oracle: a
-change here that they lack looks like drift.
+reconcile/recount.py (docs/decisions/016) and the tests' oracle compute the same values independently: a change here
+that they lack appears as drift.
 """
 
 from pyspark.sql import Column, DataFrame, Window
@@ -15,12 +15,12 @@ _AVERAGE_HUNDREDTHS = "(200 * total_listening_time_ms + unique_listeners) div (2
 
 
 def items(events: DataFrame, names: DataFrame, *, track_metrics: bool) -> DataFrame:
-    """Every metrics item of the days that the events belong to.
+    """Return all metrics items of the days of the events.
 
     Args:
-        events: as :func:`events` gives them; read twice, so better persisted.
-        names: as :func:`names` gives them, of the same listens.
-        track_metrics: whether TRACK items are wanted.
+        events: as :func:`events` returns them; persist them, because they are read twice.
+        names: as :func:`names` returns them, of the same listens.
+        track_metrics: whether to add TRACK items.
 
     Returns:
         pk, sk, day (text), listen_count, unique_listeners, total_listening_time_ms, avg_hundredths_ms (bigint: the
@@ -41,43 +41,43 @@ def items(events: DataFrame, names: DataFrame, *, track_metrics: bool) -> DataFr
     )
 
 
-def lost_tracks(listens: DataFrame, removed: DataFrame) -> DataFrame:
-    """The TRACK items that rows were removed from and that nothing counts in any more.
+def tracks_without_listens(listens: DataFrame, removed: DataFrame) -> DataFrame:
+    """Return the keys of TRACK items that have no listens left after rows were removed.
 
     Args:
-        listens: all rows of the days in question.
-        removed: track_id and day (text) of rows that were removed, of these days alone.
+        listens: all rows of some days.
+        removed: track_id and day (text) of rows that were removed, of the same days only.
 
     Returns:
         pk, sk, day.
     """
-    left = listens.select("track_id", _day().cast("string").alias("day")).distinct()
-    lost = removed.distinct().join(left, ["track_id", "day"], "left_anti")
-    return lost.select(
+    remaining = listens.select("track_id", _day().cast("string").alias("day")).distinct()
+    empty = removed.distinct().join(remaining, ["track_id", "day"], "left_anti")
+    return empty.select(
         F.concat(F.lit("TRACK#"), "track_id").alias("pk"), F.concat(F.lit("DAY#"), "day").alias("sk"), "day"
     )
 
 
 def events(listens: DataFrame) -> DataFrame:
-    """One row an event: user_id, track_id, day (date), duration_ms, genres, user_country.
+    """Return one row for each event: user_id, track_id, day (date), duration_ms, genres, user_country.
 
     Among the copies of an event the greatest reference_version wins, then the smallest source_id.
     """
     first = F.min(F.struct(*_precedence(), "duration_ms", "genres", "user_country"))
     return (
-        listens.groupBy("listened_at", "user_id", "track_id")  # the moment first: sorting compares that fastest
+        listens.groupBy("listened_at", "user_id", "track_id")  # the instant first: it is the fastest to compare
         .agg(first.alias("copy"))
         .select("user_id", "track_id", _day(), "copy.duration_ms", "copy.genres", "copy.user_country")
     )
 
 
 def names(listens: DataFrame) -> DataFrame:
-    """One row a track and day: day (date), track_id, track_name, artists; the same precedence decides."""
-    # Few of the rows differ in these columns: what is sorted to find the first is small.
-    written = listens.select(_day(), "track_id", *_precedence(), "track_name", "artists").distinct()
+    """Return one row for each track and day, by the same precedence: day (date), track_id, track_name, artists."""
+    # Few rows differ in these columns, so distinct makes the input of the aggregation small.
+    variants = listens.select(_day(), "track_id", *_precedence(), "track_name", "artists").distinct()
     first = F.min(F.struct("age", "source_id", "track_name", "artists"))
     return (
-        written.groupBy("day", "track_id")
+        variants.groupBy("day", "track_id")
         .agg(first.alias("name"))
         .select("day", "track_id", "name.track_name", "name.artists")
     )
@@ -92,13 +92,13 @@ def _day() -> Column:
 
 
 def _by_subject(events: DataFrame, *subjects: Column) -> DataFrame:
-    """Repeat each event for every item that it counts in: user_id, track_id, day, duration_ms, kind, subject.
+    """Repeat each event for each of its items: user_id, track_id, day, duration_ms, kind, subject.
 
     Args:
-        events: as :func:`events` gives them.
-        subjects: arrays: first the genres, then one of one element for each kind that follows, in order.
+        events: as :func:`events` returns them.
+        subjects: arrays: the genres, then an array of one element for each following kind, in order.
     """
-    # Keys are written when items are few: what is grouped and sent round are a number and a name.
+    # Keys are built later, when rows are few: grouping and shuffling handle a number and a name.
     repeated = events.select(
         "user_id", "track_id", "day", "duration_ms", F.size("genres").alias("genres"), F.posexplode(F.concat(*subjects))
     )
@@ -134,7 +134,7 @@ def _measures() -> list[Column]:
 
 
 def _top_songs(plays: DataFrame, names: DataFrame) -> DataFrame:
-    """The first three tracks of each genre and country, as kind, subject, day, top_songs."""
+    """Return the first three tracks of each genre and country, as kind, subject, day, top_songs."""
     best_first = [F.desc("listen_count"), F.desc("unique_listeners"), F.asc("track_id")]
     rank = F.row_number().over(Window.partitionBy(*_ITEM).orderBy(*best_first))
     columns = ["track_id", "track_name", "artists", "listen_count", "unique_listeners", "total_listening_time_ms"]
@@ -150,7 +150,7 @@ def _top_songs(plays: DataFrame, names: DataFrame) -> DataFrame:
 
 
 def _top_genres() -> Column:
-    """The first five genres of an item's day."""
+    """Return the first five genres of an item's day."""
     is_genre = F.col("kind") == _GENRE
     best_first = [F.desc("listen_count"), F.desc("unique_listeners"), F.asc("subject")]
     rank = F.row_number().over(Window.partitionBy("day", is_genre).orderBy(*best_first))

@@ -1,4 +1,4 @@
-"""The metrics of whole days as Parquet, for the load."""
+"""Writes the metrics of whole days as Parquet, for the load."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ITEMS_PER_FILE = 100_000  # the load holds a file's bytes in memory
 
 
 def write(listens: DataFrame, days: list[str], tracks: list[str] | None, uri: str) -> None:
-    """Write what :meth:`ports.Lake.write_metrics` says, of all rows of `listens` of the days at one snapshot."""
+    """Write the metrics as :meth:`ports.Lake.write_metrics` defines; `listens`: all rows of the days in a snapshot."""
     spark = listens.sparkSession
     size = _estimated_bytes(listens)
     with spread(spark, size):
@@ -25,13 +25,13 @@ def write(listens: DataFrame, days: list[str], tracks: list[str] | None, uri: st
         items = metrics.items(events, metrics.names(rows), track_metrics=tracks is not None)
         if tracks:
             removed = gathered(spark.read.parquet(*tracks).where(F.col("day").isin(days)), size)
-            items = items.unionByName(metrics.lost_tracks(rows, removed), allowMissingColumns=True)
-        if len(days) > 1:  # who loads them holds one day at a time
+            items = items.unionByName(metrics.tracks_without_listens(rows, removed), allowMissingColumns=True)
+        if len(days) > 1:  # the load keeps one day in memory
             items = items.sort("day")
         items.write.option("maxRecordsPerFile", _ITEMS_PER_FILE).mode("overwrite").parquet(uri)
         events.unpersist()
 
 
 def _estimated_bytes(rows: DataFrame) -> int:
-    """What Spark's planner expects a table to have left after its filter: Iceberg tells it the files' sizes."""
+    """Return the size after the filter as Spark's planner estimates it from the file sizes in Iceberg."""
     return int(rows._jdf.queryExecution().optimizedPlan().stats().sizeInBytes())

@@ -1,4 +1,4 @@
-"""How widely Spark spreads a computation: what is small runs as one task, what is large as many."""
+"""Sets the parallelism of Spark by the input size: a small computation runs as one task, a large one as many."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _BYTES_PER_PARTITION = 16 * 1024 * 1024
-_MOST_PARTITIONS = 10_000  # 160 GB; the sizes of unread files are what an event said of them
-# What is persisted is kept for seconds: finding out how to press it takes longer than reading it.
+_MOST_PARTITIONS = 10_000  # 160 GB; a bound, because the sizes of unread files come from events
+# Persisted rows are kept for seconds only: choosing a compression takes longer than it saves.
 _UNCOMPRESSED = {"spark.sql.inMemoryColumnarStorage.compressed": "false"}
 _AS_ONE_TASK = {
     "spark.sql.shuffle.partitions": "1",
-    # In one partition every join and grouping has its rows at hand: nothing is to be sent round, or planned anew.
+    # In one partition no join or grouping needs a shuffle, a broadcast, or a new plan.
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.autoBroadcastJoinThreshold": "-1",
 }
 _TINY = 4 * 1024 * 1024
-_UNCOMPILED = {  # compiling code for some thousand rows takes longer than they do
+_UNCOMPILED = {  # for some thousand rows, compiling code takes longer than it saves
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
@@ -31,8 +31,8 @@ _UNCOMPILED = {  # compiling code for some thousand rows takes longer than they 
 
 @contextmanager
 def spread(spark: SparkSession, size: int) -> Iterator[None]:
-    """Plan what is persisted, collected or written in the block for an input of `size` bytes."""
-    # What is kept for several uses is not re-partitioned by adaptive execution: its partitions are set before.
+    """Configure Spark for an input of `size` bytes: applies to what the block persists, collects or writes."""
+    # Adaptive execution does not re-partition persisted rows, so the number is set here.
     many = min(max(size // _BYTES_PER_PARTITION, spark.sparkContext.defaultParallelism), _MOST_PARTITIONS)
     settings = _AS_ONE_TASK if size <= SMALL else {"spark.sql.shuffle.partitions": str(many)}
     settings = {**_UNCOMPRESSED, **settings, **(_UNCOMPILED if size <= _TINY else {})}
@@ -50,5 +50,5 @@ def spread(spark: SparkSession, size: int) -> Iterator[None]:
 
 
 def gathered(rows: DataFrame, size: int) -> DataFrame:
-    """The rows in one partition, where the input that :func:`spread` was told of is small."""
+    """Return the rows in one partition if the input, of the same `size` as for :func:`spread`, is small."""
     return rows.coalesce(1) if size <= SMALL else rows

@@ -1,4 +1,4 @@
-"""Reference files become one row a track and one row a user (docs/design.md, section 3, songs and users)."""
+"""Reduces reference files to one row a track and one row a user (docs/design.md, section 3, songs and users)."""
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -11,14 +11,14 @@ SONGS = "track_id STRING, track_name STRING, artists STRING, duration_ms BIGINT,
 """What :func:`songs` returns."""
 USERS = "user_id BIGINT, user_country STRING"
 """What :func:`users` returns."""
-MAX_KEY_BYTES = 1_000  # UTF-8 bytes of a genre or country: it is part of a key of DynamoDB's index, 1,024 at most
-MAX_NAME_BYTES = 20_000  # of a track's name and artists together: an item holds three, and 400 KB at most
+MAX_KEY_BYTES = 1_000  # UTF-8 bytes of a genre or country: DynamoDB limits the index key that contains it to 1,024
+MAX_NAME_BYTES = 20_000  # of a track's name and artists together: an item has three, and at most 400 KB
 _DIGITS = r"^[0-9]+\z"
 _MAX_DURATION_MS = 2**31 - 1
 
 
 def songs(rows: DataFrame) -> DataFrame:
-    """One row a track.
+    """Return one row for each track.
 
     Args:
         rows: the columns SONG_COLUMNS as text, null or '' where a field is empty or its column is absent.
@@ -42,7 +42,7 @@ def songs(rows: DataFrame) -> DataFrame:
         & (F.octet_length("track_genre") <= MAX_KEY_BYTES)
         & (F.octet_length("track_name") + F.octet_length("artists") <= MAX_NAME_BYTES)
     )
-    # Without leading zeros numbers of any length compare by length, then as text.
+    # Numbers of any length without leading zeros are ordered by length, then as text.
     by_id = F.struct(F.col("id").isNull(), F.length("id"), "id")
     first = F.min(F.struct(by_id, "track_name", "artists", "duration_ms"))
     return (
@@ -53,7 +53,7 @@ def songs(rows: DataFrame) -> DataFrame:
 
 
 def users(rows: DataFrame) -> DataFrame:
-    """One row a user that has a country.
+    """Return one row for each user that has a country.
 
     Args:
         rows: the columns USER_COLUMNS as text.

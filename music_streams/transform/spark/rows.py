@@ -1,14 +1,14 @@
-"""Lines of stream files become rows with a value or a reason (docs/design.md, section 3, Row reasons)."""
+"""Classifies the lines of streams files: rows with a value or a reason (docs/design.md, section 3, Row reasons)."""
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 SOURCES = """source_id STRING NOT NULL, received_at TIMESTAMP NOT NULL, field_count INT NOT NULL,
     user_id_at INT NOT NULL, track_id_at INT NOT NULL, listen_time_at INT NOT NULL"""
-"""A row for each source: its arrival, how many fields its header has, and at which index each column stands."""
+"""A row for each source: its arrival, the number of fields of its header, and the index of each column."""
 
 LINES = "source_id STRING NOT NULL, position STRUCT<block: BIGINT, line: BIGINT> NOT NULL, raw STRING NOT NULL"
-"""A row for each line that is not blank, the header among them; `position` orders the lines of a source."""
+"""A row for each line that is not blank, including the header; `position` orders the lines of a source."""
 
 USER_ID = r"^[0-9]{1,19}\z"
 TRACK_ID = r"^[0-9A-Za-z]{22}\z"
@@ -17,13 +17,12 @@ _ZONE = r"(Z|[+-]((0[0-9]|1[0-7]):?[0-5][0-9]|18:?00))?\z"
 
 
 def classify(lines: DataFrame, sources: DataFrame) -> DataFrame:
-    """Parse each of the :data:`LINES` by the header of its :data:`SOURCES` and give it the first reason that applies.
+    """Parse each of :data:`LINES` by the header of its source in :data:`SOURCES`; add the first reason that applies.
 
     Returns:
-        source_id, received_at, position, raw, user_id (bigint), track_id, listened_at (timestamp), reason (null: good
-        so far).
-        Whether its track is known, and so whether it is parked, is for :func:`listens.enrich` to say. The header,
-        which is the first line of each source, is left out.
+        source_id, received_at, position, raw, user_id (bigint), track_id, listened_at (timestamp), reason (null: no
+        reason so far; :func:`listens.enrich` adds `unknown_track`).
+        The header, which is the first line of each source, is left out.
     """
     located = lines.join(F.broadcast(sources), "source_id").withColumn("fields", fields(F.col("raw")))
     named = located.select(
@@ -47,9 +46,9 @@ def classify(lines: DataFrame, sources: DataFrame) -> DataFrame:
 
 
 def fields(line: Column) -> Column:
-    """The fields of a line as an array, or null where it is no RFC 4180 record. The same rule as csv_line.fields."""
-    # Every quote opens or closes a quoted stretch, so commas in the stretches of even index end a field. NUL cannot
-    # occur in the input (a file with one is not_csv) and marks those commas.
+    """Return the fields of a line as an array, null if it is no RFC 4180 record. The same rule as csv_line.fields."""
+    # Every quote begins or ends a quoted stretch, so commas in the stretches of even index end a field. NUL marks these
+    # commas: it cannot occur in the input, because a file with one is not_csv.
     stretches = F.split(line, '"')
     marked = F.transform(
         stretches, lambda text, i: F.when(i % 2 == 0, F.replace(text, F.lit(","), F.lit("\0"))).otherwise(text)
@@ -74,14 +73,14 @@ def _inside(field: Column) -> Column:
 
 
 def positive_bigint(text: Column, pattern: str) -> Column:
-    """The number that a text of digits writes, null outside 1 … 2^63-1."""
+    """Return the number that a text of digits contains, null outside 1 … 2^63-1."""
     number = F.when(text.rlike(pattern), text.cast("bigint"))
     return F.when(number > 0, number)
 
 
 def instant(text: Column) -> Column:
-    """The moment that a listen_time writes, in microseconds (further digits are cut off); null where it is none."""
-    # The cast knows the calendar and answers null for a date or time that does not exist; no zone is UTC.
+    """Return the instant of a listen_time in microseconds (more digits are cut off); null if it is invalid."""
+    # The cast returns null for a date or time that does not exist. A time without a zone is UTC.
     return F.when(text.rlike(_DATE_TIME + _ZONE), text.cast("timestamp"))
 
 
@@ -99,12 +98,12 @@ def _reason() -> Column:
 
 
 def _mark_repeats(rows: DataFrame) -> DataFrame:
-    """Give `duplicate` to every row that repeats the event of an earlier row of its file, and drop the header."""
-    # A rejected row is no event: its position, unique in the file, keeps it in a partition of its own. Of the lines
-    # that read like the header, a partition too, the first is the header: other lines of its kind are bad rows.
-    apart = F.when(F.col("reason").isNotNull() & ~F.col("is_like_header"), F.col("position"))
-    # By the moment first: it alone tells most rows apart, and sorting compares what comes first fastest.
-    alike = Window.partitionBy("listened_at", "user_id", "track_id", "source_id", apart).orderBy("position")
+    """Mark as `duplicate` every row that repeats the event of an earlier row of its file, and drop the header."""
+    # A rejected row is no event: its position, unique in the file, gives it its own window partition. Lines equal to
+    # the header share one: the first is the header, the others are bad rows.
+    own_partition = F.when(F.col("reason").isNotNull() & ~F.col("is_like_header"), F.col("position"))
+    # The instant comes first: it alone distinguishes most rows, so sorting rarely compares the other columns.
+    alike = Window.partitionBy("listened_at", "user_id", "track_id", "source_id", own_partition).orderBy("position")
     is_event = F.col("reason").isNull()
     return (
         rows.withColumn("is_first", F.row_number().over(alike) == 1)

@@ -1,4 +1,4 @@
-"""Which rows leave the lake, as conditions in SQL: written of numbers and of names of our own form only."""
+"""SQL conditions for the rows to delete, built only from numbers and checked names."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _NAME = re.compile(r"[0-9A-Za-z_-]{1,80}")  # a state machine's execution has at
 
 
 def deletion_condition(table: str, to_delete: RowsToDelete) -> str:
-    """The condition on a table's rows.
+    """Return the condition for a table's rows to delete.
 
     Raises:
-        ValueError: an id, an execution's name or a user_id is none of our own form.
+        ValueError: an id, an execution's name or a user_id has an unexpected form.
     """
     conditions = []
     if to_delete.older:
@@ -28,23 +28,23 @@ def deletion_condition(table: str, to_delete: RowsToDelete) -> str:
     if to_delete.users and table == LISTENS:
         conditions.append(f"user_id IN ({', '.join(_numbers(to_delete.users))})")
     elif to_delete.users:
-        # Bounded by what numbers, dates and times are not made of: lines that are no records hold fields too.
+        # A bound is a character that numbers, dates and times do not contain: malformed lines contain ids too.
         bound = "[^0-9A-Za-z.:+-]"
         conditions.append(f"raw RLIKE '(^|{bound})0*({'|'.join(_numbers(to_delete.users))})($|{bound})'")
     return " OR ".join(f"({condition})" for condition in conditions)
 
 
-def was_found(table: str, to_delete: RowsToDelete, found: FoundRows) -> str:
-    """The condition on those of the leaving rows that were found, and none that came since."""
+def found_condition(table: str, to_delete: RowsToDelete, found: FoundRows) -> str:
+    """Return the condition for the rows that were found, and none that were added since."""
     return f"({deletion_condition(table, to_delete)}) AND execution IN ({_texts(found.executions)})"
 
 
 def _texts(names: Iterable[str]) -> str:
-    """SQL literals of ids and execution names."""
+    """Return SQL literals of ids and execution names."""
     form = "a name of letters, digits, - and _"
     return ", ".join(f"'{strict.text(name, _NAME, form)}'" for name in sorted(names))
 
 
 def _numbers(users: Iterable[int]) -> list[str]:
-    """SQL literals of user_ids, which are literals of regular expressions too."""
+    """Return SQL literals of user_ids, which are also valid in regular expressions."""
     return [str(strict.whole(user)) for user in users]

@@ -79,7 +79,7 @@ def _removal(name: str, tracks: str | None) -> Stored:
 def _pinned(world: World) -> None:
     """A run reads reference data that was parsed before: it remembers which that was."""
     data = ReferenceData(MagicMock(), world.s3, LANDING, set, FOLDER, EXECUTION, RUN)
-    data._remember(f"reference/{_NOTHING_IN_FORCE}.json", _Kept("reference/abc/jr_1", 1_719_388_805_000))
+    data._write_pointer(f"reference/{_NOTHING_IN_FORCE}.json", _Kept("reference/abc/jr_1", 1_719_388_805_000))
     data.read()
 
 

@@ -1,4 +1,4 @@
-"""The same AWS in the test's own process as the other steps of the pipeline have it."""
+"""The in-process AWS of the tests of the other steps."""
 
 from tests.integration.domain.conftest import world
 

@@ -15,17 +15,17 @@ TRACK = "TRACK#4dBa8T7oDV9WvGr7kVS4Ez"
 
 @dataclass(frozen=True)
 class Version:
-    """What the aggregation of a snapshot gives for the day: an item for each of the partition keys."""
+    """The metrics of a day at a version: an item for each of the partition keys."""
 
     number: int
     keys: frozenset[str]
     lake_uuid: str = "lake"
     batch_id: str = "batch"
-    lost: frozenset[str] = frozenset()
+    removed: frozenset[str] = frozenset()
     """Partition keys of TRACK items that the run has removed."""
 
     def items(self, day: str = DAY) -> list[dict[str, Any]]:
-        """The items, each with content that tells its version."""
+        """The items, each with content that shows its version."""
         return [
             {
                 "pk": key,
@@ -38,12 +38,12 @@ class Version:
         ]
 
     def publish(self, dynamodb: Any, day: str = DAY) -> bool:
-        """As the load does it."""
-        stamp = Provenance(self.number, self.lake_uuid, self.batch_id, "2026-11-21T21:03:25.123Z")
-        lost = [(key, f"DAY#{day}") for key in sorted(self.lost)]
-        return Fence(dynamodb, FILES, METRICS, stamp).publish([Day(day, self.items(day), lost)]) == [day]
+        """Publish the day as the load does; return whether it is published at this version."""
+        provenance = Provenance(self.number, self.lake_uuid, self.batch_id, "2026-11-21T21:03:25.123Z")
+        removed = [(key, f"DAY#{day}") for key in sorted(self.removed)]
+        return Fence(dynamodb, FILES, METRICS, provenance).publish([Day(day, self.items(day), removed)]) == [day]
 
 
 def by_key(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Items in the order of their keys."""
+    """Sort items by key."""
     return sorted(items, key=lambda item: (item["pk"], item["sk"]))

@@ -1,7 +1,7 @@
-"""Programs run side by side, but only one at a time, and the test says which makes its next AWS call.
+"""Runs programs concurrently but one at a time: the test chooses which one makes its next AWS call.
 
-A program is stopped before each call to its clients. So the test chooses an order of calls, and everything that
-processes side by side can do to each other through AWS is such an order.
+A program stops before each call of its clients. So the test chooses the order of all calls, and every way in which
+concurrent processes can affect each other through AWS is such an order.
 """
 
 import contextlib
@@ -15,43 +15,43 @@ from botocore.exceptions import ClientError
 
 
 class Dies(BaseException):
-    """The process dies: no later call of it reaches AWS, and no handler of errors keeps it alive."""
+    """The process dies: none of its later calls reaches AWS, and no error handler keeps it alive."""
 
 
 class Fault(Enum):
-    """What may go wrong at a call to AWS."""
+    """A fault of a call to AWS."""
 
     DIES_BEFORE = "dies before"
     """The process dies, and the call was not made."""
     DIES_AFTER = "dies after"
     """The process dies, and the call took effect."""
     REFUSED = "is refused"
-    """AWS answers with an error, also to all retries of the client."""
+    """AWS returns an error, also to all retries of the client."""
     UNANSWERED = "gets no answer from"
-    """The call takes effect, and the client gives up waiting for an answer."""
+    """The call takes effect, and the client times out."""
     REPEATED = "repeats"
-    """The call takes effect, its answer is lost, and the client makes it again."""
+    """The call takes effect, its response is lost, and the client retries it."""
 
 
 class Process:
-    """A thread that stops before each call of its clients until it is told to go on.
+    """A thread that stops before each call of its clients until :meth:`go`.
 
     Attributes:
-        result: what `main` returned, once it is over.
-        error: what ended `main` otherwise: Dies, or an error that it raised.
+        result: what `main` returned.
+        error: what `main` raised: Dies, or an error.
     """
 
-    def __init__(self, main: Callable[[], object], heard: Callable[[str], None] = lambda _: None) -> None:
-        """`heard` is told of every call by name."""
+    def __init__(self, main: Callable[[], object], on_call: Callable[[str], None] = lambda _: None) -> None:
+        """`on_call` receives the name of every call."""
         self.is_over = False
         self.result: Any = None
         self.error: BaseException | None = None
         self._main = main
-        self._heard = heard
+        self._on_call = on_call
         self._calls_left = 0
         self._fault: Fault | None = None
         self._is_killed = False
-        # Bare locks: they change hands some hundred thousand times.
+        # Plain locks for speed: they are acquired some hundred thousand times.
         self._may_go = threading.Lock()
         self._has_stopped = threading.Lock()
         self._may_go.acquire()
@@ -59,7 +59,7 @@ class Process:
         self._thread: threading.Thread | None = None
 
     def go(self, calls: int, fault: Fault | None = None) -> None:
-        """Let it make that many calls, meet the fault at the one after them, and stop before another, or be over."""
+        """Let it make so many calls, inject the fault into the next one, and stop it before another or at its end."""
         self._calls_left, self._fault = calls, fault
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, daemon=True)
@@ -71,7 +71,7 @@ class Process:
             self._thread.join()
 
     def kill(self) -> None:
-        """Let it die where it stands."""
+        """Let it die at its current call."""
         self._is_killed = True
         if self._thread is None:
             self.is_over, self.error = True, Dies()
@@ -79,11 +79,11 @@ class Process:
             self.go(0)
 
     def client(self, inner: Any) -> "Client":
-        """A client that stops this process before each call to another."""
+        """Return a client that stops this process before each call of another client."""
         return Client(self, inner)
 
     def call(self, name: str, operation: Callable[[], Any]) -> Any:
-        """Make a call to AWS when it is this process's turn."""
+        """Wait for this process's turn, then make the call."""
         if self._calls_left == 0 and self._fault is None and not self._is_killed:
             self._has_stopped.release()
             self._may_go.acquire()
@@ -91,15 +91,15 @@ class Process:
             raise Dies
         if self._calls_left:
             self._calls_left -= 1
-            self._heard(name)
+            self._on_call(name)
             return operation()
-        if self._fault is None:  # told to go on without a call: it only came to this one
+        if self._fault is None:  # go(0): run only up to this call
             return self.call(name, operation)
         fault, self._fault = self._fault, None
-        self._heard(f"{fault.value} {name}")
-        return self._meet(fault, name, operation)
+        self._on_call(f"{fault.value} {name}")
+        return self._inject(fault, name, operation)
 
-    def _meet(self, fault: Fault, name: str, operation: Callable[[], Any]) -> Any:
+    def _inject(self, fault: Fault, name: str, operation: Callable[[], Any]) -> Any:
         if fault in {Fault.DIES_AFTER, Fault.UNANSWERED, Fault.REPEATED}:
             with contextlib.suppress(ClientError):
                 operation()
@@ -113,14 +113,14 @@ class Process:
     def _run(self) -> None:
         try:
             self.result = self._main()
-        except BaseException as error:  # noqa: BLE001 - whoever started it looks at the end it took
+        except BaseException as error:  # noqa: BLE001 - the test examines self.error
             self.error = error
         self.is_over = True
         self._has_stopped.release()
 
 
 class Client:
-    """An AWS client in the hands of a process."""
+    """An AWS client of a process."""
 
     def __init__(self, process: Process, inner: Any) -> None:
         self._process = process
@@ -135,17 +135,17 @@ class Client:
         return call
 
     def get_paginator(self, operation: str) -> "Client":
-        """Pages are asked for like anything else: all with one call."""
+        """Return a paginator that requests all pages with one call of the process."""
         return Client(self._process, self._inner.get_paginator(operation))
 
 
 class Program(Process):
-    """A process whose only client it is itself.
+    """A process that is also its only client.
 
     Args:
-        main: takes the client; is repeated from the start after each death, as a retried job is.
-        client: what the calls go to.
-        deaths: at which call (from 1) the first try dies, the second, and so on; the last try lives.
+        main: receives the client; starts again after each death, like a retried job.
+        client: receives the calls.
+        deaths: the call (from 1) at which the first try dies, the second, and so on; the last try succeeds.
     """
 
     def __init__(self, main: Callable[[Any], object], client: Any, deaths: Iterable[int] = ()) -> None:
@@ -157,7 +157,7 @@ class Program(Process):
         self._has_begun = False
 
     def step(self) -> None:
-        """Let it make its next call (at first: come to it) and go on until it stops before another, or is over."""
+        """Let it make its next call (the first time: reach it), and run until the following call or its end."""
         self.go(1 if self._has_begun else 0)
         self._has_begun = True
         if self.error:
@@ -185,12 +185,12 @@ class Program(Process):
 
 
 def interleave(programs: list[Program], choices: Iterable[int]) -> list[int]:
-    """Run programs to their ends, a call at a time: each choice picks one of those that are not over.
+    """Run programs to their ends, a call at a time: each choice selects one of those that still run.
 
-    Where the choices end the first that is not over goes on.
+    After the last choice the first one that still runs continues.
 
     Returns:
-        Of how many programs each choice was one.
+        The number of programs from which each choice selected.
     """
     remaining = iter(choices)
     widths = []
@@ -204,18 +204,18 @@ def every_interleaving(make: Callable[[], list[Program]], check: Callable[[], No
     """Run programs in every order of their calls.
 
     Args:
-        make: the programs, from the same start each time.
-        check: what must hold at each end.
+        make: returns the programs, with the same initial state each time.
+        check: asserts what must hold at each end.
 
     Returns:
-        How many orders there were.
+        The number of orders.
     """
     choices: list[int] = []
     for count in range(1, 100_000):
         widths = interleave(make(), choices)
         check()
         choices += [0] * (len(widths) - len(choices))
-        # The next order: like an odometer whose digits have these widths.
+        # Count to the next order like an odometer whose digits have these widths.
         while choices and choices[-1] + 1 >= widths[len(choices) - 1]:
             choices.pop()
         if not choices:
@@ -225,9 +225,9 @@ def every_interleaving(make: Callable[[], list[Program]], check: Callable[[], No
 
 
 def pool_in_order_of(seed: int) -> type:
-    """In the place of ThreadPoolExecutor: one call after another, in an order that the seed shuffles.
+    """Return a replacement of ThreadPoolExecutor that makes one call after another, in an order shuffled by the seed.
 
-    Calls that a pool makes side by side may take effect in any order; each is a single call to AWS.
+    Concurrent calls of a pool may take effect in any order; each is a single call to AWS.
     """
 
     class Pool:

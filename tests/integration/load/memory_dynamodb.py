@@ -1,9 +1,9 @@
-"""The DynamoDB calls of the pipeline, in memory: each is atomic and honours its condition, as DynamoDB promises.
+"""The DynamoDB calls of the pipeline, in memory: each is atomic and evaluates its condition, as in DynamoDB.
 
-That it answers as moto does is itself tested: test_memory_dynamodb.py, and tests/stateful/test_fakes.py.
+test_memory_dynamodb.py and tests/stateful/test_fakes.py compare its responses with moto's.
 """
 
-# ruff: noqa: N803 - the arguments are named as boto3 names them
+# ruff: noqa: N803 - boto3's argument names
 
 import operator
 import re
@@ -20,16 +20,16 @@ _CLAUSE = re.compile(r"(SET|ADD) (.*?)(?= ADD |$)")
 
 
 class MemoryDynamoDB:
-    """A client that takes plain Python values, see clients.dynamodb."""
+    """A client that accepts plain Python values, see clients.dynamodb."""
 
     def __init__(self, tables: dict[str, tuple[str, ...]], watch: Watch = lambda *_: None) -> None:
-        """`tables`: the key attributes of each table; `watch` is told each write: table, the item before and after."""
+        """`tables`: key attributes by table; `watch` is called for each write with table, old item and new item."""
         self._keys = tables
         self._items: dict[str, dict[tuple[Any, ...], Item]] = {name: {} for name in tables}
         self._watch = watch
 
     def items(self, table: str) -> list[Item]:
-        """All items of a table."""
+        """Return all items of a table."""
         return list(self._items[table].values())
 
     def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class MemoryDynamoDB:
 
 
 class _Pages:
-    """Every item of a table, or of its index by-status or by-day, in one page."""
+    """A paginator that yields all items of a table, or of its index by-status or by-day, in one page."""
 
     def __init__(self, dynamodb: MemoryDynamoDB, operation: str) -> None:
         assert operation in {"query", "scan"}
@@ -137,7 +137,7 @@ class _Pages:
 
 
 def _copied(value: Any) -> Any:
-    """What is stored is not what was given: a caller may go on with its own. copy.deepcopy takes ten times as long."""
+    """Copy a value, so that callers can change theirs. copy.deepcopy takes ten times as long."""
     if isinstance(value, dict):
         return {name: _copied(each) for name, each in value.items()}
     if isinstance(value, list):

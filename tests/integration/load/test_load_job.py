@@ -1,4 +1,4 @@
-"""The load as the Python Shell job runs it: a run's Parquet files become items, day by day."""
+"""The load as the Python Shell job runs it: it writes a run's Parquet files as items, day by day."""
 
 import io
 from collections.abc import Callable
@@ -42,8 +42,8 @@ def row(pk, day, **changes):
     return {"pk": pk, "sk": f"DAY#{day}", "day": day, **metrics, **changes}
 
 
-def lost_track(day):
-    """The row of a track that the day has lost."""
+def removed_track(day):
+    """The row of a track that has no listens left on the day."""
     return dict.fromkeys(row("", ""), None) | {"pk": "TRACK#t", "sk": f"DAY#{day}", "day": day}
 
 
@@ -51,7 +51,7 @@ SCHEMA = pa.Table.from_pylist([row("", "", top_songs=[SONG], top_genres=[{"rank"
 
 
 def put_run(world, version, days, *files, rebuilds=()):
-    """A run's folder with its summary, and its metrics in Parquet files; answers the manifest's URI."""
+    """Write a run's folder with summary and metrics in Parquet files; return the manifest's URI."""
     return write_run(world.s3, world.name("batch"), version, days, files, rebuilds)
 
 
@@ -62,7 +62,7 @@ def write_run(s3, batch_id, version, days, files, rebuilds=()):
     summary = Summary(folder.batch_id, "x-1", version, "uuid", days, "metrics/jr_1", {"s": outcome})
     write_result(s3, folder, "jr_1", summary)
     s3.put_object(Bucket=LAKE, Key=folder.key("metrics/jr_1/_SUCCESS"), Body=b"")
-    s3.put_object(Bucket=LAKE, Key=folder.key("metrics/jr_10/part-0.parquet"), Body=b"of another try")
+    s3.put_object(Bucket=LAKE, Key=folder.key("metrics/jr_10/part-0.parquet"), Body=b"of another job run")
     for number, rows in enumerate(files):
         body = io.BytesIO()
         parquet.write_table(pa.Table.from_pylist(rows, SCHEMA), body)
@@ -76,30 +76,30 @@ def load(world, manifest_uri):
 
 @pytest.fixture
 def keys(world):
-    """What stands in the table, by key; the table is empty at first."""
+    """Read the items of the table, by key; the table is empty at first."""
     for item in world.dynamodb.scan(TableName=METRICS)["Items"]:
         world.dynamodb.delete_item(TableName=METRICS, Key={"pk": item["pk"], "sk": item["sk"]})
 
-    def stand():
+    def read():
         return {(item["pk"], item["sk"]): item for item in world.dynamodb.scan(TableName=METRICS)["Items"]}
 
-    return stand
+    return read
 
 
-def test_the_rows_of_all_files_become_items_of_their_days(world, keys):
+def test_the_rows_of_all_files_are_written_as_items_of_their_days(world, keys):
     first = row("GENRE#pop", "2024-06-25", top_songs=[SONG])
     second = row("DAY#2024-06-26", "2024-06-26", sk="SUMMARY", top_genres=[])
     days = ["2024-06-25", "2024-06-26"]
     assert load(world, put_run(world, 1, days, [first], [second])) == days
-    stood = keys()
-    assert set(stood) == {("GENRE#pop", "DAY#2024-06-25"), ("DAY#2024-06-26", "SUMMARY")}
-    item = stood["GENRE#pop", "DAY#2024-06-25"]
+    stored = keys()
+    assert set(stored) == {("GENRE#pop", "DAY#2024-06-25"), ("DAY#2024-06-26", "SUMMARY")}
+    item = stored["GENRE#pop", "DAY#2024-06-25"]
     assert item["top_songs"] == [SONG]
     assert item["avg_listening_time_per_user_ms"] == Decimal("150.50")
     assert (item["version"], item["lake_uuid"]) == (1, "uuid")
 
 
-def test_a_day_without_rows_left_is_emptied(world, keys):
+def test_the_items_of_a_day_without_rows_are_deleted(world, keys):
     day = "2024-07-01"
     load(world, put_run(world, 1, [day], [row("GENRE#pop", day)]))
     assert load(world, put_run(world, 2, [day])) == [day]
@@ -112,11 +112,15 @@ def test_a_rebuild_removes_items_of_its_days_that_no_fence_lists(world, keys):
     load(world, put_run(world, 1, [day, other], rows))
     for each in (day, other):
         for version in (1, 9):
-            item = {"pk": f"GENRE#stranger {version}", "sk": f"DAY#{each}", "day": each}
+            item = {"pk": f"GENRE#unexpected {version}", "sk": f"DAY#{each}", "day": each}
             world.dynamodb.put_item(TableName=METRICS, Item={**item, "version": version, "lake_uuid": "uuid"})
     load(world, put_run(world, 2, [day], rows[:1], rebuilds=[day]))
-    assert {pk for pk, sk in keys() if sk == f"DAY#{day}"} == {"GENRE#pop", "GENRE#stranger 9"}, "newer ones stay"
-    assert {pk for pk, sk in keys() if sk == f"DAY#{other}"} == {"GENRE#pop", "GENRE#stranger 1", "GENRE#stranger 9"}
+    assert {pk for pk, sk in keys() if sk == f"DAY#{day}"} == {"GENRE#pop", "GENRE#unexpected 9"}, "newer ones stay"
+    assert {pk for pk, sk in keys() if sk == f"DAY#{other}"} == {
+        "GENRE#pop",
+        "GENRE#unexpected 1",
+        "GENRE#unexpected 9",
+    }
 
 
 def test_a_late_run_publishes_only_the_days_that_no_newer_run_has(world, keys):
@@ -131,17 +135,17 @@ def report_of(world, manifest_uri):
     return find_load_report(world.s3, RunFolder.of_manifest(manifest_uri), "jr_1")
 
 
-def test_the_report_tells_what_stands_and_what_a_newer_run_has(world, keys):
+def test_the_report_counts_published_items_and_those_that_a_newer_run_has(world, keys):
     shared, own = "2024-08-03", "2024-08-04"
     rows = [row(f"GENRE#{genre}", day) for day in (shared, own) for genre in ("a", "b")]
     old = put_run(world, 4, [shared, own], rows)
     load(world, put_run(world, 5, [shared], rows[:1]))
     for _ in range(2):
         load(world, old)
-        assert report_of(world, old) == LoadReport(items_written=2, items_refused=2), "also of a load that is repeated"
+        assert report_of(world, old) == LoadReport(items_written=2, items_refused=2), "also of a repeated load"
 
 
-def test_a_load_that_is_repeated_after_a_newer_run_reports_what_stands_then(world, keys):
+def test_the_report_of_a_load_repeated_after_a_newer_run_counts_its_items_as_refused(world, keys):
     day = "2024-08-05"
     rows = [row("GENRE#a", day)]
     old = put_run(world, 4, [day], rows)
@@ -152,7 +156,7 @@ def test_a_load_that_is_repeated_after_a_newer_run_reports_what_stands_then(worl
     assert report_of(world, old) == LoadReport(0, 1)
 
 
-def test_the_load_makes_no_call_that_its_role_does_not_grant(world, keys):
+def test_the_role_of_the_load_grants_all_of_its_calls(world, keys):
     days = ["2024-08-06", "2024-08-07"]
     uri = put_run(world, 4, days, [row("GENRE#a", day) for day in days], rebuilds=days[:1])
     statements = role_statements(translated(ROOT / "template.yaml"), "LoadRole")
@@ -162,22 +166,22 @@ def test_the_load_makes_no_call_that_its_role_does_not_grant(world, keys):
     assert {need.action for need in acts.granted} >= {"s3:PutObject", "dynamodb:PutItem", "dynamodb:UpdateItem"}
 
 
-def test_a_run_that_changed_no_day_loads_nothing(world, keys):
+def test_a_run_that_changed_no_day_writes_no_item(world, keys):
     uri = put_run(world, 0, [])
     assert load(world, uri) == []
     assert keys() == {}
     assert report_of(world, uri) == LoadReport(0, 0)
 
 
-def test_lost_tracks_go_with_the_day_and_stay_away(world, keys):
+def test_the_items_of_tracks_without_listens_are_deleted(world, keys):
     day = "2024-09-01"
     load(world, put_run(world, 1, [day], [row("GENRE#pop", day), row("TRACK#t", day)]))
     assert len(keys()) == 2
-    load(world, put_run(world, 2, [day], [row("GENRE#pop", day), lost_track(day)]))
+    load(world, put_run(world, 2, [day], [row("GENRE#pop", day), removed_track(day)]))
     assert set(keys()) == {("GENRE#pop", f"DAY#{day}")}
 
 
-def test_no_more_than_a_wave_of_days_is_held_at_once(world, monkeypatch):
+def test_only_one_wave_of_days_is_in_memory(world, monkeypatch):
     days = [(date(2024, 1, 1) + timedelta(days=number)).isoformat() for number in range(300)]
     files = [[row(f"GENRE#{n}", day) for day in days[at : at + 50] for n in range(20)] for at in range(0, 300, 50)]
     waves: list[list[str]] = []
@@ -193,15 +197,15 @@ def test_no_more_than_a_wave_of_days_is_held_at_once(world, monkeypatch):
     assert {len(wave) for wave in waves} == {10}
 
 
-def test_rows_of_a_day_that_lie_apart_are_refused(world):
+def test_rows_of_a_day_that_are_not_contiguous_are_an_error(world):
     days = ["2024-10-01", "2024-10-02"]
     rows = [row("GENRE#pop", day) for day in (*days, days[0])]
-    with pytest.raises(UnorderedMetrics, match="rows of 2024-10-01 lie apart"):
+    with pytest.raises(UnorderedMetrics, match="rows of 2024-10-01 are not contiguous"):
         load(world, put_run(world, 1, days, rows))
 
 
 class Throttled:
-    """DynamoDB that stops to serve after some calls, for ever."""
+    """A DynamoDB that throttles all requests after some calls."""
 
     def __init__(self, client: Any, calls: int) -> None:
         self._client = client
@@ -217,8 +221,8 @@ class Throttled:
         return call
 
 
-def test_a_load_that_is_throttled_anywhere_and_repeated_brings_no_older_number_back(tmp_path):
-    """The newer run comes after the older was cut short; the older is then repeated, and the newer too."""
+def test_a_load_that_is_throttled_at_any_call_and_repeated_leaves_no_stale_value(tmp_path):
+    """The newer run starts after the older one was throttled; then both are repeated."""
     days = ["2024-11-01", "2024-11-02"]
 
     def rows(*keys: str) -> list[dict[str, Any]]:
@@ -228,22 +232,22 @@ def test_a_load_that_is_throttled_anywhere_and_repeated_brings_no_older_number_b
         s3 = DirectoryS3(tmp_path / str(calls))
         dynamodb = MemoryDynamoDB({FILES: ("source_id",), METRICS: ("pk", "sk")})
         older = write_run(s3, "older", 1, days, [rows("GENRE#a", "GENRE#b", "TRACK#t")])
-        newer = write_run(s3, "newer", 2, days[:1], [[row("GENRE#b", days[0]), lost_track(days[0])]])
-        is_cut = False
+        newer = write_run(s3, "newer", 2, days[:1], [[row("GENRE#b", days[0]), removed_track(days[0])]])
+        is_throttled = False
         for uri in (older, newer):
             try:
                 run(s3, Throttled(dynamodb, calls), uri, "jr_1", FILES, METRICS)  # type: ignore[arg-type]  # a fake
             except ClientError:
-                is_cut = True
+                is_throttled = True
         for uri in (older, newer, older):
             run(s3, dynamodb, uri, "jr_1", FILES, METRICS)  # type: ignore[arg-type]  # a fake
-        stood = {(item["pk"], item["sk"]): item["version"] for item in dynamodb.items(METRICS)}
-        assert stood == {
+        stored = {(item["pk"], item["sk"]): item["version"] for item in dynamodb.items(METRICS)}
+        assert stored == {
             ("GENRE#b", f"DAY#{days[0]}"): 2,
             ("GENRE#a", f"DAY#{days[1]}"): 1,
             ("GENRE#b", f"DAY#{days[1]}"): 1,
             ("TRACK#t", f"DAY#{days[1]}"): 1,
         }, calls
-        if not is_cut:
+        if not is_throttled:
             return
     raise AssertionError("the load makes too many calls")

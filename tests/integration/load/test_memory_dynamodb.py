@@ -1,4 +1,4 @@
-"""The DynamoDB in memory answers every call of the fence as moto does."""
+"""The DynamoDB in memory responds to every call of the fence as moto does."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from tests.integration.load.memory_dynamodb import MemoryDynamoDB
 
 
 class Both:
-    """A client that makes each call to two and compares the answers."""
+    """A client that makes each call on two clients and compares the responses."""
 
     def __init__(self, one: Any, other: Any) -> None:
         self._one = one
@@ -56,7 +56,7 @@ def moto_client():
 
 
 def emptied(client: Any) -> Any:
-    """The client, its tables without items."""
+    """Delete all items from the tables of a client."""
     for table, keys in TABLES.items():
         for item in client.scan(TableName=table)["Items"]:
             client.delete_item(TableName=table, Key={key: item[key] for key in keys})
@@ -80,7 +80,7 @@ RUNS = st.lists(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(RUNS, st.lists(st.integers(0, 2), max_size=30))
-def test_every_call_of_the_fence_is_answered_alike(moto_client, monkeypatch, runs, choices):
+def test_every_call_of_the_fence_has_the_response_of_moto(moto_client, monkeypatch, runs, choices):
     monkeypatch.setattr(fence, "ThreadPoolExecutor", pool_in_order_of(0))
     memory, moto = MemoryDynamoDB(TABLES), emptied(moto_client)
     both = Both(memory, moto)
@@ -89,7 +89,7 @@ def test_every_call_of_the_fence_is_answered_alike(moto_client, monkeypatch, run
     assert memory.items(FILES) == moto.scan(TableName=FILES)["Items"]
 
 
-def test_the_fence_works_on_the_real_pool_of_threads(moto_client):
+def test_the_fence_works_with_the_real_thread_pool(moto_client):
     client = emptied(moto_client)
     many = [f"GENRE#{n}" for n in range(40)]
     assert Version(1, frozenset(many)).publish(client)

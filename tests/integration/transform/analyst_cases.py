@@ -1,4 +1,4 @@
-"""The lake as others use it, in this order: the queries of docs/analysts.md, then a column that the lake's owner adds.
+"""Other users of the lake, in this order: the queries of docs/analysts.md, then a column that the lake's owner adds.
 
 Run by test_iceberg.py.
 """
@@ -50,7 +50,7 @@ def listen(user: int, track: str, at: str, source_id: str, genres: list[str], ve
     return (user, track, instant, 200_000 + 20_000 * version, name, "", genres, "DE", source_id, execution, version)
 
 
-# Of the event that both files bring, the second file's copy is the newer one: it has other genres, and is longer.
+# Both files contain one event; the copy of the second file is newer, has other genres and is longer.
 FIRST = [
     listen(1, LANTERN, "2024-06-25 10:00:00", A, ["pop"], 0),
     listen(2, LANTERN, "2024-06-25 23:59:59.999999", A, ["pop", "jazz"], 0),
@@ -81,7 +81,7 @@ def filled(lake: Tables) -> Tables:
 
 @pytest.fixture(scope="module")
 def analyst(filled: Tables) -> SparkSession:
-    """A session of somebody else, for whom the lake's catalog is the usual one."""
+    """A session of another user, whose default catalog is the lake's."""
     session = filled.spark.newSession()
     session.sql("USE lake")
     return session
@@ -93,27 +93,27 @@ def spark_form(query: str) -> str:
     return query
 
 
-def asked(analyst: SparkSession, query: str) -> str:
-    """The answer as the page shows answers."""
+def result_of(analyst: SparkSession, query: str) -> str:
+    """Return the result in the format of the page."""
     frame = analyst.sql(spark_form(query))
     lines = [frame.columns, *(map(str, row) for row in frame.collect())]
     return "".join(f"{' | '.join(line)}\n" for line in lines)
 
 
-def the_query(words: str) -> str:
-    [found] = [query for query, _ in QUERIES if words in query]
-    return found
+def query_with(words: str) -> str:
+    [match] = [query for query, _ in QUERIES if words in query]
+    return match
 
 
-def test_every_query_shows_what_comes_out(analyst, filled):
-    first = next(each["snapshot-id"] for each in filled.state(LISTENS).metadata["snapshots"])
+def test_every_query_has_the_result_that_the_page_shows(analyst, filled):
+    first = next(snapshot["snapshot-id"] for snapshot in filled.state(LISTENS).metadata["snapshots"])
     shown = [(query, answer) for query, answer in QUERIES if answer]
     assert len(shown) == len(QUERIES) - 2  # the list of snapshots, and the new column
     for query, answer in shown:
-        assert asked(analyst, re.sub(r"AS OF [0-9]+", f"AS OF {first}", query)) == answer, query
+        assert result_of(analyst, re.sub(r"AS OF [0-9]+", f"AS OF {first}", query)) == answer, query
 
 
-def test_every_difference_of_spark_is_needed(analyst):
+def test_athena_queries_with_a_spark_form_fail_on_spark(analyst):
     for athena, _ in SPARK_FORMS:
         [query] = [query for query, _ in QUERIES if athena in query]
         with pytest.raises(AnalysisException):
@@ -121,13 +121,13 @@ def test_every_difference_of_spark_is_needed(analyst):
     assert len(SPARK_FORMS) == 2
 
 
-def test_snapshots_tell_who_committed_them(analyst, filled):
-    _, *rows = asked(analyst, the_query("listens$snapshots")).splitlines()
-    ids = [each["snapshot-id"] for each in filled.state(LISTENS).metadata["snapshots"]]
+def test_snapshots_have_the_execution_that_committed_them(analyst, filled):
+    _, *rows = result_of(analyst, query_with("listens$snapshots")).splitlines()
+    ids = [snapshot["snapshot-id"] for snapshot in filled.state(LISTENS).metadata["snapshots"]]
     assert rows == [f"append | {name} | {id_}" for name, id_ in zip(["aaaa-1", "bbbb-1"], ids, strict=True)]
 
 
-def test_events_are_those_that_the_metrics_count(analyst, filled):
+def test_the_queries_count_the_events_that_the_metrics_count(analyst, filled):
     listens = filled.listens_at(filled.pin().snapshot_id, [DAY, NEXT_DAY])
     items = computed.items(listens, track_metrics=False).collect()
     days = [(row["day"], row["listen_count"], row["unique_listeners"], row["total_listening_time_ms"]) for row in items
@@ -135,17 +135,17 @@ def test_events_are_those_that_the_metrics_count(analyst, filled):
     genres = [(row["day"], row["pk"].removeprefix("GENRE#"), row["listen_count"], row["unique_listeners"])
               for row in items if row["pk"].startswith("GENRE#")]  # fmt: skip
     for words, expected in (("listening_ms", days), ("UNNEST", genres)):
-        _, *rows = asked(analyst, the_query(words)).splitlines()
+        _, *rows = result_of(analyst, query_with(words)).splitlines()
         assert sorted(rows) == sorted(" | ".join(map(str, row)) for row in expected)
 
 
 @pytest.mark.parametrize("table", [LISTENS, REJECTED_ROWS])
 def test_the_page_names_every_column_with_its_type(filled, table):
     lines = PAGE.split(f"\n`{table}`: ", 1)[1].split("|---|---|---|---|\n", 1)[1].split("\n\n", 1)[0].splitlines()
-    told = [tuple(cell.strip(" `") for cell in line.split("|")[1:4]) for line in lines]
+    documented = [tuple(cell.strip(" `") for cell in line.split("|")[1:4]) for line in lines]
     metadata = filled.state(table).metadata
     [schema] = [each for each in metadata["schemas"] if each["schema-id"] == metadata["current-schema-id"]]
-    assert told == [
+    assert documented == [
         (each["name"], type_name(each["type"]), "no" if each["required"] else "yes") for each in schema["fields"]
     ]
 
@@ -154,7 +154,7 @@ def type_name(kind: Any) -> str:
     return f"list of {kind['element']}" if isinstance(kind, dict) else kind
 
 
-# ── What follows changes the tables ───────────────────────────────────────────────────────────────────────────────
+# ── The following cases change the tables ─────────────────────────────────────────────────────────────────────────────
 
 EARLIER, LATER = "2024-05-01", "2024-05-02"
 C, D = "c" * 32, "d" * 32
@@ -162,18 +162,18 @@ C, D = "c" * 32, "d" * 32
 
 @pytest.fixture(scope="module")
 def widened(lake: Tables, analyst: SparkSession) -> Tables:
-    """The lake with rows, and then a column more in both tables, which its owner has filled in."""
+    """The lake with rows, and then an additional column in both tables, which its owner has filled in."""
     lake.rejected("before-1", (C, "bad"), (D, "bad"))
     lake.listens("before-1", (C, 1, EARLIER), (D, 2, EARLIER))
-    analyst.sql(the_query(ADDS_A_COLUMN))
-    analyst.sql(the_query(ADDS_A_COLUMN).replace(LISTENS, REJECTED_ROWS))
+    analyst.sql(query_with(ADDS_A_COLUMN))
+    analyst.sql(query_with(ADDS_A_COLUMN).replace(LISTENS, REJECTED_ROWS))
     analyst.sql("UPDATE music_streams.listens SET device = 'radio' WHERE execution = 'before-1'")
     return lake
 
 
 @pytest.fixture(scope="module")
 def replayed(widened: Tables) -> Tables:
-    """One of the files ran again: its rows are appended, twice as a retry would, and its older copies leave."""
+    """A replay of one of the files: its rows are appended, twice as in a retry, and its older copies are deleted."""
     for _ in range(2):
         widened.rejected("after-1", (C, "bad"))
         widened.listens("after-1", (C, 1, EARLIER), (C, 3, LATER))
@@ -181,14 +181,14 @@ def replayed(widened: Tables) -> Tables:
     return widened
 
 
-def test_runs_append_and_delete_beside_a_column_that_was_added(replayed):
+def test_runs_append_to_and_delete_from_tables_with_an_added_column(replayed):
     assert replayed.rows(LISTENS, C, D) == [(C, "after-1", "1"), (C, "after-1", "3"), (D, "before-1", "2")]
     assert replayed.rows(REJECTED_ROWS, C, D) == [(C, "after-1", "bad"), (D, "before-1", "bad")]
     devices = replayed.spark.table(replayed._name(LISTENS)).where(f"source_id IN ('{C}', '{D}')")
     assert {row["source_id"]: row["device"] for row in devices.collect()} == {C: None, D: "radio"}
 
 
-def test_metrics_and_the_recount_do_not_look_at_it(replayed, aws):
+def test_metrics_and_the_recount_ignore_an_added_column(replayed, aws):
     key = aws.credentials
     session = boto3.Session(key.access_key_id, key.secret_access_key, region_name=aws.region)
     listens = LakeReader.of(Stack({}, session, "test", aws.endpoint)).listens()
@@ -197,6 +197,6 @@ def test_metrics_and_the_recount_do_not_look_at_it(replayed, aws):
     assert listens.snapshot == pinned
     again = computed.items(replayed.listens_at(pinned.snapshot_id, days), track_metrics=True).collect()
     counted = recount(listens.rows(days), track_metrics=True).items
-    stamp = Provenance(pinned.version, pinned.uuid, "b", "")
-    assert list(differences(counted, [item(row.asDict(recursive=True), stamp) for row in again])) == []
+    provenance = Provenance(pinned.version, pinned.uuid, "b", "")
+    assert list(differences(counted, [item(row.asDict(recursive=True), provenance) for row in again])) == []
     assert {row["day"]: row["listen_count"] for row in again if row["sk"] == "SUMMARY"} == {EARLIER: 2, LATER: 1}

@@ -1,4 +1,4 @@
-"""The metrics of listens, as a run computes them."""
+"""Computes the metrics of listens as a run does."""
 
 from pyspark.sql import DataFrame
 
@@ -6,5 +6,5 @@ from music_streams.transform.spark import metrics
 
 
 def items(listens: DataFrame, *, track_metrics: bool) -> DataFrame:
-    """The rows of :func:`metrics.items`."""
+    """Return the rows of :func:`metrics.items`."""
     return metrics.items(metrics.events(listens), metrics.names(listens), track_metrics=track_metrics)

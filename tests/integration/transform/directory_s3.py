@@ -1,4 +1,4 @@
-"""S3 as a directory: for S3 clients a fake with the calls that the transform makes, for Spark a mounted file system."""
+"""S3 in a directory: for the transform a fake client with the calls that it makes, for Spark a mounted file system."""
 
 import io
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ class DirectoryS3:
             hadoop.set(f"fs.viewfs.mounttable.{bucket}.link./{prefix}", directory.as_uri())
 
     def path(self, bucket: str, key: str) -> Path:
-        """Where an object lies."""
+        """Return the path of an object."""
         return self._root / bucket / key
 
     def put_object(self, *, Bucket: str, Key: str, Body: bytes, **_: Any) -> None:  # noqa: N803 - as boto3 names it
@@ -51,13 +51,13 @@ class DirectoryS3:
         return self
 
     def paginate(self, *, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803 - as boto3 names it
-        """Pages of one object each, in its only version; in the form of both listings."""
+        """Yield pages of one object each with its only version, in the format of both listings."""
         root = self._root / Bucket
         folder = root / Prefix.rpartition("/")[0]
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             key, stat = str(path.relative_to(root)), path.stat()
             if key.startswith(Prefix):
                 modified = datetime.fromtimestamp(stat.st_mtime, UTC)
-                found = {"Key": key, "Size": stat.st_size, "LastModified": modified}
-                yield {"Contents": [found], "Versions": [found | {"VersionId": str(stat.st_mtime_ns)}]}
+                listed = {"Key": key, "Size": stat.st_size, "LastModified": modified}
+                yield {"Contents": [listed], "Versions": [listed | {"VersionId": str(stat.st_mtime_ns)}]}
         yield {}

@@ -1,4 +1,4 @@
-"""What the lake promises, on Iceberg tables in a Glue Data Catalog; run by test_iceberg.py."""
+"""The guarantees of the lake, on Iceberg tables in a Glue Data Catalog; run by test_iceberg.py."""
 
 import io
 import itertools
@@ -22,7 +22,7 @@ from music_streams.transform.spark.lake import IcebergLake
 
 SETTINGS = {
     "spark.sql.shuffle.partitions": "1",
-    # As the job does with inputs as small as these (music_streams/transform/spark/partitions.py)
+    # The settings of the job for small inputs (music_streams/transform/spark/partitions.py)
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
@@ -47,7 +47,7 @@ def spark(aws) -> Iterator[SparkSession]:
 
 
 class Tables(IcebergLake):
-    """The lake, with rows made by hand. Each test has sources, users and executions of its own."""
+    """The lake with handwritten rows. Each test has its own sources, users and executions."""
 
     def listens(self, execution: str, *rows: tuple[str, int, str]) -> None:
         """Append listens: source, user, day."""
@@ -63,37 +63,37 @@ class Tables(IcebergLake):
         self.append(REJECTED_ROWS, self.spark.createDataFrame(values, REJECTED_COLUMNS), execution)
 
     def elsewhere(self) -> "Tables":
-        """The lake as another process has it: a session of its own knows only what the catalog says."""
+        """Return the lake as another process has it, with a session that has cached nothing."""
         return Tables(self.spark.newSession(), self.glue, self.s3)
 
     def remove(self, to_delete: RowsToDelete) -> None:
         self.delete(to_delete, self.find(to_delete))
 
     def rows(self, table: str, *source_ids: str, snapshot: int | None = None) -> list[tuple[str, ...]]:
-        """Source, execution and user or text of the sources' rows, now or in a snapshot."""
+        """Return source, execution and user or text of the sources' rows, now or in a snapshot."""
         self._refresh(table)
         reader = self.spark.read.option("snapshot-id", snapshot) if snapshot else self.spark.read
-        found = reader.table(self._name(table)).where(F.col("source_id").isin(*source_ids))
+        selected = reader.table(self._name(table)).where(F.col("source_id").isin(*source_ids))
         columns = ["source_id", "execution", "user_id" if table == LISTENS else "raw"]
-        return sorted(tuple(map(str, row)) for row in found.select(*columns).collect())
+        return sorted(tuple(map(str, row)) for row in selected.select(*columns).collect())
 
     def files(self, prefix: str = "warehouse/") -> list[str]:
-        """The keys of all Parquet files, those of both tables unless told otherwise."""
+        """Return the keys of all Parquet files with a prefix, by default those of both tables."""
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
-        keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
+        keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
         return [key for key in keys if key.endswith(".parquet")]
 
     def in_files(self) -> Counter[Any]:
-        """How many rows of each user, or raw text, lie in files, whether a table refers to them or not."""
+        """Count rows by user or raw text in all files, whether a table refers to them or not."""
         return Counter(row.get("user_id") or row.get("raw") for key in self.files() for row in self.read(key))
 
     def read(self, key: str) -> list[dict[str, Any]]:
-        """The rows of a Parquet file."""
+        """Return the rows of a Parquet file."""
         body = self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
         return pyarrow.parquet.read_table(io.BytesIO(body)).to_pylist()
 
     def stray(self, age: timedelta, folder: str = LISTENS) -> str:
-        """A file in a table's folder that was written some time ago and never committed: a copy of another."""
+        """Create an uncommitted file of some age in a table's folder, as a copy of another; return its key."""
         some = next(key for key in self.files() if f"/{LISTENS}/" in key)
         key = some.replace(f"/{LISTENS}/", f"/{folder}/").replace(".parquet", f"-{age.total_seconds():.0f}.parquet")
         self.s3.copy_object(Bucket=BUCKET, Key=key, CopySource=f"{BUCKET}/{some}")
@@ -108,13 +108,13 @@ def _midnight(day: str) -> datetime:
 
 @pytest.fixture(scope="session")
 def lake(spark, aws) -> Tables:
-    """One whose tables are not there yet."""
+    """A lake whose tables do not exist yet."""
     return Tables(spark, aws.client("glue"), aws.client("s3"))
 
 
 @pytest.fixture
 def sources(numbers=itertools.count()) -> list[str]:  # noqa: B008 - one for all
-    """Sources that no other test has."""
+    """Source ids that no other test has."""
     return [f"{next(numbers):032x}" for _ in range(4)]
 
 
@@ -122,7 +122,7 @@ def older(execution: str, *source_ids: str) -> RowsToDelete:
     return RowsToDelete(execution, list(source_ids), [], [])
 
 
-def test_a_commit_happens_once_and_its_rows_are_read(lake, sources):
+def test_an_execution_commits_once_and_its_rows_are_read(lake, sources):
     a, b, *_ = sources
     for _ in range(2):
         lake.listens("once-1", (a, 1, DAY), (b, 2, NEXT_DAY))
@@ -133,7 +133,7 @@ def test_a_commit_happens_once_and_its_rows_are_read(lake, sources):
     assert [row["user_id"] for row in picked] == [2]
 
 
-def test_what_another_run_commits_is_known_at_once(lake, sources):
+def test_commits_of_another_run_are_visible_immediately(lake, sources):
     a, b, *_ = sources
     lake.listens("known-1", (a, 1, "2020-02-02"))
     lake.elsewhere().listens("other-1", (b, 321, "2020-02-02"))
@@ -142,7 +142,7 @@ def test_what_another_run_commits_is_known_at_once(lake, sources):
     assert lake.listens_at(lake.pin().snapshot_id, ["2020-02-02", "2020-02-03"]).count() == 3
 
 
-def test_older_copies_are_found_and_deleted_and_no_reader_sees_a_dip(lake, sources):
+def test_older_copies_are_found_and_deleted_without_a_dip_for_readers(lake, sources):
     a, b, c, _ = sources
     lake.listens("copies-1", (a, 1, DAY), (a, 2, LATER), (b, 3, DAY))
     lake.rejected("copies-1", (a, "bad"), (b, "bad of b"))
@@ -156,12 +156,12 @@ def test_older_copies_are_found_and_deleted_and_no_reader_sees_a_dip(lake, sourc
     assert lake.rows(LISTENS, a, b) == [(a, "copies-2", "1"), (a, "copies-2", "4"), (b, "copies-1", "3")]
     assert lake.rows(REJECTED_ROWS, a, b) == [(a, "copies-2", "bad"), (b, "copies-1", "bad of b")]
     assert not lake.find(older("copies-2", a, c))
-    # Whoever reads the snapshot before still has all; the current one went from all straight to the new rows.
+    # A reader of the earlier snapshot still has all rows; the next snapshot has only the new ones.
     assert len(lake.rows(LISTENS, a, b, snapshot=pinned.snapshot_id)) == 5
     assert lake.pin().version == pinned.version + 1
 
 
-def test_rows_that_come_after_the_look_are_not_deleted(lake, sources):
+def test_rows_added_after_the_search_are_not_deleted(lake, sources):
     a, b, *_ = sources
     lake.listens("look-1", (a, 77, DAY), (a, 8, DAY))
     forget = RowsToDelete("f-1", [], [], [77])
@@ -172,7 +172,7 @@ def test_rows_that_come_after_the_look_are_not_deleted(lake, sources):
     assert lake.find(forget).days == {b: {LATER}}
 
 
-def test_rows_of_a_refused_source_leave_whoever_committed_them(lake, sources):
+def test_rows_of_a_refused_source_are_deleted_whichever_execution_committed_them(lake, sources):
     a, b, *_ = sources
     lake.listens("refused-1", (a, 1, DAY), (b, 2, DAY))
     lake.remove(RowsToDelete("refused-1", [], [a], []))
@@ -193,7 +193,7 @@ RAW = {  # whether it is the user's
 }
 
 
-def test_a_forgotten_user_is_in_no_file_and_what_runs_committed_is_still_recognised(lake, sources):
+def test_a_forgotten_user_is_in_no_file_and_earlier_commits_are_still_recognized(lake, sources):
     a, b, c, _ = sources
     lake.listens("held-1", (a, USER, DAY), (a, 7654321, DAY), (b, 7654321, DAY))
     lake.listens("held-2", (c, USER, LATER))
@@ -202,16 +202,16 @@ def test_a_forgotten_user_is_in_no_file_and_what_runs_committed_is_still_recogni
     found = lake.find(forget)
     assert found.days == {a: {DAY}, b: set(), c: {LATER}}
     lake.delete(forget, found)
-    assert lake.in_files()[USER] == 2  # earlier snapshots hold them still
+    assert lake.in_files()[USER] == 2  # earlier snapshots still have them
     old, new = (lake.stray(timedelta(hours=hours)) for hours in (25, 23))
 
     lake.expire()
     in_files = lake.in_files()
     assert (in_files[USER], in_files[7654321]) == (0, 2)
     assert {raw: bool(in_files[raw]) for raw in RAW} == {raw: not is_theirs for raw, is_theirs in RAW.items()}
-    # Of what nobody committed only that goes which no run can be about to commit.
+    # Of the uncommitted files only the one that no run can still commit is deleted.
     assert {old, new} & {*lake.files()} == {new}
-    # A run that had committed before, and is repeated, does not commit again.
+    # A repeated run that has committed before does not commit again.
     assert not lake.state(LISTENS).has_commit_of("held-1")
     lake.listens("held-1", (a, 7654321, DAY))
     lake.listens("held-3", (c, 1, DAY))
@@ -219,7 +219,7 @@ def test_a_forgotten_user_is_in_no_file_and_what_runs_committed_is_still_recogni
     assert lake.rows(LISTENS, a, b, c) == expected
 
 
-def test_runs_commit_and_delete_side_by_side(lake, sources):
+def test_concurrent_runs_commit_and_delete(lake, sources):
     lake.listens("beside-1", *((source, 1, DAY) for source in sources))  # all in one file
     lake.rejected("beside-1", *((source, "bad") for source in sources))
 
@@ -230,14 +230,14 @@ def test_runs_commit_and_delete_side_by_side(lake, sources):
         own.remove(older(execution, sources[number]))
 
     with ThreadPoolExecutor(3) as pool:
-        list(pool.map(run, range(3)))  # raises what one of them raised
+        list(pool.map(run, range(3)))  # re-raises their errors
     *repeated, last = sources
     expected = [(source, f"beside{number}-2", "1") for number, source in enumerate(repeated)]
     assert lake.rows(LISTENS, *sources) == [*expected, (last, "beside-1", "1")]
     assert lake.rows(REJECTED_ROWS, *sources) == [(last, "beside-1", "bad")]
 
 
-def test_metrics_are_written_by_day_with_the_tracks_that_were_lost(lake, sources):
+def test_metrics_are_written_by_day_with_the_tracks_without_listens(lake, sources):
     a, b, *_ = sources
     first, second, third = "2021-01-01", "2021-01-02", "2021-03-01"
     lake.listens("metrics-1", (a, 555, first), (b, 555, second), (b, 2, second), (a, 555, third))

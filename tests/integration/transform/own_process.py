@@ -1,4 +1,4 @@
-"""Cases on real Iceberg tables, in a process of their own: Iceberg must be on the class path when the JVM starts."""
+"""Runs cases on real Iceberg tables in their own process: Iceberg must be on the class path when the JVM starts."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def run(cases: Path) -> None:
-    """Run a file of cases; where one fails, so does the caller, with all that was printed."""
+    """Run a file of cases; fail with its output if one of them fails."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--no-header", "--durations=5", cases],
         capture_output=True,

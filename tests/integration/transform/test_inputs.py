@@ -1,4 +1,4 @@
-"""Spark gives the lines of each staged file whole and in order."""
+"""Spark reads the lines of each staged file completely and in order."""
 
 import gzip
 import re
@@ -51,7 +51,7 @@ FILES = {
 
 
 def lines_of(data: bytes) -> list[str]:
-    """The lines, the header first, told simply."""
+    """Return the lines, the header first, by a simple implementation."""
     content = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).removeprefix(BOM).decode()
     return [line for line in re.split("[\r\n]", content) if line.strip(csv_line.BLANK)]
 
@@ -65,7 +65,7 @@ def s3(spark, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def read(spark, s3):
-    """The lines of all files, read at once, in splits of 8 KiB."""
+    """The lines of all files, read by one job in splits of 8 KiB."""
     folder = RunFolder(LAKE, "batch")
     listed = []
     for number, data in enumerate(FILES.values()):
@@ -75,14 +75,14 @@ def read(spark, s3):
         listed.append(ManifestSource(source_id, "streams", name, HEADER.split(","), "2026-11-21T21:03:25.123Z", 1_000))
     spark.conf.set("spark.sql.files.maxPartitionBytes", "8k")
     try:
-        found = inputs.lines(spark, folder, Manifest("batch", listed)).collect()
+        lines = inputs.lines(spark, folder, Manifest("batch", listed)).collect()
     finally:
         spark.conf.unset("spark.sql.files.maxPartitionBytes")
-    return found
+    return lines
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_the_lines_of_a_file_are_whole_and_in_order(read, name):
+def test_the_lines_of_a_file_are_complete_and_in_order(read, name):
     source_id = f"{list(FILES).index(name):032x}"
     of_file = sorted((row["position"], row["raw"]) for row in read if row["source_id"] == source_id)
     assert [raw for _, raw in of_file] == lines_of(FILES[name])
@@ -94,15 +94,15 @@ def test_a_large_file_is_read_in_several_splits(read):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_the_header_is_told_from_the_rows(read, name, spark):
+def test_the_header_is_separated_from_the_rows(read, name, spark):
     source_id = f"{list(FILES).index(name):032x}"
     lines = spark.createDataFrame([row for row in read if row["source_id"] == source_id], rows.LINES)
     sources = spark.createDataFrame([(source_id, datetime(2026, 11, 21, tzinfo=UTC), 3, 0, 1, 2)], rows.SOURCES)
-    judged = rows.classify(lines, sources).orderBy("position").select("raw").collect()
-    assert [row["raw"] for row in judged] == lines_of(FILES[name])[1:]
+    classified = rows.classify(lines, sources).orderBy("position").select("raw").collect()
+    assert [row["raw"] for row in classified] == lines_of(FILES[name])[1:]
 
 
-def test_every_line_is_of_a_file_of_the_manifest(read):
+def test_every_line_belongs_to_a_file_of_the_manifest(read):
     assert {row["source_id"] for row in read} <= {f"{number:032x}" for number in range(len(FILES))}
 
 
@@ -128,5 +128,5 @@ def test_spark_and_python_agree_on_the_fields_of_a_line(spark):
         "$1,\\1",
     ]
     frame = spark.createDataFrame([(line,) for line in lines], "line STRING")
-    found = frame.select("line", rows.fields(frame.line).alias("fields")).collect()
-    assert {row["line"]: row["fields"] for row in found} == {line: csv_line.fields(line) for line in lines}
+    parsed = frame.select("line", rows.fields(frame.line).alias("fields")).collect()
+    assert {row["line"]: row["fields"] for row in parsed} == {line: csv_line.fields(line) for line in lines}

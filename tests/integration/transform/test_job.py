@@ -1,6 +1,6 @@
-"""The transform on Spark: files are judged, a file that Spark cannot read is left out, the rest of the run goes on.
+"""The transform on Spark: files are validated, a file that Spark cannot read is left out, the others are processed.
 
-What a run does in which order, and who may die: test_process.py. That Iceberg does as told: test_iceberg.py.
+The order of the steps, and deaths between them: test_process.py. Commits and deletions in Iceberg: test_iceberg.py.
 """
 
 import gzip
@@ -41,12 +41,12 @@ def track(name: str) -> str:
 
 
 class SparkLake:
-    """A lake that takes the rows of one run."""
+    """A lake that stores the rows of one run."""
 
     def __init__(self) -> None:
         self.rows: dict[str, list[Any]] = {LISTENS: [], REJECTED_ROWS: []}
 
-    def append(self, table: str, rows: Any, execution: str, *, few_days: bool) -> None:  # noqa: ARG002 - the port's
+    def append(self, table: str, rows: Any, execution: str, *, few_days: bool) -> None:  # noqa: ARG002 - an argument of the port
         self.rows[table] = rows.collect()
         assert {row["execution"] for row in self.rows[table]} == {execution}
 
@@ -62,7 +62,7 @@ class SparkLake:
 
 @dataclass
 class Pipeline:
-    """Runs of the job over files."""
+    """Runs the job over files."""
 
     spark: Any
     s3: DirectoryS3
@@ -80,10 +80,10 @@ class Pipeline:
         )
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(spark_job, "IcebergLake", lambda *_: lake)
-            return spark_job.run(self.spark, self.s3, None, set, task)  # type: ignore[arg-type]  # fakes; Glue is the lake's affair
+            return spark_job.run(self.spark, self.s3, None, set, task)  # type: ignore[arg-type]  # fakes; only the lake needs Glue
 
     def stage(self, files: dict[str, list[str] | bytes]) -> Manifest:
-        """Files: lines without their header, or the bytes of what calls itself gzip."""
+        """Stage files, given as lines without their header, or as the bytes of a file with a gzip name."""
         listed = []
         for source_id, content in files.items():
             is_gzip = isinstance(content, bytes)
@@ -107,7 +107,7 @@ def s3(spark, tmp_path_factory):
 
 @pytest.fixture
 def pipeline(spark, s3, numbers=itertools.count()) -> Pipeline:  # noqa: B008 - one for all
-    """One that has run nothing yet."""
+    """A pipeline without runs."""
     return Pipeline(spark, s3, RunFolder(LAKE, f"batch{next(numbers)}"))
 
 
@@ -120,7 +120,7 @@ NOISE = bytes(range(256)) * 40
 TRUNCATED = gzip.compress("\n".join(GOOD * 1000).encode())[:-20]
 
 
-def test_a_run_commits_what_is_good_and_says_what_became_of_each_file(pipeline):
+def test_a_run_commits_valid_rows_and_returns_the_outcome_of_each_file(pipeline):
     pipeline.stage({A: [*GOOD, NEXT_DAY, PARKED, GOOD[0], BAD], B: [BAD, *GOOD[:3]], C: []})
     lake = SparkLake()
     summary = pipeline.run(lake)
@@ -138,27 +138,27 @@ def test_a_run_commits_what_is_good_and_says_what_became_of_each_file(pipeline):
 
 
 def test_files_that_spark_cannot_read_are_left_out_and_the_others_processed(pipeline):
-    sound = {f"{number:032x}": [f"{number},{track('A')},2024-06-25 10:00:00"] for number in range(1, 21)}
+    readable = {f"{number:032x}": [f"{number},{track('A')},2024-06-25 10:00:00"] for number in range(1, 21)}
     broken = {"d" * 32: NOISE, f"{7:031x}e": TRUNCATED}
-    pipeline.stage(dict(sorted({**sound, **broken}.items())))
+    pipeline.stage(dict(sorted({**readable, **broken}.items())))
     lake = SparkLake()
     summary = pipeline.run(lake)
-    for source_id in sound:
+    for source_id in readable:
         assert summary.sources[source_id] == SourceOutcome(1, 1, {}, ["2024-06-25"])
     for source_id in broken:
         assert summary.sources[source_id] == SourceOutcome(0, 0, {}, [], "not_csv")
-    assert sorted(row["source_id"] for row in lake.rows[LISTENS]) == sorted(sound)
+    assert sorted(row["source_id"] for row in lake.rows[LISTENS]) == sorted(readable)
 
 
-def test_a_batch_of_one_file_that_spark_cannot_read_is_over(pipeline):
+def test_a_batch_of_one_file_that_spark_cannot_read_succeeds(pipeline):
     pipeline.stage({A: NOISE})
     assert pipeline.run(SparkLake()).sources == {A: SourceOutcome(0, 0, {}, [], "not_csv")}
 
 
-def test_no_file_is_blamed_where_a_sound_one_cannot_be_read_either(pipeline, monkeypatch):
+def test_no_file_is_left_out_if_spark_cannot_read_a_valid_one_either(pipeline, monkeypatch):
     monkeypatch.setattr(
-        "music_streams.transform.spark.batch._SOUND",
-        ManifestSource("0" * 32, "streams", "sound.csv.gz", HEADER, RECEIVED_AT, 0),
+        "music_streams.transform.spark.batch._READABLE",
+        ManifestSource("0" * 32, "streams", "readable.csv.gz", HEADER, RECEIVED_AT, 0),
     )
     pipeline.stage({A: NOISE, B: GOOD})
     lake = SparkLake()
@@ -167,15 +167,15 @@ def test_no_file_is_blamed_where_a_sound_one_cannot_be_read_either(pipeline, mon
     assert lake.rows == SparkLake().rows
 
 
-def test_an_error_that_no_file_is_to_blame_for_is_raised_as_it_was(pipeline, monkeypatch):
+def test_an_error_that_no_file_causes_is_raised_unchanged(pipeline, monkeypatch):
     manifest = pipeline.stage({A: GOOD, B: GOOD})
-    batch = SparkBatch(pipeline.spark, pipeline.s3, pipeline.folder, manifest, Missing(pipeline.spark), "x-1")  # type: ignore[arg-type]
+    batch = SparkBatch(pipeline.spark, pipeline.s3, pipeline.folder, manifest, Broken(pipeline.spark), "x-1")  # type: ignore[arg-type]
     with pytest.raises(Py4JJavaError, match="reference data is broken"):
         batch.counts()
 
 
-class Missing:
-    """Reference data that fails where it is read."""
+class Broken:
+    """Reference data that fails on reading."""
 
     def __init__(self, spark: Any) -> None:
         columns = "id AS user_id, string(id) AS track_id, raise_error('reference data is broken') AS user_country"
@@ -204,14 +204,14 @@ def test_a_run_without_files_reads_no_reference_data(pipeline):
 def outcome_of(
     rows: list[dict[str, Any]], *, ratio: str = "0.20", days: int = 1, treatment: Treatment = Treatment.NORMAL
 ) -> SourceOutcome:
-    """What becomes of source s, of whose rows these are the counts."""
+    """Return the outcome of source s with these row counts."""
     task = job.TransformRun(RunFolder(LAKE, "b"), "b-1", "jr_1", LANDING, Decimal(ratio), days, False)
     listed = ManifestSource("s", "streams", "s.csv", HEADER, RECEIVED_AT, 1_000, treatment)
     return job._outcomes(rows, Manifest("b", [listed]), task)["s"]
 
 
 def rows_of_days(count: int, bad: int = 0) -> list[dict[str, Any]]:
-    """The counts of a file with a row a day, and of bad rows."""
+    """Return the row counts of a file with a row a day, and of its bad rows."""
     days = [(date(1970, 1, 1) + timedelta(n)).isoformat() for n in range(count)]
     good = [{"source_id": "s", "reason": None, "day": day, "count": 1} for day in days]
     return [*good, *([{"source_id": "s", "reason": "bad_user_id", "day": None, "count": bad}] if bad else [])]
@@ -232,7 +232,7 @@ def test_a_file_of_more_days_than_the_limit_is_quarantined_and_recomputes_none(c
         (Treatment.ACCEPT_MANY_DAYS, None),
     ],
 )
-def test_a_release_lifts_the_limit_that_it_was_about_and_those_before(treatment, verdict):
+def test_a_release_lifts_the_exceeded_limit_and_those_before(treatment, verdict):
     assert outcome_of(rows_of_days(4, bad=9), days=3, treatment=treatment).verdict == verdict
 
 
@@ -251,9 +251,7 @@ def test_a_release_lifts_the_limit_that_it_was_about_and_those_before(treatment,
         (0, 0, 0, "0", True),
     ],
 )
-def test_a_file_is_quarantined_where_its_share_of_malformed_rows_is_strictly_greater(
-    good, bad, harmless, ratio, is_kept
-):
+def test_a_file_is_quarantined_if_its_share_of_malformed_rows_is_strictly_greater(good, bad, harmless, ratio, is_kept):
     counts = [("s", None, "2024-06-25", good), ("s", "bad_user_id", None, bad), ("s", "duplicate", None, harmless)]
     rows = [dict(zip(("source_id", "reason", "day", "count"), values, strict=True)) for values in counts if values[3]]
     outcome = outcome_of(rows, ratio=ratio)

@@ -1,6 +1,6 @@
-"""What the lake reads from a table's metadata, and which listens it picks for days.
+"""What the lake reads from a table's metadata, and which listens it selects for days.
 
-That Iceberg commits and deletes as told is for test_iceberg.py to show.
+Commits and deletions in Iceberg: test_iceberg.py.
 """
 
 import io
@@ -14,14 +14,14 @@ from botocore.exceptions import ClientError
 from music_streams.errors import LakeChanged
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS, FoundRows, Pinned, RowsToDelete
 from music_streams.transform.spark.lake import IcebergLake
-from music_streams.transform.spark.rows_to_delete import deletion_condition, was_found
+from music_streams.transform.spark.rows_to_delete import deletion_condition, found_condition
 from music_streams.transform.table_state import TableState
 
 PLACE = "s3://lake/warehouse/listens/metadata/00002.json"
 
 
 def snapshot(number: int, sequence: int, **summary: str) -> dict[str, Any]:
-    """The child of the one that is ten less."""
+    """Return a snapshot whose parent is the one with the number less ten."""
     own = {"snapshot-id": number, "sequence-number": sequence, "timestamp-ms": 100 * number, "summary": summary}
     return {**own, "parent-snapshot-id": number - 10} if number > 10 else own
 
@@ -36,7 +36,7 @@ METADATA: dict[str, Any] = {
 def test_the_version_is_the_sequence_number_of_the_current_snapshot():
     state = TableState(METADATA)
     assert (state.uuid, state.snapshot_id, state.version) == ("9c12d441-03fe-4693-9a96-a0705ddf69c1", 30, 7)
-    assert state.moment == 3000
+    assert state.committed_at_ms == 3000
 
 
 @pytest.mark.parametrize(("execution", "is_there"), [("a-1", True), ("b-1", True), ("b-2", False), ("b", False)])
@@ -51,16 +51,16 @@ def at(milliseconds: int) -> datetime:
 def test_every_snapshot_is_listed_until_one_expires_and_then_those_since_the_oldest():
     assert TableState(METADATA).lists_all_since(at(0))
     expired = TableState(METADATA | {"snapshots": METADATA["snapshots"][1:]})
-    assert [expired.lists_all_since(at(moment)) for moment in (1999, 2000, 9999)] == [False, True, True]
+    assert [expired.lists_all_since(at(instant)) for instant in (1999, 2000, 9999)] == [False, True, True]
 
 
-@pytest.mark.parametrize(("moment", "found"), [(999, None), (1000, 1000), (2999, 2000), (3000, 3000), (9999, 3000)])
-def test_the_snapshot_that_was_current_at_a_moment_is_told_by_its_own(moment, found):
-    assert TableState(METADATA).last_moment_before(at(moment)) == (found and at(found))
+@pytest.mark.parametrize(("instant", "commit"), [(999, None), (1000, 1000), (2999, 2000), (3000, 3000), (9999, 3000)])
+def test_the_last_commit_before_an_instant_is_that_of_the_snapshot_current_then(instant, commit):
+    assert TableState(METADATA).last_commit_before(at(instant)) == (commit and at(commit))
 
 
 @pytest.mark.parametrize("current", [{}, {"current-snapshot-id": -1}, {"current-snapshot-id": None}])
-def test_a_table_without_a_snapshot_is_told(current):
+def test_a_table_without_a_snapshot_is_detected(current):
     state = TableState({"table-uuid": "x", **current})
     assert not state.has_commit_of("a-1")
     assert (state.lists_all_since(at(0)), state.snapshots, state.total("data-files")) == (True, 0, 0)
@@ -68,19 +68,19 @@ def test_a_table_without_a_snapshot_is_told(current):
         _ = state.snapshot_id
 
 
-@pytest.mark.parametrize(("hours", "asks_rows"), [(1, True), (25, False)])
-def test_rows_are_asked_for_a_commit_only_where_its_snapshot_may_have_expired(spark, hours, asks_rows):
-    """An execution is over in a day: of a list whose oldest snapshot is older nothing of it can be missing."""
+@pytest.mark.parametrize(("hours", "reads_rows"), [(1, True), (25, False)])
+def test_rows_are_searched_for_a_commit_only_if_its_snapshot_may_have_expired(spark, hours, reads_rows):
+    """An execution ends within a day: a list whose oldest snapshot is older has all of its snapshots."""
     oldest = datetime.now(UTC).timestamp() * 1000 - hours * 3_600_000
     listed = {"snapshot-id": 30, "parent-snapshot-id": 20, "timestamp-ms": int(oldest), "summary": {}}
     session = Tables(spark.createDataFrame([], "execution STRING"))
     catalog = Catalog(PLACE, {"current-snapshot-id": 30, "snapshots": [listed]})
     assert not lake(session, catalog)._has_committed(LISTENS, "b-1")
-    assert ("table" in session.asked) is asks_rows
+    assert ("table" in session.requested) is reads_rows
 
 
 class Catalog:
-    """A Glue catalog with one table or none, and the S3 that holds its metadata file."""
+    """A Glue catalog with one table or none, and the S3 that has its metadata file."""
 
     def __init__(self, location: str | None, metadata: dict[str, Any] = METADATA) -> None:
         self._metadata = metadata
@@ -98,11 +98,11 @@ class Catalog:
 
 
 class Tables:
-    """A session with one table, whatever it is called."""
+    """A session with one table under any name."""
 
     def __init__(self, frame: Any) -> None:
         self._frame = frame
-        self.asked: dict[str, Any] = {}
+        self.requested: dict[str, Any] = {}
         self.statements: list[str] = []
 
     @property
@@ -110,11 +110,11 @@ class Tables:
         return self
 
     def option(self, name: str, value: Any) -> "Tables":
-        self.asked[name] = value
+        self.requested[name] = value
         return self
 
     def table(self, name: str) -> Any:
-        self.asked["table"] = name
+        self.requested["table"] = name
         return self._frame
 
     def sql(self, statement: str) -> None:
@@ -125,13 +125,13 @@ def lake(session: Any, catalog: Catalog) -> IcebergLake:
     return IcebergLake(session, catalog, catalog)  # type: ignore[arg-type]  # fakes with the calls that it makes
 
 
-def test_what_is_pinned_is_of_one_moment_of_the_metadata_file_that_the_catalog_names():
+def test_a_snapshot_is_pinned_by_one_read_of_the_metadata_file_that_the_catalog_names():
     catalog = Catalog(PLACE)
     assert lake(Tables(None), catalog).pin() == Pinned(30, 7, METADATA["table-uuid"])
     assert catalog.reads == [PLACE]
 
 
-def test_a_table_that_is_not_there_is_created_and_looked_for_again():
+def test_a_missing_table_is_created_and_read_again():
     session = Tables(None)
     with pytest.raises(LakeChanged, match="just created"):
         lake(session, Catalog(None)).state(LISTENS)
@@ -139,7 +139,7 @@ def test_a_table_that_is_not_there_is_created_and_looked_for_again():
     assert statement.startswith("CREATE TABLE IF NOT EXISTS lake.music_streams.listens ")
 
 
-MOMENTS = [
+INSTANTS = [
     *("2024-02-27T23:59:59.999999", "2024-02-28T00:00:00", "2024-02-29T12:00:00", "2024-02-29T23:59:59.999999"),
     *("2024-03-01T00:00:00", "2024-03-02T00:00:00", "2024-12-31T23:59:59.999999", "2025-01-01T00:00:00"),
 ]
@@ -156,12 +156,12 @@ MOMENTS = [
         [],
     ],
 )
-def test_the_listens_of_exactly_the_days_are_picked_from_the_snapshot(spark, days):
-    values = [(datetime.fromisoformat(moment).replace(tzinfo=UTC),) for moment in MOMENTS]
+def test_exactly_the_listens_of_the_days_are_selected_from_the_snapshot(spark, days):
+    values = [(datetime.fromisoformat(instant).replace(tzinfo=UTC),) for instant in INSTANTS]
     session = Tables(spark.createDataFrame(values, "listened_at TIMESTAMP"))
     rows = lake(session, Catalog(None)).listens_at(30, days).collect()
-    assert {row["listened_at"].isoformat() for row in rows} == {moment for moment in MOMENTS if moment[:10] in days}
-    assert session.asked == {"snapshot-id": 30, "table": "lake.music_streams.listens"}
+    assert {row["listened_at"].isoformat() for row in rows} == {instant for instant in INSTANTS if instant[:10] in days}
+    assert session.requested == {"snapshot-id": 30, "table": "lake.music_streams.listens"}
 
 
 HOSTILE_TEXTS = ["1) OR (1=1) /*", "x' OR '1'='1", ".*", "a;b", "a\n", "", "é"]
@@ -169,13 +169,13 @@ HOSTILE_TEXTS = ["1) OR (1=1) /*", "x' OR '1'='1", ".*", "a;b", "a\n", "", "é"]
 
 @pytest.mark.parametrize("table", [LISTENS, REJECTED_ROWS])
 @pytest.mark.parametrize("user", [*HOSTILE_TEXTS, "7", 0, -1, 2**63, True, 7.0, None])
-def test_no_sql_is_written_of_a_user_that_is_no_user_id(table, user):
+def test_no_sql_is_built_from_a_user_that_is_no_user_id(table, user):
     with pytest.raises(ValueError, match="must be a whole number"):
         deletion_condition(table, RowsToDelete("b-1", [], [], [7, user]))
 
 
 @pytest.mark.parametrize("text", HOSTILE_TEXTS)
-def test_no_sql_is_written_of_a_name_that_is_none_of_ours(text):
+def test_no_sql_is_built_from_a_name_of_unexpected_form(text):
     for to_delete in (
         RowsToDelete("b-1", [text], [], []),
         RowsToDelete(text, ["a"], [], []),
@@ -184,14 +184,14 @@ def test_no_sql_is_written_of_a_name_that_is_none_of_ours(text):
         with pytest.raises(ValueError, match="must be a name"):
             deletion_condition(LISTENS, to_delete)
     with pytest.raises(ValueError, match="must be a name"):
-        was_found(LISTENS, RowsToDelete("b-1", [], ["a"], []), FoundRows({}, {text}))
+        found_condition(LISTENS, RowsToDelete("b-1", [], ["a"], []), FoundRows({}, {text}))
 
 
-def test_a_condition_on_users_holds_of_their_rows_alone(spark):
+def test_a_condition_on_users_matches_only_their_rows(spark):
     near = [1, 7, 17, 70, 71, 77, 2**63 - 1]
     listens = spark.createDataFrame([(user,) for user in near], "user_id BIGINT")
     rejected = spark.createDataFrame([(f"{user},,",) for user in near] + [("a.7,b",), ("07,x",), ("x",)], "raw STRING")
     to_delete = RowsToDelete("b-1", [], [], [7])
     assert [row["user_id"] for row in listens.where(deletion_condition(LISTENS, to_delete)).collect()] == [7]
-    found = {row["raw"] for row in rejected.where(deletion_condition(REJECTED_ROWS, to_delete)).collect()}
-    assert found == {"7,,", "07,x"}
+    matched = {row["raw"] for row in rejected.where(deletion_condition(REJECTED_ROWS, to_delete)).collect()}
+    assert matched == {"7,,", "07,x"}

@@ -1,4 +1,4 @@
-"""Judged rows meet the reference data (docs/design.md, section 3, Row reasons; section 5, Lake)."""
+"""Enriching classified rows with reference data (docs/design.md, section 3, Row reasons; section 5, Lake)."""
 
 from datetime import UTC, datetime
 
@@ -6,8 +6,8 @@ import pytest
 
 from music_streams.transform.spark import listens
 
-JUDGED = """source_id STRING, position STRUCT<block: BIGINT, line: BIGINT>, raw STRING, user_id BIGINT, track_id STRING,
-    listened_at TIMESTAMP, reason STRING, received_at TIMESTAMP"""
+CLASSIFIED = """source_id STRING, position STRUCT<block: BIGINT, line: BIGINT>, raw STRING, user_id BIGINT,
+    track_id STRING, listened_at TIMESTAMP, reason STRING, received_at TIMESTAMP"""
 SONGS = "track_id STRING, track_name STRING, artists STRING, duration_ms BIGINT, genres ARRAY<STRING>"
 AT = datetime(2024, 6, 25, 23, 59, 59, 999999, tzinfo=UTC)
 NEXT_DAY = datetime(2024, 6, 26, tzinfo=UTC)
@@ -33,10 +33,10 @@ def enriched(spark):
     values = [(source, (0, n), *rest[:-1], ARRIVAL) for n, (source, *rest) in enumerate(ROWS)]
     songs = spark.createDataFrame([("known", "name", "artists", 1000, ["pop", "rock"])], SONGS)
     users = spark.createDataFrame([(1, "DE")], "user_id BIGINT, user_country STRING")
-    return listens.enrich(spark.createDataFrame(values, JUDGED), songs, users).persist()
+    return listens.enrich(spark.createDataFrame(values, CLASSIFIED), songs, users).persist()
 
 
-def test_a_good_row_of_an_unknown_track_is_parked_and_every_other_reason_comes_first(enriched):
+def test_a_valid_row_of_an_unknown_track_is_parked_unless_another_reason_applies(enriched):
     reasons = {row["raw"]: row["reason"] for row in enriched.collect()}
     assert reasons == {raw: after for _, raw, *_, after in ROWS}
 
@@ -52,9 +52,9 @@ def test_accepted_rows_have_all_columns_of_the_lake(enriched):
     assert frozen == {(1000, "name", "artists", ("pop", "rock"), "a", "batch-1", 2**40)}
 
 
-def test_rejected_rows_keep_their_text_their_reason_and_the_arrival_of_their_file(enriched):
+def test_rejected_rows_have_their_text_their_reason_and_the_arrival_of_their_file(enriched):
     rows = listens.rejected(enriched, ["b"], "batch-1").collect()
-    arrival = ARRIVAL.replace(tzinfo=None)  # as Spark gives it, in the session's zone
+    arrival = ARRIVAL.replace(tzinfo=None)  # as Spark returns it, in the session's zone
     assert [tuple(row) for row in rows] == [("other unknown", "unknown_track", "b", "batch-1", arrival)]
 
 

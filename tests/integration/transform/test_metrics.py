@@ -1,4 +1,4 @@
-"""The metrics of small days, reckoned by hand (docs/design.md, section 4). Each case has a day of its own."""
+"""The metrics of small days, computed by hand (docs/design.md, section 4). Each case has its own day."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ def track(name: str) -> str:
 
 
 def listen(day: str, second: int, user: int, name: str, **changes: Any) -> None:
-    """Add an event (told by day, second, user and track) or a copy of one."""
+    """Add an event (identified by day, second, user and track) or a copy of one."""
     row = {
         "user_id": user,
         "track_id": track(name),
@@ -101,7 +101,7 @@ def items(spark):
 COUNTS = ("listen_count", "unique_listeners", "total_listening_time_ms")
 
 
-def test_there_are_items_of_all_kinds_and_no_other_each_with_the_four_metrics_of_its_events(items):
+def test_a_day_has_exactly_the_items_of_all_kinds_with_the_four_metrics_of_their_events(items):
     of_day = {key: row for key, row in items.items() if PLAIN in "".join(key)}
     assert {key: tuple(row[name] for name in (*COUNTS, "avg_hundredths_ms")) for key, row in of_day.items()} == {
         ("GENRE#pop", f"DAY#{PLAIN}"): (4, 2, 351, 17550),
@@ -124,7 +124,7 @@ def entry(rank, about, *counts):
     return {"rank": rank, **about, **dict(zip(COUNTS, counts, strict=True))}
 
 
-def test_entries_of_top_songs_and_top_genres_have_all_their_attributes(items):
+def test_entries_of_top_songs_and_top_genres_have_all_attributes(items):
     first, second = (
         {"track_id": track(name), "track_name": f"name of {name}", "artists": f"artists of {name}"}
         for name in ("T1", "T2")
@@ -147,13 +147,13 @@ def ranked(row, name):
     return [(entry["rank"], entry[name]) for entry in row["top_songs" if name == "track_id" else "top_genres"]]
 
 
-def test_top_songs_are_three_by_listens_then_listeners_then_track_id_by_code_point(items):
+def test_top_songs_are_three_ordered_by_listens_then_listeners_then_track_id_by_code_point(items):
     genre, country = items["GENRE#pop", f"DAY#{TIES}"], items["COUNTRY#ties", f"DAY#{TIES}"]
     assert ranked(genre, "track_id") == [(1, track("few")), (2, track("many")), (3, track("9"))]
     assert ranked(country, "track_id") == [(1, track("9")), (2, track("Z")), (3, track("a"))]
 
 
-def test_top_genres_are_five_by_listens_then_listeners_then_name_by_code_point(items):
+def test_top_genres_are_five_ordered_by_listens_then_listeners_then_name_by_code_point(items):
     row = items[f"DAY#{GENRES}", "SUMMARY"]
     assert ranked(row, "genre") == [(1, "Z"), (2, "a"), (3, "é"), (4, "～"), (5, "𝄞")]
 
@@ -163,7 +163,7 @@ def test_an_event_counts_once_in_each_of_its_genres_and_once_in_the_day(items):
     assert items[f"DAY#{GENRES}", "SUMMARY"]["listen_count"] == 3
 
 
-def test_among_copies_of_an_event_the_newest_reference_then_the_smallest_source_counts(items):
+def test_of_copies_of_an_event_that_with_the_newest_reference_then_the_smallest_source_counts(items):
     of_day = {pk: row["total_listening_time_ms"] for (pk, sk), row in items.items() if sk == f"DAY#{COPIES}"}
     of_day = {pk: total for pk, total in of_day.items() if "eve" not in pk}
     assert of_day.pop(f"TRACK#{track('T')}", None) == 100  # the eve of the next day
@@ -184,7 +184,7 @@ def names_of(row):
     return {(entry["track_id"].rstrip("0"), entry["track_name"], entry["artists"]) for entry in row["top_songs"]}
 
 
-def test_among_names_of_a_track_within_a_day_the_newest_reference_then_the_smallest_source_counts(items):
+def test_of_names_of_a_track_in_a_day_that_with_the_newest_reference_then_the_smallest_source_counts(items):
     for pk in ("COUNTRY#DE", "COUNTRY#FR", "GENRE#in old", "GENRE#of b"):
         for name in names_of(items[pk, f"DAY#{NAMES}"]):
             assert name in {("T", "new", ""), ("S", "of a", "artists of S"), ("E", "", "")}, pk
@@ -194,22 +194,22 @@ def test_an_empty_name_is_empty_text(items):
     assert names_of(items["GENRE#empty", f"DAY#{NAMES}"]) == {("E", "", "")}
 
 
-def test_a_day_is_that_of_the_instant_in_utc(items):
+def test_the_day_of_a_listen_is_the_utc_date_of_its_instant(items):
     assert items[f"DAY#{MIDNIGHT}", "SUMMARY"]["listen_count"] == 2
     assert items["GENRE#eve", "DAY#2024-06-07"]["listen_count"] == 1
 
 
-def test_tracks_have_items_only_where_they_are_wanted(spark):
+def test_tracks_have_items_only_if_track_metrics_are_requested(spark):
     frame = computed.items(spark.createDataFrame(_rows[:4], LISTENS), track_metrics=False)
     assert {row["pk"].split("#")[0] for row in frame.select("pk").collect()} == {"GENRE", "COUNTRY", "DAY"}
 
 
-def test_a_track_is_lost_where_nothing_of_the_day_counts_in_it_any_more(spark):
+def test_a_removed_track_without_listens_on_its_day_is_returned(spark):
     pairs = [(track("T1"), PLAIN), (track("T2"), HALF), (track("gone"), PLAIN), (track("gone"), PLAIN)]
     removed = spark.createDataFrame(pairs, "track_id STRING, day STRING")
-    lost = metrics.lost_tracks(spark.createDataFrame(_rows, LISTENS), removed).collect()
-    assert {tuple(row) for row in lost} == {
+    empty = metrics.tracks_without_listens(spark.createDataFrame(_rows, LISTENS), removed).collect()
+    assert {tuple(row) for row in empty} == {
         (f"TRACK#{track('T2')}", f"DAY#{HALF}", HALF),
         (f"TRACK#{track('gone')}", f"DAY#{PLAIN}", PLAIN),
     }
-    assert len(lost) == 2
+    assert len(empty) == 2

@@ -1,4 +1,4 @@
-"""However a computation is spread, it comes to the same."""
+"""The result of a computation does not depend on its parallelism."""
 
 from datetime import date
 
@@ -20,7 +20,7 @@ SOURCES = [ManifestSource(f"{n:032x}", "streams", f"{n:032x}.csv", HEADER, ARRIV
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Staged files with bad rows, two of them alike, and reference data."""
+    """Staged files with bad rows, two of them identical, and reference data."""
     place = tmp_path_factory.mktemp("spread")
     (place / "input").mkdir()
     for seed, source in zip((1, 1, 2), SOURCES, strict=True):
@@ -37,7 +37,7 @@ def folder(tmp_path_factory):
 
 
 def outcome(spark, folder, size):
-    """The counts of the files, and the metrics of what they bring to the lake, in an order of their own."""
+    """Return the counts of the files, and the metrics of their accepted rows, in a fixed order."""
     manifest = Manifest("b", SOURCES)
     read = {
         name: spark.read.csv(folder.uri(f"{name}.csv"), header=True, multiLine=True, quote='"', escape='"')
@@ -47,8 +47,8 @@ def outcome(spark, folder, size):
         songs = gathered(reference.songs(read["songs"].select(*reference.SONG_COLUMNS)), size)
         users = gathered(reference.users(read["users"].select(*reference.USER_COLUMNS)), size)
         lines = gathered(inputs.lines(spark, folder, manifest), size)
-        judged = rows.classify(lines, gathered(inputs.sources(spark, manifest), size))
-        batch = listens.enrich(judged, songs, users).transform(listens.drop_unused_columns).persist()
+        classified = rows.classify(lines, gathered(inputs.sources(spark, manifest), size))
+        batch = listens.enrich(classified, songs, users).transform(listens.drop_unused_columns).persist()
         counts = sorted(map(str, listens.counts(batch).collect()))
         accepted = listens.accepted(batch, [source.source_id for source in SOURCES], "b-1", 1)
         items = computed.items(accepted, track_metrics=True).orderBy("pk", "sk").collect()
@@ -56,7 +56,7 @@ def outcome(spark, folder, size):
     return counts, items
 
 
-def test_one_task_and_many_come_to_the_same(spark, folder):
+def test_one_task_and_many_have_the_same_result(spark, folder):
     tiny, small, large = (outcome(spark, folder, size) for size in (TINY, SMALL, LARGE))
     assert len(tiny[1]) > 50
     assert small == tiny
@@ -64,14 +64,14 @@ def test_one_task_and_many_come_to_the_same(spark, folder):
 
 
 @pytest.mark.parametrize(("size", "tasks"), [(TINY, 1), (SMALL, 1), (LARGE, 12)])
-def test_what_is_small_is_one_task_and_what_is_large_as_many_as_its_bytes_ask_for(spark, size, tasks):
+def test_a_small_input_is_one_task_and_a_large_one_as_many_as_its_size_requires(spark, size, tasks):
     with spread(spark, size):
         keyed = gathered(spark.range(100, numPartitions=4), size).groupBy((F.col("id") % 10).alias("key")).count()
         assert keyed.persist().rdd.getNumPartitions() == tasks
         keyed.unpersist()
 
 
-def test_the_sessions_settings_come_back_also_after_an_error(spark):
+def test_the_settings_of_the_session_are_restored_also_after_an_error(spark):
     names = ("spark.sql.shuffle.partitions", "spark.sql.adaptive.enabled", "spark.sql.codegen.wholeStage")
 
     def fail() -> None:

@@ -1,4 +1,4 @@
-"""The steps of a run, whatever dies in between: on a lake in memory, so that every death can be tried."""
+"""The steps of a run, with the death of the process at every step, on a lake in memory."""
 
 import dataclasses
 import itertools
@@ -35,7 +35,7 @@ class Dies(Exception):
 
 @dataclass
 class Attempt:
-    """An execution over some files."""
+    """An execution over files."""
 
     number: int
     files: dict[str, Rows] = field(default_factory=dict)
@@ -51,8 +51,8 @@ class Attempt:
         return f"{self.batch}-{self.number}"
 
     @property
-    def judged(self) -> MemoryBatch | None:
-        """The rows of its files, where it has any."""
+    def rows(self) -> MemoryBatch | None:
+        """The rows of its files, if it has any."""
         rows = [
             listen(*row, source_id, self.execution) if len(row) == 3 else Rejected(*row, source_id, self.execution)
             for source_id, file in self.files.items()
@@ -65,15 +65,15 @@ class Attempt:
     def manifest(self) -> Manifest:
         arrivals, treatments = self.arrivals, self.treatments
         sources = [
-            ManifestSource(each, "streams", f"{each}.csv", [], arrivals.get(each, ""), 1, treatments.get(each, ""))
-            for each in sorted({*self.files, *treatments})
+            ManifestSource(id_, "streams", f"{id_}.csv", [], arrivals.get(id_, ""), 1, treatments.get(id_, ""))
+            for id_ in sorted({*self.files, *treatments})
         ]
         return Manifest(self.batch, sources, self.days, self.forget)
 
 
 @dataclass
 class Pipeline:
-    """Runs over one lake, and what their metrics say."""
+    """Runs over one lake, and their published metrics."""
 
     s3: Any
     tables: Tables = field(default_factory=Tables)
@@ -81,14 +81,14 @@ class Pipeline:
     tries: int = 0
 
     def run(self, attempt: Attempt, step: Callable[[str], None] = lambda _: None, *, tracks: bool = True) -> Summary:
-        """One try of the transform, and where it lives the load."""
+        """Run the transform, and the load if the transform survives."""
         self.tries += 1
-        if attempt.follows:  # as validate notes it
+        if attempt.follows:  # as validate does
             Removals(self.s3, LAKE).follow(attempt.execution, attempt.follows)
         folder = RunFolder(LAKE, attempt.batch)
         run_id = f"jr_{self.tries}"
         task = job.TransformRun(folder, attempt.execution, run_id, "landing", Decimal("0.2"), 1_000, tracks)
-        batch = attempt.judged
+        batch = attempt.rows
         lake = MemoryLake(Steps(self.tables, step), self.s3)
         summary = job.process(Steps(self.s3, step), task, attempt.manifest, batch, lake)  # type: ignore[arg-type]
         assert batch is None or batch.is_closed
@@ -96,7 +96,7 @@ class Pipeline:
         return summary
 
     def _load(self, folder: RunFolder, summary: Summary) -> None:
-        """What the fence does, where nobody else runs."""
+        """Publish as the fence does without concurrent runs."""
         tracks = {key: count for key, count in self.published.items() if key[0].startswith("TRACK#")}
         others = {key: count for key, count in self.published.items() if not key[0].startswith("TRACK#")}
         self.published = tracks | {key: count for key, count in others.items() if day_of(*key) not in summary.days}
@@ -107,20 +107,20 @@ class Pipeline:
                 self.published[row["pk"], row["sk"]] = row["listen_count"]
 
     @property
-    def fold(self) -> dict[tuple[str, str], int]:
-        """What the metrics ought to be: reckoned from the rows that the lake holds."""
+    def lake_metrics(self) -> dict[tuple[str, str], int]:
+        """The expected metrics, computed from the rows of the lake."""
         items = fold(self.tables.tables[LISTENS].rows, track_metrics=True)
         return {key: measures["listen_count"] for key, measures in items.items()}
 
     @property
     def rows(self) -> dict[str, list[Any]]:
-        """What the lake holds, by table."""
+        """The rows of the lake, by table."""
         return {name: sorted(table.rows) for name, table in self.tables.tables.items()}
 
 
 @dataclass
 class Steps:
-    """A client of S3 or of the lake's tables that tells of its changes, and when days are read."""
+    """A client of S3 or of the lake's tables that calls `step` before and after changes and reads of days."""
 
     client: Any
     step: Callable[[str], None]
@@ -130,15 +130,15 @@ class Steps:
         if name not in {"put_object", "append", "delete", "expire", "read"}:
             return call
 
-        def told(*arguments: Any, **named: Any) -> Any:
-            texts = (each for each in arguments if isinstance(each, str))
-            of = named["Key"].rsplit("/", 1)[1] if "Key" in named else next(texts, "listens")
-            self.step(f"before {name} of {of}")
+        def with_steps(*arguments: Any, **named: Any) -> Any:
+            texts = (argument for argument in arguments if isinstance(argument, str))
+            subject = named["Key"].rsplit("/", 1)[1] if "Key" in named else next(texts, "listens")
+            self.step(f"before {name} of {subject}")
             answer = call(*arguments, **named)
-            self.step(f"after {name} of {of}")
+            self.step(f"after {name} of {subject}")
             return answer
 
-        return told
+        return with_steps
 
 
 def listen(user: int, track: str, day: str, source_id: str, execution: str) -> Listen:
@@ -151,14 +151,14 @@ def day_of(pk: str, sk: str) -> str:
 
 
 def steps_of(make: Callable[[], Pipeline], attempt: Attempt) -> list[str]:
-    """The names of all steps of an attempt that nothing disturbs."""
+    """Return the names of all steps of an attempt that succeeds."""
     steps: list[str] = []
     make().run(attempt, steps.append)
     return steps
 
 
 def dies_at(number: int) -> Callable[[str], None]:
-    """A process that dies at its n-th step."""
+    """Return a step function with which the process dies at the given step."""
     left = iter(range(number))
 
     def step(name: str) -> None:
@@ -170,13 +170,13 @@ def dies_at(number: int) -> Callable[[str], None]:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[[], Pipeline]:
-    """New pipelines, each after a first attempt at A, B and C was published."""
+    """Make pipelines in which a first attempt of A, B and C is published."""
     numbers = itertools.count()
 
     def pipeline() -> Pipeline:
         new = Pipeline(DirectoryS3(tmp_path / str(next(numbers))))
         new.run(FIRST)
-        assert new.published == new.fold
+        assert new.published == new.lake_metrics
         return new
 
     return pipeline
@@ -195,19 +195,19 @@ AGAIN = Attempt(2, {A: [(1, "t", DAY), (2, "x", NEXT_DAY)]}, batch="again")
 REFUSED = Attempt(2, {A: [(1, "t", DAY), BAD, BAD]}, batch="refused")
 BROKEN = Attempt(2, {A: None, B: [(7, "t", DAY)]}, batch="broken")
 RETRACT = Attempt(2, treatments={A: Treatment.RETRACT}, batch="retract")
-PUT_ASIDE = Attempt(2, treatments={A: Treatment.PUT_ASIDE}, batch="put aside")
+PUT_ASIDE = Attempt(2, treatments={A: Treatment.PUT_ASIDE}, batch="quarantine")
 FORGET = Attempt(1, forget=[7, 77], batch="forget")
 REBUILD = Attempt(1, days=[DAY, LATER, "2020-01-01"], batch="rebuild")
 NEW = Attempt(1, {A: [(4, "y", LATER), BAD, *((user, "z", LATER) for user in range(4))]}, batch="new")
 ATTEMPTS = [NEW, AGAIN, REFUSED, BROKEN, RETRACT, PUT_ASIDE, FORGET, REBUILD]
 
 
-def told(summary: Summary) -> dict[str, Any]:
-    """What a summary says, but for the version and the try."""
+def repeatable(summary: Summary) -> dict[str, Any]:
+    """Return the parts of a summary that are the same in every job run."""
     return {"days": summary.days, "sources": summary.sources, "forgotten": summary.forgotten}
 
 
-def test_a_run_commits_what_is_good_and_says_what_became_of_each_file(tmp_path):
+def test_a_run_commits_valid_rows_and_returns_the_outcome_of_each_file(tmp_path):
     pipeline = Pipeline(DirectoryS3(tmp_path))
     files: dict[str, Rows] = {
         A: [(1, "t", DAY), (1, "t", NEXT_DAY), (2, "t", DAY), (3, "t", DAY), BAD, ("p", "unknown_track")],
@@ -227,7 +227,7 @@ def test_a_run_commits_what_is_good_and_says_what_became_of_each_file(tmp_path):
     assert read_result(pipeline.s3, RunFolder(LAKE, "batch"), "jr_1") == summary
 
 
-def test_a_file_read_again_replaces_its_older_rows(make):
+def test_the_rows_of_a_new_attempt_replace_the_older_rows_of_its_file(make):
     pipeline = make()
     summary = pipeline.run(AGAIN)
     assert summary.days == [DAY, NEXT_DAY]
@@ -236,37 +236,37 @@ def test_a_file_read_again_replaces_its_older_rows(make):
         listen(2, "x", NEXT_DAY, A, "again-2"),
     }
     assert Rejected(*BAD, A, "first-1") not in pipeline.rows[REJECTED_ROWS]
-    # Tracks u on the one day and v and w on the other have lost their last listen, and their items.
-    assert pipeline.published == pipeline.fold
+    # Tracks u on the first day, and v and w on the second, have no listens left, and no items.
+    assert pipeline.published == pipeline.lake_metrics
 
 
 @pytest.mark.parametrize(
     ("attempt", "outcome"),
     [
         (RETRACT, SourceOutcome(0, 0, {}, [DAY, NEXT_DAY])),
-        (PUT_ASIDE, SourceOutcome(0, 0, {}, [], "too_many_attempts")),  # what an attempt that failed had committed
+        (PUT_ASIDE, SourceOutcome(0, 0, {}, [], "too_many_attempts")),  # a failed attempt had committed rows
     ],
 )
-def test_a_file_that_is_retracted_or_put_aside_leaves_lake_and_metrics(make, attempt, outcome):
+def test_the_rows_of_a_retracted_or_quarantined_file_are_removed_from_lake_and_metrics(make, attempt, outcome):
     pipeline = make()
-    assert told(pipeline.run(attempt)) == {"days": [DAY, NEXT_DAY], "sources": {A: outcome}, "forgotten": []}
+    assert repeatable(pipeline.run(attempt)) == {"days": [DAY, NEXT_DAY], "sources": {A: outcome}, "forgotten": []}
     assert A not in {row.source_id for table in pipeline.rows.values() for row in table}
-    assert pipeline.published == pipeline.fold
+    assert pipeline.published == pipeline.lake_metrics
     assert not [key for key in pipeline.published if day_of(*key) == NEXT_DAY]
 
 
-def test_a_forgotten_user_leaves_lake_snapshots_and_metrics(make):
+def test_a_forgotten_user_is_removed_from_lake_snapshots_and_metrics(make):
     pipeline = make()
     summary = pipeline.run(FORGET)
-    assert told(summary) == {"days": [DAY, NEXT_DAY, LATER], "sources": {}, "forgotten": [A, B]}
+    assert repeatable(summary) == {"days": [DAY, NEXT_DAY, LATER], "sources": {}, "forgotten": [A, B]}
     held = [row for snapshot in pipeline.tables.tables[LISTENS].snapshots.values() for row in snapshot]
     assert held
     assert 7 not in {row.user_id for row in held}
     assert {row.raw for row in pipeline.rows[REJECTED_ROWS]} == {BAD[0]}
-    assert pipeline.published == pipeline.fold
+    assert pipeline.published == pipeline.lake_metrics
 
 
-def test_rows_of_a_forgotten_user_that_come_meanwhile_are_forgotten_with_their_days(make):
+def test_rows_of_a_forgotten_user_that_are_added_during_the_run_are_removed_with_their_days(make):
     pipeline = make()
     new = Attempt(1, {C: [(7, "n", "2024-08-01")]}, batch="meanwhile")
 
@@ -277,10 +277,10 @@ def test_rows_of_a_forgotten_user_that_come_meanwhile_are_forgotten_with_their_d
     summary = pipeline.run(FORGET, step)
     assert "2024-08-01" in summary.days
     assert summary.forgotten == [A, B, C]
-    assert pipeline.published == pipeline.fold
+    assert pipeline.published == pipeline.lake_metrics
 
 
-def test_a_rebuild_makes_lost_metrics_again(make):
+def test_a_rebuild_restores_lost_metrics(make):
     pipeline = make()
     everything = pipeline.published
     pipeline.published = {}
@@ -288,19 +288,19 @@ def test_a_rebuild_makes_lost_metrics_again(make):
     assert pipeline.published == everything
 
 
-def test_a_rebuild_from_an_empty_lake_is_refused(tmp_path):
+def test_a_rebuild_from_an_empty_lake_is_an_error(tmp_path):
     with pytest.raises(LakeChanged):
         Pipeline(DirectoryS3(tmp_path)).run(REBUILD)
 
 
-def test_no_track_is_looked_for_where_they_have_no_items(make):
+def test_no_removed_track_is_written_if_tracks_have_no_items(make):
     pipeline = make()
     summary = pipeline.run(RETRACT, tracks=False)
     assert {row["pk"][:4] for row in read_rows(pipeline.s3, RunFolder(LAKE, "retract"), summary)} == {"DAY#", "COUN"}
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda each: each.batch)
-def test_a_run_may_die_anywhere_and_be_repeated(make, attempt):
+def test_a_run_that_dies_at_any_step_can_be_repeated(make, attempt):
     expected = make()
     summary = expected.run(attempt)
     steps = steps_of(make, attempt)
@@ -309,13 +309,13 @@ def test_a_run_may_die_anywhere_and_be_repeated(make, attempt):
         pipeline = make()
         with pytest.raises(Dies, match=name):
             pipeline.run(attempt, dies_at(number))
-        assert told(pipeline.run(attempt)) == told(summary), name
+        assert repeatable(pipeline.run(attempt)) == repeatable(summary), name
         assert pipeline.rows == expected.rows, name
-        assert pipeline.published == pipeline.fold == expected.published, name
+        assert pipeline.published == pipeline.lake_metrics == expected.published, name
 
 
 @pytest.mark.parametrize("attempt", [AGAIN, REFUSED, BROKEN, RETRACT, FORGET], ids=lambda each: each.batch)
-def test_a_run_may_die_twice(make, attempt):
+def test_a_run_that_dies_twice_can_be_repeated(make, attempt):
     expected = make()
     summary = expected.run(attempt)
     steps = steps_of(make, attempt)
@@ -325,14 +325,14 @@ def test_a_run_may_die_twice(make, attempt):
             for number in (first, second):
                 with suppress(Dies):
                     pipeline.run(attempt, dies_at(number))
-            assert told(pipeline.run(attempt)) == told(summary), (steps[first], steps[second])
+            assert repeatable(pipeline.run(attempt)) == repeatable(summary), (steps[first], steps[second])
             assert pipeline.rows == expected.rows
             assert pipeline.published == expected.published
 
 
 @pytest.mark.parametrize("treatment", [Treatment.NORMAL, Treatment.RETRACT])
 @pytest.mark.parametrize("failing", [AGAIN, REFUSED, BROKEN, RETRACT], ids=lambda each: each.batch)
-def test_an_attempt_that_fails_anywhere_is_got_over_by_the_next(make, failing, treatment):
+def test_an_attempt_that_fails_at_any_step_is_replaced_by_the_next(make, failing, treatment):
     sources = sorted({*failing.files, *failing.treatments})
 
     def attempt(number: int, follows: Attempt) -> Attempt:
@@ -341,47 +341,47 @@ def test_an_attempt_that_fails_anywhere_is_got_over_by_the_next(make, failing, t
             number, files, dict.fromkeys(sources, treatment), follows=follows.execution, batch=f"try{number}"
         )
 
-    for death, name in enumerate([*steps_of(make, failing), "at its end, before its metrics are loaded"]):
+    for death, name in enumerate([*steps_of(make, failing), "after the last step, before the load"]):
         pipeline = make()
         published = pipeline.published
         with suppress(Dies):
             pipeline.run(failing, dies_at(death))
-        # The next ones fail too, each a step later, once they have noted whom they follow.
+        # The next attempts fail too, each a step later, after they have recorded which attempt they follow.
         last = failing
         for number in range(1, len(steps_of(make, attempt(3, failing)))):
             last = attempt(2 + number, last)
             with suppress(Dies):
                 pipeline.run(last, dies_at(number))
-        pipeline.published = published  # nobody loaded what they came to
+        pipeline.published = published  # none of them was loaded
         last = attempt(last.number + 1, last)
         pipeline.run(last)
-        assert pipeline.published == pipeline.fold, name
+        assert pipeline.published == pipeline.lake_metrics, name
         assert {row.execution for row in pipeline.rows[LISTENS] if row.source_id in sources} <= {last.execution}
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_repeat_that_judges_otherwise_takes_back_what_was_committed(make, number):
+def test_a_repeat_that_quarantines_a_file_removes_its_committed_rows(make, number):
     pipeline = make()
-    attempt = Attempt(number, {A: [(5, "n", DAY)]}, batch="otherwise")
+    attempt = Attempt(number, {A: [(5, "n", DAY)]}, batch="changed")
     with pytest.raises(Dies):
         pipeline.run(attempt, dies_at(steps_of(make, attempt).index("after append of listens")))
     pipeline.run(dataclasses.replace(attempt, files={A: None}))
-    assert "otherwise" not in {row.execution.split("-")[0] for row in pipeline.rows[LISTENS]}
-    assert pipeline.published == pipeline.fold
+    assert "changed" not in {row.execution.split("-")[0] for row in pipeline.rows[LISTENS]}
+    assert pipeline.published == pipeline.lake_metrics
 
 
-def test_an_attempt_is_got_over_though_the_next_dies_before_it_begins(make):
+def test_an_attempt_is_replaced_even_if_the_next_dies_before_its_first_step(make):
     pipeline = make()
     with pytest.raises(Dies):
         pipeline.run(RETRACT, dies_at(steps_of(make, RETRACT).index("before read of listens")))
     retry = Attempt(3, treatments={A: Treatment.RETRACT}, follows=RETRACT.execution, batch="retry")
     Removals(pipeline.s3, LAKE).follow(retry.execution, retry.follows)
     pipeline.run(Attempt(4, treatments={A: Treatment.RETRACT}, follows=retry.execution, batch="last"))
-    assert pipeline.published == pipeline.fold
+    assert pipeline.published == pipeline.lake_metrics
 
 
-def test_two_tries_of_one_run_side_by_side_do_not_disturb_each_other(make):
-    """The reply to the start of a job run may be lost, and another be started."""
+def test_two_concurrent_job_runs_of_an_execution_have_the_result_of_one(make):
+    """The response to the start of a job run may be lost, so that a second one is started."""
     for attempt in ATTEMPTS:
         expected = make()
         summary = expected.run(attempt)
@@ -394,15 +394,15 @@ def test_two_tries_of_one_run_side_by_side_do_not_disturb_each_other(make):
                     pipeline.tables.uuid += "!"
                     pipeline.run(attempt)
 
-            assert told(pipeline.run(attempt, step)) == told(summary), name
-            # Both may append, before either sees the other's commit: events count once all the same.
-            held, wanted = (list(map(set, each.rows.values())) for each in (pipeline, expected))
-            assert held == wanted, name
+            assert repeatable(pipeline.run(attempt, step)) == repeatable(summary), name
+            # Both may append before either sees the other's commit; events still count once.
+            stored, wanted = (list(map(set, of.rows.values())) for of in (pipeline, expected))
+            assert stored == wanted, name
             assert pipeline.published == expected.published, name
 
 
 def test_the_days_of_another_failed_source_are_not_computed_again(make):
-    """A batch of two fails after it deleted; each is tried again by itself."""
+    """A batch of two files fails after its deletion; each file is retried in its own batch."""
     pipeline = make()
     failing = Attempt(2, treatments={A: Treatment.RETRACT, B: Treatment.RETRACT}, batch="both")
     with pytest.raises(Dies):
@@ -416,7 +416,7 @@ def test_the_days_of_another_failed_source_are_not_computed_again(make):
 
 
 @pytest.mark.parametrize(("arrivals", "days"), [(16, 16), (17, 1), (1, 17)])
-def test_a_file_of_each_day_is_open_at_once_only_where_they_are_few(tmp_path, arrivals, days):
+def test_a_file_for_each_day_is_kept_open_only_if_days_are_few(tmp_path, arrivals, days):
     pipeline = Pipeline(DirectoryS3(tmp_path))
     names = [f"{number:032x}" for number in range(17)]
     good = {name: [(1, "t", f"2024-06-{1 + number % days:02}")] * 4 for number, name in enumerate(names)}

@@ -1,4 +1,4 @@
-"""Reference rows become one row a track and one a user (docs/design.md, section 3, songs and users)."""
+"""Reference rows are reduced to one row a track and one a user (docs/design.md, section 3, songs and users)."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def song(name, **changes):
 
 
 Changes = dict[str, Any]
-# A track -> how its rows differ from the usual one, and how its row in the result does.
+# A track -> how its rows differ from the default, and how its row in the result differs.
 SONGS: dict[str, tuple[list[Changes], Changes]] = {
     "one": ([{}], {}),
     "genres": ([{"track_genre": g} for g in ("rock", "pop", "é", "Z", "pop")], {"genres": ["Z", "pop", "rock", "é"]}),
@@ -45,7 +45,7 @@ INVALID = [
 
 @pytest.fixture(scope="module")
 def songs(spark):
-    """All cases at once: each is about a track of its own."""
+    """All cases in one job: each has its own track."""
     rows = [song(name, **row) for name, (case, _) in SONGS.items() for row in case] + INVALID
     values = [tuple(row[column] for column in reference.SONG_COLUMNS) for row in rows]
     frame = spark.createDataFrame(values, ", ".join(f"{column} STRING" for column in reference.SONG_COLUMNS))

@@ -1,4 +1,4 @@
-"""Every reference file is read by its own header, once, and a run's repeats read the same again."""
+"""Every reference file is read once, by its own header, and repeats of a run read the same reference data."""
 
 import os
 
@@ -58,11 +58,11 @@ def reference(spark, s3):
     return read(spark, s3)
 
 
-def test_every_reference_file_is_read_by_its_own_header_and_the_newest_tells_the_version(reference):
-    found = {
+def test_every_reference_file_is_read_by_its_own_header_and_the_newest_determines_the_version(reference):
+    songs = {
         row["track_id"][0]: (row["track_name"], row["duration_ms"], row["genres"]) for row in reference.songs.collect()
     }
-    assert found == {
+    assert songs == {
         "a": ('a, "b"', 1000, ["pop"]),
         "b": ("", 2000, ["rock"]),
         "c": ("", 3000, ["hidden"]),
@@ -82,14 +82,14 @@ def test_every_reference_file_is_read_by_its_own_header_and_the_newest_tells_the
 
 
 @pytest.mark.parametrize("columns", [20_480, 20_481, 60_000])
-def test_a_record_of_very_many_fields_breaks_no_run(spark, s3, columns):
+def test_a_record_of_very_many_fields_is_ignored(spark, s3, columns):
     bucket = f"landing-of-{columns}"
     header, song = "track_id,duration_ms,track_genre\n", f"{track('a')},1000,pop\n"
     put(s3, bucket, "reference/songs/a.csv", f"{header}{',' * (columns - 1)}\n{song}".encode(), NEWEST)
     assert [row["genres"] for row in read(spark, s3, f"wide-{columns}", bucket).songs.collect()] == [["pop"]]
 
 
-def test_a_repeat_reads_the_same_though_other_files_have_landed(spark, s3):
+def test_a_repeat_reads_the_same_reference_data_after_other_files_have_landed(spark, s3):
     bucket = "landing-of-repeats"
     song = f"track_id,duration_ms,track_genre\n{track('a')},1000,pop\n"
     put(s3, bucket, "reference/songs/a.csv", song.encode(), NEWEST)
@@ -103,6 +103,6 @@ def test_a_repeat_reads_the_same_though_other_files_have_landed(spark, s3):
     ]
 
 
-def test_a_landing_bucket_without_reference_files_gives_no_rows(spark, s3):
+def test_a_landing_bucket_without_reference_files_has_no_rows(spark, s3):
     none = read(spark, s3, "none-1", "landing-of-nothing")
     assert (none.songs.count(), none.users.count(), none.version) == (0, 0, 0)

@@ -1,4 +1,4 @@
-"""Each row reason of the contract, one row of the table a rule (docs/design.md, section 3)."""
+"""The row reasons of the contract, with a case for each rule (docs/design.md, section 3)."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -47,7 +47,7 @@ BAD = {  # reason -> rows
 REASONS = {line: reason for reason, lines in BAD.items() for line in lines}
 
 
-def judged(spark, lines: list[tuple[str, str]], sources: list[tuple[Any, ...]]):
+def classified(spark, lines: list[tuple[str, str]], sources: list[tuple[Any, ...]]):
     numbered = [(source_id, (0, number), line) for number, (source_id, line) in enumerate(lines)]
     frame = rows.classify(spark.createDataFrame(numbered, rows.LINES), spark.createDataFrame(sources, rows.SOURCES))
     columns = ["source_id", "raw", "reason", "user_id", "track_id", "cast(listened_at as string) as at"]
@@ -56,14 +56,14 @@ def judged(spark, lines: list[tuple[str, str]], sources: list[tuple[Any, ...]]):
 
 @pytest.fixture(scope="module")
 def by_line(spark):
-    """Every case at once, each line in a file of its own."""
+    """All cases in one job, each line in its own file."""
     lines = [(f"source-{number}", line) for number, line in enumerate([*GOOD, *REASONS])]
     sources = [(source_id, ARRIVAL, 3, 0, 1, 2) for source_id, _ in lines]
-    return {row["raw"]: row for row in judged(spark, lines, sources)}
+    return {row["raw"]: row for row in classified(spark, lines, sources)}
 
 
 @pytest.mark.parametrize("line", GOOD)
-def test_a_good_line_is_a_listen(by_line, line):
+def test_a_valid_line_is_a_listen(by_line, line):
     row = by_line[line]
     assert (row["reason"], row["user_id"], row["track_id"], row["at"]) == (None, GOOD[line][0], TRACK, GOOD[line][1])
 
@@ -77,12 +77,12 @@ def test_columns_are_found_by_the_header_of_each_file(spark):
     quoted = 'x,"a, ""b""",'
     lines = [("first", f"7,{TRACK},{TIME}"), ("second", f"{quoted}{TIME},7,{TRACK}")]
     sources = [("first", ARRIVAL, 3, 0, 1, 2), ("second", ARRIVAL, 5, 3, 4, 2)]
-    assert {(row["reason"], row["user_id"], row["track_id"], row["at"]) for row in judged(spark, lines, sources)} == {
-        (None, 7, TRACK, TIME)
-    }
+    assert {
+        (row["reason"], row["user_id"], row["track_id"], row["at"]) for row in classified(spark, lines, sources)
+    } == {(None, 7, TRACK, TIME)}
 
 
-def test_a_repeated_event_of_a_file_is_a_duplicate_from_its_second_row_on(spark):
+def test_every_row_after_the_first_of_an_event_in_a_file_is_a_duplicate(spark):
     lines = [
         ("a", f"7,{TRACK},{TIME}"),
         ("a", f"bad,{TRACK},{TIME}"),
@@ -92,11 +92,11 @@ def test_a_repeated_event_of_a_file_is_a_duplicate_from_its_second_row_on(spark)
         ("a", f"7,{TRACK},2024-06-25 17:43:14"),
     ]
     sources = [("a", ARRIVAL, 3, 0, 1, 2), ("b", ARRIVAL, 3, 0, 1, 2)]
-    reasons = [row["reason"] for row in judged(spark, lines, sources)]
+    reasons = [row["reason"] for row in classified(spark, lines, sources)]
     assert reasons == [None, "bad_user_id", "bad_user_id", None, "duplicate", None]
 
 
-def test_the_first_line_of_each_file_that_reads_like_its_header_is_the_header(spark):
+def test_only_the_first_of_the_lines_equal_to_the_header_is_the_header(spark):
     header, others = "user_id,track_id,listen_time", 'x,"listen_time",user_id,track_id'
     lines = [
         *((name, header) for name in ("a", "a", "b", "a")),
@@ -106,7 +106,7 @@ def test_the_first_line_of_each_file_that_reads_like_its_header_is_the_header(sp
         ("c", "x,user_id,track_id,listen_time"),
     ]
     sources = [("a", ARRIVAL, 3, 0, 1, 2), ("b", ARRIVAL, 3, 0, 1, 2), ("c", ARRIVAL, 4, 2, 3, 1)]
-    assert [(row["source_id"], row["raw"], row["reason"]) for row in judged(spark, lines, sources)] == [
+    assert [(row["source_id"], row["raw"], row["reason"]) for row in classified(spark, lines, sources)] == [
         ("a", header, "bad_user_id"),
         ("a", header, "bad_user_id"),
         *((source_id, raw, "malformed_row" if "more" in raw else "bad_user_id") for source_id, raw in lines[5:]),

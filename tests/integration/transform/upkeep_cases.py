@@ -1,6 +1,6 @@
-"""What the upkeep promises, beside runs that commit and readers that read; run by test_iceberg.py.
+"""The guarantees of maintenance with concurrent runs and readers; run by test_iceberg.py.
 
-What happens in the middle of a step happens there for sure: the catalogue does it when the step's commit reaches it.
+Concurrent actions are deterministic: the catalog performs them when the step's commit reaches it.
 """
 
 import io
@@ -41,19 +41,19 @@ from tests.template import as_list, role_statements
 __all__ = ["aws", "lake", "sources", "spark"]
 
 ROOT = Path(__file__).parents[3]
-FEW, MANY = 4, 5  # small files of a day that are left, and that become one
+FEW, MANY = 4, 5  # small files of a day that stay, and that are merged
 
 
 @pytest.fixture
 def day(days=iter(range(1, 1000))) -> str:  # noqa: B008 - one for all
-    """A day that no other test has, with the one before it."""
+    """A day that no other test has, nor the day before it."""
     return str((datetime(2010, 1, 1, tzinfo=UTC) + timedelta(days=2 * next(days))).date())
 
 
 @contextmanager
-def at_the_commit(happens: Callable[[], object]) -> Iterator[None]:
-    """Let something happen once, when the next commit to `listens` reaches the catalogue: written, and not counting."""
-    update, pending = GlueResponse.update_table, [happens]
+def at_the_commit(action: Callable[[], object]) -> Iterator[None]:
+    """Call `action` when the next commit to `listens` reaches the catalog: its files are written, not committed."""
+    update, pending = GlueResponse.update_table, [action]
 
     def update_table(self):
         if pending and self._get_param("TableInput")["Name"] == LISTENS:
@@ -70,29 +70,30 @@ def at_the_commit(happens: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def requests_of_programs() -> Iterator[list[Need]]:
-    """What programs ask of AWS, Spark's JVM among them, as rights to S3 objects, buckets and Glue tables."""
-    serve, asked = DomainDispatcherApplication.__call__, list[Need]()
+    """Record requests to AWS, also of Spark's JVM, as permissions on S3 objects, buckets and Glue tables."""
+    serve, requested = DomainDispatcherApplication.__call__, list[Need]()
 
-    def noting(self, environ, start_response):
+    def recording(self, environ, start_response):
         needed = list(needs_of(environ))
-        asked.extend(needed)
+        requested.extend(needed)
 
         def answer(status, headers, *more):
             if status.startswith("404"):
-                asked.extend(found for need in needed for found in needs_of_missing("s3", "GetObject", need.resource))
+                for need in needed:
+                    requested.extend(needs_of_missing("s3", "GetObject", need.resource))
             return start_response(status, headers, *more)
 
         return serve(self, environ, answer)
 
-    DomainDispatcherApplication.__call__ = noting
+    DomainDispatcherApplication.__call__ = recording
     try:
-        yield asked
+        yield requested
     finally:
         DomainDispatcherApplication.__call__ = serve
 
 
 def needs_of(environ: dict[str, Any]) -> Iterator[Need]:
-    """Of one HTTP request; buckets stand in the path here."""
+    """Yield the permissions that an HTTP request needs; buckets are in the path here."""
     if target := environ.get("HTTP_X_AMZ_TARGET"):
         yield Need(f"glue:{target.rpartition('.')[2]}", f"table/LakeDatabase/{LISTENS}")
         return
@@ -110,21 +111,21 @@ def needs_of(environ: dict[str, Any]) -> Iterator[Need]:
         yield Need("s3:ListBucket", "LakeBucket", {"s3:prefix": query.get("prefix", [])})
 
 
-def upkeep(lake: Tables, now: datetime | None = None) -> Upkeep:
+def upkeep_of(lake: Tables, now: datetime | None = None) -> Upkeep:
     for table in (LISTENS, REJECTED_ROWS):
         lake.state(table)  # which creates it
     return Upkeep(lake, now or datetime.now(UTC))
 
 
 def when_all_has_aged(lake: Tables) -> None:
-    """The steps but for orphans: Iceberg knows how young these are, whatever it is told."""
-    upkeep(lake).compact(LISTENS)
-    upkeep(lake).merge_manifests(LISTENS)
-    upkeep(lake, datetime.now(UTC) + KEPT).expire(LISTENS)
+    """Run the steps except the removal of orphans, whose age Iceberg determines itself."""
+    upkeep_of(lake).compact(LISTENS)
+    upkeep_of(lake).merge_manifests(LISTENS)
+    upkeep_of(lake, datetime.now(UTC) + KEPT).expire(LISTENS)
 
 
 def fill(lake: Tables, day: str, source: str, execution: str, files: int = MANY) -> None:
-    """Append a listen of a day by each of some users, who are numbered, each in a file of its own."""
+    """Append a listen of a day by each of some users, each in its own file."""
     rows = iceberg.listens(lake.spark, files, day, source, execution, tasks=files)
     lake.state(LISTENS)
     writer = rows.writeTo(lake._name(LISTENS)).option("snapshot-property.execution", execution)
@@ -143,12 +144,12 @@ def files_of(lake: Tables, day: str) -> int:
 
 
 def location(lake: Tables, table: str) -> str | None:
-    """Of the metadata file: every commit makes another."""
+    """Return the location of the metadata file, which every commit changes."""
     return lake._metadata_location(table)
 
 
 def reader(lake: Tables) -> Listens:
-    """The lake as a reconciliation reads it."""
+    """Return the listens as a reconciliation reads them."""
     session = boto3.Session(region_name="us-east-1")  # with the credentials of the environment, as Spark has them
     listens = LakeReader.of(Stack({}, session, "test", lake.s3.meta.endpoint_url)).listens()
     assert listens
@@ -159,93 +160,93 @@ def users(listens: Listens, day: str) -> list[int]:
     return sorted(row["user_id"] for batch in listens.rows([day]) for row in batch.to_pylist())
 
 
-def test_where_there_are_no_tables_there_is_nothing_to_do(lake):
+def test_without_tables_maintenance_does_nothing(lake):
     done = job.run(lake, lake.s3, BUCKET, "jr_none", 1, datetime.now(UTC))
     assert done.tables == []
     assert not lake.exists(LISTENS)
 
 
-def test_small_files_of_a_day_become_one_and_a_few_stay(lake, sources, day):
+def test_many_small_files_of_a_day_are_merged_and_a_few_stay(lake, sources, day):
     a, b, *_ = sources
     eve = str((datetime.fromisoformat(day) - timedelta(days=1)).date())
     fill(lake, day, a, "many-1")
     fill(lake, eve, b, "few-1", FEW)
     rows, pinned = lake.rows(LISTENS, a, b), lake.pin()
-    assert upkeep(lake).compact(LISTENS) == []
+    assert upkeep_of(lake).compact(LISTENS) == []
     assert (files_of(lake, day), files_of(lake, eve)) == (1, FEW)
     assert lake.rows(LISTENS, a, b) == rows
-    assert lake.pin().version > pinned.version  # what is published afterwards is newer
+    assert lake.pin().version > pinned.version  # later runs publish a newer version
 
 
-def test_where_nothing_is_to_be_done_nothing_is_committed(lake, sources, day):
+def test_without_work_nothing_is_committed(lake, sources, day):
     a, *_ = sources
     fill(lake, day, a, "idle-1")
     lake.rejected("idle-1", (a, "bad"), received=day)
-    upkeep(lake).of(LISTENS, 0)
-    upkeep(lake).of(REJECTED_ROWS, 0)
+    upkeep_of(lake).of(LISTENS, 0)
+    upkeep_of(lake).of(REJECTED_ROWS, 0)
     before = location(lake, LISTENS), location(lake, REJECTED_ROWS)
-    again = upkeep(lake).of(LISTENS, 0)
+    again = upkeep_of(lake).of(LISTENS, 0)
     assert again.before == again.after
-    upkeep(lake).of(REJECTED_ROWS, 7 * 365 * 10)
+    upkeep_of(lake).of(REJECTED_ROWS, 7 * 365 * 10)
     assert (location(lake, LISTENS), location(lake, REJECTED_ROWS)) == before
 
 
-def test_text_of_rejected_rows_leaves_by_the_arrival_of_its_file(lake, sources):
+def test_rejected_rows_are_deleted_by_the_arrival_of_their_file(lake, sources):
     a, b, *_ = sources
-    now = datetime(2001, 3, 31, 13, tzinfo=UTC)  # so early that no other test's rows are older
-    last_moment, midnight = datetime(2001, 2, 28, 23, 59, 59, tzinfo=UTC), datetime(2001, 3, 1, tzinfo=UTC)
-    rows = [("old", "bad_user_id", a, "text-1", last_moment), ("young", "bad_user_id", b, "text-1", midnight)]
+    now = datetime(2001, 3, 31, 13, tzinfo=UTC)  # earlier than the rows of all other tests
+    before_midnight, midnight = datetime(2001, 2, 28, 23, 59, 59, tzinfo=UTC), datetime(2001, 3, 1, tzinfo=UTC)
+    rows = [("old", "bad_user_id", a, "text-1", before_midnight), ("young", "bad_user_id", b, "text-1", midnight)]
     lake.append(REJECTED_ROWS, lake.spark.createDataFrame(rows, REJECTED_COLUMNS), "text-1")
-    assert upkeep(lake, now).of(REJECTED_ROWS, 0).rows_removed == 0
-    removed = upkeep(lake, now).of(REJECTED_ROWS, 30)
+    assert upkeep_of(lake, now).of(REJECTED_ROWS, 0).rows_removed == 0
+    removed = upkeep_of(lake, now).of(REJECTED_ROWS, 30)
     assert removed.rows_removed == 1
     assert lake.rows(REJECTED_ROWS, a, b) == [(b, "text-1", "young")]
     summary = lake.state(REJECTED_ROWS)._current["summary"]
-    assert (summary["operation"], summary.get("added-data-files")) == ("delete", None)  # no file was written for it
+    assert (summary["operation"], summary.get("added-data-files")) == ("delete", None)  # no file was written
 
 
-def test_small_manifests_become_few(lake, sources, day):
+def test_small_manifests_are_merged(lake, sources, day):
     a, *_ = sources
     for number in range(MANY):
         lake.listens(f"manifest{number}-1", (a, number, day))
-    assert upkeep(lake).merge_manifests(LISTENS) == []
+    assert upkeep_of(lake).merge_manifests(LISTENS) == []
     assert len(lake.manifests(LISTENS)) == 1
     assert len(lake.rows(LISTENS, a)) == MANY
 
 
-def moments(lake: Tables) -> list[datetime]:
-    """When the listed snapshots were committed, in order."""
-    stamps = sorted(int(each["timestamp-ms"]) for each in lake.state(LISTENS).metadata["snapshots"])
-    return [datetime.fromtimestamp(stamp / 1000, UTC) for stamp in stamps]
+def commit_times(lake: Tables) -> list[datetime]:
+    """Return the commit times of the listed snapshots, in order."""
+    times = sorted(int(snapshot["timestamp-ms"]) for snapshot in lake.state(LISTENS).metadata["snapshots"])
+    return [datetime.fromtimestamp(time / 1000, UTC) for time in times]
 
 
-def test_every_state_of_the_time_that_is_kept_can_be_read_and_no_older_one(lake, sources, day):
+def test_exactly_the_snapshots_of_the_retention_period_can_be_read(lake, sources, day):
     a, *_ = sources
     for number in range(3):
         lake.listens(f"kept{number}-1", (a, number, day))
-    *_, last_but_one, last = moments(lake)
-    upkeep(lake, last - timedelta(milliseconds=1) + KEPT).expire(LISTENS)
-    assert moments(lake) == [last_but_one, last]  # the one that was current when the time began, and all since
-    upkeep(lake, last_but_one - timedelta(milliseconds=1) + KEPT).expire(LISTENS)
-    assert moments(lake) == [last_but_one, last]
-    upkeep(lake, last + 2 * KEPT).expire(LISTENS)
-    assert moments(lake) == [last]
+    *_, last_but_one, last = commit_times(lake)
+    upkeep_of(lake, last - timedelta(milliseconds=1) + KEPT).expire(LISTENS)
+    assert commit_times(lake) == [last_but_one, last]  # the one that was current at its start, and all since
+    upkeep_of(lake, last_but_one - timedelta(milliseconds=1) + KEPT).expire(LISTENS)
+    assert commit_times(lake) == [last_but_one, last]
+    upkeep_of(lake, last + 2 * KEPT).expire(LISTENS)
+    assert commit_times(lake) == [last]
     assert len(lake.rows(LISTENS, a)) == 3
 
 
-def test_rows_that_left_the_table_are_in_no_file_once_their_snapshots_have_expired(lake, sources, day):
+def test_deleted_rows_are_in_no_file_after_their_snapshots_have_expired(lake, sources, day):
     a, *_ = sources
     fill(lake, day, a, "left-1")
     lake.listens("left-2", (a, 424242, day))
     lake.remove(RowsToDelete("f-1", [], [], [424242]))
-    upkeep(lake).of(LISTENS, 0)
+    upkeep_of(lake).of(LISTENS, 0)
     assert lake.in_files()[424242] == 1
     when_all_has_aged(lake)
     in_files = lake.in_files()
     assert (in_files[424242], [in_files[1000 + number] > 0 for number in range(MANY)]) == (0, [True] * MANY)
 
 
-def test_a_run_knows_its_commit_after_files_were_rewritten_and_snapshots_expired(lake, sources, day):
+def test_a_run_recognizes_its_commit_after_files_were_rewritten_and_snapshots_expired(lake, sources, day):
     a, *_ = sources
     fill(lake, day, a, "known-1")
     when_all_has_aged(lake)
@@ -254,7 +255,7 @@ def test_a_run_knows_its_commit_after_files_were_rewritten_and_snapshots_expired
     assert len(lake.rows(LISTENS, a)) == MANY
 
 
-def test_a_replay_after_the_upkeep_replaces_what_was_rewritten(lake, sources, day):
+def test_a_replay_after_maintenance_replaces_rewritten_rows(lake, sources, day):
     a, b, *_ = sources
     fill(lake, day, a, "replay-1")
     lake.listens("other-1", (b, 1, day))
@@ -264,37 +265,37 @@ def test_a_replay_after_the_upkeep_replaces_what_was_rewritten(lake, sources, da
     assert lake.rows(LISTENS, a, b) == [(a, "replay-2", "1"), (b, "other-1", "1")]
 
 
-def test_who_has_pinned_a_snapshot_reads_it_to_the_end(lake, sources, day):
+def test_a_pinned_snapshot_can_be_read_after_maintenance(lake, sources, day):
     a, *_ = sources
     fill(lake, day, a, "pinned-1")
     pinned, listens = lake.pin(), reader(lake)
-    upkeep(lake).of(LISTENS, 0)
+    upkeep_of(lake).of(LISTENS, 0)
     lake.remove(RowsToDelete("pinned-2", [], [a], []))
     assert files_of(lake, day) == 0
     assert lake.listens_at(pinned.snapshot_id, [day]).count() == MANY
     assert users(listens, day) == [1000 + number for number in range(MANY)]
 
 
-def test_files_that_nobody_committed_go_when_nobody_can_be_about_to(lake, sources, day):
+def test_uncommitted_files_are_deleted_when_no_run_can_still_commit_them(lake, sources, day):
     a, *_ = sources
     fill(lake, day, a, "orphans-1", 1)
     old, new = (lake.stray(KEPT + timedelta(hours=hours)) for hours in (1, -1))
-    tables = [upkeep(lake).of(table, 0) for table in (LISTENS, REJECTED_ROWS)]
-    assert sum(each.orphans_removed for each in tables) == 1
+    tables = [upkeep_of(lake).of(table, 0) for table in (LISTENS, REJECTED_ROWS)]
+    assert sum(table.orphans_removed for table in tables) == 1
     assert {old, new} & {*lake.files()} == {new}
     lake.s3.delete_object(Bucket=BUCKET, Key=new)
 
 
 @pytest.mark.parametrize("remove", [lambda lake: lake.remove_orphans(LISTENS, datetime.now(UTC) - KEPT), Tables.expire])
-def test_stray_files_are_looked_for_by_listing_the_table_alone(lake, sources, day, remove):
-    """Hadoop's file system asks for keys that may be missing: who may list only warehouse/ is answered 403 to that."""
+def test_only_the_folder_of_the_table_is_listed_for_stray_files(lake, sources, day, remove):
+    """Hadoop's file system requests keys that may be missing: a role that may list only warehouse/ gets 403."""
     a, *_ = sources
     fill(lake, day, a, "listed-1", 1)
-    # A table whose name begins with this table's is none of its folders.
+    # The folder of a table whose name begins with this table's name.
     other = lake.stray(2 * KEPT, "listens_of_others")
-    with requests_of_programs() as asked:
+    with requests_of_programs() as requested:
         remove(lake)
-    listed = {prefix for need in asked if need.action == "s3:ListBucket" for prefix in need.context["s3:prefix"]}
+    listed = {prefix for need in requested if need.action == "s3:ListBucket" for prefix in need.context["s3:prefix"]}
     tables = {LISTENS, REJECTED_ROWS}
     assert {f"warehouse/music_streams.db/{LISTENS}/"} <= listed
     assert listed <= {f"warehouse/music_streams.db/{table}/" for table in tables}
@@ -302,7 +303,7 @@ def test_stray_files_are_looked_for_by_listing_the_table_alone(lake, sources, da
     lake.s3.delete_object(Bucket=BUCKET, Key=other)
 
 
-def test_delete_files_of_others_are_merged_in(lake, sources, day):
+def test_delete_files_of_other_writers_are_merged(lake, sources, day):
     a, *_ = sources
     lake.listens("merge-1", *((a, user, day) for user in range(1, 6)))
     name = lake._name(LISTENS)
@@ -310,16 +311,16 @@ def test_delete_files_of_others_are_merged_in(lake, sources, day):
     lake.spark.sql(f"DELETE FROM {name} WHERE source_id = '{a}' AND user_id = 2")  # noqa: S608
     lake.spark.sql(f"ALTER TABLE {name} UNSET TBLPROPERTIES ('write.delete.mode')")
     assert lake.state(LISTENS).total("delete-files") == 1
-    upkeep(lake).compact(LISTENS)
+    upkeep_of(lake).compact(LISTENS)
     assert users(reader(lake), day) == [1, 3, 4, 5]
 
 
-# ── Beside runs ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Concurrent runs ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_what_a_run_appends_and_deletes_while_files_are_rewritten_stands(lake, sources, day):
+def test_appends_and_deletions_of_a_run_while_files_are_rewritten_are_kept(lake, sources, day):
     a, b, *_ = sources
-    upkeep(lake).compact(LISTENS)
+    upkeep_of(lake).compact(LISTENS)
     fill(lake, day, a, "busy-1")
     lake.listens("again-1", (b, 9, day))
     own = lake.elsewhere()
@@ -330,41 +331,41 @@ def test_what_a_run_appends_and_deletes_while_files_are_rewritten_stands(lake, s
         own.remove(RowsToDelete("busy-2", [], [], [1000]))
 
     with at_the_commit(replay):
-        left = upkeep(lake).compact(LISTENS)
+        left = upkeep_of(lake).compact(LISTENS)
     expected = [*(str(1000 + number) for number in range(1, MANY)), "10"]
     assert users_of(lake, a, b) == expected
     assert left == [f"{MANY} data files"]
-    assert files_of(lake, day) == MANY  # those of the older copy and of user 1000 are gone, the new copy's has come
+    assert files_of(lake, day) == MANY  # without those of the older copy and of user 1000, with that of the new copy
 
-    assert upkeep(lake).compact(LISTENS) == []
+    assert upkeep_of(lake).compact(LISTENS) == []
     assert files_of(lake, day) == 1
     assert users_of(lake, a, b) == expected
 
 
-def test_a_run_that_only_appends_hinders_nothing(lake, sources, day):
+def test_a_run_that_only_appends_does_not_conflict_with_maintenance(lake, sources, day):
     a, b, *_ = sources
     fill(lake, day, a, "smooth-1")
     with at_the_commit(lambda: lake.elsewhere().listens("beside-1", (b, 1, day))):
-        assert upkeep(lake).compact(LISTENS) == []
+        assert upkeep_of(lake).compact(LISTENS) == []
     assert files_of(lake, day) == 2
     assert len(lake.rows(LISTENS, a, b)) == MANY + 1
 
 
-def test_a_run_whose_files_are_rewritten_before_it_deletes_begins_anew(lake, sources, day):
+def test_a_run_retries_its_deletion_if_its_files_were_rewritten(lake, sources, day):
     a, b, *_ = sources
     fill(lake, day, a, "first-1")
     lake.listens("second-2", (a, 1, day), (b, 2, day))
-    with at_the_commit(lambda: upkeep(lake.elsewhere()).of(LISTENS, 0)):
+    with at_the_commit(lambda: upkeep_of(lake.elsewhere()).of(LISTENS, 0)):
         lake.remove(older("second-2", a))
     assert lake.rows(LISTENS, a, b) == [(a, "second-2", "1"), (b, "second-2", "2")]
 
 
-def test_manifests_that_a_run_replaces_meanwhile_are_left(lake, sources, day):
+def test_manifests_that_a_run_replaces_during_maintenance_are_skipped(lake, sources, day):
     a, *_ = sources
     for number in range(MANY):
         lake.listens(f"lists{number}-1", (a, number, day))
     with at_the_commit(lambda: lake.elsewhere().remove(RowsToDelete("lists-2", [], [a], []))):
-        [left] = upkeep(lake).merge_manifests(LISTENS)
+        [left] = upkeep_of(lake).merge_manifests(LISTENS)
     assert left.endswith(" manifests")
     assert lake.rows(LISTENS, a) == []
 
@@ -380,28 +381,28 @@ def test_a_user_who_is_forgotten_while_files_are_rewritten_is_in_no_file(lake, s
         own.expire()
 
     with at_the_commit(forgotten):
-        upkeep(lake).of(LISTENS, 0)
+        upkeep_of(lake).of(LISTENS, 0)
     assert lake.in_files()[565656] == 0
     assert len(lake.rows(LISTENS, a)) == MANY
 
 
-def test_its_role_may_do_all_of_it_and_no_more(lake, sources, day):
+def test_the_role_grants_all_requests_of_maintenance_and_no_other(lake, sources, day):
     a, *_ = sources
     granted = role_statements(translated(ROOT / "template.yaml"), "MaintainRole")
     fill(lake, day, a, "role-1")
     lake.rejected("role-1", (a, "bad"), received="2001-01-01")
-    with requests_of_programs() as asked:
+    with requests_of_programs() as requested:
         job.run(lake, lake.s3, BUCKET, "jr_role", 365, datetime.now(UTC))
-        upkeep(lake, datetime.now(UTC) + KEPT).expire(LISTENS)
-    refused = {need.action for need in asked if not allows(granted, need.action, need.resource, need.context)}
-    assert not refused, [need for need in asked if need.action in refused][:5]
-    used = {need.action for need in asked}
+        upkeep_of(lake, datetime.now(UTC) + KEPT).expire(LISTENS)
+    refused = {need.action for need in requested if not allows(granted, need.action, need.resource, need.context)}
+    assert not refused, [need for need in requested if need.action in refused][:5]
+    used = {need.action for need in requested}
     spare = {"s3:AbortMultipartUpload", "glue:GetDatabase", "logs:CreateLogGroup", "logs:CreateLogStream"}
-    told = {action for statement in granted for action in as_list(statement["Action"])}
-    assert told - used <= {*spare, "logs:PutLogEvents"}
+    granted_actions = {action for statement in granted for action in as_list(statement["Action"])}
+    assert granted_actions - used <= {*spare, "logs:PutLogEvents"}
 
 
-def test_a_run_reports_what_it_did(lake, sources, day):
+def test_the_report_of_maintenance_has_its_changes(lake, sources, day):
     a, *_ = sources
     fill(lake, day, a, "report-1")
     lake.listens("report-2", (a, 1, day))

@@ -1,4 +1,4 @@
-"""The one table of prices, and what units cost by it."""
+"""The table of prices, and the cost of units."""
 
 from decimal import Decimal
 
@@ -14,7 +14,7 @@ def test_every_unit_has_a_price():
     assert all(price > 0 for price in prices.public().of_one.values())
 
 
-def test_units_cost_what_the_table_says():
+def test_the_cost_of_units_is_by_the_table():
     units = {Unit.GLUE_DPU_SECONDS: Decimal(7_200), Unit.WRITE_UNITS: Decimal(1_000_000)}
     assert prices.public().cost(units) == pytest.approx(Decimal("0.88") + Decimal("0.625"))
 
@@ -24,12 +24,12 @@ def test_units_add_up_and_multiply():
     assert together(one, times(other, 3)) == {Unit.EVENTS: 7, Unit.KEYS: 3}
 
 
-def test_prices_of_ones_own_replace_those_that_they_name(tmp_path):
+def test_own_prices_replace_those_that_they_name(tmp_path):
     own = tmp_path / "own.toml"
     own.write_text('region = "eu-central-1"\n[price.events]\nusd = "2"\nper = 1000\n')
-    asked = prices.with_own(own)
-    assert (asked.region, asked.of_one[Unit.EVENTS]) == ("eu-central-1", Decimal("0.002"))
-    assert asked.of_one[Unit.KEYS] == prices.public().of_one[Unit.KEYS]
+    combined = prices.with_own(own)
+    assert (combined.region, combined.of_one[Unit.EVENTS]) == ("eu-central-1", Decimal("0.002"))
+    assert combined.of_one[Unit.KEYS] == prices.public().of_one[Unit.KEYS]
     assert prices.public().of_one[Unit.EVENTS] == Decimal("0.000001")
 
 
@@ -44,7 +44,7 @@ def test_prices_of_ones_own_replace_those_that_they_name(tmp_path):
         "not toml",
     ],
 )
-def test_a_file_of_prices_that_is_no_such_file_is_refused_by_name(tmp_path, text):
+def test_the_error_for_an_invalid_price_file_names_the_file(tmp_path, text):
     own = tmp_path / "own.toml"
     own.write_text(text)
     with pytest.raises(BadPrices, match=r"own\.toml"):
