@@ -40,8 +40,8 @@ def airflow(checkout: Path, folder: Path) -> None:
     shutil.copytree(checkout / "dags", folder / "dags", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "plugins.zip").write_bytes(_plugins(checkout))
     locked = (checkout / "requirements" / "managed-airflow.txt").read_text("utf-8")
-    # Without a constraints file, managed Airflow applies Airflow's own, which requires older versions. Pins of the image
-    # do not belong in it: pip would replace a package of the image that differs, for which there is no hash.
+    # Without a constraints file, managed Airflow applies Airflow's own, which requires older versions. Pins of the
+    # image do not belong in it: pip would replace a package of the image that differs, for which there is no hash.
     constraints = "--constraint /usr/local/airflow/dags/constraints.txt"  # in managed Airflow's folder of DAGs
     (folder / "requirements.txt").write_text(f"{constraints}\n{locked}", "utf-8")
     pins = "".join(f"{name}{version}\n" for name, version in _PIN.findall(locked))

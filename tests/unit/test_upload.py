@@ -92,7 +92,7 @@ def test_an_empty_folder_deletes_nothing(s3, tmp_path, monkeypatch):
 
 
 def test_make_deploy_uploads_everything_again():
-    """`aws s3 sync` compares only sizes and times, and SAM assumes that a name, which is a digest, proves the content."""
+    """`aws s3 sync` compares only sizes and times, and SAM trusts an object's name to be the digest of its content."""
     recipe = (ROOT / "Makefile").read_text().partition("\ndeploy:")[2].partition("\n\n")[0]
     assert recipe.count("-m deploy.upload ") == 1
     assert "aws s3" not in recipe
