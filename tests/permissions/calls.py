@@ -41,8 +41,8 @@ def needs(service: str, operation: str, params: Params, logical: Callable[[str],
 def needs_of_missing(service: str, operation: str, resource: str) -> list[Need]:
     """Return the additional permission that a call needs to get 404 instead of 403 for a missing object.
 
-    S3 then requires the permission to list the bucket, for a request without ``s3:prefix``: a statement with a condition
-    on it does not match (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html, "Permissions").
+    S3 then requires the permission to list the bucket, for a request without ``s3:prefix``: a statement with a
+    condition on it does not match (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html, "Permissions").
 
     Args:
         service: as botocore names it.
