@@ -213,10 +213,8 @@ def ran(stack, template, tmp_path_factory) -> dict[str, Result]:
 
 
 def test_page_lists_every_command_with_its_policies():
-    registered = registry.commands
-    names = {each.name for each in registered.registered_commands} | {
-        each.name for each in registered.registered_groups
-    }
+    typer = registry.commands
+    names = {each.name for each in typer.registered_commands} | {each.name for each in typer.registered_groups}
     assert documented().keys() == names
     calling = {command for command, needed in documented().items() if needed}
     assert {shlex.split(line)[0] for line in LINES} == calling - WITHOUT_LINES

@@ -38,11 +38,11 @@ def built(tmp_path_factory) -> dict[str, Path]:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Return the content of each file by path, including those in zips and wheels: `plugins.zip/path`."""
-    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    for name in [name for name in found if name.endswith((".zip", ".whl"))]:
-        with zipfile.ZipFile(io.BytesIO(found[name])) as archive:
-            found |= {f"{name}/{entry}": archive.read(entry) for entry in archive.namelist() if not entry.endswith("/")}
-    return found
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for name in [name for name in files if name.endswith((".zip", ".whl"))]:
+        with zipfile.ZipFile(io.BytesIO(files[name])) as archive:
+            files |= {f"{name}/{entry}": archive.read(entry) for entry in archive.namelist() if not entry.endswith("/")}
+    return files
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -109,10 +109,10 @@ def test_library_installs_on_python_3_9_without_dependencies(built, tmp_path):
 
 
 def test_airflow_package_has_dags_plugins_and_the_package_that_both_import(built):
-    found = set(contents(built["airflow"]))
+    packaged = set(contents(built["airflow"]))
     for folder, place in (("dags", "dags"), ("plugins", "plugins.zip"), ("music_streams", "plugins.zip/music_streams")):
         sources = {path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts}
-        assert {f"{place}/{path.relative_to(ROOT / folder).as_posix()}" for path in sources} <= found
+        assert {f"{place}/{path.relative_to(ROOT / folder).as_posix()}" for path in sources} <= packaged
     names = {path.name for path in built["airflow"].iterdir()}
     assert names == {"dags", "plugins.zip", "requirements.txt", "manifest.json"}
     # music_streams is not a plug-in.

@@ -1,7 +1,7 @@
 """The jobs of a run are killed at every critical point, twice in each execution, which retries them once."""
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import partial
 
@@ -62,11 +62,8 @@ def broken(world, victims) -> dict[str, tuple[Journey, list[str]]]:
         return put, executions
 
     days = {scenario: world.new_day() for scenario in FIRST_ATTEMPT_DIES}
-    futures: dict[str, Future] = {}
     with ThreadPoolExecutor(2) as pool:
-        for number, scenario in enumerate(FIRST_ATTEMPT_DIES):
-            futures[scenario] = pool.submit(break_first_attempt, number, scenario)
-    return {scenario: future.result() for scenario, future in futures.items()}
+        return dict(zip(days, pool.map(break_first_attempt, range(len(days)), days), strict=True))
 
 
 def test_killed_runs_change_no_metric(world, broken):

@@ -15,10 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def test_metrics_are_of_the_newest_snapshot_if_older_runs_end_last(world, victims):
-    early, half_way = (
-        world.new_day(),
-        world.new_day(),
-    )  # the days whose old runs are suspended before and after the fence
+    early, half_way = world.new_day(), world.new_day()  # their old runs are suspended before and after the fence
     old = [sample_data.streams(n, CATALOGUE, day, 1_500) for n, day in enumerate((early, half_way))]
     new = [sample_data.streams(n, CATALOGUE, day, 300) for n, day in enumerate((early, half_way), start=2)]
     rare = [f"1,{RARE_TRACK},{day} 12:00:00\n".encode() for day in (early, half_way)]

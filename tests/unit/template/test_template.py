@@ -38,10 +38,10 @@ def test_lease_equals_the_timeout(resources):
 )
 def test_tables_have_the_keys_and_indexes_of_the_design(resources, table, keys, index, index_keys):
     properties = resources[table]["Properties"]
-    [found] = properties["GlobalSecondaryIndexes"]
+    [only_index] = properties["GlobalSecondaryIndexes"]
     assert [key["AttributeName"] for key in properties["KeySchema"]] == keys
-    assert found["IndexName"] == index
-    assert [key["AttributeName"] for key in found["KeySchema"]] == index_keys
+    assert only_index["IndexName"] == index
+    assert [key["AttributeName"] for key in only_index["KeySchema"]] == index_keys
 
 
 def test_one_run_of_more_days_than_a_file_may_have_fires_the_alarm(resources):

@@ -62,7 +62,7 @@ def every_queue_requires_tls(template: Template) -> Iterator[str]:
 
 
 @finds(put("ArrivalsQueue/VisibilityTimeout", 600), "ArrivalsQueue")
-def visibility_timeout_is_six_function_timeouts(template: Template) -> Iterator[str]:
+def visibility_timeout_is_at_least_six_function_timeouts(template: Template) -> Iterator[str]:
     for mapping in of_type(template, "AWS::Lambda::EventSourceMapping").values():
         queue, function = target(mapping["EventSourceArn"]), target(mapping["FunctionName"])
         hidden = template["Resources"][queue]["Properties"].get("VisibilityTimeout", 30)
