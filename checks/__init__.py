@@ -1,1 +1,1 @@
-"""The static gate over template and state machine; see docs/testing.md."""
+"""The gate: static checks of the template and the state machine; see docs/testing.md."""

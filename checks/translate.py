@@ -1,6 +1,6 @@
-"""Writes the template as CloudFormation gets it: SAM expanded, local files replaced, the state machine in it.
+"""Write the template as CloudFormation receives it: SAM expanded, local files replaced, the state machine included.
 
-Linters do not expand SAM themselves, so without this they see nothing of what a function or a state machine becomes.
+Linters do not expand SAM, so without this they do not check the resources that a function or state machine becomes.
 """
 
 import argparse
@@ -17,19 +17,19 @@ _BUCKET = "s3://artifacts"
 
 
 class NamedArtifacts:
-    """Addresses as a deployment would give them; nothing is built or uploaded."""
+    """The locations that a deployment would use; nothing is built or uploaded."""
 
-    def function(self, logical_id: str, _code: Path, *, makefile: bool) -> str:  # noqa: ARG002  (the protocol's)
-        """An address for a function's code."""
+    def function(self, logical_id: str, _code: Path, *, makefile: bool) -> str:  # noqa: ARG002  (the protocol requires it)
+        """Return the location of a function's code."""
         return f"{_BUCKET}/{logical_id}.zip"
 
     def file(self, path: Path) -> str:
-        """An address for one file."""
+        """Return the location of a file."""
         return f"{_BUCKET}/{path.name}"
 
 
 def translated(template_path: Path) -> dict[str, Json]:
-    """The CloudFormation template of a SAM template. Raises local.errors.TemplateError."""
+    """Return the CloudFormation template of a SAM template. Raises local.errors.TemplateError."""
     settings = read_settings(template_path.with_name("samconfig.toml")).with_parameters({"JobsVersion": "0" * 12})
     template = read_template(template_path, settings)
     result = translate(with_artifacts(template, NamedArtifacts()), template.parameters, DEFAULT_REGION)
@@ -42,8 +42,8 @@ def translated(template_path: Path) -> dict[str, Json]:
 
 
 def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="SAM template → CloudFormation template")
+    """Translate the template that the command line names."""
+    parser = argparse.ArgumentParser(description="Translate a SAM template into a CloudFormation template")
     parser.add_argument("template", type=Path)
     parser.add_argument("output", type=Path)
     arguments = parser.parse_args()

@@ -1,1 +1,1 @@
-"""What is deployed to AWS beside the template; see docs/deploy.md."""
+"""Check, package and upload what a deployment to AWS needs beside the template; see docs/deploy.md."""

@@ -1,8 +1,8 @@
-"""Packages what AWS takes of this checkout beside template.yaml and the functions.
+"""Package the files that AWS needs beside template.yaml and the functions: the Glue jobs, and the files of Airflow.
 
-``python -m deploy.package jobs .build/package`` writes ``.build/package/jobs/VERSION/`` and, in
-``.build/package/jobs/version``, that VERSION: a digest of the content. The same sources give the same version on every
-machine, other sources another one, so that what a version names never changes.
+``python -m deploy.package jobs .build/package`` writes ``.build/package/jobs/VERSION/``, and the VERSION to
+``.build/package/jobs/version``. It is a digest of the content: the same sources give the same version on every machine,
+and the content of a version never changes.
 """
 
 import argparse
@@ -24,38 +24,38 @@ _PIN = re.compile(r"^([\w.-]+)(==[^\\\s]+)", re.MULTILINE)
 
 
 def jobs(checkout: Path, folder: Path) -> None:
-    """The scripts of the Glue jobs, and the library that both import."""
+    """Write the scripts of the Glue jobs, and the library that they import."""
     for script in (checkout / "glue").glob("*.py"):
         shutil.copy(script, folder)
     with tempfile.TemporaryDirectory() as scratch:
         subprocess.run([find_uv_bin(), "build", "--quiet", "--wheel", "--out-dir", scratch, checkout], check=True)
         [wheel] = Path(scratch).glob("*.whl")
         shutil.copy(wheel, folder)
-    # Spark takes .zip, Python Shell takes .whl: the same bytes
+    # Spark requires .zip, Python Shell requires .whl; the bytes are the same.
     shutil.copy(folder / wheel.name, folder / "music_streams.zip")
 
 
 def airflow(checkout: Path, folder: Path) -> None:
-    """Write what managed Airflow takes: a folder of DAGs, plugins.zip, and requirements.txt with hashes."""
+    """Write the files for managed Airflow: a folder of DAGs, plugins.zip, and requirements.txt with hashes."""
     shutil.copytree(checkout / "dags", folder / "dags", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "plugins.zip").write_bytes(_plugins(checkout))
     locked = (checkout / "requirements" / "managed-airflow.txt").read_text("utf-8")
-    # Managed Airflow wants a constraints file, else it applies Airflow's own, which asks for older versions. Pins of
-    # the image do not belong there: pip would replace a package of the image that differs, for which there is no hash.
-    constraints = "--constraint /usr/local/airflow/dags/constraints.txt"  # where it puts the folder of DAGs
+    # Without a constraints file, managed Airflow applies Airflow's own, which requires older versions. Pins of the
+    # image do not belong in it: pip would replace a package of the image that differs, for which there is no hash.
+    constraints = "--constraint /usr/local/airflow/dags/constraints.txt"  # in managed Airflow's folder of DAGs
     (folder / "requirements.txt").write_text(f"{constraints}\n{locked}", "utf-8")
     pins = "".join(f"{name}{version}\n" for name, version in _PIN.findall(locked))
     (folder / "dags" / "constraints.txt").write_text(pins, "utf-8")
 
 
 def _plugins(checkout: Path) -> bytes:
-    """The plug-ins with the package that they and the DAGs import: Airflow has the folder on its path."""
+    """Zip the plug-ins with the package that they and the DAGs import; Airflow adds the folder to its path."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "plugins"
         shutil.copytree(checkout / "plugins", folder)
         shutil.copytree(checkout / "music_streams", folder / "music_streams")
-        with (folder / ".airflowignore").open("a", encoding="utf-8") as ignored:
-            ignored.write("/music_streams/\n")  # else Airflow imports its every file as a plug-in
+        with (folder / ".airflowignore").open("a", encoding="utf-8") as ignore_file:
+            ignore_file.write("/music_streams/\n")  # otherwise Airflow imports its files as plug-ins
         return zip_folder(folder)
 
 
@@ -63,14 +63,14 @@ PARTS: dict[str, Callable[[Path, Path], None]] = {"jobs": jobs, "airflow": airfl
 
 
 def package(part: str, checkout: Path, target: Path) -> str:
-    """Build a part into a folder of the target that is named by its content; answers that name, 12 hex digits.
+    """Build a part into a folder of the target that is named by its content; return that name, 12 hex digits.
 
     Raises:
         subprocess.CalledProcessError: the library could not be built.
     """
-    place = target / part
-    place.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place) as scratch:
+    versions = target / part
+    versions.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=versions) as scratch:
         folder = Path(scratch) / part
         folder.mkdir()
         PARTS[part](checkout, folder)
@@ -78,18 +78,18 @@ def package(part: str, checkout: Path, target: Path) -> str:
         (folder / "manifest.json").write_bytes(manifest)
         version = hashlib.sha256(manifest).hexdigest()[:12]
         try:
-            folder.rename(place / version)
-        except OSError:  # it was built before: the same content, nothing to do
-            if not (place / version).is_dir():
+            folder.rename(versions / version)
+        except OSError:  # the same content was built before
+            if not (versions / version).is_dir():
                 raise
-        named = Path(scratch) / "version"
-        named.write_text(f"{version}\n", "utf-8")
-        named.replace(place / "version")  # whoever reads it meanwhile finds the old one or the new one
+        version_file = Path(scratch) / "version"
+        version_file.write_text(f"{version}\n", "utf-8")
+        version_file.replace(versions / "version")  # atomic: concurrent readers get the old or the new version
     return version
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    """SHA-256 by path, in order."""
+    """Return the SHA-256 of each file by path, sorted."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
@@ -98,8 +98,8 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="What AWS takes of this checkout, in folders named by their content")
+    """Package a part, and print its location."""
+    parser = argparse.ArgumentParser(description="Package a part of this checkout into a folder named by its content")
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("target", type=Path)
     arguments = parser.parse_args()

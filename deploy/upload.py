@@ -1,8 +1,8 @@
-"""Uploads a package: afterwards S3 holds under its prefix what the folder holds, byte for byte, and nothing else.
+"""Upload a package, so that its prefix in S3 contains the files of the folder, byte for byte, and nothing else.
 
-``python -m deploy.upload .build/package/jobs/VERSION s3://my-artifacts/jobs/VERSION``. What is there already is never
-trusted: who could write the bucket could have changed it, and AWS runs it. The packages are small, so every file is
-sent each time; its SHA-256 goes with it, and S3 refuses another content.
+``python -m deploy.upload .build/package/jobs/VERSION s3://my-artifacts/jobs/VERSION``. Existing objects are never
+trusted: whoever can write to the bucket could have changed them, and AWS runs them. The packages are small, so every
+file is sent each time, with its SHA-256, and S3 rejects any other content.
 """
 
 import argparse
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def upload(s3: "S3Client", folder: Path, bucket: str, prefix: str) -> None:
-    """Put every file of a folder under a prefix, and delete what else is there.
+    """Upload every file of a folder under a prefix, and delete all other objects there.
 
     Raises:
-        ValueError: the folder holds no file, or the prefix is '': it would empty the bucket.
+        ValueError: the folder contains no files, or the prefix is '', which would empty the bucket.
     """
     files = {f"{prefix}/{path.relative_to(folder).as_posix()}": path for path in folder.rglob("*") if path.is_file()}
     if not files or not prefix:
@@ -29,13 +29,13 @@ def upload(s3: "S3Client", folder: Path, bucket: str, prefix: str) -> None:
     for key, path in sorted(files.items()):
         s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes(), ChecksumAlgorithm="SHA256")
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/"):
-        for found in page.get("Contents", []):
-            if found["Key"] not in files:
-                s3.delete_object(Bucket=bucket, Key=found["Key"])
+        for item in page.get("Contents", []):
+            if item["Key"] not in files:
+                s3.delete_object(Bucket=bucket, Key=item["Key"])
 
 
 def main() -> None:
-    """Upload, or exit with a sentence that says why not."""
+    """Upload a package, or exit with an error message."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
     parser.add_argument("target", help="s3://bucket/prefix")

@@ -25,6 +25,6 @@ def table() -> frozenset[Told]:
     return frozenset(Told(service, name, unit) for name, unit, by in rows for service in by.strip().split(", "))
 
 
-def told() -> set[tuple[str, str]]:
+def emitted() -> set[tuple[str, str]]:
     """Metric and service of each row."""
     return {(each.metric, each.service) for each in table()}

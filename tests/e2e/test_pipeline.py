@@ -25,7 +25,7 @@ from music_streams_cli import journey, output, sample_data
 from music_streams_cli.journey import Journey
 from tests.e2e.conftest import ROOT, awaited, reference_files, shared_data
 from tests.oracle import Batch, Outcome, Reference, StreamFile, differences, evaluate, scan_items
-from tests.permissions.recorded import asked, refusals
+from tests.permissions.recorded import needs_by_job, refusals
 from tests.permissions.statements import unused
 from tests.template import role_statements
 
@@ -292,7 +292,7 @@ def test_the_jobs_ask_for_nothing_that_their_roles_do_not_grant(world, cloud):
     outputs = world.stack.outputs
     names = ("LandingBucket", "LakeBucket", "FilesTable", "MetricsTable", "TransformJob", "LoadJob")
     logical_ids = {outputs[f"{name}Name"]: name for name in names} | {DATABASE: "LakeDatabase"}
-    found = asked(StateDir(cloud), logical_ids)
+    found = needs_by_job(StateDir(cloud), logical_ids)
     template = translated(ROOT / "template.yaml")
     services = {"TransformJob": {"s3", "glue", "dynamodb"}, "LoadJob": {"s3", "dynamodb"}}
     for job, role in (("TransformJob", "TransformRole"), ("LoadJob", "LoadRole")):

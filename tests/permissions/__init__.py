@@ -1,1 +1,1 @@
-"""What a role may do, and what the code that runs in its name does."""
+"""The permissions of roles, compared with the AWS calls of the code that uses them."""

@@ -1,4 +1,4 @@
-"""While code acts in a role's name, each of its calls of AWS is held against the role's statements."""
+"""Check each AWS call of code that acts in a role's name against the role's statements."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -16,12 +16,12 @@ from tests.permissions.calls import Need, needs, needs_of_missing
 from tests.permissions.statements import allows
 
 OTHERS = "not in the role's name"
-"""The name of threads in which a test plays the part of others."""
+"""The name of threads in which a test acts for others, without the role."""
 
 
 @dataclass
 class Acts:
-    """What was asked of AWS in a role's name."""
+    """The AWS calls in a role's name."""
 
     granted: list[Need] = field(default_factory=list)
     refused: list[Need] = field(default_factory=list)
@@ -33,12 +33,12 @@ def acting(
     logical_ids: Mapping[str, str],
     answers: Mapping[tuple[str, str], Mapping[str, Any]] = MappingProxyType({}),
 ) -> Iterator[Acts]:
-    """Refuse every call, in whatever thread, that the statements of a role do not allow, as AWS does.
+    """Deny every call, in any thread, that the statements of a role do not allow, as AWS does.
 
     Args:
-        statements: of the role.
-        logical_ids: by physical name or ARN, the resource's id in the template.
-        answers: to calls that are allowed and that nothing here could carry out, by service and operation.
+        statements: the role's statements.
+        logical_ids: the resources' ids in the template, by physical name or ARN.
+        answers: responses to allowed calls that moto cannot execute, by service and operation.
     """
     acts = Acts()
     call = BaseClient._make_api_call  # type: ignore[attr-defined]  # its stub shows the public part
@@ -63,8 +63,8 @@ def acting(
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND:
                 for need in needed:
-                    for more in needs_of_missing(service, operation, need.resource):
-                        check(more, operation)
+                    for additional in needs_of_missing(service, operation, need.resource):
+                        check(additional, operation)
             raise
 
     with pytest.MonkeyPatch.context() as patch:

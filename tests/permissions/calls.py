@@ -1,4 +1,4 @@
-"""Which actions a call of the AWS SDK needs, on which resources: https://docs.aws.amazon.com/service-authorization/"""
+"""The permissions that a call of the AWS SDK needs: https://docs.aws.amazon.com/service-authorization/"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -9,24 +9,24 @@ Params = dict[str, Any]
 
 @dataclass(frozen=True)
 class Need:
-    """An action on a resource, with what conditions may ask of it."""
+    """An action on a resource, with the values that conditions may check."""
 
     action: str
-    resource: str  # as tests/template.py reads ARNs
+    resource: str  # in the form of tests.template.target
     context: dict[str, list[str]] = field(default_factory=dict)
 
 
 def needs(service: str, operation: str, params: Params, logical: Callable[[str], str]) -> list[Need]:
-    """What one call needs.
+    """Return the permissions that a call needs.
 
     Args:
         service: as botocore names it.
         operation: as botocore names it: ``GetObject``.
-        params: of the call.
-        logical: gives a resource's id in the template for its name or ARN.
+        params: the call's parameters.
+        logical: returns a resource's id in the template for its name or ARN.
 
     Raises:
-        AssertionError: the call is not known here.
+        AssertionError: the call is not described here.
     """
     if service == "s3":
         return list(_s3(operation, params, logical))
@@ -39,15 +39,15 @@ def needs(service: str, operation: str, params: Params, logical: Callable[[str],
 
 
 def needs_of_missing(service: str, operation: str, resource: str) -> list[Need]:
-    """What a call needs besides, to be answered 404 and not 403 where the object that it asks for is missing.
+    """Return the additional permission that a call needs to get 404 instead of 403 for a missing object.
 
-    S3 then asks for the right to list the bucket, in a request that has no ``s3:prefix``: a statement under a condition
-    on it does not match (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html, "Permissions").
+    S3 then requires the permission to list the bucket, for a request without ``s3:prefix``: a statement with a
+    condition on it does not match (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html, "Permissions").
 
     Args:
         service: as botocore names it.
         operation: as botocore names it.
-        resource: of the call, as in :class:`Need`.
+        resource: the call's resource, as in :class:`Need`.
     """
     bucket, _, key = resource.partition("/")
     is_read = service == "s3" and key and operation in {"GetObject", "HeadObject", "CopyObject", "GetObjectTagging"}
@@ -62,10 +62,10 @@ _IAM_ACTIONS = {
 }
 _QUEUE_OPERATIONS = {"SendMessageBatch", "SendMessage", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes"}
 _QUEUE_OPERATIONS |= {"ChangeMessageVisibility", "ChangeMessageVisibilityBatch"}
-# By service: operations, the parameter that names their resource, and how an ARN of it reads.
+# By service: operations, the parameter that names their resource, and the form of its ARN.
 _OPERATIONS = {
     "sns": ({"Publish"}, "TopicArn", "{}"),
-    # A call that names a stack is authorised for all stacks that have or had the name, whose ids are not asked for.
+    # A call that names a stack is authorized for all stacks that have or had the name, whatever their ids.
     "cloudformation": ({"DescribeStacks"}, "StackName", "stack/{}/*"),
     "lambda": ({"Invoke"}, "FunctionName", "{}"),
     "sqs": (_QUEUE_OPERATIONS, "QueueUrl", "{}"),
@@ -82,7 +82,7 @@ def _resource(service: str, operation: str, params: Params, logical: Callable[[s
         machine, name = params["executionArn"].replace(":execution:", ":stateMachine:").rsplit(":", 1)
         return f"execution:{logical(machine)}:{name}"
     operations, parameter, form = _OPERATIONS.get(service, (set[str](), "", ""))
-    assert operation in operations, f"{service} {operation}: teach tests/permissions/calls.py what it needs"
+    assert operation in operations, f"{service} {operation}: add what it needs to tests/permissions/calls.py"
     return form.format(logical(params[parameter]))
 
 
@@ -103,7 +103,7 @@ _S3_OBJECT_ACTIONS = {
     "HeadObject": ("s3:GetObject",),
     "PutObject": ("s3:PutObject",),
     "DeleteObject": ("s3:DeleteObject",),
-    "CopyObject": ("s3:PutObject", "s3:PutObjectTagging"),  # tags go along
+    "CopyObject": ("s3:PutObject", "s3:PutObjectTagging"),  # a copy includes the tags
     "CreateMultipartUpload": ("s3:PutObject",),
     "UploadPart": ("s3:PutObject",),
     "UploadPartCopy": ("s3:PutObject",),
@@ -134,19 +134,19 @@ def _s3(operation: str, params: Params, logical: Callable[[str], str]) -> Iterat
         yield Need(_S3_BUCKET_ACTIONS[operation], bucket, context)
         return
     if operation == "DeleteObjects":
-        for each in params["Delete"]["Objects"]:
-            yield Need(_of_version("s3:DeleteObject", each), f"{bucket}/{each['Key']}")
+        for item in params["Delete"]["Objects"]:
+            yield Need(_of_version("s3:DeleteObject", item), f"{bucket}/{item['Key']}")
         return
-    assert operation in _S3_OBJECT_ACTIONS, f"s3 {operation}: teach tests/permissions/calls.py what it needs"
+    assert operation in _S3_OBJECT_ACTIONS, f"s3 {operation}: add what it needs to tests/permissions/calls.py"
     for action in _S3_OBJECT_ACTIONS[operation]:
         yield Need(_of_version(action, params), f"{bucket}/{params['Key']}")
     if params.get("Tagging"):
         yield Need("s3:PutObjectTagging", f"{bucket}/{params['Key']}")
     if origin := params.get("CopySource"):
-        place = f"{logical(origin['Bucket'])}/{origin['Key']}"
-        yield Need(_of_version("s3:GetObject", origin), place)
+        original = f"{logical(origin['Bucket'])}/{origin['Key']}"
+        yield Need(_of_version("s3:GetObject", origin), original)
         if operation == "CopyObject":
-            yield Need(_of_version("s3:GetObjectTagging", origin), place)
+            yield Need(_of_version("s3:GetObjectTagging", origin), original)
 
 
 def _of_version(action: str, params: Params) -> str:

@@ -1,4 +1,4 @@
-"""The template, whose roles and policies are held against what code calls."""
+"""The template, whose roles and policies are compared with the calls of the code."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What job runs asked of the local cloud, held against the statements of their roles."""
+"""The calls of job runs, which the local cloud records, compared with the statements of their roles."""
 
 import json
 from collections import defaultdict
@@ -15,36 +15,36 @@ from tests.template import Template, role_statements
 _plain = TypeDeserializer().deserialize
 
 
-def asked(state: StateDir, logical_ids: Mapping[str, str]) -> dict[str, list[Need]]:
-    """What the runs of each job needed, by the job's name.
+def needs_by_job(state: StateDir, logical_ids: Mapping[str, str]) -> dict[str, list[Need]]:
+    """Return the permissions that the runs of each job needed, by the job's name.
 
     Args:
-        state: of the local cloud.
-        logical_ids: by physical name, the resource's id in the template.
+        state: the local cloud's state folder.
+        logical_ids: the resources' ids in the template, by physical name.
     """
-    found: defaultdict[str, list[Need]] = defaultdict(list)
+    by_job: defaultdict[str, list[Need]] = defaultdict(list)
     for line in state.calls_file.read_text().splitlines():
         call = json.loads(line)
         parameters = _as_given(call["service"], call["parameters"])
         service, operation = call["service"], call["operation"]
         needed = needs(service, operation, parameters, logical_ids.__getitem__)
-        found[call["job"]] += needed
+        by_job[call["job"]] += needed
         if call.get("missing"):
             for need in needed:
-                found[call["job"]] += needs_of_missing(service, operation, need.resource)
-    return dict(found)
+                by_job[call["job"]] += needs_of_missing(service, operation, need.resource)
+    return dict(by_job)
 
 
-def refusals(template: Template, role: str, asked: list[Need]) -> list[Need]:
-    """What of that the role does not grant."""
+def refusals(template: Template, role: str, needed: list[Need]) -> list[Need]:
+    """Return the needed permissions that the role does not grant."""
     granted = role_statements(template, role)
-    return [need for need in asked if not allows(granted, need.action, need.resource, need.context)]
+    return [need for need in needed if not allows(granted, need.action, need.resource, need.context)]
 
 
 def _as_given(service: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """As code gives them to the SDK: values of DynamoDB travel with their types."""
-    told = dict(parameters)
+    """Return the parameters as code passes them to the SDK, which adds types to DynamoDB's values."""
+    given = dict(parameters)
     if service == "dynamodb":
-        for name in {"Key", "Item"} & set(told):
-            told[name] = {attribute: _plain(value) for attribute, value in told[name].items()}
-    return told
+        for name in {"Key", "Item"} & set(given):
+            given[name] = {attribute: _plain(value) for attribute, value in given[name].items()}
+    return given

@@ -1,4 +1,4 @@
-"""Whether IAM statements allow a call. Only what the template uses: literal actions, * in resources, two conditions."""
+"""Evaluation of IAM statements, only as the template uses them: literal actions, * in resources, two conditions."""
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -11,13 +11,13 @@ Context = Mapping[str, list[str]]
 
 
 def allows(statements: list[dict[str, Any]], action: str, resource: str, context: Context | None = None) -> bool:
-    """Whether some statement grants the action on the resource.
+    """Return whether some statement grants the action on the resource.
 
     Args:
-        statements: of one role.
-        action: as IAM writes it: ``s3:GetObject``.
-        resource: as :func:`target` reads it: ``LandingBucket/incoming/a.csv``.
-        context: what conditions ask for: ``{"s3:prefix": ["runs/x"]}``.
+        statements: the statements of one role.
+        action: in IAM's form: ``s3:GetObject``.
+        resource: in the form of :func:`target`: ``LandingBucket/incoming/a.csv``.
+        context: the values that conditions check: ``{"s3:prefix": ["runs/x"]}``.
     """
     return any(
         statement["Effect"] == "Allow"
@@ -29,16 +29,16 @@ def allows(statements: list[dict[str, Any]], action: str, resource: str, context
 
 
 def _matches(text: str, pattern: str) -> bool:
-    # IAM knows no sets of characters.
+    # IAM's patterns have no character sets.
     return fnmatchcase(text, pattern.replace("[", "[[]"))
 
 
 def _holds(condition: dict[str, Any], context: Context) -> bool:
-    for operator, wanted in condition.items():
+    for operator, expected in condition.items():
         assert operator in {"StringLike", "ForAllValues:StringLike"}, (
-            f"{operator}: teach tests/permissions/statements.py"
+            f"add {operator} to tests/permissions/statements.py"
         )
-        for key, patterns in wanted.items():
+        for key, patterns in expected.items():
             values = context.get(key, [])
             if operator == "StringLike" and not values:
                 return False
@@ -48,19 +48,19 @@ def _holds(condition: dict[str, Any], context: Context) -> bool:
 
 
 def policy_statements(template: Template, *policies: str) -> list[dict[str, Any]]:
-    """The statements of managed policies."""
+    """Return the statements of managed policies."""
     documents = [template["Resources"][policy]["Properties"]["PolicyDocument"] for policy in policies]
     return [statement for document in documents for statement in document["Statement"]]
 
 
 def unused(statements: list[dict[str, Any]], needs: Iterable[Need]) -> set[str]:
-    """What the statements allow and no need asks for: ``ACTION on RESOURCES`` of each action of each statement."""
-    asked = {(need.action, need.resource, *map(str, need.context.items())): need for need in needs}
+    """Return ``ACTION on RESOURCES`` for each action of each statement that no need requires."""
+    distinct = {(need.action, need.resource, *map(str, need.context.items())): need for need in needs}
     return {
         f"{action} on {', '.join(target(resource) for resource in as_list(each['Resource']))}"
         for each in statements
         for action in as_list(each["Action"])
         if not any(
-            allows([{**each, "Action": action}], need.action, need.resource, need.context) for need in asked.values()
+            allows([{**each, "Action": action}], need.action, need.resource, need.context) for need in distinct.values()
         )
     }

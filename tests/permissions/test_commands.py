@@ -1,6 +1,6 @@
-"""Each command, and each of the AWS CLI in the runbooks, calls only what the policies grant that docs name for it.
+"""Each command, and each AWS CLI command in the runbooks, makes only calls that its documented policies grant.
 
-The commands run through their entry point with ``--stack-name``, so that how they find the stack is among the calls.
+The commands run through their entry point with ``--stack-name``, so that the calls that find the stack are included.
 """
 
 import json
@@ -44,7 +44,7 @@ OPERATIONS = (DOCS / "cli.md").read_text()
 STACK = "streams-test"
 REGION = "eu-west-1"
 ENDED = MACHINE.replace(":stateMachine:", ":execution:") + ":over-1"
-NOT_IN_TIME = 4  # the exit code of `put`, as no pipeline takes its file here
+NOT_IN_TIME = 4  # the exit code of `put`, as no pipeline processes its file here
 POLICIES = ("OperatorPolicy", "ReconcilerPolicy", "MaintainerPolicy")
 PRODUCER = {"Effect": "Allow", "Action": ["s3:PutObject"], "Resource": {"Fn::Sub": "${LandingBucket.Arn}/*"}}
 LINES = [
@@ -76,8 +76,8 @@ LINES = [
     "maintain",
     "put new.csv --timeout 0",
 ]
-# `demo` starts with `up`, which only the local cloud has, unless it is given a stack; then it calls what `put`,
-# `metrics` and `show` call.
+# `demo` starts with `up`, which only the local cloud has; with a stack, it makes only the calls of `put`, `metrics` and
+# `show`.
 WITHOUT_LINES = {"demo"}
 GLUE_STATE = {"resourceType": "glue", "resource": "startJobRun.sync"}
 WHEN = "2026-11-21T21:03:25+00:00"
@@ -112,15 +112,15 @@ QUEUES = {
     "ArrivalsDeadLetterQueueUrl": "ArrivalsDeadLetterQueue",
     "FailuresDeadLetterQueueUrl": "FailuresDeadLetterQueue",
 }
-# What a policy grants and no line above is seen to use, with the reason.
+# Permissions that no line above shows to be used, with the reason.
 UNSEEN: dict[str, dict[str, str]] = {
     "OperatorPolicy": {},
     "ReconcilerPolicy": {
         "s3:GetObject on LakeBucket/warehouse/*": "PyArrow reads the lake, not the SDK: lake_cases.py",
-        "states:ListExecutions on ProcessStreams": "where a day differs: test_reconciling.py",
-        "sqs:ReceiveMessage on FailedRunsQueue": "the trigger of Airflow's own provider, in an environment of its own",
+        "states:ListExecutions on ProcessStreams": "if a day differs: test_reconciling.py",
+        "sqs:ReceiveMessage on FailedRunsQueue": "the trigger of Airflow's Amazon provider, in a separate environment",
         "sqs:DeleteMessage on FailedRunsQueue": "the same",
-        "kms:GenerateDataKey on AlertsKey": "SNS uses the key of the topic in the name of who publishes",
+        "kms:GenerateDataKey on AlertsKey": "SNS uses the topic's key in the name of the publisher",
         "kms:Decrypt on AlertsKey": "the same",
     },
     "MaintainerPolicy": {},
@@ -128,7 +128,7 @@ UNSEEN: dict[str, dict[str, str]] = {
 
 
 class Machine(Pipeline):
-    """The pipeline, whose runs without files are executions that Step Functions knows."""
+    """The pipeline, in which runs without files are executions of Step Functions."""
 
     def _take(self, body: str) -> None:
         super()._take(body)
@@ -144,16 +144,16 @@ def execution_named(name: str) -> Any:
 
 
 @dataclass(frozen=True)
-class Ran:
-    """How a command ended, and what it called."""
+class Result:
+    """The exit code, output and AWS calls of a command."""
 
     exit_code: int
-    printed: str
+    output: str
     acts: Acts
 
 
 def documented() -> dict[str, list[str]]:
-    """By command, what docs/cli.md says that it needs."""
+    """Return the policies that each command needs according to docs/cli.md."""
     table = OPERATIONS.split("| command | policies |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
     return {
@@ -169,7 +169,7 @@ def statements_of(template: Template, needed: list[str]) -> list[dict[str, Any]]
 
 
 @contextmanager
-def quickly(folder: Path) -> Iterator[None]:
+def without_waiting(folder: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in (journey, runs, maintenance, reconciliation):
             patch.setattr(module, "_POLL_SECONDS", 0.01)
@@ -181,8 +181,8 @@ def quickly(folder: Path) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def ran(stack, template, tmp_path_factory) -> dict[str, Ran]:
-    """What became of every line."""
+def ran(stack, template, tmp_path_factory) -> dict[str, Result]:
+    """The result of every line."""
     machine = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}}}
     role = f"arn:aws:iam::{ACCOUNT}:role/states"
     functions = boto3.client("stepfunctions")
@@ -192,8 +192,8 @@ def ran(stack, template, tmp_path_factory) -> dict[str, Ran]:
     report.write(stack.s3, stack.lake_bucket, UpkeepReport("jr_1", TABLES))
     logical_ids = LOGICAL_IDS | {stack.outputs[output]: name for output, name in QUEUES.items()}
     logical_ids |= {stack.outputs["AlertsTopicArn"]: "AlertsTopic"}
-    found = {}
-    with quickly(tmp_path_factory.mktemp("operator")):
+    results = {}
+    with without_waiting(tmp_path_factory.mktemp("operator")):
         for line in LINES:
             arrange(stack)
             of_run = {"execution_arn": ENDED, "updated_at": LONG_AGO, "batch_id": "b" * 32}
@@ -205,42 +205,42 @@ def ran(stack, template, tmp_path_factory) -> dict[str, Ran]:
             others = nullcontext() if is_about_letters else Machine(stack).at_work()
             command, *rest = shlex.split(line)
             granted = statements_of(template, documented()[command])
-            words = [command, *rest, "--stack-name", STACK]
+            arguments = [command, *rest, "--stack-name", STACK]
             with others, acting(granted, logical_ids, ANSWERS) as acts:
-                ended = CliRunner().invoke(app, words, prog_name="music-streams")
-            found[line] = Ran(ended.exit_code, ended.output + repr(ended.exception or ""), acts)
-    return found
+                ended = CliRunner().invoke(app, arguments, prog_name="music-streams")
+            results[line] = Result(ended.exit_code, ended.output + repr(ended.exception or ""), acts)
+    return results
 
 
-def test_the_page_names_every_command_and_its_policies():
-    made = registry.commands
-    names = {each.name for each in made.registered_commands} | {each.name for each in made.registered_groups}
+def test_page_lists_every_command_with_its_policies():
+    typer = registry.commands
+    names = {each.name for each in typer.registered_commands} | {each.name for each in typer.registered_groups}
     assert documented().keys() == names
     calling = {command for command, needed in documented().items() if needed}
     assert {shlex.split(line)[0] for line in LINES} == calling - WITHOUT_LINES
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_a_command_calls_what_its_policies_grant(ran, line):
-    ended = ran[line]
-    assert ended.acts.refused == []
-    assert ended.exit_code in ({NOT_IN_TIME} if line.startswith("put") else {0, 1}), ended.printed
-    used = {need.action for need in ended.acts.granted}
+def test_policies_of_a_command_grant_its_calls(ran, line):
+    result = ran[line]
+    assert result.acts.refused == []
+    assert result.exit_code in ({NOT_IN_TIME} if line.startswith("put") else {0, 1}), result.output
+    used = {need.action for need in result.acts.granted}
     assert "cloudformation:DescribeStacks" in used
     assert len(used) > 1
 
 
-def test_every_policy_that_a_command_names_is_needed(ran, template):
-    for line, ended in ran.items():
+def test_every_documented_policy_of_a_command_is_needed(ran, template):
+    for line, result in ran.items():
         needed = documented()[shlex.split(line)[0]]
         for policy in needed:
             rest = statements_of(template, [each for each in needed if each != policy])
-            assert [n for n in ended.acts.granted if not allows(rest, n.action, n.resource, n.context)], (line, policy)
+            assert [n for n in result.acts.granted if not allows(rest, n.action, n.resource, n.context)], (line, policy)
 
 
 # ── The AWS CLI ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-# On other pages commands are those of who deploys and administers the account, or of who turns the decision down.
+# Commands on other pages are for those who deploy, administer the account, or reverse the decision.
 OF_OPERATORS = ["runbooks.md", "cli.md", "telemetry.md", "maintenance.md"]
 OTHERS = {"deploy.md", "local-cloud.md", "019-maintenance-is-a-glue-job.md"}
 LOG_GROUPS = {"/aws/lambda/music-streams": "FunctionLogs"}
@@ -252,7 +252,7 @@ def lines_of_aws(page: Path) -> list[str]:
 
 
 def needed_by(line: str) -> list[tuple[str, str]]:
-    """The action of a command of the AWS CLI, on each of its resources."""
+    """Return the action of an AWS CLI command with each of its resources."""
     _, service, command, *rest = shlex.split(line)
     model = botocore.session.get_session().get_service_model(service)
     operation = {xform_name(name, "-"): name for name in model.operation_names}[command]
@@ -262,13 +262,13 @@ def needed_by(line: str) -> list[tuple[str, str]]:
         return [(f"logs:{operation}", LOG_GROUPS.get(group, f"log-group:{group}:*")) for group in groups.split()]
     if "--job-name" in given:
         return [(f"{service}:{operation}", f"job/{LOGICAL_IDS[given['--job-name']]}")]
-    return [(f"{service}:{operation}", "*")]  # it knows no narrower resource
+    return [(f"{service}:{operation}", "*")]  # the action supports no narrower resource
 
 
 AWS_LINES = sorted({line for page in OF_OPERATORS for line in lines_of_aws(DOCS / page)})
 
 
-def test_every_page_with_commands_of_the_aws_cli_says_whose_they_are():
+def test_every_page_with_aws_cli_commands_is_for_operators_or_listed():
     pages = {page.name for page in DOCS.rglob("*.md") if lines_of_aws(page)}
     assert pages <= {*OF_OPERATORS, *OTHERS}
     assert len(AWS_LINES) > 3
@@ -276,7 +276,7 @@ def test_every_page_with_commands_of_the_aws_cli_says_whose_they_are():
 
 
 @pytest.mark.parametrize("line", AWS_LINES)
-def test_operators_may_give_the_commands_of_the_aws_cli(template, line):
+def test_operators_may_run_the_documented_aws_cli_commands(template, line):
     granted = policy_statements(template, "OperatorPolicy")
     for action, resource in needed_by(line):
         assert allows(granted, action, resource), (action, resource)
@@ -291,7 +291,7 @@ def test_operators_may_query_the_logs_of_jobs(template, line, group):
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_a_policy_grants_nothing_that_nobody_uses(ran, template, policy):
-    needs = [need for ended in ran.values() for need in ended.acts.granted]
+def test_policy_grants_nothing_unused(ran, template, policy):
+    needs = [need for result in ran.values() for need in result.acts.granted]
     needs += [Need(action, resource) for line in AWS_LINES for action, resource in needed_by(line)]
     assert unused(policy_statements(template, policy), needs) == UNSEEN[policy].keys()

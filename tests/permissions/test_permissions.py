@@ -1,4 +1,4 @@
-"""The judge of permissions is strict: what no statement names is refused, and said."""
+"""The evaluation of permissions is strict: what no statement allows is denied and recorded."""
 
 import boto3
 import pytest
@@ -44,11 +44,11 @@ def logical(name: str) -> str:
         ("dynamodb:UpdateItem", "FilesTable/index/by-status", {}, False),
     ],
 )
-def test_only_what_a_statement_names_is_allowed(action, resource, context, expected):
+def test_only_named_actions_and_resources_are_allowed(action, resource, context, expected):
     assert allows([READ_RUNS, LIST_RUNS, FENCES], action, resource, context) is expected
 
 
-def test_a_copy_of_a_version_reads_it_with_its_tags_and_writes_both():
+def test_copy_of_a_version_needs_to_read_and_write_object_and_tags():
     params = {"Bucket": "lake", "Key": "b", "CopySource": {"Bucket": "lake", "Key": "a", "VersionId": "v"}}
     assert needs("s3", "CopyObject", params, logical) == [
         Need("s3:PutObject", "LakeBucket/b"),
@@ -58,20 +58,20 @@ def test_a_copy_of_a_version_reads_it_with_its_tags_and_writes_both():
     ]
 
 
-def test_a_query_of_an_index_asks_for_the_index():
+def test_query_of_an_index_needs_permission_on_the_index():
     [need] = needs("dynamodb", "Query", {"TableName": "files", "IndexName": "by-status"}, logical)
     assert (need.action, need.resource) == ("dynamodb:Query", "FilesTable/index/by-status")
 
 
-def test_an_execution_belongs_to_its_machine():
+def test_resource_of_an_execution_contains_its_state_machine():
     arn = "arn:aws:states:us-east-1:123456789012:execution:machine:name"
     machine = {"arn:aws:states:us-east-1:123456789012:stateMachine:machine": "ProcessStreams"}
     [need] = needs("stepfunctions", "DescribeExecution", {"executionArn": arn}, machine.__getitem__)
     assert (need.action, need.resource) == ("states:DescribeExecution", "execution:ProcessStreams:name")
 
 
-def test_a_call_that_nobody_described_is_no_silent_pass():
-    with pytest.raises(AssertionError, match="teach"):
+def test_call_without_a_description_fails():
+    with pytest.raises(AssertionError, match=r"add what it needs to"):
         needs("s3", "RestoreObject", {"Bucket": "lake", "Key": "a"}, logical)
 
 
@@ -83,7 +83,7 @@ def s3():
         yield client
 
 
-def test_a_call_that_is_not_granted_is_refused_and_noted(s3):
+def test_call_that_is_not_granted_is_denied_and_recorded(s3):
     s3.put_object(Bucket="lake", Key="runs/a", Body=b"a")
     with acting([READ_RUNS], {"lake": "LakeBucket"}) as acts:
         assert s3.get_object(Bucket="lake", Key="runs/a")["Body"].read() == b"a"
@@ -95,7 +95,7 @@ def test_a_call_that_is_not_granted_is_refused_and_noted(s3):
 
 
 @pytest.mark.parametrize(("condition", "code"), [({}, "404"), (LIST_RUNS["Condition"], "AccessDenied")])
-def test_a_missing_object_is_told_only_to_who_may_list_without_a_prefix(s3, condition, code):
+def test_missing_object_gives_404_only_with_permission_to_list_without_a_prefix(s3, condition, code):
     listing = {**LIST_RUNS, "Condition": condition}
     with acting([READ_RUNS, listing], {"lake": "LakeBucket"}), pytest.raises(ClientError) as raised:
         s3.head_object(Bucket="lake", Key="runs/gone")

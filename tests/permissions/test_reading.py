@@ -11,7 +11,7 @@ from tests.permissions.statements import policy_statements, unused
 __all__ = ["stack"]
 
 
-def test_every_read_of_the_reader_is_granted_and_nothing_else_is(stack, template):
+def test_policy_grants_every_read_of_the_reader_and_nothing_else(stack, template):
     statements = policy_statements(template, "MetricsReaderPolicy")
     reader: MetricsReader = stack.reader
     first, last = date(2024, 6, 24), date(2024, 6, 25)

@@ -1,4 +1,4 @@
-"""A reconciliation calls only what OperatorPolicy and ReconcilerPolicy grant together."""
+"""A reconciliation makes only calls that OperatorPolicy and ReconcilerPolicy grant together."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def logical_ids(world, stack):
     }
 
 
-def test_a_reconciliation_from_look_to_report(world, stack, statements, logical_ids, monkeypatch):
+def test_policies_grant_every_call_of_a_reconciliation(world, stack, statements, logical_ids, monkeypatch):
     source = world.upload()
     Run.of(world, source).go()
     standing(world, Status.FAILED, failures=1)
@@ -55,27 +55,27 @@ def test_a_reconciliation_from_look_to_report(world, stack, statements, logical_
     world.dynamodb.put_item(TableName=METRICS, Item={"pk": "GENRE#ghost", "sk": f"DAY#{DAY}", "day": DAY})
     reconciler = Reconciler(stack, grace_seconds=0)
     lake: Any = MemoryLake()
-    judge = DayInspector(stack.dynamodb, METRICS, FILES, lake, stack.executions, track_metrics=False)
-    monkeypatch.setitem(reconciler.__dict__, "_day_inspector", judge)
+    inspector = DayInspector(stack.dynamodb, METRICS, FILES, lake, stack.executions, track_metrics=False)
+    monkeypatch.setitem(reconciler.__dict__, "_day_inspector", inspector)
     with acting(statements, logical_ids) as acts:
-        look = reconciler.look(WINDOW, [DAY])
-        asked = plan(look.findings, AT, 50).repairs
-        reconciler.ask(asked)
-        waiting.unsettled(stack, asked)
+        inspection = reconciler.look(WINDOW, [DAY])
+        repairs = plan(inspection.findings, AT, 50).repairs
+        reconciler.ask(repairs)
+        waiting.unsettled(stack, repairs)
         waiting.in_flight(stack, "", 0)
         backfill.replays(stack.ledger, DAY)
-        report = Report("20261122T000000000Z", "test", dry_run=False, before=look.findings, after=None)
-        reconciler.report(report, look.records)
+        report = Report("20261122T000000000Z", "test", dry_run=False, before=inspection.findings, after=None)
+        reconciler.report(report, inspection.records)
         assert Reports(stack.s3, LAKE).latest()
-    assert asked
+    assert repairs
     assert acts.refused == []
     assert {need.action for need in acts.granted} >= {"sqs:SendMessage", "sns:Publish", "states:ListExecutions"}
 
 
-def test_a_triage(world, stack, statements, logical_ids):
+def test_policies_grant_every_call_of_a_triage(world, stack, statements, logical_ids):
     run = Run.of(world, world.upload()).claimed()
     run.fail()
     with acting(statements, logical_ids) as acts:
-        found = Reconciler(stack, grace_seconds=0).triage(run.arn)
-    assert [file.state for file in found.files] == ["FAILED"]
+        findings = Reconciler(stack, grace_seconds=0).triage(run.arn)
+    assert [file.state for file in findings.files] == ["FAILED"]
     assert acts.refused == []

@@ -1,4 +1,4 @@
-"""What `make deploy` checks before it builds anything: each check fails with a line that says what to do."""
+"""The checks of `make deploy` before it builds anything: each one that fails prints a line with the fix."""
 
 import os
 import subprocess
@@ -23,13 +23,13 @@ def denied(operation: str) -> ClientError:
 
 
 class Account:
-    """An account: S3, STS and CloudFormation of moto, quotas as a test sets them."""
+    """An account with moto's S3 and STS, and with the stack and quotas that a test sets."""
 
     def __init__(self) -> None:
-        self.functions: int | None = 1000  # None: may not be read
+        self.functions: int | None = 1000  # None: access denied
         self.glue: dict[str, float] | None = {
             "Max concurrent job runs per account": 50,
-            "Max concurrent job runs per job": 1,  # not of the account
+            "Max concurrent job runs per job": 1,  # not a quota of the account
             "Max task DPUs per account": 300,
         }
         self.is_signed_in = True
@@ -65,7 +65,7 @@ class Account:
 
 @pytest.fixture
 def account(monkeypatch, tmp_path) -> Iterator[Account]:
-    """An account where everything is right."""
+    """An account in which every check passes."""
     (tmp_path / "aws").touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     with mock_aws():
@@ -74,18 +74,18 @@ def account(monkeypatch, tmp_path) -> Iterator[Account]:
         yield account
 
 
-def found(account: Account, *, region: str | None = REGION, bucket: str = "mine", **given: str) -> list[Check]:
+def results(account: Account, *, region: str | None = REGION, bucket: str = "mine", **given: str) -> list[Check]:
     return list(checks(region, account.client, bucket, given))
 
 
 def failed(account: Account, **arguments: Any) -> str:
-    """The line of the one check that fails."""
-    [line] = [check.line for check in found(account, **arguments) if check.fix]
+    """Return the line of the only check that fails."""
+    [line] = [check.line for check in results(account, **arguments) if check.fix]
     return line
 
 
-def test_each_check_has_a_line_and_none_fails_where_all_is_right(account):
-    lines = [check.line for check in found(account)]
+def test_each_check_prints_one_line_and_passes_in_a_sound_account(account):
+    lines = [check.line for check in results(account)]
     assert all(line.startswith("ok   ") for line in lines), lines
     assert [line.split(":")[0].removeprefix("ok   ") for line in lines] == [
         "AWS CLI",
@@ -99,20 +99,20 @@ def test_each_check_has_a_line_and_none_fails_where_all_is_right(account):
     assert not [line for line in lines if "\n" in line]
 
 
-def test_the_aws_cli_is_needed(account, monkeypatch):
+def test_missing_aws_cli_fails(account, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     assert failed(account) == "FAIL AWS CLI: not found: install it: https://aws.amazon.com/cli/"
 
 
-def test_without_a_region_nothing_else_is_asked(account):
+def test_without_a_region_the_other_checks_are_skipped(account):
     assert "export AWS_DEFAULT_REGION=" in failed(account, region=None)
-    assert len(found(account, region=None)) == 2
+    assert len(results(account, region=None)) == 2
 
 
-def test_without_credentials_nothing_else_is_asked(account):
+def test_without_credentials_the_later_checks_are_skipped(account):
     account.is_signed_in = False
     assert "sign in" in failed(account)
-    assert len(found(account)) == 3
+    assert len(results(account)) == 3
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_without_credentials_nothing_else_is_asked(account):
         ({"region": "us-east-1"}, "export AWS_DEFAULT_REGION=eu-central-1"),
     ],
 )
-def test_the_artifacts_bucket_has_to_be_there_and_in_the_region(account, arguments, words):
+def test_artifacts_bucket_must_exist_in_the_region(account, arguments, words):
     assert words in failed(account, **arguments)
 
 
@@ -137,7 +137,7 @@ def test_the_artifacts_bucket_has_to_be_there_and_in_the_region(account, argumen
         ("503", "HeadBucket operation: mine: try again"),
     ],
 )
-def test_a_bucket_of_others_or_elsewhere_is_told_apart(account, code, words):
+def test_each_error_of_the_artifacts_bucket_has_its_own_message(account, code, words):
     headers = {"HTTPHeaders": {"x-amz-bucket-region": "us-west-2"}}
     response: Any = {"Error": {"Code": code, "Message": "mine"}, "ResponseMetadata": headers}
     s3 = Mock(**{"head_bucket.side_effect": ClientError(response, "HeadBucket")})
@@ -149,54 +149,54 @@ def test_a_bucket_of_others_or_elsewhere_is_told_apart(account, code, words):
     assert words in line
 
 
-def test_a_new_account_runs_too_few_functions_for_much_validation(account):
+def test_lambda_quota_of_a_new_account_limits_validate_concurrency(account):
     account.functions = 10
-    assert not [check for check in found(account) if check.fix]
+    assert not [check for check in results(account) if check.fix]
     line = failed(account, ValidateConcurrency="8")
-    assert "11 needed of 10: deploy with a smaller ValidateConcurrency" in line
+    assert "11 needed, quota 10: deploy with a smaller ValidateConcurrency" in line
     account.functions = 11
-    assert not [check for check in found(account, ValidateConcurrency="8") if check.fix]
+    assert not [check for check in results(account, ValidateConcurrency="8") if check.fix]
     assert "request-service-quota-increase --service-code lambda --quota-code L-B99A9384" in line
 
 
 @pytest.mark.parametrize(
     ("quota", "limit", "words"),
     [
-        ("Max concurrent job runs per account", 15, "16 needed of 15: deploy with a smaller TransformConcurrency"),
-        ("Max task DPUs per account", 50, "52.625 needed of 50: deploy with a smaller TransformConcurrency"),
+        ("Max concurrent job runs per account", 15, "16 needed, quota 15: deploy with a smaller TransformConcurrency"),
+        ("Max task DPUs per account", 50, "52.625 needed, quota 50: deploy with a smaller TransformConcurrency"),
     ],
 )
-def test_glue_has_room_for_all_job_runs_at_once(account, quota, limit, words):
+def test_glue_quotas_must_allow_all_concurrent_job_runs(account, quota, limit, words):
     account.glue[quota] = limit
     assert words in failed(account)
-    assert not [check for check in found(account, TransformConcurrency="2") if check.fix]
+    assert not [check for check in results(account, TransformConcurrency="2") if check.fix]
 
 
-def test_quotas_that_may_not_be_read_stop_nothing(account):
+def test_unreadable_quotas_do_not_fail(account):
     account.functions = account.glue = None
-    lines = [check.line for check in found(account)]
+    lines = [check.line for check in results(account)]
     assert all(line.startswith("ok   ") for line in lines)
     assert len([line for line in lines if "not checked" in line and "AccessDenied" in line]) == 2
 
 
-def test_parameters_are_those_given_else_those_deployed_else_the_defaults(account):
+def test_given_parameters_override_deployed_ones_which_override_defaults(account):
     account.stack = {"ValidateConcurrency": "9", "TransformConcurrency": "3"}
     values = parameters(account.client, {"ValidateConcurrency": "7"})
     assert (values["ValidateConcurrency"], values["TransformConcurrency"], values["LoadConcurrency"]) == (7, 3, 10)
 
 
-def test_the_command_says_what_failed_and_fails():
+def test_command_prints_the_failed_check_and_exits_with_1():
     environment = {"PATH": os.environ["PATH"], "AWS_CONFIG_FILE": "/dev/null", "HOME": "/nonexistent"}
     command = [sys.executable, "-m", main.__module__, "mine", "ValidateConcurrency=2"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "FAIL region: none is set" in done.stdout
+    assert "FAIL region: not set" in done.stdout
     assert "Nothing was built or deployed" in done.stderr
 
 
-def test_one_check_that_failed_fails_the_command_whatever_comes_after_it(monkeypatch, capsys):
+def test_command_fails_even_if_later_checks_pass(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["check", "mine"])
-    monkeypatch.setattr(check, "checks", lambda *_: [Check("one", "wrong", "mend it"), Check("other", "right")])
+    monkeypatch.setattr(check, "checks", lambda *_: [Check("one", "wrong", "fix it"), Check("other", "right")])
     with pytest.raises(SystemExit, match="Nothing was built or deployed"):
         main()
-    assert capsys.readouterr().out == "FAIL one: wrong: mend it\nok   other: right\n"
+    assert capsys.readouterr().out == "FAIL one: wrong: fix it\nok   other: right\n"

@@ -1,4 +1,4 @@
-"""Every link of a page leads to a file, and to a heading of it."""
+"""Every link in the documentation leads to an existing file and heading."""
 
 import re
 from pathlib import Path
@@ -10,13 +10,13 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors that forges make of a page's headings."""
+    """Return the anchors that GitHub and others generate for a page's headings."""
     titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_leads_somewhere(page):
+def test_every_link_has_a_target(page):
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
         path, _, anchor = link.partition("#")
         if "://" in path:

@@ -11,7 +11,7 @@ ENTRIES = re.findall(r"^- \*\*([^*]+)\*\*: (.+?)(?=^- \*\*|\Z)", PAGE, re.MULTIL
 
 
 def entry(term: str) -> str:
-    """The definition of a term in one line."""
+    """Return the definition of a term in one line."""
     [definition] = [text for name, text in ENTRIES if name == term]
     return " ".join(definition.split())
 

@@ -1,7 +1,7 @@
-"""What the package asks managed Airflow to install fits each version of it that docs/deploy.md names, hash by hash.
+"""The requirements for managed Airflow install on each of its versions that docs/deploy.md names, with hashes.
 
-``requirements/managed-airflow/VERSION.txt`` holds what AWS publishes of the images: what managed Airflow does not let
-anybody change, and the versions of the packages that matter here.
+``requirements/managed-airflow/VERSION.txt`` contains facts that AWS publishes about the images: packages that managed
+Airflow does not allow anybody to change, and the versions of the packages that matter here.
 """
 
 import re
@@ -27,36 +27,36 @@ Pins = dict[str, str]
 
 
 def pins(text: str) -> Pins:
-    """Version by name of a requirements file, options and hashes left out."""
+    """Return the versions in a requirements file by name, without options and hashes."""
     return {canonicalize_name(name): version for name, version in re.findall(r"(?m)^([\w.-]+)==([^\s\\]+)", text)}
 
 
 @pytest.fixture(scope="module")
 def requirements(tmp_path_factory) -> str:
-    """The requirements.txt of the package, without its path of a machine of AWS."""
+    """The requirements.txt of the package, without its path on managed Airflow."""
     target = tmp_path_factory.mktemp("package")
     text = (target / "airflow" / package("airflow", ROOT, target) / "requirements.txt").read_text()
     return "".join(line for line in text.splitlines(keepends=True) if not line.startswith("--constraint"))
 
 
 def resolved(folder: Path, requirements: str, image: Path) -> Pins:
-    """What an installation comes to under the pins of an image; skips the test where no registry answers.
+    """Return the versions that pip would install under the pins of an image; skip the test if no registry responds.
 
     Raises:
-        AssertionError: the requirements and the image do not fit together.
+        AssertionError: the requirements conflict with the image.
     """
-    asked = folder / "requirements.txt"
-    asked.write_text(requirements)
+    path = folder / "requirements.txt"
+    path.write_text(requirements)
     options = ("--python-version", PYTHON, "--python-platform", "x86_64-manylinux_2_28", "--no-header", "--no-annotate")
-    command = (find_uv_bin(), "pip", "compile", "--quiet", *options, "--constraint", image, asked)
+    command = (find_uv_bin(), "pip", "compile", "--quiet", *options, "--constraint", image, path)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode and NO_REGISTRY.search(done.stderr):
-        pytest.skip(f"no package registry answers: {done.stderr.strip().splitlines()[-1]}")
+        pytest.skip(f"no package registry responds: {done.stderr.strip().splitlines()[-1]}")
     assert done.returncode == 0, done.stderr
     return pins(done.stdout)
 
 
-def test_each_version_that_the_page_names_has_its_facts_here():
+def test_each_documented_version_has_a_constraints_file():
     page = (ROOT / "docs" / "deploy.md").read_text()
     row = re.search(r"^\| Airflow version \| (.+) \|$", page, re.MULTILINE)
     assert row
@@ -66,10 +66,10 @@ def test_each_version_that_the_page_names_has_its_facts_here():
 
 
 def test_every_requirement_is_pinned_and_hashed(requirements):
-    found = re.split(r"(?m)^(?=\S)", requirements)[1:]
-    assert len(found) > 5
-    for each in found:
-        assert re.match(r"[\w.-]+==\S+ \\\n(    --hash=sha256:[0-9a-f]{64}( \\)?\n)+$", each), each
+    entries = re.split(r"(?m)^(?=\S)", requirements)[1:]
+    assert len(entries) > 5
+    for entry in entries:
+        assert re.match(r"[\w.-]+==\S+ \\\n(    --hash=sha256:[0-9a-f]{64}( \\)?\n)+$", entry), entry
 
 
 @pytest.mark.parametrize("version", IMAGES)
@@ -77,35 +77,35 @@ def test_no_package_of_the_image_is_replaced(requirements, version):
     assert set(pins(requirements)) & set(pins(IMAGES[version].read_text())) == set()
 
 
-def test_what_is_installed_there_is_what_is_tested_here(requirements):
+def test_installed_versions_are_the_tested_versions(requirements):
     ours, tested = pins(requirements), pins((REQUIREMENTS / "airflow.txt").read_text())
     for name in ("duckdb", "pyarrow", "pyiceberg"):
         assert ours[name] == tested[name], f"{name}: make lock"
 
 
-@pytest.mark.slow  # the registry is asked for a quarter of a minute
+@pytest.mark.slow  # the registry needs a quarter of a minute
 @pytest.mark.parametrize("version", IMAGES)
-def test_the_requirements_resolve_beside_the_image(requirements, version, tmp_path):
+def test_requirements_resolve_with_the_packages_of_the_image(requirements, version, tmp_path):
     image = pins(IMAGES[version].read_text())
-    found = resolved(tmp_path, OF_THE_IMAGE + requirements, IMAGES[version])
-    assert pins(requirements).items() <= found.items()
-    assert {name: found[name] for name in image if name in found}.items() <= image.items()
-    assert found["apache-airflow"] == version
+    versions = resolved(tmp_path, OF_THE_IMAGE + requirements, IMAGES[version])
+    assert pins(requirements).items() <= versions.items()
+    assert {name: versions[name] for name in image if name in versions}.items() <= image.items()
+    assert versions["apache-airflow"] == version
 
 
-@pytest.mark.slow  # the registry is asked for a quarter of a minute
+@pytest.mark.slow  # the registry needs a quarter of a minute
 @pytest.mark.parametrize("version", IMAGES)
-def test_nothing_is_missing_that_the_image_lacks(requirements, version, tmp_path):
-    """Under hashes pip installs what is listed and nothing else."""
-    asked = (REQUIREMENTS / "managed-airflow.in").read_text()
-    assert all(Requirement(line) for line in asked.splitlines() if not line.startswith("#"))
-    needed = resolved(tmp_path, asked + requirements, IMAGES[version])
+def test_requirements_include_every_package_that_the_image_lacks(requirements, version, tmp_path):
+    """With hashes, pip installs only the listed packages."""
+    imported = (REQUIREMENTS / "managed-airflow.in").read_text()
+    assert all(Requirement(line) for line in imported.splitlines() if not line.startswith("#"))
+    needed = resolved(tmp_path, imported + requirements, IMAGES[version])
     assert set(needed) <= set(pins(requirements)) | set(pins(IMAGES[version].read_text()))
 
 
 @pytest.mark.slow
-def test_a_requirement_that_clashes_with_the_image_is_found(requirements, tmp_path):
+def test_requirement_that_conflicts_with_the_image_is_found(requirements, tmp_path):
     image = IMAGES["3.0.6"]
-    clash = f"flask!={pins(image.read_text())['flask']}\n"
+    conflict = f"flask!={pins(image.read_text())['flask']}\n"
     with pytest.raises(AssertionError, match=r"(?i)unsatisfiable|no solution"):
-        resolved(tmp_path, OF_THE_IMAGE + requirements + clash, image)
+        resolved(tmp_path, OF_THE_IMAGE + requirements + conflict, image)

@@ -1,4 +1,4 @@
-"""Packages of npm run no scripts of theirs on the machine that installs them."""
+"""npm packages run no scripts on the machine that installs them."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is uploaded to AWS: named by its content, the same from the same sources, nothing in it that is not meant."""
+"""Packages for AWS are named by their content, are reproducible, and contain no unintended files."""
 
 import io
 import re
@@ -14,14 +14,14 @@ from deploy.package import PARTS, package
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("dags", "glue", "music_streams", "plugins", "requirements")
-NOT_MEANT = re.compile(
+UNINTENDED = re.compile(
     r"(^|/)(tests?|__pycache__|\.env|\.git|\.aws|node_modules)(/|$)|\.(pyc|pem|key)$|credentials|secret"
 )
 
 
 @pytest.fixture
 def checkout(tmp_path) -> Path:
-    """A copy of what is packaged, its chart library left out: another checkout may not have it yet."""
+    """A copy of the packaged sources without the chart library, which another checkout may not have yet."""
     copy = tmp_path / "checkout"
     for name in SOURCES:
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "vendor"))
@@ -37,16 +37,16 @@ def built(tmp_path_factory) -> dict[str, Path]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Content by path; that of zips and wheels too, as `plugins.zip/path`."""
-    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    for name in [name for name in found if name.endswith((".zip", ".whl"))]:
-        with zipfile.ZipFile(io.BytesIO(found[name])) as archive:
-            found |= {f"{name}/{entry}": archive.read(entry) for entry in archive.namelist() if not entry.endswith("/")}
-    return found
+    """Return the content of each file by path, including those in zips and wheels: `plugins.zip/path`."""
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for name in [name for name in files if name.endswith((".zip", ".whl"))]:
+        with zipfile.ZipFile(io.BytesIO(files[name])) as archive:
+            files |= {f"{name}/{entry}": archive.read(entry) for entry in archive.namelist() if not entry.endswith("/")}
+    return files
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_the_same_sources_give_the_same_bytes_elsewhere_and_later(part, checkout, tmp_path):
+def test_the_same_sources_give_the_same_bytes_on_another_machine_and_later(part, checkout, tmp_path):
     later = shutil.copytree(checkout, tmp_path / "elsewhere")
     for number, path in enumerate(path for path in later.rglob("*") if path.is_file()):
         path.touch()  # another date than the original
@@ -72,7 +72,7 @@ def test_the_same_sources_give_the_same_bytes_elsewhere_and_later(part, checkout
         ("airflow", "requirements/managed-airflow.txt"),
     ],
 )
-def test_another_source_is_another_version_beside_the_one_before(part, source, checkout, tmp_path):
+def test_changed_source_makes_a_new_version_and_keeps_the_old_one(part, source, checkout, tmp_path):
     target = tmp_path / "package"
     before = package(part, checkout, target)
     old = contents(target / part / before)
@@ -84,13 +84,13 @@ def test_another_source_is_another_version_beside_the_one_before(part, source, c
     assert contents(target / part / before) == old
 
 
-def test_a_dag_changes_nothing_of_the_jobs(checkout, tmp_path):
+def test_new_dag_does_not_change_the_jobs_version(checkout, tmp_path):
     before = package("jobs", checkout, tmp_path / "package")
     (checkout / "dags" / "another.py").touch()
     assert package("jobs", checkout, tmp_path / "package") == before
 
 
-def test_the_jobs_are_three_scripts_and_one_library_under_two_names(built):
+def test_jobs_package_has_three_scripts_and_one_library_under_two_names(built):
     folder = built["jobs"]
     wheel = "music_streams-0.1.0-py3-none-any.whl"
     names = {"load_metrics.py", "maintain_lake.py", "transform_streams.py", wheel, "music_streams.zip", "manifest.json"}
@@ -100,7 +100,7 @@ def test_the_jobs_are_three_scripts_and_one_library_under_two_names(built):
         assert (folder / script).read_bytes() == (ROOT / "glue" / script).read_bytes()
 
 
-def test_the_library_installs_on_python_3_9_with_nothing_beside_it(built, tmp_path):
+def test_library_installs_on_python_3_9_without_dependencies(built, tmp_path):
     [wheel] = built["jobs"].glob("*.whl")
     options = ("--quiet", "--offline", "--no-index", "--python-version", "3.9", "--target", tmp_path)
     subprocess.run([find_uv_bin(), "pip", "install", *options, wheel], check=True)
@@ -108,18 +108,18 @@ def test_the_library_installs_on_python_3_9_with_nothing_beside_it(built, tmp_pa
     assert [path.name for path in tmp_path.glob("*.dist-info")] == ["music_streams-0.1.0.dist-info"]
 
 
-def test_airflow_gets_dags_plugins_and_the_package_that_both_import(built):
-    found = set(contents(built["airflow"]))
+def test_airflow_package_has_dags_plugins_and_the_package_that_both_import(built):
+    packaged = set(contents(built["airflow"]))
     for folder, place in (("dags", "dags"), ("plugins", "plugins.zip"), ("music_streams", "plugins.zip/music_streams")):
         sources = {path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts}
-        assert {f"{place}/{path.relative_to(ROOT / folder).as_posix()}" for path in sources} <= found
+        assert {f"{place}/{path.relative_to(ROOT / folder).as_posix()}" for path in sources} <= packaged
     names = {path.name for path in built["airflow"].iterdir()}
     assert names == {"dags", "plugins.zip", "requirements.txt", "manifest.json"}
-    # The package is none of the plug-ins.
+    # music_streams is not a plug-in.
     assert contents(built["airflow"])["plugins.zip/.airflowignore"].endswith(b"\n/music_streams/\n")
 
 
-def test_a_constraints_file_beside_the_dags_says_what_the_requirements_say(built):
+def test_constraints_file_has_the_versions_of_the_requirements(built):
     first, locked = (built["airflow"] / "requirements.txt").read_text().split("\n", 1)
     assert first == "--constraint /usr/local/airflow/dags/constraints.txt"
     assert locked == (ROOT / "requirements" / "managed-airflow.txt").read_text()
@@ -128,7 +128,7 @@ def test_a_constraints_file_beside_the_dags_says_what_the_requirements_say(built
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_nothing_is_inside_that_is_not_meant(part, built):
+def test_package_contains_no_unintended_files(part, built):
     found = contents(built[part])
     assert len(found) > 5
-    assert [name for name in found if NOT_MEANT.search(name)] == []
+    assert [name for name in found if UNINTENDED.search(name)] == []

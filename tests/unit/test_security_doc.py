@@ -1,4 +1,4 @@
-"""docs/security.md: its table of permissions is what the template grants, and every test that it names exists."""
+"""docs/security.md: its table of permissions matches the template, and every test that it names exists."""
 
 import re
 from pathlib import Path
@@ -53,9 +53,9 @@ def _principal(statement: dict[str, Any]) -> str:
 def _places(name: str, statement: dict[str, Any]) -> list[str]:
     only = [str(value) for condition in statement.get("Condition", {}).values() for value in condition.values()]
     keys = f" only {only[0]}" if "FENCE#*" in only else ""
-    # In the policy of a key, * means that key.
-    found = [name if place == "*" else target(place) for place in as_list(statement["Resource"])]
-    return [f"{place}{keys}" for place in found]
+    # In a key policy, * means that key.
+    places = [name if place == "*" else target(place) for place in as_list(statement["Resource"])]
+    return [f"{place}{keys}" for place in places]
 
 
 def _listed(names: list[str]) -> str:
@@ -67,7 +67,7 @@ def template() -> Template:
     return translated(ROOT / "template.yaml")
 
 
-def test_the_table_of_permissions_is_what_the_template_grants(template):
+def test_table_of_permissions_matches_the_template(template):
     expected = granted(template)
     shown = rows_of("who")
     assert sorted(shown) == sorted(expected), "\n".join("| " + " | ".join(row) + " |" for row in sorted(expected))
@@ -101,7 +101,7 @@ def test_every_external_input_names_its_tests():
         assert "`tests/" in tests, external_input
 
 
-def test_every_file_that_the_page_names_exists():
+def test_every_named_file_exists():
     named = re.findall(r"`((?:tests|local|requirements|checks|functions|music_streams)/[^`*]+)`", PAGE)
     linked = [f"docs/{link}" for link in re.findall(r"\]\(([^)#]+)", PAGE)]
     assert named

@@ -1,4 +1,4 @@
-"""What lies in the artifacts bucket after an upload is what was packaged, whatever lay there before."""
+"""After an upload the prefix contains exactly the package, whatever it contained before."""
 
 import base64
 import hashlib
@@ -27,11 +27,11 @@ def s3():
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    made = tmp_path / "package"
-    (made / "dags" / "deep").mkdir(parents=True)
-    (made / "job.py").write_bytes(b"print('ours')")
-    (made / "dags" / "deep" / "empty.py").touch()
-    return made
+    path = tmp_path / "package"
+    (path / "dags" / "deep").mkdir(parents=True)
+    (path / "job.py").write_bytes(b"print('ours')")
+    (path / "dags" / "deep" / "empty.py").touch()
+    return path
 
 
 def stored(s3, prefix: str = "") -> dict[str, bytes]:
@@ -47,19 +47,19 @@ def run(monkeypatch, *arguments: object) -> None:
 OURS = {f"{PREFIX}/job.py": b"print('ours')", f"{PREFIX}/dags/deep/empty.py": b""}
 
 
-def test_every_file_lies_under_the_prefix(s3, folder, monkeypatch):
+def test_every_file_is_uploaded_under_the_prefix(s3, folder, monkeypatch):
     run(monkeypatch, folder, f"s3://{BUCKET}/{PREFIX}")
     assert stored(s3) == OURS
 
 
-def test_an_object_that_was_changed_and_has_the_size_of_ours_is_replaced(s3, folder, monkeypatch):
+def test_changed_object_of_the_same_size_is_replaced(s3, folder, monkeypatch):
     run(monkeypatch, folder, f"s3://{BUCKET}/{PREFIX}")
     s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}/job.py", Body=b"print('evil')")
     run(monkeypatch, folder, f"s3://{BUCKET}/{PREFIX}")
     assert stored(s3) == OURS
 
 
-def test_an_object_that_is_not_of_the_package_is_deleted_and_its_neighbours_stay(s3, folder, monkeypatch):
+def test_object_outside_the_package_is_deleted_but_other_prefixes_are_kept(s3, folder, monkeypatch):
     s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}/dags/evil.py", Body=b"")
     others = {f"{PREFIX}x/job.py": b"1", "jobs/a": b"2", "functions/b": b"3"}
     for key, content in others.items():
@@ -68,7 +68,7 @@ def test_an_object_that_is_not_of_the_package_is_deleted_and_its_neighbours_stay
     assert stored(s3) == OURS | others
 
 
-def test_s3_is_told_the_digest_of_each_file(s3, folder, monkeypatch):
+def test_each_file_is_uploaded_with_its_digest(s3, folder, monkeypatch):
     run(monkeypatch, folder, f"s3://{BUCKET}/{PREFIX}/")
     head = s3.head_object(Bucket=BUCKET, Key=f"{PREFIX}/job.py", ChecksumMode="ENABLED")
     assert base64.b64decode(head["ChecksumSHA256"]) == hashlib.sha256(b"print('ours')").digest()
@@ -77,7 +77,7 @@ def test_s3_is_told_the_digest_of_each_file(s3, folder, monkeypatch):
 @pytest.mark.parametrize(
     "target", [f"s3://{BUCKET}", f"s3://{BUCKET}/", f"s3://missing/{PREFIX}", f"s3://no name/{PREFIX}"]
 )
-def test_what_cannot_be_uploaded_is_said_in_a_sentence_and_changes_nothing(s3, folder, monkeypatch, target):
+def test_failed_upload_reports_its_cause_and_changes_nothing(s3, folder, monkeypatch, target):
     s3.put_object(Bucket=BUCKET, Key="jobs/a", Body=b"2")
     with pytest.raises(SystemExit, match=re.escape(f"{folder} was not uploaded to {target}: ")):
         run(monkeypatch, folder, target)
@@ -91,8 +91,8 @@ def test_an_empty_folder_deletes_nothing(s3, tmp_path, monkeypatch):
     assert stored(s3) == {f"{PREFIX}/job.py": b"2"}
 
 
-def test_make_deploy_trusts_nothing_that_lies_in_the_bucket():
-    """`aws s3 sync` compares sizes and times, and SAM takes a name, which is a digest, for the content."""
+def test_make_deploy_uploads_everything_again():
+    """`aws s3 sync` compares only sizes and times, and SAM trusts an object's name to be the digest of its content."""
     recipe = (ROOT / "Makefile").read_text().partition("\ndeploy:")[2].partition("\n\n")[0]
     assert recipe.count("-m deploy.upload ") == 1
     assert "aws s3" not in recipe

@@ -143,7 +143,7 @@ def test_files_of_a_killed_run_are_tried_again_without_waiting_for_the_schedule(
     for _ in range(2):  # the state machine tries the job twice
         kill(victims.run(TRANSFORM, execution))
     assert world.ended(execution) == "FAILED"
-    entry = world.come_to(put, Status.ARCHIVED, attempt=2)
+    entry = world.wait_for_status(put, Status.ARCHIVED, attempt=2)
     assert entry.failures == 0
     world.check_archived(put)
     runs = airflow.api("GET", "dags/on_execution_failed/dagRuns?order_by=-id&limit=1")["dag_runs"]
@@ -153,7 +153,7 @@ def test_files_of_a_killed_run_are_tried_again_without_waiting_for_the_schedule(
 def test_a_repair_that_fails_turns_the_run_red_and_the_next_one_mends_it(world, airflow, stack, no_triage):
     with broken_jobs(stack):
         put = world.put("red.csv", streams(world.new_day(), 5))
-        world.come_to(put, Status.FAILED)
+        world.wait_for_status(put, Status.FAILED)
         report = reconcile(airflow, stack, expected="failed")
     assert not report.is_whole
     assert {file.source_id for file in report.findings.gaps} == {put.source_id}
@@ -166,11 +166,11 @@ def test_a_file_that_keeps_failing_while_others_go_through_is_put_aside(world, a
     day = world.new_day()
     with broken_jobs(stack):
         put = world.put("poison.csv", streams(day, 6))
-        world.come_to(put, Status.FAILED)
+        world.wait_for_status(put, Status.FAILED)
     world.settle(world.put("sound.csv", streams(world.new_day(), 7)))
     with broken_jobs(stack):
         world.redrive(put)
-        world.come_to(put, Status.FAILED, attempt=2)
+        world.wait_for_status(put, Status.FAILED, attempt=2)
     _set(stack, put.source_id, "failures", 3)
     report = reconcile(airflow, stack)
     assert [repair.what for repair in report.repairs] == [RepairKind.PUT_ASIDE]

@@ -1,4 +1,4 @@
-"""What the lake's tables say of themselves, read without Spark: catalog entry and metadata file."""
+"""The lake's tables, read without Spark: catalog entry and metadata file."""
 
 import json
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ class Lake:
     stack: Stack
 
     def metadata(self, table: str) -> dict[str, Any]:
-        """The table's current metadata file; {} where there is no such table."""
+        """Return the table's current metadata; {} if the table does not exist."""
         glue = self.stack.client("glue")
         try:
-            found = glue.get_table(DatabaseName=DATABASE, Name=table)["Table"]
+            entry = glue.get_table(DatabaseName=DATABASE, Name=table)["Table"]
         except glue.exceptions.EntityNotFoundException:
             return {}
-        bucket, key = split_uri(found["Parameters"]["metadata_location"])
+        bucket, key = split_uri(entry["Parameters"]["metadata_location"])
         return json.loads(self.stack.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 
     def rows(self, table: str) -> int:
-        """How many rows the current snapshot has."""
+        """Return the number of rows in the current snapshot."""
         metadata = self.metadata(table)
         current_id = metadata.get("current-snapshot-id")
         current = [each for each in metadata.get("snapshots", []) if each["snapshot-id"] == current_id]
@@ -39,18 +39,18 @@ class Lake:
         return self.metadata(table).get("snapshots", [])
 
     def appends(self, table: str, execution: str) -> int:
-        """How often an execution has added rows."""
+        """Return the number of commits in which an execution added rows."""
         return sum(
             each["summary"].get("execution") == execution and each["summary"]["operation"] == "append"
             for each in self.snapshots(table)
         )
 
     def deletions(self, table: str) -> int:
-        """How often rows were deleted."""
+        """Return the number of commits that deleted rows."""
         return sum(each["summary"]["operation"] != "append" for each in self.snapshots(table))
 
     def files(self, prefix: str) -> list[str]:
-        """The keys under a prefix of the lake bucket."""
+        """Return the keys under a prefix of the lake bucket."""
         pages = self.stack.s3.get_paginator("list_objects_v2")
         listed = pages.paginate(Bucket=self.stack.lake_bucket, Prefix=prefix)
-        return [found["Key"] for page in listed for found in page.get("Contents", [])]
+        return [item["Key"] for page in listed for item in page.get("Contents", [])]

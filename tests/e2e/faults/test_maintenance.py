@@ -1,4 +1,4 @@
-"""The lake is maintained while files arrive, run again and leave."""
+"""The lake is maintained while files arrive, are replayed and are retracted."""
 
 from datetime import datetime
 from typing import Any
@@ -25,56 +25,56 @@ def start(world: World) -> str:
     return str(world.stack.client("glue").start_job_run(JobName=job)["JobRunId"])
 
 
-def look(world: World, run_id: str) -> dict[str, Any]:
+def job_run(world: World, run_id: str) -> dict[str, Any]:
     job = world.stack.outputs["MaintainJobName"]
     return world.stack.client("glue").get_job_run(JobName=job, RunId=run_id)["JobRun"]
 
 
 def ended(world: World, run_id: str) -> dict[str, Any]:
     def find() -> dict[str, Any] | None:
-        run = look(world, run_id)
+        run = job_run(world, run_id)
         return run if run["JobRunState"] not in {"STARTING", "RUNNING"} else None
 
     return awaited(find, 900)
 
 
 def maintained(world: World) -> dict[str, TableReport]:
-    """Maintain the lake; what was done, by table."""
+    """Maintain the lake, and return the reports by table."""
     run_id = start(world)
     assert ended(world, run_id)["JobRunState"] == "SUCCEEDED"
     return {each.table: each for each in report.read(world.stack.s3, world.stack.lake_bucket, run_id).tables}
 
 
 def committed(world: World, since: datetime, until: datetime) -> int:
-    """How many commits of runs came in that time."""
-    moments = [each["timestamp-ms"] for each in world.lake.snapshots(LISTENS) if "execution" in each["summary"]]
-    return sum(since.timestamp() * 1000 < moment < until.timestamp() * 1000 for moment in moments)
+    """Return the number of commits that runs made in that time."""
+    timestamps = [each["timestamp-ms"] for each in world.lake.snapshots(LISTENS) if "execution" in each["summary"]]
+    return sum(since.timestamp() * 1000 < each < until.timestamp() * 1000 for each in timestamps)
 
 
-def test_what_comes_and_goes_while_the_lake_is_maintained_is_counted_once(world):
+def test_files_that_are_added_replayed_or_retracted_during_maintenance_count_once(world):
     day = world.new_day()
     files = [sample_data.streams(n, CATALOGUE, day, 400, dirty=0.05) for n in range(ENOUGH + 4)]
     early = [world.put_alone(f"maintained/{n}.csv", files.pop()) for n in range(ENOUGH)]
     world.settle(*early)
 
     first = start(world)
-    again, withdrawn, *_ = early
-    world.ask(again, Action.REPLAY)
-    world.ask(withdrawn, Action.RETRACT)
+    replayed, retracted, *_ = early
+    world.ask(replayed, Action.REPLAY)
+    world.ask(retracted, Action.RETRACT)
     late: list[Journey] = []
-    while files and look(world, first)["JobRunState"] in {"STARTING", "RUNNING"}:
+    while files and job_run(world, first)["JobRunState"] in {"STARTING", "RUNNING"}:
         late.append(world.put_alone(f"maintained/late/{len(late)}.csv", files.pop()))
     run = ended(world, first)
     assert run["JobRunState"] == "SUCCEEDED", run
     assert committed(world, run["StartedOn"], run["CompletedOn"]) > 0
-    world.come_to(again, Status.ARCHIVED, attempt=2)
-    world.come_to(withdrawn, Status.RETRACTED, attempt=2)
+    world.wait_for_status(replayed, Status.ARCHIVED, attempt=2)
+    world.wait_for_status(retracted, Status.RETRACTED, attempt=2)
     world.settle(*late, seconds=900)
-    del world.streams[withdrawn.source_id]
+    del world.streams[retracted.source_id]
     world.check()
-    world.check_archived(again, *early[2:], *late)
+    world.check_archived(replayed, *early[2:], *late)
 
-    done = maintained(world)
-    assert {*done} == {LISTENS, REJECTED_ROWS}
-    assert all(not each.left for each in done.values())
+    reports = maintained(world)
+    assert {*reports} == {LISTENS, REJECTED_ROWS}
+    assert all(not each.left for each in reports.values())
     world.check()

@@ -1,4 +1,4 @@
-"""What operators ask for: replay, retract, forget."""
+"""Requests of operators: replay, retract, forget."""
 
 import gzip
 from dataclasses import dataclass, field, replace
@@ -18,12 +18,12 @@ from tests.e2e.faults.world import CATALOGUE
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 USER = 7_310_574_920_163  # no other user's id holds its digits, none is greater
-LATER = sample_data.Catalogue.generate(42, songs=40, users=300)  # songs that come after their listens
+LATER = sample_data.Catalogue.generate(42, songs=40, users=300)  # songs that arrive after their listens
 
 
 @dataclass
 class Files:
-    """What was put, by what is to become of it."""
+    """The files that were put, by what tests do with them."""
 
     parked: Journey
     retracted: Journey
@@ -32,7 +32,7 @@ class Files:
 
 
 def with_user(content: bytes, day: str) -> bytes:
-    """A file in which a user appears: listens, an unknown track, and lines that are no good."""
+    """Add rows of a user to a file: listens, an unknown track, and malformed lines."""
     track = CATALOGUE.track_ids[0]
     lines = [f"{USER},{track},{day} 1{hour}:00:00" for hour in range(5)]
     lines += [f"{USER},{'z' * 22},{day} 12:00:00", f"{USER},{track},yesterday", f"{USER},{track}"]
@@ -68,46 +68,46 @@ def files(world) -> Files:
 
 
 @pytest.fixture(scope="module")
-def asked(world, files) -> Files:
-    """The songs have come, the replay and the retraction are done."""
+def processed(world, files) -> Files:
+    """The files after the songs arrived, the replay and the retract."""
     world.check()
     assert world.entry(files.parked).rejected == {"unknown_track": 200}
     world.settle(world.put_reference("songs", "later.csv", LATER.songs))
     assert files.parked.source_id in {entry.source.source_id for entry in stalled.parked(world.stack.ledger)}
     world.ask(files.parked, Action.REPLAY)
     world.ask(files.retracted, Action.RETRACT)
-    world.come_to(files.parked, Status.ARCHIVED, attempt=2)
-    world.come_to(files.retracted, Status.RETRACTED, attempt=2)
+    world.wait_for_status(files.parked, Status.ARCHIVED, attempt=2)
+    world.wait_for_status(files.retracted, Status.RETRACTED, attempt=2)
     world.songs.append(LATER.songs)
     return files
 
 
-def test_rows_whose_songs_came_later_count_once(world, asked):
-    gone = world.streams.pop(asked.retracted.source_id)
+def test_rows_whose_songs_arrive_later_count_once(world, processed):
+    retracted = world.streams.pop(processed.retracted.source_id)
     world.check()
-    world.check_archived(asked.parked)
-    assert world.entry(asked.parked).rejected == {"unknown_track": 10}
-    assert gone.content == world.kept(world.entry(asked.retracted))
+    world.check_archived(processed.parked)
+    assert world.entry(processed.parked).rejected == {"unknown_track": 10}
+    assert retracted.content == world.kept(world.entry(processed.retracted))
 
 
-def test_a_retracted_file_leaves_no_item_and_no_row(world, asked):
-    assert not any(world.of_day(day) for day in asked.days_of_retracted)
+def test_retracted_file_leaves_no_item(world, processed):
+    assert not any(world.of_day(day) for day in processed.days_of_retracted)
 
 
-def test_a_second_replay_changes_nothing(world, asked):
-    before = world.entry(asked.parked)
-    world.ask(asked.parked, Action.REPLAY)
-    again = world.come_to(asked.parked, Status.ARCHIVED, attempt=3)
-    assert (again.rows_accepted, again.rejected) == (before.rows_accepted, before.rejected)
+def test_second_replay_changes_nothing(world, processed):
+    before = world.entry(processed.parked)
+    world.ask(processed.parked, Action.REPLAY)
+    after = world.wait_for_status(processed.parked, Status.ARCHIVED, attempt=3)
+    assert (after.rows_accepted, after.rejected) == (before.rows_accepted, before.rejected)
     world.check()
 
 
-def test_a_forgotten_user_is_found_nowhere(world, asked):
-    assert len(traces_of(world.stack, USER)) > len(asked.of_user)
-    request = Forget(USER, clock.stamp(asked.parked.put_at))
+def test_forgotten_user_is_in_no_object_but_the_request(world, processed):
+    assert len(traces_of(world.stack, USER)) > len(processed.of_user)
+    request = Forget(USER, clock.stamp(processed.parked.put_at))
     world.send(requests.to_message(request))
     assert world.ended(f"{request.batch_id}-1") == "SUCCEEDED"
-    for put in asked.of_user:
+    for put in processed.of_user:
         kept, before = world.kept(world.entry(put)), world.streams[put.source_id]
         is_packed = before.content.startswith(b"\x1f\x8b")
         content = without_user(gzip.decompress(before.content) if is_packed else before.content)

@@ -1,4 +1,4 @@
-"""Many files at once: one among a hundred that breaks the read, and a thousand."""
+"""Many files at the same time: a hundred, of which Spark fails to read one, and a thousand."""
 
 import gzip
 import threading
@@ -14,40 +14,40 @@ from music_streams.state.requests import Action
 from music_streams.state.run_files import RunFolder, read_manifest
 from music_streams.state.statuses import Status
 from music_streams_cli import sample_data
-from tests.e2e.faults.victims import TRANSFORM, Victims, held
+from tests.e2e.faults.victims import TRANSFORM, Victims, suspended
 from tests.e2e.faults.world import CATALOGUE, World
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
-def test_of_a_hundred_files_the_one_that_breaks_the_read_is_left_out(world, victims):
+def test_unreadable_file_among_a_hundred_is_quarantined_alone(world, victims):
     day = world.new_day()
     contents = [gzip.compress(sample_data.streams(n, CATALOGUE, day, 20, dirty=0.05)) for n in range(100)]
     with ThreadPoolExecutor(8) as pool:
         puts = list(pool.map(lambda n: world.put(f"hundred/{n}.csv.gz", contents[n]), range(100)))
     broken = puts[57]
-    world.come_to(broken, Status.RUNNING)
+    world.wait_for_status(broken, Status.RUNNING)
     execution = world.execution_of(broken)
     folder = RunFolder(world.stack.lake_bucket, execution.rpartition("-")[0])
-    with held(victims.run(TRANSFORM, execution)):
+    with suspended(victims.run(TRANSFORM, execution)):
         assert len(read_manifest(world.stack.s3, folder).sources) > 50
         staged = folder.key(f"input/{broken.source_id}.csv.gz")
         world.stack.s3.head_object(Bucket=folder.bucket, Key=staged)
         world.stack.s3.put_object(Bucket=folder.bucket, Key=staged, Body=contents[57][:-20])
     world.settle(*puts)
-    entry, whole = world.entry(broken), world.streams.pop(broken.source_id)
+    entry, original = world.entry(broken), world.streams.pop(broken.source_id)
     assert (entry.status, entry.reason, entry.rows_read) == (Status.QUARANTINED, "not_csv", 0)
     world.check()
     world.check_archived(*(put for put in puts if put is not broken))
 
     world.ask(broken, Action.RELEASE)
-    world.come_to(broken, Status.ARCHIVED, attempt=2)
-    world.streams[broken.source_id] = whole
+    world.wait_for_status(broken, Status.ARCHIVED, attempt=2)
+    world.streams[broken.source_id] = original
     world.check()
     world.check_archived(broken)
 
 
-def test_a_thousand_files_at_once_are_few_runs(world, victims):
+def test_thousand_files_are_processed_in_few_runs(world, victims):
     days = [world.new_day() for _ in range(2)]
     contents = [sample_data.streams(n, CATALOGUE, days[n % 2], 30) for n in range(1_000)]
     executions, runs = len(world.executions("SUCCEEDED")), job_runs(world)
@@ -71,7 +71,7 @@ def test_a_thousand_files_at_once_are_few_runs(world, victims):
 
 
 def job_runs(world: World) -> int:
-    """How many runs both jobs have had."""
+    """Return the number of runs of both jobs so far."""
     pages = world.stack.client("glue").get_paginator("get_job_runs")
     jobs = [world.stack.outputs[name] for name in ("TransformJobName", "LoadJobName")]
     return sum(len(page["JobRuns"]) for job in jobs for page in pages.paginate(JobName=job))
@@ -79,20 +79,20 @@ def job_runs(world: World) -> int:
 
 @contextmanager
 def peak_memory(victims: Victims) -> Iterator[list[int]]:
-    """The resident bytes of all the cloud's processes together but the server's, look by look."""
-    looks, is_over = [0], threading.Event()
+    """Sample the resident bytes of all the cloud's processes except the server."""
+    samples, is_over = [0], threading.Event()
 
-    def look() -> None:
+    def sample() -> None:
         while not is_over.wait(0.5):
-            looks.append(sum(map(resident_bytes, victims.all())))
+            samples.append(sum(map(resident_bytes, victims.all())))
 
-    looker = threading.Thread(target=look)
-    looker.start()
+    sampler = threading.Thread(target=sample)
+    sampler.start()
     try:
-        yield looks
+        yield samples
     finally:
         is_over.set()
-        looker.join()
+        sampler.join()
 
 
 def resident_bytes(process: psutil.Process) -> int:

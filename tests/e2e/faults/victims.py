@@ -1,4 +1,4 @@
-"""The processes of one cloud: found by its mark, killed or held. Its server stands for AWS and is left alone."""
+"""The processes of a local cloud, which tests kill or suspend. Its server emulates AWS and is left alone."""
 
 import contextlib
 import signal
@@ -18,7 +18,7 @@ LOAD = "load_metrics.py"
 
 @dataclass(frozen=True)
 class Victims:
-    """The functions' workers and the job runs of the cloud with this state folder."""
+    """The function workers and job runs of the local cloud with this state folder."""
 
     cloud: Path
 
@@ -29,39 +29,39 @@ class Victims:
         return [each for each in processes.find(state.marker) if each.pid != server.pid]
 
     def runs(self, script: str, execution: str = "") -> list[psutil.Process]:
-        """The job runs of a script that are alive, those of one execution where it is named."""
-        found = []
+        """Return the live job runs of a script, of one execution if it is named."""
+        processes_of_script = []
         for each in self.all():
             with contextlib.suppress(psutil.Error):
                 program, arguments = each.cmdline()[1:2], each.cmdline()[2:]
                 if program and program[0].endswith(script) and (not execution or execution in arguments):
-                    found.append(each)
-        return found
+                    processes_of_script.append(each)
+        return processes_of_script
 
     def run(
-        self, script: str, execution: str, but: frozenset[int] = frozenset(), seconds: float = 300
+        self, script: str, execution: str, excluding: frozenset[int] = frozenset(), seconds: float = 300
     ) -> psutil.Process:
-        """The run of a script for an execution, as soon as there is one with another process id than `but`."""
+        """Wait for a run of a script for an execution, excluding some process ids, and return it."""
 
         def find() -> psutil.Process | None:
-            return next((each for each in self.runs(script, execution) if each.pid not in but), None)
+            return next((each for each in self.runs(script, execution) if each.pid not in excluding), None)
 
         return awaited(find, seconds, every=0.05)
 
     def kill_all(self) -> int:
-        """kill -9 for whatever runs now; how many that were."""
+        """Kill all running processes with SIGKILL, and return their number."""
         return _kill(self.all())
 
 
 def tree(process: psutil.Process) -> list[psutil.Process]:
-    """The process and all that it has started, the youngest first."""
+    """Return the process and its descendants, the youngest first."""
     with contextlib.suppress(psutil.Error):
         return [*reversed(process.children(recursive=True)), process]
     return []
 
 
 def kill(process: psutil.Process) -> bool:
-    """kill -9 for a process and all that it has started; whether it was alive."""
+    """Kill a process and its descendants with SIGKILL, and return whether it was alive."""
     return _kill(tree(process)) > 0
 
 
@@ -75,13 +75,13 @@ def _kill(members: list[psutil.Process]) -> int:
 
 def _is_alive(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.Error):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE  # the server reaps it when it looks
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE  # the server reaps it later
     return False
 
 
 @contextlib.contextmanager
-def held(process: psutil.Process) -> Iterator[None]:
-    """The process and all that it has started stand still meanwhile."""
+def suspended(process: psutil.Process) -> Iterator[None]:
+    """Suspend a process and its descendants."""
     members = tree(process)
     _signal(members, signal.SIGSTOP)
     try:

@@ -1,4 +1,4 @@
-"""The states that CloudWatch gives an alarm on one metric, and what it notifies of.
+"""The states that CloudWatch gives an alarm on one metric, and its notifications.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
 """
@@ -8,15 +8,15 @@ from typing import Any
 
 OK, ALARM, INSUFFICIENT_DATA = "OK", "ALARM", "INSUFFICIENT_DATA"
 _ACTIONS = {OK: "OKActions", ALARM: "AlarmActions", INSUFFICIENT_DATA: "InsufficientDataActions"}
-_LOOKS_FURTHER = 3  # periods that CloudWatch looks at besides EvaluationPeriods; the number varies
+_EXTRA_PERIODS = 3  # that CloudWatch evaluates besides EvaluationPeriods; the number varies
 
 
 def notified(alarm: dict[str, Any], points: list[float | None]) -> list[str]:
-    """The states whose actions are run, in order: those that an alarm changes into, where it has actions for them.
+    """Return the states whose actions run, in order: those that the alarm changes to and has actions for.
 
     Args:
-        alarm: its properties; all its EvaluationPeriods must breach.
-        points: of the metric, a period each, from the creation of the alarm on; None where there is none.
+        alarm: the alarm's properties; all its EvaluationPeriods must breach.
+        points: the metric's values, one per period since the alarm was created; None if there is no value.
     """
     return [state for state in _changes(alarm, points) if alarm.get(_ACTIONS[state])]
 
@@ -31,12 +31,12 @@ def _changes(alarm: dict[str, Any], points: list[float | None]) -> Iterator[str]
 
 
 def state_of(alarm: dict[str, Any], points: list[float | None], before: str) -> str:
-    """The state after some points, missing ones of which count only where there are too few others."""
-    wanted: int = alarm["EvaluationPeriods"]
-    assert alarm.get("DatapointsToAlarm", wanted) == wanted
-    known = [point for point in points[-wanted - _LOOKS_FURTHER :] if point is not None][-wanted:]
+    """Return the state after some points; missing points count only if there are too few others."""
+    needed: int = alarm["EvaluationPeriods"]
+    assert alarm.get("DatapointsToAlarm", needed) == needed
+    known = [point for point in points[-needed - _EXTRA_PERIODS :] if point is not None][-needed:]
     breaching = [_breaches(alarm, point) for point in known]
-    if len(known) < wanted:
+    if len(known) < needed:
         missing = alarm.get("TreatMissingData", "missing")
         if missing == "ignore":
             return before

@@ -1,4 +1,4 @@
-"""The template as SAM translates it."""
+"""The template, translated by SAM."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def resources(translated) -> dict[str, Any]:
 
 
 def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
-    """The properties of all resources of a type, by logical id; there must be some."""
+    """Return the properties of all resources of a type, by logical id. Fails if there are none."""
     found = {name: r.get("Properties", {}) for name, r in resources.items() if r["Type"] == kind}
     assert found, f"the template has no {kind}"
     return found

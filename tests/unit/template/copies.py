@@ -1,4 +1,4 @@
-"""Copies of template and state machine with something changed in them, and what the tools of the gate say of each."""
+"""Changed copies of the template and the state machine, and the findings of the gate's tools."""
 
 import functools
 import json
@@ -32,7 +32,7 @@ class Copy(NamedTuple):
 
 
 def make_copy(folder: Path, change: Change) -> Copy:
-    """The project's template and state machine with a change."""
+    """Copy the project's template and state machine, with a change."""
     copy = Copy(folder / "template.yaml", folder / DEFINITION, folder / "translated.json")
     template, machine = deepcopy(_originals())
     template["Resources"][MACHINE] = {"Properties": machine}
@@ -48,54 +48,54 @@ def make_copy(folder: Path, change: Change) -> Copy:
 
 @functools.cache
 def _originals() -> tuple[dict[str, Any], dict[str, Any]]:
-    """The template and the state machine as they are; to read them takes longer than to check them."""
+    """Return the template and the state machine; cached, because reading takes longer than checking."""
     return yaml_parse((ROOT / "template.yaml").read_text()), yaml.safe_load((ROOT / DEFINITION).read_text())
 
 
 def translate_copy(copy: Copy) -> dict[str, Any]:
-    """The copy as CloudFormation would get it; also written down. Raises TemplateError where SAM refuses it."""
+    """Return the copy as CloudFormation would receive it, and write it. Raises TemplateError if SAM rejects it."""
     template = translated(copy.template)
     copy.translated.write_text(json.dumps(template))
     return template
 
 
 def cfn_lint(templates: Iterable[Path]) -> Findings:
-    """Findings by template."""
+    """Return the findings by template."""
     findings = json.loads(_run(Path(sys.executable).with_name("cfn-lint"), "--format", "json", *templates))
-    return _by_path((Path(each["Filename"]), f"{each['Rule']['Id']} {each['Message']}") for each in findings)
+    return _by_path((Path(item["Filename"]), f"{item['Rule']['Id']} {item['Message']}") for item in findings)
 
 
 def checkov(templates: Iterable[Path]) -> Findings:
-    """Findings by template."""
+    """Return the findings by template."""
     config = ("--config-file", ROOT / "checks" / "checkov.yaml", "--output", "json")
     files = [argument for template in templates for argument in ("--file", template)]
     findings = json.loads(_run(TOOLS / "checkov/bin/checkov", *config, *files))["results"]["failed_checks"]
-    return _by_path((Path(each["file_abs_path"]), f"{each['check_id']} {each['resource']}") for each in findings)
+    return _by_path((Path(item["file_abs_path"]), f"{item['check_id']} {item['resource']}") for item in findings)
 
 
 def asl_validator(machines: Iterable[Path]) -> Findings:
-    """Findings by state machine."""
+    """Return the findings by state machine."""
     text = _run(TOOLS / "asl-validator/node_modules/.bin/asl-validator", *[f"--yaml-path={path}" for path in machines])
-    refused = re.findall(r'definition "([^"]+)" is invalid:\n((?:(?!.*State machine definition).+\n?)*)', text)
-    return _by_path((Path(path), findings) for path, findings in refused)
+    invalid = re.findall(r'definition "([^"]+)" is invalid:\n((?:(?!.*State machine definition).+\n?)*)', text)
+    return _by_path((Path(path), findings) for path, findings in invalid)
 
 
 def sam_validate(templates: Iterable[Path]) -> Findings:
-    """Findings by template."""
+    """Return the findings by template."""
     command = (TOOLS / "sam/bin/sam", "validate", "--lint", "--region", "us-east-1", "--template")
-    answers = {template: _run(*command, template) for template in templates}
-    return {template: [answer] for template, answer in answers.items() if "is a valid SAM Template" not in answer}
+    outputs = {template: _run(*command, template) for template in templates}
+    return {template: [output] for template, output in outputs.items() if "is a valid SAM Template" not in output}
 
 
 def _by_path(findings: Iterable[tuple[Path, str]]) -> Findings:
-    found: Findings = {}
+    grouped: Findings = {}
     for path, finding in findings:
-        found.setdefault(path, []).append(finding)
-    return found
+        grouped.setdefault(path, []).append(finding)
+    return grouped
 
 
 def _run(tool: Path, *arguments: str | Path) -> str:
-    """What a tool says; findings are no failure of the tool."""
+    """Return the output of a tool, whatever its exit code: findings do not fail the tool itself."""
     assert tool.exists(), f"{tool} is missing: run `make gate` once"
     environment = os.environ | {"SAM_CLI_TELEMETRY": "0"}
     done = subprocess.run(

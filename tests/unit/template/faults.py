@@ -1,4 +1,4 @@
-"""Faults that are planted into copies of the template: each stands above the rule that finds it."""
+"""Faults that tests plant into copies of the template, each declared above the rule that finds it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,14 +8,14 @@ from tests.template import Rule, as_list
 Resources = dict[str, Any]
 Change = Callable[[Resources], object]
 MACHINE = "state machine"
-"""Its definition is changed as if it were the properties of a resource of this name."""
+"""A change treats its definition like the properties of a resource of this name."""
 
 RULES: dict[Rule, list[tuple[Change, str]]] = {}
-"""Every rule with its faults: how each gets into a copy, and where the finding must point."""
+"""Every rule with its faults: the change that plants each, and a text that the finding must contain."""
 
 
 def finds(plant: Change, at: str) -> Callable[[Rule], Rule]:
-    """Register a rule with a fault that it finds. A finding must hold the text `at`."""
+    """Register a rule with a fault that it finds. A finding must contain the text `at`."""
 
     def register(rule: Rule) -> Rule:
         RULES.setdefault(rule, []).append((plant, at))
@@ -45,7 +45,7 @@ def add(path: str, value: Any) -> Change:
 
 
 def drop(path: str) -> Change:
-    """Remove a property; it must be there."""
+    """Remove a property, which must exist."""
 
     def change(resources: Resources) -> None:
         holder, last = _holder(resources, path)
@@ -73,17 +73,17 @@ def remove(name: str) -> Change:
 
 
 def grant(role: str, action: str, resource: Any) -> Change:
-    """Add a statement to a role's own policy; that for logs, if there is one, comes first and is the same for many."""
+    """Add a statement to a role's last policy; a shared policy for logs, if any, comes first."""
     statement = {"Effect": "Allow", "Action": action, "Resource": resource}
     return add(f"{role}/Policies/-1/PolicyDocument/Statement", statement)
 
 
 def revoke(role: str, action: str) -> Change:
-    """Take an action from every statement of a role."""
+    """Remove an action from every statement of a role."""
 
     def change(resources: Resources) -> None:
         policies = resources[role]["Properties"]["Policies"]
-        statements = [each for policy in policies for each in policy["PolicyDocument"]["Statement"]]
+        statements = [item for policy in policies for item in policy["PolicyDocument"]["Statement"]]
         assert any(action in as_list(statement["Action"]) for statement in statements)
         for statement in statements:
             kept = [each for each in as_list(statement["Action"]) if each != action]
@@ -93,7 +93,7 @@ def revoke(role: str, action: str) -> Change:
 
 
 def statement_of(policy: str, sid: str, **changes: Any) -> Change:
-    """Change a statement of a resource's policy, or of a key's."""
+    """Change a statement of a resource policy or key policy."""
 
     def change(resources: Resources) -> None:
         properties = resources[policy]["Properties"]
@@ -105,5 +105,5 @@ def statement_of(policy: str, sid: str, **changes: Any) -> Change:
 
 
 def arn(name: str) -> dict[str, list[str]]:
-    """The ARN of a resource."""
+    """Return the ARN of a resource."""
     return {"Fn::GetAtt": [name, "Arn"]}

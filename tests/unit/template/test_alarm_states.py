@@ -1,34 +1,34 @@
-"""The alarm on late files is silent on a new stack, and heard when files are late or nobody measures them any more."""
+"""The alarm on late files does not notify on a new stack, but does if files are late or the gauge is missing."""
 
 import pytest
 
 from tests.template import of_type
 from tests.unit.template.alarm_states import ALARM, INSUFFICIENT_DATA, OK, notified, state_of
 
-NOTHING, IN_TIME, LATE = None, 0.0, 1000.0  # seconds; what is measured in a period
+NOTHING, IN_TIME, LATE = None, 0.0, 1000.0  # seconds, as measured in a period
 
 
 @pytest.fixture(scope="module")
 def alarm(translated):
-    """Its properties, the threshold as a deployment has it by default."""
-    found = of_type(translated, "AWS::CloudWatch::Alarm")["LateFilesAlarm"]
-    return {**found, "Threshold": translated["Parameters"][found["Threshold"]["Ref"]]["Default"]}
+    """The alarm's properties, with the default threshold."""
+    properties = of_type(translated, "AWS::CloudWatch::Alarm")["LateFilesAlarm"]
+    return {**properties, "Threshold": translated["Parameters"][properties["Threshold"]["Ref"]]["Default"]}
 
 
 @pytest.mark.parametrize(
     ("points", "expected"),
     [
-        pytest.param([NOTHING] * 20, [], id="a new stack that has not measured yet"),
-        pytest.param([NOTHING] * 4 + [IN_TIME] * 20, [], id="a new stack"),
-        pytest.param([IN_TIME] * 9 + [LATE] + [IN_TIME] * 9, [], id="once is chance"),
+        pytest.param([NOTHING] * 20, [], id="new stack without a measurement"),
+        pytest.param([NOTHING] * 4 + [IN_TIME] * 20, [], id="new stack"),
+        pytest.param([IN_TIME] * 9 + [LATE] + [IN_TIME] * 9, [], id="late once"),
         pytest.param([IN_TIME] * 9 + [LATE] * 9, [ALARM], id="late"),
-        pytest.param([IN_TIME] * 9 + [NOTHING] + [IN_TIME] * 9, [], id="a gap"),
-        pytest.param([IN_TIME] * 9 + [NOTHING] * 9, [INSUFFICIENT_DATA], id="nobody measures any more"),
-        pytest.param([IN_TIME] + [NOTHING] * 9, [INSUFFICIENT_DATA], id="nobody measures after the first time"),
-        pytest.param([LATE] * 9 + [NOTHING] * 9, [ALARM, INSUFFICIENT_DATA], id="late, then nobody measures"),
+        pytest.param([IN_TIME] * 9 + [NOTHING] + [IN_TIME] * 9, [], id="one missing point"),
+        pytest.param([IN_TIME] * 9 + [NOTHING] * 9, [INSUFFICIENT_DATA], id="gauge is missing"),
+        pytest.param([IN_TIME] + [NOTHING] * 9, [INSUFFICIENT_DATA], id="gauge is missing after one point"),
+        pytest.param([LATE] * 9 + [NOTHING] * 9, [ALARM, INSUFFICIENT_DATA], id="late, then gauge is missing"),
     ],
 )
-def test_who_is_notified_of_what(alarm, points, expected):
+def test_alarm_notifies_of_late_files_and_of_a_missing_gauge(alarm, points, expected):
     assert notified(alarm, points) == expected
 
 
@@ -40,7 +40,7 @@ def test_who_is_notified_of_what(alarm, points, expected):
         ("ignore", [IN_TIME] * 9 + [NOTHING] * 9, []),
     ],
 )
-def test_no_other_treatment_of_missing_data_does_both(alarm, missing, points, expected):
+def test_other_treatments_of_missing_data_notify_too_early_or_never(alarm, missing, points, expected):
     assert notified({**alarm, "TreatMissingData": missing}, points) == expected
 
 
@@ -55,7 +55,7 @@ def test_no_other_treatment_of_missing_data_does_both(alarm, missing, points, ex
         ("--X--", (ALARM, ALARM, OK)),
     ],
 )
-def test_missing_points_count_only_where_there_are_too_few_others(points, states):
+def test_missing_points_count_only_if_there_are_too_few_others(points, states):
     values = [{"0": IN_TIME, "X": LATE, "-": NOTHING}[point] for point in points]
     alarm = {"EvaluationPeriods": 3, "Threshold": 900, "ComparisonOperator": "GreaterThanThreshold"}
     treatments = ("missing", "breaching", "notBreaching")

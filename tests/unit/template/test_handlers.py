@@ -14,19 +14,19 @@ _IMPORT = """
 import importlib, sys
 sys.path[:0] = sys.argv[1:]
 print(importlib.import_module("app").handler.__name__)
-assert not {"pyspark", "pyarrow", "pandas", "numpy", "py4j"} & set(sys.modules), "a function starts in little time"
+assert not {"pyspark", "pyarrow", "pandas", "numpy", "py4j"} & set(sys.modules), "a function must start fast"
 print(*sorted(m.__file__ for n, m in sys.modules.items() if n.split(".")[0] == "music_streams"), sep="\\n")
 """
 
 
 def import_handler(function, *path: Path) -> list[str]:
-    """Answers the handler's name and the files of the package that come with it."""
-    numbers = {
+    """Return the handler's name, and the files of the package that it imports."""
+    variables = {
         name: str(value) if isinstance(value, int | str) else "7" for name, value in function.environment.items()
     }
     done = subprocess.run(
         [sys.executable, "-I", "-B", "-c", _IMPORT, *map(str, path)],
-        env={"AWS_DEFAULT_REGION": "us-east-1", **numbers},
+        env={"AWS_DEFAULT_REGION": "us-east-1", **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -54,7 +54,7 @@ def test_the_handler_imports_and_runs_on_its_runtime(function, translated):
 
 
 @pytest.mark.parametrize("function", all_functions(), ids=lambda function: function.folder)
-def test_the_artifact_has_what_the_handler_imports_with_its_tables_and_no_more(function, tmp_path):
+def test_artifact_contains_only_the_handlers_imports_and_their_tables(function, tmp_path):
     target = f"build-{function.logical_id}"
     command = ["make", "-C", str(ROOT / "functions"), target, "UV=true", f"ARTIFACTS_DIR={tmp_path}"]
     subprocess.run(command, check=True, capture_output=True)
@@ -65,6 +65,6 @@ def test_the_artifact_has_what_the_handler_imports_with_its_tables_and_no_more(f
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == expected
 
 
-def test_no_handler_lies_idle():
+def test_every_handler_is_deployed():
     folders = {path.parent.name for path in (ROOT / "functions").glob("*/app.py")}
     assert folders == {function.folder for function in all_functions()}

@@ -1,6 +1,6 @@
-"""The gate catches what it is there for: each fault, planted into a copy, is found by the check that is there for it.
+"""The gate finds each fault that is planted into a copy, with the check that is meant for it.
 
-Every rule has a fault above it, so none of them is idle; a copy without a fault passes them all.
+Every rule has a fault above it, so none is ineffective; a copy without a fault passes all checks.
 """
 
 import inspect
@@ -25,7 +25,7 @@ from tests.unit.template.rules import MODULES, RULES
 LOAD = f"{MACHINE}/States/Load metrics"
 
 TOOLS: list[tuple[Callable[[list[Path]], Findings], str, list[tuple[Change, str]]]] = [
-    (sam_validate, "template", [(put("ClaimFunction/Timeot", 3), "Timeot")]),
+    (sam_validate, "template", [(put("ClaimFunction/Timeouts", 3), "Timeouts")]),
     (
         cfn_lint,
         "template",
@@ -77,12 +77,12 @@ TOOLS: list[tuple[Callable[[list[Path]], Findings], str, list[tuple[Change, str]
         for plant, at in faults
     ],
 )
-def test_a_rule_finds(rule, plant, at, tmp_path):
+def test_each_rule_finds_its_planted_fault(rule, plant, at, tmp_path):
     findings = list(rule(translate_copy(make_copy(tmp_path, plant))))
     assert any(at in finding for finding in findings), findings
 
 
-def test_every_rule_has_a_fault_that_it_finds():
+def test_every_rule_has_a_planted_fault():
     functions = {
         function
         for module in MODULES
@@ -92,22 +92,22 @@ def test_every_rule_has_a_fault_that_it_finds():
     assert RULES.keys() == functions
 
 
-def test_the_translation_finds_an_event_without_its_queue(tmp_path):
+def test_translation_rejects_an_event_without_its_queue(tmp_path):
     plant = drop("ValidateFunction/Events/Arrivals/Properties/Queue")
     with pytest.raises(TemplateError, match="Queue"):
         translate_copy(make_copy(tmp_path, plant))
 
 
 @pytest.mark.parametrize(("check", "part", "faults"), TOOLS)
-def test_a_tool_finds_each_fault_and_nothing_where_nothing_is_wrong(check, part, faults, tmp_path):
-    # Starting a tool takes longer than its work, so it is given all its copies at once.
+def test_each_tool_finds_its_faults_and_nothing_in_a_sound_copy(check, part, faults, tmp_path):
+    # Starting a tool takes longer than its work, so one run checks all copies.
     copies = [make_copy(tmp_path / str(number), plant) for number, (plant, _) in enumerate(faults)]
     copies.append(make_copy(tmp_path / "sound", lambda _resources: None))
     if part == "translated":
         for copy in copies:
             translate_copy(copy)
     *broken, sound = [getattr(copy, part) for copy in copies]
-    found = check([*broken, sound])
+    findings = check([*broken, sound])
     for path, (_, at) in zip(broken, faults, strict=True):
-        assert any(at in finding for finding in found.get(path, [])), (at, found)
-    assert sound not in found
+        assert any(at in finding for finding in findings.get(path, [])), (at, findings)
+    assert sound not in findings

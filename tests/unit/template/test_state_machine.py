@@ -1,4 +1,4 @@
-"""The state machine, beyond what the interpreter checks when it runs."""
+"""The state machine: properties that the interpreter does not check when it runs."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ JOBS = {name: task for name, task in TASKS.items() if "glue" in task["Resource"]
 FUNCTIONS = {name: task for name, task in TASKS.items() if "lambda" in task["Resource"]}
 
 
-def test_the_file_has_no_yaml_aliases_which_cloudformation_does_not_resolve():
+def test_definition_has_no_yaml_aliases_which_cloudformation_does_not_resolve():
     kinds = {type(token) for token in yaml.scan(TEXT)}
     assert not kinds & {yaml.AliasToken, yaml.AnchorToken}
 
 
-def test_the_steps_come_in_order_and_metrics_are_announced_before_inputs_move():
+def test_steps_are_in_order_and_metrics_are_announced_before_inputs_move():
     order, name = [], DEFINITION["StartAt"]
     while name:
         order.append(name)
@@ -39,7 +39,7 @@ def test_the_steps_come_in_order_and_metrics_are_announced_before_inputs_move():
 
 
 @pytest.mark.parametrize(
-    ("told", "name", "then"),
+    ("output", "name", "then"),
     [
         ({"claim": {"left": 1, "has_work": True}}, "Is there work", "Claim sources"),
         ({"claim": {"left": 0, "has_work": True}}, "Is there work", "Transform streams"),
@@ -53,19 +53,19 @@ def test_the_steps_come_in_order_and_metrics_are_announced_before_inputs_move():
         ({"erase": {"left": 0}}, "Are all erased", "Done"),
     ],
 )
-def test_a_step_with_work_left_is_entered_again(told, name, then):
-    assert _chosen(STATES[name], told) == then
+def test_step_with_work_left_runs_again(output, name, then):
+    assert _chosen(STATES[name], output) == then
 
 
-def test_every_choice_was_tried_above():
+def test_every_choice_is_covered_above():
     choices = {name for name, state in STATES.items() if state["Type"] == "Choice"}
     assert choices == {"Is there work", "Are all settled", "Are all archived", "Are all erased"}
 
 
-def _chosen(choice: dict[str, Any], told: dict[str, Any]) -> str:
-    """The state that comes next where a function's answer is as told."""
+def _chosen(choice: dict[str, Any], output: dict[str, Any]) -> str:
+    """Return the state that follows a choice after this output of the states before it."""
     for rule in choice["Choices"]:
-        value: Any = told
+        value: Any = output
         for part in rule["Variable"].removeprefix("$.").split("."):
             value = value[part]
         if value > rule["NumericGreaterThan"] if "NumericGreaterThan" in rule else value is rule["BooleanEquals"]:
@@ -73,67 +73,67 @@ def _chosen(choice: dict[str, Any], told: dict[str, Any]) -> str:
     return str(choice["Default"])
 
 
-def test_what_a_function_answers_is_kept_apart_from_the_manifest_which_every_step_is_given():
+def test_every_function_receives_the_manifest_which_no_result_overwrites():
     for name, task in FUNCTIONS.items():
         assert task["Parameters"]["Payload"]["manifest.$"] == "$.manifest", name
         assert task["ResultPath"] in {"$.claim", "$.settle", "$.archive", "$.erase"}, name
         assert all(path.startswith("$.Payload.") for path in task["ResultSelector"].values()), name
 
 
-def test_every_step_that_moves_sources_is_told_the_execution_that_they_are_held_by():
+def test_steps_that_move_sources_receive_the_execution_that_claims_them():
     for name in ("Claim sources", "Settle sources", "Archive sources"):
         assert TASKS[name]["Parameters"]["Payload"]["execution_arn.$"] == "$$.Execution.Id", name
 
 
-def test_both_jobs_are_told_the_manifest_and_the_executions_name_by_which_their_runs_are_found():
+def test_both_jobs_receive_the_manifest_and_the_name_of_the_execution():
     for name, task in JOBS.items():
         arguments = task["Parameters"]["Arguments"]
         assert (arguments["--manifest.$"], arguments["--execution.$"]) == ("$.manifest", "$$.Execution.Name"), name
         assert task["Resource"].endswith(":startJobRun.sync"), name
 
 
-def test_what_follows_the_transform_goes_on_with_the_run_that_was_waited_for():
+def test_later_steps_use_the_transform_run_that_was_awaited():
     transform = TASKS["Transform streams"]
     assert (transform["ResultSelector"], transform["ResultPath"]) == ({"run.$": "$"}, "$.transform")
     assert TASKS["Load metrics"]["Parameters"]["Arguments"]["--transform_run_id.$"] == "$.transform.run.Id"
     assert TASKS["Settle sources"]["Parameters"]["Payload"]["run_id.$"] == "$.transform.run.Id"
 
 
-def test_settling_is_given_both_job_runs_whole_since_what_is_billed_is_not_told_of_each():
+def test_settle_receives_both_complete_job_runs():
     load = TASKS["Load metrics"]
     assert (load["ResultSelector"], load["ResultPath"]) == ({"run.$": "$"}, "$.load")
     payload = TASKS["Settle sources"]["Parameters"]["Payload"]
     assert (payload["transform_run.$"], payload["load_run.$"]) == ("$.transform.run", "$.load.run")
 
 
-def test_the_spark_run_is_as_large_as_the_claim_says():
+def test_spark_run_has_the_workers_that_claim_returns():
     claimed = TASKS["Claim sources"]["ResultSelector"]
     assert claimed["workers.$"] == "$.Payload.workers"
     transform = TASKS["Transform streams"]["Parameters"]
     assert (transform["WorkerType"], transform["NumberOfWorkers.$"]) == ("G.1X", "$.claim.workers")
 
 
-def test_every_task_retries_by_named_errors_and_those_of_aws_with_jitter():
+def test_every_task_retries_named_errors_and_those_of_aws_with_jitter():
     for name, task in TASKS.items():
         for retry in task["Retry"]:
             assert "States.ALL" not in retry["ErrorEquals"], name
             assert retry.get("JitterStrategy") == "FULL" or retry["ErrorEquals"] == ["States.TaskFailed"], name
 
 
-def test_a_job_run_that_died_is_repeated_once_whatever_it_died_of():
+def test_failed_job_run_is_retried_once_whatever_the_error():
     for name, task in JOBS.items():
         [retry] = [each for each in task["Retry"] if "States.TaskFailed" in each["ErrorEquals"]]
         assert retry["MaxAttempts"] == 1, name
-        assert task["Retry"][-1] is retry, f"{name}: the first retry that matches is taken, and this one always does"
+        assert task["Retry"][-1] is retry, f"{name}: the first retry that matches applies, and this one always matches"
 
 
-def test_a_function_that_was_cut_off_is_repeated():
+def test_function_that_timed_out_is_retried():
     for name, task in FUNCTIONS.items():
         [retry] = task["Retry"]
         assert {"Lambda.Unknown", "Sandbox.Timedout", "Lambda.ServiceException"} <= set(retry["ErrorEquals"]), name
 
 
-def test_jobs_retry_alike_and_so_do_functions_save_that_an_event_that_was_refused_is_sent_again():
+def test_all_jobs_and_all_functions_retry_alike_except_that_settle_retries_refused_events():
     first, *others = (task["Retry"] for task in JOBS.values())
     assert all(retry == first for retry in others)
     [first], *others = (task["Retry"] for task in FUNCTIONS.values())
@@ -143,13 +143,13 @@ def test_jobs_retry_alike_and_so_do_functions_save_that_an_event_that_was_refuse
         assert {**retry, "ErrorEquals": []} == {**first, "ErrorEquals": []}
 
 
-def test_a_burst_may_wait_for_a_free_glue_run_for_more_than_an_hour():
+def test_burst_may_wait_for_a_free_glue_run_for_more_than_an_hour():
     for name in ("Transform streams", "Load metrics"):
         [retry] = [r for r in TASKS[name]["Retry"] if "Glue.ConcurrentRunsExceededException" in r["ErrorEquals"]]
         assert retry["MaxAttempts"] * retry["MaxDelaySeconds"] > 3600
 
 
-def test_every_failure_goes_the_one_way_of_the_status_change_rule(resources):
+def test_every_failure_is_handled_by_the_status_change_rule(resources):
     assert not [name for name, state in STATES.items() if "Catch" in state]
     pattern = resources["FailedRunsRule"]["Properties"]["EventPattern"]
     assert pattern["detail"]["status"] == ["FAILED", "TIMED_OUT", "ABORTED"]
@@ -157,7 +157,7 @@ def test_every_failure_goes_the_one_way_of_the_status_change_rule(resources):
     assert targets == ["RecordFailureFunction", "FailedRunsQueue"]
 
 
-def test_every_substitution_is_given_and_used(source):
+def test_every_substitution_is_defined_and_used(source):
     given = set(source["Resources"]["ProcessStreams"]["Properties"]["DefinitionSubstitutions"])
     used = {part.split("}")[0] for part in yaml.safe_dump(DEFINITION).split("${")[1:]}
     assert given == used

@@ -1,4 +1,4 @@
-"""What the design fixes of the template: names, keys, versions. Rules of security and operation: test_rules.py."""
+"""Names, keys and versions of the template that the design fixes. Rules of security and operation: test_rules.py."""
 
 import pytest
 
@@ -20,11 +20,11 @@ OUTPUTS = {
 }
 
 
-def test_the_outputs_of_the_design_are_there(translated):
+def test_template_has_the_outputs_of_the_design(translated):
     assert set(translated["Outputs"]) >= OUTPUTS
 
 
-def test_the_lease_is_the_time_out(resources):
+def test_lease_equals_the_timeout(resources):
     validate = resources["ValidateFunction"]["Properties"]
     assert float(validate["Environment"]["Variables"]["TIMEOUT_SECONDS"]) == validate["Timeout"]
 
@@ -36,31 +36,31 @@ def test_the_lease_is_the_time_out(resources):
         ("FilesTable", ["source_id"], "by-status", ["status", "updated_at"]),
     ],
 )
-def test_the_tables_have_the_keys_and_indexes_of_the_design(resources, table, keys, index, index_keys):
+def test_tables_have_the_keys_and_indexes_of_the_design(resources, table, keys, index, index_keys):
     properties = resources[table]["Properties"]
-    [found] = properties["GlobalSecondaryIndexes"]
+    [only_index] = properties["GlobalSecondaryIndexes"]
     assert [key["AttributeName"] for key in properties["KeySchema"]] == keys
-    assert found["IndexName"] == index
-    assert [key["AttributeName"] for key in found["KeySchema"]] == index_keys
+    assert only_index["IndexName"] == index
+    assert [key["AttributeName"] for key in only_index["KeySchema"]] == index_keys
 
 
 def test_one_run_of_more_days_than_a_file_may_have_fires_the_alarm(resources):
     alarm = of_type(resources, "AWS::CloudWatch::Alarm")["ManyDaysAlarm"]
     limit = of_type(resources, "AWS::Glue::Job")["TransformJob"]["DefaultArguments"]["--max_days_per_file"]
     assert alarm["Threshold"] == limit == {"Ref": "MaxDaysPerFile"}
-    # The most of any run: no sum or mean of many small runs, and not only where it is so again and again.
+    # The maximum of any run, not a sum or mean of many small runs; a single breach is enough.
     assert (alarm["ComparisonOperator"], alarm["Statistic"]) == ("GreaterThanThreshold", "Maximum")
     assert (alarm["EvaluationPeriods"], alarm.get("DatapointsToAlarm", 1)) == (1, 1)
 
 
-def test_the_jobs_scripts_and_library_are_in_the_package(source, tmp_path):
+def test_scripts_and_library_of_the_jobs_are_in_the_package(source, tmp_path):
     version = package("jobs", ROOT, tmp_path)
-    place = "s3://${ArtifactsBucket}/jobs/${JobsVersion}/"
+    prefix = "s3://${ArtifactsBucket}/jobs/${JobsVersion}/"
     for job in of_type(source["Resources"], "AWS::Glue::Job").values():
         for location in (job["Command"]["ScriptLocation"], job["DefaultArguments"]["--extra-py-files"]):
             address = location["Fn::Sub"]
-            assert address.startswith(place)
-            assert (tmp_path / "jobs" / version / address.removeprefix(place)).is_file()
+            assert address.startswith(prefix)
+            assert (tmp_path / "jobs" / version / address.removeprefix(prefix)).is_file()
 
 
 def test_spark_jobs_run_on_glue_5_1_and_the_loader_on_python_3_9(source):
@@ -76,13 +76,13 @@ KEY = "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-1111-2222-3333-4444555566
     ("arns", "is_wanted"),
     [("", False), (KEY, True), (f"{KEY},arn:aws-cn:kms:cn-north-1:123456789012:key/mrk-0a1b", True)],
 )
-def test_rights_to_producers_keys_are_granted_where_keys_are_named(source, arns, is_wanted):
+def test_producer_keys_policy_exists_only_if_keys_are_named(source, arns, is_wanted):
     values = parameter_values({"ProducerKeyArns": source["Parameters"]["ProducerKeyArns"]}, {"ProducerKeyArns": arns})
     resolver = Resolver(values=values, mappings={}, conditions=source["Conditions"], ref=str, attribute=str.format)
     assert resolver.condition(source["Resources"]["ProducerKeysPolicy"]["Condition"]) is is_wanted
 
 
 @pytest.mark.parametrize("arns", ["alias/producer", KEY.replace("key/", "alias/"), f"{KEY},*", f"{KEY} {KEY}"])
-def test_keys_of_producers_are_named_by_the_arn_of_the_key(source, arns):
+def test_producer_keys_must_be_key_arns(source, arns):
     with pytest.raises(TemplateError, match="does not match"):
         parameter_values({"ProducerKeyArns": source["Parameters"]["ProducerKeyArns"]}, {"ProducerKeyArns": arns})

@@ -1,6 +1,6 @@
-"""What no linter finds: rules of security and of the pipeline, each a function from a translated template to findings.
+"""Rules that no linter has, for security and the pipeline: functions from a translated template to findings.
 
-A rule follows the template: it holds for every resource of a kind, so a new one is judged without a change here.
+A rule applies to every resource of a type, so that it checks a new one without a change here.
 """
 
 from tests.unit.template.faults import RULES

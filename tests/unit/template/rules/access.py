@@ -1,4 +1,4 @@
-"""Who may do what: least privilege, and nobody from outside."""
+"""Permissions: least privilege, and no access from other accounts."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tests.template import Template, as_list, of_type, resource_statements, statements, target
 from tests.unit.template.faults import add, arn, finds, grant, put, statement_of
 
-# AWS knows no narrower resource for log delivery, for the answer to a query of logs, and for the account's settings.
+# AWS supports no narrower resource for log delivery, for the results of a log query, and for the account's settings.
 WITHOUT_RESOURCE = {
     "logs:GetQueryResults",
     "lambda:GetAccountSettings",
@@ -30,7 +30,7 @@ EVERYBODY_READS = {"Sid": "Open", "Effect": "Allow", "Principal": "*", "Action":
 def no_statement_allows_a_wildcard_action(template: Template) -> Iterator[str]:
     for name, statement in statements(template):
         wild = [action for action in as_list(statement.get("Action", [])) if "*" in action]
-        # Without this statement nobody could ever change the key.
+        # Without this statement, nobody could change the key.
         administers_key = wild == ["kms:*"] and target(statement.get("Principal", {}).get("AWS", "")).endswith("root")
         if statement["Effect"] == "Allow" and (wild or "NotAction" in statement) and not administers_key:
             yield f"{name}: allows {wild or 'NotAction'}"
@@ -38,7 +38,7 @@ def no_statement_allows_a_wildcard_action(template: Template) -> Iterator[str]:
 
 @finds(grant("ClaimRole", "sqs:SendMessage", "*"), "sqs:SendMessage")
 def no_statement_allows_everything_as_its_resource(template: Template) -> Iterator[str]:
-    keys = of_type(template, "AWS::KMS::Key")  # in a key's policy * is that key
+    keys = of_type(template, "AWS::KMS::Key")  # in a key policy, * means that key
     for name, statement in statements(template):
         if statement["Effect"] == "Allow" and name not in keys and "*" in as_list(statement.get("Resource", "*")):
             actions = set(as_list(statement.get("Action", "all")))
@@ -57,7 +57,7 @@ def no_statement_allows_everybody(template: Template) -> Iterator[str]:
 
 @finds(statement_of("ArrivalsQueuePolicy", "OnlyTheRuleSends", Condition={}), "ArrivalsQueuePolicy")
 def services_act_for_this_stack_only(template: Template) -> Iterator[str]:
-    """A service of AWS serves other accounts too: without a source any of them could reach in through it."""
+    """AWS services act for other accounts too: without a source, any account could get access through them."""
     for name, statement in resource_statements(template):
         if statement["Effect"] != "Allow" or "Service" not in statement["Principal"]:
             continue
@@ -70,7 +70,7 @@ def services_act_for_this_stack_only(template: Template) -> Iterator[str]:
 
 
 @finds(put("ClaimFunction/Role", arn("SettleRole")), "SettleRole")
-def every_program_has_a_role_of_its_own(template: Template) -> Iterator[str]:
+def every_program_has_its_own_role(template: Template) -> Iterator[str]:
     users: dict[str, list[str]] = {}
     programs = of_type(template, "AWS::Lambda::Function", "AWS::Glue::Job", "AWS::StepFunctions::StateMachine")
     for name, program in programs.items():
@@ -84,8 +84,8 @@ def every_program_has_a_role_of_its_own(template: Template) -> Iterator[str]:
 
 @finds(put("SettleRole/ManagedPolicyArns", ["arn:aws:iam::aws:policy/AdministratorAccess"]), "SettleRole")
 @finds(put("SettleRole/ManagedPolicyArns", [{"Fn::Sub": LAMBDAS_POLICY}]), "SettleRole")
-def roles_take_no_policy_of_aws(template: Template) -> Iterator[str]:
-    """AWS changes its policies as it likes, and they name no resource of the stack: that for logs means every group."""
+def no_role_has_an_aws_managed_policy(template: Template) -> Iterator[str]:
+    """AWS changes its policies, and they name no resource of the stack: the one for logs allows every log group."""
     for kind in ("Role", "User", "Group"):
         for name, holder in of_type(template, f"AWS::IAM::{kind}").items():
             for policy in holder.get("ManagedPolicyArns", []):
@@ -95,11 +95,11 @@ def roles_take_no_policy_of_aws(template: Template) -> Iterator[str]:
 
 @finds(grant("ClaimRole", "logs:PutLogEvents", {"Fn::Sub": f"{LOG_GROUP}*"}), "ClaimRole")
 @finds(grant("TransformRole", "logs:CreateLogStream", {"Fn::Sub": f"{LOG_GROUP}/aws-glue/*"}), "TransformRole")
-def who_writes_logs_names_the_groups(template: Template) -> Iterator[str]:
-    """Lines under another program's name would be believed."""
+def permissions_to_write_logs_name_the_groups(template: Template) -> Iterator[str]:
+    """A program must not be able to forge another program's log lines."""
     groups = of_type(template, "AWS::Logs::LogGroup")
     for name, statement in statements(template):
         if statement["Effect"] == "Allow" and set(as_list(statement.get("Action", []))) & WRITES_LOGS:
             for resource in map(target, as_list(statement["Resource"])):
                 if resource not in groups and not GROUP_BY_NAME.fullmatch(resource):
-                    yield f"{name}: may write to any log group that is like {resource}"
+                    yield f"{name}: may write to any log group that matches {resource}"

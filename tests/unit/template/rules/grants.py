@@ -1,6 +1,6 @@
-"""Roles grant what AWS itself does in their name: a state machine's calls, polling a queue, writing to a destination.
+"""Roles allow what AWS itself does with them: a state machine's calls, polling a queue, writing to a destination.
 
-What the code of a function calls is held against its role while it runs: tests/permissions.
+tests/permissions checks the calls of a function's code against its role while it runs.
 """
 
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from tests.template import Template, as_list, of_type, role_statements, target
 from tests.unit.template.faults import arn, drop, finds, grant, put, revoke
 from tests.unit.template.rules.queues import failure_destinations
 
-# https://docs.aws.amazon.com/step-functions/latest/dg/connect-glue.html and its siblings: what an integration calls,
-# the parameter that names its resource, and how an ARN of it reads.
+# https://docs.aws.amazon.com/step-functions/latest/dg/connect-glue.html and its siblings: the calls of an integration,
+# the parameter that names its resource, and the form of its ARN.
 INTEGRATIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "arn:aws:states:::lambda:invoke": (("lambda:InvokeFunction",), "FunctionName", "{}"),
     "arn:aws:states:::glue:startJobRun.sync": (
@@ -40,21 +40,21 @@ def every_machine_may_make_the_calls_of_its_states(template: Template) -> Iterat
 def no_machine_may_make_other_calls(template: Template) -> Iterator[str]:
     for name, machine in of_type(template, "AWS::StepFunctions::StateMachine").items():
         granted = role_statements(template, target(machine["RoleArn"]))
-        for more in sorted(unused(granted, [need for _, need in _calls(machine)])):
-            if not more.startswith("logs:"):  # Step Functions delivers its log in the machine's name
-                yield f"{name}: its role grants {more}, and no state needs it"
+        for permission in sorted(unused(granted, [need for _, need in _calls(machine)])):
+            if not permission.startswith("logs:"):  # Step Functions delivers its log in the machine's name
+                yield f"{name}: its role grants {permission}, which no state needs"
 
 
 def _calls(machine: dict[str, Any]) -> Iterator[tuple[str, Need]]:
-    """What each state of a machine needs, by the state's name.
+    """Return the permissions that each state of a machine needs, with the state's name.
 
     Raises:
-        AssertionError: a state's integration is not known here.
+        AssertionError: INTEGRATIONS lacks a state's integration.
     """
     values = {"${" + key + "}": target(value) for key, value in machine["DefinitionSubstitutions"].items()}
     for state, task in machine["Definition"]["States"].items():
         if task["Type"] == "Task":
-            assert task["Resource"] in INTEGRATIONS, f"{state}: teach this rule {task['Resource']}"
+            assert task["Resource"] in INTEGRATIONS, f"{state}: add {task['Resource']} to INTEGRATIONS"
             actions, parameter, form = INTEGRATIONS[task["Resource"]]
             given = task["Parameters"].get(parameter, "")
             yield from ((state, Need(action, form.format(values.get(given, given)))) for action in actions)
@@ -74,7 +74,7 @@ def every_function_may_write_to_its_destination_for_failures(template: Template)
 
 
 @finds(revoke("SettleRole", "kms:GenerateDataKey"), "SettleFunction")
-def who_publishes_to_an_encrypted_topic_may_use_its_key(template: Template) -> Iterator[str]:
+def publishers_to_an_encrypted_topic_may_use_its_key(template: Template) -> Iterator[str]:
     topics = of_type(template, "AWS::SNS::Topic")
     for function in of_type(template, "AWS::Lambda::Function"):
         granted = _granted(template, function)
@@ -93,7 +93,7 @@ def every_function_may_write_its_own_log(template: Template) -> Iterator[str]:
 
 @finds(revoke("LoadRole", "logs:CreateLogGroup"), "LoadJob: its role does not grant logs:CreateLogGroup")
 def every_job_may_write_its_own_logs(template: Template) -> Iterator[str]:
-    """https://docs.aws.amazon.com/glue/latest/dg/monitor-continuous-logging.html: Glue makes these groups."""
+    """https://docs.aws.amazon.com/glue/latest/dg/monitor-continuous-logging.html: Glue creates these groups."""
     for name, job in of_type(template, "AWS::Glue::Job").items():
         kind = "python-jobs" if job["Command"]["Name"] == "pythonshell" else "jobs"
         granted = role_statements(template, target(job["Role"]))
@@ -104,9 +104,9 @@ def every_job_may_write_its_own_logs(template: Template) -> Iterator[str]:
 
 
 @finds(drop("ProducerKeysPolicy/Roles/1"), "SettleRole: reads")
-@finds(put("ProducerKeysPolicy/PolicyDocument/Statement/0/Condition", {}), "elsewhere than in S3")
+@finds(put("ProducerKeysPolicy/PolicyDocument/Statement/0/Condition", {}), "outside S3")
 @finds(put("ProducerKeysPolicy/PolicyDocument/Statement/0/Resource", [{"Ref": PRODUCERS_KEYS}, "*"]), "exactly the")
-def who_reads_what_producers_put_may_decrypt_with_their_keys(template: Template) -> Iterator[str]:
+def readers_of_producers_objects_may_decrypt_with_their_keys(template: Template) -> Iterator[str]:
     readers = {
         role
         for role in of_type(template, "AWS::IAM::Role")
@@ -121,21 +121,21 @@ def who_reads_what_producers_put_may_decrypt_with_their_keys(template: Template)
                 granted |= {target(role) for role in policy["Roles"]}
                 yield from _wider_than_decrypting(name, statement)
     for role in sorted(readers - granted):
-        yield f"{role}: reads what producers put, and may not decrypt with their keys"
+        yield f"{role}: reads producers' objects, but may not decrypt with their keys"
     for role in sorted(granted - readers):
-        yield f"{role}: may decrypt with producers' keys, and reads nothing that they put"
+        yield f"{role}: may decrypt with producers' keys, but reads none of their objects"
 
 
 def _wider_than_decrypting(name: str, statement: dict[str, Any]) -> Iterator[str]:
     if as_list(statement["Action"]) != ["kms:Decrypt"] or statement["Resource"] != {"Ref": PRODUCERS_KEYS}:
-        yield f"{name}: allows more than to decrypt with exactly the keys of {PRODUCERS_KEYS}"
+        yield f"{name}: allows more than decrypting with exactly the keys of {PRODUCERS_KEYS}"
     condition = statement.get("Condition", {})
     if target(condition.get("StringEquals", {}).get("kms:ViaService", "")) != "s3.any.any":
-        yield f"{name}: allows to use producers' keys elsewhere than in S3"
+        yield f"{name}: allows using producers' keys outside S3"
     encrypted = condition.get("StringLike", {}).get("kms:EncryptionContext:aws:s3:arn", [])
-    # Of the object; of its bucket, where the producer uses a bucket key
+    # The object's ARN, or the bucket's if the producer uses a bucket key.
     if {target(each) for each in as_list(encrypted)} != {"LandingBucket", "LandingBucket/*"}:
-        yield f"{name}: allows to decrypt what is not in the bucket where files land"
+        yield f"{name}: allows decrypting outside the landing bucket"
 
 
 def _with_prefix_conditions_met(granted: list[dict[str, Any]]) -> list[dict[str, Any]]:

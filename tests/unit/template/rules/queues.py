@@ -1,4 +1,4 @@
-"""Queues and event rules: nothing is dropped, nothing comes twice for want of time."""
+"""Queues and event rules: no message is dropped, or delivered again because of a short timeout."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ def every_queue_is_encrypted(template: Template) -> Iterator[str]:
 
 
 def dead_letter_queues(template: Template) -> set[str]:
-    """The queues to which something sends what it cannot deliver."""
+    """Return the queues that receive undeliverable messages."""
     redrives = [q["RedrivePolicy"] for q in of_type(template, "AWS::SQS::Queue").values() if "RedrivePolicy" in q]
     letters = [policy["deadLetterTargetArn"] for policy in redrives]
     letters += [each["DeadLetterConfig"]["Arn"] for _, each in rule_targets(template) if "DeadLetterConfig" in each]
@@ -24,7 +24,7 @@ def dead_letter_queues(template: Template) -> set[str]:
 
 
 def failure_destinations(template: Template) -> dict[str, Any]:
-    """By function, where its asynchronous invocations go that failed."""
+    """Return the destination for failed asynchronous invocations, by function."""
     return {
         target(config["FunctionName"]): config["DestinationConfig"]["OnFailure"]["Destination"]
         for config in of_type(template, "AWS::Lambda::EventInvokeConfig").values()
@@ -33,13 +33,13 @@ def failure_destinations(template: Template) -> dict[str, Any]:
 
 
 def rule_targets(template: Template) -> list[tuple[str, dict[str, Any]]]:
-    """Each target of each event rule, with the rule's logical id."""
+    """Return each target of each event rule, with the rule's logical id."""
     rules = of_type(template, "AWS::Events::Rule")
     return [(name, each) for name, rule in rules.items() for each in rule["Targets"]]
 
 
-def by_the_clock(template: Template) -> set[str]:
-    """The rules with a schedule. What they start is started again soon: nothing needs to be kept."""
+def scheduled_rules(template: Template) -> set[str]:
+    """Return the rules with a schedule. Their events need no dead-letter queue, because the next one comes soon."""
     return {name for name, rule in of_type(template, "AWS::Events::Rule").items() if "ScheduleExpression" in rule}
 
 
@@ -51,18 +51,18 @@ def every_queue_has_a_dead_letter_queue(template: Template) -> Iterator[str]:
         if policy is None:
             yield f"{name}: no RedrivePolicy"
         elif target(policy["deadLetterTargetArn"]) not in queues or int(policy["maxReceiveCount"]) < 3:
-            yield f"{name}: a message is given up too soon, or to no queue of the template"
+            yield f"{name}: maxReceiveCount is less than 3, or the dead-letter queue is not in the template"
 
 
 @finds(statement_of("FailuresQueuePolicy", "TlsOnly", Effect="Allow"), "FailuresDeadLetterQueue")
-def every_queue_speaks_tls_only(template: Template) -> Iterator[str]:
+def every_queue_requires_tls(template: Template) -> Iterator[str]:
     for name in of_type(template, "AWS::SQS::Queue"):
         if not refuses_plain_http(template, "AWS::SQS::QueuePolicy", {"sqs:*"}, name):
             yield f"{name}: no queue policy denies plain HTTP"
 
 
 @finds(put("ArrivalsQueue/VisibilityTimeout", 600), "ArrivalsQueue")
-def messages_stay_hidden_for_six_time_outs(template: Template) -> Iterator[str]:
+def visibility_timeout_is_at_least_six_function_timeouts(template: Template) -> Iterator[str]:
     for mapping in of_type(template, "AWS::Lambda::EventSourceMapping").values():
         queue, function = target(mapping["EventSourceArn"]), target(mapping["FunctionName"])
         hidden = template["Resources"][queue]["Properties"].get("VisibilityTimeout", 30)
@@ -72,23 +72,23 @@ def messages_stay_hidden_for_six_time_outs(template: Template) -> Iterator[str]:
 
 
 @finds(drop("ValidateFunction/Events/Arrivals/Properties/FunctionResponseTypes"), "ValidateFunction")
-def every_consumer_reports_failed_messages_one_by_one(template: Template) -> Iterator[str]:
+def every_consumer_reports_failed_messages_individually(template: Template) -> Iterator[str]:
     for name, mapping in of_type(template, "AWS::Lambda::EventSourceMapping").items():
         if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
-            yield f"{name}: one bad message takes its whole batch to the dead-letter queue"
+            yield f"{name}: one bad message would move its whole batch to the dead-letter queue"
 
 
 @finds(statement_of("ArrivalsQueuePolicy", "OnlyTheRuleSends", Resource=arn("ArrivalsQueue")), "DeadLetterQueue")
 @finds(remove("RecordFailurePermission"), "RecordFailureFunction")
-def every_rule_may_reach_its_targets_and_keeps_what_it_cannot_deliver(template: Template) -> Iterator[str]:
+def every_rule_may_reach_its_targets_and_has_a_dead_letter_queue(template: Template) -> Iterator[str]:
     queues, functions = of_type(template, "AWS::SQS::Queue"), of_type(template, "AWS::Lambda::Function")
     for rule, each in rule_targets(template):
-        if "DeadLetterConfig" not in each and rule not in by_the_clock(template):
-            yield f"{rule}: what target {each['Id']} refuses is lost"
+        if "DeadLetterConfig" not in each and rule not in scheduled_rules(template):
+            yield f"{rule}: events that target {each['Id']} rejects are lost"
         letters = {target(each["DeadLetterConfig"]["Arn"])} if "DeadLetterConfig" in each else set()
         for reached in {target(each["Arn"])} | letters:
             if reached in queues and not _may_send(template, rule, reached):
-                yield f"{reached}: its policy lets {rule} not send"
+                yield f"{reached}: its policy does not allow {rule} to send"
             if reached in functions and not _may_invoke(template, rule, reached):
                 yield f"{reached}: no AWS::Lambda::Permission for {rule}"
 

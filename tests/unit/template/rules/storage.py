@@ -1,4 +1,4 @@
-"""Buckets, tables, topics: encrypted, private, and nothing lost by accident."""
+"""Buckets, tables and topics: encryption, no public access, protection from accidental deletion."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ from tests.template import Template, as_list, of_type, refuses_plain_http, resou
 from tests.unit.template.faults import add, arn, attribute, drop, finds, put, statement_of
 
 BLOCKS = {"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"}
-LANDS = ("incoming/", "reference/")
+LANDING_PREFIXES = ("incoming/", "reference/")
 LIFECYCLE = "LandingBucket/LifecycleConfiguration/Rules"
 TIDY = {"Id": "tidy", "Status": "Enabled"}
 EXPIRE_EARLY = {**TIDY, "Prefix": "inc", "ExpirationInDays": {"Ref": "ArchiveDays"}}
@@ -32,27 +32,27 @@ def every_bucket_blocks_public_access(template: Template) -> Iterator[str]:
 
 
 @finds(statement_of("LandingBucketPolicy", "TlsOnly", Resource=[arn("LandingBucket")]), "LandingBucket")
-def every_bucket_speaks_tls_only(template: Template) -> Iterator[str]:
+def every_bucket_requires_tls(template: Template) -> Iterator[str]:
     for name in of_type(template, "AWS::S3::Bucket"):
         if not refuses_plain_http(template, "AWS::S3::BucketPolicy", {"s3:*"}, name, f"{name}/*"):
             yield f"{name}: no bucket policy denies plain HTTP to it and its objects"
 
 
 @finds(drop("LandingBucket/VersioningConfiguration"), "LandingBucket")
-def the_bucket_where_files_land_keeps_versions(template: Template) -> Iterator[str]:
+def landing_bucket_keeps_versions(template: Template) -> Iterator[str]:
     landing = _landing_buckets(template)
     if not landing:
-        yield "no bucket tells EventBridge of its objects"
+        yield "no bucket sends events to EventBridge"
     for name, bucket in landing.items():
         if bucket.get("VersioningConfiguration", {}).get("Status") != "Enabled":
-            yield f"{name}: without versions a key that is used again erases what it held"
+            yield f"{name}: without versioning, an upload with a used key erases the earlier object"
 
 
 STORAGE_CLASS = "s3:x-amz-storage-class"
 CUSTOMERS_KEY = "s3:x-amz-server-side-encryption-customer-algorithm"
 ENCRYPTION = "s3:x-amz-server-side-encryption"
 KMS_KEY = "s3:x-amz-server-side-encryption-aws-kms-key-id"
-"""What a PUT asks for, as condition keys of a bucket policy.
+"""Condition keys of a bucket policy for the options of a PUT.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html#amazons3-policy-keys
 """
@@ -77,49 +77,49 @@ UNDER_A_PRODUCERS_KEY = {ENCRYPTION: "aws:kms", KMS_KEY: "ProducerKeyArns"}
 
 @finds(statement_of("LandingBucketPolicy", "NoArchiveClasses", Effect="Allow"), "LandingBucket")
 @finds(statement_of("LandingBucketPolicy", "NoKeysOfCustomers", Resource=[arn("LandingBucket")]), "LandingBucket")
-@finds(statement_of("LandingBucketPolicy", "NoKeysThatAreNotOurs", Condition=UNDER_ANY_KMS_KEY), "takes an object")
-@finds(statement_of("LandingBucketPolicy", "NoKeysThatAreNotOurs", Condition=WITHOUT_A_KEY), "refuses an object")
-def the_bucket_where_files_land_takes_only_what_can_be_read(template: Template) -> Iterator[str]:
+@finds(statement_of("LandingBucketPolicy", "NoKeysThatAreNotOurs", Condition=UNDER_ANY_KMS_KEY), "accepts an object")
+@finds(statement_of("LandingBucketPolicy", "NoKeysThatAreNotOurs", Condition=WITHOUT_A_KEY), "rejects an object")
+def landing_bucket_accepts_only_readable_objects(template: Template) -> Iterator[str]:
     for name in _landing_buckets(template):
-        for keys_are_named in (False, True):
-            for asked in UNREADABLE + (() if keys_are_named else (UNDER_A_PRODUCERS_KEY,)):
-                if not _denies_put(template, name, asked, keys_are_named=keys_are_named):
-                    yield f"{name}: takes an object with {asked}, which nothing here can read"
-            for asked in READABLE + ((UNDER_A_PRODUCERS_KEY,) if keys_are_named else ()):
-                if _denies_put(template, name, asked, keys_are_named=keys_are_named):
-                    yield f"{name}: refuses an object with {asked or 'nothing special'}"
+        for has_producer_keys in (False, True):
+            for options in UNREADABLE + (() if has_producer_keys else (UNDER_A_PRODUCERS_KEY,)):
+                if not _denies_put(template, name, options, has_producer_keys=has_producer_keys):
+                    yield f"{name}: accepts an object with {options}, which the pipeline cannot read"
+            for options in READABLE + ((UNDER_A_PRODUCERS_KEY,) if has_producer_keys else ()):
+                if _denies_put(template, name, options, has_producer_keys=has_producer_keys):
+                    yield f"{name}: rejects an object with {options or 'default options'}"
 
 
-def _denies_put(template: Template, bucket: str, asked: dict[str, str], *, keys_are_named: bool) -> bool:
+def _denies_put(template: Template, bucket: str, options: dict[str, str], *, has_producer_keys: bool) -> bool:
     return any(
         statement["Effect"] == "Deny"
         and statement["Principal"] == "*"
         and set(as_list(statement["Action"])) & {"s3:PutObject", "s3:*"}
         and f"{bucket}/*" in {target(each) for each in as_list(statement["Resource"])}
         and all(
-            _holds(operator, asked.get(key), [target(value) for value in as_list(values)])
-            for operator, conditions in _condition(statement, keys_are_named=keys_are_named).items()
+            _holds(operator, options.get(key), [target(value) for value in as_list(values)])
+            for operator, conditions in _condition(statement, has_producer_keys=has_producer_keys).items()
             for key, values in conditions.items()
         )
         for _, statement in resource_statements(template, "AWS::S3::BucketPolicy")
     )
 
 
-def _condition(statement: dict[str, Any], *, keys_are_named: bool) -> dict[str, Any]:
-    """The condition of a statement, where keys of producers are named or not."""
+def _condition(statement: dict[str, Any], *, has_producer_keys: bool) -> dict[str, Any]:
+    """Return the condition of a statement, with or without keys of producers."""
     condition = statement["Condition"]
     if "Fn::If" not in condition:
         return condition
-    name, where_it_holds, otherwise = condition["Fn::If"]
+    name, if_true, if_false = condition["Fn::If"]
     assert name == "HasProducerKeys"
-    return where_it_holds if keys_are_named else otherwise
+    return if_true if has_producer_keys else if_false
 
 
 def _holds(operator: str, given: str | None, values: list[str]) -> bool:
-    """A condition as IAM evaluates it, of the operators that the policy may use; all calls come by TLS.
+    """Evaluate a condition as IAM does, for the operators that the policy uses; all calls use TLS.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html: a negated
-    operator holds where the request lacks the key.
+    operator matches if the request lacks the key.
     """
     if operator == "Null":
         return (given is None) is (values == ["true"])
@@ -128,33 +128,33 @@ def _holds(operator: str, given: str | None, values: list[str]) -> bool:
     return operator == "StringEquals" and given in values
 
 
-@finds(add(LIFECYCLE, {**TIDY, "NoncurrentVersionExpiration": {"NoncurrentDays": 30}}), "lies anywhere")
-@finds(add(LIFECYCLE, {"Fn::If": ["ArchiveExpires", EXPIRE_EARLY, {"Ref": "AWS::NoValue"}]}), "lies under incoming/")
-@finds(add(LIFECYCLE, {**TIDY, "Prefix": "reference/songs/", "ExpirationInDays": 30}), "lies under reference/")
-def nothing_expires_where_files_land(template: Template) -> Iterator[str]:
+@finds(add(LIFECYCLE, {**TIDY, "NoncurrentVersionExpiration": {"NoncurrentDays": 30}}), "any object")
+@finds(add(LIFECYCLE, {"Fn::If": ["ArchiveExpires", EXPIRE_EARLY, {"Ref": "AWS::NoValue"}]}), "objects under incoming/")
+@finds(add(LIFECYCLE, {**TIDY, "Prefix": "reference/songs/", "ExpirationInDays": 30}), "objects under reference/")
+def nothing_expires_under_the_landing_prefixes(template: Template) -> Iterator[str]:
     for name, bucket in _landing_buckets(template).items():
         for rule in _lifecycle_rules(bucket):
             if not any("Expiration" in key or "Expired" in key for key in rule):
                 continue
             if not rule.get("Prefix"):
-                yield f"{name}: rule {rule.get('Id')} expires what lies anywhere"
-            for prefix in LANDS:
+                yield f"{name}: rule {rule.get('Id')} expires any object"
+            for prefix in LANDING_PREFIXES:
                 if _touches(rule, prefix):
-                    yield f"{name}: rule {rule.get('Id')} expires what lies under {prefix}"
+                    yield f"{name}: rule {rule.get('Id')} expires objects under {prefix}"
 
 
 @finds(drop(f"{LIFECYCLE}/0/Fn::If/1/NoncurrentVersionExpiration"), "expire-archive")
-def what_expires_leaves_no_version_behind(template: Template) -> Iterator[str]:
+def expired_objects_leave_no_version(template: Template) -> Iterator[str]:
     for name, bucket in of_type(template, "AWS::S3::Bucket").items():
         if "VersioningConfiguration" not in bucket:
             continue
         for rule in _lifecycle_rules(bucket):
             if "ExpirationInDays" in rule and "NoncurrentVersionExpiration" not in rule:
-                yield f"{name}: rule {rule.get('Id')} hides what expires, and keeps it for ever"
+                yield f"{name}: rule {rule.get('Id')} keeps the versions of expired objects forever"
 
 
 def _lifecycle_rules(bucket: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The rules that may be on, whatever the parameters."""
+    """Return the rules that some values of the parameters enable."""
     for rule in bucket.get("LifecycleConfiguration", {}).get("Rules", []):
         for each in rule["Fn::If"][1:] if "Fn::If" in rule else [rule]:
             if each.get("Status") == "Enabled":  # AWS::NoValue has none
@@ -170,7 +170,7 @@ def _landing_buckets(template: Template) -> dict[str, dict[str, Any]]:
 
 
 def _touches(rule: dict[str, Any], prefix: str) -> bool:
-    covered = rule.get("Prefix", "")  # CloudFormation's rules know no Filter
+    covered = rule.get("Prefix", "")  # CloudFormation's rules have no Filter
     return bool(covered and (covered.startswith(prefix) or prefix.startswith(covered)))
 
 
@@ -184,7 +184,7 @@ def every_table_is_encrypted_and_can_be_restored(template: Template) -> Iterator
 
 
 @finds(drop("AlertsTopic/KmsMasterKeyId"), "AlertsTopic")
-def every_topic_is_encrypted_and_speaks_tls_only(template: Template) -> Iterator[str]:
+def every_topic_is_encrypted_and_requires_tls(template: Template) -> Iterator[str]:
     for name, topic in of_type(template, "AWS::SNS::Topic").items():
         if "KmsMasterKeyId" not in topic:
             yield f"{name}: no KmsMasterKeyId"
@@ -194,18 +194,18 @@ def every_topic_is_encrypted_and_speaks_tls_only(template: Template) -> Iterator
 
 @finds(attribute("MetricsTable", DeletionPolicy="Delete"), "MetricsTable")
 @finds(attribute("MetricsTable", UpdateReplacePolicy="Delete"), "MetricsTable: UpdateReplacePolicy")
-def what_holds_data_outlives_the_stack(template: Template) -> Iterator[str]:
+def resources_with_data_are_retained_without_the_stack(template: Template) -> Iterator[str]:
     for name, resource in template["Resources"].items():
         if resource["Type"] not in HOLDS_DATA:
             continue
         if resource.get("DeletionPolicy") not in {"Retain", "RetainExceptOnCreate"}:
-            yield f"{name}: DeletionPolicy lets it go with the stack"
+            yield f"{name}: DeletionPolicy deletes it with the stack"
         if resource.get("UpdateReplacePolicy") != "Retain":  # CloudFormation has no RetainExceptOnCreate here
             yield f"{name}: UpdateReplacePolicy is not Retain"
 
 
 @finds(attribute("LakeDatabase", DeletionPolicy="Retain"), "LakeDatabase")
-def a_failed_first_deployment_leaves_nothing_behind(template: Template) -> Iterator[str]:
+def failed_first_deployment_leaves_no_resource(template: Template) -> Iterator[str]:
     for name, resource in template["Resources"].items():
         if resource.get("DeletionPolicy", "Delete") not in {"Delete", "RetainExceptOnCreate"}:
-            yield f"{name}: stays when its creation is rolled back, and the next deployment may fail on it"
+            yield f"{name}: remains if its creation is rolled back, and the next deployment may then fail"
