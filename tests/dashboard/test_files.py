@@ -130,7 +130,7 @@ def test_a_quarantined_files_page_tells_why_and_what_to_do(pipeline, browser):
     pipeline.stack.s3.put_object(Bucket="landing", Key="quarantine/x/reason.json", Body=json.dumps(told))
     text = browser.get(f"/files/{source.source_id}").text
     assert "the header row lacks: track_id" in text
-    assert "mend the file, then: music-streams put FILE --key bad.csv" in text
+    assert "fix the file, then: music-streams put FILE --key bad.csv" in text
 
 
 def test_a_command_that_cannot_be_shown_as_it_is_is_not_shown(pipeline, browser):

@@ -58,14 +58,14 @@ def test_a_reconciliation_from_look_to_report(world, stack, statements, logical_
     judge = DayInspector(stack.dynamodb, METRICS, FILES, lake, stack.executions, track_metrics=False)
     monkeypatch.setitem(reconciler.__dict__, "_day_inspector", judge)
     with acting(statements, logical_ids) as acts:
-        look = reconciler.look(WINDOW, [DAY])
-        asked = plan(look.findings, AT, 50).repairs
+        inspection = reconciler.inspect(WINDOW, [DAY])
+        asked = plan(inspection.findings, AT, 50).repairs
         reconciler.ask(asked)
         waiting.unsettled(stack, asked)
         waiting.in_flight(stack, "", 0)
         backfill.replays(stack.ledger, DAY)
-        report = Report("20261122T000000000Z", "test", dry_run=False, before=look.findings, after=None)
-        reconciler.report(report, look.records)
+        report = Report("20261122T000000000Z", "test", dry_run=False, before=inspection.findings, after=None)
+        reconciler.report(report, inspection.records)
         assert Reports(stack.s3, LAKE).latest()
     assert asked
     assert acts.refused == []

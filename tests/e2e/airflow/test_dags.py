@@ -222,7 +222,7 @@ def test_a_backfill_runs_the_files_of_each_day_again_side_by_side(world, airflow
 def test_a_backfill_by_hand_needs_a_day(airflow, world):
     run_id = airflow.trigger("backfill_streams")
     assert airflow.wait("backfill_streams", run_id) == "failed"
-    assert "which day?" in airflow.story("backfill_streams", run_id)
+    assert "the run has no day" in airflow.story("backfill_streams", run_id)
 
 
 def _set(stack: Stack, source_id: str, name: str, value: str | int) -> None:
