@@ -78,7 +78,7 @@ def next_steps(entry: Entry, *, is_local: bool, stall_seconds: float) -> list[Ne
     if entry.status is Status.ARCHIVED and entry.is_retracted:
         return [NextStep("if it does not become RETRACTED: ", redrive)]
     if entry.status is Status.ARCHIVED and parked_rows(entry):
-        parked = f"{parked_rows(entry):,} rows are parked, because no songs file contains their tracks: "
+        parked = f"{parked_rows(entry):,} rows are parked until their songs arrive: "
         return [NextStep(parked, _PUT_SONGS, f"; then music-streams replay {source_id}")]
     return []
 

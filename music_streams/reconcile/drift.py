@@ -42,7 +42,7 @@ class Difference:
         pk, sk: the item's key.
         attribute: path of the value, such as ``top_songs[0].listen_count``; '' if the whole item differs.
         expected: value from the lake; None if there should be no such item or attribute.
-        found: value in MetricsTable; None if there is none.
+        actual: value in MetricsTable; None if there is none.
     """
 
     pk: str
@@ -50,7 +50,7 @@ class Difference:
     deviation: Deviation
     attribute: str = ""
     expected: Any = None
-    found: Any = None
+    actual: Any = None
 
     @property
     def key(self) -> ItemKey:
@@ -63,9 +63,9 @@ class Difference:
             return f"{name} is missing: the lake has {self.expected['listen_count']} listens of it"
         if self.deviation is Deviation.GHOST:
             return f"{name} is a ghost: the lake has no listen of it"
-        found = "missing" if self.found is None else _shown(self.found)
+        actual = "missing" if self.actual is None else _shown(self.actual)
         expected = "none" if self.expected is None else _shown(self.expected)
-        return f"{name}: {self.attribute} is {found}, the lake has {expected}"
+        return f"{name}: {self.attribute} is {actual}, the lake has {expected}"
 
 
 def drift(dynamodb: Any, metrics_table: str, day: str, expected: list[Item]) -> list[Difference]:  # noqa: ANN401 - see clients.dynamodb
@@ -126,27 +126,27 @@ def differences(expected: Iterable[Item], actual: Iterable[Item]) -> list[Differ
     ]
 
 
-def _of_item(key: ItemKey, expected: Item | None, found: Item | None) -> Iterator[Difference]:
-    if found is None:
+def _of_item(key: ItemKey, expected: Item | None, actual: Item | None) -> Iterator[Difference]:
+    if actual is None:
         yield Difference(*key, Deviation.MISSING, expected=expected)
     elif expected is None:
-        yield Difference(*key, Deviation.GHOST, found=found)
+        yield Difference(*key, Deviation.GHOST, actual=actual)
     else:
-        data = {name: value for name, value in found.items() if name not in _OF_THE_RUN}
+        data = {name: value for name, value in actual.items() if name not in _OF_THE_RUN}
         for attribute, wanted, actual in _compared("", expected, data):
             yield Difference(*key, Deviation.VALUE, attribute, wanted, actual)
 
 
-def _compared(path: str, expected: Any, found: Any) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401 - any attribute
+def _compared(path: str, expected: Any, actual: Any) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401 - any attribute
     """Yield path, expected and actual value of each difference within two values."""
-    if isinstance(expected, dict) and isinstance(found, dict):
-        for name in sorted(expected.keys() | found.keys()):
-            yield from _compared(f"{path}.{name}".lstrip("."), expected.get(name), found.get(name))
-    elif isinstance(expected, list) and isinstance(found, list):
-        for index, (one, other) in enumerate(zip_longest(expected, found)):
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        for name in sorted(expected.keys() | actual.keys()):
+            yield from _compared(f"{path}.{name}".lstrip("."), expected.get(name), actual.get(name))
+    elif isinstance(expected, list) and isinstance(actual, list):
+        for index, (one, other) in enumerate(zip_longest(expected, actual)):
             yield from _compared(f"{path}[{index}]", one, other)
-    elif expected != found or isinstance(expected, bool) != isinstance(found, bool):  # In Python 1 equals True.
-        yield path, expected, found
+    elif expected != actual or isinstance(expected, bool) != isinstance(actual, bool):  # In Python 1 equals True.
+        yield path, expected, actual
 
 
 def _key(item: Mapping[str, Any]) -> ItemKey:

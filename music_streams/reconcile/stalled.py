@@ -98,7 +98,7 @@ class Repairs:
         return StalledSource(source, StallReason.NOT_RECEIVED, s3_events.event_of(source))
 
     def of_leftover(self, entry: Entry) -> StalledSource | None:
-        """Return the redrive that removes a quarantined source from where it landed; None if that may be in progress."""
+        """Return the redrive that removes a quarantined source from where it landed; None if it may be in progress."""
         should_move = entry.status is Status.QUARANTINED and not entry.stays_in_place
         if not should_move or not self._is_idle(entry.updated_at):
             return None

@@ -1,4 +1,4 @@
-"""Files in flight and unsettled repairs. The module is separate, so that waiting imports nothing that reads the lake."""
+"""Files in flight and unsettled repairs; a module of its own, so that waiting does not import the lake's readers."""
 
 from collections.abc import Sequence
 

@@ -55,8 +55,8 @@ def test_a_reconciliation_from_look_to_report(world, stack, statements, logical_
     world.dynamodb.put_item(TableName=METRICS, Item={"pk": "GENRE#ghost", "sk": f"DAY#{DAY}", "day": DAY})
     reconciler = Reconciler(stack, grace_seconds=0)
     lake: Any = MemoryLake()
-    judge = DayInspector(stack.dynamodb, METRICS, FILES, lake, stack.executions, track_metrics=False)
-    monkeypatch.setitem(reconciler.__dict__, "_day_inspector", judge)
+    inspector = DayInspector(stack.dynamodb, METRICS, FILES, lake, stack.executions, track_metrics=False)
+    monkeypatch.setitem(reconciler.__dict__, "_day_inspector", inspector)
     with acting(statements, logical_ids) as acts:
         inspection = reconciler.inspect(WINDOW, [DAY])
         asked = plan(inspection.findings, AT, 50).repairs

@@ -49,7 +49,7 @@ def entry(status: str, **more) -> Entry:
         (entry("ARCHIVED", rejected={"duplicate": 3}), []),
         (
             entry("ARCHIVED", rejected={"duplicate": 3, "unknown_track": 1_200}),
-            [f"1,200 rows are parked, because no songs file contains their tracks: {SONGS}; then music-streams replay {ID}"],
+            [f"1,200 rows are parked until their songs arrive: {SONGS}; then music-streams replay {ID}"],
         ),
         (
             entry("ARCHIVED", treatment=Treatment.RETRACT),
