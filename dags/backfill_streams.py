@@ -1,7 +1,6 @@
 """Replay all archived files with listens of a day, with the current code and reference data. One run replays one day.
 
-Start it with Airflow's backfill over a range of days, or trigger it by hand with the parameter `day`. A failed run: fix
-the cause (`music-streams show FILE`), then run that day again by hand.
+Start it with Airflow's backfill over a range of days, or trigger it by hand with the parameter `day`.
 """
 
 from datetime import datetime, timedelta

@@ -1,7 +1,7 @@
 """Retry the files of a failed execution within seconds, unless they failed too often.
 
 Started by the pipeline's queue of failed runs. A failed run of this DAG needs no action: the next failure starts it
-again, and `reconcile_streams` repairs what is left.
+again, and `reconcile_streams` repairs the rest.
 """
 
 from datetime import datetime, timedelta

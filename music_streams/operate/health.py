@@ -46,7 +46,6 @@ class Health:
     """Pipeline health; `quarantined` counts the files of the last 24 hours, the other fields cover all files.
 
     Attributes:
-        dead_letters: None if the stack has no outputs for the dead-letter queues.
         check: None if no reconciliation has run.
         latency_sla_seconds: a file that waits longer is late.
     """

@@ -133,8 +133,8 @@ def _of_item(key: ItemKey, expected: Item | None, actual: Item | None) -> Iterat
         yield Difference(*key, Deviation.GHOST, actual=actual)
     else:
         data = {name: value for name, value in actual.items() if name not in _OF_THE_RUN}
-        for attribute, wanted, actual in _compared("", expected, data):
-            yield Difference(*key, Deviation.VALUE, attribute, wanted, actual)
+        for attribute, wanted, value in _compared("", expected, data):
+            yield Difference(*key, Deviation.VALUE, attribute, wanted, value)
 
 
 def _compared(path: str, expected: Any, actual: Any) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401 - any attribute

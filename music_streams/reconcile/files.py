@@ -121,9 +121,8 @@ class FileInspector:
         yield from findings.values()
 
     def _of(self, source_id: str, evidence: Evidence, window: Window) -> FileFinding:
-        if evidence.entry:
-            return self._of_entry(evidence, evidence.entry, window)
-        return self._of_unknown(source_id, evidence)
+        entry = evidence.entry
+        return self._of_entry(evidence, entry, window) if entry else self._of_unknown(source_id, evidence)
 
     def _entries(self, window: Window) -> Iterable[Entry]:
         begin = f"{window.first}T00:00:00.000Z"

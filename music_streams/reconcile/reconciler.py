@@ -117,9 +117,7 @@ class Reconciler:
         unclaimed = [entry for entry in entries if entry.status is Status.VALID and not entry.execution_arn]
         ended_unclaimed = any(execution_arn == self.stack.executions.arn(e.batch_id, e.attempt) for e in unclaimed)
         if ended_unclaimed or any(entry.status is Status.RUNNING for entry in held):
-            raise FailureNotRecorded(
-                f"{execution_arn} ended, but its files are not FAILED yet: try again in a few seconds"
-            )
+            raise FailureNotRecorded(f"{execution_arn} ended, but its files are not FAILED yet: try again in seconds")
         retried = [entry for entry in held if entry.failures < self.stack.policy.attempts_before_quarantine]
         stock = Stock(Window.of_moving(), {entry.source.source_id: Evidence(entry) for entry in retried})
         files = [file for file in self._file_inspector().findings(stock) if file.state is not State.OK]
@@ -140,10 +138,9 @@ class Reconciler:
         return reports.write(report, day_records)
 
     def _alert(self, report: Report, new_problems: list[str], uri: str) -> None:
-        what_to_do = "What to do: see docs/runbooks.md, or run music-streams reconcile"
         Alerts(self.stack.client("sns"), self.stack.output("AlertsTopicArn")).send(
             f"music-streams: reconciliation: {report.findings.sentence}",
-            [*listed(new_problems), f"Full report: {uri}", what_to_do],
+            [*listed(new_problems), f"Full report: {uri}", "What to do: docs/runbooks.md, or music-streams reconcile"],
         )
 
     def _file_inspector(self) -> FileInspector:

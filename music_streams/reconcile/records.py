@@ -44,8 +44,7 @@ class DayRecord:
         target_seconds: the latency SLA, from arrival until the metrics are published.
         arrivals, arrivals_by_hour: number of files, and by hour of arrival.
         published_by_hour: number of files by the hour of their first publication, on any date.
-        statuses: number of files by status.
-        reasons: number of quarantined and failed files by reason.
+        statuses, reasons: number of files by status; of quarantined and failed files by reason.
         rows_read, rows_accepted, rejected: their rows, the rejected ones by reason.
         due: number of files that are published, or older than target_seconds.
         met: number of files that were published within target_seconds.
@@ -145,8 +144,7 @@ def _stages(files: Iterable[Entry]) -> dict[str, Percentiles]:
     for entry in files:
         if entry.attempt > 1 or not entry.archived_at:
             continue  # The timestamps of a file that ran again are from different attempts.
-        arrival = entry.source.received_at
-        timestamps = (arrival, entry.validated_at, entry.started_at, entry.published_at, entry.archived_at)
-        for stage, (before, after) in zip(STAGES, pairwise(timestamps), strict=True):
+        times = (entry.source.received_at, entry.validated_at, entry.started_at, entry.published_at, entry.archived_at)
+        for stage, (before, after) in zip(STAGES, pairwise(times), strict=True):
             spans[stage].append(max(between(before, after) or 0.0, 0.0))  # S3's clock may be ahead of ours.
     return {stage: percentiles for stage, of_stage in spans.items() if (percentiles := Percentiles.of(of_stage))}

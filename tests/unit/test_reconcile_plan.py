@@ -23,10 +23,8 @@ FAILED_AT = "2026-11-22T04:00:00.000Z"
 def file(name: str, state: State = State.STUCK, **changes: Any) -> FileFinding:
     at = f"2026-11-21T{changes.pop('hour', 12):02}:00:00.000Z"
     key = changes.pop("key", f"incoming/{name}")
-    stalled = FileFinding(
-        name.ljust(32, "0"), key, state, "why", at, FAILED_AT, attempt=2, message=f"message of {name}"
-    )
-    return replace(stalled, **changes)
+    gap = FileFinding(name.ljust(32, "0"), key, state, "why", at, FAILED_AT, attempt=2, message=f"message of {name}")
+    return replace(gap, **changes)
 
 
 def drifted(*days: str) -> list[DayFinding]:

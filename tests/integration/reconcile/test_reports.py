@@ -177,7 +177,7 @@ def test_operators_are_alerted_about_problems(world, stack):
         "FAILED: incoming/x.csv (x.csv000): failed: no_luck",
         f"METRIC_DRIFT: {DAY}: its items differ from the lake",
         "Full report: s3://lake/reports/reconcile/2026-11-22/20261122T041500123Z.json",
-        "What to do: see docs/runbooks.md, or run music-streams reconcile",
+        "What to do: docs/runbooks.md, or music-streams reconcile",
     ]
 
 
