@@ -1,6 +1,6 @@
-"""One day per run: everything that brought listens of the day runs again, with new code and new reference data.
+"""Replay all archived files with listens of a day, with the current code and reference data. One run replays one day.
 
-Start it with Airflow's own backfill over a range of days, or trigger it by hand with the parameter `day`.
+Start it with Airflow's backfill over a range of days, or trigger it by hand with the parameter `day`.
 """
 
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ from music_streams import policy
     schedule=DaysOnRequest(),
     start_date=datetime(2020, 1, 1),
     catchup=False,
-    max_active_runs=policy.BACKFILL_DAYS_AT_ONCE,  # a backfill may ask for fewer
+    max_active_runs=policy.BACKFILL_DAYS_AT_ONCE,  # A backfill may set a lower limit.
     dagrun_timeout=timedelta(hours=policy.BACKFILL_TIMEOUT_HOURS),
     doc_md=__doc__,
     tags=["music-streams"],
@@ -29,40 +29,40 @@ from music_streams import policy
             None,
             type=["null", "string"],
             format="date",
-            description="UTC day of the listens; a backfill over a range needs none: each of its runs has its day.",
+            description="UTC day of the listens; not needed for a backfill, whose runs have one day each.",
         ),
     },
 )
 def backfill_streams() -> None:
-    """See the module."""
+    """Build the DAG."""
 
     @task
     def which_day() -> str:
-        """The day of this run."""
+        """Return the day of this run."""
         context = get_current_context()
         run = context["dag_run"]
         if context["params"]["day"]:
             return str(context["params"]["day"])
         if run.run_type == "backfill":
             return f"{run.logical_date:%Y-%m-%d}"
-        raise AirflowFailException("which day? trigger it with the parameter day, as {'day': '2024-06-25'}")
+        raise AirflowFailException("the run has no day: trigger it with the parameter day, as {'day': '2024-06-25'}")
 
     @task
     def find_files(day: str) -> list[dict[str, Any]]:
-        """The archived files of the day, as replays."""
-        from music_streams.reconcile.backfill import replays  # noqa: PLC0415
+        """Find the archived files with listens of the day."""
+        from music_streams.reconcile import backfill  # noqa: PLC0415
         from music_streams.stack import find_stack  # noqa: PLC0415
 
-        return [repair.as_json() for repair in replays(find_stack().ledger, day)]
+        return [repair.as_json() for repair in backfill.replays(find_stack().ledger, day)]
 
     @task(retries=3, retry_delay=timedelta(seconds=10))
-    def replay(found: list[dict[str, Any]]) -> None:
-        """Ask for all of them at once: they share runs of the pipeline."""
-        repairs.ask(found)
+    def replay(requested: list[dict[str, Any]]) -> None:
+        """Request the replay of all files at once, so that they share runs of the pipeline."""
+        repairs.ask(requested)
 
     @task
-    def verify(day: str, found: list[dict[str, Any]], waiting: list[str]) -> str:
-        """Red where a file did not come through, or the day's metrics are not what the lake says."""
+    def verify(day: str, requested: list[dict[str, Any]], waiting: list[str]) -> str:
+        """Compare the day's metrics with the lake; fail if they differ, or if a file failed or did not finish."""
         from music_streams.reconcile import backfill  # noqa: PLC0415
         from music_streams.reconcile.findings import Window  # noqa: PLC0415
         from music_streams.reconcile.plan import Repair  # noqa: PLC0415
@@ -71,21 +71,21 @@ def backfill_streams() -> None:
 
         stack = find_stack()
         if waiting:
-            raise AirflowFailException(f"{len(waiting)} files did not end in time: {', '.join(waiting[:10])}")
-        if failed := backfill.failed(stack.ledger, [Repair.from_json(told) for told in found]):
-            told = [f"{entry.source.key}: {entry.status} {entry.reason}" for entry in failed[:10]]
-            raise AirflowFailException(f"{len(failed)} of {len(found)} files did not come through: {'; '.join(told)}")
-        days = Reconciler(stack).look(Window.of_moving(), [day]).findings.bad_days
+            raise AirflowFailException(f"{len(waiting)} files did not finish in time: {', '.join(waiting[:10])}")
+        if failed := backfill.failed(stack.ledger, [Repair.from_json(repair) for repair in requested]):
+            files = "; ".join(f"{entry.source.key}: {entry.status} {entry.reason}" for entry in failed[:10])
+            raise AirflowFailException(f"{len(failed)} of {len(requested)} files were not archived: {files}")
+        days = Reconciler(stack).inspect(Window.of_moving(), [day]).findings.bad_days
         if days:
             raise AirflowFailException(f"{days[0].day} {days[0].state}: {'; '.join(days[0].differences)}")
-        return f"{day}: {len(found)} files ran again, and its metrics are what the lake says"
+        return f"{day}: {len(requested)} files ran again; the day's metrics equal the lake"
 
     day = which_day()
-    found = find_files(day)
+    replays = find_files(day)
     patience = timedelta(hours=policy.BACKFILL_WAIT_HOURS)
-    waiting = UntilSettled(task_id="wait_for_files", repairs=found, patience=patience)
-    replay(found) >> waiting
-    verify(day, found, waiting.output)
+    waiting = UntilSettled(task_id="wait_for_files", repairs=replays, patience=patience)
+    replay(replays) >> waiting
+    verify(day, replays, waiting.output)
 
 
 backfill_streams()

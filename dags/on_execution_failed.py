@@ -1,6 +1,7 @@
-"""In seconds after an execution did not succeed: its files are tried again, unless they failed too often already.
+"""Retry the files of a failed execution within seconds, unless they failed too often.
 
-Told by the pipeline's queue of failed runs. It repairs early; that nothing is left the scheduled reconciliation proves.
+Started by the pipeline's queue of failed runs. A failed run of this DAG needs no action: the next failure starts it
+again, and `reconcile_streams` repairs the rest.
 """
 
 from datetime import datetime, timedelta
@@ -30,11 +31,11 @@ FAILED_RUNS = Asset(
     tags=["music-streams"],
 )
 def on_execution_failed() -> None:
-    """See the module."""
+    """Build the DAG."""
 
     @task(retries=6 * policy.FAILURE_RECORDED_MINUTES, retry_delay=timedelta(seconds=10))
     def triage() -> list[dict[str, Any]]:
-        """What to try again, once the pipeline has recorded the failure: until then its files are not FAILED."""
+        """Choose the files to retry. Retried until the pipeline has recorded the failure and the files are FAILED."""
         from music_streams.reconcile.reconciler import Reconciler  # noqa: PLC0415
         from music_streams.stack import find_stack  # noqa: PLC0415
 
@@ -45,34 +46,34 @@ def on_execution_failed() -> None:
         return [repair.as_json() for plan in plans for repair in plan.repairs]
 
     @task(map_index_template="{{ name }}", retries=3, retry_delay=timedelta(seconds=10))
-    def redrive(told: dict[str, Any]) -> None:
-        """Ask for one file to be tried again."""
-        get_current_context()["name"] = repairs.name(told)
-        repairs.ask([told])
+    def redrive(repair: dict[str, Any]) -> None:
+        """Request a new attempt for one file."""
+        get_current_context()["name"] = repairs.name(repair)
+        repairs.ask([repair])
 
     @task
-    def verdict(asked: list[dict[str, Any]], waiting: list[str]) -> None:
-        """Red where a file did not come through."""
+    def verdict(requested: list[dict[str, Any]], waiting: list[str]) -> None:
+        """Fail if a file failed again or did not finish in time."""
         from music_streams.stack import find_stack  # noqa: PLC0415
         from music_streams.state.statuses import Status  # noqa: PLC0415
 
-        entries = find_stack().ledger.entries(told["source_id"] for told in asked).values()
+        entries = find_stack().ledger.entries(repair["source_id"] for repair in requested).values()
         failed = [f"{entry.source.key}: {entry.reason}" for entry in entries if entry.status is Status.FAILED]
         if failed or waiting:
-            raise AirflowFailException(f"not repaired: {'; '.join([*failed, *waiting][:10])}")
+            raise AirflowFailException(f"failed again, or not finished in time: {'; '.join([*failed, *waiting][:10])}")
 
-    asked = triage()
+    requested = triage()
     patience = timedelta(minutes=policy.REPAIR_WAIT_MINUTES)
-    waiting = UntilSettled(task_id="wait_for_files", repairs=asked, patience=patience, poll_interval=2.0)
-    redrive.expand(told=asked) >> waiting
-    verdict(asked, waiting.output)
+    waiting = UntilSettled(task_id="wait_for_files", repairs=requested, patience=patience, poll_interval=2.0)
+    redrive.expand(repair=requested) >> waiting
+    verdict(requested, waiting.output)
 
 
-def _executions(told: dict[str, Any]) -> list[str]:
-    """The ARNs that the messages of an event name."""
+def _executions(extra: dict[str, Any]) -> list[str]:
+    """Return the ARNs of the executions in the messages of an event."""
     import json  # noqa: PLC0415
 
-    payload = told.get("payload", told)
+    payload = extra.get("payload", extra)
     return [json.loads(message["Body"])["detail"]["executionArn"] for message in payload["message_batch"]]
 
 

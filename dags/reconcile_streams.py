@@ -1,7 +1,7 @@
-"""On a schedule: prove that what arrived was published and that the metrics are right, and repair gaps.
+"""Check that no file is missing and that the metrics are right, repair discrepancies, and write a report.
 
-Waits until what is on its way has settled, looks, plans, asks for repairs through the pipeline's own queue, waits for
-them, looks again, and writes a report. Red where a gap is left. What each step means: docs/runbooks.md.
+The run waits for files in flight, inspects, plans, requests repairs through the pipeline's queue, waits for them, and
+inspects again. It fails if a gap is left: see the tab *Reconciliation*, then docs/runbooks.md, section 3.
 """
 
 from datetime import datetime, timedelta
@@ -36,29 +36,29 @@ DAG_ID = "reconcile_streams"
             None,
             type=["null", "string"],
             format="date",
-            description="UTC date of arrival; none: today and yesterday, and all that is not at its end.",
+            description="UTC date of arrival; none: today and yesterday. Unfinished files are always inspected.",
         ),
         "dry_run": Param(False, type="boolean", description="Only report what would be repaired."),
-        "redrive": Param(True, type="boolean", description="Repair; without it gaps turn the run red at once."),
+        "redrive": Param(True, type="boolean", description="Request repairs; without it, any gap fails the run."),
         "max_redrive": Param(
             None,
             type=["null", "integer"],
             minimum=0,
             maximum=policy.MOST_REPAIRS,
-            description="Repairs of a run at most; none: the stack's MaxRepairs.",
+            description="Maximum number of repairs; none: the stack's MaxRepairs.",
         ),
-        "prefix": Param("", type="string", description="Only files whose key begins so, as incoming/radio/."),
+        "prefix": Param("", type="string", description="Only files whose key starts with it."),
         "grace_seconds": Param(
             None,
             type=["null", "number"],
             minimum=0,
-            description="What moved less than that ago is on its way; none: the stack's StallSeconds.",
+            description="Files that moved less than that ago are in flight; none: the stack's StallSeconds.",
         ),
     },
     **overdue.deadline(DAG_ID, timedelta(minutes=policy.RECONCILE_OVERDUE_MINUTES)),
 )
 def reconcile_streams() -> None:
-    """See the module."""
+    """Build the DAG."""
     settled = UntilSettled(
         task_id="wait_until_settled",
         prefix="{{ params.prefix }}",
@@ -68,48 +68,48 @@ def reconcile_streams() -> None:
 
     @task
     def take_stock() -> str:
-        """Inventory of buckets and ledger, classified; metrics held against the lake. Answers the sentence."""
+        """Inspect files and days. Returns the findings as one sentence."""
         from music_streams.reconcile.reconciler import window_of  # noqa: PLC0415
 
         reconciler, drafts = _parts()
         params = get_current_context()["params"]
-        return drafts.write_inspection("before", reconciler.look(window_of(params["day"], params["prefix"])))
+        return drafts.write_inspection("before", reconciler.inspect(window_of(params["day"], params["prefix"])))
 
     @task
     def plan() -> list[dict[str, Any]]:
-        """What to repair, no more than the cap. Answers the repairs to ask for: none in a dry run."""
+        """Choose repairs, up to the cap. Returns the repairs to request: none in a dry run."""
         reconciler, drafts = _parts()
         params = get_current_context()["params"]
-        planned = reconciler.plan(drafts.look("before").findings, params["max_redrive"])
+        planned = reconciler.plan(drafts.inspection("before").findings, params["max_redrive"])
         drafts.write_plan(planned)
-        is_asked = params["redrive"] and not params["dry_run"]
-        return [repair.as_json() for repair in planned.repairs] if is_asked else []
+        has_requests = params["redrive"] and not params["dry_run"]
+        return [repair.as_json() for repair in planned.repairs] if has_requests else []
 
     @task(map_index_template="{{ name }}", retries=3, retry_delay=timedelta(seconds=10))
-    def repair(told: dict[str, Any]) -> None:
-        """Ask for one repair; again does no harm."""
-        get_current_context()["name"] = repairs.name(told)
-        repairs.ask([told])
+    def repair(planned: dict[str, Any]) -> None:
+        """Request one repair. This is idempotent."""
+        get_current_context()["name"] = repairs.name(planned)
+        repairs.ask([planned])
 
     @task(trigger_rule="none_failed")
-    def verify(asked: list[dict[str, Any]]) -> str:
-        """Look again at the same files and days."""
+    def verify(requested: list[dict[str, Any]]) -> str:
+        """Inspect the same files and days again, if repairs were requested."""
         reconciler, drafts = _parts()
-        before = drafts.look("before").findings
-        if not asked:
+        before = drafts.inspection("before").findings
+        if not requested:
             return before.sentence
-        return drafts.write_inspection("after", reconciler.look(before.window, [day.day for day in before.days]))
+        return drafts.write_inspection("after", reconciler.inspect(before.window, [day.day for day in before.days]))
 
     @task(trigger_rule="none_failed")
-    def verdict(asked: list[dict[str, Any]]) -> str:
-        """Write the report; red where a gap is left, but for a dry run. Answers the report's URI."""
+    def verdict(requested: list[dict[str, Any]]) -> str:
+        """Write the report and return its URI; fail if a gap is left, except in a dry run."""
         context = get_current_context()
         reconciler, drafts = _parts()
         is_dry = bool(context["params"]["dry_run"])
-        report, records = drafts.report(context["run_id"], dry_run=is_dry, is_asked=bool(asked))
+        report, records = drafts.report(context["run_id"], dry_run=is_dry, is_asked=bool(requested))
         uri = reconciler.report(report, records)
         if not (report.is_whole or is_dry):
-            raise AirflowFailException(f"{report.findings.sentence}: see {uri}, and docs/runbooks.md for what to do")
+            raise AirflowFailException(f"{report.findings.sentence}: see the report {uri}, and docs/runbooks.md")
         return uri
 
     planned = plan()
@@ -118,11 +118,11 @@ def reconcile_streams() -> None:
         task_id="wait_for_repairs", repairs=planned, patience=patience, poll_interval=2.0, trigger_rule="none_failed"
     )
     settled >> take_stock() >> planned
-    repair.expand(told=planned) >> waited >> verify(planned) >> verdict(planned)
+    repair.expand(planned=planned) >> waited >> verify(planned) >> verdict(planned)
 
 
 def _parts() -> "tuple[Reconciler, Drafts]":
-    """What the tasks work with, made where a task runs: where a DAG is parsed, none of it is imported."""
+    """Return the reconciler and the drafts of this run. Imports are local, so that parsing the DAG stays fast."""
     from music_streams.reconcile.reconciler import Reconciler  # noqa: PLC0415
     from music_streams.reconcile.report_drafts import Drafts  # noqa: PLC0415
     from music_streams.stack import find_stack  # noqa: PLC0415

@@ -90,7 +90,7 @@ class Reconciliation(Operation):
                 told = now
             time.sleep(_POLL_SECONDS)
         before = self.before.findings
-        self._after = self.reconciler.look(before.window, [day.day for day in before.days])
+        self._after = self.reconciler.inspect(before.window, [day.day for day in before.days])
         report = Report(
             run_name(before.looked_at),
             _BY,

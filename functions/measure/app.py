@@ -26,7 +26,7 @@ ledger = Ledger(measure.env.files_table)
 def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - as Lambda calls it
     """A "Scheduled Event" → nothing but metrics."""
     now = clock.now()
-    found = backlog.look(ledger)
+    found = backlog.measure(ledger)
     with measure.invocation():
         found.record(measure.telemetry, now)
     oldest = {"source_id": found.oldest.source.source_id} if found.oldest else {}

@@ -1,1 +1,1 @@
-"""What operators see: files, executions, next steps, the health of the pipeline."""
+"""Data that operators see: files, executions, next steps, pipeline health."""

@@ -1,4 +1,4 @@
-"""What has not come to its end, as a gauge: how many files stand where, and since when the oldest waits."""
+"""The backlog as gauges: the number of unfinished files by status, and the age of the file that has waited longest."""
 
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -9,48 +9,48 @@ from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.statuses import NOT_AT_REST, UNPUBLISHED, Status
 
 MOST_READ = 10_000
-"""Files of a status that are looked at, those that moved longest ago first: a look costs no more than that."""
+"""The most files read of one status, least recently changed first. It bounds the cost of a measurement."""
 
 _GAUGES = {status: Metric[f"WAITING_{status}"] for status in NOT_AT_REST}
 
 
 @dataclass(frozen=True)
 class Backlog:
-    """What a look found.
+    """The unfinished files at one instant.
 
     Attributes:
-        standing: files by status; MOST_READ where there are that many, or more.
-        oldest: the file that waits longest for its metrics; None where none waits.
+        counts: number of files by status, at most MOST_READ each.
+        oldest: the file that has waited longest for its metrics; None if no file waits.
     """
 
-    standing: dict[Status, int]
+    counts: dict[Status, int]
     oldest: Entry | None
 
     def age(self, now: str) -> float:
-        """Seconds for which the oldest file has waited; 0 where none waits."""
+        """Return the seconds for which the oldest file has waited; 0 if no file waits."""
         waited = between(self.oldest.waiting_since, now) if self.oldest else None
-        return max(0.0, waited or 0.0)  # S3 and we have clocks of our own
+        return max(0.0, waited or 0.0)  # S3's clock may be ahead of ours.
 
     @property
     def waiting(self) -> int:
-        """Files whose metrics are waited for."""
-        return sum(self.standing[status] for status in UNPUBLISHED)
+        """The number of files in flight whose metrics are not published."""
+        return sum(self.counts[status] for status in UNPUBLISHED)
 
     def record(self, telemetry: Telemetry, now: str) -> None:
-        """Tell every gauge, the zeros too: a gauge that is silent is broken."""
+        """Record every gauge, zeros included, so that a missing gauge means that measuring fails."""
         telemetry.record(Metric.OLDEST_FILE_AGE, self.age(now))
         for status, gauge in _GAUGES.items():
-            telemetry.record(gauge, self.standing[status])
+            telemetry.record(gauge, self.counts[status])
 
 
-def look(ledger: Ledger) -> Backlog:
-    """Read what is on its way, or failed, from the ledger's index."""
-    standing = dict.fromkeys(_GAUGES, 0)
+def measure(ledger: Ledger) -> Backlog:
+    """Read the files in flight and the failed files from the ledger's index."""
+    counts = dict.fromkeys(_GAUGES, 0)
     oldest: Entry | None = None
-    found = (islice(ledger.with_status(status, oldest_first=True), MOST_READ) for status in _GAUGES)
-    for entry in chain.from_iterable(found):
-        standing[entry.status] += 1
+    entries = (islice(ledger.with_status(status, oldest_first=True), MOST_READ) for status in _GAUGES)
+    for entry in chain.from_iterable(entries):
+        counts[entry.status] += 1
         is_older = oldest is None or entry.waiting_since < oldest.waiting_since
         if entry.status in UNPUBLISHED and is_older:
             oldest = entry
-    return Backlog(standing, oldest)
+    return Backlog(counts, oldest)

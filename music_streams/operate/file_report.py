@@ -1,4 +1,4 @@
-"""One file's whole story, from the ledger, the bucket, Step Functions, Glue, the run's folder and the metrics."""
+"""The report of one file, from the ledger, the bucket, Step Functions, Glue, the run's folder and the metrics."""
 
 import logging
 from dataclasses import asdict, dataclass, replace
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class DayItems:
-    """The items of a day that the file touched; `from_this_run` of them are still as its run wrote them."""
+    """The items of a day that the file touches; `from_this_run` of them were written last by its run."""
 
     day: str
     items: int
@@ -32,7 +32,7 @@ class DayItems:
 
 @dataclass(frozen=True)
 class Location:
-    """Where the file's bytes lie."""
+    """The location of the file's object, and whether the object exists."""
 
     uri: str
     is_there: bool
@@ -40,11 +40,11 @@ class Location:
 
 @dataclass(frozen=True)
 class FileReport:
-    """All there is to tell of a file.
+    """The report of one file.
 
     Attributes:
-        execution: None where it has none, or where AWS remembers it no more.
-        summary: None where its run has written none that can be read, or where it has expired.
+        execution: None if it has none, or if its history expired.
+        summary: None if its run wrote no readable summary, or if the summary expired.
     """
 
     entry: Entry
@@ -56,15 +56,15 @@ class FileReport:
     next_steps: list[NextStep]
 
     def run_as_json(self) -> dict[str, Any]:
-        """The part that is true of the whole batch, for programs."""
+        """Return the part that is the same for all files of the batch, as JSON."""
         return {
             "execution": asdict(self.execution) if self.execution else None,
             "lake": {"version": self.summary.version, "uuid": self.summary.lake_uuid} if self.summary else None,
-            "items": [asdict(each) for each in self.touched],
+            "items": [asdict(day) for day in self.touched],
         }
 
     def as_json(self) -> dict[str, Any]:
-        """For programs."""
+        """Return the report as JSON."""
         return {
             "file": files.as_json(self.entry),
             **self.run_as_json(),
@@ -75,7 +75,7 @@ class FileReport:
 
 
 def gather(stack: Stack, entry: Entry) -> FileReport:
-    """Gather a file's story."""
+    """Return the report of a file."""
     days = entry.days if entry.published_at else []
     return FileReport(
         entry,
@@ -89,9 +89,9 @@ def gather(stack: Stack, entry: Entry) -> FileReport:
 
 
 def location_of(stack: Stack, entry: Entry) -> Location:
-    """Where the file lies now, looked up rather than believed."""
+    """Return the current location of the file, checked in S3."""
     source = entry.source
-    stays = source.kind.is_reference and entry.status is Status.ARCHIVED  # a copy is in the archive
+    stays = source.kind.is_reference and entry.status is Status.ARCHIVED  # Only its copy is in the archive.
     if not stays and entry.status in AT_REST and entry.archive_key:
         return Location(f"s3://{source.bucket}/{entry.archive_key}", _exists(stack, source.bucket, entry.archive_key))
     return Location(source.uri, _exists(stack, source.bucket, source.key, VersionId=source.version_id))
@@ -108,7 +108,7 @@ def _exists(stack: Stack, bucket: str, key: str, **version: str) -> bool:
 
 
 def _summary(stack: Stack, entry: Entry) -> Summary | None:
-    """The summary of the run that the entry speaks of; an older attempt's is none."""
+    """Return the summary of the entry's own run; None if it is an older attempt's."""
     if not entry.batch_id:
         return None
     try:
@@ -124,7 +124,7 @@ def _summary(stack: Stack, entry: Entry) -> Summary | None:
 
 
 def gather_batch(stack: Stack, entries: list[Entry]) -> FileReport:
-    """Gather the story of a batch's run, as that of its first file with all the batch's days."""
+    """Return the report of a batch: that of its first file, with the days of all its files."""
     first = gather(stack, entries[0])
     days = sorted({day for entry in entries if entry.published_at for day in entry.days})
     return replace(first, touched=_touched(stack, days, first.entry.batch_id))

@@ -1,4 +1,4 @@
-"""Files as the ledger and the bucket know them."""
+"""Files, as the ledger and the bucket have them."""
 
 from collections.abc import Iterator, Set
 from dataclasses import asdict
@@ -13,27 +13,28 @@ from music_streams.state.sources import Source
 from music_streams.state.statuses import IN_PROGRESS, Status
 
 STREAMS_PREFIX = "incoming/"
-_REASON_IS_DAMAGED = "the ledger keeps the verdict; what was wrong in detail, only the file itself tells now"
+_REASON_IS_DAMAGED = "the ledger still has the verdict; inspect the file itself for the detail"
 
 
 def as_json(entry: Entry) -> dict[str, Any]:
-    """An entry with the ledger's attribute names."""
+    """Return an entry as JSON, with the ledger's attribute names."""
     flat = asdict(entry)
     return {"source_id": entry.source.source_id, **flat.pop("source"), **flat}
 
 
 def ended_at(entry: Entry) -> str:
-    """The stamp at which its metrics stood, or at which it was put aside; '' where it is still on its way."""
+    """Return the timestamp at which it was published, failed or was quarantined; '' if it is in flight."""
     if entry.status in IN_PROGRESS and not entry.published_at:
         return ""
     return entry.published_at or entry.updated_at
 
 
 def reason_of(stack: Stack, entry: Entry) -> dict[str, Any] | None:
-    """The reason.json beside a quarantined file; None where there is none, or none that can be read."""
+    """Return the reason.json beside a quarantined file; None if there is none, or it cannot be read."""
     if entry.status is not Status.QUARANTINED:
         return None
-    kept = entry.archive_key or entry.source.kept_key("quarantine")  # the reason lies there though the file does not
+    # The reason is under quarantine/ even if the file is not.
+    kept = entry.archive_key or entry.source.kept_key("quarantine")
     key = object_keys.reason_key(kept)
     return find_sound_json(stack.s3, entry.source.bucket, key, _reason, _REASON_IS_DAMAGED)
 
@@ -45,12 +46,12 @@ def _reason(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def landed(stack: Stack, known: Set[str] = frozenset()) -> Iterator[Source]:
-    """Object versions that the ledger does not know yet, as they are asked for: their events are on the way.
+    """Yield the landed object versions without a ledger entry: their events are in flight.
 
     Args:
-        stack: where to look.
-        known: source_ids that have an entry and need no look.
+        stack: the pipeline.
+        known: source_ids that have an entry and need not be looked up.
     """
     listed = inventory.landed(stack.s3, stack.landing_bucket)
-    doubtful = (source for source in listed if source.source_id not in known)
-    return (source for source, entry in inventory.with_entries(stack.ledger, doubtful) if entry is None)
+    unknown = (source for source in listed if source.source_id not in known)
+    return (source for source, entry in inventory.with_entries(stack.ledger, unknown) if entry is None)

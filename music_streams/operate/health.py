@@ -1,4 +1,4 @@
-"""How the pipeline is, in one sentence: the same for the command line, reports and dashboards."""
+"""Pipeline health in one sentence, the same for the command line, reports and dashboards."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -18,7 +18,7 @@ _DEAD_LETTER_QUEUES = ("ArrivalsDeadLetterQueueUrl", "FailuresDeadLetterQueueUrl
 
 
 class Level(StrEnum):
-    """The worst of what was found."""
+    """The severity of the worst problem."""
 
     OK = "OK"
     WORKING = "WORKING"
@@ -27,7 +27,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Waiting:
-    """A file on its way."""
+    """A file that waits for its metrics, and since when."""
 
     name: str
     since: str
@@ -35,7 +35,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Check:
-    """What the last reconciliation found: days whose metrics are not what the lake says, and when it looked."""
+    """The result of the last reconciliation: days whose metrics differ from the lake, and its timestamp."""
 
     bad_days: Sequence[str]
     at: str
@@ -43,11 +43,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Health:
-    """What there is to say; `quarantined` counts the files of the last day, the others all that there are.
+    """Pipeline health; `quarantined` counts the files of the last 24 hours, the other fields cover all files.
 
     Attributes:
-        check: None where no reconciliation was ever made.
-        latency_sla_seconds: a file that waits for longer is late.
+        check: None if no reconciliation has run.
+        latency_sla_seconds: a file that waits longer is late.
     """
 
     waiting: Sequence[Waiting]
@@ -60,32 +60,32 @@ class Health:
 
     @property
     def oldest(self) -> Waiting | None:
-        """The file that waits longest."""
-        return min(self.waiting, key=lambda each: each.since, default=None)
+        """The file that has waited longest."""
+        return min(self.waiting, key=lambda file: file.since, default=None)
 
     @property
     def is_late(self) -> bool:
-        """Whether a file waits for longer than it should."""
+        """Whether a file has waited longer than the latency SLA."""
         return self.oldest is not None and display.age(self.oldest.since, self.now) > self.latency_sla_seconds
 
     @property
     def level(self) -> Level:
-        """The worst of what was found."""
+        """The severity of the worst problem."""
         if self.failed or self.dead_letters or self.is_late or (self.check and self.check.bad_days):
             return Level.ATTENTION
         return Level.WORKING if self.waiting else Level.OK
 
     @property
     def sentence(self) -> str:
-        """The level, then what makes it, the worst first."""
-        trouble = []
+        """The level, then its causes, the worst first."""
+        problems = []
         if self.failed:
-            trouble.append(f"{display.plural(len(self.failed), 'file')} failed (last {self.failed[0]})")
+            problems.append(f"{display.plural(len(self.failed), 'file')} failed (last {self.failed[0]})")
         if self.dead_letters:
-            trouble.append(display.plural(self.dead_letters, "dead letter"))
+            problems.append(display.plural(self.dead_letters, "dead letter"))
         if self.check and self.check.bad_days:
-            trouble.append(f"metrics of {display.plural(len(self.check.bad_days), 'day')} differ from the lake")
-        parts = [*trouble, self._waiting()]
+            problems.append(f"metrics of {display.plural(len(self.check.bad_days), 'day')} differ from the lake")
+        parts = [*problems, self._waiting()]
         if not self.failed:
             parts.append("none failed")
         if self.dead_letters == 0:
@@ -106,7 +106,7 @@ class Health:
         return f"{len(self.waiting):,} files wait, the oldest for {wait} ({self.oldest.name}{limit})"
 
     def as_json(self) -> dict[str, Any]:
-        """For programs."""
+        """Return the health as JSON."""
         return {
             "level": self.level,
             "sentence": self.sentence,
@@ -121,19 +121,19 @@ class Health:
 
 @dataclass(frozen=True)
 class HealthReading:
-    """The health, and the files of which the ledger does not know yet."""
+    """The health, and the landed files that have no ledger entry yet."""
 
     health: Health
     landed: list[Source]
 
 
 def read(stack: Stack, now: datetime) -> HealthReading:
-    """Read how the pipeline is: everything that is on its way or failed, whole."""
+    """Read the health of the pipeline, from all files that are in flight or failed."""
     pending = {status: list(stack.ledger.with_status(status)) for status in NOT_AT_REST}
     known = {entry.source.source_id for entries in pending.values() for entry in entries}
     landed = list(files.landed(stack, known))
     waiting = [
-        *(Waiting(entry.source.name, entry.waiting_since) for each in IN_PROGRESS for entry in pending[each]),
+        *(Waiting(entry.source.name, entry.waiting_since) for status in IN_PROGRESS for entry in pending[status]),
         *(Waiting(source.name, source.received_at) for source in landed),
     ]
     failed = [entry.source.name for entry in pending[Status.FAILED]]
@@ -150,7 +150,7 @@ def _check(stack: Stack) -> Check | None:
 
 
 def _dead_letters(stack: Stack) -> int | None:
-    """How many messages could not be taken; None where the stack does not tell its queues."""
+    """Return the number of dead letters; None if the stack has no outputs for their queues."""
     urls = [stack.outputs[name] for name in _DEAD_LETTER_QUEUES if name in stack.outputs]
     if not urls:
         return None

@@ -1,4 +1,4 @@
-"""An execution as its history tells it: states with their spans, and the Glue runs that it started."""
+"""An execution from its history: its states with their durations, and the Glue job runs that it started."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ _ENDS = {"ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"}
 
 @dataclass
 class StateVisit:
-    """One visit to a state; `seconds` is None while it lasts."""
+    """One visit to a state; `seconds` is None until the state is exited."""
 
     name: str
     entered_at: datetime
@@ -28,7 +28,7 @@ class StateVisit:
 
 @dataclass(frozen=True)
 class GlueRun:
-    """A job run; `seconds` is None while it lasts."""
+    """A job run; `seconds` is None while it runs."""
 
     job: str
     run_id: str
@@ -40,7 +40,7 @@ class GlueRun:
 
 @dataclass(frozen=True)
 class Execution:
-    """What became of an execution."""
+    """An execution; `seconds` is None while it runs."""
 
     arn: str
     status: str
@@ -52,37 +52,38 @@ class Execution:
 
 
 def execution(stack: Stack, arn: str) -> Execution | None:
-    """The execution with its states and job runs; None where AWS remembers it no more."""
+    """Return an execution with its states and job runs; None if its history expired."""
     client = stack.client("stepfunctions")
-    answers = _remembered(lambda: (client.describe_execution(executionArn=arn), _events(client, arn)))
+    answers = _unless_expired(lambda: (client.describe_execution(executionArn=arn), _events(client, arn)))
     if answers is None:
         return None
-    found, events = answers
-    stopped = found.get("stopDate")
+    description, events = answers
+    stopped = description.get("stopDate")
     return Execution(
         arn,
-        found["status"],
-        found["startDate"],
-        (stopped - found["startDate"]).total_seconds() if stopped else None,
-        _told(found),
+        description["status"],
+        description["startDate"],
+        (stopped - description["startDate"]).total_seconds() if stopped else None,
+        _error_and_cause(description),
         states(events),
         [_glue_run(stack, job, run_id) for job, run_id in _submitted(events)],
     )
 
 
 def error_of(stack: Stack, arn: str) -> str:
-    """Error and cause of an execution that did not succeed; '' where AWS remembers it no more."""
-    return _told(_remembered(lambda: stack.client("stepfunctions").describe_execution(executionArn=arn)) or {})
+    """Return error and cause of an execution that did not succeed; '' if its history expired."""
+    description = _unless_expired(lambda: stack.client("stepfunctions").describe_execution(executionArn=arn))
+    return _error_and_cause(description or {})
 
 
 def glue_run_ids(stack: Stack, arn: str) -> list[str]:
-    """The ids of the job runs that an execution has started; none where AWS remembers it no more."""
-    events = _remembered(lambda: _events(stack.client("stepfunctions"), arn)) or []
+    """Return the ids of the job runs that an execution started; none if its history expired."""
+    events = _unless_expired(lambda: _events(stack.client("stepfunctions"), arn)) or []
     return [run_id for _, run_id in _submitted(events)]
 
 
 def states(events: list[dict[str, Any]]) -> list[StateVisit]:
-    """The states in the order in which they were entered, from the events of a history."""
+    """Return the states in the order in which they were entered, from the events of a history."""
     visited: list[StateVisit] = []
     for event in events:
         kind = event["type"]
@@ -99,10 +100,10 @@ def states(events: list[dict[str, Any]]) -> list[StateVisit]:
     return visited
 
 
-def _remembered(ask: Callable[[], T]) -> T | None:
-    """An answer about an execution; None where AWS remembers it no more (90 days after its end)."""
+def _unless_expired(request: Callable[[], T]) -> T | None:
+    """Return the response about an execution; None if it expired (90 days after its end)."""
     try:
-        return ask()
+        return request()
     except ClientError as error:
         if error_code(error) == "ExecutionDoesNotExist":
             return None
@@ -111,11 +112,11 @@ def _remembered(ask: Callable[[], T]) -> T | None:
 
 def _error(event: dict[str, Any]) -> str:
     name = event["type"][0].lower() + event["type"][1:] + "EventDetails"
-    return _told(event.get(name, {}))
+    return _error_and_cause(event.get(name, {}))
 
 
-def _told(found: Mapping[str, Any]) -> str:
-    return ": ".join(found[part] for part in ("error", "cause") if found.get(part))
+def _error_and_cause(details: Mapping[str, Any]) -> str:
+    return ": ".join(details[part] for part in ("error", "cause") if details.get(part))
 
 
 def _events(client: Any, arn: str) -> list[dict[str, Any]]:  # noqa: ANN401 - a botocore client
@@ -124,7 +125,7 @@ def _events(client: Any, arn: str) -> list[dict[str, Any]]:  # noqa: ANN401 - a 
 
 
 def _submitted(events: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Job name and run id of each run that was started."""
+    """Return job name and run id of each job run that was started."""
     runs = []
     job = ""
     for event in events:
@@ -140,7 +141,7 @@ def _glue_run(stack: Stack, job: str, run_id: str) -> GlueRun:
         run = stack.client("glue").get_job_run(JobName=job, RunId=run_id)["JobRun"]
     except ClientError as error:
         if error_code(error) == "EntityNotFoundException":
-            return GlueRun(job, run_id, "forgotten by Glue", None, 0.0)
+            return GlueRun(job, run_id, "no longer in Glue", None, 0.0)
         raise
     ended = run.get("CompletedOn")
     seconds = (ended - run["StartedOn"]).total_seconds() if ended else None

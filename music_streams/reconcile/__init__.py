@@ -1,5 +1,5 @@
-"""The reconciler: whether every file and every day's metrics are what they should be, told from outside the data path.
+"""The reconciler, outside the data path: it checks that every file was processed and that each day's metrics are right.
 
-:mod:`lake` reads the listens of days from the lake without Spark, :mod:`recount` counts their metrics anew in SQL of
-its own, :mod:`drift` holds what stands in MetricsTable against that count.
+:mod:`lake` reads the listens of days from the lake without Spark, :mod:`recount` computes their metrics in SQL of its
+own, :mod:`drift` compares the items of MetricsTable with the result.
 """

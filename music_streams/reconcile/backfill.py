@@ -1,4 +1,4 @@
-"""A backfill: everything that brought listens of a day runs again, with new code and new reference data."""
+"""A backfill: the replay of all files with listens of a day, with the current code and reference data."""
 
 from boto3.dynamodb.conditions import Attr
 
@@ -10,23 +10,23 @@ from music_streams.state.statuses import Status
 
 
 def replays(ledger: Ledger, day: str) -> list[Repair]:
-    """A replay of each archived streams file with listens of a day, and of those that had none and arrived on it.
+    """Return a replay of each archived streams file with listens of a day, the oldest first.
 
-    A file of which every row was rejected names no day: with new reference data it may bring some.
+    A file without any listens is replayed with the day on which it arrived: with new reference data it may have some.
     """
     has_none = Attr("days").size().eq(0) & Attr("received_at").begins_with(day)
     entries = ledger.with_status(Status.ARCHIVED, condition=Attr("days").contains(day) | has_none)
-    found = [entry for entry in entries if not entry.is_retracted and not entry.source.kind.is_reference]
-    return [_replay(entry, day) for entry in sorted(found, key=lambda entry: entry.source.received_at)]
+    files = [entry for entry in entries if not entry.is_retracted and not entry.source.kind.is_reference]
+    return [_replay(entry, day) for entry in sorted(files, key=lambda entry: entry.source.received_at)]
 
 
-def failed(ledger: Ledger, asked: list[Repair]) -> list[Entry]:
-    """The files that were to run again and are not archived by that attempt."""
-    entries = ledger.entries(each.source_id for each in asked)
+def failed(ledger: Ledger, requested: list[Repair]) -> list[Entry]:
+    """Return the files that the requested attempts did not archive."""
+    entries = ledger.entries(replay.source_id for replay in requested)
     return [
         entry
-        for each in asked
-        if (entry := entries[each.source_id]).status is not Status.ARCHIVED or entry.attempt < each.attempt
+        for replay in requested
+        if (entry := entries[replay.source_id]).status is not Status.ARCHIVED or entry.attempt < replay.attempt
     ]
 
 

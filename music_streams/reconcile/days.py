@@ -1,4 +1,4 @@
-"""Days: whether the items that stand are what the lake says."""
+"""Comparing the items of days in MetricsTable with the lake."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,16 +15,16 @@ from music_streams.state.sources import batch_and_attempt
 from music_streams.state.statuses import AT_REST
 
 _DAYS_AT_ONCE = 31
-_TOLD = 10  # differences of a day
+_DIFFERENCES_LISTED = 10  # of a day
 
 
 @dataclass(frozen=True)
 class DayComparison:
-    """What came of comparing.
+    """The result of a comparison.
 
     Attributes:
-        days: every day that was compared, in order.
-        sources: by day, which source_ids the lake has listens of; no day that has none.
+        days: every compared day, in order.
+        sources: by day, the source_ids with listens in the lake; days without listens are left out.
     """
 
     days: list[DayFinding] = field(default_factory=list)
@@ -33,12 +33,12 @@ class DayComparison:
 
 @dataclass(frozen=True)
 class InFlight:
-    """What is at work, and may account for a difference.
+    """The sources and runs in flight, which may be the reason for a difference.
 
     Attributes:
-        sources: source_ids of what is not at its end.
-        days: of which such sources have had listens.
-        is_unknown: whether a run is alive that has none of these, as a rebuild: its days only it knows.
+        sources: source_ids of the sources that are not finished.
+        days: the days of which these sources have listens.
+        is_unknown: whether an execution runs that has none of these sources, such as a rebuild: it may touch any day.
     """
 
     sources: frozenset[str]
@@ -46,7 +46,7 @@ class InFlight:
     is_unknown: bool
 
     def may_explain(self, day: str, sources: Collection[str]) -> bool:
-        """Whether what is at work may be why a day differs of which these sources have rows."""
+        """Whether it may be the reason that a day differs, given the sources with rows of that day."""
         return self.is_unknown or day in self.days or not self.sources.isdisjoint(sources)
 
 
@@ -55,7 +55,7 @@ class DayInspector:
     """Compares days.
 
     Attributes:
-        dynamodb: a client that takes and gives plain values (see clients.dynamodb).
+        dynamodb: a client that accepts and returns plain Python values (see clients.dynamodb).
         track_metrics: whether TRACK items are published.
     """
 
@@ -67,32 +67,31 @@ class DayInspector:
     track_metrics: bool
 
     def compare(self, days: Iterable[str], entries: Sequence[Entry]) -> DayComparison:
-        """Hold the items of days against the lake.
+        """Compare the items of days with the lake.
 
-        Nothing stands still meanwhile: a day that seems to differ is read again, and a difference counts only if it
-        stays while nothing is at work that may account for it.
+        The pipeline keeps running meanwhile: a day that differs is read again, and a difference counts only if it
+        remains and nothing in flight may be the reason for it.
 
         Args:
             days: YYYY-MM-DD.
-            entries: of the ledger: all that are not at rest.
+            entries: all ledger entries that are not finished.
         """
         wanted = sorted(set(days))
-        found = DayComparison()
+        comparison = DayComparison()
         for start in range(0, len(wanted), _DAYS_AT_ONCE):
-            some = wanted[start : start + _DAYS_AT_ONCE]
-            counted, differing = self._look(some)
-            found.sources.update(counted.sources)
-            again = [day.day for day in differing if day.state is not DayState.OK]
+            counted, findings = self._read(wanted[start : start + _DAYS_AT_ONCE])
+            comparison.sources.update(counted.sources)
+            again = [day.day for day in findings if day.state is not DayState.OK]
             if again:
-                # Who is at work is asked before the second look: what ends after it has published by then.
+                # Listed before the second reading: a run that ends after that has published when the items are read.
                 in_flight = self._in_flight(entries)
-                recounted, second = self._look(again)
+                recounted, second = self._read(again)
                 settled = {day.day: _explained(day, in_flight, recounted) for day in second}
-                differing = [settled.get(day.day, day) for day in differing]
-            found.days.extend(differing)
-        return found
+                findings = [settled.get(day.day, day) for day in findings]
+            comparison.days.extend(findings)
+        return comparison
 
-    def _look(self, days: list[str]) -> tuple[Recount, list[DayFinding]]:
+    def _read(self, days: list[str]) -> tuple[Recount, list[DayFinding]]:
         fences = self._fences(days)
         listens = self.lake.listens()
         snapshot = listens.snapshot if listens else None
@@ -110,19 +109,19 @@ class DayInspector:
         ]
 
     def _of_day(self, day: str, expected: list[dict[str, Any]], fence: dict[str, Any]) -> DayFinding:
-        found = drift.drift(self.dynamodb, self.metrics_table, day, expected)
+        differences = drift.drift(self.dynamodb, self.metrics_table, day, expected)
         version = int(fence.get("version", 0))
-        if not found:
+        if not differences:
             return DayFinding(day, DayState.OK, version=version)
-        told = [str(each) for each in found[:_TOLD]]
-        why = "its items are not what the lake says" if fence else "it was never published"
-        return DayFinding(day, DayState.METRIC_DRIFT, why, told, len(found), version)
+        listed = [str(difference) for difference in differences[:_DIFFERENCES_LISTED]]
+        why = "its items differ from the lake" if fence else "it was never published"
+        return DayFinding(day, DayState.METRIC_DRIFT, why, listed, len(differences), version)
 
     def _fences(self, days: list[str]) -> dict[str, dict[str, Any]]:
-        """The fence items by day; {} of a day that was never published."""
+        """Return the fence items by day; {} for a day that was never published."""
         keys = [{"source_id": f"FENCE#{day}"} for day in days]
-        found = batch_get(self.dynamodb, self.files_table, keys)
-        return {day: {} for day in days} | {item["source_id"].partition("#")[2]: item for item in found}
+        items = batch_get(self.dynamodb, self.files_table, keys)
+        return {day: {} for day in days} | {item["source_id"].partition("#")[2]: item for item in items}
 
     def _in_flight(self, entries: Sequence[Entry]) -> InFlight:
         moving = [entry for entry in entries if entry.status not in AT_REST]
@@ -136,12 +135,12 @@ class DayInspector:
 
 def _explained(day: DayFinding, in_flight: InFlight, counted: Recount) -> DayFinding:
     if day.state is DayState.METRIC_DRIFT and in_flight.may_explain(day.day, counted.sources.get(day.day, ())):
-        return DayFinding(day.day, DayState.IN_FLIGHT, "a run that has not ended is at it", version=day.version)
+        return DayFinding(day.day, DayState.IN_FLIGHT, "a run in flight may be changing it", version=day.version)
     return day
 
 
 def _of_lost_lake(day: str, fence: dict[str, Any]) -> DayFinding:
     if not fence.get("keys"):
         return DayFinding(day, DayState.OK)
-    why = "its items are of a lake that is gone: music-streams rebuild --from-archive"
+    why = "its items come from a lake that no longer exists: run music-streams rebuild --from-archive"
     return DayFinding(day, DayState.LAKE_LOST, why, version=int(fence["version"]))

@@ -1,4 +1,4 @@
-"""What stands in MetricsTable, held against what the lake says (docs/design.md, section 4)."""
+"""Comparing the items in MetricsTable with those counted from the lake (docs/design.md, section 4)."""
 
 from __future__ import annotations
 
@@ -27,71 +27,71 @@ class Deviation(StrEnum):
     """How an item differs."""
 
     MISSING = "missing"
-    """The lake accounts for it, and it does not stand."""
+    """The lake has listens of it, and MetricsTable has no item."""
     GHOST = "ghost"
-    """It stands, and no listen in the lake accounts for it."""
+    """MetricsTable has an item, and the lake has no listen of it."""
     VALUE = "value"
-    """It stands, with another value of an attribute."""
+    """An attribute of the item has another value."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not what the lake says.
+    """A difference between an item and the lake.
 
     Attributes:
-        pk, sk: of the item.
-        attribute: where the value lies, such as ``top_songs[0].listen_count``; '' where the whole item differs.
-        expected: what the lake says; None where there should be no such item or attribute.
-        found: what stands; None where nothing does.
+        pk, sk: the item's key.
+        attribute: path of the value, such as ``top_songs[0].listen_count``; '' if the whole item differs.
+        expected: value from the lake; None if there should be no such item or attribute.
+        actual: value in MetricsTable; None if there is none.
     """
 
     pk: str
     sk: str
-    what: Deviation
+    deviation: Deviation
     attribute: str = ""
     expected: Any = None
-    found: Any = None
+    actual: Any = None
 
     @property
     def key(self) -> ItemKey:
-        """Partition and sort key."""
+        """The partition and sort key."""
         return self.pk, self.sk
 
     def __str__(self) -> str:
         name = f"{self.pk} / {self.sk}"
-        if self.what is Deviation.MISSING:
+        if self.deviation is Deviation.MISSING:
             return f"{name} is missing: the lake has {self.expected['listen_count']} listens of it"
-        if self.what is Deviation.GHOST:
+        if self.deviation is Deviation.GHOST:
             return f"{name} is a ghost: the lake has no listen of it"
-        found = "missing" if self.found is None else _shown(self.found)
-        expected = "nothing of it" if self.expected is None else _shown(self.expected)
-        return f"{name}: {self.attribute} is {found}, the lake says {expected}"
+        actual = "missing" if self.actual is None else _shown(self.actual)
+        expected = "none" if self.expected is None else _shown(self.expected)
+        return f"{name}: {self.attribute} is {actual}, the lake has {expected}"
 
 
 def drift(dynamodb: Any, metrics_table: str, day: str, expected: list[Item]) -> list[Difference]:  # noqa: ANN401 - see clients.dynamodb
-    """What MetricsTable does not hold as the lake says, for certain: what is in question is read again, consistently.
+    """Return the differences between MetricsTable and the lake, each confirmed by a consistent read.
 
-    TRACK items that should not be there are not found: the index by day does not list them.
+    Unexpected TRACK items are not found: the index by day does not list them.
 
     Args:
-        dynamodb: a client that takes and gives plain Python values (see clients.dynamodb).
-        metrics_table: the table's name.
+        dynamodb: a client that accepts and returns plain Python values (see clients.dynamodb).
+        metrics_table: name of the table.
         day: YYYY-MM-DD.
-        expected: every item of the day, TRACK items if they are published (see :func:`recount.recount`).
+        expected: every item of the day, with TRACK items if they are published (see :func:`recount.recount`).
 
     Raises:
-        TableThrottled: DynamoDB keeps leaving keys unread.
+        TableThrottled: DynamoDB repeatedly leaves keys unprocessed.
     """
-    listed = standing(dynamodb, metrics_table, day)
-    suspected = {each.key for each in differences(expected, listed)}  # every TRACK item too
+    listed = indexed_items(dynamodb, metrics_table, day)
+    suspected = {difference.key for difference in differences(expected, listed)}  # All TRACK items are among them.
     confirmed = items_at(dynamodb, metrics_table, suspected)
     return differences([item for item in expected if _key(item) in suspected], confirmed)
 
 
-def standing(dynamodb: Any, metrics_table: str, day: str) -> list[Item]:  # noqa: ANN401 - see clients.dynamodb
-    """The items of a day that the index by day lists: all but TRACK items.
+def indexed_items(dynamodb: Any, metrics_table: str, day: str) -> list[Item]:  # noqa: ANN401 - see clients.dynamodb
+    """Return the items of a day that the index by day lists: all but TRACK items.
 
-    An index lags behind its table: what it says is a suspicion (see :func:`drift`).
+    The index is eventually consistent, so :func:`drift` confirms what differs.
     """
     pages = dynamodb.get_paginator("query").paginate(
         TableName=metrics_table, IndexName="by-day", KeyConditionExpression=Key("day").eq(day)
@@ -100,53 +100,53 @@ def standing(dynamodb: Any, metrics_table: str, day: str) -> list[Item]:  # noqa
 
 
 def items_at(dynamodb: Any, metrics_table: str, keys: Iterable[ItemKey]) -> list[Item]:  # noqa: ANN401 - see clients.dynamodb
-    """The items of the given keys, read consistently; of a key that has none, none.
+    """Return the items of the given keys, read consistently; keys without an item are left out.
 
     Raises:
-        TableThrottled: DynamoDB keeps leaving keys unread.
+        TableThrottled: DynamoDB repeatedly leaves keys unprocessed.
     """
     wanted = [{"pk": pk, "sk": sk} for pk, sk in sorted(set(keys))]
     batches = [wanted[start:][:KEYS_AT_ONCE] for start in range(0, len(wanted), KEYS_AT_ONCE)]
     with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
-        found = pool.map(lambda batch: list(batch_get(dynamodb, metrics_table, batch)), batches)
-        return [item for items in found for item in items]
+        responses = pool.map(lambda batch: list(batch_get(dynamodb, metrics_table, batch)), batches)
+        return [item for items in responses for item in items]
 
 
-def differences(expected: Iterable[Item], standing: Iterable[Item]) -> list[Difference]:
-    """How the standing items of a day differ from the expected ones, by key; numbers compare by value.
+def differences(expected: Iterable[Item], actual: Iterable[Item]) -> list[Difference]:
+    """Return how the items of a day differ from the expected ones, by key; numbers compare by value.
 
-    What only tells which run wrote an item (version, lake_uuid, batch_id, updated_at) is no difference.
+    The attributes that identify the run that wrote an item (version, lake_uuid, batch_id, updated_at) are ignored.
     """
     wanted = {_key(item): item for item in expected}
-    found = {_key(item): item for item in standing}
+    items = {_key(item): item for item in actual}
     return [
         difference
-        for key in sorted(wanted.keys() | found.keys())
-        for difference in _of_item(key, wanted.get(key), found.get(key))
+        for key in sorted(wanted.keys() | items.keys())
+        for difference in _of_item(key, wanted.get(key), items.get(key))
     ]
 
 
-def _of_item(key: ItemKey, expected: Item | None, found: Item | None) -> Iterator[Difference]:
-    if found is None:
+def _of_item(key: ItemKey, expected: Item | None, actual: Item | None) -> Iterator[Difference]:
+    if actual is None:
         yield Difference(*key, Deviation.MISSING, expected=expected)
     elif expected is None:
-        yield Difference(*key, Deviation.GHOST, found=found)
+        yield Difference(*key, Deviation.GHOST, actual=actual)
     else:
-        data = {name: value for name, value in found.items() if name not in _OF_THE_RUN}
-        for attribute, wanted, actual in _compared("", expected, data):
-            yield Difference(*key, Deviation.VALUE, attribute, wanted, actual)
+        data = {name: value for name, value in actual.items() if name not in _OF_THE_RUN}
+        for attribute, wanted, value in _compared("", expected, data):
+            yield Difference(*key, Deviation.VALUE, attribute, wanted, value)
 
 
-def _compared(path: str, expected: Any, found: Any) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401 - any attribute
-    """Path, expected and found value of all that differs within two values."""
-    if isinstance(expected, dict) and isinstance(found, dict):
-        for name in sorted(expected.keys() | found.keys()):
-            yield from _compared(f"{path}.{name}".lstrip("."), expected.get(name), found.get(name))
-    elif isinstance(expected, list) and isinstance(found, list):
-        for place, (one, other) in enumerate(zip_longest(expected, found)):
-            yield from _compared(f"{path}[{place}]", one, other)
-    elif expected != found or isinstance(expected, bool) != isinstance(found, bool):  # to Python 1 is True
-        yield path, expected, found
+def _compared(path: str, expected: Any, actual: Any) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401 - any attribute
+    """Yield path, expected and actual value of each difference within two values."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        for name in sorted(expected.keys() | actual.keys()):
+            yield from _compared(f"{path}.{name}".lstrip("."), expected.get(name), actual.get(name))
+    elif isinstance(expected, list) and isinstance(actual, list):
+        for index, (one, other) in enumerate(zip_longest(expected, actual)):
+            yield from _compared(f"{path}[{index}]", one, other)
+    elif expected != actual or isinstance(expected, bool) != isinstance(actual, bool):  # In Python 1 equals True.
+        yield path, expected, actual
 
 
 def _key(item: Mapping[str, Any]) -> ItemKey:
@@ -154,7 +154,7 @@ def _key(item: Mapping[str, Any]) -> ItemKey:
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - any attribute
-    """The value without boto3's Decimal('…') around numbers."""
+    """Return the value as text, without boto3's Decimal('…') around numbers."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{name}: {_shown(part)}" for name, part in value.items()) + "}"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Dataclasses that were made of JSON: whether their fields hold what they are declared to."""
+"""Type checks for dataclasses that were read from JSON."""
 
 import types
 from dataclasses import is_dataclass
@@ -8,21 +8,21 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 T = TypeVar("T")
 
 
-def well_typed(made: T) -> T:
-    """The dataclass itself.
+def well_typed(instance: T) -> T:
+    """Return the dataclass instance itself.
 
     Raises:
-        TypeError: a field of it, or of one inside it, holds a value of another type.
+        TypeError: one of its fields, or of the dataclasses inside it, has a value of another type than declared.
     """
-    if not _fits(made, type(made)):
+    if not _fits(instance, type(instance)):
         raise TypeError
-    return made
+    return instance
 
 
 def _fits(value: Any, kind: Any) -> bool:  # noqa: ANN401 - anything
     origin, parts = get_origin(kind), get_args(kind)
     if origin is list:
-        return isinstance(value, list) and all(_fits(each, parts[0]) for each in value)
+        return isinstance(value, list) and all(_fits(item, parts[0]) for item in value)
     if origin is dict:
         return isinstance(value, dict) and all(_fits(n, parts[0]) and _fits(v, parts[1]) for n, v in value.items())
     if origin in {Union, types.UnionType}:
@@ -31,7 +31,7 @@ def _fits(value: Any, kind: Any) -> bool:  # noqa: ANN401 - anything
         return type(value) in {int, float}
     if isinstance(kind, type) and is_dataclass(kind):
         return isinstance(value, kind) and all(_fits(getattr(value, n), of) for n, of in _hints(kind).items())
-    return isinstance(value, kind) and isinstance(value, bool) == (kind is bool)  # to Python True is a number
+    return isinstance(value, kind) and isinstance(value, bool) == (kind is bool)  # In Python True is a number.
 
 
 @cache

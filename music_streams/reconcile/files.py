@@ -1,4 +1,4 @@
-"""Files: what S3, the ledger and Step Functions say of each, put together into one state."""
+"""The state of each file, combined from S3, the ledger and Step Functions."""
 
 import re
 from bisect import bisect_right
@@ -29,12 +29,12 @@ _SOURCE_ID = re.compile(rf"[0-9a-f]{{{ID_DIGITS}}}")
 
 @dataclass
 class Evidence:
-    """All that is known of one source.
+    """The evidence about one source.
 
     Attributes:
-        entry: what the ledger says.
+        entry: its ledger entry.
         landed: its object where it landed.
-        kept: under which of archive/ and quarantine/ something of it lies; the key of each.
+        kept: the keys of its objects under archive/ and quarantine/, by prefix.
     """
 
     entry: Entry | None = None
@@ -43,7 +43,7 @@ class Evidence:
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing is left to do about it, as the ledger says and the bucket does not deny."""
+        """Whether it is in a terminal state by the ledger, and the bucket agrees."""
         entry = self.entry
         if entry is None or awaits_archiving(entry):
             return False
@@ -53,7 +53,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Stock:
-    """Every source of a window, with what is known of it.
+    """Every source of a window, with its evidence.
 
     Attributes:
         evidence: by source_id.
@@ -64,17 +64,17 @@ class Stock:
 
     @property
     def entries(self) -> list[Entry]:
-        """What the ledger says of them."""
-        return [each.entry for each in self.evidence.values() if each.entry]
+        """The ledger entries of the sources."""
+        return [evidence.entry for evidence in self.evidence.values() if evidence.entry]
 
 
 @dataclass(frozen=True)
 class FileInspector:
-    """Takes stock of files and judges what it finds.
+    """Takes the inventory of files and gives each file a state.
 
     Attributes:
-        repairs: tells what stands still, and what is gone.
-        late_seconds: from a file's arrival until its metrics should stand.
+        repairs: finds stalled files, and files whose object is gone.
+        late_seconds: time from a file's arrival until its metrics should be published.
     """
 
     s3: "S3Client"
@@ -84,10 +84,10 @@ class FileInspector:
     late_seconds: float
 
     def stock(self, window: Window) -> Stock:
-        """Bring together what S3 and the ledger know.
+        """Combine S3 and the ledger into the evidence of each source.
 
-        Reads what is on its way whole, of the buckets the dates of the window, and of the ledger what is at rest and
-        moved since these began: for dates of today and yesterday the cost follows the change.
+        Reads all files in flight; the window's dates of archive/ and quarantine/; and the finished ledger entries that
+        changed since the window began. For a window of recent dates the cost depends on the number of changes.
         """
         evidence: dict[str, Evidence] = defaultdict(Evidence)
         for source in inventory.landed(self.s3, self.landing_bucket):
@@ -98,112 +98,115 @@ class FileInspector:
                     evidence[source_id].kept[prefix] = key
         for entry in self._entries(window):
             evidence[entry.source.source_id].entry = entry
-        # Names under archive/ and quarantine/ may be anything; the table also holds the fences.
-        unknown = [name for name, each in evidence.items() if each.entry is None and _SOURCE_ID.fullmatch(name)]
+        # Only source_ids are looked up: keys under archive/ and quarantine/ may be anything, and the table has fences.
+        unknown = [name for name, of_one in evidence.items() if of_one.entry is None and _SOURCE_ID.fullmatch(name)]
         for source_id, entry in self.ledger.entries(unknown).items():
             evidence[source_id].entry = entry
-        return Stock(window, {name: each for name, each in evidence.items() if _is_asked_for(each, window)})
+        return Stock(window, {name: of_one for name, of_one in evidence.items() if _is_in_window(of_one, window)})
 
     def findings(self, stock: Stock) -> Iterator[FileFinding]:
-        """The state of each file, in no order.
+        """Yield the state of each file, in no particular order.
 
-        Nothing stands still meanwhile: what seems to be wrong counts only if the ledger still says the same of it.
+        The pipeline keeps running meanwhile: a gap counts only if the ledger entry has not changed since it was read.
         """
-        found = {source_id: self._of(source_id, each, stock.window) for source_id, each in stock.evidence.items()}
-        suspected = [name for name, file in found.items() if file.state in GAPS and _SOURCE_ID.fullmatch(name)]
+        findings = {source_id: self._of(source_id, known, stock.window) for source_id, known in stock.evidence.items()}
+        suspected = [name for name, file in findings.items() if file.state in GAPS and _SOURCE_ID.fullmatch(name)]
         for source_id, entry in self.ledger.entries(suspected).items():
-            each = stock.evidence[source_id]
-            if entry != each.entry:
-                found[source_id] = self._of_entry(replace(each, entry=entry), entry, stock.window)
+            evidence = stock.evidence[source_id]
+            if entry != evidence.entry:
+                findings[source_id] = self._of_entry(replace(evidence, entry=entry), entry, stock.window)
         for entry in filter(_others_succeeded_after(stock.entries), stock.entries):
             source_id = entry.source.source_id
-            found[source_id] = replace(found[source_id], is_outlived=True)
-        yield from found.values()
+            findings[source_id] = replace(findings[source_id], is_outlived=True)
+        yield from findings.values()
 
-    def _of(self, source_id: str, each: Evidence, window: Window) -> FileFinding:
-        return self._of_entry(each, each.entry, window) if each.entry else self._of_unknown(source_id, each)
+    def _of(self, source_id: str, evidence: Evidence, window: Window) -> FileFinding:
+        entry = evidence.entry
+        return self._of_entry(evidence, entry, window) if entry else self._of_unknown(source_id, evidence)
 
     def _entries(self, window: Window) -> Iterable[Entry]:
         begin = f"{window.first}T00:00:00.000Z"
         moving = chain.from_iterable(self.ledger.with_status(status) for status in NOT_AT_REST)
-        # What arrived in the window cannot have moved last before it.
+        # A file that arrived in the window has changed since the window began.
         at_rest = chain.from_iterable(self.ledger.with_status(status, since=begin) for status in AT_REST)
-        # Half retracted is not at rest, whenever it arrived.
+        # A half-retracted file is not finished, so it is included whenever it arrived.
         return chain(
             moving, (entry for entry in at_rest if window.holds(entry.source.received_at) or awaits_archiving(entry))
         )
 
     def _kept(self, prefix: str, day: str) -> Iterator[tuple[str, str]]:
-        """source_id and key of what lies under archive/ or quarantine/ for a date of arrival."""
+        """Yield source_id and key of the objects under archive/ or quarantine/ for a date of arrival."""
         listing = self.s3.get_paginator("list_objects_v2")
         for page in listing.paginate(Bucket=self.landing_bucket, Prefix=object_keys.kept_on(prefix, day)):
-            for found in page.get("Contents", []):
-                if (source_id := object_keys.kept_source(found["Key"])) is not None:
-                    yield source_id, found["Key"]
+            for listed in page.get("Contents", []):
+                if (source_id := object_keys.kept_source(listed["Key"])) is not None:
+                    yield source_id, listed["Key"]
 
-    def _of_unknown(self, source_id: str, each: Evidence) -> FileFinding:
-        if each.landed is None:
-            [key, *_] = each.kept.values()
-            what = "no entry of the ledger has that source_id" if _SOURCE_ID.fullmatch(source_id) else "no source_id"
-            return FileFinding(source_id, key, State.ORPHAN, f"lies in {' and '.join(each.kept)}/, {what}", "")
-        found = FileFinding(source_id, each.landed.key, State.IN_FLIGHT, "", each.landed.received_at, attempt=1)
-        if repair := self.repairs.of_unknown(each.landed):
-            return replace(found, state=State.MISSING, why=repair.trouble, message=repair.message)
-        return replace(found, why="landed; its event is on its way")
+    def _of_unknown(self, source_id: str, evidence: Evidence) -> FileFinding:
+        if evidence.landed is None:
+            [key, *_] = evidence.kept.values()
+            is_id = _SOURCE_ID.fullmatch(source_id)
+            cause = "no ledger entry has its source_id" if is_id else "its key contains no source_id"
+            return FileFinding(source_id, key, State.ORPHAN, f"in {' and '.join(evidence.kept)}/, but {cause}", "")
+        landed = evidence.landed
+        in_flight = FileFinding(source_id, landed.key, State.IN_FLIGHT, "", landed.received_at, attempt=1)
+        if repair := self.repairs.of_unknown(landed):
+            return replace(in_flight, state=State.MISSING, why=repair.reason, message=repair.message)
+        return replace(in_flight, why="landed; its event is in flight")
 
-    def _of_entry(self, each: Evidence, entry: Entry, window: Window) -> FileFinding:
-        if lost := self._lost(entry):
-            if not window.holds(entry.updated_at):  # reported in its time; the pipeline can do nothing about it
+    def _of_entry(self, evidence: Evidence, entry: Entry, window: Window) -> FileFinding:
+        if cause := self._unavailable(entry):
+            if not window.holds(entry.updated_at):  # It was reported already, and no repair is possible.
                 return _finding(entry, State.OK, "")
             state = State.FAILED if entry.status is Status.FAILED else State.ORPHAN
-            return _finding(entry, state, lost)
-        is_moving = entry.status is Status.QUARANTINED and not entry.stays_in_place and each.landed
+            return _finding(entry, state, cause)
+        is_moving = entry.status is Status.QUARANTINED and not entry.stays_in_place and evidence.landed
         if is_moving and not self.repairs.of_leftover(entry):
-            return _finding(entry, State.IN_FLIGHT, "on its way to quarantine/")
-        repair = self.repairs.of_leftover(entry) if each.landed else None
+            return _finding(entry, State.IN_FLIGHT, "being moved to quarantine/")
+        repair = self.repairs.of_leftover(entry) if evidence.landed else None
         repair = repair or self.repairs.of(entry)
         if repair:
-            state = State.FAILED if repair.trouble is StallReason.FAILED else State.STUCK
-            why = f"{repair.trouble}: {entry.reason}" if entry.reason else str(repair.trouble)
+            state = State.FAILED if repair.reason is StallReason.FAILED else State.STUCK
+            why = f"{repair.reason}: {entry.reason}" if entry.reason else str(repair.reason)
             return _finding(entry, state, why, repair.message, repair.attempt)
         if entry.status in AT_REST and not awaits_archiving(entry):
-            return self._at_rest(each, entry, is_listed=window.holds(entry.source.received_at))
-        return self._on_its_way(entry)
+            return self._finished(evidence, entry, is_listed=window.holds(entry.source.received_at))
+        return self._in_flight(entry)
 
-    def _lost(self, entry: Entry) -> str:
-        """Why a file's bytes cannot be had; '' where they can."""
+    def _unavailable(self, entry: Entry) -> str:
+        """Return why a file's object cannot be read; '' if it can."""
         if entry.reason == OBJECT_GONE or self.repairs.is_gone(entry):
             return "its object was deleted by others; put it again"
         if self.repairs.is_unreadable(entry):
-            return "S3 does not give its bytes: it is archived, or under a key of its own; restore it or put it again"
+            return "S3 does not return its bytes (archived, or encrypted with another key): restore it, or put it again"
         return ""
 
-    def _at_rest(self, each: Evidence, entry: Entry, *, is_listed: bool) -> FileFinding:
+    def _finished(self, evidence: Evidence, entry: Entry, *, is_listed: bool) -> FileFinding:
         if entry.stays_in_place:
-            why = f"quarantined where it landed, too large to be moved: {entry.reason}"
-            return _finding(entry, State.OK if each.landed else State.ORPHAN, why)
-        keeps = "quarantine" if entry.status is Status.QUARANTINED else "archive"
+            why = f"quarantined where it landed, because it is too large to move: {entry.reason}"
+            return _finding(entry, State.OK if evidence.landed else State.ORPHAN, why)
+        prefix = "quarantine" if entry.status is Status.QUARANTINED else "archive"
         # A retracted file that was deleted before its archiving needs no copy.
-        is_missed = is_listed and keeps not in each.kept and not entry.is_retracted
-        # It may have come there after the prefix was listed.
-        if is_missed and not objects.exists(self.s3, Place(entry.source.bucket, entry.source.kept_key(keeps), "")):
-            return _finding(entry, State.ORPHAN, f"{entry.status}, and its copy in {keeps}/ is gone")
+        is_unlisted = is_listed and prefix not in evidence.kept and not entry.is_retracted
+        # Its copy may have been made after the prefix was listed.
+        if is_unlisted and not objects.exists(self.s3, Place(entry.source.bucket, entry.source.kept_key(prefix), "")):
+            return _finding(entry, State.ORPHAN, f"{entry.status}, but its copy in {prefix}/ is gone")
         return _finding(entry, State.OK, "")
 
-    def _on_its_way(self, entry: Entry) -> FileFinding:
+    def _in_flight(self, entry: Entry) -> FileFinding:
         if awaits_archiving(entry):
-            return _finding(entry, State.IN_FLIGHT, "its metrics stand; on its way to its end")
+            return _finding(entry, State.IN_FLIGHT, "its metrics are published; its last steps are in progress")
         is_late = entry.waiting_since < clock.seconds_before(clock.now(), self.late_seconds)
         if is_late:
-            return _finding(entry, State.LATE, f"{entry.status}, and not published within {self.late_seconds:g} s")
+            return _finding(entry, State.LATE, f"{entry.status}, but not published within {self.late_seconds:g} s")
         return _finding(entry, State.IN_FLIGHT, str(entry.status))
 
 
-def _is_asked_for(each: Evidence, window: Window) -> bool:
-    source = each.entry.source if each.entry else each.landed
-    if source is None:  # an orphan in archive/ or quarantine/: its true key nobody knows
+def _is_in_window(evidence: Evidence, window: Window) -> bool:
+    source = evidence.entry.source if evidence.entry else evidence.landed
+    if source is None:  # It is an orphan in archive/ or quarantine/, whose landing key is unknown.
         return window.prefix == ""
-    return source.key.startswith(window.prefix) and (not each.is_finished or window.holds(source.received_at))
+    return source.key.startswith(window.prefix) and (not evidence.is_finished or window.holds(source.received_at))
 
 
 def _finding(entry: Entry, state: State, why: str, message: str = "", attempt: int = 0) -> FileFinding:
@@ -225,11 +228,11 @@ def _finding(entry: Entry, state: State, why: str, message: str = "", attempt: i
 
 
 def _others_succeeded_after(entries: Iterable[Entry]) -> Callable[[Entry], bool]:
-    """Whether a streams file of these was published between a file's first failure and its last attempt."""
+    """Return a test: was one of these streams files published between a file's first failure and its last attempt?"""
     published = sorted(entry.published_at for entry in entries if not entry.source.kind.is_reference)
 
-    def is_outlived(entry: Entry) -> bool:
+    def others_succeeded(entry: Entry) -> bool:
         after = bisect_right(published, entry.failing_since)
         return entry.failing_since != "" and after < len(published) and published[after] < entry.validated_at
 
-    return is_outlived
+    return others_succeeded

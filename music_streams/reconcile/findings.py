@@ -1,4 +1,4 @@
-"""What a reconciliation finds: where each file stands, and whether the metrics of each day are what the lake says."""
+"""The findings of a reconciliation: the state of each file, and of each day's metrics."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,48 +12,48 @@ from music_streams.state.object_keys import safe_name
 
 
 class State(StrEnum):
-    """Where a file stands, as the places that know of it say together."""
+    """The state of a file, combined from S3, the ledger, Step Functions and the lake."""
 
     OK = "OK"
-    """At its end: published and archived, retracted, or quarantined with its reason."""
+    """Finished: published and archived, retracted, or quarantined with its reason."""
     IN_FLIGHT = "IN_FLIGHT"
-    """On its way, and in time."""
+    """In flight, and in time."""
     LATE = "LATE"
-    """On its way, but its metrics should stand by now."""
+    """In flight, but its metrics should be published by now."""
     MISSING = "MISSING"
-    """It landed and the ledger does not know it, or it was published and the lake does not know it."""
+    """It landed and has no ledger entry, or it is archived and the lake lacks rows of it."""
     FAILED = "FAILED"
     """Its last attempt failed."""
     STUCK = "STUCK"
-    """It stands still between two steps, and nothing is at work on it."""
+    """It is stalled between two steps: no execution is processing it."""
     ORPHAN = "ORPHAN"
-    """An object that no entry of the ledger accounts for, or an entry whose object is gone."""
+    """An object that no ledger entry names, or a ledger entry whose object is gone."""
 
 
 GAPS = (State.ORPHAN, State.MISSING, State.FAILED, State.STUCK, State.LATE)
-"""The states that are not as they should be, the worst first."""
+"""The states that are a discrepancy, the worst first."""
 
 
 class DayState(StrEnum):
-    """How the metrics of a day stand to the lake."""
+    """The state of a day's metrics, compared with the lake."""
 
     OK = "OK"
-    """Every item is what the lake says."""
+    """Every item equals the lake."""
     IN_FLIGHT = "IN_FLIGHT"
-    """A run that has not ended has changed the day in the lake, or may be changing its items."""
+    """They differ, and a run in flight accounts for that."""
     METRIC_DRIFT = "METRIC_DRIFT"
-    """An item is missing, one too many, or another than the lake says."""
+    """An item is missing, unexpected, or different from the lake."""
     LAKE_LOST = "LAKE_LOST"
-    """The items are of a lake that is not there any more: it is to be rebuilt from the archive."""
+    """The items come from a lake that no longer exists, which must be rebuilt from the archive."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """Which files are looked at, by the UTC date of their arrival; what is not at its end always is.
+    """The files to inspect, by the UTC date of their arrival; files that are not finished are always included.
 
     Attributes:
         first, last: dates, YYYY-MM-DD.
-        prefix: of their keys.
+        prefix: prefix of their keys.
     """
 
     first: str
@@ -62,31 +62,31 @@ class Window:
 
     @classmethod
     def of_moving(cls, prefix: str = "") -> "Window":
-        """No date at all: only what is not at its end."""
+        """Return a window without dates: only files that are not finished."""
         return cls("9999-12-31", "9999-12-30", prefix)
 
     @property
     def dates(self) -> list[str]:
-        """Every date."""
+        """Every date of the window."""
         return clock.dates(self.first, self.last)
 
-    def holds(self, stamp: str) -> bool:
-        """Whether a moment lies in it."""
-        return self.first <= stamp[:10] <= self.last
+    def holds(self, timestamp: str) -> bool:
+        """Whether a timestamp is in the window."""
+        return self.first <= timestamp[:10] <= self.last
 
 
 @dataclass(frozen=True)
 class FileFinding:
-    """One file.
+    """The finding about one file.
 
     Attributes:
-        why: what was found, for people.
-        status, reason: as the ledger has them; '' where it does not know the file.
-        since: when it last moved; '' where the ledger does not know it.
-        attempt: the attempt that a repair would bring to its end.
+        why: the reason for the state, for people.
+        status, reason: from its ledger entry; '' without an entry.
+        since: timestamp of its last change; '' without a ledger entry.
+        attempt: the attempt that a repair finishes.
         failures: attempts that failed since it was last published.
-        message: what to put into the arrivals queue to repair it; '' where nothing can or need be done.
-        days: days whose metrics its repair computes anew, where they are known.
+        message: the message for the arrivals queue that repairs it; '' if no repair is possible or needed.
+        days: the known days whose metrics its repair computes again.
         is_outlived: whether other files were published between its first failure and its last attempt.
     """
 
@@ -106,18 +106,18 @@ class FileFinding:
 
     @property
     def name(self) -> str:
-        """The last segment of its key, without what a page or a log might trip over."""
+        """The last segment of its key, safe for pages and logs."""
         return safe_name(self.key)
 
 
 @dataclass(frozen=True)
 class DayFinding:
-    """One day.
+    """The finding about one day.
 
     Attributes:
-        differences: what differs, for people; the first of them where they are many.
-        count: how many there are.
-        version: of the items, as the fence has it; 0 where the day was never published.
+        differences: the first differences, for people.
+        count: number of all differences.
+        version: the version in the fence; 0 if the day was never published.
     """
 
     day: str
@@ -130,13 +130,13 @@ class DayFinding:
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found at one moment.
+    """The findings at one instant.
 
     Attributes:
-        counts: how many files there are of each state, those that are OK too.
-        files: those that are not OK, the oldest first.
-        days: every day that was compared.
-        last_published_at: when metrics of a file last stood; '' where none ever did.
+        counts: number of files by state, OK included.
+        files: the files that are not OK, the oldest first.
+        days: every compared day.
+        last_published_at: timestamp of the last publication of a file; '' if there is none.
     """
 
     window: Window
@@ -148,54 +148,54 @@ class Findings:
 
     @property
     def gaps(self) -> list[FileFinding]:
-        """The files that are not as they should be, the worst first, and of these the oldest."""
-        bad = (file for file in self.files if file.state in GAPS)
-        return sorted(bad, key=lambda file: (GAPS.index(file.state), file.received_at))
+        """The files with a discrepancy, the worst state first, then the oldest."""
+        gaps = (file for file in self.files if file.state in GAPS)
+        return sorted(gaps, key=lambda file: (GAPS.index(file.state), file.received_at))
 
     @property
     def bad_days(self) -> list[DayFinding]:
-        """The days whose metrics are not what the lake says."""
+        """The days whose metrics differ from the lake."""
         return [day for day in self.days if day.state in {DayState.METRIC_DRIFT, DayState.LAKE_LOST}]
 
     @property
     def in_flight(self) -> int:
-        """How many files, and days, are on their way, and in time."""
+        """The number of files and days in flight, and in time."""
         return sum(file.state is State.IN_FLIGHT for file in self.files) + sum(
             day.state is DayState.IN_FLIGHT for day in self.days
         )
 
     @property
     def is_whole(self) -> bool:
-        """Whether there is neither a gap nor drift."""
+        """Whether neither a file nor a day has a discrepancy."""
         return not self.gaps and not self.bad_days
 
     @property
     def sentence(self) -> str:
-        """What was found, the worst first."""
+        """The number of files and days by state, the worst first."""
         by_state = Counter(file.state for file in self.gaps)
         parts = [f"{by_state[state]:,} {state}" for state in GAPS if by_state[state]]
         of_days = Counter(day.state for day in self.bad_days)
         parts += [f"{plural(count, 'day')} {state}" for state, count in sorted(of_days.items())]
-        on_their_way = [f"{self.in_flight:,} in flight"] if self.in_flight else []
-        return ", ".join([*(parts or ["no gaps"]), f"{self.counts.get(State.OK, 0):,} OK", *on_their_way])
+        in_flight = [f"{self.in_flight:,} in flight"] if self.in_flight else []
+        return ", ".join([*(parts or ["no gaps"]), f"{self.counts.get(State.OK, 0):,} OK", *in_flight])
 
     def as_json(self) -> dict[str, Any]:
-        """For :meth:`from_json`, and for people."""
+        """Return the findings as JSON, for :meth:`from_json` and for people."""
         return {"sentence": self.sentence, **asdict(self)}
 
     @classmethod
-    def from_json(cls, told: dict[str, Any]) -> "Findings":
-        """What :meth:`as_json` told."""
+    def from_json(cls, raw: dict[str, Any]) -> "Findings":
+        """Return the findings from the result of :meth:`as_json`."""
         return cls(
-            Window(**told["window"]),
-            told["looked_at"],
-            told["counts"],
-            [FileFinding(**{**file, "state": State(file["state"])}) for file in told["files"]],
-            [DayFinding(**{**day, "state": DayState(day["state"])}) for day in told["days"]],
-            told["last_published_at"],
+            Window(**raw["window"]),
+            raw["looked_at"],
+            raw["counts"],
+            [FileFinding(**{**file, "state": State(file["state"])}) for file in raw["files"]],
+            [DayFinding(**{**day, "state": DayState(day["state"])}) for day in raw["days"]],
+            raw["last_published_at"],
         )
 
 
 def counts_of(files: Iterable[FileFinding], ok: int) -> dict[str, int]:
-    """How many files there are of each state."""
+    """Return the number of files by state."""
     return {State.OK.value: ok} | {state.value: count for state, count in Counter(f.state for f in files).items()}

@@ -1,4 +1,4 @@
-"""What lies in the landing bucket and waits to be taken, as S3 lists it."""
+"""The inventory of landed files, as S3 lists them."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -16,19 +16,19 @@ _LOOKED_UP_AT_ONCE = 1_000  # sources
 
 
 def landed(s3: "S3Client", bucket: str) -> Iterator[Source]:
-    """Every object version where files land, key by key, its arrival by S3's own clock; folder markers left out."""
+    """Yield every object version where files land, key by key, with LastModified as arrival; no folder markers."""
     pages = s3.get_paginator("list_object_versions")
     for prefix in LANDING_PREFIXES:
         for page in pages.paginate(Bucket=bucket, Prefix=prefix):
-            for found in page.get("Versions", []):
-                if kind_of(found["Key"]):
-                    received_at = clock.stamp(found["LastModified"])
-                    yield Source(bucket, found["Key"], found["VersionId"], found["Size"], received_at)
+            for version in page.get("Versions", []):
+                if kind_of(version["Key"]):
+                    received_at = clock.stamp(version["LastModified"])
+                    yield Source(bucket, version["Key"], version["VersionId"], version["Size"], received_at)
 
 
 def with_entries(ledger: Ledger, sources: Iterable[Source]) -> Iterator[tuple[Source, Entry | None]]:
-    """Each source with what the ledger says of it, some at a time as they are asked for."""
-    left = iter(sources)
-    while some := list(islice(left, _LOOKED_UP_AT_ONCE)):
-        entries = ledger.entries(source.source_id for source in some)
-        yield from ((source, entries.get(source.source_id)) for source in some)
+    """Yield each source with its ledger entry, looked up lazily in chunks; None if it has no entry."""
+    remaining = iter(sources)
+    while chunk := list(islice(remaining, _LOOKED_UP_AT_ONCE)):
+        entries = ledger.entries(source.source_id for source in chunk)
+        yield from ((source, entries.get(source.source_id)) for source in chunk)

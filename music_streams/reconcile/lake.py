@@ -1,7 +1,7 @@
 """The lake's listens, read without Spark: PyIceberg plans the files, pyarrow streams them from S3.
 
-Import it where it is used, not where a DAG is defined: PyIceberg takes its time, and pyarrow's S3 must not be carried
-across a fork.
+Import it where it is used, not where a DAG is defined: importing PyIceberg is slow, and pyarrow's S3 client does not
+survive a fork.
 """
 
 from __future__ import annotations
@@ -51,28 +51,28 @@ _ROWS_AT_ONCE = 65_536
 
 @dataclass(frozen=True)
 class Listens:
-    """The table `listens` as it was when it was looked at: what is committed later does not change what it gives.
+    """The table `listens` at one snapshot: later commits do not change what is read.
 
     Attributes:
-        snapshot: the one that is read; None where nothing was ever committed.
+        snapshot: the snapshot that is read; None if nothing was ever committed.
     """
 
     snapshot: Pinned | None
     _table: Table = field(repr=False)
 
     def rows(self, days: Iterable[str]) -> Iterator[pa.RecordBatch]:
-        """Every listen of these days (YYYY-MM-DD), copies of an event included, some ten thousand rows at a time.
+        """Yield every listen of these days (YYYY-MM-DD), copies of an event included, in batches of some ten thousand.
 
         Raises:
-            LakeChanged: the snapshot's files were cleaned away meanwhile (look at the lake again and begin anew), or
-                the table has delete files, which music-streams does not write.
+            LakeChanged: the snapshot expired while it was read (read the current one instead), or the table has
+                delete files, which music-streams does not write.
         """
         try:
             yield from self._batches(_in_days(days))
         except FileNotFoundError as error:
             raise LakeChanged(
-                f"files of a snapshot of {DATABASE}.{LISTENS} are gone: the lake was cleaned while it was read; "
-                "read it again"
+                f"data files of {DATABASE}.{LISTENS} are gone: the snapshot expired while it was read; "
+                "read the table again"
             ) from error
 
     def _batches(self, in_days: BooleanExpression) -> Iterator[pa.RecordBatch]:
@@ -83,8 +83,8 @@ class Listens:
         listens = pyarrow.dataset.dataset(
             files, schema=_COLUMNS, format="parquet", filesystem=self._table.io.fs_by_scheme("s3", bucket)
         )
-        # One file after another, a little ahead of who reads: never a whole day at once. PyIceberg's own reader holds
-        # the files that it reads whole, several at once.
+        # One file after another with little read-ahead, so that a whole day is never in memory. PyIceberg's own reader
+        # loads whole files, several at a time.
         yield from listens.to_batches(
             filter=expression_to_pyarrow(bind(self._table.schema(), in_days, case_sensitive=True)),
             batch_size=_ROWS_AT_ONCE,
@@ -93,12 +93,12 @@ class Listens:
         )
 
     def _plan(self, in_days: BooleanExpression) -> list[str]:
-        """The data files that hold listens of these days, as S3 URIs."""
+        """Return the data files with listens of these days, as S3 URIs."""
         tasks = list(self._table.scan(in_days).plan_files())
         if any(task.delete_files for task in tasks):
             raise LakeChanged(
-                f"{DATABASE}.{LISTENS} has delete files, which music-streams does not write: who else writes to the "
-                "lake? Rewrite its data files (CALL system.rewrite_data_files) and count again"
+                f"{DATABASE}.{LISTENS} has delete files, which music-streams does not write: find out who else writes "
+                "to the lake, rewrite its data files (CALL system.rewrite_data_files), then read it again"
             )
         return [task.file.file_path for task in tasks]
 
@@ -108,8 +108,8 @@ class LakeReader:
     """Reads the lake of a pipeline.
 
     Attributes:
-        glue: a client of the catalog.
-        file_system: PyIceberg's settings of S3 (https://py.iceberg.apache.org/configuration/#s3).
+        glue: a client for the catalog.
+        file_system: PyIceberg's settings for S3 (https://py.iceberg.apache.org/configuration/#s3).
     """
 
     glue: GlueClient
@@ -117,9 +117,9 @@ class LakeReader:
 
     @classmethod
     def of(cls, stack: Stack) -> LakeReader:
-        """The reader of a stack's lake, with the endpoint and the credentials that its own clients have.
+        """Return the reader of a stack's lake, with the endpoint and credentials of the stack's clients.
 
-        Make it when it is used: credentials that end, as those of a role, are as old as the reader.
+        Create it when it is needed: temporary credentials, such as a role's, are not refreshed.
         """
         settings: dict[str, str | None] = {
             "s3.region": stack.s3.meta.region_name,
@@ -132,11 +132,11 @@ class LakeReader:
         return cls(stack.client("glue"), settings)
 
     def listens(self) -> Listens | None:
-        """The table `listens` at its current snapshot; None where there is none yet, or its files are lost."""
+        """Return the table `listens` at its current snapshot; None if there is no table, or its metadata is gone."""
         catalog = GlueCatalog("lake", self.glue, **self.file_system, **_FILES)
         try:
             table = catalog.load_table((DATABASE, LISTENS))
-        except (NoSuchTableError, FileNotFoundError):  # the catalog may outlive the files
+        except (NoSuchTableError, FileNotFoundError):  # The catalog may still have the table.
             return None
         current = table.current_snapshot()
         if current is None:
@@ -145,8 +145,8 @@ class LakeReader:
 
 
 def _in_days(days: Iterable[str]) -> BooleanExpression:
-    """Ranges on the column itself: Iceberg knows by them which partitions to read."""
-    return Or(AlwaysFalse(), AlwaysFalse(), *map(_in_range, clock.ranges_of(days)))  # it takes two at least
+    """Return ranges on the column itself, by which Iceberg prunes partitions."""
+    return Or(AlwaysFalse(), AlwaysFalse(), *map(_in_range, clock.ranges_of(days)))  # Or needs two operands at least.
 
 
 def _in_range(days: tuple[str, str]) -> BooleanExpression:

@@ -1,6 +1,6 @@
-"""The plan of a reconciliation: which repairs to ask for, no more than so many at once, the worst and oldest first.
+"""The plan of a reconciliation: the repairs to request, the worst and oldest first, up to a cap.
 
-Carrying it out is sending its messages into the arrivals queue; sending one twice does no harm.
+A plan is carried out by sending its messages to the arrivals queue. They are idempotent.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from music_streams.state.requests import Action, Attempt, Rebuild
 
 
 class RepairKind(StrEnum):
-    """What a repair does."""
+    """The kinds of repairs."""
 
     REDRIVE = "redrive"
     REPLAY = "replay"
@@ -26,12 +26,12 @@ class RepairKind(StrEnum):
 
 @dataclass(frozen=True)
 class Repair:
-    """One message to send, and how to tell that it was carried out.
+    """One message to send, and what to wait for afterwards.
 
     Attributes:
-        name: of the file, or the days, for people.
-        source_id, attempt: whose end is awaited; '' and 0 of a rebuild.
-        batch_id: of a rebuild, the run's; else ''.
+        name: name of the file, or the days, for people.
+        source_id, attempt: the attempt to wait for; '' and 0 for a rebuild.
+        batch_id: the batch_id of a rebuild's run; '' for other repairs.
     """
 
     what: RepairKind
@@ -43,21 +43,21 @@ class Repair:
     batch_id: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """For :meth:`from_json`, and for people."""
+        """Return the repair as JSON, for :meth:`from_json` and for people."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, told: dict[str, Any]) -> "Repair":
-        """What :meth:`as_json` told."""
-        return cls(**{**told, "what": RepairKind(told["what"])})
+    def from_json(cls, raw: dict[str, Any]) -> "Repair":
+        """Return the repair from the result of :meth:`as_json`."""
+        return cls(**{**raw, "what": RepairKind(raw["what"])})
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do now.
+    """The repairs to request now.
 
     Attributes:
-        left: how many repairs wait for another time, because of the cap.
+        left: number of repairs that wait for a later reconciliation, because of the cap.
     """
 
     repairs: list[Repair]
@@ -67,18 +67,18 @@ class Plan:
 def plan(
     findings: Findings, at: str, max_repairs: int, attempts_before_quarantine: int = policy.ATTEMPTS_BEFORE_QUARANTINE
 ) -> Plan:
-    """The repairs of what was found.
+    """Return the repairs of the findings.
 
     Args:
-        findings: what was found.
-        at: a stamp that tells this plan's rebuilds from those of others.
-        max_repairs: how many to ask for at most; a rebuild of up to DAYS_PER_REBUILD days is one.
-        attempts_before_quarantine: a file over which so many attempts failed is quarantined, where others were
+        findings: the findings of a reconciliation.
+        at: a timestamp that distinguishes this plan's rebuilds from those of other plans.
+        max_repairs: the most repairs to request; a rebuild of up to DAYS_PER_REBUILD days is one.
+        attempts_before_quarantine: number of failed attempts after which a file is quarantined, if other files were
             published meanwhile.
     """
     files = [file for file in findings.gaps if file.message]
     repairs = [_of_file(file, attempts_before_quarantine) for file in files]
-    # A file's repair computes its days anew; before it, a rebuild would make its metrics disappear.
+    # A file's repair computes its days again. A rebuild before it would remove the file's listens from the metrics.
     of_files = {day for file in files for day in file.days}
     drifted = [day.day for day in findings.days if day.state is DayState.METRIC_DRIFT and day.day not in of_files]
     most = policy.DAYS_PER_REBUILD
@@ -90,14 +90,14 @@ def plan(
 def _of_file(file: FileFinding, attempts_before_quarantine: int) -> Repair:
     if _is_likely_cause(file, attempts_before_quarantine):
         message = requests.to_message(Attempt(file.source_id, file.attempt - 1, Action.PUT_ASIDE))
-        why = f"{file.failures} attempts failed, and meanwhile other files went through"
+        why = f"{file.failures} attempts failed, while runs of other files succeeded"
         return Repair(RepairKind.PUT_ASIDE, file.name, why, message, file.source_id, file.attempt)
-    what = RepairKind.REPLAY if file.state is State.MISSING and file.status else RepairKind.REDRIVE
-    return Repair(what, file.name, file.why, file.message, file.source_id, file.attempt)
+    kind = RepairKind.REPLAY if file.state is State.MISSING and file.status else RepairKind.REDRIVE
+    return Repair(kind, file.name, file.why, file.message, file.source_id, file.attempt)
 
 
 def _is_likely_cause(file: FileFinding, attempts_before_quarantine: int) -> bool:
-    """Whether a file fails by itself: else the pipeline may be, or may have been, what is broken."""
+    """Whether the file itself is the likely cause of its failures, rather than a fault of the pipeline."""
     is_streams = (kind := kind_of(file.key)) is not None and not kind.is_reference
     has_failed_often = file.state is State.FAILED and file.failures >= attempts_before_quarantine
     return is_streams and has_failed_often and file.is_outlived
@@ -106,5 +106,5 @@ def _is_likely_cause(file: FileFinding, attempts_before_quarantine: int) -> bool
 def _rebuild(days: Sequence[str], at: str) -> Repair:
     request = Rebuild(list(days), at)
     name = days[0] if len(days) == 1 else f"{days[0]} … {days[-1]}"
-    why = "the items are not what the lake says"
-    return Repair(RepairKind.REBUILD, name, why, requests.to_message(request), batch_id=request.batch_id)
+    why, message = "items differ from the lake", requests.to_message(request)
+    return Repair(RepairKind.REBUILD, name, why, message, batch_id=request.batch_id)

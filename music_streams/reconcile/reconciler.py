@@ -1,6 +1,6 @@
-"""One reconciliation from end to end: look, plan, ask, wait, look again, report.
+"""The steps of a reconciliation: inspect, plan, request repairs, wait, inspect again, report.
 
-Each step is a call of its own, so that the command line makes them in one process, and Airflow in a task each.
+Each step is a method, so that the command line can run all of them in one process, and Airflow each in a task.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,10 +32,10 @@ from music_streams.state.statuses import Status
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was seen at one moment.
+    """The result of an inspection.
 
     Attributes:
-        records: the arrivals of each date of the window in numbers.
+        records: the figures of each date of arrival in the window.
     """
 
     findings: Findings
@@ -47,18 +47,18 @@ class Reconciler:
     """Reconciles a pipeline.
 
     Attributes:
-        grace_seconds: what moved, or landed, less than that ago is on its way; None: the stack's StallSeconds.
+        grace_seconds: a file that moved or landed less than that ago is in flight; None: the stack's StallSeconds.
     """
 
     stack: Stack
     grace_seconds: float | None = None
 
-    def look(self, window: Window, days: Iterable[str] = ()) -> Inspection:
-        """Bring together what S3, the ledger, Step Functions, the lake and the metrics say.
+    def inspect(self, window: Window, days: Iterable[str] = ()) -> Inspection:
+        """Compare S3, the ledger, Step Functions, the lake and the metrics.
 
         Args:
-            window: which files.
-            days: days to compare besides those of which these files have had listens.
+            window: the files to inspect.
+            days: days to compare besides those that these files have listens of.
         """
         now = clock.now()
         file_inspector = self._file_inspector()
@@ -82,49 +82,49 @@ class Reconciler:
             compared.days,
             max((entry.published_at for entry in entries), default=""),
         )
-        dates = [] if window.prefix else window.dates  # a date's numbers are those of all its files
+        dates = [] if window.prefix else window.dates  # The figures of a date cover all its files.
         sla = self.stack.policy.latency_sla_seconds
         return Inspection(findings, [records.record(day, entries, sla, now) for day in dates])
 
     def plan(self, findings: Findings, max_repairs: int | None = None) -> Plan:
-        """What to ask for, no more than so many repairs; None: the stack's MaxRepairs."""
-        of_stack = self.stack.policy
-        most = of_stack.max_repairs if max_repairs is None else max_repairs
-        return plan(findings, clock.now(), most, of_stack.attempts_before_quarantine)
+        """Return the repairs to request, at most max_repairs; None: the stack's MaxRepairs."""
+        limits = self.stack.policy
+        most = limits.max_repairs if max_repairs is None else max_repairs
+        return plan(findings, clock.now(), most, limits.attempts_before_quarantine)
 
     def ask(self, repairs: Sequence[Repair]) -> None:
-        """Put the repairs' messages into the arrivals queue; again does no harm.
+        """Send the repairs' messages to the arrivals queue. This is idempotent.
 
         Raises:
-            QueueRefused: some were not taken.
+            QueueRefused: the queue did not accept some of them.
         """
         messages = [repair.message for repair in repairs]
         requests.send(self.stack.client("sqs"), self.stack.output("ArrivalsQueueUrl"), messages)
 
     def triage(self, execution_arn: str) -> Findings:
-        """The files that an execution held which did not succeed, and that may be tried again at once.
+        """Return the files of an execution that did not succeed, except those that failed too often.
 
-        One that failed too often is left to the next reconciliation.
+        Those are left to the next reconciliation.
 
         Raises:
-            FailureNotRecorded: the pipeline is about to move them to FAILED; a moment later it has.
+            FailureNotRecorded: the pipeline has not moved them to FAILED yet; try again in a few seconds.
         """
         batch_id, _ = batch_and_attempt(execution_arn)
         source_ids = read_manifest(self.stack.s3, RunFolder(self.stack.lake_bucket, batch_id)).source_ids
         entries = self.stack.ledger.entries(source_ids).values()
         held = [entry for entry in entries if entry.execution_arn == execution_arn]
-        # It may have ended before it could claim.
+        # The execution may have ended before it claimed its files.
         unclaimed = [entry for entry in entries if entry.status is Status.VALID and not entry.execution_arn]
-        was_to_have = any(execution_arn == self.stack.executions.arn(e.batch_id, e.attempt) for e in unclaimed)
-        if was_to_have or any(entry.status is Status.RUNNING for entry in held):
-            raise FailureNotRecorded(f"{execution_arn} is over, and its files are not FAILED yet: look again")
-        again = [entry for entry in held if entry.failures < self.stack.policy.attempts_before_quarantine]
-        stock = Stock(Window.of_moving(), {entry.source.source_id: Evidence(entry) for entry in again})
+        ended_unclaimed = any(execution_arn == self.stack.executions.arn(e.batch_id, e.attempt) for e in unclaimed)
+        if ended_unclaimed or any(entry.status is Status.RUNNING for entry in held):
+            raise FailureNotRecorded(f"{execution_arn} ended, but its files are not FAILED yet: try again in seconds")
+        retried = [entry for entry in held if entry.failures < self.stack.policy.attempts_before_quarantine]
+        stock = Stock(Window.of_moving(), {entry.source.source_id: Evidence(entry) for entry in retried})
         files = [file for file in self._file_inspector().findings(stock) if file.state is not State.OK]
-        return Findings(stock.window, clock.now(), counts_of(files, len(again) - len(files)), files, [])
+        return Findings(stock.window, clock.now(), counts_of(files, len(retried) - len(files)), files, [])
 
-    def report(self, report: Report, made: Sequence[DayRecord]) -> str:
-        """Write a report, and alert the operators where something is wrong that was not in the one before.
+    def report(self, report: Report, day_records: Sequence[DayRecord]) -> str:
+        """Write a report, and alert the operators about problems that the previous report did not have.
 
         Returns:
             The report's URI.
@@ -132,15 +132,15 @@ class Reconciler:
         reports = Reports(self.stack.s3, self.stack.lake_bucket)
         before = reports.latest()
         known = _problems(before.findings) if before else set()
-        # First, because what the latest report tells is no news to a repeat.
-        if news := [text for text in sorted(_problems(report.findings)) if text not in known]:
-            self._alert(report, news, reports.uri(report))
-        return reports.write(report, made)
+        # The alert comes first: once the report is written, a retry would consider its problems known.
+        if new := [text for text in sorted(_problems(report.findings)) if text not in known]:
+            self._alert(report, new, reports.uri(report))
+        return reports.write(report, day_records)
 
-    def _alert(self, report: Report, news: list[str], uri: str) -> None:
+    def _alert(self, report: Report, new_problems: list[str], uri: str) -> None:
         Alerts(self.stack.client("sns"), self.stack.output("AlertsTopicArn")).send(
             f"music-streams: reconciliation: {report.findings.sentence}",
-            [*listed(news), f"All of it: {uri}", "What to do: docs/runbooks.md, or music-streams reconcile"],
+            [*listed(new_problems), f"Full report: {uri}", "What to do: docs/runbooks.md, or music-streams reconcile"],
         )
 
     def _file_inspector(self) -> FileInspector:
@@ -159,12 +159,12 @@ class Reconciler:
         )
 
     def _all_moving(self, entries: list[Entry], window: Window) -> list[Entry]:
-        """What is on its way, whatever its prefix: any of it may change a day."""
+        """Return the entries of the files in flight with any prefix, because each may change a day."""
         return entries if not window.prefix else self._file_inspector().stock(Window.of_moving()).entries
 
 
 def window_of(day: str | None, prefix: str = "") -> Window:
-    """The window of one date of arrival, or of today and yesterday."""
+    """Return the window of one date of arrival, or of today and yesterday."""
     today = datetime.now(UTC).date()
     before = today - timedelta(days=policy.WINDOW_DAYS - 1)
     first, last = (day, day) if day else (before.isoformat(), today.isoformat())
@@ -172,7 +172,7 @@ def window_of(day: str | None, prefix: str = "") -> Window:
 
 
 def _lacks_rows(entry: Entry, sources: dict[str, set[str]]) -> bool:
-    """Whether the lake has no row of a source on a day of which it should hold some."""
+    """Whether the lake has no row of a source on a day that the source has listens of."""
     is_counted = entry.status is Status.ARCHIVED and not entry.is_retracted and entry.rows_accepted > 0
     return is_counted and any(entry.source.source_id not in sources.get(day, ()) for day in entry.days)
 
@@ -182,7 +182,7 @@ def _without_rows(file: FileFinding, entry: Entry, lost_days: set[str]) -> FileF
         return file
     missing = replace(file, state=State.MISSING, why="archived, but the lake lacks rows of it", days=entry.days)
     if lost_days.intersection(entry.days):
-        return missing  # with the whole lake: no repair of single files
+        return missing  # The whole lake is lost, so no single file is repaired.
     return replace(missing, message=ask(entry, Action.REPLAY), attempt=entry.attempt + 1)
 
 

@@ -1,4 +1,4 @@
-"""A day's arrivals in numbers: volume, where they stand, time to publication against the promise, time by stage."""
+"""The figures of a date of arrival: volume, statuses, time to publication against the latency SLA, time by stage."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,13 +13,13 @@ from music_streams.reconcile.field_types import well_typed
 from music_streams.state.ledger import Entry
 from music_streams.state.statuses import REFUSED_OR_FAILED, WITHOUT_ROWS
 
-STAGES = ("judged", "started", "published", "archived")
+STAGES = ("judged", "started", "published", "archived")  # codespell:ignore judged - stored in the records
 _HOURS = 24
 
 
 @dataclass(frozen=True)
 class Percentiles:
-    """Of some spans, in seconds."""
+    """Percentiles of durations, in seconds."""
 
     p50: float
     p95: float
@@ -27,7 +27,7 @@ class Percentiles:
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> "Percentiles | None":
-        """Interpolated between the values, as ``statistics.quantiles`` does inclusively; None where there are none."""
+        """Return percentiles, interpolated as ``statistics.quantiles`` does inclusively; None without any values."""
         if not seconds:
             return None
         if len(seconds) == 1:
@@ -41,16 +41,16 @@ class DayRecord:
     """The streams files that arrived on a UTC date.
 
     Attributes:
-        arrivals: how many there are; the same by hour of arrival.
-        published_by_hour: by the hour at which their metrics first stood, on whichever date.
-        statuses, reasons: how many stand where, and why the quarantined and failed ones do.
+        target_seconds: the latency SLA, from arrival until the metrics are published.
+        arrivals, arrivals_by_hour: number of files, and by hour of arrival.
+        published_by_hour: number of files by the hour of their first publication, on any date.
+        statuses, reasons: number of files by status; of quarantined and failed files by reason.
         rows_read, rows_accepted, rejected: their rows, the rejected ones by reason.
-        target_seconds: the promise: from arrival until the metrics stand.
-        due: files of which that can be said: published, or not published and older than that.
-        met: those of them that kept it.
-        to_published: over the published ones.
-        stages: over those that came through at their first attempt, by STAGES.
-        cost_micro_usd: of all their runs that were settled, in millionths of a US dollar.
+        due: number of files that are published, or older than target_seconds.
+        met: number of files that were published within target_seconds.
+        to_published: time to publication of the published files.
+        stages: time by stage, of the files that were archived in their first attempt.
+        cost_micro_usd: cost of all their settled runs, in millionths of a US dollar.
     """
 
     day: str
@@ -72,45 +72,45 @@ class DayRecord:
 
     @property
     def attainment(self) -> float | None:
-        """The share of the files that were published in time, 0 … 1; None where none was due."""
+        """The share of due files that were published in time, 0 … 1; None if no file is due."""
         return self.met / self.due if self.due else None
 
     def as_json(self) -> dict[str, Any]:
-        """For :meth:`from_json`, and for people."""
+        """Return the record as JSON, for :meth:`from_json` and for people."""
         return {**asdict(self), "attainment": self.attainment}
 
     @classmethod
-    def from_json(cls, told: dict[str, Any]) -> "DayRecord":
-        """What :meth:`as_json` told.
+    def from_json(cls, raw: dict[str, Any]) -> "DayRecord":
+        """Return the record from the result of :meth:`as_json`.
 
         Raises:
-            LookupError, TypeError, ValueError: it is something else.
+            LookupError, TypeError, ValueError: the JSON has another form.
         """
-        known = {name: value for name, value in told.items() if name != "attainment"}
-        published = known["to_published"]
-        stages = {name: Percentiles(**each) for name, each in known["stages"].items()}
-        made = cls(**{**known, "to_published": Percentiles(**published) if published else None, "stages": stages})
-        if not len(made.arrivals_by_hour) == len(made.published_by_hour) == _HOURS:
-            raise ValueError("must be a number for each hour")
-        return well_typed(made)
+        fields = {name: value for name, value in raw.items() if name != "attainment"}
+        published = fields["to_published"]
+        stages = {name: Percentiles(**percentiles) for name, percentiles in fields["stages"].items()}
+        record = cls(**{**fields, "to_published": Percentiles(**published) if published else None, "stages": stages})
+        if not len(record.arrivals_by_hour) == len(record.published_by_hour) == _HOURS:
+            raise ValueError("must have a number for each hour")
+        return well_typed(record)
 
 
 def record(day: str, entries: Iterable[Entry], target_seconds: float, now: str) -> DayRecord:
-    """The numbers of a day.
+    """Return the figures of a date.
 
     Args:
         day: YYYY-MM-DD.
-        entries: of the ledger; those of other dates, and reference files, are left out.
-        target_seconds: the promise.
-        now: a stamp.
+        entries: ledger entries; those of other dates, and reference files, are left out.
+        target_seconds: the latency SLA.
+        now: the current timestamp.
     """
     files = [e for e in entries if e.source.received_at[:10] == day and not e.source.kind.is_reference]
-    promised = [entry for entry in files if entry.status not in WITHOUT_ROWS]
-    spans = (between(entry.source.received_at, entry.first_published_at) for entry in promised)
+    with_sla = [entry for entry in files if entry.status not in WITHOUT_ROWS]
+    spans = (between(entry.source.received_at, entry.first_published_at) for entry in with_sla)
     seconds = [span for span in spans if span is not None]
     overdue = clock.seconds_before(now, target_seconds)
-    late = sum(not entry.first_published_at and entry.source.received_at < overdue for entry in promised)
-    aside = [entry.reason for entry in files if entry.status in REFUSED_OR_FAILED]
+    late = sum(not entry.first_published_at and entry.source.received_at < overdue for entry in with_sla)
+    reasons = Counter(entry.reason for entry in files if entry.status in REFUSED_OR_FAILED)
     rejected: Counter[str] = Counter()
     for entry in files:
         rejected.update(entry.rejected)
@@ -122,7 +122,7 @@ def record(day: str, entries: Iterable[Entry], target_seconds: float, now: str) 
         arrivals_by_hour=_by_hour(entry.source.received_at for entry in files),
         published_by_hour=_by_hour(entry.first_published_at for entry in files if entry.first_published_at),
         statuses=dict(Counter(entry.status.value for entry in files)),
-        reasons=dict(Counter(aside)),
+        reasons=dict(reasons),
         rows_read=sum(entry.rows_read for entry in files),
         rows_accepted=sum(entry.rows_accepted for entry in files),
         rejected=dict(rejected),
@@ -134,8 +134,8 @@ def record(day: str, entries: Iterable[Entry], target_seconds: float, now: str) 
     )
 
 
-def _by_hour(stamps: Iterable[str]) -> list[int]:
-    counts = Counter(int(stamp[11:13]) for stamp in stamps)
+def _by_hour(timestamps: Iterable[str]) -> list[int]:
+    counts = Counter(int(timestamp[11:13]) for timestamp in timestamps)
     return [counts[hour] for hour in range(_HOURS)]
 
 
@@ -143,8 +143,8 @@ def _stages(files: Iterable[Entry]) -> dict[str, Percentiles]:
     spans: dict[str, list[float]] = {stage: [] for stage in STAGES}
     for entry in files:
         if entry.attempt > 1 or not entry.archived_at:
-            continue  # the stamps of a file that ran again are those of different attempts
-        stamps = (entry.source.received_at, entry.validated_at, entry.started_at, entry.published_at, entry.archived_at)
-        for stage, (before, after) in zip(STAGES, pairwise(stamps), strict=True):
-            spans[stage].append(max(between(before, after) or 0.0, 0.0))  # S3 and we have clocks of our own
-    return {stage: found for stage, of_stage in spans.items() if (found := Percentiles.of(of_stage))}
+            continue  # The timestamps of a file that ran again are from different attempts.
+        times = (entry.source.received_at, entry.validated_at, entry.started_at, entry.published_at, entry.archived_at)
+        for stage, (before, after) in zip(STAGES, pairwise(times), strict=True):
+            spans[stage].append(max(between(before, after) or 0.0, 0.0))  # S3's clock may be ahead of ours.
+    return {stage: percentiles for stage, of_stage in spans.items() if (percentiles := Percentiles.of(of_stage))}

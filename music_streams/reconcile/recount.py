@@ -1,7 +1,7 @@
 """The metrics of whole days, recounted from the lake's listens in SQL (docs/design.md, section 4), without Spark.
 
-It shares no code with what the pipeline computes, so that a mistake there is not repeated here. Rows pass through a
-database on disk, compressed, in a folder that lives as long as the count: memory does not grow with the listens.
+It shares no code with the pipeline's computation, so that a mistake there is not repeated here. Rows go through a
+compressed database on disk, in a temporary folder, so that memory does not grow with the number of listens.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MEMORY_LIMIT = "512MB"
-"""What the count may hold at once; more goes to disk."""
+"""The memory limit of the count; more data goes to disk."""
 
 _LISTENS = """
 CREATE TABLE listens (
@@ -28,7 +28,7 @@ CREATE TABLE listens (
     artists VARCHAR, genres VARCHAR[], user_country VARCHAR, source_id VARCHAR, reference_version BIGINT
 )
 """
-# The day comes by way of the instant's microseconds: a cast would take the machine's time zone.
+# The day is computed from the instant's microseconds, because a cast would use the machine's time zone.
 _ROW = """
 user_id, track_id, epoch_us(listened_at), make_timestamp(epoch_us(listened_at))::DATE, duration_ms, track_name,
 artists, genres, user_country, source_id, reference_version
@@ -51,7 +51,7 @@ names AS (
     FROM listens
     ORDER BY reference_version DESC, source_id, track_name, artists
 ),
--- What each event counts in: EACH of its genres, its listener's country, its day, its track.
+-- The items in which each event counts: EACH of its genres, its listener's country, its day, its track.
 counted AS NOT MATERIALIZED (
     SELECT 'GENRE' AS kind, unnest(genres) AS subject, day, track_id, user_id, duration_ms FROM events
     UNION ALL
@@ -125,12 +125,12 @@ _SOURCES = "SELECT day::VARCHAR, list(DISTINCT source_id) FROM listens GROUP BY 
 
 @dataclass(frozen=True)
 class Recount:
-    """What the lake's listens of some days say.
+    """The expected items of some days.
 
     Attributes:
-        items: every item of these days as MetricsTable should hold it, without version, lake_uuid, batch_id and
-            updated_at; by day, in an order that stays the same.
-        sources: by day (YYYY-MM-DD), which source_ids have rows of it; no day that has none.
+        items: every item of these days that MetricsTable should have, without version, lake_uuid, batch_id and
+            updated_at; ordered by day, and always in the same order.
+        sources: by day (YYYY-MM-DD), the source_ids with rows of it; days without rows are left out.
     """
 
     items: list[dict[str, Any]]
@@ -138,15 +138,15 @@ class Recount:
 
 
 def recount(rows: Iterable[pa.RecordBatch], *, track_metrics: bool) -> Recount:
-    """Count whole days anew.
+    """Count whole days from their listens.
 
     Args:
-        rows: all listens of the days in question, as :meth:`lake.Listens.rows` gives them; read once.
+        rows: all listens of these days, as :meth:`lake.Listens.rows` yields them; read once.
         track_metrics: whether TRACK items are published.
     """
     with TemporaryDirectory(prefix="recount-") as folder, _database(Path(folder)) as database:
         database.execute(_LISTENS)
-        database.begin()  # one for all batches: each would wait for the disk
+        database.begin()  # One transaction for all batches: each commit would wait for the disk.
         for batch in rows:
             database.from_arrow(batch).project(_ROW).insert_into("listens")
         database.commit()
@@ -163,7 +163,7 @@ def _database(folder: Path) -> duckdb.DuckDBPyConnection:
         "memory_limit": MEMORY_LIMIT,
         "temp_directory": str(folder),
         "preserve_insertion_order": False,
-        "autoinstall_known_extensions": False,  # it asks nothing of the network
+        "autoinstall_known_extensions": False,  # No access to the network.
     }
     return duckdb.connect(folder / "listens.duckdb", config=settings)
 

@@ -1,5 +1,4 @@
-"""What the steps of a reconciliation hand on to each other where each is a process of its own.
-
+"""The drafts by which the steps of a reconciliation pass on their results, if each step is a process of its own.
 ``reports/drafts/<digest of the run>/before.json``, ``plan.json``, ``after.json`` in the lake bucket.
 """
 
@@ -29,37 +28,37 @@ class Drafts:
     """The drafts of one run.
 
     Attributes:
-        run_id: names it from outside, so it is never used as a part of a key.
+        run_id: an untrusted name, so only its digest is part of a key.
     """
 
     s3: "S3Client"
     bucket: str
     run_id: str
 
-    def write_inspection(self, when: str, look: Inspection) -> str:
-        """Keep what was seen; answers the sentence."""
-        records = [record.as_json() for record in look.records]
-        self._write(when, {"findings": look.findings.as_json(), "records": records})
-        return look.findings.sentence
+    def write_inspection(self, when: str, inspection: Inspection) -> str:
+        """Write an inspection, and return the sentence of its findings."""
+        records = [record.as_json() for record in inspection.records]
+        self._write(when, {"findings": inspection.findings.as_json(), "records": records})
+        return inspection.findings.sentence
 
-    def look(self, when: str) -> Inspection:
-        """What was seen."""
-        return self._read(when, _look)
+    def inspection(self, when: str) -> Inspection:
+        """Return an inspection, ``before`` or ``after`` the repairs."""
+        return self._read(when, _inspection)
 
     def write_plan(self, plan: Plan) -> None:
-        """Keep what was planned."""
+        """Write the plan."""
         self._write("plan", {"repairs": [repair.as_json() for repair in plan.repairs], "left": plan.left})
 
     def report(self, by: str, *, dry_run: bool, is_asked: bool) -> tuple[Report, list[DayRecord]]:
-        """The report of the run, and the numbers of its dates.
+        """Return the report of the run, and the figures of its dates.
 
         Args:
-            by: who asked for it.
+            by: who requested the reconciliation.
             dry_run: whether repairs were only planned.
-            is_asked: whether they were asked for, so that it was looked again.
+            is_asked: whether repairs were requested, so that there is an inspection after them.
         """
-        before, planned = self.look("before"), self._read("plan", _plan)
-        after = self.look("after") if is_asked else None
+        before, planned = self.inspection("before"), self._read("plan", _plan)
+        after = self.inspection("after") if is_asked else None
         report = Report(
             run_name(before.findings.looked_at),
             by,
@@ -77,15 +76,15 @@ class Drafts:
     def _write(self, name: str, content: Mapping[str, object]) -> None:
         write_json(self.s3, self.bucket, self._key(name), content)
 
-    def _read(self, name: str, form: Callable[[dict[str, Any]], T]) -> T:
-        return read_json(self.s3, self.bucket, self._key(name), form, _WHAT_TO_DO)
+    def _read(self, name: str, parse: Callable[[dict[str, Any]], T]) -> T:
+        return read_json(self.s3, self.bucket, self._key(name), parse, _WHAT_TO_DO)
 
 
-def _look(told: dict[str, Any]) -> Inspection:
+def _inspection(raw: dict[str, Any]) -> Inspection:
     return well_typed(
-        Inspection(Findings.from_json(told["findings"]), [DayRecord.from_json(each) for each in told["records"]])
+        Inspection(Findings.from_json(raw["findings"]), [DayRecord.from_json(record) for record in raw["records"]])
     )
 
 
-def _plan(told: dict[str, Any]) -> Plan:
-    return well_typed(Plan([Repair.from_json(repair) for repair in told["repairs"]], told["left"]))
+def _plan(raw: dict[str, Any]) -> Plan:
+    return well_typed(Plan([Repair.from_json(repair) for repair in raw["repairs"]], raw["left"]))

@@ -1,8 +1,8 @@
 """Reports of reconciliations in the lake bucket, for operators, the dashboard and the next reconciliation.
 
-``reports/reconcile/<YYYY-MM-DD>/<run>.json``   one reconciliation: what was found, done, and found again
-``reports/latest.json``                         the last of them
-``reports/days/<YYYY-MM-DD>.json``              the arrivals of a date in numbers (records.DayRecord)
+``reports/reconcile/<YYYY-MM-DD>/<run>.json``   one reconciliation: findings, repairs, and findings after the repairs
+``reports/latest.json``                         the last report
+``reports/days/<YYYY-MM-DD>.json``              the figures of a date of arrival (records.DayRecord)
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,12 +28,12 @@ class Report:
     """One reconciliation.
 
     Attributes:
-        run: what tells it from others; a stamp without colons, so that they sort by time.
-        by: who asked for it: a DAG run's id, or ``command line``.
+        run: its name; a timestamp without punctuation, so that reports sort by time.
+        by: who requested it: a DAG run's id, or ``command line``.
         dry_run: whether repairs were only planned.
-        before, after: what was found before and after the repairs; after is None where nothing was sent.
-        repairs: what was asked for, or would have been.
-        left: how many repairs the cap left for another time.
+        before, after: the findings before and after the repairs; after is None if no repair was requested.
+        repairs: the repairs that were requested, or would be without dry_run.
+        left: number of repairs that wait for a later reconciliation, because of the cap.
     """
 
     run: str
@@ -46,16 +46,16 @@ class Report:
 
     @property
     def findings(self) -> Findings:
-        """What was found last."""
+        """The last findings."""
         return self.after or self.before
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing is left to repair."""
+        """Whether the last findings have no discrepancy."""
         return self.findings.is_whole
 
     def as_json(self) -> dict[str, Any]:
-        """For :meth:`from_json`, and for people."""
+        """Return the report as JSON, for :meth:`from_json` and for people."""
         return {
             **asdict(self),
             "is_whole": self.is_whole,
@@ -65,20 +65,20 @@ class Report:
         }
 
     @classmethod
-    def from_json(cls, told: dict[str, Any]) -> "Report":
-        """What :meth:`as_json` told.
+    def from_json(cls, raw: dict[str, Any]) -> "Report":
+        """Return the report from the result of :meth:`as_json`.
 
         Raises:
-            LookupError, TypeError, ValueError: it is something else.
+            LookupError, TypeError, ValueError: the JSON has another form.
         """
         report = cls(
-            told["run"],
-            told["by"],
-            told["dry_run"],
-            Findings.from_json(told["before"]),
-            Findings.from_json(told["after"]) if told["after"] else None,
-            [Repair.from_json(repair) for repair in told["repairs"]],
-            told["left"],
+            raw["run"],
+            raw["by"],
+            raw["dry_run"],
+            Findings.from_json(raw["before"]),
+            Findings.from_json(raw["after"]) if raw["after"] else None,
+            [Repair.from_json(repair) for repair in raw["repairs"]],
+            raw["left"],
         )
         for findings in (report.before, report.findings):
             strict.timestamp(findings.looked_at)
@@ -87,13 +87,13 @@ class Report:
 
 @dataclass(frozen=True)
 class Reports:
-    """The reports of a pipeline. A damaged one is as one that is not there, with a line in the log."""
+    """The reports of a pipeline. A damaged report is logged, and then treated as missing."""
 
     s3: "S3Client"
     bucket: str
 
     def write(self, report: Report, records: Sequence[DayRecord] = ()) -> str:
-        """Write a report, what it says of days, and that it is the latest.
+        """Write a report, also as the latest one, and the figures of dates.
 
         Returns:
             The URI of the report.
@@ -105,32 +105,32 @@ class Reports:
         return self.uri(report)
 
     def uri(self, report: Report) -> str:
-        """Where a report lies, or will lie."""
+        """Return the location of a report, written or not."""
         return f"s3://{self.bucket}/{_key(report.run)}"
 
     def latest(self) -> Report | None:
-        """The last report; None where there is none."""
+        """Return the last report; None if there is none."""
         return self._report(_LATEST)
 
     def named(self, run: str) -> Report | None:
-        """The report of a name as :func:`run_name` makes it; None where there is none."""
+        """Return the report of a name from :func:`run_name`; None if there is none."""
         return self._report(_key(run))
 
     def of_dates(self, first: str, last: str) -> Iterator[Report]:
-        """The reports that were written on dates from first to last, the newest first."""
+        """Yield the reports that were written on dates from first to last, the newest first."""
         pages = self.s3.get_paginator("list_objects_v2")
         for day in reversed(clock.dates(first, last)):
-            listed = pages.paginate(Bucket=self.bucket, Prefix=f"reports/reconcile/{day}/")
-            keys = [found["Key"] for page in listed for found in page.get("Contents", [])]
+            listing = pages.paginate(Bucket=self.bucket, Prefix=f"reports/reconcile/{day}/")
+            keys = [listed["Key"] for page in listing for listed in page.get("Contents", [])]
             for key in sorted(keys, reverse=True):
                 if report := self._report(key):
                     yield report
 
     def records(self, first: str, last: str) -> list[DayRecord]:
-        """The numbers of the dates of which there are any, in order."""
+        """Return the figures of dates in order; dates without any are left out."""
         keys = map(_day_key, clock.dates(first, last))
-        found = (find_sound_json(self.s3, self.bucket, key, DayRecord.from_json, _WHAT_TO_DO) for key in keys)
-        return [record for record in found if record]
+        records = (find_sound_json(self.s3, self.bucket, key, DayRecord.from_json, _WHAT_TO_DO) for key in keys)
+        return [record for record in records if record]
 
     def _write(self, key: str, content: object) -> None:
         write_json(self.s3, self.bucket, key, content, indent=1)
@@ -139,9 +139,9 @@ class Reports:
         return find_sound_json(self.s3, self.bucket, key, Report.from_json, _WHAT_TO_DO)
 
 
-def run_name(stamp: str) -> str:
-    """The name of a reconciliation that began at a moment: ``20261122T041500123Z``."""
-    return "".join(character for character in stamp if character.isalnum())
+def run_name(timestamp: str) -> str:
+    """Return the name of a reconciliation that began at a timestamp, such as ``20261122T041500123Z``."""
+    return "".join(character for character in timestamp if character.isalnum())
 
 
 def _key(run: str) -> str:

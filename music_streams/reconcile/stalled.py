@@ -1,7 +1,7 @@
-"""What stands still, why, and the message that moves it: the plan of a redrive.
+"""Stalled sources, why they are stalled, and the messages that move them on: the plan of a redrive.
 
-The plan is made from what S3, the ledger and Step Functions say; carrying it out is sending its messages, and sending
-one twice does no harm.
+The plan is derived from S3, the ledger and Step Functions. It is carried out by sending its messages, which are
+idempotent.
 """
 
 from collections.abc import Iterator
@@ -30,45 +30,45 @@ if TYPE_CHECKING:
 
 
 class StallReason(StrEnum):
-    """Why a source stands still."""
+    """Why a source is stalled."""
 
     NOT_RECEIVED = "landed, but its event never came"
-    NOT_JUDGED = "received, but validate died over it"
+    NOT_VALIDATED = "received, but validate did not finish"
     NOT_STARTED = "valid, but its execution was never started"
     NOT_RECORDED = "its execution ended, and that was not recorded"
     FAILED = "failed"
     NOT_ARCHIVED = "published, but not archived"
-    NOT_RETRACTED = "its rows are retracted, but the ledger does not say so"
-    NOT_REMOVED = "quarantined, but still where it landed"
+    NOT_RETRACTED = "retracted, but not in the ledger"
+    NOT_REMOVED = "quarantined, but its object is still where it landed"
 
 
 @dataclass(frozen=True)
 class StalledSource:
-    """One source that stands still.
+    """A stalled or failed source.
 
     Attributes:
-        entry: what the ledger says of it; None where it knows nothing.
-        message: what to put into the arrivals queue.
+        message: the message for the arrivals queue that moves it on.
+        entry: its ledger entry; None if it has none.
     """
 
     source: Source
-    trouble: StallReason
+    reason: StallReason
     message: str
     entry: Entry | None = None
 
     @property
     def attempt(self) -> int:
-        """The attempt that brings it to its end: the one at hand goes on, or another begins."""
-        at_hand = self.entry.attempt if self.entry else 1
-        return at_hand + (self.trouble in {StallReason.FAILED, StallReason.NOT_RECORDED})
+        """The attempt that finishes it: the current one continues, or a new one begins."""
+        current = self.entry.attempt if self.entry else 1
+        return current + (self.reason in {StallReason.FAILED, StallReason.NOT_RECORDED})
 
 
 @dataclass(frozen=True)
 class Repairs:
-    """Finds them.
+    """Finds stalled and failed sources.
 
     Attributes:
-        idle_seconds: what moved, or landed, less than that ago is left alone, unless it failed.
+        idle_seconds: a source that moved or landed less than that ago is left alone, unless it failed.
     """
 
     s3: "S3Client"
@@ -76,36 +76,36 @@ class Repairs:
     executions: Executions
     landing_bucket: str
     idle_seconds: float = policy.STALL_SECONDS
-    _statuses: dict[str, str] = field(default_factory=dict)  # of executions: a batch has many sources
+    _statuses: dict[str, str] = field(default_factory=dict)  # by execution ARN: a batch has many sources
     _existing: dict[str, bool] = field(default_factory=dict)  # by source_id
 
     def find(self) -> Iterator[StalledSource]:
-        """Everything that stands still, in no order."""
+        """Yield all stalled and failed sources, in no particular order."""
         yield from self._of_ledger()
         yield from self._of_bucket()
 
     def of(self, entry: Entry) -> StalledSource | None:
-        """What would move one source; None where it moves by itself, is at its end, is gone or cannot be read."""
-        trouble = self._trouble(entry)
-        if trouble is None or self.is_gone(entry) or self.is_unreadable(entry):
+        """Return the redrive of a source; None if it is in flight, finished, gone or unreadable."""
+        reason = self._reason(entry)
+        if reason is None or self.is_gone(entry) or self.is_unreadable(entry):
             return None
-        return StalledSource(entry.source, trouble, ask(entry, Action.REDRIVE), entry)
+        return StalledSource(entry.source, reason, ask(entry, Action.REDRIVE), entry)
 
     def of_unknown(self, source: Source) -> StalledSource | None:
-        """What would bring in a source that the ledger does not know; None where its event may be on its way."""
+        """Return the redrive of a source without ledger entry; None if its event may be in flight."""
         if not self._is_idle(source.received_at):
             return None
         return StalledSource(source, StallReason.NOT_RECEIVED, s3_events.event_of(source))
 
     def of_leftover(self, entry: Entry) -> StalledSource | None:
-        """What would remove a quarantined source from where it landed; None where that may be under way."""
-        is_left = entry.status is Status.QUARANTINED and not entry.stays_in_place
-        if not is_left or not self._is_idle(entry.updated_at):
+        """Return the redrive that removes a quarantined source from where it landed; None if it may be in progress."""
+        should_move = entry.status is Status.QUARANTINED and not entry.stays_in_place
+        if not should_move or not self._is_idle(entry.updated_at):
             return None
         return StalledSource(entry.source, StallReason.NOT_REMOVED, ask(entry, Action.REDRIVE), entry)
 
     def is_gone(self, entry: Entry) -> bool:
-        """Whether a source can go no further because its object was deleted by others; a retract needs none."""
+        """Whether a source cannot continue, because its object was deleted by others; a retract needs no object."""
         if entry.is_retracted:
             return False
         needed = {
@@ -118,12 +118,12 @@ class Repairs:
         return bool(needed) and not self._existing[source_id]
 
     def is_unreadable(self, entry: Entry) -> bool:
-        """Whether a source failed because S3 did not give its bytes, and still does not."""
+        """Whether a source failed because S3 did not return its bytes, and S3 still does not."""
         is_recorded = entry.status is Status.FAILED and entry.reason == UNREADABLE
         return is_recorded and not objects.is_readable(self.s3, entry.place)
 
     def gone(self) -> Iterator[Entry]:
-        """What failed, or was published, and can go no further because its object was deleted by others."""
+        """Yield the failed or published files that cannot continue, because their object was deleted by others."""
         for status in (Status.FAILED, Status.PUBLISHED):
             yield from filter(self.is_gone, self.ledger.with_status(status))
 
@@ -137,13 +137,13 @@ class Repairs:
             if repair := self.of_leftover(entry) if entry else self.of_unknown(source):
                 yield repair
 
-    def _trouble(self, entry: Entry) -> StallReason | None:
+    def _reason(self, entry: Entry) -> StallReason | None:
         if entry.status is Status.FAILED:
             return StallReason.FAILED
         if not self._is_idle(entry.updated_at):
             return None
         if entry.status is Status.RECEIVED:
-            return StallReason.NOT_JUDGED
+            return StallReason.NOT_VALIDATED
         if entry.status is Status.VALID:
             arn = self.executions.arn(entry.batch_id, entry.attempt)
             return self._of_execution(arn) if self._status(arn) else StallReason.NOT_STARTED
@@ -153,8 +153,8 @@ class Repairs:
             return StallReason.NOT_ARCHIVED if entry.status is Status.PUBLISHED else StallReason.NOT_RETRACTED
         return None
 
-    def _is_idle(self, stamp: str) -> bool:
-        return stamp < clock.seconds_before(clock.now(), self.idle_seconds)
+    def _is_idle(self, timestamp: str) -> bool:
+        return timestamp < clock.seconds_before(clock.now(), self.idle_seconds)
 
     def _of_execution(self, arn: str) -> StallReason | None:
         return None if self._status(arn) in ALIVE else StallReason.NOT_RECORDED
@@ -166,16 +166,16 @@ class Repairs:
 
 
 def ask(entry: Entry, action: Action) -> str:
-    """The message that asks for something about a source as it stands."""
+    """Return the message that requests an action for the current attempt of a source."""
     return requests.to_message(Attempt(entry.source.source_id, entry.attempt, action))
 
 
 def parked(ledger: Ledger) -> Iterator[Entry]:
-    """Archived sources with rows whose track no songs file knew when they ran: a replay may count them."""
+    """Return the archived sources with parked rows, which a replay may count."""
     has_parked_rows = Attr("rejected.unknown_track").gt(0) & ~Attr("treatment").eq(Treatment.RETRACT)
     return ledger.with_status(Status.ARCHIVED, condition=has_parked_rows)
 
 
 def days_known(ledger: Ledger) -> list[str]:
-    """Every day of which some source has, or had, listens."""
+    """Return every day that a source has, or had, listens of."""
     return sorted({day for entry in ledger.search(Attr("days").exists()) for day in entry.days})

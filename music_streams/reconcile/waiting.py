@@ -1,4 +1,4 @@
-"""What is still on its way. Apart from the rest, because who only waits need not read the lake."""
+"""Files in flight and unsettled repairs; a module of its own, so that waiting does not import the lake's readers."""
 
 from collections.abc import Sequence
 
@@ -17,11 +17,11 @@ _MOVING = {State.IN_FLIGHT, State.LATE}
 
 
 def file_inspector(stack: Stack, grace_seconds: float | None = None) -> FileInspector:
-    """What takes stock of a pipeline's files.
+    """Return the inspector of a pipeline's files.
 
     Args:
         stack: the pipeline.
-        grace_seconds: what moved, or landed, less than that ago is on its way; None: the stack's StallSeconds.
+        grace_seconds: a file that moved or landed less than that ago is in flight; None: the stack's StallSeconds.
     """
     grace = stack.policy.stall_seconds if grace_seconds is None else grace_seconds
     repairs = Repairs(stack.s3, stack.ledger, stack.executions, stack.landing_bucket, grace)
@@ -29,20 +29,20 @@ def file_inspector(stack: Stack, grace_seconds: float | None = None) -> FileInsp
 
 
 def in_flight(stack: Stack, prefix: str, grace_seconds: float | None = None) -> dict[str, str]:
-    """The files that are on their way by themselves, names by source_id: waiting may bring them to their end.
+    """Return the files in flight, names by source_id.
 
     Args:
         stack: the pipeline.
-        prefix: of their keys.
-        grace_seconds: as :func:`taker` takes it.
+        prefix: prefix of their keys.
+        grace_seconds: see :func:`file_inspector`.
     """
-    files = file_inspector(stack, grace_seconds)
-    found = files.findings(files.stock(Window.of_moving(prefix)))
-    return {file.source_id: file.name for file in found if file.state in _MOVING}
+    inspector = file_inspector(stack, grace_seconds)
+    files = inspector.findings(inspector.stock(Window.of_moving(prefix)))
+    return {file.source_id: file.name for file in files if file.state in _MOVING}
 
 
 def unsettled(stack: Stack, repairs: Sequence[Repair]) -> list[Repair]:
-    """The repairs that have not come to their end, well or badly."""
+    """Return the repairs that have neither succeeded nor failed yet."""
     entries = stack.ledger.entries(repair.source_id for repair in repairs if repair.source_id)
     return [repair for repair in repairs if not _is_settled(stack, repair, entries.get(repair.source_id))]
 
@@ -52,5 +52,5 @@ def _is_settled(stack: Stack, repair: Repair, entry: Entry | None) -> bool:
         return stack.executions.status(stack.executions.arn(repair.batch_id, 1)) not in {"", *ALIVE}
     if entry is None or entry.attempt < repair.attempt or entry.status not in ENDED or awaits_archiving(entry):
         return False
-    # The ledger says QUARANTINED before the object leaves the place where it landed.
+    # The status is QUARANTINED before the object is removed from where it landed.
     return entry.status is not Status.QUARANTINED or not objects.exists(stack.s3, entry.source)

@@ -50,8 +50,8 @@ def reconcile(
     stack = find_stack(how.stack_name)
     reconciler = Reconciler(stack, grace_seconds=grace)
     output.show(output.stderr(quiet=how.quiet), "looking …")
-    look = reconciler.look(dates or window_of(None, prefix))
-    carry_out(Reconciliation(stack, reconciler, look, reconciler.plan(look.findings, most)), how)
+    inspection = reconciler.inspect(dates or window_of(None, prefix))
+    carry_out(Reconciliation(stack, reconciler, inspection, reconciler.plan(inspection.findings, most)), how)
 
 
 def _window(first: datetime | None, last: datetime | None, prefix: str) -> Window | None:

@@ -80,8 +80,8 @@ def _named(stack: Stack, repairs: Repairs, texts: Sequence[str]) -> tuple[list[M
 
 
 def _move(found: StalledSource) -> Move:
-    detail = found.entry.reason if found.entry and found.trouble is StallReason.FAILED else ""
-    return Move(found.source, found.message, found.trouble, detail, found.entry, found.attempt)
+    detail = found.entry.reason if found.entry and found.reason is StallReason.FAILED else ""
+    return Move(found.source, found.message, found.reason, detail, found.entry, found.attempt)
 
 
 def _left(repairs: Repairs, entry: Entry) -> Skipped:

@@ -1,4 +1,4 @@
-"""Run by the Python of an Airflow: loads the folder of DAGs as Airflow does and prints as JSON what it found."""
+"""Loads a folder of DAGs as Airflow does, with the Python of an Airflow, and prints their properties as JSON."""
 
 import json
 import sys
@@ -16,16 +16,16 @@ LIGHT = {"music_streams", "music_streams.policy"}
 
 
 def timetable(dag):
-    """What the scheduler would run next, and the days of a backfill from 29 June to 1 July 2024."""
+    """Return the next scheduled run, and the days of a backfill from 29 June to 1 July 2024."""
     first, last = (datetime(2024, month, day, tzinfo=UTC) for month, day in ((6, 29), (7, 1)))
     days, info = [], None
-    asked = TimeRestriction(first, last, catchup=True)
+    backfilled = TimeRestriction(first, last, catchup=True)
     while info := dag.timetable.next_dagrun_info(
-        last_automated_data_interval=info and info.data_interval, restriction=asked
+        last_automated_data_interval=info and info.data_interval, restriction=backfilled
     ):
         days.append(f"{info.logical_date:%Y-%m-%d}")
-    by_itself = TimeRestriction(first, None, catchup=False)
-    return [dag.timetable.next_dagrun_info(last_automated_data_interval=None, restriction=by_itself), days]
+    scheduled = TimeRestriction(first, None, catchup=False)
+    return [dag.timetable.next_dagrun_info(last_automated_data_interval=None, restriction=scheduled), days]
 
 
 def task(operator):

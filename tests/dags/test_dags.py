@@ -1,4 +1,4 @@
-"""The DAGs load on the Airflow that the project runs and on the oldest that it supports: cheaply, and as meant."""
+"""The DAGs load fast, with the expected properties, on the Airflow that the project runs and the oldest supported."""
 
 import json
 import os
@@ -13,7 +13,7 @@ PYTHONS = {name: ROOT / ".build" / "tools" / name / "bin" / "python" for name in
 
 @pytest.fixture(scope="module", params=PYTHONS)
 def found(request, tmp_path_factory):
-    """What an Airflow finds in the folder of DAGs."""
+    """Return the properties of the DAGs that an Airflow loads."""
     python = PYTHONS[request.param]
     if not python.exists():
         pytest.skip(f"{request.param} is not installed: make {python.parents[1].relative_to(ROOT)}/ready")
@@ -41,20 +41,20 @@ def test_loading_imports_nothing_that_only_running_needs(found):
     assert found["heavy"] == []
 
 
-def test_every_dag_says_what_it_does_and_ends_in_time(found):
+def test_every_dag_has_a_description_and_a_timeout(found):
     for dag in found["dags"].values():
         assert dag["doc"]
         assert dag["has_timeout"]
         assert not dag["catchup"]
 
 
-def test_a_reconciliation_looks_before_and_after_it_repairs(found):
+def test_a_reconciliation_inspects_before_and_after_its_repairs(found):
     tasks = found["dags"]["reconcile_streams"]["tasks"]
-    way = ["wait_until_settled"]
-    while following := tasks[way[-1]]["downstream"]:
-        # Some also hand on what they answer to later ones.
-        way.append("repair" if "repair" in following else following[0])
-    assert way == ["wait_until_settled", "take_stock", "plan", "repair", "wait_for_repairs", "verify", "verdict"]
+    order = ["wait_until_settled"]
+    while following := tasks[order[-1]]["downstream"]:
+        # Some tasks also pass their result to later ones.
+        order.append("repair" if "repair" in following else following[0])
+    assert order == ["wait_until_settled", "take_stock", "plan", "repair", "wait_for_repairs", "verify", "verdict"]
 
 
 def test_repairs_are_tasks_that_the_grid_names(found):
@@ -63,7 +63,7 @@ def test_repairs_are_tasks_that_the_grid_names(found):
     assert repair["map_index_template"] == "{{ name }}"
 
 
-def test_where_nothing_is_repaired_the_verdict_comes_all_the_same(found):
+def test_the_verdict_runs_even_if_no_repair_does(found):
     tasks = found["dags"]["reconcile_streams"]["tasks"]
     for name in ("wait_for_repairs", "verify", "verdict"):
         assert tasks[name]["trigger_rule"] == "none_failed"
@@ -82,18 +82,18 @@ def test_one_reconciliation_runs_at_a_time_with_these_parameters(found):
     }
 
 
-def test_days_of_a_backfill_run_side_by_side_within_a_bound(found):
+def test_days_of_a_backfill_run_concurrently_up_to_a_limit(found):
     dag = found["dags"]["backfill_streams"]
     assert 1 < dag["max_active_runs"] <= 8
     assert dag["params"] == {"day": None}
 
 
-def test_no_day_is_run_again_unless_somebody_asks(found):
-    next_by_itself, days_of_a_backfill = found["dags"]["backfill_streams"]["timetable"]
-    assert next_by_itself is None
+def test_no_day_is_backfilled_without_a_request(found):
+    next_scheduled, days_of_a_backfill = found["dags"]["backfill_streams"]["timetable"]
+    assert next_scheduled is None
     assert days_of_a_backfill == ["2024-06-29", "2024-06-30", "2024-07-01"]
 
 
-def test_the_reconciler_itself_is_watched_where_airflow_can(found, request):
+def test_the_reconciler_has_a_deadline_if_airflow_supports_it(found, request):
     is_oldest = "airflow-oldest" in request.node.name
     assert found["dags"]["reconcile_streams"]["has_deadline"] is not is_oldest

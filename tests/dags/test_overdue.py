@@ -1,4 +1,4 @@
-"""Where a reconciliation is overdue, the operators hear of it."""
+"""Operators are alerted if a reconciliation is overdue."""
 
 import asyncio
 import json
@@ -14,25 +14,25 @@ from tests.aws import aws_in_process
 
 
 @pytest.fixture
-def heard(monkeypatch):
-    """What came to a queue that listens to the alerts."""
+def alerts(monkeypatch):
+    """Return the alerts that arrived in a subscribed queue."""
     with aws_in_process():
         session = boto3.Session(region_name="eu-west-1")
         sqs, sns = session.client("sqs"), session.client("sns")
         topic = sns.create_topic(Name="alerts")["TopicArn"]
-        queue = sqs.create_queue(QueueName="heard")["QueueUrl"]
-        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:eu-west-1:123456789012:heard")
+        queue = sqs.create_queue(QueueName="subscribed")["QueueUrl"]
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:eu-west-1:123456789012:subscribed")
         monkeypatch.setattr(stack, "find_stack", lambda: Stack({"AlertsTopicArn": topic}, session, "stack of a test"))
-        yield lambda: [json.loads(each["Body"]) for each in sqs.receive_message(QueueUrl=queue).get("Messages", [])]
+        yield lambda: [json.loads(sent["Body"]) for sent in sqs.receive_message(QueueUrl=queue).get("Messages", [])]
 
 
-def test_the_alert_names_the_dag_and_what_to_do(heard):
-    asyncio.run(overdue.alert("reconcile_streams", context={"what": "Airflow passes along"}))
-    [alert] = heard()
+def test_the_alert_names_the_dag_and_what_to_do(alerts):
+    asyncio.run(overdue.alert("reconcile_streams", context={"anything": "that Airflow passes"}))
+    [alert] = alerts()
     assert alert["Subject"] == "music-streams: reconcile_streams is overdue"
     assert "music-streams reconcile does the same by hand" in alert["Message"]
 
 
-def test_where_airflow_knows_no_deadlines_there_is_none():
-    # As where there is no Airflow at all: here.
+def test_without_airflows_deadlines_there_is_none():
+    # There is no Airflow in the environment of this test.
     assert overdue.deadline("reconcile_streams", timedelta(hours=1)) == {}

@@ -1,4 +1,4 @@
-"""What `make package` makes for managed Airflow works by itself, on the oldest Airflow that the project supports."""
+"""The package of `make package` for managed Airflow is complete: it works on the oldest Airflow that is supported."""
 
 import json
 import os
@@ -27,7 +27,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory) -> Path:
-    """The package as managed Airflow lays it out: dags/ and plugins/."""
+    """Unpack the package as managed Airflow does: dags/ and plugins/."""
     if not PYTHON.exists():
         pytest.skip(f"it is not installed: make {PYTHON.parents[1].relative_to(ROOT)}/ready")
     folder = tmp_path_factory.mktemp("package")
@@ -36,7 +36,7 @@ def unpacked(tmp_path_factory) -> Path:
     return built
 
 
-def answer(unpacked: Path, home: Path, *arguments: str | Path):
+def output_of(unpacked: Path, home: Path, *arguments: str | Path):
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": os.environ["HOME"],
@@ -52,26 +52,26 @@ def answer(unpacked: Path, home: Path, *arguments: str | Path):
 
 
 def test_every_dag_loads(unpacked, tmp_path):
-    found = answer(unpacked, tmp_path, Path(__file__).with_name("describe.py"), unpacked / "dags")
+    found = output_of(unpacked, tmp_path, Path(__file__).with_name("describe.py"), unpacked / "dags")
     assert found["errors"] == {}
     assert set(found["dags"]) == {path.stem for path in (ROOT / "dags").glob("*.py")}
 
 
-def test_the_dashboard_is_mounted_and_nothing_else_is_taken_for_a_plugin(unpacked, tmp_path):
-    found = answer(unpacked, tmp_path, "-c", PLUGINS)
+def test_the_dashboard_is_the_only_mounted_plugin(unpacked, tmp_path):
+    found = output_of(unpacked, tmp_path, "-c", PLUGINS)
     assert found["errors"] == {}
     assert found["apps"] == ["/music-streams"]
     assert not {"music_streams.state.ledger", "ledger"} & set(found["imported"])
 
 
-def test_the_package_imports_where_only_airflows_requirements_are(unpacked, tmp_path):
+def test_the_package_imports_with_airflows_requirements_only(unpacked, tmp_path):
     script = (
         "import json, airflow.settings\n"
         "from music_streams.reconcile import reconciler, report_drafts\n"
         "from music_streams_airflow.dashboard import app\n"
         "print(json.dumps([reconciler.__file__, report_drafts.__file__, app.__file__]))"
     )
-    for file in answer(
+    for file in output_of(
         unpacked, tmp_path, "-c", f"import sys; sys.path.append({str(unpacked / 'plugins')!r})\n{script}"
     ):
         assert Path(file).is_relative_to(unpacked)

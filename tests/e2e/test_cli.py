@@ -67,7 +67,7 @@ def test_put_ends_with_the_sums_and_tells_bad_data_by_its_exit_code(put):
     assert f"rows read {2 * ROWS} = accepted 564 + rejected 36 (12 duplicate" in put.stdout
     assert f"days changed: {DAY}" in put.stdout
     assert "QUARANTINED incoming/cli/broken.csv: missing_columns: the header row lacks: track_id" in put.stdout
-    assert "next: mend the file, then: music-streams put FILE --key cli/broken.csv" in put.stdout
+    assert "next: fix the file, then: music-streams put FILE --key cli/broken.csv" in put.stdout
 
 
 def test_progress_goes_to_stderr(put):
@@ -103,7 +103,7 @@ def test_show_tells_the_whole_way_of_a_file(told, stack):
 def test_show_explains_a_quarantined_file_and_what_to_run_next(cli, put):
     shown = cli("show", "broken.csv").stdout
     assert "detail      the header row lacks: track_id" in shown
-    assert "next: mend the file, then: music-streams put FILE --key cli/broken.csv" in shown
+    assert "next: fix the file, then: music-streams put FILE --key cli/broken.csv" in shown
 
 
 def test_show_takes_a_batch_and_the_beginning_of_an_id(cli, told):

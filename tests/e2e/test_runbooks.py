@@ -277,7 +277,7 @@ def test_a_wrong_item_is_made_right(operator):
     today = str(datetime.now(UTC).date())
     look = said(operator(runbook.check, DAY=today))
     assert "1 day METRIC_DRIFT" in look
-    assert "listen_count is 1, the lake says" in look
+    assert "listen_count is 1, the lake has" in look
     well(operator(runbook.fix, only="reconcile"))
     assert "no gaps" in well(operator(runbook.verify))
     assert items(operator.stack) == before

@@ -58,7 +58,7 @@ def test_policies_grant_every_call_of_a_reconciliation(world, stack, statements,
     inspector = DayInspector(stack.dynamodb, METRICS, FILES, lake, stack.executions, track_metrics=False)
     monkeypatch.setitem(reconciler.__dict__, "_day_inspector", inspector)
     with acting(statements, logical_ids) as acts:
-        inspection = reconciler.look(WINDOW, [DAY])
+        inspection = reconciler.inspect(WINDOW, [DAY])
         repairs = plan(inspection.findings, AT, 50).repairs
         reconciler.ask(repairs)
         waiting.unsettled(stack, repairs)

@@ -155,11 +155,11 @@ class World:
             if self._has_lost_metrics and (days := days_known(self.ledger)):
                 self.rebuild(days)
             self._has_lost_metrics = False
-            told = [f"{self._name(repair.source)}: {repair.trouble}" for repair in repairs]
+            told = [f"{self._name(repair.source)}: {repair.reason}" for repair in repairs]
             unasked = [repair for repair in repairs if not self._may_stand_still(repair)]
             assert not (is_calm and unasked), f"nothing went wrong, and still {told} are to be redriven"
             for repair in repairs:
-                cloud.tell(f"redrive of {self._name(repair.source)}: {repair.trouble}")
+                cloud.tell(f"redrive of {self._name(repair.source)}: {repair.reason}")
                 cloud.send(repair.message)
                 if repair.entry:
                     self._asked.add((repair.source.source_id, repair.entry.attempt, Action.REDRIVE))
@@ -172,7 +172,7 @@ class World:
         the manifest may be the other's.
         """
         wishes = [action for source_id, _, action in self._asked if source_id == repair.source.source_id]
-        return repair.trouble is StallReason.FAILED or len(wishes) > 1
+        return repair.reason is StallReason.FAILED or len(wishes) > 1
 
     def _let_go(self) -> None:
         """Time passes, until messages are visible again and nothing seems to be at work."""

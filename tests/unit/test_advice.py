@@ -13,7 +13,7 @@ from music_streams.state.statuses import Status
 SOURCE = Source("landing", "incoming/a b.csv", "v1", 10, "2024-06-25T12:00:00.000Z")
 ID = SOURCE.source_id
 SONGS = "music-streams put SONGS.csv --reference songs"
-PUT = "mend the file, then: music-streams put FILE --key 'a b.csv'"
+PUT = "fix the file, then: music-streams put FILE --key 'a b.csv'"
 LONG_AGO = "2024-06-25T12:00:00.000Z"
 
 
@@ -35,25 +35,25 @@ def entry(status: str, **more) -> Entry:
         ),
         (
             entry("FAILED", reason="no_reference_data"),
-            [f"bring a songs file: music-streams put SONGS.csv --reference songs; then music-streams redrive {ID}"],
+            [f"put a songs file: music-streams put SONGS.csv --reference songs; then music-streams redrive {ID}"],
         ),
         (
             entry("FAILED", reason="FAILED: it broke"),
-            [f"see why: music-streams logs --file {ID}", f"once the cause is mended: music-streams redrive {ID}"],
+            [f"find the cause: music-streams logs --file {ID}", f"after fixing the cause: music-streams redrive {ID}"],
         ),
         (entry("RUNNING", updated_at="2999-01-01T00:00:00.000Z"), ["music-streams status --watch"]),
         (
             entry("PUBLISHED"),
-            ["music-streams status --watch", f"where its execution does not go on: music-streams redrive {ID}"],
+            ["music-streams status --watch", f"if its execution has stopped: music-streams redrive {ID}"],
         ),
         (entry("ARCHIVED", rejected={"duplicate": 3}), []),
         (
             entry("ARCHIVED", rejected={"duplicate": 3, "unknown_track": 1_200}),
-            [f"1,200 rows wait for their songs: {SONGS}; then music-streams replay {ID}"],
+            [f"1,200 rows are parked until their songs arrive: {SONGS}; then music-streams replay {ID}"],
         ),
         (
             entry("ARCHIVED", treatment=Treatment.RETRACT),
-            [f"where it does not become RETRACTED by itself: music-streams redrive {ID}"],
+            [f"if it does not become RETRACTED: music-streams redrive {ID}"],
         ),
         (entry("RETRACTED", treatment=Treatment.RETRACT), []),
     ],
@@ -75,7 +75,7 @@ def test_on_aws_the_history_tells_why():
 def test_a_file_whose_name_cannot_be_typed_is_to_be_put_under_another():
     hostile = replace(entry("QUARANTINED", reason="not_csv"), source=replace(SOURCE, key="incoming/a\u202e\x1b[2J.csv"))
     [step, *_] = steps_for(hostile)
-    assert step == NextStep("mend the file and put it again, under a name that can be typed")
+    assert step == NextStep("fix the file and put it again under a printable name")
 
 
 def test_a_name_of_spaces_and_quotes_is_one_word_of_the_command():

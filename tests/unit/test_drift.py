@@ -1,4 +1,4 @@
-"""Which differences between the lake's count and the standing items are told, and how."""
+"""Which differences between the lake's count and the items are found, and how they are described."""
 
 import copy
 from decimal import Decimal
@@ -34,10 +34,10 @@ EXPECTED: dict[str, Any] = {
     "avg_listening_time_per_user_ms": Decimal("1000.50"),
     "top_songs": [song(1, "A", 3), song(2, "B", 1)],
 }
-STANDING = {
+ITEM = {
     **copy.deepcopy(EXPECTED),
     "listen_count": Decimal(4),
-    "avg_listening_time_per_user_ms": Decimal("1000.5"),  # DynamoDB keeps no trailing zeros
+    "avg_listening_time_per_user_ms": Decimal("1000.5"),  # DynamoDB drops trailing zeros.
     "top_songs": [song(1, "A", Decimal(3)), song(2, "B", Decimal(1))],
     "version": Decimal(7),
     "lake_uuid": LAKE,
@@ -46,9 +46,9 @@ STANDING = {
 }
 
 
-def standing(**changes: Any) -> dict[str, Any]:
-    """The item that stands, with other attributes; None takes one away."""
-    item = {**copy.deepcopy(STANDING), **changes}
+def changed(**changes: Any) -> dict[str, Any]:
+    """Return the item with changed attributes; None removes one."""
+    item = {**copy.deepcopy(ITEM), **changes}
     return {name: value for name, value in item.items() if value is not None}
 
 
@@ -57,55 +57,55 @@ def sentences(*items: dict[str, Any]) -> list[str]:
 
 
 def test_an_item_as_dynamodb_gives_it_back_does_not_differ():
-    assert sentences(STANDING) == []
+    assert sentences(ITEM) == []
 
 
-def test_which_run_or_lake_an_item_is_from_is_no_difference():
-    assert sentences(standing(version=Decimal(1), lake_uuid="another", batch_id="c" * 32, updated_at="")) == []
-    assert sentences(standing(version=None, lake_uuid=None, batch_id=None, updated_at=None)) == []
+def test_the_attributes_of_the_run_are_not_compared():
+    assert sentences(changed(version=Decimal(1), lake_uuid="another", batch_id="c" * 32, updated_at="")) == []
+    assert sentences(changed(version=None, lake_uuid=None, batch_id=None, updated_at=None)) == []
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "description"),
     [
-        ({"listen_count": Decimal(5)}, "listen_count is 5, the lake says 4"),
-        ({"unique_listeners": "2"}, "unique_listeners is '2', the lake says 2"),
-        ({"unique_listeners": None}, "unique_listeners is missing, the lake says 2"),
+        ({"listen_count": Decimal(5)}, "listen_count is 5, the lake has 4"),
+        ({"unique_listeners": "2"}, "unique_listeners is '2', the lake has 2"),
+        ({"unique_listeners": None}, "unique_listeners is missing, the lake has 2"),
         (
             {"avg_listening_time_per_user_ms": Decimal("1000.51")},
-            "avg_listening_time_per_user_ms is 1000.51, the lake says 1000.50",
+            "avg_listening_time_per_user_ms is 1000.51, the lake has 1000.50",
         ),
-        ({"day": "2024-06-26"}, "day is '2024-06-26', the lake says '2024-06-25'"),
-        ({"top_genres": []}, "top_genres is [], the lake says nothing of it"),
-        ({"top_songs": [song(1, "A", 3), song(2, "B", 2)]}, "top_songs[1].listen_count is 2, the lake says 1"),
+        ({"day": "2024-06-26"}, "day is '2024-06-26', the lake has '2024-06-25'"),
+        ({"top_genres": []}, "top_genres is [], the lake has none"),
+        ({"top_songs": [song(1, "A", 3), song(2, "B", 2)]}, "top_songs[1].listen_count is 2, the lake has 1"),
         (
             {"top_songs": [song(1, "A", 3)]},
-            "top_songs[1] is missing, the lake says {rank: 2, track_id: 'B000000000000000000000', track_name: ",
+            "top_songs[1] is missing, the lake has {rank: 2, track_id: 'B000000000000000000000', track_name: ",
         ),
-        ({"top_songs": "none"}, f"top_songs is 'none', the lake says [{{rank: 1, track_id: 'A{'0' * 21}', "),
+        ({"top_songs": "none"}, f"top_songs is 'none', the lake has [{{rank: 1, track_id: 'A{'0' * 21}', "),
     ],
 )
-def test_an_attribute_that_is_not_what_the_lake_says_is_told(changes, told):
-    (sentence,) = sentences(standing(**changes))
-    assert sentence.startswith(f"{NAME}: {told}")
+def test_a_different_attribute_is_described(changes, description):
+    (sentence,) = sentences(changed(**changes))
+    assert sentence.startswith(f"{NAME}: {description}")
 
 
-def test_a_truth_value_is_no_number():
+def test_a_boolean_differs_from_a_number():
     ones = [{**EXPECTED, "listen_count": 1}]
-    (difference,) = differences(ones, [standing(listen_count=True)])
+    (difference,) = differences(ones, [changed(listen_count=True)])
     assert difference.attribute == "listen_count"
 
 
-def test_each_attribute_that_differs_is_told():
-    found = differences([EXPECTED], [standing(listen_count=Decimal(5), unique_listeners=Decimal(1))])
+def test_every_different_attribute_is_found():
+    found = differences([EXPECTED], [changed(listen_count=Decimal(5), unique_listeners=Decimal(1))])
     assert found == [
         Difference("GENRE#jazz", f"DAY#{DAY}", Deviation.VALUE, "listen_count", 4, Decimal(5)),
         Difference("GENRE#jazz", f"DAY#{DAY}", Deviation.VALUE, "unique_listeners", 2, Decimal(1)),
     ]
 
 
-def test_missing_items_and_ghosts_are_told_in_the_order_of_their_keys():
-    assert sentences(standing(pk="COUNTRY#Ghana")) == [
+def test_missing_items_and_ghosts_are_described_in_the_order_of_their_keys():
+    assert sentences(changed(pk="COUNTRY#Ghana")) == [
         f"COUNTRY#Ghana / DAY#{DAY} is a ghost: the lake has no listen of it",
         f"{NAME} is missing: the lake has 4 listens of it",
     ]

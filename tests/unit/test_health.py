@@ -1,4 +1,4 @@
-"""The one sentence."""
+"""Pipeline health in one sentence, and as JSON."""
 
 from datetime import UTC, datetime
 
@@ -25,12 +25,12 @@ FRESH, LATE = Waiting("fresh.csv", "2024-06-25T11:59:18.000Z"), Waiting("late.cs
         (Health([], [], 0, None, NOW), "OK: no file waits, none failed."),
     ],
 )
-def test_the_worst_comes_first(health, sentence):
+def test_the_worst_problem_comes_first(health, sentence):
     assert health.sentence == sentence
 
 
-def test_it_says_the_same_to_programs():
-    told = Health([FRESH, LATE], ["new.csv"], 0, 0, NOW).as_json()
-    assert told["level"] == "ATTENTION"
-    assert (told["waiting"], told["failed"], told["dead_letters"]) == (2, 1, 0)
-    assert told["oldest_waiting"] == {"name": "late.csv", "since": "2024-06-25T11:00:00.000Z"}
+def test_the_json_has_the_same_facts():
+    health = Health([FRESH, LATE], ["new.csv"], 0, 0, NOW).as_json()
+    assert health["level"] == "ATTENTION"
+    assert (health["waiting"], health["failed"], health["dead_letters"]) == (2, 1, 0)
+    assert health["oldest_waiting"] == {"name": "late.csv", "since": "2024-06-25T11:00:00.000Z"}

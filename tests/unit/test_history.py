@@ -18,13 +18,13 @@ def entered(second: float, name: str):
 SCHEDULED = {"taskScheduledEventDetails": {"resourceType": "glue", "parameters": "{}"}}
 
 
-def test_each_state_has_its_span_and_the_last_has_none_while_it_lasts():
+def test_each_state_has_its_duration_except_the_current_one():
     claimed = [event(0, "ExecutionStarted"), entered(0, "Claim"), event(1.5, "TaskStateExited")]
     states = history.states([*claimed, entered(2, "Transform")])
     assert [(state.name, state.seconds) for state in states] == [("Claim", 1.5), ("Transform", None)]
 
 
-def test_a_state_that_was_tried_again_tells_how_often_and_its_last_error():
+def test_a_retried_state_has_the_number_of_tries_and_the_last_error():
     failed = {"error": "Glue.ConcurrentRunsExceededException", "cause": "busy"}
     [state] = history.states(
         [
@@ -39,6 +39,6 @@ def test_a_state_that_was_tried_again_tells_how_often_and_its_last_error():
     assert state.error == "Glue.ConcurrentRunsExceededException: busy"
 
 
-def test_the_state_in_which_an_execution_ended_lasts_until_then():
+def test_the_last_state_ends_with_its_execution():
     [state] = history.states([entered(0, "Transform"), event(7, "ExecutionAborted")])
     assert state.seconds == 7

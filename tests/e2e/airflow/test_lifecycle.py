@@ -1,4 +1,4 @@
-"""Airflow beside a cloud, from the first start to the end, with a DAG that has nothing to do with music."""
+"""Airflow beside a cloud, from its first start to its end, with a DAG that is independent of the pipeline."""
 
 import contextlib
 import json
@@ -45,7 +45,7 @@ def greet():
         bucket_key="s3://{{ params.bucket }}/awaited",
         deferrable=True,
         poke_interval=1,
-        # The scheduler fails a task that is resumed before it has heard of the end of the process that deferred it.
+        # The scheduler fails a task that is resumed before the process that deferred it has been reported as ended.
         retries=2,
         retry_delay=timedelta(seconds=1),
     )
@@ -77,7 +77,7 @@ def is_refused(answer: Answer) -> bool:
 
 
 def ask(port: int, method: str, path: str, headers: dict[str, str], body: dict[str, str] | None = None) -> Answer:
-    """Send these headers, with the port after the name of the host."""
+    """Send a request with these headers, and the port after the host name."""
     host = headers.get("Host", "127.0.0.1")
     sent = {**headers, "Host": f"{host}:{port}", "Content-Type": "application/json"}
     return ask_exactly(port, method, path, sent, json.dumps(body or {}))
@@ -85,7 +85,7 @@ def ask(port: int, method: str, path: str, headers: dict[str, str], body: dict[s
 
 @pytest.fixture
 def root(tmp_path):
-    """The folder of a cloud that the test may start; nothing of it is left."""
+    """Return the folder of a cloud that the test may start; it is stopped afterwards."""
     yield tmp_path / "state"
     result = command("down", "--state-dir", tmp_path / "state")
     assert result.returncode == 0, result.stderr
@@ -93,7 +93,7 @@ def root(tmp_path):
 
 @pytest.fixture
 def folders(tmp_path):
-    """Folders of DAGs, plug-ins and packages."""
+    """Create folders of DAGs, plug-ins and packages."""
     dags, plugins, packages = (tmp_path / name for name in ("dags", "plugins", "packages"))
     for folder in (dags, plugins, packages):
         folder.mkdir()
@@ -102,8 +102,8 @@ def folders(tmp_path):
     return dags, plugins, packages
 
 
-def at_work_in(state: StateDir) -> list[psutil.Process]:
-    """The processes whose folder lies in the cloud's; those of PostgreSQL hide what marks them."""
+def processes_in(state: StateDir) -> list[psutil.Process]:
+    """Return the processes whose working folder is in the cloud's; those of PostgreSQL hide the cloud's marker."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
@@ -113,12 +113,12 @@ def at_work_in(state: StateDir) -> list[psutil.Process]:
 
 
 @pytest.mark.timeout(1200)
-def test_the_life_of_an_airflow(root, folders):
+def test_the_lifecycle_of_airflow(root, folders):
     cloud = Cloud.up(root, STACK)
     port = free_port()
     home = AirflowHome(cloud.state)
 
-    # It is started when every part is healthy and the DAG is there.
+    # The start returns when every component is healthy and the DAG is loaded.
     started = start_airflow(root, port, *folders)
     assert started.returncode == 0, started.stdout + started.stderr
     airflow = Airflow(f"http://127.0.0.1:{port}", home.password)
@@ -130,13 +130,13 @@ def test_the_life_of_an_airflow(root, folders):
     )
     assert [dag["dag_id"] for dag in airflow.api("GET", "dags")["dags"]] == ["greet"]
 
-    # It answers to its user alone.
+    # It requires a login.
     with pytest.raises(HTTPError, match="401"):
         send("GET", f"{airflow.url}/api/v2/dags")
     with pytest.raises(HTTPError, match="401"):
         Airflow(airflow.url, password="admin").token()
 
-    # It refuses websites, whatever part of it they call, and lets none read the refusal.
+    # It refuses requests of websites to all of its parts, and no website can read the refusal.
     answers = {
         (path, attack): ask(port, method, path, headers)
         for path in ("/", "/api/v2/monitor/health", "/auth/token", "/execution/health")
@@ -144,42 +144,42 @@ def test_the_life_of_an_airflow(root, folders):
     }
     assert {request: answer.status for request, answer in answers.items() if not is_refused(answer)} == {}
 
-    # Its own pages log in, by either name of this machine; a link from a website opens them.
-    proof = {"username": airflow.user, "password": airflow.password}
+    # Its own pages can log in, with either host name of this machine; a link from a website opens them.
+    credentials = {"username": airflow.user, "password": airflow.password}
     for host in ("127.0.0.1", "localhost"):
-        of_its_own = {"Host": host, "Origin": f"http://{host}:{port}", "Sec-Fetch-Site": "same-origin"}
-        assert ask(port, "POST", "/auth/token", of_its_own, proof).status == 201, host
+        same_origin = {"Host": host, "Origin": f"http://{host}:{port}", "Sec-Fetch-Site": "same-origin"}
+        assert ask(port, "POST", "/auth/token", same_origin, credentials).status == 201, host
         assert ask(port, "GET", "/", {"Host": host, **LINK}).status == 200, host
 
-    # Nothing of it can be reached from another machine.
+    # None of its ports can be reached from another machine.
     listening = {
         connection.laddr.ip
-        for process in at_work_in(cloud.state)
+        for process in processes_in(cloud.state)
         for connection in process.net_connections()
         if connection.status == psutil.CONN_LISTEN
     }
     assert listening == {"127.0.0.1"}
     assert {stat.filemode(home.root.stat().st_mode), stat.filemode(home.database.stat().st_mode)} == {"drwx------"}
 
-    # Tasks and what waits without one see the cloud, and tasks the packages.
+    # Tasks and triggers reach the cloud, and tasks can import the packages.
     bucket = cloud.outputs["Landing"]
     run = airflow.trigger("greet", {"bucket": bucket})
     eventually(lambda: "deferred" in {task["state"] for task in airflow.tasks("greet", run)})
     cloud.client("s3").put_object(Bucket=bucket, Key="awaited", Body=b"")
     airflow.succeed("greet", run)
-    seen = airflow.returned("greet", run, "look")
-    assert (seen["greeting"], seen["state"]) == ("hello", str(root))
-    assert bucket in seen["buckets"]
+    returned = airflow.returned("greet", run, "look")
+    assert (returned["greeting"], returned["state"]) == ("hello", str(root))
+    assert bucket in returned["buckets"]
     failing = airflow.trigger("greet", {"bucket": bucket, "fail": True})
     assert airflow.wait("greet", failing) == "failed"
-    assert "as asked" in airflow.story("greet", failing)
+    assert "as asked" in airflow.summary("greet", failing)
 
-    # A second start finds it.
+    # A second start finds the running Airflow.
     again = start_airflow(root, port, *folders)
     login = f"login {airflow.user}, password {airflow.password}"
     assert (again.returncode, again.stdout) == (0, f"Airflow is already running: {airflow.url}, {login}\n")
 
-    # After a sudden end, a DAG that cannot be imported stops the start, the cloud runs on and no part of Airflow does.
+    # After a crash, a DAG that cannot be imported fails the start; the cloud keeps running without Airflow.
     processes.sweep(cloud.state.marker)
     cloud = Cloud.up(root, STACK)
     broken = folders[0] / "broken.py"
@@ -188,27 +188,27 @@ def test_the_life_of_an_airflow(root, folders):
     assert refused.returncode == 1
     assert "broken.py: ModuleNotFoundError: No module named 'nothing_like_it'" in refused.stderr
     assert cloud.client("s3").list_buckets()["Buckets"]
-    assert [process for process in at_work_in(cloud.state) if process.cwd().startswith(f"{home.root}")] == []
+    assert [process for process in processes_in(cloud.state) if process.cwd().startswith(f"{home.root}")] == []
 
-    # Mended, it starts with what it knew.
+    # Without the broken DAG it starts, and still has its earlier runs.
     broken.unlink()
-    mended = start_airflow(root, port, *folders)
-    assert mended.returncode == 0, mended.stdout + mended.stderr
+    restarted = start_airflow(root, port, *folders)
+    assert restarted.returncode == 0, restarted.stdout + restarted.stderr
     airflow = Airflow(airflow.url, home.password)
     assert airflow.wait("greet", run) == "success"
 
     # `down` leaves no process.
     cloud.down()
     assert processes.find(cloud.state.marker) == []
-    assert at_work_in(cloud.state) == []
+    assert processes_in(cloud.state) == []
 
 
-def test_a_killed_database_starts_again_though_its_number_is_anothers(root):
+def test_a_killed_database_starts_again_if_its_pid_was_reused(root):
     home = AirflowHome(StateDir(root))
     password = home.prepare().database
     airflow_database.start(home, PYTHON, password)
     processes.sweep(home.state.marker)
-    eventually(lambda: at_work_in(home.state) == [])
+    eventually(lambda: processes_in(home.state) == [])
     user = home.database.stat().st_uid
     with subprocess.Popen(["sleep", "60"], user=user) as other:
         pid_file = home.database / "postmaster.pid"
@@ -217,4 +217,4 @@ def test_a_killed_database_starts_again_though_its_number_is_anothers(root):
         airflow_database.stop(home)
         assert other.poll() is None
         other.kill()
-    assert at_work_in(home.state) == []
+    assert processes_in(home.state) == []

@@ -187,14 +187,14 @@ def test_a_file_that_fails_again_is_exit_code_1_with_the_way_on(operate, pipelin
     pipeline.ends["failed.csv"] = {"status": "FAILED", "reason": "no_luck"}
     ended = operate("redrive", "failed.csv")
     assert ended.exit_code == 1
-    assert "FAILED incoming/failed.csv: no_luck\n  next: see why: " in ended.stdout
+    assert "FAILED incoming/failed.csv: no_luck\n  next: find the cause: " in ended.stdout
 
 
 def test_many_files_are_told_in_groups(operate, stack):
     for n in range(30):
         put_entry(stack, source(f"many {n}.csv"), status="RECEIVED", updated_at=LONG_AGO)
     told = operate("redrive", "--dry-run").stdout
-    assert re.search(r"^ +30  received, but validate died over it +many \d+.csv, .*, …$", told, re.MULTILINE)
+    assert re.search(r"^ +30  received, but validate did not finish +many \d+.csv, .*, …$", told, re.MULTILINE)
 
 
 def test_a_replay_tells_what_is_still_parked(operate, pipeline):

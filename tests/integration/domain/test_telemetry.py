@@ -148,7 +148,7 @@ class TestBacklog:
             world.dynamodb.delete_item(TableName=FILES, Key={"source_id": item["source_id"]})
 
     def test_where_nothing_waits_every_gauge_says_so(self, ledger, heard):
-        found = backlog.look(ledger)
+        found = backlog.measure(ledger)
         found.record(heard, NOW)
         assert (found.oldest, found.waiting) == (None, 0)
         assert heard.by_metric == {metric: [0] for metric in Metric if metric.startswith(("Waiting", "Oldest"))}
@@ -157,9 +157,9 @@ class TestBacklog:
         for number, status in enumerate(Status):
             for _ in range(number):
                 world.put_entry(world.upload(), status)
-        found = backlog.look(ledger)
+        found = backlog.measure(ledger)
         found.record(heard, NOW)
-        assert found.standing == {status: list(Status).index(status) for status in found.standing}
+        assert found.counts == {status: list(Status).index(status) for status in found.counts}
         assert heard.of(Metric.WAITING_FAILED) == [list(Status).index(Status.FAILED)]
 
     def test_the_oldest_is_the_one_that_arrived_first_whatever_moved_last(self, world, ledger):
@@ -168,25 +168,25 @@ class TestBacklog:
         late = replace(late, received_at="2024-06-25T11:50:00.000Z")
         world.put_entry(early, Status.RUNNING, updated_at="2024-06-25T11:59:00.000Z")
         world.put_entry(late, Status.RUNNING, updated_at="2024-06-25T11:51:00.000Z")
-        assert backlog.look(ledger).age(NOW) == 20 * 60
+        assert backlog.measure(ledger).age(NOW) == 20 * 60
 
     def test_a_further_attempt_waits_since_it_began(self, world, ledger):
         world.put_entry(world.upload(), Status.VALID, attempt=2, validated_at="2024-06-25T11:59:00.000Z")
-        assert backlog.look(ledger).age(NOW) == 60
+        assert backlog.measure(ledger).age(NOW) == 60
 
     @pytest.mark.parametrize("status", [Status.PUBLISHED, Status.FAILED, Status.ARCHIVED, Status.QUARANTINED])
     def test_what_needs_no_metrics_or_has_them_does_not_wait_for_them(self, world, ledger, status):
         world.put_entry(world.upload(), status)
-        assert backlog.look(ledger).age(NOW) == 0
+        assert backlog.measure(ledger).age(NOW) == 0
 
     def test_a_clock_ahead_of_ours_makes_no_file_younger_than_nothing(self, world, ledger):
         world.put_entry(replace(world.upload(), received_at="2024-06-25T12:00:01.000Z"), Status.VALID)
-        assert backlog.look(ledger).age(NOW) == 0
+        assert backlog.measure(ledger).age(NOW) == 0
 
     def test_a_look_ends_where_too_many_wait_and_has_seen_the_longest(self, world, ledger, monkeypatch):
         monkeypatch.setattr(backlog, "MOST_READ", 2)
         for minute in ("58", "57", "59"):
             stamp = f"2024-06-25T11:{minute}:00.000Z"
             world.put_entry(replace(world.upload(), received_at=stamp), Status.VALID, updated_at=stamp)
-        found = backlog.look(ledger)
+        found = backlog.measure(ledger)
         assert (found.waiting, found.age(NOW)) == (2, 180)

@@ -1,4 +1,4 @@
-"""AWS in the test's own process as the steps of the pipeline have it, emptied where a test asks for that."""
+"""AWS in the test's own process, as the steps of the pipeline use it, and emptied on request."""
 
 from collections.abc import Callable
 
@@ -13,13 +13,13 @@ __all__ = ["emptied", "empty", "world"]
 
 @pytest.fixture
 def empty(world: World) -> Callable[[], None]:
-    """Leave no object, no item, no execution that runs, no alert."""
+    """Delete all objects, items and alerts, and end all executions."""
 
     def empty_it() -> None:
         for bucket in (LANDING, LAKE):
             for page in world.s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-                for each in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
-                    world.s3.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
+                for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+                    world.s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
         for table, keys in TABLES.items():
             for page in world.dynamodb.get_paginator("scan").paginate(TableName=table):
                 for item in page["Items"]:
@@ -33,6 +33,6 @@ def empty(world: World) -> Callable[[], None]:
 
 @pytest.fixture
 def emptied(world: World, empty: Callable[[], None]) -> World:
-    """A world without what other tests have left."""
+    """A world without the objects and items of other tests."""
     empty()
     return world

@@ -1,4 +1,4 @@
-"""The contract's metrics over listens held in lists, a loop at a time; and listens that put it to the test."""
+"""The contract's metrics over listens in lists, in plain loops; and rows of listens for tests."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ SCHEMA = pa.schema(
 
 
 def listen(at: str, user: int = 1, track: str = "T", **changes: Any) -> Row:
-    """A row of the lake's `listens`; an instant without a zone is one of UTC."""
+    """Return a row of the lake's `listens`; an instant without a time zone is in UTC."""
     instant = datetime.fromisoformat(at)
     return {
         "user_id": user,
@@ -47,17 +47,17 @@ def listen(at: str, user: int = 1, track: str = "T", **changes: Any) -> Row:
 
 
 def batches(rows: list[Row], size: int = 3) -> Iterator[pa.RecordBatch]:
-    """The rows as the lake streams them."""
+    """Yield the rows in batches, as the lake streams them."""
     for start in range(0, len(rows), size):
         yield pa.RecordBatch.from_pylist(rows[start:][:size], SCHEMA)
 
 
 def items(rows: Iterable[Row], *, track_metrics: bool) -> list[Row]:
-    """What MetricsTable should hold, in the order of the keys."""
+    """Return the expected items of MetricsTable, in the order of their keys."""
     rows = list(rows)
     events: dict[tuple[Any, ...], Row] = {}
     names: dict[tuple[str, str], Row] = {}
-    for row in sorted(rows, key=_precedence, reverse=True):  # the last one to come wins
+    for row in sorted(rows, key=_precedence, reverse=True):  # The last one wins.
         events[row["user_id"], row["track_id"], row["listened_at"]] = row
         names[_day(row), row["track_id"]] = row
     counted: dict[tuple[str, str, str], list[Row]] = defaultdict(list)

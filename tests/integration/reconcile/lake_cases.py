@@ -1,4 +1,4 @@
-"""What is read of the lake without Spark, from tables that Spark wrote; run by test_lake.py, in this order."""
+"""Reading the lake without Spark, from tables that Spark wrote; run by test_lake.py, in this order."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -38,7 +38,7 @@ def append(lake: Tables, execution: str, rows: list[Row]) -> None:
 
 
 def files_of(listens: Listens, *days: str) -> list[str]:
-    """The data files that are read for days."""
+    """Return the data files that are read for days."""
     return sorted(listens._plan(_in_days(days)))
 
 
@@ -50,24 +50,24 @@ def users(listens: Listens, *days: str) -> list[int]:
     return sorted(row["user_id"] for row in read(listens, *days))
 
 
-def test_a_lake_that_was_never_made_has_no_table(reader):
+def test_a_lake_without_a_table_is_none(reader):
     assert reader.listens() is None
 
 
-def test_a_table_that_nothing_was_committed_to_has_no_snapshot_and_no_rows(lake, reader):
+def test_a_table_without_commits_has_no_snapshot_and_no_rows(lake, reader):
     lake.state(LISTENS)
     listens = reader.listens()
     assert (listens.snapshot, files_of(listens, DAY), read(listens, DAY)) == (None, [], [])
 
 
-def test_a_table_whose_files_are_lost_is_no_lake(reader):
-    found = reader.glue.get_table(DatabaseName=DATABASE, Name=LISTENS)["Table"]
-    place: Any = dict(zip(("Bucket", "Key"), split_uri(found["Parameters"]["metadata_location"]), strict=True))
+def test_a_table_whose_metadata_file_is_gone_is_no_lake(reader):
+    table = reader.glue.get_table(DatabaseName=DATABASE, Name=LISTENS)["Table"]
+    location: Any = dict(zip(("Bucket", "Key"), split_uri(table["Parameters"]["metadata_location"]), strict=True))
     s3 = boto3.client("s3", endpoint_url=reader.glue.meta.endpoint_url)
-    content = s3.get_object(**place)["Body"].read()
-    s3.delete_object(**place)
+    content = s3.get_object(**location)["Body"].read()
+    s3.delete_object(**location)
     assert reader.listens() is None
-    s3.put_object(**place, Body=content)
+    s3.put_object(**location, Body=content)
     assert reader.listens() is not None
 
 
@@ -109,7 +109,7 @@ def test_rows_of_other_days_in_the_same_file_are_left_out(lake, reader):
     assert (users(listens, "2023-05-01"), users(listens, "2023-05-02")) == ([61], [62])
 
 
-def test_what_is_committed_later_changes_nothing_of_what_was_looked_at(lake, reader):
+def test_later_commits_do_not_change_a_snapshot(lake, reader):
     append(lake, "pinned-1", [listen("2023-01-01 10:00:00", user) for user in (71, 72)])
     before = reader.listens()
     lake.remove(RowsToDelete("f-1", [], [], [71]))
@@ -121,51 +121,51 @@ def test_what_is_committed_later_changes_nothing_of_what_was_looked_at(lake, rea
     assert after.snapshot == lake.pin()
 
 
-def test_a_lake_whose_snapshot_was_cleaned_away_says_so(lake, reader):
+def test_an_expired_snapshot_is_an_error(lake, reader):
     append(lake, "cleaned-1", [listen("2023-02-01 10:00:00", user) for user in (81, 82)])
     before = reader.listens()
     lake.remove(RowsToDelete("f-1", [], [], [81]))
     lake.expire()
-    with pytest.raises(LakeChanged, match="cleaned while it was read"):
+    with pytest.raises(LakeChanged, match="expired while it was read"):
         read(before, "2023-02-01")
     assert users(reader.listens(), "2023-02-01") == [82]
 
 
-def test_a_lake_whose_files_are_cleaned_away_while_they_are_read_says_so(lake, reader):
+def test_a_snapshot_that_expires_while_it_is_read_is_an_error(lake, reader):
     append(lake, "vanished-1", [listen("2023-02-02 10:00:00", 83)])
     listens = reader.listens()
     (bucket, key), *_ = map(split_uri, files_of(listens, "2023-02-02"))
     content = lake.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     lake.s3.delete_object(Bucket=bucket, Key=key)
-    with pytest.raises(LakeChanged, match="cleaned while it was read"):
+    with pytest.raises(LakeChanged, match="expired while it was read"):
         read(listens, "2023-02-02")
     lake.s3.put_object(Bucket=bucket, Key=key, Body=content)
     assert users(listens, "2023-02-02") == [83]
 
 
-def test_the_recount_of_many_listens_is_what_spark_computes(lake, reader):
+def test_the_recount_of_many_listens_equals_what_spark_computes(lake, reader):
     rows = many_listens()
     days = sorted({row["listened_at"].date().isoformat() for row in rows})
     append(lake, "many-1", rows)
     append(lake, "many-2", rows[::7])
     listens = reader.listens()
-    found = recount(listens.rows(days), track_metrics=True)
+    counted = recount(listens.rows(days), track_metrics=True)
     frame = computed.items(lake.listens_at(listens.snapshot.snapshot_id, days), track_metrics=True)
-    stamp = Provenance(listens.snapshot.version, listens.snapshot.uuid, "b", "")
-    items = [item(row.asDict(recursive=True), stamp) for row in frame.collect()]
+    provenance = Provenance(listens.snapshot.version, listens.snapshot.uuid, "b", "")
+    items = [item(row.asDict(recursive=True), provenance) for row in frame.collect()]
     assert len(items) > 500
-    assert [str(difference) for difference in differences(found.items, items)] == []
-    assert found.sources == {
+    assert [str(difference) for difference in differences(counted.items, items)] == []
+    assert counted.sources == {
         day: {row["source_id"] for row in rows if row["listened_at"].date().isoformat() == day} for day in days
     }
 
 
 def many_listens() -> list[Row]:
-    """Three days with copies of events by several sources and references, names of all kinds, and ties everywhere."""
+    """Return three days with copies of events by several sources and references, unusual names, and many ties."""
     chance = random.Random(4)
     words = ["pop", "Zeit", "é", "e\u0301", "～", "\U0001d11e", "\U0001d11f", "a b", "#", "ß", "ſ", "日本", "\u200b"]
     tracks = [f"{chance.choice('aZ9b')}{number}" for number in range(150)]
-    said = {
+    attributes = {
         (version, source, track): {
             "duration_ms": chance.choice([1, 2, 3, 199_999, 2**31 - 1]),
             "track_name": chance.choice(["", *words]),
@@ -182,12 +182,12 @@ def many_listens() -> list[Row]:
         version, source = chance.choice((1, 2)), chance.choice("abc")
         track, user = chance.choice(tracks), chance.randrange(1, 60)
         at = datetime(2022, 3, 1, tzinfo=UTC) + timedelta(hours=chance.randrange(72), microseconds=chance.randrange(2))
-        told: dict[str, Any] = {**said[version, source, track], "user_country": home[version, user]}
-        rows.append(listen(at.isoformat(), user, track, **told, source_id=source * 32, reference_version=version))
+        values: dict[str, Any] = {**attributes[version, source, track], "user_country": home[version, user]}
+        rows.append(listen(at.isoformat(), user, track, **values, source_id=source * 32, reference_version=version))
     return rows
 
 
-def test_delete_files_which_music_streams_does_not_write_are_refused(lake, reader):
+def test_a_table_with_delete_files_is_an_error(lake, reader):
     append(lake, "merged-1", [listen("2023-03-01 10:00:00", user) for user in (91, 92)])
     for mode in ("merge-on-read", "copy-on-write"):
         lake.spark.sql(f"ALTER TABLE {lake._name(LISTENS)} SET TBLPROPERTIES ('write.delete.mode'='{mode}')")

@@ -1,4 +1,4 @@
-"""What the reconciler works with, on the world of the pipeline's steps: files, a stack, a lake without Spark."""
+"""The reconciler's inputs in the world of the pipeline's steps: files, a stack, a lake without Spark."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -30,32 +30,32 @@ def file_inspector(world: World, grace: float = 300, late: float = NEVER_LATE) -
     return FileInspector(world.s3, world.ledger, repairs, LANDING, late)
 
 
-def judged(
+def file_findings(
     world: World, window: Window = WINDOW, grace: float = 300, late: float = NEVER_LATE
 ) -> dict[str, FileFinding]:
-    """What is found, by source_id."""
+    """Return the findings by source_id."""
     files = file_inspector(world, grace, late)
     return {file.source_id: file for file in files.findings(files.stock(window))}
 
 
-def found(world: World, source: Source, **how: Any) -> FileFinding:
-    """What is found of one source."""
-    return judged(world, **how)[source.source_id]
+def finding_of(world: World, source: Source, **how: Any) -> FileFinding:
+    """Return the finding about one source."""
+    return file_findings(world, **how)[source.source_id]
 
 
 def delete(world: World, source: Source) -> None:
-    """As others would: the version is gone."""
+    """Delete the version, as others would."""
     world.s3.delete_object(Bucket=LANDING, Key=source.key, VersionId=source.version_id)
 
 
 def delete_kept(world: World, source: Source, prefix: str) -> None:
-    """The copy under archive/ or quarantine/ is gone."""
+    """Delete the copy under archive/ or quarantine/."""
     world.s3.delete_object(Bucket=LANDING, Key=source.kept_key(prefix))
 
 
 @contextmanager
 def listening(client: Any, handler: Callable[..., None], *events: str) -> Iterator[None]:
-    """Have a handler called for events of a botocore client."""
+    """Call a handler for events of a botocore client."""
     for event in events:
         client.meta.events.register(event, handler)
     try:
@@ -66,7 +66,7 @@ def listening(client: Any, handler: Callable[..., None], *events: str) -> Iterat
 
 
 def stack_of(world: World) -> Stack:
-    """The stack that the world would be."""
+    """Return a stack with the world's resources."""
     outputs = {
         "LandingBucketName": LANDING,
         "LakeBucketName": LAKE,
@@ -85,11 +85,11 @@ class MemoryListens:
 
     snapshot: Pinned | None
     _rows: list[Row]
-    _asked: list[list[str]]
+    _days_read: list[list[str]]
 
     def rows(self, days: Iterable[str]) -> Iterator[pa.RecordBatch]:
         wanted = set(days)
-        self._asked.append(sorted(wanted))
+        self._days_read.append(sorted(wanted))
         yield from batches([row for row in self._rows if row["listened_at"].date().isoformat() in wanted])
 
 
@@ -98,20 +98,20 @@ class MemoryLake:
     """A lake in a list (see lake.LakeReader).
 
     Attributes:
-        looks: happen one after another right before it is looked at.
-        asked: the days of each reading of rows.
+        before_reads: called one after another, each before the table is loaded.
+        days_read: the days of each reading of rows.
     """
 
     listed: list[Row] = field(default_factory=list)
     uuid: str = LAKE_UUID
     has_table: bool = True
     has_snapshot: bool = True
-    looks: list[Any] = field(default_factory=list)
-    asked: list[list[str]] = field(default_factory=list)
+    before_reads: list[Any] = field(default_factory=list)
+    days_read: list[list[str]] = field(default_factory=list)
 
     def listens(self) -> Any:
-        if self.looks:
-            self.looks.pop(0)()
+        if self.before_reads:
+            self.before_reads.pop(0)()
         if not self.has_table:
             return None
-        return MemoryListens(Pinned(1, 7, self.uuid) if self.has_snapshot else None, list(self.listed), self.asked)
+        return MemoryListens(Pinned(1, 7, self.uuid) if self.has_snapshot else None, list(self.listed), self.days_read)

@@ -1,4 +1,4 @@
-"""A MetricsTable on moto, held against a recount. Each test has a day of its own."""
+"""A MetricsTable on moto, compared with a recount. Each test has a day of its own."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,12 +18,12 @@ OF_THE_RUN = {"version": 7, "lake_uuid": "lake", "batch_id": "b" * 32, "updated_
 
 @pytest.fixture(scope="module")
 def table() -> Iterator[MetricsTable]:
-    with metrics_table() as found:
-        yield found
+    with metrics_table() as created:
+        yield created
 
 
 class Client:
-    """A DynamoDB client that knows of the latest writes only where it is asked to, or that leaves keys unread."""
+    """A DynamoDB client whose inconsistent reads return older items, or which leaves keys unprocessed."""
 
     def __init__(self, dynamodb: Any, *, index: list[dict[str, Any]] | None = None, reads: int = 100) -> None:
         self._dynamodb = dynamodb
@@ -37,14 +37,14 @@ class Client:
         return [{"Items": self._index}]
 
     def batch_get_item(self, RequestItems: Any) -> Any:  # noqa: N803 - as boto3 calls it
-        ((table, asked),) = RequestItems.items()
-        if self._index is not None and not asked.get("ConsistentRead"):
+        ((table, request),) = RequestItems.items()
+        if self._index is not None and not request.get("ConsistentRead"):
             return {"Responses": {table: self._index}, "UnprocessedKeys": {}}
-        read, left = asked["Keys"][: self._reads], asked["Keys"][self._reads :]
+        read, left = request["Keys"][: self._reads], request["Keys"][self._reads :]
         if not read:
             return {"Responses": {}, "UnprocessedKeys": RequestItems}
-        answer = self._dynamodb.batch_get_item(RequestItems={table: {**asked, "Keys": read}})
-        return {**answer, "UnprocessedKeys": {table: {**asked, "Keys": left}} if left else {}}
+        response = self._dynamodb.batch_get_item(RequestItems={table: {**request, "Keys": read}})
+        return {**response, "UnprocessedKeys": {table: {**request, "Keys": left}} if left else {}}
 
 
 def expected_of(day: str, tracks: int = 2) -> list[dict[str, Any]]:
@@ -53,23 +53,25 @@ def expected_of(day: str, tracks: int = 2) -> list[dict[str, Any]]:
 
 
 def publish(table: MetricsTable, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    stamped = [{**item, **OF_THE_RUN} for item in items]
-    table.put(*stamped)
-    return stamped
+    published = [{**item, **OF_THE_RUN} for item in items]
+    table.put(*published)
+    return published
 
 
-def found(table: MetricsTable, day: str, expected: list[dict[str, Any]], client: Any = None) -> list[tuple[str, str]]:
+def drift_of(
+    table: MetricsTable, day: str, expected: list[dict[str, Any]], client: Any = None
+) -> list[tuple[str, str]]:
     differences = drift.drift(client or table.dynamodb, table.name, day, expected)
-    return [(difference.pk, difference.attribute or difference.what) for difference in differences]
+    return [(difference.pk, difference.attribute or difference.deviation) for difference in differences]
 
 
-def test_what_was_published_does_not_drift(table):
-    expected = expected_of("2025-01-01", tracks=150)  # more than DynamoDB gives at once
+def test_published_items_do_not_drift(table):
+    expected = expected_of("2025-01-01", tracks=150)  # More than one request can read.
     publish(table, expected)
-    assert found(table, "2025-01-01", expected) == []
+    assert drift_of(table, "2025-01-01", expected) == []
 
 
-def test_missing_items_ghosts_and_other_values_are_found(table):
+def test_missing_items_ghosts_and_different_values_are_found(table):
     day = "2025-01-02"
     expected = expected_of(day)
     track = "TRACK#" + "T0".ljust(22, "0")
@@ -82,7 +84,7 @@ def test_missing_items_ghosts_and_other_values_are_found(table):
             UpdateExpression="SET listen_count = :n",
             ExpressionAttributeValues={":n": 9},
         )
-    assert found(table, day, expected) == [
+    assert drift_of(table, day, expected) == [
         ("COUNTRY#Ghana", Deviation.GHOST),
         (f"DAY#{day}", "listen_count"),
         ("GENRE#jazz", Deviation.MISSING),
@@ -90,19 +92,19 @@ def test_missing_items_ghosts_and_other_values_are_found(table):
     ]
 
 
-def test_an_index_that_lags_behind_its_table_raises_no_alarm(table):
+def test_an_index_that_lags_behind_its_table_is_no_drift(table):
     day = "2025-01-04"
     expected = expected_of(day)
-    stamped = publish(table, expected)
-    late = [{**item, "listen_count": 0} for item in stamped if item["pk"] != "GENRE#pop"]
-    late += [{**stamped[0], "pk": "GENRE#deleted meanwhile"}]
-    client = Client(table.dynamodb, index=[item for item in late if not item["pk"].startswith("TRACK#")])
-    suspected = drift.differences(expected, drift.standing(client, table.name, day))
-    assert {difference.what for difference in suspected} == set(Deviation)
-    assert found(table, day, expected, client) == []
+    published = publish(table, expected)
+    stale = [{**item, "listen_count": 0} for item in published if item["pk"] != "GENRE#pop"]
+    stale += [{**published[0], "pk": "GENRE#deleted meanwhile"}]
+    client = Client(table.dynamodb, index=[item for item in stale if not item["pk"].startswith("TRACK#")])
+    suspected = drift.differences(expected, drift.indexed_items(client, table.name, day))
+    assert {difference.deviation for difference in suspected} == set(Deviation)
+    assert drift_of(table, day, expected, client) == []
 
 
-def test_keys_that_dynamodb_leaves_unread_are_asked_for_again(table, monkeypatch):
+def test_unprocessed_keys_are_read_again(table, monkeypatch):
     monkeypatch.setattr(batch_get, "_FIRST_WAIT", 0)
     day = "2025-01-05"
     expected = expected_of(day)

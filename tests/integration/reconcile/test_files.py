@@ -1,4 +1,4 @@
-"""Where a file stands: what S3, the ledger and Step Functions say of it, put together into one state."""
+"""The state of a file, combined from S3, the ledger and Step Functions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -24,9 +24,9 @@ from tests.integration.reconcile.stage import (
     WINDOW,
     delete,
     delete_kept,
+    file_findings,
     file_inspector,
-    found,
-    judged,
+    finding_of,
     listening,
 )
 
@@ -34,7 +34,7 @@ LATER_DAY = Window("2026-11-22", "2026-11-22")
 MOVING = Window.of_moving()
 
 
-# ── Where it lies × what the ledger says × whether its execution is alive × whether it is idle ──
+# ── Location × status × whether its execution is running × whether it is idle ──
 
 
 def landed(world: World) -> Source:
@@ -63,7 +63,7 @@ def ended(status: Status) -> Callable[[World], Source]:
 
 
 def without(prefix: str, make: Callable[[World], Source]) -> Callable[[World], Source]:
-    """Its object, or its copy under a prefix, was deleted by others."""
+    """Delete its object, or its copy under a prefix, as others would."""
 
     def made(world: World) -> Source:
         source = make(world)
@@ -102,13 +102,13 @@ def reference(world: World) -> Source:
 
 @dataclass(frozen=True)
 class Case:
-    """`asks` is the attempt that the repair's message brings to its end; 0 where there is no message."""
+    """A file in a situation; `attempt` is the attempt that the repair's message finishes, 0 if there is no message."""
 
     name: str
     make: Callable[[World], Source]
     state: State
-    trouble: str = ""
-    asks: int = 0
+    why: str = ""
+    attempt: int = 0
     grace: float = 300
 
 
@@ -118,19 +118,19 @@ OK, MOVES, STUCK = State.OK, State.IN_FLIGHT, State.STUCK
 CASES = [
     Case("landed long ago, unknown", landed, State.MISSING, T.NOT_RECEIVED, 1, grace=ALWAYS_EXPIRED),
     Case("landed just now, unknown", landed, MOVES),
-    Case("RECEIVED long ago", idle(S.RECEIVED), STUCK, T.NOT_JUDGED, 1),
+    Case("RECEIVED long ago", idle(S.RECEIVED), STUCK, T.NOT_VALIDATED, 1),
     Case("RECEIVED just now", just(S.RECEIVED), MOVES),
     Case("VALID long ago, no execution", idle(S.VALID), STUCK, T.NOT_STARTED, 1),
     Case("VALID just now, no execution", just(S.VALID), MOVES),
-    Case("VALID, its execution is alive", with_execution(S.VALID), MOVES),
-    Case("VALID, its execution is over", ended(S.VALID), STUCK, T.NOT_RECORDED, 2),
-    Case("RUNNING long since, its execution is alive", with_execution(S.RUNNING), MOVES),
-    Case("RUNNING, its execution is over", ended(S.RUNNING), STUCK, T.NOT_RECORDED, 2),
-    Case("RUNNING, nobody knows its execution", idle(S.RUNNING), STUCK, T.NOT_RECORDED, 2),
+    Case("VALID, its execution is running", with_execution(S.VALID), MOVES),
+    Case("VALID, its execution ended", ended(S.VALID), STUCK, T.NOT_RECORDED, 2),
+    Case("RUNNING long ago, its execution is running", with_execution(S.RUNNING), MOVES),
+    Case("RUNNING, its execution ended", ended(S.RUNNING), STUCK, T.NOT_RECORDED, 2),
+    Case("RUNNING, its execution is unknown", idle(S.RUNNING), STUCK, T.NOT_RECORDED, 2),
     Case("RUNNING just now", just(S.RUNNING), MOVES),
-    Case("PUBLISHED, its execution is alive", with_execution(S.PUBLISHED), MOVES),
+    Case("PUBLISHED, its execution is running", with_execution(S.PUBLISHED), MOVES),
     Case("PUBLISHED just now", just(S.PUBLISHED), MOVES),
-    Case("PUBLISHED, its execution is over", idle(S.PUBLISHED), STUCK, T.NOT_ARCHIVED, 1),
+    Case("PUBLISHED, its execution ended", idle(S.PUBLISHED), STUCK, T.NOT_ARCHIVED, 1),
     Case("PUBLISHED, copied, the original deleted", copied_not_archived, STUCK, T.NOT_ARCHIVED, 1),
     Case("PUBLISHED, and deleted", without("", idle(S.PUBLISHED)), State.ORPHAN, "was deleted by others"),
     Case("FAILED", idle(S.FAILED, reason="no_luck"), State.FAILED, "failed: no_luck", 2),
@@ -144,9 +144,9 @@ CASES = [
     Case("ARCHIVED reference file, where it landed", reference, OK),
     Case("half retracted", lambda world: half_retracted(world).source, STUCK, T.NOT_RETRACTED, 1),
     Case("half retracted just now", just(S.ARCHIVED, **RETRACTING), MOVES),
-    Case("half retracted, its execution is alive", with_execution(S.ARCHIVED, **RETRACTING), MOVES),
+    Case("half retracted, its execution is running", with_execution(S.ARCHIVED, **RETRACTING), MOVES),
     Case(
-        "half retracted, alive, its copy deleted", without("archive", with_execution(S.ARCHIVED, **RETRACTING)), MOVES
+        "half retracted, running, its copy deleted", without("archive", with_execution(S.ARCHIVED, **RETRACTING)), MOVES
     ),
     Case("RETRACTED", idle(S.RETRACTED, **RETRACTING), OK),
     Case("RETRACTED, without its copy", without("archive", idle(S.RETRACTED, **RETRACTING)), OK),
@@ -160,54 +160,54 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_where_a_file_stands_and_what_repairs_it(world, case):
+def test_each_case_has_its_state_and_its_repair(world, case):
     source = case.make(world)
-    file = found(world, source, grace=case.grace)
+    file = finding_of(world, source, grace=case.grace)
     assert (file.state, file.key) == (case.state, source.key)
-    assert case.trouble in file.why
-    if not case.asks:
+    assert case.why in file.why
+    if not case.attempt:
         assert file.message == ""
     elif case.state is State.MISSING:
-        told = s3_events.source_of(file.message, LANDING)
-        assert told
-        assert (told.source_id, told.received_at, file.attempt) == (source.source_id, file.received_at, 1)
+        sent = s3_events.source_of(file.message, LANDING)
+        assert sent
+        assert (sent.source_id, sent.received_at, file.attempt) == (source.source_id, file.received_at, 1)
     else:
         entry = world.entry(source)
         assert requests.parse(file.message) == Attempt(source.source_id, entry.attempt, Action.REDRIVE)
-        assert file.attempt == case.asks
+        assert file.attempt == case.attempt
 
 
-def test_every_trouble_is_among_the_cases():
-    assert {case.trouble.split(":")[0] for case in CASES} >= set(StallReason)
+def test_every_stall_reason_has_a_case():
+    assert {case.why.split(":")[0] for case in CASES} >= set(StallReason)
 
 
 # ── Late ──
 
 
 @pytest.mark.parametrize("status", [Status.RECEIVED, Status.VALID, Status.RUNNING])
-def test_what_is_on_its_way_and_should_be_published_by_now_is_late(world, status):
+def test_a_file_in_flight_that_should_be_published_by_now_is_late(world, status):
     source = just(status)(world)
-    file = found(world, source, late=900)
+    file = finding_of(world, source, late=900)
     assert (file.state, file.message) == (State.LATE, "")
-    assert file.why == f"{status}, and not published within 900 s"
+    assert file.why == f"{status}, but not published within 900 s"
 
 
-def test_metrics_that_stand_are_not_late(world):
-    assert found(world, just(Status.PUBLISHED)(world), late=900).state is State.IN_FLIGHT
+def test_a_published_file_is_not_late(world):
+    assert finding_of(world, just(Status.PUBLISHED)(world), late=900).state is State.IN_FLIGHT
 
 
-def test_of_a_further_attempt_the_time_counts_from_where_it_began(world):
+def test_a_new_attempt_is_late_counted_from_its_own_begin(world):
     began = clock.seconds_before(clock.now(), 100)
     source = just(Status.RUNNING, attempt=2, validated_at=began)(world)
-    assert found(world, source, late=900).state is State.IN_FLIGHT
-    assert found(world, source, late=50).state is State.LATE
+    assert finding_of(world, source, late=900).state is State.IN_FLIGHT
+    assert finding_of(world, source, late=50).state is State.LATE
 
 
-# ── Nothing stands still while it is looked at ──
+# ── The pipeline keeps running during an inspection ──
 
 
-def judged_after(world: World, source: Source, change: Callable[[], object], grace: float = 300) -> FileFinding:
-    """What is found of a source that changes after the stock was taken."""
+def finding_after(world: World, source: Source, change: Callable[[], object], grace: float = 300) -> FileFinding:
+    """Return the finding about a source that changes after the inventory."""
     files = file_inspector(world, grace)
     stock = files.stock(WINDOW)
     change()
@@ -215,7 +215,7 @@ def judged_after(world: World, source: Source, change: Callable[[], object], gra
     return file
 
 
-def test_what_came_to_its_end_after_the_stock_was_taken_is_no_gap(world):
+def test_a_file_that_finishes_after_the_inventory_is_no_gap(world):
     source = ended(Status.RUNNING)(world)
 
     def archive() -> None:
@@ -224,28 +224,28 @@ def test_what_came_to_its_end_after_the_stock_was_taken_is_no_gap(world):
         delete(world, source)
         move(world, source, status="ARCHIVED", archive_key=kept)
 
-    file = judged_after(world, source, archive)
+    file = finding_after(world, source, archive)
     assert (file.state, file.message) == (State.OK, "")
 
 
-def test_a_failure_that_was_redriven_after_the_stock_was_taken_is_on_its_way(world):
+def test_a_failed_file_that_is_redriven_after_the_inventory_is_in_flight(world):
     source = idle(Status.FAILED)(world)
     again = {"status": "VALID", "attempt": 2, "validated_at": clock.now()}
-    file = judged_after(world, source, lambda: move(world, source, **again))
+    file = finding_after(world, source, lambda: move(world, source, **again))
     assert (file.state, file.attempt, file.message) == (State.IN_FLIGHT, 2, "")
 
 
-def test_what_was_received_after_the_stock_was_taken_is_not_missing(world):
+def test_a_file_that_is_received_after_the_inventory_is_not_missing(world):
     source = world.upload()
     just_now = {"updated_at": "9999-01-01T00:00:00.000Z"}
     receive = partial(world.put_entry, source, Status.RECEIVED, **just_now)
-    assert judged_after(world, source, receive, ALWAYS_EXPIRED).state is State.IN_FLIGHT
+    assert finding_after(world, source, receive, ALWAYS_EXPIRED).state is State.IN_FLIGHT
 
 
-def test_a_copy_that_came_after_its_prefix_was_listed_is_not_gone(world, monkeypatch):
+def test_a_copy_made_after_its_prefix_was_listed_is_not_gone(world, monkeypatch):
     source = idle(Status.ARCHIVED)(world)
     monkeypatch.setattr(FileInspector, "_kept", lambda *_: iter(()))
-    assert found(world, source).state is State.OK
+    assert finding_of(world, source).state is State.OK
 
 
 # ── Windows and prefixes ──
@@ -254,58 +254,58 @@ AT_REST = {"ARCHIVED", "QUARANTINED", "RETRACTED"}
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_what_is_at_rest_is_looked_at_in_its_window_only_and_what_is_on_its_way_always_is(world, status):
+def test_finished_files_are_inspected_in_their_window_and_all_others_always(world, status):
     source = idle(status)(world)
-    is_seen = {window: source.source_id in judged(world, window) for window in (WINDOW, LATER_DAY, MOVING)}
-    assert is_seen == {WINDOW: True, LATER_DAY: status not in AT_REST, MOVING: status not in AT_REST}
+    is_inspected = {window: source.source_id in file_findings(world, window) for window in (WINDOW, LATER_DAY, MOVING)}
+    assert is_inspected == {WINDOW: True, LATER_DAY: status not in AT_REST, MOVING: status not in AT_REST}
 
 
-def test_what_landed_is_always_looked_at(world):
+def test_a_landed_file_without_entry_is_always_inspected(world):
     source = landed(world)
-    assert all(source.source_id in judged(world, window) for window in (WINDOW, LATER_DAY, MOVING))
+    assert all(source.source_id in file_findings(world, window) for window in (WINDOW, LATER_DAY, MOVING))
 
 
-def test_what_is_quarantined_and_still_lies_where_it_landed_is_found_whenever_it_arrived(world):
+def test_a_quarantined_file_still_where_it_landed_is_found_in_every_window(world):
     source = quarantined_in_place(world).source
-    assert all(found(world, source, window=window).state is STUCK for window in (WINDOW, LATER_DAY, MOVING))
+    assert all(finding_of(world, source, window=window).state is STUCK for window in (WINDOW, LATER_DAY, MOVING))
 
 
-def test_what_was_half_retracted_in_the_window_is_found_whenever_it_arrived(world):
+def test_a_half_retracted_file_is_found_whenever_it_arrived(world):
     entry = half_retracted(world)
     move(world, entry.source, updated_at="2026-11-22T03:00:00.000Z")
-    assert found(world, entry.source, window=LATER_DAY, grace=ALWAYS_EXPIRED).why == StallReason.NOT_RETRACTED
+    assert finding_of(world, entry.source, window=LATER_DAY, grace=ALWAYS_EXPIRED).why == StallReason.NOT_RETRACTED
 
 
-def test_a_window_holds_its_first_and_its_last_date():
+def test_a_window_includes_its_first_and_last_date():
     window = Window("2024-02-28", "2024-03-01")
     assert window.dates == ["2024-02-28", "2024-02-29", "2024-03-01"]
-    stamps = ["2024-02-27T23:59:59.999Z", "2024-02-28T00:00:00.000Z", "2024-03-01T23:59:59.999Z", "2024-03-02T00:00"]
-    assert [window.holds(stamp) for stamp in stamps] == [False, True, True, False]
+    instants = ["2024-02-27T23:59:59.999Z", "2024-02-28T00:00:00.000Z", "2024-03-01T23:59:59.999Z", "2024-03-02T00:00"]
+    assert [window.holds(instant) for instant in instants] == [False, True, True, False]
     assert (MOVING.dates, MOVING.holds(RECEIVED_AT), MOVING.holds("9999-12-31")) == ([], False, False)
 
 
-def test_of_the_kept_files_the_dates_of_the_window_are_listed_and_no_others(world):
-    asked: list[tuple[str, str]] = []
+def test_only_the_dates_of_the_window_are_listed_under_archive_and_quarantine(world):
+    requests_sent: list[tuple[str, str]] = []
 
-    def note(params: dict[str, Any], model: Any, **_: Any) -> None:
-        asked.append((model.name, params["query_string"].get("prefix", "")))
+    def record(params: dict[str, Any], model: Any, **_: Any) -> None:
+        requests_sent.append((model.name, params["query_string"].get("prefix", "")))
 
-    with listening(world.s3, note, "before-call.s3.ListObjectsV2", "before-call.s3.ListObjectVersions"):
+    with listening(world.s3, record, "before-call.s3.ListObjectsV2", "before-call.s3.ListObjectVersions"):
         file_inspector(world).stock(Window("2026-11-20", "2026-11-21"))
-        in_window = set(asked)
-        asked.clear()
+        in_window = set(requests_sent)
+        requests_sent.clear()
         file_inspector(world).stock(MOVING)
     arrivals_listed = {("ListObjectVersions", p) for p in ("incoming/", "reference/songs/", "reference/users/")}
     kept = {f"{prefix}/2026/11/{day}/" for prefix in ("archive", "quarantine") for day in ("20", "21")}
     assert in_window == arrivals_listed | {("ListObjectsV2", prefix) for prefix in kept}
-    assert set(asked) == arrivals_listed
+    assert set(requests_sent) == arrivals_listed
 
 
-def test_a_prefix_narrows_to_the_keys_that_begin_so(world):
+def test_a_prefix_limits_the_inspection_to_keys_that_start_with_it(world):
     radio = [standing(world, status, key=f"incoming/radio/{status}.csv").source for status in Status]
     radio.append(world.upload(key="incoming/radio/new.csv"))
     standing(world, Status.FAILED, key="incoming/other/radio/x.csv")
-    of_radio = judged(world, Window(ARRIVED, ARRIVED, "incoming/radio/"))
+    of_radio = file_findings(world, Window(ARRIVED, ARRIVED, "incoming/radio/"))
     assert of_radio.keys() == {source.source_id for source in radio}
 
 
@@ -313,15 +313,16 @@ def test_a_prefix_narrows_to_the_keys_that_begin_so(world):
 
 
 @pytest.mark.parametrize("prefix", ["archive", "quarantine"])
-def test_a_kept_object_that_no_entry_accounts_for_is_an_orphan(world, prefix):
+def test_a_kept_object_without_ledger_entry_is_an_orphan(world, prefix):
     key = f"{prefix}/2026/11/21/{'f' * 32}/x.csv"
     world.s3.put_object(Bucket=LANDING, Key=key, Body=b"x")
     try:
-        file = judged(world)["f" * 32]
+        file = file_findings(world)["f" * 32]
         assert (file.state, file.key, file.message) == (State.ORPHAN, key, "")
-        assert file.why == f"lies in {prefix}/, no entry of the ledger has that source_id"
-        assert "f" * 32 not in judged(world, LATER_DAY)
-        assert "f" * 32 not in judged(world, Window(ARRIVED, ARRIVED, "incoming/"))  # its true key nobody knows
+        assert file.why == f"in {prefix}/, but no ledger entry has its source_id"
+        assert "f" * 32 not in file_findings(world, LATER_DAY)
+        # Its landing key is unknown, so no prefix includes it.
+        assert "f" * 32 not in file_findings(world, Window(ARRIVED, ARRIVED, "incoming/"))
     finally:
         world.s3.delete_object(Bucket=LANDING, Key=key)
 
@@ -342,40 +343,41 @@ HOSTILE = {
 
 @pytest.mark.parametrize("prefix", ["archive", "quarantine"])
 @pytest.mark.parametrize("rest", HOSTILE)
-def test_whatever_lies_among_the_kept_files_is_told_and_harms_nothing(world, prefix, rest):
+def test_an_unexpected_object_among_the_kept_files_is_an_orphan(world, prefix, rest):
     world.dynamodb.put_item(TableName=FILES, Item={"source_id": "FENCE#2024-06-25", "version": 1, "lake_uuid": "x"})
     key = f"{prefix}/2026/11/21/{rest}"
     world.s3.put_object(Bucket=LANDING, Key=key, Body=b"x")
     try:
-        file = judged(world)[HOSTILE[rest]]
+        file = file_findings(world)[HOSTILE[rest]]
         assert (file.state, file.key, file.message) == (State.ORPHAN, key, "")
-        assert file.why == f"lies in {prefix}/, no source_id"
+        assert file.why == f"in {prefix}/, but its key contains no source_id"
     finally:
         world.s3.delete_object(Bucket=LANDING, Key=key)
 
 
 def test_a_reason_alone_is_neither_an_orphan_nor_a_copy(world):
     world.s3.put_object(Bucket=LANDING, Key=f"quarantine/2026/11/21/{'e' * 32}/reason.json", Body=b"x")
-    assert "e" * 32 not in judged(world)
+    assert "e" * 32 not in file_findings(world)
     source = without("quarantine", idle(Status.QUARANTINED))(world)
     reason = source.kept_key("quarantine").rsplit("/", 1)[0] + "/reason.json"
     world.s3.put_object(Bucket=LANDING, Key=reason, Body=b"x")
-    assert found(world, source).state is State.ORPHAN
+    assert finding_of(world, source).state is State.ORPHAN
 
 
-def test_a_file_by_the_name_of_a_reason_is_a_copy(world):
-    assert found(world, idle(Status.QUARANTINED, key=f"incoming/{world.name('d')}/reason.json")(world)).state is OK
+def test_a_file_named_reason_json_is_a_copy(world):
+    assert finding_of(world, idle(Status.QUARANTINED, key=f"incoming/{world.name('d')}/reason.json")(world)).state is OK
 
 
 # ── Gone ──
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.PUBLISHED])
-def test_a_file_that_was_deleted_is_told_in_its_time_and_not_for_ever(world, status):
+def test_a_deleted_file_is_reported_only_in_the_window_of_its_last_change(world, status):
     source = without("", idle(status))(world)
-    assert found(world, source).why == "its object was deleted by others; put it again"
-    for later in (LATER_DAY, MOVING):
-        assert (found(world, source, window=later).state, found(world, source, window=later).message) == (OK, "")
+    assert finding_of(world, source).why == "its object was deleted by others; put it again"
+    for window in (LATER_DAY, MOVING):
+        file = finding_of(world, source, window=window)
+        assert (file.state, file.message) == (OK, "")
 
 
 # ── Many ──
@@ -390,7 +392,7 @@ def test_every_page_is_read(emptied, monkeypatch):
     sources["landed"] = [world.land() for _ in range(5)]
     pages: list[str] = []
 
-    def small(params: dict[str, Any], model: Any, **_: Any) -> None:
+    def limit_page(params: dict[str, Any], model: Any, **_: Any) -> None:
         pages.append(model.name)
         if model.name == "Query":
             params["Limit"] = 2
@@ -398,10 +400,10 @@ def test_every_page_is_read(emptied, monkeypatch):
             params["MaxKeys"] = 2
 
     event = "provide-client-params"
-    with listening(world.s3, small, event), listening(world.ledger._dynamodb, small, event):
-        files = judged(world)
+    with listening(world.s3, limit_page, event), listening(world.ledger._dynamodb, limit_page, event):
+        files = file_findings(world)
     assert files.keys() == {source.source_id for some in sources.values() for source in some}
-    assert {status: {files[each.source_id].state for each in some} for status, some in sources.items()} == {
+    assert {status: {files[source.source_id].state for source in some} for status, some in sources.items()} == {
         Status.ARCHIVED: {OK},
         Status.FAILED: {State.FAILED},
         Status.QUARANTINED: {OK},
@@ -416,4 +418,4 @@ def test_the_newest_file_of_a_day_is_in_its_window(world):
     source = world.upload()
     at = clock.now()
     world.put_entry(replace(source, received_at=at), Status.RETRACTED, updated_at=at, treatment="retract")
-    assert found(world, source, window=window).state is OK
+    assert finding_of(world, source, window=window).state is OK

@@ -1,4 +1,4 @@
-"""The recount in SQL, held against the contract's metrics a loop at a time."""
+"""The recount in SQL, compared with the contract's metrics in plain loops."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -17,13 +17,13 @@ TEXTS = ["", *NAMES]
 TRACKS = ["A", "B", "a", "b"]
 USERS = [1, 2, 2**63 - 1]
 FIRST_DAY = datetime(2024, 6, 24, tzinfo=UTC)
-MOMENTS = [FIRST_DAY + timedelta(hours=12) * n for n in range(5)]
-MOMENTS += [FIRST_DAY + timedelta(days=1, microseconds=-1), FIRST_DAY - timedelta(microseconds=1)]
+INSTANTS = [FIRST_DAY + timedelta(hours=12) * n for n in range(5)]
+INSTANTS += [FIRST_DAY + timedelta(days=1, microseconds=-1), FIRST_DAY - timedelta(microseconds=1)]
 
 
 @st.composite
 def tables(draw: st.DrawFn) -> list[contract.Row]:
-    """Rows of `listens`: with one version of the reference data a source always says the same of a track or a user."""
+    """Rows of `listens`: in one version of the reference data, a track or user has the same attributes in all rows."""
     song = st.fixed_dictionaries(
         {
             "duration_ms": st.sampled_from([1, 2, 3, 5, 7, 2**31 - 1]),
@@ -32,15 +32,15 @@ def tables(draw: st.DrawFn) -> list[contract.Row]:
             "genres": st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True),
         }
     )
-    said_by = [(version, source) for version in (1, 2) for source in "ab"]
-    songs = draw(st.fixed_dictionaries({(by, track): song for by in said_by for track in TRACKS}))
+    provenances = [(version, source) for version in (1, 2) for source in "ab"]
+    songs = draw(st.fixed_dictionaries({(by, track): song for by in provenances for track in TRACKS}))
     country = st.sampled_from(NAMES[:4])
-    countries = draw(st.fixed_dictionaries({(by, user): country for by in said_by for user in USERS}))
-    choices: list[Any] = [MOMENTS, USERS, TRACKS, said_by, ["x-1", "x-2"]]
-    row = st.tuples(*(st.sampled_from(each) for each in choices))
+    countries = draw(st.fixed_dictionaries({(by, user): country for by in provenances for user in USERS}))
+    choices: list[Any] = [INSTANTS, USERS, TRACKS, provenances, ["x-1", "x-2"]]
+    row = st.tuples(*(st.sampled_from(values) for values in choices))
     return [
         listen(
-            moment.isoformat(),
+            instant.isoformat(),
             user,
             track,
             **songs[by, track],
@@ -49,7 +49,7 @@ def tables(draw: st.DrawFn) -> list[contract.Row]:
             execution=execution,
             reference_version=by[0],
         )
-        for moment, user, track, by, execution in draw(st.lists(row, max_size=40))
+        for instant, user, track, by, execution in draw(st.lists(row, max_size=40))
     ]
 
 
@@ -58,15 +58,15 @@ def by_key(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def counted(*rows: contract.Row) -> dict[str, dict[str, Any]]:
-    """The items by partition key."""
+    """Return the items by partition key."""
     return {item["pk"]: item for item in recount(batches(list(rows)), track_metrics=True).items}
 
 
-@settings(deadline=None)  # a database is made for each
+@settings(deadline=None)  # Each example creates a database.
 @given(rows=tables(), track_metrics=st.booleans())
-def test_every_item_is_what_the_contract_says_whatever_the_listens(rows, track_metrics):
-    found = recount(batches(rows), track_metrics=track_metrics)
-    assert by_key(found.items) == contract.items(rows, track_metrics=track_metrics)
+def test_every_item_equals_the_contract_whatever_the_listens(rows, track_metrics):
+    counted_days = recount(batches(rows), track_metrics=track_metrics)
+    assert by_key(counted_days.items) == contract.items(rows, track_metrics=track_metrics)
 
 
 @settings(deadline=None, max_examples=20)
@@ -76,11 +76,11 @@ def test_the_order_of_the_rows_does_not_matter(rows):
 
 
 def test_a_day_without_listens_has_no_items():
-    found = recount([], track_metrics=True)
-    assert (found.items, found.sources) == ([], {})
+    empty = recount([], track_metrics=True)
+    assert (empty.items, empty.sources) == ([], {})
 
 
-def test_numbers_are_those_that_dynamodb_takes():
+def test_numbers_have_the_types_that_dynamodb_stores():
     rows = [listen(f"2024-06-25 00:00:{n:02}", n, duration_ms=2 if n == 1 else 1) for n in range(1, 9)]
     item = counted(*rows)["DAY#2024-06-25"]
     assert (item["listen_count"], item["unique_listeners"], item["total_listening_time_ms"]) == (8, 8, 9)
@@ -88,7 +88,7 @@ def test_numbers_are_those_that_dynamodb_takes():
     assert type(item["total_listening_time_ms"]) is type(item["top_genres"][0]["total_listening_time_ms"]) is int
 
 
-def test_of_as_many_listens_more_listeners_come_first():
+def test_with_equal_listens_more_listeners_come_first():
     often = [listen(f"2024-06-25 10:00:0{n}", 1, "A", genres=["by one"]) for n in range(2)]
     by_two = [listen("2024-06-25 10:00:00", user, "B", genres=["by two"]) for user in (1, 2)]
     items = counted(*often, *by_two)
@@ -103,7 +103,7 @@ def test_text_is_ordered_by_code_point():
 
 
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Los_Angeles"])
-def test_a_day_is_that_of_the_instant_in_utc_wherever_it_is_counted(zone, monkeypatch):
+def test_days_are_in_utc_in_every_time_zone(zone, monkeypatch):
     with monkeypatch.context() as environment:
         environment.setenv("TZ", zone)
         time.tzset()
@@ -112,7 +112,7 @@ def test_a_day_is_that_of_the_instant_in_utc_wherever_it_is_counted(zone, monkey
     assert items["DAY#2024-06-25"]["listen_count"] == 2
 
 
-def test_the_sources_of_each_day_are_told():
+def test_the_sources_of_each_day_are_returned():
     a, b = "a" * 32, "b" * 32
     rows = [listen(f"2024-06-{day} 10:00:00", source_id=source) for day, source in ((25, a), (25, a), (26, a), (25, b))]
     assert recount(batches(rows), track_metrics=False).sources == {"2024-06-25": {a, b}, "2024-06-26": {a}}

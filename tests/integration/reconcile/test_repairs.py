@@ -1,4 +1,4 @@
-"""Plans carried out: through validate's intake, with the run that it starts played to its end."""
+"""Plans carried out through validate's intake, with the runs that it starts."""
 
 from functools import partial
 from typing import Any
@@ -18,61 +18,61 @@ from tests.integration.domain.run import Run
 from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
 from tests.integration.domain.validate import take
 from tests.integration.domain.world import ALWAYS_EXPIRED, LAKE, World
-from tests.integration.reconcile.stage import EVER, delete, judged
+from tests.integration.reconcile.stage import EVER, delete, file_findings
 from tests.integration.reconcile.test_files import CASES
 
-ASIDE = SourceOutcome(0, 0, {}, [], "too_many_attempts")
+QUARANTINED = SourceOutcome(0, 0, {}, [], "too_many_attempts")
 FIRST_FAILURE, BETWEEN, LAST_ATTEMPT = (f"2026-11-21T22:0{n}:00.000Z" for n in range(3))
 STREAK: dict[str, Any] = {"failing_since": FIRST_FAILURE, "validated_at": LAST_ATTEMPT}
 AT_ONCE: dict[str, Any] = {"grace": ALWAYS_EXPIRED}
 
 
 def planned(world: World, most: int = 1_000, **how: Any) -> Plan:
-    """What to ask for because of what is found."""
-    bad = [file for file in judged(world, EVER, **how).values() if file.state is not State.OK]
+    """Return the plan for the current findings."""
+    bad = [file for file in file_findings(world, EVER, **how).values() if file.state is not State.OK]
     return plan(Findings(EVER, clock.now(), counts_of(bad, 0), bad, []), clock.now(), most)
 
 
 def finish_runs(world: World, fails: frozenset[str] = frozenset()) -> None:
-    """Play every run that was started to its end; one that holds a source that `fails` fails, unless put aside."""
+    """Finish every started run; a run with a source in `fails` fails, unless the source is quarantined."""
     for name in world.state_machine.running():
         batch_id, _, attempt = name.rpartition("-")
         run = Run(world, RunFolder(LAKE, batch_id), int(attempt)).claimed()
         held = [entry for entry in run.entries if entry.source.source_id in run.claimed_ids]
-        aside = {e.source.source_id: ASIDE for e in held if e.treatment is Treatment.PUT_ASIDE}
-        if any(e.source.source_id in fails and e.source.source_id not in aside for e in held):
+        quarantined = {e.source.source_id: QUARANTINED for e in held if e.treatment is Treatment.PUT_ASIDE}
+        if any(e.source.source_id in fails and e.source.source_id not in quarantined for e in held):
             run.end()
             run.fail()
         elif held:
-            run.go(**aside)
+            run.go(**quarantined)
         else:
             run.end()
 
 
-WITH_MESSAGE = [case for case in CASES if case.asks]
+WITH_MESSAGE = [case for case in CASES if case.attempt]
 
 
 @pytest.mark.parametrize("case", WITH_MESSAGE, ids=[case.name for case in WITH_MESSAGE])
-def test_a_repair_brings_the_file_to_its_end_and_is_made_once_however_often_it_is_asked_for(emptied, case):
+def test_a_repair_finishes_the_file_and_is_idempotent(emptied, case):
     world = emptied
     source = case.make(world)
     [repair] = planned(world, grace=case.grace).repairs
-    assert (repair.source_id, repair.attempt, repair.what) == (source.source_id, case.asks, RepairKind.REDRIVE)
+    assert (repair.source_id, repair.attempt, repair.what) == (source.source_id, case.attempt, RepairKind.REDRIVE)
     take(world, repair.message)
     begun, before = world.entry(source), world.executions()
     take(world, repair.message, repair.message)
     assert (world.entry(source), world.executions()) == (begun, before)
-    assert judged(world, EVER)[source.source_id].state in {State.OK, State.IN_FLIGHT}
+    assert file_findings(world, EVER)[source.source_id].state in {State.OK, State.IN_FLIGHT}
     finish_runs(world)
     at_end = world.entry(source)
     take(world, repair.message)
     assert (world.entry(source), world.executions()) == (at_end, before)
-    ended = judged(world, EVER, **AT_ONCE)[source.source_id]
-    assert (ended.state, ended.attempt) == (State.OK, case.asks)
+    ended = file_findings(world, EVER, **AT_ONCE)[source.source_id]
+    assert (ended.state, ended.attempt) == (State.OK, case.attempt)
     assert planned(world, **AT_ONCE) == Plan([])
 
 
-def test_a_file_that_was_put_aside_is_in_quarantine_and_whole(emptied):
+def test_a_file_that_fails_repeatedly_is_quarantined_without_a_gap(emptied):
     world = emptied
     source = standing(world, Status.FAILED, attempt=3, failures=ATTEMPTS_BEFORE_QUARANTINE, **STREAK).source
     standing(world, Status.ARCHIVED, published_at=BETWEEN)
@@ -83,50 +83,50 @@ def test_a_file_that_was_put_aside_is_in_quarantine_and_whole(emptied):
     finish_runs(world)
     entry = world.entry(source)
     assert (entry.status, entry.reason, entry.attempt) == (Status.QUARANTINED, "too_many_attempts", 4)
-    assert judged(world, EVER)[source.source_id].state is State.OK
+    assert file_findings(world, EVER)[source.source_id].state is State.OK
 
 
-def gone(world: World) -> Any:
+def deleted(world: World) -> Any:
     entry = standing(world, Status.FAILED)
     delete(world, entry.source)
     return entry
 
 
-AS_THEY_ARE = (Status.QUARANTINED, Status.RECEIVED, Status.VALID, Status.RUNNING, Status.PUBLISHED)
+IN_OTHER_STATUSES = (Status.QUARANTINED, Status.RECEIVED, Status.VALID, Status.RUNNING, Status.PUBLISHED)
 MAKERS: dict[str, Any] = {
     "healthy": lambda world: standing(world, Status.ARCHIVED, published_at=clock.now()),
     "retracted": lambda world: standing(world, Status.RETRACTED, treatment=Treatment.RETRACT),
-    "lost": lambda world: world.upload(),
-    "alive": lambda world: alive(world, Status.RUNNING),
+    "event lost": lambda world: world.upload(),
+    "running": lambda world: alive(world, Status.RUNNING),
     "failed": lambda world: standing(world, Status.FAILED, failures=1),
     "poisoned": lambda world: standing(world, Status.FAILED, failures=1),
     "half retracted": half_retracted,
     "in place": quarantined_in_place,
-    "gone": gone,
-    **{status.lower(): partial(standing, status=status) for status in AS_THEY_ARE},
+    "deleted": deleted,
+    **{status.lower(): partial(standing, status=status) for status in IN_OTHER_STATUSES},
 }
 AT_REST = {"healthy", "quarantined", "retracted"}
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mix=st.lists(st.sampled_from(sorted(MAKERS)), min_size=1, max_size=8), cap=st.integers(1, 3))
-def test_plan_after_plan_leaves_no_gap_and_touches_nothing_that_is_healthy(world, empty, mix, cap):
+def test_repeated_plans_leave_no_gap_and_change_no_healthy_file(world, empty, mix, cap):
     empty()
-    made = [(name, MAKERS[name](world)) for name in ["healthy", *mix]]
-    sources = [(name, getattr(each, "source", each)) for name, each in made]
+    created = [(name, MAKERS[name](world)) for name in ["healthy", *mix]]
+    sources = [(name, getattr(item, "source", item)) for name, item in created]
     healthy = {source.source_id: world.entry(source) for name, source in sources if name in AT_REST}
     poisoned = frozenset(source.source_id for name, source in sources if name == "poisoned")
     rounds = 0
-    while (asked := planned(world, most=cap, **AT_ONCE)).repairs:
-        assert len(asked.repairs) <= cap
-        take(world, *(repair.message for repair in asked.repairs), lease_seconds=ALWAYS_EXPIRED)
+    while (next_plan := planned(world, most=cap, **AT_ONCE)).repairs:
+        assert len(next_plan.repairs) <= cap
+        take(world, *(repair.message for repair in next_plan.repairs), lease_seconds=ALWAYS_EXPIRED)
         finish_runs(world, poisoned)
-        MAKERS["healthy"](world)  # others go through meanwhile
+        MAKERS["healthy"](world)  # Another file succeeds meanwhile.
         rounds += 1
-        assert rounds <= (ATTEMPTS_BEFORE_QUARANTINE + 1) * len(sources), "it does not come to an end"
-    left = [file for file in judged(world, EVER, **AT_ONCE).values() if file.state in GAPS]
+        assert rounds <= (ATTEMPTS_BEFORE_QUARANTINE + 1) * len(sources), "the repairs do not end"
+    left = [file for file in file_findings(world, EVER, **AT_ONCE).values() if file.state in GAPS]
     assert all(file.why == "its object was deleted by others; put it again" for file in left)
-    assert len(left) == mix.count("gone")
+    assert len(left) == mix.count("deleted")
     assert {source_id: world.ledger.entry(source_id) for source_id in healthy} == healthy
     entries_at_end = [(name, world.entry(source)) for name, source in sources]
     assert all(entry.attempt <= ATTEMPTS_BEFORE_QUARANTINE + 1 for _, entry in entries_at_end)
@@ -134,7 +134,7 @@ def test_plan_after_plan_leaves_no_gap_and_touches_nothing_that_is_healthy(world
 
 
 @pytest.mark.parametrize("published_at", [FIRST_FAILURE, LAST_ATTEMPT, ""])
-def test_unless_others_went_through_between_its_failures_a_file_is_tried_again(emptied, published_at):
+def test_a_failing_file_is_redriven_unless_others_succeeded_between_its_failures(emptied, published_at):
     world = emptied
     source = standing(world, Status.FAILED, failures=ATTEMPTS_BEFORE_QUARANTINE + 5, **STREAK).source
     standing(world, Status.ARCHIVED, published_at=published_at)

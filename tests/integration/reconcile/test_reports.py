@@ -1,4 +1,4 @@
-"""What a reconciliation leaves behind: reports, alerts, drafts between its steps; and what is waited for."""
+"""The results of a reconciliation: reports, alerts, drafts between its steps; and what it waits for."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def failed(name: str = "x.csv", **changes: Any) -> FileFinding:
 
 
 def drifted(day: str = DAY) -> DayFinding:
-    return DayFinding(day, DayState.METRIC_DRIFT, "its items are not what the lake says", ["a difference"], 1, 7)
+    return DayFinding(day, DayState.METRIC_DRIFT, "its items differ from the lake", ["a difference"], 1, 7)
 
 
 def findings(*files: FileFinding, days: list[DayFinding] | None = None, at: str = AT) -> Findings:
@@ -58,33 +58,33 @@ def findings(*files: FileFinding, days: list[DayFinding] | None = None, at: str 
 
 
 def report(*files: FileFinding, days: list[DayFinding] | None = None, at: str = AT, **changes: Any) -> Report:
-    made = Report(run_name(at), "a test", dry_run=False, before=findings(*files, days=days, at=at), after=None)
-    return replace(made, **changes)
+    before = findings(*files, days=days, at=at)
+    return replace(Report(run_name(at), "a test", dry_run=False, before=before, after=None), **changes)
 
 
 # ── Reports ──
 
 
-def test_before_the_first_there_is_none(reports):
+def test_without_reports_there_is_no_latest_report(reports):
     assert (reports.latest(), list(reports.of_dates("2026-11-01", "2026-11-30"))) == (None, [])
     assert reports.records("2026-11-01", "2026-11-30") == []
 
 
 def test_a_report_is_read_as_it_was_written(world, reports):
-    asked = [Repair(RepairKind.REDRIVE, "x.csv", "why", "message", "x" * 32, 2)]
-    written = report(failed(), days=[drifted()], after=findings(), repairs=asked, left=3)
+    repairs = [Repair(RepairKind.REDRIVE, "x.csv", "why", "message", "x" * 32, 2)]
+    written = report(failed(), days=[drifted()], after=findings(), repairs=repairs, left=3)
     assert reports.write(written) == "s3://lake/reports/reconcile/2026-11-22/20261122T041500123Z.json"
     assert reports.latest() == written
     assert list(reports.of_dates("2026-11-22", "2026-11-22")) == [written]
     stored = world.content("reports/reconcile/2026-11-22/20261122T041500123Z.json", LAKE)
-    assert json.loads(stored)["sentence"] == "no gaps, 0 OK"  # for people
+    assert json.loads(stored)["sentence"] == "no gaps, 0 OK"
 
 
 def _changed(report: Report, **changes: Any) -> bytes:
     return json.dumps(report.as_json() | changes).encode()
 
 
-FOREIGN = {
+DAMAGED = {
     "no JSON": b"not json",
     "no object": b"[]",
     "nothing in it": b"{}",
@@ -93,26 +93,26 @@ FOREIGN = {
     "another state": _changed(report(failed())).replace(b"FAILED", b"NEITHER"),
     "other types": _changed(report(), left="3"),
     "other types inside": _changed(report(), before={**findings().as_json(), "counts": {"OK": "0"}}),
-    "no moment": _changed(report(), before={**findings().as_json(), "looked_at": "yesterday"}),
+    "no timestamp": _changed(report(), before={**findings().as_json(), "looked_at": "yesterday"}),
 }
 
 
-@pytest.mark.parametrize("foreign", FOREIGN.values(), ids=FOREIGN)
-def test_a_foreign_object_is_as_no_report_and_named_in_the_log(world, reports, foreign, caplog):
+@pytest.mark.parametrize("damaged", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_report_is_treated_as_missing_and_logged(world, reports, damaged, caplog):
     reports.write(report())
     other = "reports/reconcile/2026-11-22/20261122T040000000Z.json"
     day = "reports/days/2026-11-22.json"
     for key in ("reports/latest.json", other, day):
-        world.s3.put_object(Bucket=LAKE, Key=key, Body=foreign)
+        world.s3.put_object(Bucket=LAKE, Key=key, Body=damaged)
     assert reports.latest() is None
     assert list(reports.of_dates("2026-11-22", "2026-11-22")) == [report()]
     assert reports.named("20261122T040000000Z") is None
     assert reports.records("2026-11-21", "2026-11-23") == []
-    told = [record.getMessage().partition(" is damaged: ")[0] for record in caplog.records]
-    assert told == [f"s3://lake/{key}" for key in ("reports/latest.json", other, other, day)]
+    logged = [record.getMessage().partition(" is damaged: ")[0] for record in caplog.records]
+    assert logged == [f"s3://lake/{key}" for key in ("reports/latest.json", other, other, day)]
 
 
-def test_a_foreign_name_is_one_line_of_the_log(world, reports, caplog):
+def test_an_unprintable_key_is_logged_as_one_printable_line(world, reports, caplog):
     key = "reports/reconcile/2026-11-22/\u202e ü.json"
     world.s3.put_object(Bucket=LAKE, Key=key, Body=b"{}")
     assert list(reports.of_dates("2026-11-22", "2026-11-22")) == []
@@ -121,27 +121,27 @@ def test_a_foreign_name_is_one_line_of_the_log(world, reports, caplog):
     assert line.isascii()
 
 
-@pytest.mark.parametrize("foreign", [b"not json", b"{}", b'{"findings": {}, "records": []}'])
-def test_a_damaged_draft_is_named_with_what_to_do(world, foreign):
+@pytest.mark.parametrize("damaged", [b"not json", b"{}", b'{"findings": {}, "records": []}'])
+def test_a_damaged_draft_is_an_error_with_what_to_do(world, damaged):
     drafts = Drafts(world.s3, LAKE, "a run")
     drafts.write_inspection("before", Inspection(findings(), []))
-    [found] = world.s3.list_objects_v2(Bucket=LAKE, Prefix="reports/drafts/")["Contents"]
-    world.s3.put_object(Bucket=LAKE, Key=found["Key"], Body=foreign)
-    with pytest.raises(DamagedObject, match=rf"{found['Key']} is damaged: .*start the reconciliation again"):
-        drafts.look("before")
+    [draft] = world.s3.list_objects_v2(Bucket=LAKE, Prefix="reports/drafts/")["Contents"]
+    world.s3.put_object(Bucket=LAKE, Key=draft["Key"], Body=damaged)
+    with pytest.raises(DamagedObject, match=rf"{draft['Key']} is damaged: .*start the reconciliation again"):
+        drafts.inspection("before")
 
 
 def test_reports_of_dates_come_newest_first_and_the_latest_is_the_last_one_written(reports):
-    stamps = ["2026-11-20T23:59:59.999Z", "2026-11-21T00:00:00.000Z", "2026-11-21T10:00:00.000Z", AT]
-    for at in [stamps[2], stamps[0], stamps[3], stamps[1]]:
+    timestamps = ["2026-11-20T23:59:59.999Z", "2026-11-21T00:00:00.000Z", "2026-11-21T10:00:00.000Z", AT]
+    for at in [timestamps[2], timestamps[0], timestamps[3], timestamps[1]]:
         reports.write(report(at=at))
-    names = [run_name(at) for at in stamps[::-1]]
-    assert [each.run for each in reports.of_dates("2026-11-20", "2026-11-22")] == names
-    assert [each.run for each in reports.of_dates("2026-11-21", "2026-11-21")] == names[1:3]
-    assert reports.latest().run == run_name(stamps[1])
+    names = [run_name(at) for at in timestamps[::-1]]
+    assert [found.run for found in reports.of_dates("2026-11-20", "2026-11-22")] == names
+    assert [found.run for found in reports.of_dates("2026-11-21", "2026-11-21")] == names[1:3]
+    assert reports.latest().run == run_name(timestamps[1])
 
 
-def test_they_are_read_one_by_one_as_they_are_asked_for(reports, world):
+def test_reports_are_read_lazily(reports, world):
     for seconds in range(5):
         reports.write(report(at=clock.seconds_before(AT, seconds)))
     reads: list[str] = []
@@ -150,14 +150,14 @@ def test_they_are_read_one_by_one_as_they_are_asked_for(reports, world):
     assert len(reads) == 1
 
 
-def test_the_numbers_of_days_are_kept_by_day_and_written_over(reports):
+def test_the_figures_of_a_date_are_overwritten(reports):
     first, second = DayRecord("2026-11-20", AT, 900), DayRecord("2026-11-22", AT, 900, arrivals=2)
     reports.write(report(), [DayRecord("2026-11-22", AT, 900, arrivals=1), first])
     reports.write(report(), [second])
     assert reports.records("2026-11-19", "2026-11-22") == [first, second]
 
 
-def test_a_bucket_that_cannot_be_read_is_no_missing_report(world, stack):
+def test_a_bucket_that_cannot_be_read_is_an_error(world, stack):
     with pytest.raises(ClientError):
         Reports(world.s3, "no-such-bucket").latest()
 
@@ -165,23 +165,23 @@ def test_a_bucket_that_cannot_be_read_is_no_missing_report(world, stack):
 # ── Alerts ──
 
 
-def alerts(world: World, reconciler: Reconciler, told: Report) -> list[dict[str, str]]:
-    reconciler.report(told, [])
+def alerts(world: World, reconciler: Reconciler, report: Report) -> list[dict[str, str]]:
+    reconciler.report(report, [])
     return world.sent_alerts()
 
 
-def test_what_is_wrong_is_told_to_the_operators(world, stack):
+def test_operators_are_alerted_about_problems(world, stack):
     [alert] = alerts(world, Reconciler(stack), report(failed(), days=[drifted()]))
     assert alert["Subject"] == "music-streams: reconciliation: 1 FAILED, 1 day METRIC_DRIFT, 0 OK"
     assert alert["Message"].splitlines() == [
         "FAILED: incoming/x.csv (x.csv000): failed: no_luck",
-        f"METRIC_DRIFT: {DAY}: its items are not what the lake says",
-        "All of it: s3://lake/reports/reconcile/2026-11-22/20261122T041500123Z.json",
+        f"METRIC_DRIFT: {DAY}: its items differ from the lake",
+        "Full report: s3://lake/reports/reconcile/2026-11-22/20261122T041500123Z.json",
         "What to do: docs/runbooks.md, or music-streams reconcile",
     ]
 
 
-def test_what_the_report_before_told_is_no_news(world, stack):
+def test_a_problem_of_the_previous_report_is_not_alerted_again(world, stack):
     reconciler = Reconciler(stack)
     assert len(alerts(world, reconciler, report(failed(), days=[drifted()]))) == 1
     assert alerts(world, reconciler, report(failed(), days=[drifted()])) == []
@@ -191,7 +191,7 @@ def test_what_the_report_before_told_is_no_news(world, stack):
 
 
 @pytest.mark.parametrize(
-    ("told", "counts"),
+    ("successive", "counts"),
     [
         ([report(failed()), report(failed(), failed(source_id="f" * 32))], [1, 1]),
         ([report(failed()), report(), report(failed())], [1, 0, 1]),
@@ -199,19 +199,19 @@ def test_what_the_report_before_told_is_no_news(world, stack):
         ([report(failed(state=State.IN_FLIGHT))], [0]),
         ([report(days=[DayFinding(DAY, DayState.IN_FLIGHT)])], [0]),
     ],
-    ids=["another version", "came back", "repaired", "on its way", "day on its way"],
+    ids=["another version", "came back", "repaired", "in flight", "day in flight"],
 )
-def test_an_alert_is_sent_for_news_of_what_is_wrong_in_the_end(world, stack, told, counts):
-    assert [len(alerts(world, Reconciler(stack), each)) for each in told] == counts
+def test_an_alert_is_sent_only_for_new_problems_that_are_left(world, stack, successive, counts):
+    assert [len(alerts(world, Reconciler(stack), each)) for each in successive] == counts
 
 
-def test_of_many_the_first_are_told(world, stack):
+def test_the_first_of_many_problems_are_listed(world, stack):
     [alert] = alerts(world, Reconciler(stack), report(*(failed(f"{n:02}.csv") for n in range(60))))
     lines = alert["Message"].splitlines()
     assert (len(lines), lines[50]) == (53, "and 10 more")
 
 
-def test_an_alert_that_could_not_be_sent_is_sent_by_a_repeat(world, stack, monkeypatch):
+def test_an_alert_that_failed_is_sent_by_a_retry(world, stack, monkeypatch):
     reconciler = Reconciler(stack)
     with monkeypatch.context() as broken:
         broken.setitem(stack.outputs, "AlertsTopicArn", stack.outputs["AlertsTopicArn"] + "-gone")
@@ -236,7 +236,7 @@ HOSTILE_RUNS = [
 
 
 @pytest.mark.parametrize("run_id", HOSTILE_RUNS)
-def test_drafts_lie_among_the_drafts_whatever_the_run_is_called(world, stack, run_id):
+def test_drafts_stay_under_their_prefix_whatever_the_run_is_called(world, stack, run_id):
     drafts = Drafts(world.s3, LAKE, run_id)
     drafts.write_inspection("before", Inspection(findings(failed()), []))
     drafts.write_plan(Plan([]))
@@ -246,14 +246,14 @@ def test_drafts_lie_among_the_drafts_whatever_the_run_is_called(world, stack, ru
     assert (other, before, plan) == (folder, "before.json", "plan.json")
 
 
-def test_runs_do_not_read_each_others_drafts_and_of_their_own_the_last_one(world, stack):
+def test_a_run_reads_the_last_one_of_its_own_drafts(world, stack):
     for run, name in (("a", "early"), ("a", "late"), ("b", "b")):
         Drafts(world.s3, LAKE, run).write_inspection("before", Inspection(findings(failed(name)), []))
-    assert Drafts(world.s3, LAKE, "a").look("before") == Inspection(findings(failed("late")), [])
+    assert Drafts(world.s3, LAKE, "a").inspection("before") == Inspection(findings(failed("late")), [])
 
 
 @pytest.mark.parametrize("is_asked", [True, False])
-def test_a_report_is_put_together_from_drafts(world, stack, is_asked):
+def test_a_report_is_composed_from_drafts(world, stack, is_asked):
     drafts = Drafts(world.s3, LAKE, "run")
     early, late = DayRecord("2026-11-22", AT, 900), DayRecord("2026-11-22", AT, 900, arrivals=1)
     repairs = [Repair(RepairKind.REDRIVE, "x.csv", "why", "message", "x" * 32, 2)]
@@ -261,34 +261,34 @@ def test_a_report_is_put_together_from_drafts(world, stack, is_asked):
     drafts.write_plan(Plan(repairs, 4))
     if is_asked:
         drafts.write_inspection("after", Inspection(findings(), [late]))
-    told, records = drafts.report("someone", dry_run=not is_asked, is_asked=is_asked)
+    composed, records = drafts.report("someone", dry_run=not is_asked, is_asked=is_asked)
     after = findings() if is_asked else None
-    assert told == Report(run_name(AT), "someone", not is_asked, findings(failed()), after, repairs, 4)
+    assert composed == Report(run_name(AT), "someone", not is_asked, findings(failed()), after, repairs, 4)
     assert records == [late if is_asked else early]
 
 
-# ── Asking ──
+# ── Requests ──
 
 
-def test_repairs_are_asked_for_in_the_arrivals_queue(world, stack):
-    told = [requests.to_message(Attempt(f"{n:032}", 1, Action.REDRIVE)) for n in range(23)]
-    Reconciler(stack).ask([Repair(RepairKind.REDRIVE, "x", "why", body) for body in told])
-    got: set[str] = set()
+def test_repairs_are_sent_to_the_arrivals_queue(world, stack):
+    sent = [requests.to_message(Attempt(f"{n:032}", 1, Action.REDRIVE)) for n in range(23)]
+    Reconciler(stack).ask([Repair(RepairKind.REDRIVE, "x", "why", body) for body in sent])
+    bodies: set[str] = set()
     while received := world.sqs.receive_message(
         QueueUrl=stack.output("ArrivalsQueueUrl"), MaxNumberOfMessages=10, VisibilityTimeout=60
     ).get("Messages"):
-        got |= {each["Body"] for each in received}
+        bodies |= {message["Body"] for message in received}
     world.sqs.purge_queue(QueueUrl=stack.output("ArrivalsQueueUrl"))
-    assert got == set(told)
+    assert bodies == set(sent)
 
 
-def test_a_queue_that_refuses_is_an_error(stack):
+def test_a_message_that_the_queue_does_not_accept_is_an_error(stack):
     class Queue:
         def send_message_batch(self, **_: Any) -> Any:
             return {"Failed": [{"Id": "0", "Message": "too long"}]}
 
     with pytest.raises(QueueRefused, match="too long"):
-        requests.send(Queue(), "url", ["x"])  # type: ignore[arg-type]  # all that it is asked
+        requests.send(Queue(), "url", ["x"])  # type: ignore[arg-type]  # The only method that is called.
 
 
 # ── Waiting ──
@@ -299,7 +299,7 @@ def awaited(entry: Any, attempt: int) -> Repair:
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_a_repair_is_settled_when_its_attempt_has_ended_well_or_badly(world, stack, status):
+def test_a_repair_is_settled_when_its_attempt_succeeded_or_failed(world, stack, status):
     is_settled = status in {"ARCHIVED", "QUARANTINED", "FAILED", "RETRACTED"}
     entry = standing(world, status, attempt=2)
     repair = awaited(entry, 2)
@@ -308,13 +308,13 @@ def test_a_repair_is_settled_when_its_attempt_has_ended_well_or_badly(world, sta
     assert waiting.unsettled(stack, [of_earlier, of_next]) == ([of_next] if is_settled else [of_earlier, of_next])
 
 
-def test_a_repair_of_a_file_that_nobody_knows_is_not_settled(stack):
+def test_a_repair_of_a_file_without_ledger_entry_is_not_settled(stack):
     repair = Repair(RepairKind.REDRIVE, "x.csv", "why", "message", "f" * 32, 1)
     assert waiting.unsettled(stack, [repair]) == [repair]
     assert waiting.unsettled(stack, []) == []
 
 
-def test_half_retracted_and_half_quarantined_files_are_not_settled_until_they_are_whole(world, stack):
+def test_half_retracted_and_half_quarantined_files_are_not_settled(world, stack):
     entries = [half_retracted(world), quarantined_in_place(world)]
     asked = [awaited(entry, 1) for entry in entries]
     assert waiting.unsettled(stack, asked) == asked
@@ -333,7 +333,7 @@ def test_a_rebuild_is_settled_when_its_run_is_over(world, stack):
     assert waiting.unsettled(stack, [repair]) == []
 
 
-def test_who_waits_waits_for_what_moves_by_itself_and_for_nothing_else(world, stack):
+def test_only_files_in_flight_are_waited_for(world, stack):
     moving = [alive(world, Status.RUNNING).source, standing(world, Status.RECEIVED, updated_at=clock.now()).source]
     for status in (Status.FAILED, Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED, Status.VALID):
         standing(world, status)
@@ -345,7 +345,7 @@ def test_who_waits_waits_for_what_moves_by_itself_and_for_nothing_else(world, st
     assert waiting.in_flight(stack, "incoming/just", ALWAYS_EXPIRED) == {}
 
 
-def test_who_waits_need_not_bring_what_reads_the_lake():
+def test_waiting_imports_nothing_that_reads_the_lake():
     program = "import sys, music_streams.reconcile.waiting; print({'pyiceberg', 'duckdb', 'pyarrow'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
@@ -363,7 +363,7 @@ def run_of_two(world: World) -> tuple[Run, Any, Any]:
     return Run.holding(world, sources[0]), *sources
 
 
-def test_the_files_of_an_execution_that_failed_are_tried_again_at_once(world, stack):
+def test_the_files_of_a_failed_execution_are_retried(world, stack):
     run, *sources = run_of_two(world)
     other = standing(world, Status.FAILED)
     run.claimed().fail()
@@ -375,18 +375,18 @@ def test_the_files_of_an_execution_that_failed_are_tried_again_at_once(world, st
 
 
 @pytest.mark.parametrize("is_claimed", [True, False], ids=["running", "not claimed yet"])
-def test_until_the_failure_is_recorded_there_is_nothing_to_try(world, stack, is_claimed):
+def test_a_triage_before_the_failure_is_recorded_is_an_error(world, stack, is_claimed):
     run, *_ = run_of_two(world)
     if is_claimed:
         run.claim()
     run.end()
-    with pytest.raises(FailureNotRecorded, match="look again"):
+    with pytest.raises(FailureNotRecorded, match="try again"):
         Reconciler(stack, grace_seconds=0).triage(run.arn)
     run.fail()
     assert len(Reconciler(stack, grace_seconds=0).triage(run.arn).files) == 2
 
 
-def test_what_failed_too_often_is_left_to_the_next_reconciliation(world, stack):
+def test_a_file_that_failed_too_often_is_left_to_the_next_reconciliation(world, stack):
     run, first, second = run_of_two(world)
     run.claimed().fail()
     kept = {name: value for name, value in world.item(first).items() if name in KEPT}
@@ -395,7 +395,7 @@ def test_what_failed_too_often_is_left_to_the_next_reconciliation(world, stack):
     assert [file.source_id for file in found.files] == [second.source_id]
 
 
-def test_what_was_published_before_its_execution_failed_is_archived(world, stack):
+def test_a_file_published_before_its_execution_failed_is_archived(world, stack):
     run, first, _ = run_of_two(world)
     run.claimed()
     kept = {name: value for name, value in world.item(first).items() if name in KEPT}
@@ -426,24 +426,24 @@ def test_a_backfill_replays_the_archived_files_of_a_day_the_oldest_first(world, 
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.ARCHIVED])
-def test_what_is_not_archived_is_not_replayed(world, stack, status):
+def test_only_archived_files_are_replayed(world, stack, status):
     standing(world, status, days=[DAY])
     assert replayed(world) == []
 
 
-def test_neither_what_is_being_retracted_nor_reference_files(world, stack):
+def test_half_retracted_files_and_reference_files_are_not_replayed(world, stack):
     standing(world, Status.ARCHIVED, days=[DAY], treatment=Treatment.RETRACT)
     world.put_entry(world.upload(GOOD, "reference/songs/songs.csv"), Status.ARCHIVED, days=[])
     assert (replayed(world), replayed(world, "2026-11-21")) == ([], [])
 
 
-def test_a_file_whose_rows_were_all_rejected_is_replayed_with_the_day_on_which_it_arrived(world, stack):
+def test_a_file_without_accepted_rows_is_replayed_with_the_day_of_its_arrival(world, stack):
     entry = standing(world, Status.ARCHIVED, days=[])
     assert replayed(world, "2026-11-21") == [entry.source.source_id]
     assert (replayed(world, "2026-11-22"), replayed(world)) == ([], [])
 
 
-def test_a_replay_that_did_not_come_through_is_told(world, stack):
+def test_a_replay_that_was_not_archived_is_reported(world, stack):
     through, quarantined, not_begun = (standing(world, Status.ARCHIVED, days=[DAY]) for _ in range(3))
     asked = backfill.replays(world.ledger, DAY)
     world.put_entry(through.source, Status.ARCHIVED, attempt=2)
@@ -462,8 +462,8 @@ def test_the_window_is_one_date_or_today_and_yesterday():
     assert len(window_of(None).dates) == 2
 
 
-def test_numbers_of_the_dates_are_made_of_a_whole_window_only(world, stack):
+def test_an_inspection_of_a_prefix_has_no_figures_of_dates(world, stack):
     standing(world, Status.ARCHIVED)
     window = Window("2026-11-20", "2026-11-21")
-    assert [each.arrivals for each in Reconciler(stack).look(window).records] == [0, 1]
-    assert Reconciler(stack).look(replace(window, prefix="incoming/")).records == []
+    assert [each.arrivals for each in Reconciler(stack).inspect(window).records] == [0, 1]
+    assert Reconciler(stack).inspect(replace(window, prefix="incoming/")).records == []

@@ -88,7 +88,7 @@ def test_a_quarantined_file_is_mended_once_its_key_was_published_later(stack, pu
 def test_a_quarantined_file_brings_its_reason_and_what_to_do(stack):
     refused = next(file for file in data.gather(stack, DAY).files if file.group == "quarantined")
     assert refused.reason["detail"] == "the header row lacks: track_id"
-    assert refused.next_steps == ["mend the file, then: music-streams put FILE --key refused.csv"]
+    assert refused.next_steps == ["fix the file, then: music-streams put FILE --key refused.csv"]
 
 
 def test_the_stages_of_a_file_are_the_spans_between_its_stamps(stack):
