@@ -239,7 +239,7 @@ def test_a_request_about_another_attempt_is_void(world, action, status, treatmen
 
 def test_a_request_about_a_source_that_the_ledger_does_not_know_is_refused(world):
     with pytest.raises(BadEvent, match="knows no source"):
-        world.intake().open_batch(plenty).take(to_message(Attempt("0" * 32, 1, Action.REDRIVE)))
+        world.intake().open_batch(plenty).process(to_message(Attempt("0" * 32, 1, Action.REDRIVE)))
 
 
 @pytest.mark.parametrize(
@@ -270,10 +270,10 @@ def test_a_file_that_is_gone_begins_no_attempt_and_its_request_does_not_come_bac
     entry, before = standing(world, status), world.executions()
     batch = world.intake().open_batch(plenty)
     if is_late:
-        assert batch.take(ask(entry, action)) is Outcome.RENEWED
+        assert batch.process(ask(entry, action)) is Outcome.RENEWED
     world.s3.delete_object(**entry.place.address)
     if not is_late:
-        assert batch.take(ask(entry, action)) is Outcome.GONE
+        assert batch.process(ask(entry, action)) is Outcome.GONE
     batch.launch()
     assert world.entry(entry.source) == entry
     assert world.executions() == before
@@ -411,7 +411,7 @@ def test_a_job_run_that_does_not_end_keeps_the_source_from_running_again(world):
     times = iter([300.0] * 4)
     batch = world.intake().open_batch(lambda: next(times, 1.0))
     with pytest.raises(JobRunsAlive):
-        batch.take(ask(entry, Action.REDRIVE))
+        batch.process(ask(entry, Action.REDRIVE))
     world.glue.stopping_looks = 0
     assert world.entry(entry.source) == entry
 

@@ -905,7 +905,7 @@ def test_nothing_that_is_logged_announced_or_handed_on_names_the_user(world, cap
     if is_refused:
         monkeypatch.setattr(tables, "delete", conflict)
     with pytest.raises(BadEvent) as refused:
-        world.intake().open_batch(plenty).take(requests.to_message(request).replace("request", "Request"))
+        world.intake().open_batch(plenty).process(requests.to_message(request).replace("request", "Request"))
     Validate(world, requests.to_message(request)).deliver()
     execution = f"{request.batch_id}-1"
     folder, arn = RunFolder(LAKE, request.batch_id), world.execution_arn(execution)

@@ -57,7 +57,7 @@ def test_an_invalid_file_is_quarantined_and_starts_nothing(world, content, key, 
     source = world.upload(content, key)
     before = world.executions()
     batch = world.intake(max_file_bytes=len(GOOD) * 2).open_batch(plenty)
-    assert batch.take(message(source)) is Outcome.QUARANTINED
+    assert batch.process(message(source)) is Outcome.QUARANTINED
     batch.launch()
     assert (world.status(source), world.entry(source).reason) == (Status.QUARANTINED, reason)
     assert not world.has(source)
@@ -77,7 +77,7 @@ def test_a_reference_file_is_listed_and_stays_where_it_landed(world):
 def test_an_object_that_goes_before_it_is_staged_fails_alone(world):
     gone, good = world.upload(), world.upload()
     batch = world.intake().open_batch(plenty)
-    assert [batch.take(message(each)) for each in (gone, good)] == [Outcome.VALID] * 2
+    assert [batch.process(message(each)) for each in (gone, good)] == [Outcome.VALID] * 2
     world.s3.delete_object(Bucket=LANDING, Key=gone.key, VersionId=gone.version_id)
     batch.launch()
     assert (world.status(gone), world.entry(gone).reason) == (Status.FAILED, "object_gone")
@@ -89,7 +89,7 @@ def test_a_batch_whose_objects_all_go_before_they_are_staged_starts_nothing(worl
     gone = world.upload()
     before = world.executions()
     batch = world.intake().open_batch(plenty)
-    batch.take(message(gone))
+    batch.process(message(gone))
     world.s3.delete_object(Bucket=LANDING, Key=gone.key, VersionId=gone.version_id)
     batch.launch()
     assert world.executions() == before
@@ -98,9 +98,9 @@ def test_a_batch_whose_objects_all_go_before_they_are_staged_starts_nothing(worl
 def test_a_file_that_there_is_no_time_for_is_left_unclaimed_until_there_is(world):
     source = world.upload()
     with pytest.raises(OutOfTime):
-        world.intake().open_batch(lambda: 74.9).take(message(source))
+        world.intake().open_batch(lambda: 74.9).process(message(source))
     assert world.ledger.entry(source.source_id) is None
-    assert world.intake().open_batch(lambda: 75.1).take(message(source)) is Outcome.VALID
+    assert world.intake().open_batch(lambda: 75.1).process(message(source)) is Outcome.VALID
 
 
 def test_a_request_that_there_is_no_time_for_changes_nothing(world):
@@ -108,7 +108,7 @@ def test_a_request_that_there_is_no_time_for_changes_nothing(world):
     before = world.item(entry.source)
     batch = world.intake().open_batch(lambda: 74.9)
     with pytest.raises(OutOfTime, match=entry.source.source_id):
-        batch.take(stalled.ask(entry, Action.REDRIVE))
+        batch.process(stalled.ask(entry, Action.REDRIVE))
     batch.launch()
     assert world.item(entry.source) == before
 
@@ -212,7 +212,7 @@ def slow_files(world, monkeypatch):
 def test_a_file_that_outlasts_its_share_of_the_time_is_quarantined_and_the_others_are_launched(world, slow_files):
     good, slow, after = world.upload(), world.upload(key=f"incoming/{world.name('slow')}.csv"), world.upload()
     batch = world.intake().open_batch(slow_files)
-    taken = [batch.take(message(each)) for each in (good, slow, after)]
+    taken = [batch.process(message(each)) for each in (good, slow, after)]
     assert taken == [Outcome.VALID, Outcome.QUARANTINED, Outcome.VALID]
     assert (world.status(slow), world.entry(slow).reason) == (Status.QUARANTINED, "too_slow")
     batch.launch()
@@ -224,14 +224,14 @@ def test_a_file_that_was_begun_late_is_validated_by_another_invocation(world, sl
     slow_files.left = 100.0
     good, slow = world.upload(), world.upload(key=f"incoming/{world.name('slow')}.csv")
     batch = world.intake().open_batch(slow_files)
-    assert batch.take(message(good)) is Outcome.VALID
+    assert batch.process(message(good)) is Outcome.VALID
     with pytest.raises(OutOfTime, match="another invocation"):
-        batch.take(message(slow))
+        batch.process(message(slow))
     assert slow_files.left == pytest.approx(60, abs=2)  # what staging and starting need
     batch.launch()
     assert [world.status(each) for each in (good, slow)] == [Status.VALID, Status.RECEIVED]
     slow_files.left = 300.0
-    assert world.intake(ALWAYS_EXPIRED).open_batch(slow_files).take(message(slow)) is Outcome.QUARANTINED
+    assert world.intake(ALWAYS_EXPIRED).open_batch(slow_files).process(message(slow)) is Outcome.QUARANTINED
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def received(world, **upload):
 
 def quarantined(world, claimed, verdict=Verdict.NOT_CSV, detail="the detail"):
     """As an invocation does it that has no other file."""
-    world.quarantine.take(claimed, verdict, detail)
+    world.quarantine.add(claimed, verdict, detail)
     world.quarantine.flush()
 
 
@@ -119,7 +119,7 @@ def test_a_version_that_is_gone_cannot_be_kept(world):
     claimed = received(world)
     world.s3.delete_object(Bucket=LANDING, Key=claimed.source.key, VersionId=claimed.source.version_id)
     with pytest.raises(ObjectGone):
-        world.quarantine.take(claimed, Verdict.BAD_KEY, "")
+        world.quarantine.add(claimed, Verdict.BAD_KEY, "")
     assert world.status(claimed.source) is Status.RECEIVED
 
 

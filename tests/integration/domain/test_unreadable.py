@@ -74,7 +74,7 @@ def test_an_archived_object_is_unreadable_to_get_as_s3_has_it(world):
 def test_one_that_becomes_unreadable_before_it_is_staged_fails_alone(world, refusal):
     bad, good = world.upload(), world.upload()
     batch = world.intake().open_batch(plenty)
-    assert [batch.take(message(each)) for each in (bad, good)] == [Outcome.VALID] * 2
+    assert [batch.process(message(each)) for each in (bad, good)] == [Outcome.VALID] * 2
     with refused(world, bad, refusal):
         batch.launch()
     assert (world.status(bad), world.entry(bad).reason) == (Status.FAILED, "unreadable")
@@ -85,7 +85,7 @@ def test_what_s3_answers_about_us_or_itself_is_no_reason_to_give_a_file_up(world
     source = world.upload()
     for code in ("SlowDown", "InternalError", "ExpiredToken", "RequestTimeTooSkewed", "SignatureDoesNotMatch"):
         with refused(world, source, (code, code)), pytest.raises(ClientError):
-            world.intake(lease_seconds=-1.0).open_batch(plenty).take(message(source))
+            world.intake(lease_seconds=-1.0).open_batch(plenty).process(message(source))
     assert world.status(source) is None, "its message comes again"
 
 

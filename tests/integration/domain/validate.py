@@ -38,7 +38,7 @@ class Validate:
         left = []
         for body in self.queue:
             try:
-                self.outcomes.append(batch.take(body))
+                self.outcomes.append(batch.process(body))
             except MusicStreamsError:
                 left.append(body)
         batch.launch()
