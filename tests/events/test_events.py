@@ -65,7 +65,7 @@ UNSEEN: dict[str, dict[str, str]] = {
 }
 
 
-def test_the_files_are_as_they_are_made():
+def test_the_event_files_are_up_to_date():
     found = {str(path.relative_to(EVENTS)): path.read_text("utf-8") for path in EVENTS.rglob("*") if path.is_file()}
     assert found == contents(), "run `python -m tests.events.make`"
 
@@ -103,7 +103,7 @@ def take(physical, template) -> Callable[[Case], Took]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.path)
-def test_the_function_takes_the_event_with_what_its_role_grants(case, take):
+def test_the_function_processes_the_event_with_the_permissions_of_its_role(case, take):
     took = take(case)
     assert took.acts.refused == []
     assert took.acts.granted

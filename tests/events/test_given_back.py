@@ -21,7 +21,7 @@ def received(sqs, queue: str) -> list[dict]:
     return found
 
 
-def test_messages_that_were_not_begun_are_visible_at_once(physical, template):
+def test_messages_that_were_not_begun_become_visible_immediately(physical, template):
     sqs, queue = clients.client("sqs"), physical["ArrivalsQueue"]
     for n in range(MESSAGES):
         key = f"incoming/later-{n}.csv"

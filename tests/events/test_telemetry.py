@@ -65,7 +65,7 @@ def test_every_line_about_a_run_names_its_batch(lines):
             assert line["execution"] == f"{line['batch_id']}-1", line
 
 
-def test_every_line_about_a_file_names_it_and_none_names_that_of_the_message_before(lines):
+def test_every_line_about_a_file_names_it_and_never_the_file_of_an_earlier_message(lines):
     taken = [line for line in lines if line["message"].startswith("message taken") and line["outcome"] != "ordered"]
     about_files = [*taken, *(line for line in lines if "s3://" in line["message"])]
     assert {line["service"] for line in about_files} == {"validate", *OF_RUNS}, "of the package, not of the handler"
@@ -74,7 +74,7 @@ def test_every_line_about_a_file_names_it_and_none_names_that_of_the_message_bef
     assert not [line for line in lines if "message_id" in line and line["message"].startswith("VALID")]
 
 
-def test_the_functions_tell_the_metrics_of_the_table_and_no_others(metrics):
+def test_the_functions_record_exactly_the_metrics_of_the_table(metrics):
     told = {
         Told(line["service"], each["Name"], each["Unit"])
         for line in metrics

@@ -10,14 +10,14 @@ KNOWN = tomllib.loads(measured.FILE.read_text("utf-8"))
 MEND = "run `python -m benchmarks.units calls`, and look at what became dearer"
 
 
-def test_the_calls_are_those_that_the_functions_make():
+def test_the_recorded_calls_are_those_that_the_functions_make():
     with aws_in_process():
         assert units.count_calls() == KNOWN["calls"], MEND
 
 
-def test_transitions_alarms_and_keys_are_the_templates():
+def test_the_recorded_transitions_alarms_and_keys_are_those_of_the_template():
     assert units.count_template() == KNOWN["template"], MEND
 
 
-def test_the_file_is_as_it_is_written():
+def test_the_file_is_in_the_form_that_the_benchmark_writes():
     assert measured.FILE.read_text("utf-8") == units.as_toml(KNOWN)

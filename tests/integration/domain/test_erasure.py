@@ -33,7 +33,7 @@ from music_streams.transform.ports import LISTENS, REJECTED_ROWS
 from music_streams.validation import verdicts
 from music_streams.validation.gunzip import MAX_MEMBERS, gunzip
 from tests.differential import reading
-from tests.integration.domain.validate import Validate, plenty
+from tests.integration.domain.validate import Validate, ample_time
 from tests.integration.domain.world import FILES, LAKE, LANDING, RECEIVED_AT, Crash, always
 from tests.stateful.files import Listen, Rejected
 from tests.stateful.memory_lake import MemoryLake, Tables
@@ -137,7 +137,7 @@ def stage(world, source: Source, suffix: str = ".csv") -> str:
 # ── What goes ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_lines_of_a_user_leave_the_files_that_the_lake_named(world):
+def test_the_lines_of_a_user_are_deleted_from_the_files_that_the_lake_lists(world):
     source, other = kept(world), kept(world)
     assert erase(world, asked(world, source)) == 0
     assert content(world, source) == CLEARED
@@ -146,7 +146,7 @@ def test_the_lines_of_a_user_leave_the_files_that_the_lake_named(world):
 
 
 @pytest.mark.parametrize("status", [Status.QUARANTINED, Status.RETRACTED])
-def test_a_file_of_which_the_lake_tells_nothing_is_looked_at_in_any_case(world, status):
+def test_files_without_rows_in_the_lake_are_always_searched(world, status):
     source = kept(world, status=status)
     assert erase(world, asked(world)) == 0
     assert content(world, source) == CLEARED
@@ -170,7 +170,7 @@ BROKEN_FILES = {
 
 @pytest.mark.parametrize(("stored", "expected"), BROKEN_FILES.values(), ids=BROKEN_FILES)
 @pytest.mark.parametrize("is_gzip", [False, True], ids=["as it is", "gzip"])
-def test_of_a_file_without_a_usable_header_the_lines_that_hold_the_id_go(world, stored, expected, is_gzip):
+def test_in_a_file_without_a_usable_header_the_lines_that_contain_the_id_are_deleted(world, stored, expected, is_gzip):
     stored, expected = (each.replace(OTHERS, b"70,4dBa8T7oDV9WvGr7kVS4Ez,x\n") for each in (stored, expected))
     source = kept(world, gzip.compress(stored) if is_gzip else stored, Status.QUARANTINED)
     erase(world, asked(world))
@@ -187,7 +187,7 @@ def test_gzip_of_several_members_stays_gzip(world):
 
 
 @pytest.mark.parametrize(("line", "is_gone"), [(b"7,1\n", True), (b"70,1\n", False)])
-def test_damaged_gzip_goes_as_a_whole_where_it_holds_the_id(world, line, is_gone):
+def test_damaged_gzip_is_deleted_whole_if_it_contains_the_id(world, line, is_gone):
     source = kept(world, gzip.compress(b"a,b\n" + line)[:-5], Status.QUARANTINED)
     assert erase(world, asked(world)) == 0
     assert (versions(world, source) == []) == is_gone
@@ -203,7 +203,7 @@ def test_a_file_in_many_parts_is_written_and_read_back(world):
     assert versions(world, source) == [("archive", "version")]
 
 
-def test_what_describes_a_file_stays_with_it(world):
+def test_the_metadata_of_a_file_is_kept(world):
     source = kept(world)
     key = source.kept_key("archive")
     described = {"ContentType": "text/csv", "Metadata": {"producer": "app"}}
@@ -214,7 +214,7 @@ def test_what_describes_a_file_stays_with_it(world):
 
 
 @pytest.mark.parametrize("stored", [FILE, CLEARED], ids=["to be written", "clean"])
-def test_older_versions_markers_and_copies_elsewhere_go_for_good(world, stored):
+def test_older_versions_delete_markers_and_other_copies_are_deleted(world, stored):
     source = kept(world, status=Status.ARCHIVED)
     archive, quarantine = source.kept_key("archive"), source.kept_key("quarantine")
     world.s3.delete_object(Bucket=LANDING, Key=archive)
@@ -238,7 +238,7 @@ def test_a_clean_file_is_not_written_again(world):
     assert world.s3.head_object(Bucket=LANDING, Key=source.kept_key("quarantine"))["VersionId"] == before
 
 
-def test_a_file_that_somebody_deleted_leaves_nothing(world):
+def test_all_versions_of_a_deleted_file_are_deleted(world):
     source = kept(world)
     world.s3.delete_object(Bucket=LANDING, Key=source.kept_key("archive"))
     put(world, source.kept_key("archive") + "x", FILE)
@@ -247,7 +247,7 @@ def test_a_file_that_somebody_deleted_leaves_nothing(world):
     assert world.content(source.kept_key("archive") + "x") == FILE
 
 
-def test_staged_copies_of_past_runs_go_and_no_other_object_of_their_folders(world):
+def test_only_staged_copies_of_past_runs_are_deleted_from_their_folders(world):
     source, other = kept(world, updated_at=IN_YEARS), kept(world, updated_at=IN_YEARS)
     copies = [stage(world, source), stage(world, source), stage(world, source, ".csv.gz")]
     for_a_new_attempt = stage(world, kept(world, status=Status.QUARANTINED, updated_at=YEARS_AGO))
@@ -262,14 +262,14 @@ def test_staged_copies_of_past_runs_go_and_no_other_object_of_their_folders(worl
 # ── What stays ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_without_users_nothing_is_touched(world):
+def test_a_run_without_users_to_forget_changes_nothing(world):
     source = kept(world, HEADER + b",,\n", Status.QUARANTINED)
     assert erase(world, asked(world, source, users=())) == 0
     assert content(world, source) == HEADER + b",,\n"
 
 
 @pytest.mark.parametrize("status", [Status.RECEIVED, Status.VALID, Status.RUNNING, Status.PUBLISHED, Status.FAILED])
-def test_a_file_on_its_way_stays_and_is_told_of(world, status, caplog):
+def test_a_file_in_flight_is_unchanged_and_logged(world, status, caplog):
     source, other = kept(world), kept(world)
     copy = stage(world, source)
     world.put_entry(source, status, archive_key=source.kept_key("archive"), updated_at=IN_YEARS)
@@ -313,7 +313,7 @@ class _Spoiling:
         self._s3.put_object(Bucket=bucket, Key=key, Body=file.read()[:-1])
 
 
-def test_what_was_not_stored_as_meant_goes_and_the_file_stays_as_it_was(world):
+def test_a_copy_with_wrong_content_is_deleted_and_the_file_is_unchanged(world):
     source = kept(world)
     put(world, source.kept_key("archive"), FILE)
     folder = asked(world, source)
@@ -336,7 +336,7 @@ AT_REST = {
 
 @pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
 @pytest.mark.parametrize(("status", "stored", "cleared"), AT_REST.values(), ids=AT_REST)
-def test_erasing_may_die_anywhere_and_be_repeated(world, status, stored, cleared, is_done):
+def test_erasing_is_idempotent_after_a_crash_at_any_call(world, status, stored, cleared, is_done):
     for call in itertools.count(1):
         forget_everything(world)
         source = kept(world, stored or FILE, status, updated_at=IN_YEARS)
@@ -363,7 +363,7 @@ def test_erasing_may_die_anywhere_and_be_repeated(world, status, stored, cleared
 
 
 @pytest.mark.parametrize("max_file_bytes", [MIB, 10], ids=["cleared", "deleted whole"])
-def test_what_is_made_of_a_source_meanwhile_is_never_deleted(world, max_file_bytes):
+def test_a_concurrent_release_of_the_source_is_not_undone(world, max_file_bytes):
     for call in itertools.count(1):
         forget_everything(world)
         source = kept(world, status=Status.QUARANTINED)
@@ -383,7 +383,7 @@ def test_what_is_made_of_a_source_meanwhile_is_never_deleted(world, max_file_byt
     assert call > len(["manifest", "summary", "index", "index", "entries", "notes", "versions", "versions", "entry"])
 
 
-def test_files_are_cleared_in_slices_and_each_once(world):
+def test_files_are_processed_in_slices_and_each_once(world):
     sources = [kept(world) for _ in range(20)]
     folder = asked(world, *sources)
     assert erase(world, folder, never) == 4
@@ -412,7 +412,7 @@ def test_a_large_file_is_a_slice_of_its_own(world):
     assert [erase(world, folder, never) for _ in range(4)] == [2, 1, 0, 0]
 
 
-def test_files_on_their_way_take_no_turn_of_others(world):
+def test_files_in_flight_do_not_use_up_a_slice(world):
     moving = [kept(world) for _ in range(20)]
     for source in moving:
         world.put_entry(source, Status.RUNNING)
@@ -421,7 +421,7 @@ def test_files_on_their_way_take_no_turn_of_others(world):
     assert content(world, source) == CLEARED
 
 
-def test_staged_copies_are_removed_in_slices_too(world):
+def test_staged_copies_are_deleted_in_slices(world):
     source = kept(world, updated_at=IN_YEARS)
     copies = [stage(world, source) for _ in range(70)]
     folder = asked(world, source)
@@ -473,7 +473,7 @@ def assert_deleted_and_reported(world, folder, source, why: str, caplog) -> None
     ],
     ids=["line ends", "rows in gzip", "rows", "members", "damaged"],
 )
-def test_a_file_that_never_was_accepted_and_is_too_much_goes_whole_and_the_others_are_cleared(
+def test_a_file_that_was_never_accepted_and_exceeds_a_limit_is_deleted_whole_and_the_others_are_cleared(
     world, stored, why, caplog
 ):
     first, hostile = kept(world, status=Status.QUARANTINED), kept(world, stored, Status.QUARANTINED)
@@ -487,7 +487,7 @@ def test_a_file_that_never_was_accepted_and_is_too_much_goes_whole_and_the_other
     assert_deleted_and_reported(world, folder, hostile, why, caplog)
 
 
-def test_no_more_is_unpacked_of_it_than_the_bound(world, monkeypatch):
+def test_no_file_is_decompressed_beyond_the_limit(world, monkeypatch):
     inflated = 0
 
     def counting(*given):
@@ -517,7 +517,7 @@ def test_no_more_is_unpacked_of_it_than_the_bound(world, monkeypatch):
     ],
     ids=["plain", "gzip", "members"],
 )
-def test_a_file_that_was_accepted_once_is_read_however_large_it_is(world, status, entry, stored):
+def test_a_file_that_was_accepted_once_is_read_regardless_of_its_size(world, status, entry, stored):
     source = kept(world, stored, status, **entry)
     folder = asked(world, source)
     assert erase(world, folder, max_file_bytes=10) == 0
@@ -542,7 +542,7 @@ def reading_slowly(world, monkeypatch, clock: Clock, seconds: float, *sources: S
 
 
 @pytest.mark.parametrize("status", [Status.QUARANTINED, Status.ARCHIVED])
-def test_a_file_that_takes_too_long_goes_whole_once_it_had_an_invocation_for_itself(
+def test_a_file_that_takes_too_long_in_an_invocation_of_its_own_is_deleted_whole(
     world, status, monkeypatch, caplog, clock
 ):
     slow = kept(world, status=status)
@@ -560,7 +560,7 @@ def test_a_file_that_takes_too_long_goes_whole_once_it_had_an_invocation_for_its
     assert "slow" not in noted(world, folder)
 
 
-def test_several_slow_files_come_to_an_end_one_by_one_and_keep_nobody_waiting(world, monkeypatch, clock):
+def test_several_slow_files_are_finished_one_by_one_and_do_not_delay_others(world, monkeypatch, clock):
     slow = [kept(world, status=Status.QUARANTINED) for _ in range(3)]
     others = [kept(world, status=Status.QUARANTINED) for _ in range(5)]
     reading_slowly(world, monkeypatch, clock, FILE_SECONDS / 50, *slow)
@@ -570,7 +570,7 @@ def test_several_slow_files_come_to_an_end_one_by_one_and_keep_nobody_waiting(wo
     assert sorted(noted(world, folder)["deleted"]) == sorted(source.source_id for source in slow)
 
 
-def test_a_file_that_is_slow_beside_others_and_in_time_alone_is_cleared(world, monkeypatch, clock):
+def test_a_file_that_is_slow_only_among_others_is_cleared(world, monkeypatch, clock):
     slow, heavy = kept(world), kept(world)
     reading_slowly(world, monkeypatch, clock, 1.0, slow, heavy)  # 110 bytes, four times
     folder = asked(world, slow, heavy)
@@ -579,7 +579,7 @@ def test_a_file_that_is_slow_beside_others_and_in_time_alone_is_cleared(world, m
     assert noted(world, folder) == {"done": sorted(each.source_id for each in (slow, heavy))}
 
 
-def test_a_file_that_comes_late_in_an_invocation_is_not_set_against_what_is_left_of_it(world, monkeypatch, clock):
+def test_a_file_that_begins_late_in_an_invocation_is_continued_in_the_next(world, monkeypatch, clock):
     sources = large(world, 2)
     reading_slowly(world, monkeypatch, clock, FILE_SECONDS / 500, *sources)  # each takes most of the time
     folder = asked(world)
@@ -588,7 +588,7 @@ def test_a_file_that_comes_late_in_an_invocation_is_not_set_against_what_is_left
     assert [content(world, source) for source in sources] == [CLEARED] * 2
 
 
-def test_no_file_is_begun_once_the_time_is_over(world, monkeypatch, clock):
+def test_no_file_begins_after_the_deadline(world, monkeypatch, clock):
     reading_slowly(world, monkeypatch, clock, FILE_SECONDS / 50, *large(world, 2))
     folder = asked(world)
     assert erase(world, folder, clock=clock) == 1
@@ -596,7 +596,7 @@ def test_no_file_is_begun_once_the_time_is_over(world, monkeypatch, clock):
 
 
 @pytest.mark.parametrize("last", [3, 4], ids=["as it is written", "as it is read back"])
-def test_time_that_runs_out_while_a_file_is_written_leaves_no_version_of_it(world, last, monkeypatch, clock):
+def test_a_timeout_while_a_file_is_written_leaves_no_version_of_it(world, last, monkeypatch, clock):
     source = kept(world)
     put(world, source.kept_key("archive"), FILE)
     chunks, looks = objects.chunks, 0
@@ -617,7 +617,7 @@ def test_time_that_runs_out_while_a_file_is_written_leaves_no_version_of_it(worl
 
 
 @pytest.mark.parametrize("error", [None, TimeoutError], ids=["time", "an error"])
-def test_a_version_that_could_not_be_read_back_is_not_left_in_the_place_of_the_file(world, error, monkeypatch, clock):
+def test_a_version_that_cannot_be_verified_does_not_replace_the_file(world, error, monkeypatch, clock):
     source, other = kept(world), kept(world, CLEARED)
     key, old = source.kept_key("archive"), world.s3.head_object(Bucket=LANDING, Key=source.kept_key("archive"))
     chunks = objects.chunks
@@ -648,7 +648,7 @@ def unreadable(world, monkeypatch, *sources: Source, may_be_our_rights: bool = F
     monkeypatch.setattr(objects, "chunks", refuse)
 
 
-def test_a_quarantined_file_that_nobody_can_read_goes_whole(world, monkeypatch, caplog):
+def test_an_unreadable_quarantined_file_is_deleted_whole(world, monkeypatch, caplog):
     hostile, behind = kept(world, status=Status.QUARANTINED), kept(world)
     unreadable(world, monkeypatch, hostile)
     folder = asked(world, behind)
@@ -657,7 +657,7 @@ def test_a_quarantined_file_that_nobody_can_read_goes_whole(world, monkeypatch, 
     assert_deleted_and_reported(world, folder, hostile, "cannot be read: .*Glacier", caplog)
 
 
-def test_metadata_that_cannot_be_sent_keeps_no_user_from_being_forgotten(world, monkeypatch):
+def test_invalid_metadata_does_not_prevent_forgetting(world, monkeypatch):
     source = kept(world)
     head = world.s3.head_object
 
@@ -673,7 +673,7 @@ def test_metadata_that_cannot_be_sent_keeps_no_user_from_being_forgotten(world, 
     assert world.s3.head_object(**place.address)["Metadata"] == {"c": "kept"}
 
 
-def test_a_right_that_is_missing_costs_no_quarantined_file(world, monkeypatch):
+def test_a_missing_permission_does_not_delete_a_quarantined_file(world, monkeypatch):
     source, behind = kept(world, status=Status.QUARANTINED), kept(world)
     folder = asked(world, behind)
     with monkeypatch.context() as patch:
@@ -686,7 +686,7 @@ def test_a_right_that_is_missing_costs_no_quarantined_file(world, monkeypatch):
 
 
 @pytest.mark.parametrize("status", [Status.ARCHIVED, Status.RETRACTED])
-def test_an_archived_file_that_cannot_be_read_stays_and_fails_the_step_after_all_others_are_done(
+def test_an_unreadable_archived_file_stays_and_fails_the_step_after_the_others_are_done(
     world, status, monkeypatch, caplog
 ):
     source, others = kept(world, status=status), [kept(world, updated_at=IN_YEARS) for _ in range(20)]
@@ -707,7 +707,7 @@ def test_an_archived_file_that_cannot_be_read_stays_and_fails_the_step_after_all
     assert "failed" not in noted(world, folder)
 
 
-def test_files_that_fail_take_no_turn_of_others_and_the_step_comes_to_an_end(world, monkeypatch):
+def test_failing_files_do_not_use_up_slices_and_the_step_ends(world, monkeypatch):
     bad, good = [kept(world) for _ in range(20)], [kept(world) for _ in range(20)]
     unreadable(world, monkeypatch, *bad)
     folder = asked(world, *bad, *good)
@@ -717,7 +717,7 @@ def test_files_that_fail_take_no_turn_of_others_and_the_step_comes_to_an_end(wor
     assert all(content(world, source) == FILE for source in bad)
 
 
-def test_one_file_that_is_not_stored_as_meant_keeps_no_other_from_being_cleared(world):
+def test_a_file_with_a_wrong_copy_does_not_prevent_clearing_the_others(world):
     source, other = kept(world), kept(world)
     spoilt = source.kept_key("archive")
 
@@ -732,7 +732,7 @@ def test_one_file_that_is_not_stored_as_meant_keeps_no_other_from_being_cleared(
     assert content(world, other) == CLEARED
 
 
-def test_a_file_that_was_too_large_to_be_copied_goes_where_it_landed_and_no_other_version_of_its_key(world, caplog):
+def test_a_file_that_was_too_large_to_copy_is_deleted_where_it_landed_but_no_other_version(world, caplog):
     key = f"incoming/{world.name('streams')}.csv"
     before, source, after = (world.upload(FILE, key) for _ in range(3))
     world.put_entry(source, Status.QUARANTINED, reason="too_large")
@@ -746,7 +746,7 @@ def test_a_file_that_was_too_large_to_be_copied_goes_where_it_landed_and_no_othe
     assert world.sent_alerts() == []
 
 
-def test_a_reference_file_that_was_too_large_to_be_copied_stays_where_it_landed(world):
+def test_a_reference_file_that_was_too_large_to_copy_stays_where_it_landed(world):
     source = world.upload(FILE, f"reference/users/{world.name('users')}.csv")
     world.put_entry(source, Status.QUARANTINED, reason="too_large")
     assert erase(world, asked(world)) == 0
@@ -755,7 +755,7 @@ def test_a_reference_file_that_was_too_large_to_be_copied_stays_where_it_landed(
 
 @pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
 @pytest.mark.parametrize("is_copied", [False, True], ids=["where it landed", "in quarantine"])
-def test_deleting_a_file_whole_may_die_anywhere_and_is_reported_after_a_repeat(world, is_copied, is_done):
+def test_deleting_a_file_whole_is_idempotent_and_reported_after_a_crash_at_any_call(world, is_copied, is_done):
     for call in itertools.count(1):
         forget_everything(world)
         if is_copied:
@@ -782,7 +782,7 @@ def test_deleting_a_file_whole_may_die_anywhere_and_is_reported_after_a_repeat(w
     )
 
 
-def test_notes_of_before_are_gone_on_with(world):
+def test_notes_of_an_earlier_version_are_read(world):
     done, source = kept(world), kept(world)
     folder = asked(world, done, source)
     notes = json.dumps({"done": [done.source_id]}).encode()
@@ -803,7 +803,7 @@ def failed_run(world, *removed: Source, users: tuple[int, ...] = (USER,)) -> Run
     return folder
 
 
-def test_files_that_a_failed_run_left_are_cleared_by_the_next_for_the_same_user(world):
+def test_files_of_a_failed_run_are_cleared_by_the_next_run_for_the_same_user(world):
     source, of_another_user = kept(world), kept(world)
     failed_run(world, source)
     failed_run(world, of_another_user, users=(70,))
@@ -812,7 +812,7 @@ def test_files_that_a_failed_run_left_are_cleared_by_the_next_for_the_same_user(
     assert content(world, of_another_user) == FILE
 
 
-def test_an_archived_file_that_could_not_be_read_is_found_again_by_another_request(world, monkeypatch):
+def test_another_request_finds_an_archived_file_that_was_unreadable_before(world, monkeypatch):
     source, other = kept(world), kept(world)
     folder = failed_run(world, source, other)
     found = [source.source_id, other.source_id]
@@ -834,7 +834,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("damaged", DAMAGED.values(), ids=DAMAGED)
-def test_a_folder_that_is_no_runs_keeps_nobody_from_forgetting(world, damaged):
+def test_a_folder_that_is_not_of_a_run_does_not_prevent_forgetting(world, damaged):
     for name in ("manifest.json", "removed/zzz-1/notes/listens.json", "erased.json"):
         world.s3.put_object(Bucket=LAKE, Key=f"runs/zzz/{name}", Body=damaged)
     source = kept(world)
@@ -843,7 +843,7 @@ def test_a_folder_that_is_no_runs_keeps_nobody_from_forgetting(world, damaged):
 
 
 @pytest.mark.parametrize("damaged", DAMAGED.values(), ids=DAMAGED)
-def test_a_damaged_manifest_is_taken_to_forget_the_user_too(world, damaged, caplog):
+def test_a_damaged_manifest_counts_as_one_that_forgets_the_user(world, damaged, caplog):
     theirs, of_others = kept(world), kept(world, HEADER + OTHERS)
     failed = failed_run(world, theirs, of_others, users=(70,))
     world.s3.put_object(Bucket=LAKE, Key=failed.key("manifest.json"), Body=damaged)
@@ -857,7 +857,7 @@ def test_a_damaged_manifest_is_taken_to_forget_the_user_too(world, damaged, capl
 
 
 @pytest.mark.parametrize("damaged", DAMAGED.values(), ids=DAMAGED)
-def test_a_damaged_note_stops_who_forgets_the_same_user_and_nobody_else(world, damaged):
+def test_a_damaged_note_fails_only_requests_for_the_same_user(world, damaged):
     source = kept(world)
     failed = failed_run(world, source)
     note = failed.key(f"removed/{failed.batch_id}-1/notes/listens.json")
@@ -867,7 +867,7 @@ def test_a_damaged_note_stops_who_forgets_the_same_user_and_nobody_else(world, d
         erase(world, asked(world))
 
 
-def test_files_of_a_failed_run_with_damaged_notes_of_what_is_done_are_looked_through_again(world):
+def test_files_of_a_failed_run_with_damaged_progress_notes_are_searched_again(world):
     source = kept(world)
     failed = failed_run(world, source)
     world.s3.put_object(Bucket=LAKE, Key=failed.key("erased.json"), Body=b"[]")
@@ -875,7 +875,7 @@ def test_files_of_a_failed_run_with_damaged_notes_of_what_is_done_are_looked_thr
     assert content(world, source) == CLEARED
 
 
-def test_notes_of_a_run_whose_manifest_has_expired_keep_nobody_from_forgetting(world):
+def test_notes_of_a_run_whose_manifest_has_expired_do_not_prevent_forgetting(world):
     expired = failed_run(world, kept(world))
     world.s3.delete_object(Bucket=LAKE, Key=expired.key("manifest.json"))
     source = kept(world)
@@ -887,7 +887,7 @@ def test_notes_of_a_run_whose_manifest_has_expired_keep_nobody_from_forgetting(w
 
 
 @pytest.mark.parametrize("is_refused", [False, True], ids=["done", "refused by the lake"])
-def test_nothing_that_is_logged_announced_or_handed_on_names_the_user(world, caplog, monkeypatch, is_refused):
+def test_logs_alerts_events_and_outputs_never_contain_the_user(world, caplog, monkeypatch, is_refused):
     user = 4_711_471_147
     row = f"{user},4dBa8T7oDV9WvGr7kVS4Ez,2024-06-25 17:43:13\n".encode()
     good, bad = kept(world, HEADER + row + OTHERS), kept(world, HEADER + b"\xff" + row, Status.QUARANTINED)
@@ -905,7 +905,7 @@ def test_nothing_that_is_logged_announced_or_handed_on_names_the_user(world, cap
     if is_refused:
         monkeypatch.setattr(tables, "delete", conflict)
     with pytest.raises(BadEvent) as refused:
-        world.intake().open_batch(plenty).process(requests.to_message(request).replace("request", "Request"))
+        world.intake().open_batch(ample_time).process(requests.to_message(request).replace("request", "Request"))
     Validate(world, requests.to_message(request)).deliver()
     execution = f"{request.batch_id}-1"
     folder, arn = RunFolder(LAKE, request.batch_id), world.execution_arn(execution)

@@ -97,7 +97,7 @@ def entered_again(step: Callable[[], int]) -> list[int]:
     return answers
 
 
-def test_ten_thousand_files_go_through_the_steps_slice_by_slice():
+def test_ten_thousand_files_pass_the_steps_in_slices():
     run = LargeRun()
     expected = [*range(COUNT - SLICES_PER_ENTRY * SLICE, 0, -SLICES_PER_ENTRY * SLICE), 0]
 
@@ -131,7 +131,7 @@ STEPS = {
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_step_that_never_has_time_gets_a_slice_further_each_time_that_it_is_entered(world, step):
+def test_a_step_without_time_processes_one_slice_in_each_invocation(world, step):
     run = Run.of(world, *(world.upload() for _ in range(SLICE + 6)))
     if step != "claim":
         run.claim()
@@ -148,7 +148,7 @@ def test_a_step_that_never_has_time_gets_a_slice_further_each_time_that_it_is_en
     assert len(world.sent_events()) == (step == "settle")
 
 
-def test_a_claim_with_work_left_does_not_say_yet_what_is_held(world):
+def test_an_unfinished_claim_does_not_list_the_claimed_sources(world):
     run = Run.of(world, *(world.upload() for _ in range(SLICE + 6)))
     other = run.entries[-1].source
     world.batch(other)

@@ -56,7 +56,7 @@ def standing(world: World, status: Status, **attributes: Any) -> Entry:
 
 
 @pytest.mark.parametrize(("edge", "to"), EDGES.items(), ids=[f"{status}-{move}" for status, move in EDGES])
-def test_a_permitted_edge_is_walked(world, edge, to):
+def test_a_permitted_transition_is_made(world, edge, to):
     status, move = edge
     source = world.upload()
     held = {"batch_id": BATCH, "execution_arn": EXECUTION, "treatment": TO_BE_RETRACTED}
@@ -67,7 +67,7 @@ def test_a_permitted_edge_is_walked(world, edge, to):
 
 
 @pytest.mark.parametrize(("status", "move"), REFUSED)
-def test_every_other_move_is_refused_and_changes_nothing(world, status, move):
+def test_every_other_transition_is_rejected_and_changes_nothing(world, status, move):
     entry = standing(world, status)
     before = world.item(entry.source)
     assert not MOVES[move](world.ledger, entry)
@@ -75,7 +75,7 @@ def test_every_other_move_is_refused_and_changes_nothing(world, status, move):
 
 
 @pytest.mark.parametrize("move", [name for name in MOVES if name != "receive"])
-def test_a_source_that_nobody_received_moves_nowhere(world, move):
+def test_a_source_that_was_never_received_has_no_transition(world, move):
     source = world.upload()
     for status in Status:
         ghost = Entry(source, status, RECEIVED_AT, 1, BATCH, EXECUTION)
@@ -90,14 +90,14 @@ def test_a_new_source_is_received_once(world):
     assert world.ledger.receive(source, 300) is None
 
 
-def test_a_claim_that_is_older_than_the_lease_is_taken_over(world):
+def test_an_expired_claim_is_replaced(world):
     source = world.upload()
     world.ledger.receive(source, 300)
     assert world.ledger.receive(source, ALWAYS_EXPIRED) is not None
 
 
 @pytest.mark.parametrize("move", ["validate", "lose", "quarantine"])
-def test_who_lost_the_claim_moves_nothing(world, move):
+def test_the_holder_of_a_replaced_claim_changes_nothing(world, move):
     source = world.upload()
     earlier = world.put_entry(source, Status.RECEIVED)
     later = world.ledger.receive(source, 300)
@@ -107,7 +107,7 @@ def test_who_lost_the_claim_moves_nothing(world, move):
 
 
 @pytest.mark.parametrize("name", ["another-1", "batch-2", "batch-11"])
-def test_an_execution_takes_only_what_is_valid_for_its_batch_and_attempt(world, name):
+def test_an_execution_claims_only_sources_that_are_valid_for_its_batch_and_attempt(world, name):
     entry = standing(world, Status.VALID)
     assert not world.ledger.run(entry, EXECUTION.replace("batch-1", name))
     assert world.entry(entry.source) == entry
@@ -115,7 +115,7 @@ def test_an_execution_takes_only_what_is_valid_for_its_batch_and_attempt(world, 
 
 @pytest.mark.parametrize("status", Status)
 @pytest.mark.parametrize("move", MOVES)
-def test_who_acts_on_what_he_read_before_another_moved_it_walks_no_other_edge(world, move, status):
+def test_a_writer_with_a_stale_entry_makes_no_other_transition(world, move, status):
     for read in set(Status) - {status}:
         source = standing(world, status).source
         as_read = Entry(source, read, RECEIVED_AT, 1, BATCH, EXECUTION, treatment=TO_BE_RETRACTED)
@@ -123,7 +123,7 @@ def test_who_acts_on_what_he_read_before_another_moved_it_walks_no_other_edge(wo
         assert world.status(source) in {status, EDGES.get((status, move))}, read
 
 
-def test_only_what_is_to_be_retracted_is(world):
+def test_only_a_source_to_retract_becomes_retracted(world):
     for treatment in (Treatment.NORMAL, Treatment.ACCEPT_BAD_ROWS):
         entry = standing(world, Status.ARCHIVED, treatment=treatment)
         assert not world.ledger.retract(entry)
@@ -133,7 +133,7 @@ def test_only_what_is_to_be_retracted_is(world):
 @pytest.mark.parametrize(
     "changes", [{"attempt": 2}, {"updated_at": "2026-11-22T00:00:00.000Z"}, {"status": "QUARANTINED"}]
 )
-def test_a_further_attempt_is_refused_where_the_source_was_moved_since_it_was_read(world, changes):
+def test_a_new_attempt_is_rejected_if_the_source_changed_since_it_was_read(world, changes):
     entry = standing(world, Status.FAILED)
     world.dynamodb.put_item(TableName=FILES, Item=world.item(entry.source) | changes)
     before = world.item(entry.source)
@@ -141,7 +141,7 @@ def test_a_further_attempt_is_refused_where_the_source_was_moved_since_it_was_re
     assert world.item(entry.source) == before
 
 
-def test_a_further_attempt_keeps_what_the_last_one_counted_and_forgets_how_it_went(world):
+def test_a_new_attempt_keeps_the_counts_of_the_last_one_and_clears_its_result(world):
     entry = standing(world, Status.ARCHIVED, days=["2024-06-25"], rows_read=10, archive_key="archive/x", reason="x")
     assert world.ledger.renew(entry, "other", 7, Treatment.RETRACT)
     renewed = world.entry(entry.source)
@@ -151,7 +151,7 @@ def test_a_further_attempt_keeps_what_the_last_one_counted_and_forgets_how_it_we
 
 
 @pytest.mark.parametrize("move", ["publish", "fail", "quarantine"])
-def test_an_execution_moves_only_what_it_runs(world, move):
+def test_an_execution_changes_only_sources_that_it_holds(world, move):
     source = world.upload()
     entry = world.put_entry(source, Status.RUNNING, batch_id=BATCH, execution_arn="another")
     foreign = Entry(source, Status.RUNNING, entry.updated_at, 1, BATCH, EXECUTION)
@@ -159,7 +159,7 @@ def test_an_execution_moves_only_what_it_runs(world, move):
     assert world.entry(source) == entry
 
 
-def test_the_way_of_a_source_leaves_what_the_contract_lists(world):
+def test_an_archived_source_has_exactly_the_attributes_of_the_contract(world):
     source = world.upload()
     ledger = world.ledger
     claimed = ledger.receive(source, 300)
@@ -196,7 +196,7 @@ def test_a_file_quarantined_after_a_run_keeps_its_counts(world):
     assert counts == [10, 0, {"bad_user_id": 5}, []]
 
 
-def test_an_entry_whose_size_is_no_number_keeps_no_other_from_being_listed(world):
+def test_an_entry_with_a_damaged_size_does_not_prevent_listing_the_others(world):
     bad, good = world.upload(), world.upload()
     for source, size in ((bad, "x"), (good, good.size)):
         world.put_entry(source, Status.RECEIVED, size=size)
@@ -204,7 +204,7 @@ def test_an_entry_whose_size_is_no_number_keeps_no_other_from_being_listed(world
     assert (listed[bad.source_id], listed[good.source_id]) == (0, good.size)
 
 
-def test_entries_of_many_sources_are_read_at_once_though_some_are_asked_for_twice_or_are_not_there(world):
+def test_many_entries_are_read_together_although_ids_are_repeated_or_unknown(world):
     held = {"treatment": Treatment.NORMAL, "validated_at": RECEIVED_AT}
     known = [standing(world, Status.ARCHIVED, **held).source.source_id for _ in range(110)]
     refused = standing(world, Status.QUARANTINED, **held).source.source_id

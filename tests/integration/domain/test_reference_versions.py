@@ -67,7 +67,7 @@ def test_of_each_key_the_newest_accepted_version_is_read(world, in_force):
     assert in_force(prefix) == [b"accepted a.csv", b"accepted b.CSV"]
 
 
-def test_a_key_that_was_deleted_has_no_version_in_force(world, in_force):
+def test_no_version_of_a_deleted_key_is_read(world, in_force):
     prefix = f"{PREFIX}{world.name('folder')}/"
     put(world, f"{prefix}a.csv", b"deleted", Status.ARCHIVED, **VALIDATED)
     world.s3.delete_object(Bucket=LANDING, Key=f"{prefix}a.csv")

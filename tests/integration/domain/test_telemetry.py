@@ -58,7 +58,7 @@ def run_of(world: World, *outcomes: SourceOutcome) -> Run:
     return run
 
 
-def test_a_file_is_received_once_however_often_its_event_comes_or_its_claim_expires(world, ledger, heard):
+def test_a_file_counts_as_received_once_although_its_event_repeats_or_its_claim_expires(world, ledger, heard):
     source = world.upload()
     ledger.receive(source, 300)
     ledger.receive(source, 300)
@@ -66,7 +66,7 @@ def test_a_file_is_received_once_however_often_its_event_comes_or_its_claim_expi
     assert heard.by_metric == {Metric.FILES_RECEIVED: [1]}
 
 
-def test_a_move_that_somebody_else_made_first_is_not_counted(world, ledger, heard):
+def test_a_rejected_transition_is_not_counted(world, ledger, heard):
     run = run_of(world, ACCEPTED)
     [entry] = run.entries
     assert [ledger.publish(entry, ACCEPTED) for _ in range(2)] == [True, False]
@@ -74,7 +74,7 @@ def test_a_move_that_somebody_else_made_first_is_not_counted(world, ledger, hear
     assert (heard.of(Metric.ROWS_ACCEPTED), heard.of(Metric.ROWS_REJECTED)) == ([8], [2])
 
 
-def test_a_settled_run_tells_its_files_rows_and_items_once_though_it_is_settled_twice(world, settlement, heard):
+def test_files_rows_and_items_of_a_run_are_recorded_once_although_it_is_settled_twice(world, settlement, heard):
     run = run_of(world, ACCEPTED, replace(ACCEPTED, rows_accepted=4, rejected={"duplicate": 6}), TOO_BAD)
     assert [settle(settlement, run) for _ in range(2)] == [0, 0]
     told = heard.by_metric
@@ -91,7 +91,7 @@ def test_a_settled_run_tells_its_files_rows_and_items_once_though_it_is_settled_
     }
 
 
-def test_the_time_to_publication_is_that_of_the_first_and_of_streams_only(world, ledger, heard):
+def test_the_time_to_publication_is_recorded_for_the_first_publication_of_streams_only(world, ledger, heard):
     again, songs = world.upload(), world.upload(key=f"reference/songs/{world.name('songs')}.csv")
     for source, stamp in ((again, NOW), (songs, "")):
         held = {"execution_arn": world.execution_arn("b-2"), "batch_id": "b", "first_published_at": stamp}
@@ -113,7 +113,7 @@ def test_a_run_whose_load_began_before_an_update_is_settled_without_its_report(w
     assert heard.of(Metric.ITEMS_WRITTEN) == []
 
 
-def test_archived_files_are_counted_by_who_archives_them(world, ledger, heard):
+def test_an_archived_file_is_counted_once(world, ledger, heard):
     run = run_of(world, ACCEPTED)
     run.settle()
     for _ in range(2):
@@ -121,7 +121,7 @@ def test_archived_files_are_counted_by_who_archives_them(world, ledger, heard):
     assert heard.by_metric == {Metric.FILES_ARCHIVED: [1]}
 
 
-def test_every_move_is_a_line_with_the_file_and_its_batch(world, ledger, caplog):
+def test_every_transition_is_logged_with_the_file_and_its_batch(world, ledger, caplog):
     caplog.set_level("INFO", "music_streams")
     source = world.upload()
     claimed = ledger.receive(source, 300)
@@ -147,13 +147,13 @@ class TestBacklog:
         for item in world.dynamodb.scan(TableName=FILES)["Items"]:
             world.dynamodb.delete_item(TableName=FILES, Key={"source_id": item["source_id"]})
 
-    def test_where_nothing_waits_every_gauge_says_so(self, ledger, heard):
+    def test_every_gauge_is_zero_if_no_file_waits(self, ledger, heard):
         found = backlog.look(ledger)
         found.record(heard, NOW)
         assert (found.oldest, found.waiting) == (None, 0)
         assert heard.by_metric == {metric: [0] for metric in Metric if metric.startswith(("Waiting", "Oldest"))}
 
-    def test_files_are_counted_where_they_stand(self, world, ledger, heard):
+    def test_files_are_counted_by_status(self, world, ledger, heard):
         for number, status in enumerate(Status):
             for _ in range(number):
                 world.put_entry(world.upload(), status)
@@ -162,7 +162,7 @@ class TestBacklog:
         assert found.standing == {status: list(Status).index(status) for status in found.standing}
         assert heard.of(Metric.WAITING_FAILED) == [list(Status).index(Status.FAILED)]
 
-    def test_the_oldest_is_the_one_that_arrived_first_whatever_moved_last(self, world, ledger):
+    def test_the_oldest_file_is_the_one_that_arrived_first(self, world, ledger):
         early, late = world.upload(), world.upload()
         early = replace(early, received_at="2024-06-25T11:40:00.000Z")
         late = replace(late, received_at="2024-06-25T11:50:00.000Z")
@@ -170,20 +170,20 @@ class TestBacklog:
         world.put_entry(late, Status.RUNNING, updated_at="2024-06-25T11:51:00.000Z")
         assert backlog.look(ledger).age(NOW) == 20 * 60
 
-    def test_a_further_attempt_waits_since_it_began(self, world, ledger):
+    def test_a_new_attempt_waits_since_it_began(self, world, ledger):
         world.put_entry(world.upload(), Status.VALID, attempt=2, validated_at="2024-06-25T11:59:00.000Z")
         assert backlog.look(ledger).age(NOW) == 60
 
     @pytest.mark.parametrize("status", [Status.PUBLISHED, Status.FAILED, Status.ARCHIVED, Status.QUARANTINED])
-    def test_what_needs_no_metrics_or_has_them_does_not_wait_for_them(self, world, ledger, status):
+    def test_a_file_that_has_metrics_or_needs_none_does_not_wait(self, world, ledger, status):
         world.put_entry(world.upload(), status)
         assert backlog.look(ledger).age(NOW) == 0
 
-    def test_a_clock_ahead_of_ours_makes_no_file_younger_than_nothing(self, world, ledger):
+    def test_an_arrival_in_the_future_has_age_zero(self, world, ledger):
         world.put_entry(replace(world.upload(), received_at="2024-06-25T12:00:01.000Z"), Status.VALID)
         assert backlog.look(ledger).age(NOW) == 0
 
-    def test_a_look_ends_where_too_many_wait_and_has_seen_the_longest(self, world, ledger, monkeypatch):
+    def test_the_backlog_is_limited_and_includes_the_oldest_files(self, world, ledger, monkeypatch):
         monkeypatch.setattr(backlog, "MOST_READ", 2)
         for minute in ("58", "57", "59"):
             stamp = f"2024-06-25T11:{minute}:00.000Z"
