@@ -1,4 +1,4 @@
-"""Published inputs move to archive/, and nothing else does."""
+"""Published files, and only these, move to archive/."""
 
 import itertools
 from typing import Any
@@ -16,7 +16,7 @@ from tests.integration.domain.world import GOOD, LANDING, RECEIVED_AT, before_an
 
 
 def published(world, *sources, status=Status.PUBLISHED):
-    """A run that has published its sources, or holds them at another status."""
+    """A run that holds its sources with a status."""
     run = Run.of(world, *sources)
     world.batch(*sources, status=status, execution_arn=run.arn)
     return run
@@ -85,7 +85,7 @@ def test_archiving_is_idempotent_after_a_crash_at_any_call(world, is_done):
     assert call > len(["manifest", "entry", "copy", "copy", "proof", "proof", "removal", "ledger"])
 
 
-# ── A copy is proved before what was copied is deleted ──
+# ── A copy is verified before the original is deleted ──
 
 
 @pytest.mark.parametrize(
@@ -107,11 +107,11 @@ def test_a_source_stays_until_its_copy_has_its_size_and_checksum(world, stored):
 
 def test_a_copy_of_another_size_is_rejected_although_its_checksum_is_equal(world):
     entry = standing(world, Status.PUBLISHED)
-    key, head_of = entry.source.kept_key("archive"), world.s3.head_object
+    key, real_head_object = entry.source.kept_key("archive"), world.s3.head_object
 
-    def head_object(**asked: Any) -> dict[str, Any]:
-        told: dict[str, Any] = head_of(**asked)
-        return told | ({"ContentLength": told["ContentLength"] - 1} if asked["Key"] == key else {})
+    def head_object(**arguments: Any) -> dict[str, Any]:
+        response: dict[str, Any] = real_head_object(**arguments)
+        return response | ({"ContentLength": response["ContentLength"] - 1} if arguments["Key"] == key else {})
 
     with patch.object(world.s3, "head_object", head_object), pytest.raises(ArchiveMismatch):
         archive_source(world.s3, world.ledger, entry)

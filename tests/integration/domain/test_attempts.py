@@ -1,4 +1,4 @@
-"""What operators ask for becomes another attempt, or carries on what stood still: once, however often it is asked."""
+"""A request begins a new attempt or continues a stalled source, once, however often it is delivered."""
 
 import gzip
 import itertools
@@ -37,15 +37,15 @@ each_new_attempt = pytest.mark.parametrize(
 
 
 def check(world, entry, status, attempt):
-    """The source stands where it is to end, and one copy of it is left."""
-    now = world.entry(entry.source)
-    assert (now.status, now.attempt) == (status, attempt)
+    """The source has a final status, and one copy of it is left."""
+    current = world.entry(entry.source)
+    assert (current.status, current.attempt) == (status, attempt)
     assert not world.has(entry.source)
     copies = [world.content(entry.source.kept_key(folder)) for folder in ("archive", "quarantine")]
     assert copies == ([None, GOOD] if status is Status.QUARANTINED else [GOOD, None])
 
 
-# ── Another attempt ──
+# ── A new attempt ──
 
 
 @each_new_attempt
@@ -94,7 +94,7 @@ def test_sources_that_are_requested_together_share_a_run_without_new_ones(world)
     assert Run.holding(world, new).name == f"{batch_id_of([new.source_id])}-1"
 
 
-# ── How a source is to be taken, sticks ──
+# ── The treatment of a source is kept ──
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_file_that_a_new_attempt_rejects_moves_to_quarantine(world, status, ac
     assert again.archive_key == entry.archive_key or world.content(entry.archive_key) is None
 
 
-# ── What does nothing ──
+# ── Requests that change nothing ──
 
 
 def test_a_redrive_of_a_published_file_that_is_gone_changes_nothing(world):
@@ -238,7 +238,7 @@ def test_a_request_about_another_attempt_is_ignored(world, action, status, treat
 
 
 def test_a_request_about_a_source_that_is_not_in_the_ledger_is_rejected(world):
-    with pytest.raises(BadEvent, match="knows no source"):
+    with pytest.raises(BadEvent, match="is not in the ledger"):
         world.intake().open_batch(ample_time).process(to_message(Attempt("0" * 32, 1, Action.REDRIVE)))
 
 
@@ -287,11 +287,11 @@ def test_the_rows_of_a_file_that_is_gone_can_be_retracted(world):
     assert world.status(entry.source) is Status.RETRACTED
 
 
-# ── What stood still goes on ──
+# ── Stalled sources are continued ──
 
 
 def ended(world, status, **attributes):
-    """A source at a status; the execution that put it there is over, and nobody recorded that."""
+    """A source with a status, whose execution has ended without a record of that."""
     entry = standing(world, status, **attributes)
     Run.holding(world, entry.source).start().end()
     return entry
@@ -316,7 +316,7 @@ STALLED: dict[str, tuple[Callable[[World], Entry], Status, int]] = {
 
 
 def run_on(world, entry):
-    """What was started goes its whole way."""
+    """Perform the run of a source that is VALID."""
     if world.status(entry.source) is Status.VALID:
         Run.holding(world, entry.source).go()
 
@@ -451,7 +451,7 @@ def test_of_two_concurrent_requests_one_wins_and_the_run_has_the_treatment_in_th
         assert run.attempt == 2
         wanted = world.entry(entry.source).treatment
         if not run.claim().has_work:
-            # The loser's manifest lies over the winner's: nothing of it runs, and a redrive begins anew.
+            # The rejected request overwrote the manifest of the other: nothing runs until a redrive.
             run.end()
             take(world, ask(world.entry(entry.source), Action.REDRIVE), lease_seconds=ALWAYS_EXPIRED)
             run = Run.holding(world, entry.source).claimed()
@@ -481,15 +481,15 @@ def test_two_concurrent_requests_with_overlapping_selections_run_each_source_onc
 
 
 @pytest.mark.parametrize(
-    ("order", "days", "users"),
+    ("request_", "days", "users"),
     [(Rebuild([DAY], "2026-11-21T21:03:25.123Z"), [DAY], []), (Forget(7, "2026-11-21T21:03:25.123Z"), [], [7])],
     ids=["rebuild", "forget"],
 )
-def test_a_request_without_sources_starts_one_run_although_it_repeats_or_crashes(world, order, days, users):
+def test_a_request_without_sources_starts_one_run_although_it_repeats_or_crashes(world, request_, days, users):
     names = set()
     for call in itertools.count(1):
         before = world.executions()
-        validate = Validate(world, to_message(order), to_message(order))
+        validate = Validate(world, to_message(request_), to_message(request_))
         if world.dies(validate.deliver, call, is_done=True):
             validate.deliver()
         names |= world.executions() - before
@@ -510,12 +510,12 @@ def test_a_request_without_sources_starts_one_run_although_it_repeats_or_crashes
 
 def test_requests_without_sources_are_distinguished_by_their_time(world):
     before = world.executions()
-    orders = [Rebuild([DAY], f"2026-11-21T21:03:2{n}.000Z") for n in range(2)]
-    assert take(world, *map(to_message, orders)).outcomes == [Outcome.ORDERED] * 2
+    rebuilds = [Rebuild([DAY], f"2026-11-21T21:03:2{n}.000Z") for n in range(2)]
+    assert take(world, *map(to_message, rebuilds)).outcomes == [Outcome.ORDERED] * 2
     assert len(world.executions() - before) == 2
 
 
-# ── Putting aside ──
+# ── Quarantine after repeated failures ──
 
 
 def test_a_file_that_failed_too_often_is_quarantined_without_validation_and_can_be_released(world):
@@ -523,11 +523,11 @@ def test_a_file_that_failed_too_often_is_quarantined_without_validation_and_can_
     assert take(world, ask(entry, Action.PUT_ASIDE)).outcomes == [Outcome.RENEWED]
     run = Run.holding(world, entry.source)
     run.go(**{entry.source.source_id: SourceOutcome(0, 0, {}, [DAY], "too_many_attempts")})
-    aside = world.entry(entry.source)
-    assert (aside.status, aside.reason) == (Status.QUARANTINED, "too_many_attempts")
-    assert world.content(aside.archive_key) == b"\xff"
+    quarantined = world.entry(entry.source)
+    assert (quarantined.status, quarantined.reason) == (Status.QUARANTINED, "too_many_attempts")
+    assert world.content(quarantined.archive_key) == b"\xff"
     assert not world.has(entry.source)
-    assert take(world, ask(aside, Action.RELEASE)).outcomes == [Outcome.REFUSED], "it is judged as any other"
+    assert take(world, ask(quarantined, Action.RELEASE)).outcomes == [Outcome.REFUSED], "its release validates it"
 
 
 def test_a_file_whose_retraction_failed_is_not_quarantined(world):
@@ -536,7 +536,7 @@ def test_a_file_whose_retraction_failed_is_not_quarantined(world):
     assert world.entry(entry.source).treatment is Treatment.RETRACT
 
 
-# ── What the ledger remembers of attempts ──
+# ── The ledger keeps facts about attempts ──
 
 
 def test_failures_are_counted_until_the_file_is_published(world):

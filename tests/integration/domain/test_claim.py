@@ -1,4 +1,4 @@
-"""The first step of an execution takes the manifest's sources; what another batch holds drops out."""
+"""The first step of an execution claims the sources of its manifest that no other batch holds."""
 
 import itertools
 from dataclasses import replace
@@ -16,7 +16,7 @@ HAS_WORK, HAS_NONE = (Claim(0, has_work=has_work, forgets=False, workers=2) for 
 
 def held(run):
     entries = held_entries(run.world.s3, run.world.ledger, run.folder.manifest_uri, run.arn)
-    return {each.source.source_id for each in entries}
+    return {entry.source.source_id for entry in entries}
 
 
 def test_valid_sources_become_running_for_the_execution_and_a_repeat_holds_the_same(world):

@@ -1,4 +1,4 @@
-"""Events come twice, at once, late, in any order or never; objects are overwritten and deleted under way."""
+"""Events are delivered twice, concurrently, late, in any order or never; objects are overwritten and deleted."""
 
 import pytest
 
@@ -16,9 +16,9 @@ def test_of_five_concurrent_deliveries_one_claims_and_the_others_are_acknowledge
     source, before = world.upload(), world.executions()
     deliveries = [Validate(world, message(source)) for _ in range(5)]
     concurrently(*deliveries)
-    outcomes = sorted(outcome for each in deliveries for outcome in each.outcomes)
+    outcomes = sorted(outcome for delivery in deliveries for outcome in delivery.outcomes)
     assert outcomes == [Outcome.DUPLICATE] * 4 + [Outcome.VALID]
-    assert all(each.queue == [] for each in deliveries)
+    assert all(delivery.queue == [] for delivery in deliveries)
     run = Run.holding(world, source)
     assert world.executions() - before == {run.name}
     run.go()
@@ -29,7 +29,7 @@ def test_many_events_that_are_delivered_five_times_concurrently_have_one_effect_
     sources, before = [world.upload() for _ in range(4)], world.executions()
     deliveries = [Validate(world, *map(message, sources[n:] + sources[:n])) for n in range(5)]
     concurrently(*deliveries)
-    outcomes = [outcome for each in deliveries for outcome in each.outcomes]
+    outcomes = [outcome for delivery in deliveries for outcome in delivery.outcomes]
     assert outcomes.count(Outcome.VALID) == len(sources)
     runs = {run.name: run for run in (Run.holding(world, source) for source in sources)}
     assert world.executions() - before == set(runs)
@@ -45,7 +45,7 @@ def test_five_concurrent_deliveries_of_an_invalid_file_quarantine_it_once(world)
     assert world.status(source) is Status.QUARANTINED
     assert world.content(source.kept_key("quarantine")) == b""
     assert not world.has(source)
-    assert [each.outcomes for each in deliveries].count([Outcome.QUARANTINED]) == 1
+    assert [delivery.outcomes for delivery in deliveries].count([Outcome.QUARANTINED]) == 1
 
 
 def test_every_version_of_a_key_is_processed_in_any_order_of_events(world):

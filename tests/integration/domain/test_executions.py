@@ -1,4 +1,4 @@
-"""Executions are started by name once."""
+"""An execution is started once for each name."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""An execution that failed, timed out or was aborted leaves its sources FAILED where they lie, with an alert."""
+"""The sources of an execution that failed, timed out or was aborted become FAILED where they are, with an alert."""
 
 import itertools
 from dataclasses import replace
@@ -26,12 +26,12 @@ def no_job_runs(world):
 
 @pytest.fixture
 def run(world):
-    """A run that holds its one source."""
+    """A run that holds one source."""
     return Run.of(world, world.upload()).claimed()
 
 
 def of_status(world, status, **attributes):
-    """A run whose one source came to a status by whatever way."""
+    """A run of one source with a status."""
     run = Run.of(world, world.upload())
     world.batch(*run.sources, status=status, **({"execution_arn": run.arn} | attributes))
     return run
@@ -65,15 +65,15 @@ def test_the_reason_is_a_known_one_or_the_text_of_the_event(world, run, changes,
     assert world.entry(*run.sources).reason == reason
 
 
-UNTOLD = {"error": None, "cause": None}
-BARE = {"input": None, **UNTOLD}
-"""What an event may leave out: what the execution was given and why it ended."""
+WITHOUT_REASON = {"error": None, "cause": None}
+BARE = {"input": None, **WITHOUT_REASON}
+"""The fields that an event may lack: the input of the execution and why it ended."""
 
 
 def test_details_that_the_event_lacks_are_read_from_the_execution(world, run):
     run.start()
     machines = stepfunctions_backends[ACCOUNT][REGION].state_machines
-    [execution] = [each for machine in machines for each in machine.executions if each.name == run.name]
+    [execution] = [found for machine in machines for found in machine.executions if found.name == run.name]
     execution.status, execution.error, execution.cause = "FAILED", "States.TaskFailed", '{"ErrorMessage": "no memory"}'
     assert run.fail(**BARE) == 1
     assert world.entry(*run.sources).reason == "FAILED: States.TaskFailed: no memory"
@@ -95,7 +95,7 @@ def record_without_step_functions(run, refusal, /, **changes):
 
 @does_not_answer
 def test_a_failure_is_recorded_without_its_reason_if_step_functions_does_not_answer(world, run, error):
-    assert record_without_step_functions(run, error, **UNTOLD) == 1
+    assert record_without_step_functions(run, error, **WITHOUT_REASON) == 1
     assert world.entry(*run.sources).reason == "FAILED"
 
 
@@ -148,7 +148,7 @@ def test_recording_a_failure_is_idempotent_after_a_crash_at_any_call(world, is_d
     assert call > 6
 
 
-# ── FAILED means that nothing of the execution is alive; how its job runs are ended: test_job_runs.py ──
+# ── FAILED means that nothing of the execution is active; how its job runs are stopped: test_job_runs.py ──
 
 
 @pytest.mark.parametrize("job", [TRANSFORM_JOB, LOAD_JOB])
@@ -177,7 +177,7 @@ def test_no_source_fails_while_a_job_run_is_active(world, run):
 def test_recording_a_failure_is_idempotent_after_a_crash_while_job_runs_stop(world, is_done):
     for call in itertools.count(1):
         run = Run.of(world, world.upload()).claimed()
-        world.glue.runs.clear()  # more runs would be more pages, and so more calls than the last time
+        world.glue.runs.clear()  # More runs would be more pages, and so more calls than in the last iteration.
         world.glue.stopping_looks = 1
         run_id = world.glue.start(TRANSFORM_JOB, run.name)
         if not world.dies(run.fail, call, is_done=is_done):
@@ -189,7 +189,7 @@ def test_recording_a_failure_is_idempotent_after_a_crash_while_job_runs_stop(wor
     assert call > len(["runs", "runs", "runs", "stop", "runs", "runs"])
 
 
-# ── The event comes late, twice or never ──
+# ── The event is delivered late, twice or never ──
 
 
 def test_a_failure_event_that_is_delivered_twice_is_recorded_once(world, run):
@@ -247,16 +247,16 @@ def test_an_alert_about_many_files_is_short(world):
 
 
 @pytest.mark.parametrize(
-    ("told", "reason"),
+    ("message", "reason"),
     [
         ({"message": "ValueError: no such bucket"}, "ValueError: no such bucket"),
         ({}, "FAILED"),
         ({"message": ""}, "FAILED"),
     ],
 )
-def test_a_failed_run_of_maintenance_sends_an_alert(world, told, reason):
+def test_a_failed_run_of_maintenance_sends_an_alert(world, message, reason):
     world.sent_alerts()
-    world.failure_path.report_job({"jobName": "maintain-lake", "jobRunId": "jr_1", "state": "FAILED", **told})
+    world.failure_path.report_job({"jobName": "maintain-lake", "jobRunId": "jr_1", "state": "FAILED", **message})
     (alert,) = world.sent_alerts()
     assert alert["Subject"] == "music-streams: maintain-lake FAILED"
     assert f"Reason: {reason}" in alert["Message"].split("\n")

@@ -1,4 +1,4 @@
-"""Files made to break things are read in pieces, quarantined, and harm no other file of their batch."""
+"""Hostile files are read in chunks, quarantined, and do not affect the other files of their batch."""
 
 import gzip
 import random
@@ -33,7 +33,7 @@ HOSTILE = {
 
 @pytest.fixture(scope="module")
 def batch(world):
-    """All of them between good files, in one batch."""
+    """One batch of all hostile files between good files."""
     first, last = world.upload(), world.upload()
     hostile = {name: world.upload(content) for name, (content, _) in HOSTILE.items()}
     validate = Validate(world, *map(message, (first, *hostile.values(), last)), max_file_bytes=MAX_FILE_BYTES)

@@ -1,4 +1,4 @@
-"""validate's work: each message's source is claimed, judged, staged and started once, whatever dies or comes twice."""
+"""validate claims, validates, stages and starts the source of each message once, despite crashes and duplicates."""
 
 import itertools
 import json
@@ -29,12 +29,12 @@ def test_valid_files_even_two_versions_of_a_key_are_staged_listed_and_started_as
     batch_id = batch_id_of(source.source_id for source in sources)
     folder = RunFolder(LAKE, batch_id)
     listed = read_manifest(world.s3, folder).sources
-    assert [each.source_id for each in listed] == sorted(source.source_id for source in sources)
+    assert [element.source_id for element in listed] == sorted(source.source_id for source in sources)
     by_id = {source.source_id: source for source in sources}
-    for each in listed:
-        assert each.input == f"{each.source_id}.csv"
-        assert each.header == HEADER
-        assert each.received_at == by_id[each.source_id].received_at
+    for element in listed:
+        assert element.input == f"{element.source_id}.csv"
+        assert element.header == HEADER
+        assert element.received_at == by_id[element.source_id].received_at
     for n, source in enumerate(sources):
         assert world.content(folder.key(f"input/{source.source_id}.csv"), LAKE) == GOOD + b"%d,,\n" % n
         assert (world.status(source), world.entry(source).batch_id) == (Status.VALID, batch_id)
@@ -77,7 +77,7 @@ def test_a_reference_file_is_listed_and_stays_where_it_landed(world):
 def test_an_object_that_is_deleted_before_it_is_staged_fails_alone(world):
     gone, good = world.upload(), world.upload()
     batch = world.intake().open_batch(ample_time)
-    assert [batch.process(message(each)) for each in (gone, good)] == [Outcome.VALID] * 2
+    assert [batch.process(message(source)) for source in (gone, good)] == [Outcome.VALID] * 2
     world.s3.delete_object(Bucket=LANDING, Key=gone.key, VersionId=gone.version_id)
     batch.launch()
     assert (world.status(gone), world.entry(gone).reason) == (Status.FAILED, "object_gone")
@@ -114,7 +114,7 @@ def test_a_request_changes_nothing_if_too_little_time_is_left(world):
 
 
 class Batch:
-    """Messages of every kind, one of them twice."""
+    """Messages of every kind, one of them a duplicate."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -126,7 +126,7 @@ class Batch:
         self._runs: list[Run] = []
 
     def claim(self) -> None:
-        """The first state of each execution that was started since the last look; then it ends."""
+        """Perform the claim of each execution that was started since the last call, then end it."""
         for group in (self.good[:1], self.good[1:], self.good):
             run = Run(self.world, RunFolder(LAKE, batch_id_of(source.source_id for source in group)))
             if run not in self._runs and self.world.execution_input(run.name):
@@ -134,7 +134,7 @@ class Batch:
                 self._runs.append(run)
 
     def check(self) -> None:
-        """Each valid source runs, in one execution, as it was uploaded; nothing else is left."""
+        """Assert that each valid source runs unchanged in one execution, and that only the bad message is left."""
         assert self.validate.queue == [self.no_event]
         listed = [source_id for run in self._runs for source_id in run.claimed_ids]
         assert sorted(listed) == sorted(source.source_id for source in self.good)
@@ -185,7 +185,7 @@ def test_the_same_events_may_be_delivered_again_at_any_call(world):
 
 
 class Clock:
-    """A function's time: each chunk that is read of a slow file takes some."""
+    """The time that is left; each chunk of a slow file takes a second."""
 
     left = 300.0
 
@@ -195,7 +195,7 @@ class Clock:
 
 @pytest.fixture
 def slow_files(world, monkeypatch):
-    """Reading a file whose key holds "slow" takes a second a chunk, of which it has no end."""
+    """Files whose key contains "slow" are endless, and each of their chunks takes a second."""
     clock = Clock()
 
     def chunks(s3, place):
@@ -212,11 +212,11 @@ def slow_files(world, monkeypatch):
 def test_a_file_that_exceeds_its_share_of_the_time_is_quarantined_and_the_others_are_started(world, slow_files):
     good, slow, after = world.upload(), world.upload(key=f"incoming/{world.name('slow')}.csv"), world.upload()
     batch = world.intake().open_batch(slow_files)
-    taken = [batch.process(message(each)) for each in (good, slow, after)]
-    assert taken == [Outcome.VALID, Outcome.QUARANTINED, Outcome.VALID]
+    outcomes = [batch.process(message(source)) for source in (good, slow, after)]
+    assert outcomes == [Outcome.VALID, Outcome.QUARANTINED, Outcome.VALID]
     assert (world.status(slow), world.entry(slow).reason) == (Status.QUARANTINED, "too_slow")
     batch.launch()
-    assert [world.status(each) for each in (good, after)] == [Status.VALID] * 2
+    assert [world.status(source) for source in (good, after)] == [Status.VALID] * 2
     assert slow_files.left == pytest.approx(180, abs=2)  # 300 s, less two fifths of them
 
 
@@ -229,7 +229,7 @@ def test_a_file_that_began_late_is_validated_by_another_invocation(world, slow_f
         batch.process(message(slow))
     assert slow_files.left == pytest.approx(60, abs=2)  # what staging and starting need
     batch.launch()
-    assert [world.status(each) for each in (good, slow)] == [Status.VALID, Status.RECEIVED]
+    assert [world.status(source) for source in (good, slow)] == [Status.VALID, Status.RECEIVED]
     slow_files.left = 300.0
     assert world.intake(ALWAYS_EXPIRED).open_batch(slow_files).process(message(slow)) is Outcome.QUARANTINED
 
@@ -266,12 +266,12 @@ def test_size_and_earliest_arrival_come_from_s3_and_not_from_the_event(world):
 
 
 def test_a_manifest_omits_columns_that_the_run_does_not_read(world):
-    """Headers of a batch would otherwise fill the memory of every function that reads its manifest."""
+    """Otherwise the headers of a batch could fill the memory of every function that reads its manifest."""
     wide = world.upload(b"a" * 60_000 + b"," + GOOD.replace(b"\n", b",b\n", 1))
     songs = world.upload(
         b"track_id,track_name,artists,duration_ms,track_genre," + b"c" * 60_000, "reference/songs/wide.csv"
     )
     take(world, message(wide), message(songs))
     manifest = read_manifest(world.s3, RunFolder(LAKE, world.entry(wide).batch_id))
-    headers = {each.kind: each.header for each in manifest.sources}
+    headers = {source.kind: source.header for source in manifest.sources}
     assert headers == {"streams": ["", "user_id", "track_id", "listen_time", ""], "songs": []}

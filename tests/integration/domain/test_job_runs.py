@@ -1,4 +1,4 @@
-"""Of an execution that is over every job run is ended and waited for; no other is touched."""
+"""All job runs of an ended execution, and no others, are stopped and waited for."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -58,4 +58,4 @@ def test_runs_that_must_have_timed_out_are_not_listed(world):
     with world.crash_at(10**9, is_done=False) as calls:
         world.job_runs.end("batch-1", always)
     assert world.glue.state(run_id) == "STOPPED"
-    assert calls.count("glue.GetJobRuns") == 2 * 2, "a page of each job, before and after; the loader has none"
+    assert calls.count("glue.GetJobRuns") == 2 * 2, "one page of each job, before and after"

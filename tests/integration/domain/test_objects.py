@@ -1,4 +1,4 @@
-"""Object versions are read, copied with proof, and moved."""
+"""Object versions are read, copied with verification, and moved."""
 
 import itertools
 from dataclasses import replace
@@ -17,7 +17,7 @@ def gone(source: Source) -> Source:
 
 
 class Corrupting:
-    """A client of S3 that stores another content than it was told to copy."""
+    """An S3 client whose copies have the wrong content."""
 
     def __init__(self, s3: Any, content: bytes) -> None:
         self._s3 = s3
@@ -36,7 +36,7 @@ KEYS = ["incoming/a b.csv", "incoming/a+b%20c.csv", "incoming/é𝄞.csv", "inco
 def test_a_version_is_read_although_it_is_not_the_latest(world):
     earlier = world.upload(b"earlier", "incoming/twice.csv")
     later = world.upload(b"later", "incoming/twice.csv")
-    assert [b"".join(objects.chunks(world.s3, each)) for each in (earlier, later)] == [b"earlier", b"later"]
+    assert [b"".join(objects.chunks(world.s3, source)) for source in (earlier, later)] == [b"earlier", b"later"]
 
 
 def test_a_version_that_was_deleted_can_be_neither_read_nor_copied_nor_moved(world):
@@ -84,7 +84,7 @@ def test_a_copy_that_differs_is_rejected_and_the_original_stays(world, content):
 
 
 def multipart(world, *parts: bytes) -> Source:
-    """An object version in parts, whose ETag says nothing of its content."""
+    """A multipart object version, whose ETag is not a digest of its content."""
     key = f"incoming/{world.name('parts')}.csv"
     upload = world.s3.create_multipart_upload(Bucket=LANDING, Key=key)["UploadId"]
     target = {"Bucket": LANDING, "Key": key, "UploadId": upload}

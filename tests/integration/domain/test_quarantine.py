@@ -1,4 +1,4 @@
-"""A quarantined file lies in quarantine/ with its reason, the operators know of it, and incoming/ is rid of it."""
+"""A quarantined file moves from incoming/ to quarantine/ with its reason, and an alert reports it."""
 
 import itertools
 import json
@@ -24,13 +24,13 @@ def received(world, **upload):
 
 
 def quarantined(world, claimed, verdict=Verdict.NOT_CSV, detail="the detail"):
-    """As an invocation does it that has no other file."""
+    """Quarantine a file in an invocation without other files."""
     world.quarantine.add(claimed, verdict, detail)
     world.quarantine.flush()
 
 
 def finish(world, source):
-    """As an invocation does it to which an event comes again."""
+    """Finish a quarantine as an invocation does that receives the event again."""
     world.quarantine.finish(world.entry(source))
     world.quarantine.flush()
 
@@ -40,7 +40,7 @@ def reason_beside(world, kept_key):
 
 
 @pytest.mark.parametrize("verdict", Verdict)
-def test_a_file_is_kept_with_its_reason_and_named(world, verdict):
+def test_a_file_moves_to_quarantine_with_its_reason_and_an_alert(world, verdict):
     claimed = received(world)
     world.sent_alerts()
     quarantined(world, claimed, verdict)
@@ -84,8 +84,8 @@ def test_a_file_that_is_too_large_to_copy_is_quarantined_where_it_landed(world, 
     finish(world, claimed.source)
     assert world.has(claimed.source)
     assert world.sent_alerts() == []
-    found = Repairs(world.s3, world.ledger, world.state_machine, LANDING, 0)
-    assert found.of_leftover(entry) is None
+    repairs = Repairs(world.s3, world.ledger, world.state_machine, LANDING, 0)
+    assert repairs.of_leftover(entry) is None
 
 
 def test_a_file_of_the_largest_size_that_s3_copies_in_one_call_moves_to_quarantine(world, monkeypatch):
@@ -130,7 +130,7 @@ def test_a_quarantine_is_idempotent_after_a_crash_at_any_call(world, is_done):
         world.sent_alerts()
         if not world.dies(partial(quarantined, world, claimed), call, is_done=is_done):
             break
-        # As the event's next delivery does it.
+        # The next delivery of the event completes the quarantine.
         if world.status(claimed.source) is Status.RECEIVED:
             quarantined(world, world.ledger.receive(claimed.source, ALWAYS_EXPIRED))
         else:
@@ -148,7 +148,7 @@ def test_a_copy_that_is_left_in_the_archive_is_deleted_after_an_alert(world):
     claimed = received(world)
     quarantined(world, claimed)
     entry = world.entry(claimed.source)
-    left = claimed.source.kept_key("archive")  # of a file that was archived, and refused by its replay
+    left = claimed.source.kept_key("archive")  # of an archived file that its replay rejected
     world.s3.put_object(Bucket=LANDING, Key=left, Body=GOOD)
     world.sent_alerts()
     finish(world, claimed.source)
@@ -189,7 +189,7 @@ def test_every_alert_of_a_batch_is_sent_although_the_invocation_crashes_at_any_c
         world.sent_alerts()
         if not world.dies(validate.deliver, call, is_done=is_done):
             break
-        world.quarantine._announcements.clear()  # what a process had in memory is gone with it
+        world.quarantine._announcements.clear()  # The crash lost the process's memory.
         validate.deliver(ALWAYS_EXPIRED)
         assert alerts_by_source(world.sent_alerts()).keys() == {source.source_id for source in sources[:3]}, call
         for source in sources[:3]:
@@ -199,12 +199,12 @@ def test_every_alert_of_a_batch_is_sent_although_the_invocation_crashes_at_any_c
     assert call > 20
 
 
-@pytest.mark.parametrize("refused", ["Publish", "DeleteObject"])
-def test_a_failed_alert_or_deletion_does_not_delay_good_files_and_is_retried(world, refused):
+@pytest.mark.parametrize("operation", ["Publish", "DeleteObject"])
+def test_a_failed_alert_or_deletion_does_not_delay_good_files_and_is_retried(world, operation):
     bad, good = world.upload(b""), world.upload()
     validate = Validate(world, message(bad), message(good))
     world.sent_alerts()
-    with world.refusing(refused), pytest.raises(ClientError):
+    with world.refusing(operation), pytest.raises(ClientError):
         validate.deliver()
     assert world.execution_input(f"{world.entry(good).batch_id}-1")
     assert world.has(bad)

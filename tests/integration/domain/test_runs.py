@@ -1,4 +1,4 @@
-"""A run's folder: manifest and summary as they are written and read."""
+"""The manifest and the summary in a run's folder are read as they were written."""
 
 import json
 
@@ -10,7 +10,7 @@ from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, S
 from tests.integration.domain.world import LAKE, RECEIVED_AT
 
 HEADER = ["listen_time", 'a, "b"', "é𝄞", "user_id", "track_id"]
-A, B = (ManifestSource(each * 32, "streams", f"{each * 32}.csv.gz", HEADER, RECEIVED_AT, 1_000) for each in "ab")
+A, B = (ManifestSource(digit * 32, "streams", f"{digit * 32}.csv.gz", HEADER, RECEIVED_AT, 1_000) for digit in "ab")
 
 
 def test_a_manifest_is_read_as_it_was_written(world):

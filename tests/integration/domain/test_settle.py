@@ -1,4 +1,4 @@
-"""After the jobs each source of the run is published, or quarantined for its rows."""
+"""After the jobs, each source of the run is published, or quarantined if the run rejected it."""
 
 import itertools
 import json
@@ -22,7 +22,7 @@ from tests.integration.domain.world import GOOD, alerts_by_source, always, befor
 
 @pytest.fixture
 def run(world):
-    """A run of one good and one bad file, its jobs done; nobody has heard of it."""
+    """A run of one good and one bad file after its jobs, without earlier alerts and events."""
     run = Run.with_results(world, ACCEPTED, TOO_BAD)
     world.sent_alerts()
     world.sent_events()
@@ -44,7 +44,7 @@ def test_a_good_source_is_published_with_its_counts(world, run):
     [
         (TOO_BAD, ["7 bad_user_id"]),
         (UNREADABLE, ["Spark could not read it"]),
-        (SourceOutcome(10, 0, {"duplicate": 1}, [], "too_many_days"), ["MaxDaysPerFile", "release it"]),
+        (SourceOutcome(10, 0, {"duplicate": 1}, [], "too_many_days"), ["MaxDaysPerFile", "release the file"]),
     ],
     ids=lambda value: getattr(value, "verdict", ""),
 )
@@ -88,7 +88,7 @@ def test_a_settlement_is_idempotent_after_a_crash_at_any_call(world, is_done):
 
 
 def bad_run(world, new, released):
-    """A run that refuses all its files: new ones, and such as were released from quarantine."""
+    """A run that rejects all its files: new ones, and ones that were released from quarantine."""
     run = Run.with_results(world, *[TOO_BAD] * (new + released))
     for source in run.sources[new:]:
         kept = move(world, source, "quarantine")
@@ -123,7 +123,7 @@ def test_every_alert_of_a_run_is_sent_although_the_step_crashes_at_any_call(worl
         run = bad_run(world, new=2, released=1)
         if not world.dies(run.settle, call, is_done=is_done):
             break
-        world.quarantine._announcements.clear()  # what a process had in memory is gone with it
+        world.quarantine._announcements.clear()  # The crash lost the process's memory.
         run.settle()
         assert alerts_by_source(world.sent_alerts()).keys() == {source.source_id for source in run.sources}, call
         for source in run.sources:

@@ -1,4 +1,4 @@
-"""Objects whose bytes S3 gives to nobody here: each fails alone, with a reason, and nothing waits for it."""
+"""An object whose bytes S3 refuses to return fails alone, with a reason, and delays nothing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ from tests.integration.domain.standing import standing
 from tests.integration.domain.validate import Validate, ample_time, message, take
 from tests.integration.domain.world import GOOD, LAKE, LANDING, RECEIVED_AT
 
-REFUSALS = {  # what S3 answers to GET and to a copy, and to HEAD, which has no body
+REFUSALS = {  # the error codes of GET and copy, and of HEAD, which has no body
     "an archive class": ("InvalidObjectState", ""),
     "a customer's key": ("InvalidRequest", "400"),
     "another account's KMS key": ("AccessDenied", "403"),
@@ -30,7 +30,7 @@ REFUSALS = {  # what S3 answers to GET and to a copy, and to HEAD, which has no 
 
 @contextmanager
 def refused(world, source: Source, refusal: tuple[str, str]) -> Iterator[None]:
-    """S3 answers so whenever the bytes of a version are asked for."""
+    """Make S3 refuse to return the bytes of a version."""
     of_bytes, of_head = refusal
 
     def refuse(model: Any, params: Any, **_: Any) -> None:
@@ -74,7 +74,7 @@ def test_an_object_in_an_archive_storage_class_is_unreadable(world):
 def test_a_file_that_becomes_unreadable_before_it_is_staged_fails_alone(world, refusal):
     bad, good = world.upload(), world.upload()
     batch = world.intake().open_batch(ample_time)
-    assert [batch.process(message(each)) for each in (bad, good)] == [Outcome.VALID] * 2
+    assert [batch.process(message(source)) for source in (bad, good)] == [Outcome.VALID] * 2
     with refused(world, bad, refusal):
         batch.launch()
     assert (world.status(bad), world.entry(bad).reason) == (Status.FAILED, "unreadable")
@@ -86,7 +86,7 @@ def test_errors_about_the_client_or_the_service_do_not_fail_the_file(world):
     for code in ("SlowDown", "InternalError", "ExpiredToken", "RequestTimeTooSkewed", "SignatureDoesNotMatch"):
         with refused(world, source, (code, code)), pytest.raises(ClientError):
             world.intake(lease_seconds=-1.0).open_batch(ample_time).process(message(source))
-    assert world.status(source) is None, "its message comes again"
+    assert world.status(source) is None, "its message is retried"
 
 
 def test_the_error_names_the_object_and_what_to_do(world, refusal):
@@ -109,9 +109,9 @@ def test_an_unreadable_file_is_redriven_once_it_can_be_read(world, refusal):
         take(world, message(source))
         assert repairs(world).is_unreadable(world.entry(source))
         assert repairs(world).of(world.entry(source)) is None
-    found = repairs(world).of(world.entry(source))
-    assert found is not None
-    assert take(world, found.message).outcomes == [Outcome.RENEWED]
+    repair = repairs(world).of(world.entry(source))
+    assert repair is not None
+    assert take(world, repair.message).outcomes == [Outcome.RENEWED]
     assert (world.status(source), world.entry(source).attempt) == (Status.VALID, 2)
 
 
@@ -120,8 +120,8 @@ def test_a_redrive_of_a_file_that_is_still_unreadable_changes_nothing(world, ref
     with refused(world, source, refusal):
         take(world, message(source))
         before = world.item(source)
-        asked = stalled.ask(world.entry(source), Action.REDRIVE)
-        assert take(world, asked).outcomes == [Outcome.UNREADABLE]
+        request = stalled.ask(world.entry(source), Action.REDRIVE)
+        assert take(world, request).outcomes == [Outcome.UNREADABLE]
         assert world.item(source) == before
 
 
