@@ -1,4 +1,4 @@
-"""All lines of a forgotten user, and no others, are permanently deleted from the kept files."""
+"""The lines of a user leave every kept file for good, and no line of anybody else does."""
 
 import gzip
 import itertools
@@ -56,12 +56,12 @@ def never() -> bool:
 
 
 @pytest.fixture(autouse=True)
-def _empty(world):
-    clear(world)
+def _anew(world):
+    forget_everything(world)
 
 
-def clear(world):
-    """Delete the ledger and all run folders, because each erasure searches all of them."""
+def forget_everything(world):
+    """Every quarantined file of the ledger and every folder of a run would be looked at again."""
     world.sent_alerts()
     for item in world.dynamodb.scan(TableName=FILES)["Items"]:
         world.dynamodb.delete_item(TableName=FILES, Key={"source_id": item["source_id"]})
@@ -75,7 +75,7 @@ def put(world, key: str, content: bytes, **described: Any) -> str:
 
 
 def kept(world, content: bytes = FILE, status: Status = Status.ARCHIVED, key: str = "", **entry: Any) -> Source:
-    """A finished source, with nothing left where it landed."""
+    """A source that came to rest; of where it landed nothing is left."""
     source = Source(LANDING, key or f"incoming/{world.name('streams')}.csv", world.name("v"), len(content), RECEIVED_AT)
     kept_key = source.kept_key("quarantine" if status is Status.QUARANTINED else "archive")
     put(world, kept_key, content)
@@ -83,8 +83,8 @@ def kept(world, content: bytes = FILE, status: Status = Status.ARCHIVED, key: st
     return source
 
 
-def forget_run(world, *forgotten: Source, users: tuple[int, ...] = (USER,)) -> RunFolder:
-    """A run whose jobs have deleted the users from the lake."""
+def asked(world, *forgotten: Source, users: tuple[int, ...] = (USER,)) -> RunFolder:
+    """A run whose jobs have taken the users out of the lake."""
     folder = RunFolder(LAKE, world.name("forget"))
     write_manifest(world.s3, folder, Manifest(folder.batch_id, [], forget=list(users)))
     forgotten_ids = [source.source_id for source in forgotten]
@@ -94,7 +94,7 @@ def forget_run(world, *forgotten: Source, users: tuple[int, ...] = (USER,)) -> R
 
 @dataclass
 class Clock:
-    """A clock that tests advance."""
+    """A clock that goes on when it is told to."""
 
     now: float = 0.0
 
@@ -113,7 +113,7 @@ def erase(world, folder, has_time=always, s3=None, max_file_bytes=1024**3, clock
 
 
 def versions(world, source: Source) -> list[tuple[str, str]]:
-    """List the versions and delete markers under the keys where a source may be kept, with their prefixes."""
+    """All that lies or lay under the keys where a source is kept: prefix, and version or marker."""
     found = []
     for prefix in ("archive", "quarantine"):
         page = world.s3.list_object_versions(Bucket=LANDING, Prefix=source.kept_key(prefix))
@@ -123,7 +123,7 @@ def versions(world, source: Source) -> list[tuple[str, str]]:
 
 
 def content(world, source: Source) -> bytes | None:
-    """Return the current content of the file."""
+    """The file as it is now."""
     found: bytes | None = world.content(world.entry(source).place.key)
     return found
 
@@ -134,21 +134,21 @@ def stage(world, source: Source, suffix: str = ".csv") -> str:
     return key
 
 
-# ── What is deleted ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── What goes ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_lines_of_a_user_are_deleted_from_the_files_that_the_lake_lists(world):
+def test_the_lines_of_a_user_leave_the_files_that_the_lake_named(world):
     source, other = kept(world), kept(world)
-    assert erase(world, forget_run(world, source)) == 0
+    assert erase(world, asked(world, source)) == 0
     assert content(world, source) == CLEARED
     assert versions(world, source) == [("archive", "version")]
     assert content(world, other) == FILE
 
 
 @pytest.mark.parametrize("status", [Status.QUARANTINED, Status.RETRACTED])
-def test_files_without_rows_in_the_lake_are_always_searched(world, status):
+def test_a_file_of_which_the_lake_tells_nothing_is_looked_at_in_any_case(world, status):
     source = kept(world, status=status)
-    assert erase(world, forget_run(world)) == 0
+    assert erase(world, asked(world)) == 0
     assert content(world, source) == CLEARED
     assert len(versions(world, source)) == 1
 
@@ -170,10 +170,10 @@ BROKEN_FILES = {
 
 @pytest.mark.parametrize(("stored", "expected"), BROKEN_FILES.values(), ids=BROKEN_FILES)
 @pytest.mark.parametrize("is_gzip", [False, True], ids=["as it is", "gzip"])
-def test_in_a_file_without_a_usable_header_the_lines_that_contain_the_id_are_deleted(world, stored, expected, is_gzip):
+def test_of_a_file_without_a_usable_header_the_lines_that_hold_the_id_go(world, stored, expected, is_gzip):
     stored, expected = (each.replace(OTHERS, b"70,4dBa8T7oDV9WvGr7kVS4Ez,x\n") for each in (stored, expected))
     source = kept(world, gzip.compress(stored) if is_gzip else stored, Status.QUARANTINED)
-    erase(world, forget_run(world))
+    erase(world, asked(world))
     found = content(world, source)
     assert found is not None
     assert reading.uncompressed(found) == (expected, False)
@@ -182,39 +182,39 @@ def test_in_a_file_without_a_usable_header_the_lines_that_contain_the_id_are_del
 
 def test_gzip_of_several_members_stays_gzip(world):
     source = kept(world, gzip.compress(HEADER + THEIRS[:9]) + gzip.compress(THEIRS[9:] + OTHERS))
-    erase(world, forget_run(world, source))
+    erase(world, asked(world, source))
     assert reading.uncompressed(content(world, source) or b"") == (CLEARED, False)
 
 
 @pytest.mark.parametrize(("line", "is_gone"), [(b"7,1\n", True), (b"70,1\n", False)])
-def test_damaged_gzip_is_deleted_whole_if_it_contains_the_id(world, line, is_gone):
+def test_damaged_gzip_goes_as_a_whole_where_it_holds_the_id(world, line, is_gone):
     source = kept(world, gzip.compress(b"a,b\n" + line)[:-5], Status.QUARANTINED)
-    assert erase(world, forget_run(world)) == 0
+    assert erase(world, asked(world)) == 0
     assert (versions(world, source) == []) == is_gone
 
 
 def test_a_file_in_many_parts_is_written_and_read_back(world):
     rows = b"".join(OTHERS + (THEIRS if number % 3 == 0 else b"") for number in range(200_000))
     source = kept(world, HEADER + rows)
-    assert erase(world, forget_run(world, source)) == 0
+    assert erase(world, asked(world, source)) == 0
     found = content(world, source)
     assert found == HEADER + rows.replace(THEIRS, b"")
     assert len(found) > 8 * 1024**2
     assert versions(world, source) == [("archive", "version")]
 
 
-def test_the_metadata_of_a_file_is_kept(world):
+def test_what_describes_a_file_stays_with_it(world):
     source = kept(world)
     key = source.kept_key("archive")
     described = {"ContentType": "text/csv", "Metadata": {"producer": "app"}}
     put(world, key, FILE, **described)
-    erase(world, forget_run(world, source))
+    erase(world, asked(world, source))
     found = world.s3.head_object(Bucket=LANDING, Key=key)
     assert {name: found[name] for name in described} == described
 
 
 @pytest.mark.parametrize("stored", [FILE, CLEARED], ids=["to be written", "clean"])
-def test_older_versions_delete_markers_and_other_copies_are_deleted(world, stored):
+def test_older_versions_markers_and_copies_elsewhere_go_for_good(world, stored):
     source = kept(world, status=Status.ARCHIVED)
     archive, quarantine = source.kept_key("archive"), source.kept_key("quarantine")
     world.s3.delete_object(Bucket=LANDING, Key=archive)
@@ -223,7 +223,7 @@ def test_older_versions_delete_markers_and_other_copies_are_deleted(world, store
     world.s3.delete_object(Bucket=LANDING, Key=quarantine)
     put(world, quarantine + "x", FILE)
     put(world, quarantine.rsplit("/", 1)[0] + "/reason.json", b"{}")
-    erase(world, forget_run(world, source))
+    erase(world, asked(world, source))
     assert content(world, source) == CLEARED
     assert versions(world, source) == [("archive", "version"), ("quarantine", "version")]  # that of the longer key
     assert world.content(quarantine) is None
@@ -234,46 +234,46 @@ def test_older_versions_delete_markers_and_other_copies_are_deleted(world, store
 def test_a_clean_file_is_not_written_again(world):
     source = kept(world, CLEARED, Status.QUARANTINED)
     before = world.s3.head_object(Bucket=LANDING, Key=source.kept_key("quarantine"))["VersionId"]
-    erase(world, forget_run(world))
+    erase(world, asked(world))
     assert world.s3.head_object(Bucket=LANDING, Key=source.kept_key("quarantine"))["VersionId"] == before
 
 
-def test_all_versions_of_a_deleted_file_are_deleted(world):
+def test_a_file_that_somebody_deleted_leaves_nothing(world):
     source = kept(world)
     world.s3.delete_object(Bucket=LANDING, Key=source.kept_key("archive"))
     put(world, source.kept_key("archive") + "x", FILE)
-    assert erase(world, forget_run(world, source)) == 0
+    assert erase(world, asked(world, source)) == 0
     assert versions(world, source) == [("archive", "version")]  # that of the longer key
     assert world.content(source.kept_key("archive") + "x") == FILE
 
 
-def test_only_staged_copies_of_past_runs_are_deleted_from_their_folders(world):
+def test_staged_copies_of_past_runs_go_and_no_other_object_of_their_folders(world):
     source, other = kept(world, updated_at=IN_YEARS), kept(world, updated_at=IN_YEARS)
     copies = [stage(world, source), stage(world, source), stage(world, source, ".csv.gz")]
     for_a_new_attempt = stage(world, kept(world, status=Status.QUARANTINED, updated_at=YEARS_AGO))
     of_another = stage(world, other)
     beside = f"runs/b/metrics/{source.source_id}.csv"
     world.s3.put_object(Bucket=LAKE, Key=beside, Body=b"x")
-    erase(world, forget_run(world, source))
+    erase(world, asked(world, source))
     assert [world.content(key, LAKE) for key in copies] == [None] * 3
     assert all(world.content(key, LAKE) for key in (for_a_new_attempt, of_another, beside))
 
 
-# ── What is kept ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── What stays ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_run_without_users_to_forget_changes_nothing(world):
+def test_without_users_nothing_is_touched(world):
     source = kept(world, HEADER + b",,\n", Status.QUARANTINED)
-    assert erase(world, forget_run(world, source, users=())) == 0
+    assert erase(world, asked(world, source, users=())) == 0
     assert content(world, source) == HEADER + b",,\n"
 
 
 @pytest.mark.parametrize("status", [Status.RECEIVED, Status.VALID, Status.RUNNING, Status.PUBLISHED, Status.FAILED])
-def test_a_file_in_flight_is_unchanged_and_logged(world, status, caplog):
+def test_a_file_on_its_way_stays_and_is_told_of(world, status, caplog):
     source, other = kept(world), kept(world)
     copy = stage(world, source)
     world.put_entry(source, status, archive_key=source.kept_key("archive"), updated_at=IN_YEARS)
-    assert erase(world, forget_run(world, source, other)) == 0
+    assert erase(world, asked(world, source, other)) == 0
     assert content(world, source) == FILE
     assert world.content(copy, LAKE) == FILE
     assert content(world, other) == CLEARED
@@ -286,7 +286,7 @@ def test_a_file_in_flight_is_unchanged_and_logged(world, status, caplog):
 def test_a_reference_file_in_use_stays_where_it_landed(world, key):
     source = kept(world, key=key, status=Status.RETRACTED)
     put(world, key, FILE)
-    assert erase(world, forget_run(world, source)) == 0
+    assert erase(world, asked(world, source)) == 0
     assert world.content(key) == FILE
     assert world.content(source.kept_key("archive")) == FILE
 
@@ -294,14 +294,14 @@ def test_a_reference_file_in_use_stays_where_it_landed(world, key):
 def test_no_line_of_the_file_is_logged(world, caplog):
     caplog.set_level(logging.DEBUG, logger="music_streams")
     gone = kept(world, gzip.compress(FILE)[:-5], Status.QUARANTINED)
-    erase(world, forget_run(world, kept(world), gone))
+    erase(world, asked(world, kept(world), gone))
     assert len(caplog.messages) == 2
     assert "4dBa8T7oDV9WvGr7kVS4Ez" not in caplog.text
     assert not re.search(r"\b0*7\b", " ".join(record.getMessage() for record in caplog.records))
 
 
 class _Spoiling:
-    """An S3 client that stores wrong content."""
+    """An S3 client that stores something else than it was given."""
 
     def __init__(self, s3: Any) -> None:
         self._s3 = s3
@@ -313,10 +313,10 @@ class _Spoiling:
         self._s3.put_object(Bucket=bucket, Key=key, Body=file.read()[:-1])
 
 
-def test_a_copy_with_wrong_content_is_deleted_and_the_file_is_unchanged(world):
+def test_what_was_not_stored_as_meant_goes_and_the_file_stays_as_it_was(world):
     source = kept(world)
     put(world, source.kept_key("archive"), FILE)
-    folder = forget_run(world, source)
+    folder = asked(world, source)
     with pytest.raises(ArchiveMismatch, match="stays"):
         erase(world, folder, s3=_Spoiling(world.s3))
     assert content(world, source) == FILE
@@ -336,16 +336,16 @@ AT_REST = {
 
 @pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
 @pytest.mark.parametrize(("status", "stored", "cleared"), AT_REST.values(), ids=AT_REST)
-def test_erasing_is_idempotent_after_a_crash_at_any_call(world, status, stored, cleared, is_done):
+def test_erasing_may_die_anywhere_and_be_repeated(world, status, stored, cleared, is_done):
     for call in itertools.count(1):
-        clear(world)
+        forget_everything(world)
         source = kept(world, stored or FILE, status, updated_at=IN_YEARS)
         put(world, source.kept_key("archive"), stored or FILE)
         put(world, source.kept_key("quarantine"), stored or FILE)
         if not stored:
             world.s3.delete_object(Bucket=LANDING, Key=source.kept_key("archive"))
         copy = stage(world, source)
-        folder = forget_run(world, source)
+        folder = asked(world, source)
         try:
             with world.crash_at(call, is_done=is_done):
                 erase(world, folder)
@@ -358,23 +358,23 @@ def test_erasing_is_idempotent_after_a_crash_at_any_call(world, status, stored, 
         assert (reading.uncompressed(found)[0] if found else None) == cleared, call
         assert len(versions(world, source)) == (1 if cleared else 0), call
         assert world.content(copy, LAKE) is None, call
-    least = ["manifest", "summary", "index", "index", "entries", "notes", "versions", "versions", "validate", "find"]
+    least = ["manifest", "summary", "index", "index", "entries", "notes", "versions", "versions", "judge", "find"]
     assert call > len([*least, "entry", "removal", "removal", "notes", "staged", "removal"])
 
 
 @pytest.mark.parametrize("max_file_bytes", [MIB, 10], ids=["cleared", "deleted whole"])
-def test_a_concurrent_release_of_the_source_is_not_undone(world, max_file_bytes):
+def test_what_is_made_of_a_source_meanwhile_is_never_deleted(world, max_file_bytes):
     for call in itertools.count(1):
-        clear(world)
+        forget_everything(world)
         source = kept(world, status=Status.QUARANTINED)
         key = source.kept_key("archive")
-        put(world, key, FILE)  # a leftover
+        put(world, key, FILE)  # left over
 
         def release(source=source, key=key):
             put(world, key, b"the archived file")
             world.put_entry(source, Status.ARCHIVED, archive_key=key, attempt=2)
 
-        folder = forget_run(world)
+        folder = asked(world)
         with world.interrupt_at(call, release) as calls:
             assert erase(world, folder, max_file_bytes=max_file_bytes) == 0
         if len(calls) < call:
@@ -383,13 +383,13 @@ def test_a_concurrent_release_of_the_source_is_not_undone(world, max_file_bytes)
     assert call > len(["manifest", "summary", "index", "index", "entries", "notes", "versions", "versions", "entry"])
 
 
-def test_files_are_processed_in_slices_and_each_once(world):
+def test_files_are_cleared_in_slices_and_each_once(world):
     sources = [kept(world) for _ in range(20)]
-    folder = forget_run(world, *sources)
+    folder = asked(world, *sources)
     assert erase(world, folder, never) == 4
     cleared = [source for source in sources if content(world, source) == CLEARED]
     assert len(cleared) == 16
-    for source in cleared:  # If it were searched again, it would be cleared.
+    for source in cleared:  # it would be looked at again
         put(world, source.kept_key("archive"), FILE)
     assert erase(world, folder, never) == 0
     assert [content(world, source) for source in cleared] == [FILE] * 16
@@ -398,7 +398,7 @@ def test_files_are_processed_in_slices_and_each_once(world):
 
 
 def large(world, count: int) -> list[Source]:
-    """Quarantined files whose sizes in the ledger make each of them a slice of its own."""
+    """Quarantined files, each so large by its entry that it is a slice of its own."""
     sources = [kept(world, status=Status.QUARANTINED) for _ in range(count)]
     for source in sources:
         entry = Source(LANDING, source.key, source.version_id, 60 * MIB, RECEIVED_AT)
@@ -408,28 +408,28 @@ def large(world, count: int) -> list[Source]:
 
 def test_a_large_file_is_a_slice_of_its_own(world):
     large(world, 3)
-    folder = forget_run(world)
+    folder = asked(world)
     assert [erase(world, folder, never) for _ in range(4)] == [2, 1, 0, 0]
 
 
-def test_files_in_flight_do_not_use_up_a_slice(world):
+def test_files_on_their_way_take_no_turn_of_others(world):
     moving = [kept(world) for _ in range(20)]
     for source in moving:
         world.put_entry(source, Status.RUNNING)
     source = kept(world)
-    assert erase(world, forget_run(world, *moving, source), never) == 0
+    assert erase(world, asked(world, *moving, source), never) == 0
     assert content(world, source) == CLEARED
 
 
-def test_staged_copies_are_deleted_in_slices(world):
+def test_staged_copies_are_removed_in_slices_too(world):
     source = kept(world, updated_at=IN_YEARS)
     copies = [stage(world, source) for _ in range(70)]
-    folder = forget_run(world, source)
+    folder = asked(world, source)
     assert [erase(world, folder, never) for _ in range(3)] == [6, 0, 0]
     assert not any(world.content(key, LAKE) for key in copies)
 
 
-# ── Files that cannot be searched ─────────────────────────────────────────────────────────────────────────────────
+# ── What cannot be looked through ─────────────────────────────────────────────────────────────────────────────────
 
 
 def bomb(mib: int) -> bytes:
@@ -442,21 +442,21 @@ def noted(world, folder) -> dict[str, Any]:
 
 
 def finish(world, folder, most: int = 9, **options) -> int:
-    """Repeat the step as the state machine does; return the number of invocations."""
+    """Enter the step again and again, as the state machine does; how often."""
     for invocation in range(1, most + 1):
         if erase(world, folder, **options) == 0:
             return invocation
-    raise AssertionError(f"the step has not ended after {most} invocations")
+    raise AssertionError("it does not come to an end")
 
 
 def assert_deleted_and_reported(world, folder, source, why: str, caplog) -> None:
-    """Assert that no version of the file is left, and that notes, log and an alert name it."""
+    """No version of the file is left, and notes, log and an alert name it."""
     assert versions(world, source) == []
     place = world.entry(source).place
     [(source_id, note)] = noted(world, folder)["deleted"].items()
     assert (source_id, note["object"], bool(re.search(why, note["why"]))) == (source.source_id, place.uri, True)
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert [(place.uri in record.message, record.source_id) for record in warnings] == [(True, source.source_id)]
+    assert [(place.uri in each.message, each.source_id) for each in warnings] == [(True, source.source_id)]
     [alert] = world.sent_alerts()
     assert place.uri in alert["Message"]
     assert re.search(why, alert["Message"])
@@ -473,21 +473,21 @@ def assert_deleted_and_reported(world, folder, source, why: str, caplog) -> None
     ],
     ids=["line ends", "rows in gzip", "rows", "members", "damaged"],
 )
-def test_a_file_that_was_never_accepted_and_exceeds_a_limit_is_deleted_whole_and_the_others_are_cleared(
+def test_a_file_that_never_was_accepted_and_is_too_much_goes_whole_and_the_others_are_cleared(
     world, stored, why, caplog
 ):
     first, hostile = kept(world, status=Status.QUARANTINED), kept(world, stored, Status.QUARANTINED)
     put(world, hostile.kept_key("quarantine"), stored)
     put(world, hostile.kept_key("archive"), FILE)
     behind = kept(world)
-    folder = forget_run(world, first, hostile, behind)
+    folder = asked(world, first, hostile, behind)
     assert erase(world, folder, max_file_bytes=MIB) == 0
     assert [content(world, source) for source in (first, behind)] == [CLEARED] * 2
     assert noted(world, folder)["done"] == sorted(each.source_id for each in (first, hostile, behind))
     assert_deleted_and_reported(world, folder, hostile, why, caplog)
 
 
-def test_no_file_is_decompressed_beyond_the_limit(world, monkeypatch):
+def test_no_more_is_unpacked_of_it_than_the_bound(world, monkeypatch):
     inflated = 0
 
     def counting(*given):
@@ -499,7 +499,7 @@ def test_no_file_is_decompressed_beyond_the_limit(world, monkeypatch):
     monkeypatch.setattr(verdicts, "gunzip", counting)
     monkeypatch.setattr(recompression, "gunzip", counting)
     kept(world, bomb(64), Status.QUARANTINED)
-    assert erase(world, forget_run(world), max_file_bytes=2 * MIB) == 0
+    assert erase(world, asked(world), max_file_bytes=2 * MIB) == 0
     assert inflated <= 2 * 3 * MIB
 
 
@@ -517,9 +517,9 @@ def test_no_file_is_decompressed_beyond_the_limit(world, monkeypatch):
     ],
     ids=["plain", "gzip", "members"],
 )
-def test_a_file_that_was_accepted_once_is_read_regardless_of_its_size(world, status, entry, stored):
+def test_a_file_that_was_accepted_once_is_read_however_large_it_is(world, status, entry, stored):
     source = kept(world, stored, status, **entry)
-    folder = forget_run(world, source)
+    folder = asked(world, source)
     assert erase(world, folder, max_file_bytes=10) == 0
     assert reading.uncompressed(content(world, source) or b"") == (CLEARED, False)
     assert noted(world, folder) == {"done": [source.source_id]}
@@ -527,7 +527,7 @@ def test_a_file_that_was_accepted_once_is_read_regardless_of_its_size(world, sta
 
 
 def reading_slowly(world, monkeypatch, clock: Clock, seconds: float, *sources: Source) -> None:
-    """Advance the clock by `seconds` at each byte of these files."""
+    """Let the clock go on by so much at each byte of these files."""
     chunks, keys = objects.chunks, {world.entry(source).place.key for source in sources}
 
     def slow(s3: Any, place: Any) -> Iterator[bytes]:
@@ -542,82 +542,82 @@ def reading_slowly(world, monkeypatch, clock: Clock, seconds: float, *sources: S
 
 
 @pytest.mark.parametrize("status", [Status.QUARANTINED, Status.ARCHIVED])
-def test_a_file_that_takes_too_long_in_an_invocation_of_its_own_is_deleted_whole(
+def test_a_file_that_takes_too_long_goes_whole_once_it_had_an_invocation_for_itself(
     world, status, monkeypatch, caplog, clock
 ):
     slow = kept(world, status=status)
     others = [kept(world) for _ in range(20)]
-    step = FILE_SECONDS / 50  # No read of it ends in time.
+    step = FILE_SECONDS / 50  # it is not read to its end by any look at it
     reading_slowly(world, monkeypatch, clock, step, slow)
-    folder = forget_run(world, slow, *others)
-    durations: list[float] = []
+    folder = asked(world, slow, *others)
+    took: list[float] = []
     while erase(world, folder, clock=clock):
-        durations.append(clock.now - sum(durations))
-    assert len(durations) < 5
-    assert max(durations) < FILE_SECONDS + 2 * step
+        took.append(clock.now - sum(took))
+    assert len(took) < 5
+    assert max(took) < FILE_SECONDS + 2 * step
     assert all(content(world, source) == CLEARED for source in others)
     assert_deleted_and_reported(world, folder, slow, "could not be looked through in 540 seconds", caplog)
     assert "slow" not in noted(world, folder)
 
 
-def test_several_slow_files_are_finished_one_by_one_and_do_not_delay_others(world, monkeypatch, clock):
+def test_several_slow_files_come_to_an_end_one_by_one_and_keep_nobody_waiting(world, monkeypatch, clock):
     slow = [kept(world, status=Status.QUARANTINED) for _ in range(3)]
     others = [kept(world, status=Status.QUARANTINED) for _ in range(5)]
     reading_slowly(world, monkeypatch, clock, FILE_SECONDS / 50, *slow)
-    folder = forget_run(world)
+    folder = asked(world)
     assert finish(world, folder, clock=clock) <= 8
     assert all(content(world, source) == CLEARED for source in others)
     assert sorted(noted(world, folder)["deleted"]) == sorted(source.source_id for source in slow)
 
 
-def test_a_file_that_is_slow_only_among_others_is_cleared(world, monkeypatch, clock):
+def test_a_file_that_is_slow_beside_others_and_in_time_alone_is_cleared(world, monkeypatch, clock):
     slow, heavy = kept(world), kept(world)
     reading_slowly(world, monkeypatch, clock, 1.0, slow, heavy)  # 110 bytes, four times
-    folder = forget_run(world, slow, heavy)
+    folder = asked(world, slow, heavy)
     assert finish(world, folder, clock=clock) <= 4
     assert [content(world, each) for each in (slow, heavy)] == [CLEARED] * 2
     assert noted(world, folder) == {"done": sorted(each.source_id for each in (slow, heavy))}
 
 
-def test_a_file_that_begins_late_in_an_invocation_is_continued_in_the_next(world, monkeypatch, clock):
+def test_a_file_that_comes_late_in_an_invocation_is_not_set_against_what_is_left_of_it(world, monkeypatch, clock):
     sources = large(world, 2)
     reading_slowly(world, monkeypatch, clock, FILE_SECONDS / 500, *sources)  # each takes most of the time
-    folder = forget_run(world)
+    folder = asked(world)
     assert erase(world, folder, clock=clock) == 1
     assert erase(world, folder, clock=clock) == 0
     assert [content(world, source) for source in sources] == [CLEARED] * 2
 
 
-def test_no_file_begins_after_the_deadline(world, monkeypatch, clock):
+def test_no_file_is_begun_once_the_time_is_over(world, monkeypatch, clock):
     reading_slowly(world, monkeypatch, clock, FILE_SECONDS / 50, *large(world, 2))
-    folder = forget_run(world)
+    folder = asked(world)
     assert erase(world, folder, clock=clock) == 1
     assert "slow" not in noted(world, folder)
 
 
 @pytest.mark.parametrize("last", [3, 4], ids=["as it is written", "as it is read back"])
-def test_a_timeout_while_a_file_is_written_leaves_no_version_of_it(world, last, monkeypatch, clock):
+def test_time_that_runs_out_while_a_file_is_written_leaves_no_version_of_it(world, last, monkeypatch, clock):
     source = kept(world)
     put(world, source.kept_key("archive"), FILE)
-    chunks, reads = objects.chunks, 0
+    chunks, looks = objects.chunks, 0
 
     def slow(s3: Any, place: Any) -> Iterator[bytes]:
-        nonlocal reads
-        reads += 1
+        nonlocal looks
+        looks += 1
         for chunk in chunks(s3, place):
-            clock.now += FILE_SECONDS if reads == last else 0.0
+            clock.now += FILE_SECONDS if looks == last else 0.0
             yield chunk
 
     monkeypatch.setattr(objects, "chunks", slow)
-    folder = forget_run(world, source)
+    folder = asked(world, source)
     assert erase(world, folder, clock=clock) == 0
-    assert reads == last
+    assert looks == last
     assert versions(world, source) == []
     assert list(noted(world, folder)["deleted"]) == [source.source_id]
 
 
 @pytest.mark.parametrize("error", [None, TimeoutError], ids=["time", "an error"])
-def test_a_version_that_cannot_be_verified_does_not_replace_the_file(world, error, monkeypatch, clock):
+def test_a_version_that_could_not_be_read_back_is_not_left_in_the_place_of_the_file(world, error, monkeypatch, clock):
     source, other = kept(world), kept(world, CLEARED)
     key, old = source.kept_key("archive"), world.s3.head_object(Bucket=LANDING, Key=source.kept_key("archive"))
     chunks = objects.chunks
@@ -630,7 +630,7 @@ def test_a_version_that_cannot_be_verified_does_not_replace_the_file(world, erro
         return chunks(s3, place)
 
     monkeypatch.setattr(objects, "chunks", failing)
-    folder = forget_run(world, source, other)
+    folder = asked(world, source, other)
     with suppress(TimeoutError):
         assert erase(world, folder, clock=clock) > 0
     assert content(world, source) == FILE
@@ -648,16 +648,16 @@ def unreadable(world, monkeypatch, *sources: Source, may_be_our_rights: bool = F
     monkeypatch.setattr(objects, "chunks", refuse)
 
 
-def test_an_unreadable_quarantined_file_is_deleted_whole(world, monkeypatch, caplog):
+def test_a_quarantined_file_that_nobody_can_read_goes_whole(world, monkeypatch, caplog):
     hostile, behind = kept(world, status=Status.QUARANTINED), kept(world)
     unreadable(world, monkeypatch, hostile)
-    folder = forget_run(world, behind)
+    folder = asked(world, behind)
     assert erase(world, folder) == 0
     assert content(world, behind) == CLEARED
     assert_deleted_and_reported(world, folder, hostile, "cannot be read: .*Glacier", caplog)
 
 
-def test_invalid_metadata_does_not_prevent_forgetting(world, monkeypatch):
+def test_metadata_that_cannot_be_sent_keeps_no_user_from_being_forgotten(world, monkeypatch):
     source = kept(world)
     head = world.s3.head_object
 
@@ -666,16 +666,16 @@ def test_invalid_metadata_does_not_prevent_forgetting(world, monkeypatch):
         return head(**arguments) | odd
 
     monkeypatch.setattr(world.s3, "head_object", described)
-    assert erase(world, forget_run(world, source)) == 0
+    assert erase(world, asked(world, source)) == 0
     assert content(world, source) == CLEARED
     monkeypatch.undo()
     place = world.entry(source).place
     assert world.s3.head_object(**place.address)["Metadata"] == {"c": "kept"}
 
 
-def test_a_missing_permission_does_not_delete_a_quarantined_file(world, monkeypatch):
+def test_a_right_that_is_missing_costs_no_quarantined_file(world, monkeypatch):
     source, behind = kept(world, status=Status.QUARANTINED), kept(world)
-    folder = forget_run(world, behind)
+    folder = asked(world, behind)
     with monkeypatch.context() as patch:
         unreadable(world, patch, source, may_be_our_rights=True)
         with pytest.raises(Unreadable):
@@ -686,12 +686,12 @@ def test_a_missing_permission_does_not_delete_a_quarantined_file(world, monkeypa
 
 
 @pytest.mark.parametrize("status", [Status.ARCHIVED, Status.RETRACTED])
-def test_an_unreadable_archived_file_stays_and_fails_the_step_after_the_others_are_done(
+def test_an_archived_file_that_cannot_be_read_stays_and_fails_the_step_after_all_others_are_done(
     world, status, monkeypatch, caplog
 ):
     source, others = kept(world, status=status), [kept(world, updated_at=IN_YEARS) for _ in range(20)]
     copy = stage(world, others[-1])
-    folder = forget_run(world, source, *others)
+    folder = asked(world, source, *others)
     with monkeypatch.context() as patch:
         unreadable(world, patch, source)
         for _ in range(3):
@@ -707,17 +707,17 @@ def test_an_unreadable_archived_file_stays_and_fails_the_step_after_the_others_a
     assert "failed" not in noted(world, folder)
 
 
-def test_failing_files_do_not_use_up_slices_and_the_step_ends(world, monkeypatch):
+def test_files_that_fail_take_no_turn_of_others_and_the_step_comes_to_an_end(world, monkeypatch):
     bad, good = [kept(world) for _ in range(20)], [kept(world) for _ in range(20)]
     unreadable(world, monkeypatch, *bad)
-    folder = forget_run(world, *bad, *good)
+    folder = asked(world, *bad, *good)
     with pytest.raises(Unreadable):
         finish(world, folder, has_time=never, most=5)
     assert all(content(world, source) == CLEARED for source in good)
     assert all(content(world, source) == FILE for source in bad)
 
 
-def test_a_file_with_a_wrong_copy_does_not_prevent_clearing_the_others(world):
+def test_one_file_that_is_not_stored_as_meant_keeps_no_other_from_being_cleared(world):
     source, other = kept(world), kept(world)
     spoilt = source.kept_key("archive")
 
@@ -727,37 +727,37 @@ def test_a_file_with_a_wrong_copy_does_not_prevent_clearing_the_others(world):
             upload(file, bucket, key, **_options)
 
     with pytest.raises(ArchiveMismatch):
-        erase(world, forget_run(world, source, other), s3=SpoilingOne(world.s3))
+        erase(world, asked(world, source, other), s3=SpoilingOne(world.s3))
     assert content(world, source) == FILE
     assert content(world, other) == CLEARED
 
 
-def test_a_file_that_was_too_large_to_copy_is_deleted_where_it_landed_but_no_other_version(world, caplog):
+def test_a_file_that_was_too_large_to_be_copied_goes_where_it_landed_and_no_other_version_of_its_key(world, caplog):
     key = f"incoming/{world.name('streams')}.csv"
     before, source, after = (world.upload(FILE, key) for _ in range(3))
     world.put_entry(source, Status.QUARANTINED, reason="too_large")
-    folder = forget_run(world)
+    folder = asked(world)
     assert erase(world, folder) == 0
     assert [world.has(each) for each in (before, source, after)] == [True, False, True]
     assert_deleted_and_reported(world, folder, source, "quarantined for its size", caplog)
-    again = forget_run(world)
+    again = asked(world)
     assert erase(world, again) == 0
     assert noted(world, again) == {"done": [source.source_id]}
     assert world.sent_alerts() == []
 
 
-def test_a_reference_file_that_was_too_large_to_copy_stays_where_it_landed(world):
+def test_a_reference_file_that_was_too_large_to_be_copied_stays_where_it_landed(world):
     source = world.upload(FILE, f"reference/users/{world.name('users')}.csv")
     world.put_entry(source, Status.QUARANTINED, reason="too_large")
-    assert erase(world, forget_run(world)) == 0
+    assert erase(world, asked(world)) == 0
     assert world.has(source)
 
 
 @pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
 @pytest.mark.parametrize("is_copied", [False, True], ids=["where it landed", "in quarantine"])
-def test_deleting_a_file_whole_is_idempotent_and_reported_after_a_crash_at_any_call(world, is_copied, is_done):
+def test_deleting_a_file_whole_may_die_anywhere_and_is_reported_after_a_repeat(world, is_copied, is_done):
     for call in itertools.count(1):
-        clear(world)
+        forget_everything(world)
         if is_copied:
             hostile = kept(world, status=Status.QUARANTINED)
             put(world, hostile.kept_key("quarantine"), FILE)
@@ -765,7 +765,7 @@ def test_deleting_a_file_whole_is_idempotent_and_reported_after_a_crash_at_any_c
             hostile = world.upload(FILE)
             world.put_entry(hostile, Status.QUARANTINED)
         behind = kept(world)
-        folder = forget_run(world, behind)
+        folder = asked(world, behind)
         try:
             with world.crash_at(call, is_done=is_done):
                 erase(world, folder, max_file_bytes=10)
@@ -782,9 +782,9 @@ def test_deleting_a_file_whole_is_idempotent_and_reported_after_a_crash_at_any_c
     )
 
 
-def test_notes_of_an_earlier_version_are_read(world):
+def test_notes_of_before_are_gone_on_with(world):
     done, source = kept(world), kept(world)
-    folder = forget_run(world, done, source)
+    folder = asked(world, done, source)
     notes = json.dumps({"done": [done.source_id]}).encode()
     world.s3.put_object(Bucket=LAKE, Key=folder.key("erased.json"), Body=notes)
     assert erase(world, folder) == 0
@@ -795,7 +795,7 @@ def test_notes_of_an_earlier_version_are_read(world):
 
 
 def failed_run(world, *removed: Source, users: tuple[int, ...] = (USER,)) -> RunFolder:
-    """A failed run that has deleted the users from the lake, so only its notes say which files contain them."""
+    """A run that has taken the users out of the lake, so that no other can tell which files held them, and failed."""
     folder = RunFolder(LAKE, request_batch_id("failed", world.name("failed")))
     write_manifest(world.s3, folder, Manifest(folder.batch_id, [], forget=list(users)))
     days = {source.source_id: {"2024-06-25"} for source in removed}
@@ -803,16 +803,16 @@ def failed_run(world, *removed: Source, users: tuple[int, ...] = (USER,)) -> Run
     return folder
 
 
-def test_files_of_a_failed_run_are_cleared_by_the_next_run_for_the_same_user(world):
+def test_files_that_a_failed_run_left_are_cleared_by_the_next_for_the_same_user(world):
     source, of_another_user = kept(world), kept(world)
     failed_run(world, source)
     failed_run(world, of_another_user, users=(70,))
-    assert erase(world, forget_run(world)) == 0
+    assert erase(world, asked(world)) == 0
     assert content(world, source) == CLEARED
     assert content(world, of_another_user) == FILE
 
 
-def test_another_request_finds_an_archived_file_that_was_unreadable_before(world, monkeypatch):
+def test_an_archived_file_that_could_not_be_read_is_found_again_by_another_request(world, monkeypatch):
     source, other = kept(world), kept(world)
     folder = failed_run(world, source, other)
     found = [source.source_id, other.source_id]
@@ -821,8 +821,8 @@ def test_another_request_finds_an_archived_file_that_was_unreadable_before(world
         unreadable(world, patch, source)
         with pytest.raises(Unreadable):
             erase(world, folder)
-    put(world, world.entry(other).place.key, FILE)  # If it were searched again, it would be cleared.
-    assert erase(world, forget_run(world)) == 0
+    put(world, world.entry(other).place.key, FILE)  # it would be looked at again
+    assert erase(world, asked(world)) == 0
     assert [content(world, each) for each in (source, other)] == [CLEARED, FILE]
 
 
@@ -834,60 +834,60 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("damaged", DAMAGED.values(), ids=DAMAGED)
-def test_a_folder_that_is_not_of_a_run_does_not_prevent_forgetting(world, damaged):
+def test_a_folder_that_is_no_runs_keeps_nobody_from_forgetting(world, damaged):
     for name in ("manifest.json", "removed/zzz-1/notes/listens.json", "erased.json"):
         world.s3.put_object(Bucket=LAKE, Key=f"runs/zzz/{name}", Body=damaged)
     source = kept(world)
-    assert erase(world, forget_run(world, source)) == 0
+    assert erase(world, asked(world, source)) == 0
     assert content(world, source) == CLEARED
 
 
 @pytest.mark.parametrize("damaged", DAMAGED.values(), ids=DAMAGED)
-def test_a_damaged_manifest_counts_as_one_that_forgets_the_user(world, damaged, caplog):
+def test_a_damaged_manifest_is_taken_to_forget_the_user_too(world, damaged, caplog):
     theirs, of_others = kept(world), kept(world, HEADER + OTHERS)
     failed = failed_run(world, theirs, of_others, users=(70,))
     world.s3.put_object(Bucket=LAKE, Key=failed.key("manifest.json"), Body=damaged)
     without_notes = RunFolder(LAKE, "0" * 32)
     world.s3.put_object(Bucket=LAKE, Key=without_notes.manifest_uri.split("/", 3)[3], Body=damaged)
     source = kept(world)
-    assert erase(world, forget_run(world, source)) == 0
+    assert erase(world, asked(world, source)) == 0
     assert [content(world, each) for each in (source, theirs, of_others)] == [CLEARED, CLEARED, HEADER + OTHERS]
     [line] = [record.getMessage() for record in caplog.records if "damaged" in record.getMessage()]
     assert line.startswith(f"{failed.manifest_uri} is damaged: ")
 
 
 @pytest.mark.parametrize("damaged", DAMAGED.values(), ids=DAMAGED)
-def test_a_damaged_note_fails_only_requests_for_the_same_user(world, damaged):
+def test_a_damaged_note_stops_who_forgets_the_same_user_and_nobody_else(world, damaged):
     source = kept(world)
     failed = failed_run(world, source)
     note = failed.key(f"removed/{failed.batch_id}-1/notes/listens.json")
     world.s3.put_object(Bucket=LAKE, Key=note, Body=damaged)
-    assert erase(world, forget_run(world, users=(70,))) == 0
+    assert erase(world, asked(world, users=(70,))) == 0
     with pytest.raises(DamagedObject, match=rf"s3://lake/{note} is damaged: .*rebuild --from-archive"):
-        erase(world, forget_run(world))
+        erase(world, asked(world))
 
 
-def test_files_of_a_failed_run_with_damaged_progress_notes_are_searched_again(world):
+def test_files_of_a_failed_run_with_damaged_notes_of_what_is_done_are_looked_through_again(world):
     source = kept(world)
     failed = failed_run(world, source)
     world.s3.put_object(Bucket=LAKE, Key=failed.key("erased.json"), Body=b"[]")
-    assert erase(world, forget_run(world)) == 0
+    assert erase(world, asked(world)) == 0
     assert content(world, source) == CLEARED
 
 
-def test_notes_of_a_run_whose_manifest_has_expired_do_not_prevent_forgetting(world):
+def test_notes_of_a_run_whose_manifest_has_expired_keep_nobody_from_forgetting(world):
     expired = failed_run(world, kept(world))
     world.s3.delete_object(Bucket=LAKE, Key=expired.key("manifest.json"))
     source = kept(world)
-    assert erase(world, forget_run(world, source)) == 0
+    assert erase(world, asked(world, source)) == 0
     assert content(world, source) == CLEARED
 
 
-# ── End to end ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── From end to end ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("is_refused", [False, True], ids=["done", "refused by the lake"])
-def test_logs_alerts_events_and_outputs_never_contain_the_user(world, caplog, monkeypatch, is_refused):
+def test_nothing_that_is_logged_announced_or_handed_on_names_the_user(world, caplog, monkeypatch, is_refused):
     user = 4_711_471_147
     row = f"{user},4dBa8T7oDV9WvGr7kVS4Ez,2024-06-25 17:43:13\n".encode()
     good, bad = kept(world, HEADER + row + OTHERS), kept(world, HEADER + b"\xff" + row, Status.QUARANTINED)
@@ -904,13 +904,13 @@ def test_logs_alerts_events_and_outputs_never_contain_the_user(world, caplog, mo
 
     if is_refused:
         monkeypatch.setattr(tables, "delete", conflict)
-    with pytest.raises(BadEvent) as caught:
+    with pytest.raises(BadEvent) as refused:
         world.intake().open_batch(ample_time).process(requests.to_message(request).replace("request", "Request"))
     Validate(world, requests.to_message(request)).deliver()
     execution = f"{request.batch_id}-1"
     folder, arn = RunFolder(LAKE, request.batch_id), world.execution_arn(execution)
     claim = claim_sources(world.s3, world.ledger, folder.manifest_uri, arn, always)
-    outputs = [execution, world.execution_input(execution), claim]
+    handed_on = [execution, world.execution_input(execution), claim]
     task = job.TransformRun(folder, execution, "jr_1", LANDING, Decimal("0.2"), 1, publish_track_metrics=True)
     try:
         lake = MemoryLake(tables, world.s3)
@@ -922,14 +922,14 @@ def test_logs_alerts_events_and_outputs_never_contain_the_user(world, caplog, mo
         world.failure_path.record(detail | {"cause": cause, "input": world.execution_input(execution)}, always)
     else:
         world.settlement.settle(folder.manifest_uri, arn, "jr_1", always)
-        outputs.append(archive_sources(world.s3, world.ledger, folder.manifest_uri, arn, always))
+        handed_on.append(archive_sources(world.s3, world.ledger, folder.manifest_uri, arn, always))
         assert erase(world, folder) == 0
-    alerts, output_text = world.sent_alerts(), str([*outputs, *world.sent_events()])
+    alerts, handed_on_text = world.sent_alerts(), str([*handed_on, *world.sent_events()])
     assert bool(alerts) == is_refused
     assert is_refused or (content(world, good), content(world, bad)) == (CLEARED, HEADER)
     logged = [str(vars(record)) + logging.Formatter().format(record) for record in caplog.records]
     assert logged
-    logged += traceback.format_exception(caught.value)  # as the batch processor of the function logs it
-    for text in [*logged, str(alerts), output_text]:
+    logged += traceback.format_exception(refused.value)  # as the function's processor of batches logs it
+    for text in [*logged, str(alerts), handed_on_text]:
         assert str(user) not in text
         assert "4dBa8T7oDV9WvGr7kVS4Ez" not in text
