@@ -31,8 +31,7 @@ bounds = Bounds(claim.env.transform_least_workers, claim.env.transform_most_work
 def handler(event: dict[str, str], context: LambdaContext) -> dict[str, Any]:
     """``{manifest, execution_arn}`` → ``{left, has_work, forgets, workers}``."""
     with claim.invocation(**logs.of_execution(event["execution_arn"])):
-        claimed = asdict(
-            claim_sources(s3, ledger, event["manifest"], event["execution_arn"], has_time(context), bounds)
-        )
+        result = claim_sources(s3, ledger, event["manifest"], event["execution_arn"], has_time(context), bounds)
+        claimed = asdict(result)
         claim.logger.info("sources claimed", **claimed)
     return claimed

@@ -26,9 +26,9 @@ ledger = Ledger(measure.env.files_table)
 def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - Lambda passes it
     """A "Scheduled Event" → metrics only."""
     now = clock.now()
-    waiting = backlog.look(ledger)
+    measured = backlog.look(ledger)
     with measure.invocation():
-        waiting.record(measure.telemetry, now)
-    oldest = {"source_id": waiting.oldest.source.source_id} if waiting.oldest else {}
-    fields = {"waiting": waiting.waiting, "oldest_seconds": waiting.age(now), **oldest}
+        measured.record(measure.telemetry, now)
+    oldest = {"source_id": measured.oldest.source.source_id} if measured.oldest else {}
+    fields = {"waiting": measured.waiting, "oldest_seconds": measured.age(now), **oldest}
     measure.logger.info("backlog measured", extra=fields)

@@ -76,10 +76,7 @@ class Arrivals:
         return Outcome.GONE if isinstance(error, ObjectGone) else Outcome.UNREADABLE
 
     def _as_stored(self, source: Source) -> Source:
-        """Return the source with the size that S3 reports, and received at LastModified or later.
-
-        An event can be forged, so its size and time are not trusted.
-        """
+        """Return the source with size and earliest arrival from S3, because an event can be forged."""
         try:
             stored = objects.stored(self.s3, source)
         except Unreadable:

@@ -109,15 +109,13 @@ class Batches:
                 is_moved = self.ledger.renew(pending.entry, batch_id, attempt, pending.treatment)
             if not is_moved:
                 ids = {"source_id": pending.entry.source.source_id, "batch_id": batch_id}
-                warning = "the status of %s was changed by another process: the run skips it"
-                log.warning(warning, pending.entry.source.uri, extra=ids)
+                log.warning("the run skips %s: its status has changed", pending.entry.source.uri, extra=ids)
         return {(batch_id, attempt)}
 
     def _staged(self, group: list[PendingSource]) -> list[PendingSource]:
         """Copy the files to the run's folder: Spark can read neither object versions nor every key.
 
-        If a version was deleted or became unreadable, it fails, and the others become a smaller batch with a folder of
-        its own.
+        If a version was deleted or cannot be read, it fails, and the others become a batch with a folder of its own.
         """
         folder = RunFolder(self.lake_bucket, batch_id_of(pending.entry.source.source_id for pending in group))
 

@@ -30,9 +30,7 @@ class ArrivalsQueue:
         """
         for start in range(0, len(receipt_handles), _MAX_BATCH):
             handles = receipt_handles[start : start + _MAX_BATCH]
-            entries = [
-                {"Id": str(n), "ReceiptHandle": handle, "VisibilityTimeout": 0} for n, handle in enumerate(handles)
-            ]
+            entries = [{"Id": str(n), "ReceiptHandle": each, "VisibilityTimeout": 0} for n, each in enumerate(handles)]
             try:
                 self.sqs.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]  # plain dicts
             except (BotoCoreError, ClientError):

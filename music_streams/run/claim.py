@@ -50,8 +50,7 @@ def claim_sources(
     claimable = [
         entry
         for entry in ledger.entries(manifest.source_ids).values()
-        # If the treatments differ, two operators acted concurrently, and the one whose change of the ledger was
-        # rejected wrote the manifest last. A redrive begins a new attempt.
+        # Of two concurrent requests, the one that the ledger rejected may have written the manifest: skip its sources.
         if entry.status is Status.VALID and entry.treatment == treatments[entry.source.source_id]
     ]
     left = process_slices(claimable, lambda entry: ledger.run(entry, execution_arn), has_time)

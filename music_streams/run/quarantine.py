@@ -32,7 +32,7 @@ _ADVICE = {
     Verdict.NOT_UTF8: "encode the file as UTF-8 and upload it again",
     Verdict.NOT_CSV: "fix what the detail describes and upload the file again",
     Verdict.MISSING_COLUMNS: "write the exact names of all required columns in the header row; upload the file again",
-    Verdict.TOO_MANY_BAD_ROWS: "check the rejected counts, fix the producer or raise MaxRejectedRatio; upload it again",
+    Verdict.TOO_MANY_BAD_ROWS: "see the counts, fix the producer or raise MaxRejectedRatio, and upload the file again",
     Verdict.TOO_MANY_DAYS: "check its listen_time column; if that is correct, release the file to recompute its days",
     Verdict.TOO_MANY_ATTEMPTS: "find out why its runs failed (music-streams show), fix the cause, and release the file",
 }
@@ -81,8 +81,7 @@ class Quarantine:
     ) -> None:
         """Copy a file to quarantine, write its reason and record both in the ledger; :meth:`flush` does the rest.
 
-        `outcome` and `cost` are those of the run that rejected the file; validate has none. `detail` is cut at 1,000
-        characters.
+        `outcome` and `cost` are of the run that rejected the file; validate has none. `detail` is cut at _MAX_DETAIL.
 
         Idempotent: with this order of steps, a crash leaves at least one copy of the file, and a repeat completes the
         rest. A file of more than MAX_COPIED_BYTES stays where it landed; its ledger entry has no archive_key.
@@ -123,7 +122,7 @@ class Quarantine:
         origins = [source, Place(source.bucket, source.kept_key("archive"), "")]
         places = [place for place in origins if place.key != entry.archive_key and objects.exists(self.s3, place)]
         if places:
-            detail = "a crash had interrupted the quarantine before its original was deleted"
+            detail = "it was quarantined before, but its original was not deleted yet"
             self._announcements.append(_Announcement(entry, Verdict(entry.reason), detail, places))
 
     def flush(self) -> None:

@@ -138,7 +138,7 @@ class Settlement:
             )
             if answer["FailedEntryCount"]:
                 raise EventRefused(
-                    f"EventBridge rejected MetricsPublished of {summary.batch_id}: {answer['Entries']}; try again"
+                    f"EventBridge rejected MetricsPublished of batch {summary.batch_id}: {answer['Entries']}"
                 )
 
 
