@@ -168,7 +168,7 @@ class Pipeline:
     def _validate(self, bodies: list[str]) -> None:
         batch = self.intake.open_batch(lambda: 300.0)
         for body in bodies:
-            batch.take(body)
+            batch.process(body)
         batch.launch()
 
     def _arrival(self, key: str) -> str:

@@ -1,6 +1,6 @@
-"""Lists the files of the package that a handler needs: ``python modules.py validate/app.py``, in this folder.
+"""Lists the package's files that a handler needs: ``python modules.py validate/app.py``, in this folder.
 
-Those are the modules that it imports and all that these import, and the table that a module reads: .toml, of its name.
+They are the modules that it imports, directly or indirectly, and the .toml file of the same name that a module reads.
 """
 
 import ast
@@ -12,18 +12,18 @@ PACKAGE = "music_streams"
 
 
 def files_of(script: Path, root: Path) -> list[Path]:
-    """The package's files that a script needs, below the folder that holds the package, in order."""
+    """Return the sorted paths of the package's files that a script needs, relative to the package's parent folder."""
     needed: set[Path] = set()
-    waiting = [script]
-    while waiting:
-        found = {file for name in _imported(waiting.pop()) for file in _files(root, name)} - needed
-        needed |= found
-        waiting.extend(file for file in found if file.suffix == ".py")
+    unread = [script]
+    while unread:
+        added = {file for name in _imported(unread.pop()) for file in _files(root, name)} - needed
+        needed |= added
+        unread.extend(file for file in added if file.suffix == ".py")
     return sorted(file.relative_to(root) for file in needed)
 
 
 def _imported(file: Path) -> Iterator[str]:
-    """The names of the package that a module imports when it runs: what types alone need is not there then."""
+    """Yield the package's names that a module imports at run time, without imports under TYPE_CHECKING."""
     nodes: list[ast.AST] = [ast.parse(file.read_text("utf-8"))]
     while nodes:
         node = nodes.pop()
@@ -36,7 +36,7 @@ def _imported(file: Path) -> Iterator[str]:
 
 
 def _files(root: Path, name: str) -> Iterator[Path]:
-    """A module's file, its table, and the packages that it lies in; of what a module holds, that module's."""
+    """Yield the file of a module (or of the module that defines the name), its .toml file and its parent packages."""
     path = root
     for part in name.split("."):
         path = path / part

@@ -1,4 +1,4 @@
-"""Glue Spark job maintain-lake: the entry point. What it does is in music_streams.maintain."""
+"""Entry point of the Glue Spark job maintain-lake; the job is in music_streams.maintain."""
 
 from argparse import ArgumentParser
 from datetime import UTC, datetime
@@ -10,10 +10,10 @@ from music_streams.maintain.job import run
 from music_streams.transform.spark.lake import IcebergLake
 
 parser = ArgumentParser(allow_abbrev=False)
-parser.add_argument("--lake_bucket", required=True, help="where the report goes")
-parser.add_argument("--rejected_rows_days", required=True, type=int, help="0: they stay for ever")
-parser.add_argument("--JOB_RUN_ID", required=True, help="given by Glue")
-arguments, _given_by_glue = parser.parse_known_args()
+parser.add_argument("--lake_bucket", required=True, help="bucket of the report")
+parser.add_argument("--rejected_rows_days", required=True, type=int, help="days to keep rejected rows; 0: forever")
+parser.add_argument("--JOB_RUN_ID", required=True, help="passed by Glue")
+arguments, _glue_arguments = parser.parse_known_args()
 
 logs.write_job_lines("maintain-lake", run=arguments.JOB_RUN_ID)
 spark = SparkSession.builder.appName("maintain-lake").config("spark.sql.session.timeZone", "UTC").getOrCreate()

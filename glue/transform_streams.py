@@ -1,4 +1,4 @@
-"""Glue Spark job transform-streams: the entry point. What it does is in music_streams.transform."""
+"""Entry point of the Glue Spark job transform-streams; the job is in music_streams.transform."""
 
 from argparse import ArgumentParser
 from decimal import Decimal
@@ -14,24 +14,24 @@ from music_streams.transform.spark.job import run
 parser = ArgumentParser(allow_abbrev=False)
 parser.add_argument("--manifest", required=True, help="URI of the batch's manifest")
 parser.add_argument("--execution", required=True, help="name of the state machine's execution")
-parser.add_argument("--landing_bucket", required=True, help="where reference/ lies")
-parser.add_argument("--files_table", required=True, help="the ledger, which tells which reference files were accepted")
+parser.add_argument("--landing_bucket", required=True, help="bucket of reference/")
+parser.add_argument("--files_table", required=True, help="the ledger, with the accepted reference files")
 parser.add_argument("--max_rejected_ratio", required=True, type=Decimal)
 parser.add_argument("--max_days_per_file", required=True, type=int)
 parser.add_argument("--publish_track_metrics", required=True, choices=["true", "false"])
-parser.add_argument("--JOB_RUN_ID", required=True, help="given by Glue")
-arguments, _given_by_glue = parser.parse_known_args()
+parser.add_argument("--JOB_RUN_ID", required=True, help="passed by Glue")
+arguments, _glue_arguments = parser.parse_known_args()
 
 logs.write_job_lines("transform-streams", **logs.of_execution(arguments.execution))
 spark = (
     SparkSession.builder.appName("transform-streams")
     .config("spark.sql.ansi.enabled", "false")
     .config("spark.sql.session.timeZone", "UTC")
-    # Listeners are told the plan of each query as text: the full one takes longer to write than a small query to run
+    # Spark formats the plan of each query for its listeners: the full plan takes longer than a small query.
     .config("spark.sql.ui.explainMode", "simple")
     .getOrCreate()
 )
-spark.sparkContext.setLogLevel("ERROR")  # Spark warns of every header that is not the schema: they never are
+spark.sparkContext.setLogLevel("ERROR")  # Spark warns if a header differs from the schema, as all do
 run(
     spark,
     clients.client("s3"),

@@ -1,4 +1,4 @@
-"""archive: published inputs leave ``incoming/``."""
+"""archive: moves published files to ``archive/``."""
 
 from dataclasses import dataclass
 from typing import Any

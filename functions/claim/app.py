@@ -1,4 +1,4 @@
-"""claim: the sources of a manifest now belong to this execution."""
+"""claim: claims the sources of a manifest for the execution."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -31,7 +31,7 @@ bounds = Bounds(claim.env.transform_least_workers, claim.env.transform_most_work
 def handler(event: dict[str, str], context: LambdaContext) -> dict[str, Any]:
     """``{manifest, execution_arn}`` → ``{left, has_work, forgets, workers}``."""
     with claim.invocation(**logs.of_execution(event["execution_arn"])):
-        found = claim_sources(s3, ledger, event["manifest"], event["execution_arn"], has_time(context), bounds)
-        claimed = asdict(found)
+        result = claim_sources(s3, ledger, event["manifest"], event["execution_arn"], has_time(context), bounds)
+        claimed = asdict(result)
         claim.logger.info("sources claimed", **claimed)
     return claimed

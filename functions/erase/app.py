@@ -1,4 +1,4 @@
-"""erase: the lines of users to be forgotten leave the kept files; what cannot be looked through is deleted whole."""
+"""erase: deletes the lines of forgotten users from the kept files, or a whole file if its lines cannot be searched."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -34,5 +34,5 @@ def handler(event: dict[str, str], context: LambdaContext) -> dict[str, Any]:
     with erase.invocation(batch_id=RunFolder.of_manifest(event["manifest"]).batch_id):
         file_seconds = context.get_remaining_time_in_millis() / 1000 * policy.ERASE_FILE_SHARE
         left = erasure.erase(event["manifest"], has_time(context), file_seconds)
-        erase.logger.info("files cleared", left=left)
+        erase.logger.info("users erased from files", left=left)
     return {"left": left}

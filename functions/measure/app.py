@@ -1,4 +1,4 @@
-"""measure: gauges of what waits, every five minutes, since nothing else speaks while nothing happens."""
+"""measure: records gauges of the waiting files every five minutes, also when no other function runs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,12 +23,12 @@ ledger = Ledger(measure.env.files_table)
 
 
 @measure.logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - as Lambda calls it
-    """A "Scheduled Event" → nothing but metrics."""
+def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - Lambda passes it
+    """A "Scheduled Event" → metrics only."""
     now = clock.now()
-    found = backlog.measure(ledger)
+    measured = backlog.measure(ledger)
     with measure.invocation():
-        found.record(measure.telemetry, now)
-    oldest = {"source_id": found.oldest.source.source_id} if found.oldest else {}
-    about = {"waiting": found.waiting, "oldest_seconds": found.age(now), **oldest}
-    measure.logger.info("backlog measured", extra=about)
+        measured.record(measure.telemetry, now)
+    oldest = {"source_id": measured.oldest.source.source_id} if measured.oldest else {}
+    fields = {"waiting": measured.waiting, "oldest_seconds": measured.age(now), **oldest}
+    measure.logger.info("backlog measured", extra=fields)

@@ -1,4 +1,4 @@
-"""record_failure: an execution ended FAILED, TIMED_OUT or ABORTED, or a run of maintain-lake FAILED or TIMEOUT."""
+"""record_failure: records an execution that FAILED, TIMED_OUT or was ABORTED, and a failed run of maintain-lake."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +36,7 @@ failure_path = FailurePath(
 
 @record_failure.logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """A "Step Functions Execution Status Change" event, or a "Glue Job State Change" → ``{failed}``, sources."""
+    """A "Step Functions Execution Status Change" or a "Glue Job State Change" → ``{failed}``, the number of sources."""
     if event["detail-type"] == "Glue Job State Change":
         failure_path.report_job(event["detail"])
         record_failure.logger.error("job run failed", job=event["detail"]["jobName"], run=event["detail"]["jobRunId"])

@@ -1,4 +1,4 @@
-"""settle: the ledger takes what became of each source of a run."""
+"""settle: records the outcome of each source of a run in the ledger."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +31,7 @@ settlement = Settlement(s3, clients.client("events"), ledger, quarantine, settle
 @settle.logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """``{manifest, execution_arn, run_id, transform_run, load_run}`` → ``{left}``."""
-    # An execution that began before an update may be of a definition that did not pass on its job runs yet.
+    # An execution that began before an update may have an older definition, which does not pass its job runs.
     job_runs = [event[name] for name in ("transform_run", "load_run") if name in event]
     arn = event["execution_arn"]
     with settle.invocation(**logs.of_execution(arn)):

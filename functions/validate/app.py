@@ -1,4 +1,4 @@
-"""validate: queue messages that announce files or ask for a run → manifests and executions of the state machine."""
+"""validate: validates new files, carries out requests, and starts executions of the state machine."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -55,14 +55,14 @@ intake = Intake(
 
 @validate.logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take each message, then launch once. Messages that could not be taken go back to the queue alone."""
+    """Process each message, then start the executions. Only messages that failed return to the queue."""
     not_begun: list[str] = []
     batch = intake.open_batch(lambda: context.get_remaining_time_in_millis() / 1000)
 
-    def take(record: SQSRecord) -> None:
+    def process(record: SQSRecord) -> None:
         with validate.logger.append_context_keys(message_id=record.message_id):
             try:
-                batch.take(record.body)
+                batch.process(record.body)
             except OutOfTime:
                 not_begun.append(record.receipt_handle)
                 raise
@@ -70,11 +70,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     processor = BatchProcessor(
         event_type=EventType.SQS,
         raise_on_entire_batch_failure=False,
-        logger=validate.logger,  # type: ignore[arg-type]  # its own Logger is meant: so its documentation has it
+        logger=validate.logger,  # type: ignore[arg-type]  # its documentation passes a Powertools Logger here
     )
     with validate.invocation():
-        with processor(records=event["Records"], handler=take):
+        with processor(records=event["Records"], handler=process):
             processor.process()
         batch.launch()
-    queue.give_back(not_begun)
+    queue.make_visible(not_begun)
     return dict(processor.response())

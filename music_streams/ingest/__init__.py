@@ -1,1 +1,1 @@
-"""From a message in the arrivals queue to a running execution."""
+"""validate: from a message in the arrivals queue to a running execution."""

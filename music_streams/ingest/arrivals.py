@@ -1,15 +1,15 @@
-"""What arrives: claimed, judged, and taken for a run, or put where it belongs.
+"""Processes S3's events: claims and validates each new file, then adds it to a batch or quarantines it.
 
-Each step may be repeated. A message is taken from the queue only when all is done; after a crash it comes back, and the
-ledger tells how far its source had come:
+Every step is idempotent. A message is deleted from the queue only when all its work is done. After a crash it is
+received again, and the status in the ledger decides what remains to be done:
 
-* RECEIVED, lease expired: claimed again and validated again;
-* RECEIVED, lease running: another delivery of the same event is at work, and *its* message is still in the queue,
-  because the lease is shorter than the queue's visibility: this one may go;
-* VALID for longer than the lease: its manifest is written; start the execution (its name makes a second start
-  harmless). Earlier the invocation that wrote it may still be moving the rest of the batch, so the same holds;
-* QUARANTINED: see that nothing of it stayed where it lay;
-* anything else: the event was delivered twice.
+* RECEIVED, lease expired: claim and validate the source again;
+* RECEIVED, lease not expired: another invocation is processing the same event, and its message is still in the queue,
+  because the lease is shorter than the queue's visibility timeout. This message can be deleted;
+* VALID for longer than the lease: the manifest is written, so start the execution (its name makes a second start
+  harmless). Before that, the invocation that wrote the manifest may still be changing the rest of the batch to VALID;
+* QUARANTINED: finish the move to quarantine;
+* any other status: the event is a duplicate.
 """
 
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from music_streams import clock
 from music_streams.aws import objects
 from music_streams.errors import ObjectGone, Unreadable
-from music_streams.ingest.batches import PendingSource, record_loss
+from music_streams.ingest.batches import PendingSource, record_unavailable
 from music_streams.ingest.launch import Launch
 from music_streams.ingest.outcomes import Outcome
 from music_streams.ingest.time_limits import FileValidator
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Arrivals:
-    """Takes the sources that S3's events announce.
+    """Processes the sources that S3's events announce.
 
     Attributes:
-        lease_seconds: a claim that is older than this belongs to nobody.
+        lease_seconds: a claim that is older than this has expired.
     """
 
     s3: "S3Client"
@@ -48,8 +48,8 @@ class Arrivals:
     launch: Launch
     lease_seconds: float
 
-    def take(self, source: Source) -> Outcome:
-        """Claim a source and judge it; where others have it already see to what they left undone."""
+    def process(self, source: Source) -> Outcome:
+        """Claim and validate a source. If it was claimed before, complete what a dead invocation left unfinished."""
         claimed = self.ledger.receive(self._as_stored(source), self.lease_seconds)
         if claimed:
             return self._validate_arrived(claimed)
@@ -59,39 +59,39 @@ class Arrivals:
         return Outcome.DUPLICATE
 
     def resume(self, entry: Entry) -> bool:
-        """See to the end of what an invocation that died has left; whether there was something."""
+        """Complete what an invocation that died left unfinished; return whether an execution has to start."""
         if entry.status is Status.VALID and entry.is_older_than(self.lease_seconds):
             arn = self.executions.arn(entry.batch_id, entry.attempt)
             if self.executions.status(arn):
                 return False
-            self.launch.start(entry.batch_id, entry.attempt)
+            self.launch.add_execution(entry.batch_id, entry.attempt)
             return True
         if entry.status is Status.QUARANTINED:
             self.quarantine.finish(entry)
         return False
 
-    def lost(self, entry: Entry, error: ObjectGone | Unreadable) -> Outcome:
-        """What becomes of a file whose bytes cannot be had."""
-        record_loss(self.ledger, entry, error)
+    def fail_unavailable(self, entry: Entry, error: ObjectGone | Unreadable) -> Outcome:
+        """Record that the bytes of a file cannot be read; return the outcome of its message."""
+        record_unavailable(self.ledger, entry, error)
         return Outcome.GONE if isinstance(error, ObjectGone) else Outcome.UNREADABLE
 
     def _as_stored(self, source: Source) -> Source:
-        """The source with its size as S3 has it, and no arrival before it was there: an event is no proof of either."""
+        """Return the source with size and earliest arrival from S3, because an event can be forged."""
         try:
-            found = objects.stored(self.s3, source)
+            stored = objects.stored(self.s3, source)
         except Unreadable:
-            return source  # the ledger will say so
-        if found is None:
+            return source  # Validation fails for the same reason and records it.
+        if stored is None:
             return source
-        return replace(source, size=found.size, received_at=max(source.received_at, clock.stamp(found.modified_at)))
+        return replace(source, size=stored.size, received_at=max(source.received_at, clock.stamp(stored.modified_at)))
 
     def _validate_arrived(self, claimed: Entry) -> Outcome:
         try:
             validation = self.validate(claimed)
             if validation.verdict:
-                self.quarantine.take(claimed, validation.verdict, validation.detail)
+                self.quarantine.add(claimed, validation.verdict, validation.detail)
                 return Outcome.QUARANTINED
         except (ObjectGone, Unreadable) as error:
-            return self.lost(claimed, error)
+            return self.fail_unavailable(claimed, error)
         self.launch.add(PendingSource(claimed, validation=validation))
         return Outcome.VALID

@@ -1,4 +1,4 @@
-"""Sources that were taken become runs: grouped, staged, listed in a manifest, VALID."""
+"""Groups pending sources into batches: stages them, writes the manifest and changes their status to VALID."""
 
 import logging
 from collections.abc import Collection
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PendingSource:
-    """A source that waits for its batch; one that is to be retracted was not judged."""
+    """A source that waits for its batch. One that is to be retracted is not validated."""
 
     entry: Entry
     treatment: Treatment = Treatment.NORMAL
@@ -33,28 +33,28 @@ class PendingSource:
 
     @property
     def is_new(self) -> bool:
-        """Whether it is its first attempt."""
+        """Whether this is the first attempt."""
         return self.entry.status is Status.RECEIVED
 
     @property
     def runs_alone(self) -> bool:
-        """Whether it fails again and again."""
+        """Whether it failed so often that it gets a batch of its own."""
         return self.entry.status is Status.FAILED and self.entry.attempt >= policy.ALONE_AFTER_ATTEMPTS
 
     @property
     def is_staged(self) -> bool:
-        """Whether Spark reads a copy of it."""
+        """Whether Spark reads a staged copy of it."""
         return not self.entry.source.kind.is_reference and self.treatment.adds_rows
 
     @property
-    def follows(self) -> str:
-        """The name of the execution that failed over it; '' where none did."""
+    def failed_execution(self) -> str:
+        """The name of the execution of its last attempt if that failed, else ''."""
         has_run = self.entry.status is Status.FAILED and self.entry.batch_id
         return execution_name(self.entry.batch_id, self.entry.attempt) if has_run else ""
 
     @property
-    def listed(self) -> ManifestSource:
-        """How the manifest lists it; the names of columns that the run does not need could be long and many."""
+    def manifest_source(self) -> ManifestSource:
+        """Its element in the manifest, without the names of columns that the run does not need: they may be huge."""
         source, needed = self.entry.source, REQUIRED_COLUMNS[self.entry.source.kind]
         name = source.source_id + (".csv.gz" if self.validation.is_gzip else ".csv")
         header = [column if column in needed else "" for column in self.validation.header] if self.is_staged else []
@@ -63,16 +63,16 @@ class PendingSource:
         )
 
 
-def groups(taken: Collection[PendingSource]) -> list[list[PendingSource]]:
-    """What runs together: new sources; further attempts; each that fails again and again by itself."""
-    new = [each for each in taken if each.is_new]
-    again = [each for each in taken if not (each.is_new or each.runs_alone)]
-    alone = [[each] for each in taken if each.runs_alone]
-    return [group for group in (new, again, *alone) if group]
+def groups(sources: Collection[PendingSource]) -> list[list[PendingSource]]:
+    """Return the batches: one of new sources, one of new attempts, and one for each source that failed repeatedly."""
+    new = [source for source in sources if source.is_new]
+    retried = [source for source in sources if not (source.is_new or source.runs_alone)]
+    alone = [[source] for source in sources if source.runs_alone]
+    return [group for group in (new, retried, *alone) if group]
 
 
-def record_loss(ledger: Ledger, entry: Entry, error: ObjectGone | Unreadable) -> None:
-    """Log why the bytes of a file cannot be had; the ledger says so too, unless it had come further."""
+def record_unavailable(ledger: Ledger, entry: Entry, error: ObjectGone | Unreadable) -> None:
+    """Log why the bytes of a file cannot be read; if it is RECEIVED, change it to FAILED with that reason."""
     log.warning("%s", error, extra={"source_id": entry.source.source_id})
     if entry.status is Status.RECEIVED:
         ledger.mark_object_gone(entry, OBJECT_GONE if isinstance(error, ObjectGone) else UNREADABLE)
@@ -80,56 +80,56 @@ def record_loss(ledger: Ledger, entry: Entry, error: ObjectGone | Unreadable) ->
 
 @dataclass(frozen=True)
 class Batches:
-    """Makes runs."""
+    """Creates the batches of runs."""
 
     s3: "S3Client"
     ledger: Ledger
     lake_bucket: str
 
     def make_valid(self, group: list[PendingSource]) -> set[tuple[str, int]]:
-        """Stage the files of a group, write their manifest, move them to VALID.
+        """Stage the files of a group, write their manifest and change their status to VALID.
 
         Returns:
-            batch_id and attempt of the run to start; empty where every file was deleted meanwhile.
+            batch_id and attempt of the run to start; empty if no file can be read any more.
         """
         group = self._staged(group)
         if not group:
             return set()
-        batch_id = batch_id_of(taken.entry.source.source_id for taken in group)
-        attempt = max(taken.entry.attempt + (not taken.is_new) for taken in group)
-        listed = sorted((taken.listed for taken in group), key=lambda each: each.source_id)
-        write_manifest(self.s3, RunFolder(self.lake_bucket, batch_id), Manifest(batch_id, listed))
-        for failed in sorted({taken.follows for taken in group if taken.follows}):
-            # It may have removed rows of days that it did not come to recompute.
+        batch_id = batch_id_of(pending.entry.source.source_id for pending in group)
+        attempt = max(pending.entry.attempt + (not pending.is_new) for pending in group)
+        sources = sorted((pending.manifest_source for pending in group), key=lambda source: source.source_id)
+        write_manifest(self.s3, RunFolder(self.lake_bucket, batch_id), Manifest(batch_id, sources))
+        for failed in sorted({pending.failed_execution for pending in group if pending.failed_execution}):
+            # It may have removed rows of days that it did not recompute.
             Removals(self.s3, self.lake_bucket).follow(execution_name(batch_id, attempt), failed)
-        for taken in group:
-            if taken.is_new:
-                is_moved = self.ledger.validate(taken.entry, batch_id)
+        for pending in group:
+            if pending.is_new:
+                is_moved = self.ledger.validate(pending.entry, batch_id)
             else:
-                is_moved = self.ledger.renew(taken.entry, batch_id, attempt, taken.treatment)
+                is_moved = self.ledger.renew(pending.entry, batch_id, attempt, pending.treatment)
             if not is_moved:
-                ids = {"source_id": taken.entry.source.source_id, "batch_id": batch_id}
-                log.warning("%s was moved by others: the run will drop it", taken.entry.source.uri, extra=ids)
+                ids = {"source_id": pending.entry.source.source_id, "batch_id": batch_id}
+                log.warning("the run skips %s: its status has changed", pending.entry.source.uri, extra=ids)
         return {(batch_id, attempt)}
 
     def _staged(self, group: list[PendingSource]) -> list[PendingSource]:
-        """Copy the files to where Spark reads them: it sees neither versions nor all names.
+        """Copy the files to the run's folder: Spark can read neither object versions nor every key.
 
-        A version that was deleted, or cannot be read, in the meantime is lost; the others make a smaller batch, with a
-        folder of its own.
+        If a version was deleted or cannot be read, it fails, and the others become a batch with a folder of its own.
         """
-        folder = RunFolder(self.lake_bucket, batch_id_of(taken.entry.source.source_id for taken in group))
+        folder = RunFolder(self.lake_bucket, batch_id_of(pending.entry.source.source_id for pending in group))
 
-        def is_copied(taken: PendingSource) -> bool:
-            if taken.is_staged:
+        def is_copied(pending: PendingSource) -> bool:
+            if pending.is_staged:
+                key = folder.key(f"input/{pending.manifest_source.input}")
                 try:
-                    objects.copy(self.s3, taken.entry.place, folder.bucket, folder.key(f"input/{taken.listed.input}"))
+                    objects.copy(self.s3, pending.entry.place, folder.bucket, key)
                 except (ObjectGone, Unreadable) as error:
-                    record_loss(self.ledger, taken.entry, error)
+                    record_unavailable(self.ledger, pending.entry, error)
                     return False
             return True
 
         with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
             copied = list(pool.map(is_copied, group))
-        left = [taken for taken, done in zip(group, copied, strict=True) if done]
+        left = [pending for pending, is_done in zip(group, copied, strict=True) if is_done]
         return group if all(copied) else self._staged(left) if left else []

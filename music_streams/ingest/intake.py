@@ -1,7 +1,7 @@
-"""The door of the pipeline: what validate does with a batch of queue messages.
+"""Processes a batch of messages from the arrivals queue.
 
-A message is an S3 event (arrivals.py) or a request of an operator (operator_requests.py). What is to run is collected
-(launch.py), made a batch, staged and listed in a manifest (batches.py), and its execution started.
+A message is an S3 event (arrivals.py) or a request (operator_requests.py). The sources to run are collected
+(launch.py), staged and listed in a manifest (batches.py), and their execution is started.
 """
 
 import logging
@@ -32,12 +32,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Intake:
-    """The parts of AWS that validate works with.
+    """The AWS resources that validate uses.
 
     Attributes:
-        landing_bucket: the only bucket whose events are believed.
-        timeout_seconds: the function's time-out.
-        lease_seconds: the same; a claim that is older than this belongs to nobody.
+        landing_bucket: the only bucket whose events are accepted.
+        timeout_seconds: the function's timeout.
+        lease_seconds: a claim that is older than this has expired; equal to `timeout_seconds` in a deployment.
         max_file_bytes: the largest accepted file, uncompressed.
     """
 
@@ -53,7 +53,7 @@ class Intake:
     max_file_bytes: int
 
     def open_batch(self, seconds_left: Callable[[], float]) -> "IntakeBatch":
-        """Begin a batch; `seconds_left` tells how much of the function's time remains."""
+        """Begin a batch; `seconds_left` returns how much of the function's time remains."""
         validate = FileValidator(self.s3, seconds_left, self.timeout_seconds, self.max_file_bytes)
         launch = Launch(Batches(self.s3, self.ledger, self.lake_bucket), self.executions)
         arrivals = Arrivals(
@@ -64,38 +64,39 @@ class Intake:
 
 @dataclass(frozen=True)
 class IntakeBatch:
-    """One invocation's messages: :meth:`take` each, then :meth:`launch` once."""
+    """The messages of one invocation: :meth:`process` each, then :meth:`launch` once."""
 
     _landing_bucket: str
     _arrivals: Arrivals
     _operator_requests: OperatorRequests
 
-    def take(self, body: str) -> Outcome:
-        """Claim and judge the source of one message, or begin what an operator asks for.
+    def process(self, body: str) -> Outcome:
+        """Claim and validate the source of one message, or carry out a request.
 
         Raises:
-            BadEvent: the message can never be processed; the queue hands it to its dead-letter queue in the end.
-            OutOfTime: it should come back, for another invocation to do.
+            BadEvent: the message can never be processed; SQS moves it to the dead-letter queue in the end.
+            OutOfTime: too little time is left; another invocation must process the message.
         """
         request = requests.parse(body)
         source = None if request else s3_events.source_of(body, self._landing_bucket)
-        about = source or request
-        if about is None:
+        work = source or request
+        if work is None:
             return Outcome.IGNORED
-        if isinstance(about, Source | Attempt) and not self._arrivals.validate.has_time():
-            raise OutOfTime(f"no time is left for {about.uri if isinstance(about, Source) else about}")
-        outcome = self._arrivals.take(about) if isinstance(about, Source) else self._operator_requests.take(about)
-        log.info("message taken: %s", outcome, extra={**_ids(about), "outcome": outcome.value})
+        if isinstance(work, Source | Attempt) and not self._arrivals.validate.has_time():
+            name = work.uri if isinstance(work, Source) else work
+            raise OutOfTime(f"too little time is left to process {name}: its message returns to the queue")
+        outcome = self._arrivals.process(work) if isinstance(work, Source) else self._operator_requests.process(work)
+        log.info("message processed: %s", outcome, extra={**_ids(work), "outcome": outcome.value})
         return outcome
 
     def launch(self) -> None:
-        """Make runs of what was taken, and start them; what was judged is in no run until then."""
+        """Create the batches of the pending sources and start their executions."""
         try:
-            self._arrivals.launch.go()
-        finally:  # last, so that trouble with alerts keeps no good file from its run
+            self._arrivals.launch.start_executions()
+        finally:  # Alerts come last, so that a failure to send them does not keep good files from their run.
             self._arrivals.quarantine.flush()
 
 
-def _ids(about: Source | Request) -> dict[str, str]:
-    """The keys of a line about a message; none of them names a user."""
-    return {"batch_id": about.batch_id} if isinstance(about, Rebuild | Forget) else {"source_id": about.source_id}
+def _ids(work: Source | Request) -> dict[str, str]:
+    """Return the ids for a log line about a message; none of them identifies a user."""
+    return {"batch_id": work.batch_id} if isinstance(work, Rebuild | Forget) else {"source_id": work.source_id}

@@ -1,4 +1,4 @@
-"""What an invocation starts: batches of the sources that it took, and executions whose manifest is written."""
+"""Collects the sources and executions that an invocation of validate starts."""
 
 from dataclasses import dataclass, field
 
@@ -9,27 +9,27 @@ from music_streams.state.run_files import RunFolder
 
 @dataclass
 class Launch:
-    """Collects while messages are taken; :meth:`go` once at the end."""
+    """Collects while messages are processed; call :meth:`start_executions` once at the end."""
 
     batches: Batches
     executions: Executions
-    _taken: dict[str, PendingSource] = field(default_factory=dict)
+    _pending: dict[str, PendingSource] = field(default_factory=dict)
     _to_start: set[tuple[str, int]] = field(default_factory=set)  # (batch_id, attempt)
 
-    def add(self, taken: PendingSource) -> None:
-        """Let a source run with others that were taken; of one that is taken twice the later word counts."""
-        self._taken[taken.entry.source.source_id] = taken
+    def add(self, pending: PendingSource) -> None:
+        """Add a source to the next batches; if it was added before, the later addition replaces the earlier one."""
+        self._pending[pending.entry.source.source_id] = pending
 
-    def start(self, batch_id: str, attempt: int) -> None:
-        """Let the execution of a manifest that is written begin; one that did already is not harmed."""
+    def add_execution(self, batch_id: str, attempt: int) -> None:
+        """Add an execution whose manifest is written; a second start of it has no effect."""
         self._to_start.add((batch_id, attempt))
 
-    def go(self) -> None:
-        """Bring the sources that were taken to VALID in batches, and start the executions.
+    def start_executions(self) -> None:
+        """Change the pending sources to VALID in batches, and start all executions.
 
-        Until the ledger says VALID a crash leaves only claims that expire; after it, only an execution to start.
+        A crash before VALID leaves only claims, which expire. A crash after VALID leaves only executions to start.
         """
-        for group in groups(self._taken.values()):
+        for group in groups(self._pending.values()):
             self._to_start |= self.batches.make_valid(group)
         for batch_id, attempt in sorted(self._to_start):
             self.executions.start(RunFolder(self.batches.lake_bucket, batch_id), attempt)

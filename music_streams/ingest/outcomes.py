@@ -1,10 +1,10 @@
-"""What becomes of a message in the arrivals queue."""
+"""The outcomes of messages in the arrivals queue."""
 
 from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """What became of one message."""
+    """The outcome of processing one message."""
 
     VALID = "valid"
     QUARANTINED = "quarantined"
@@ -12,12 +12,12 @@ class Outcome(StrEnum):
     IGNORED = "ignored"
     GONE = "gone"
     UNREADABLE = "unreadable"
-    """S3 does not give its bytes."""
+    """S3 refuses to return the file's bytes."""
     RENEWED = "renewed"
-    """Another attempt begins."""
+    """A new attempt begins."""
     RESUMED = "resumed"
-    """What stood still was carried on."""
+    """A stalled source was continued."""
     REFUSED = "refused"
-    """The file is still one that cannot be processed."""
+    """The file still fails validation, or the action does not apply to reference data."""
     ORDERED = "ordered"
     """A run without sources of its own begins."""

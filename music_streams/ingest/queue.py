@@ -1,4 +1,4 @@
-"""The arrivals queue, as the function that takes its messages sees it."""
+"""The arrivals queue, as validate uses it."""
 
 import logging
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibilityBatch.html
-_MOST_AT_ONCE = 10
+_MAX_BATCH = 10
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,16 @@ class ArrivalsQueue:
     sqs: "SQSClient"
     url: str
 
-    def give_back(self, receipt_handles: Sequence[str]) -> None:
-        """Let messages that were not begun be delivered again at once, not after the queue's visibility time-out.
+    def make_visible(self, receipt_handles: Sequence[str]) -> None:
+        """Make messages visible again immediately, instead of after the queue's visibility timeout.
 
-        Where that fails they come after the time-out, so nothing else has to fail with it.
+        A failure is only logged: the messages become visible after the timeout.
         """
-        for start in range(0, len(receipt_handles), _MOST_AT_ONCE):
-            some = receipt_handles[start : start + _MOST_AT_ONCE]
-            entries = [{"Id": str(n), "ReceiptHandle": handle, "VisibilityTimeout": 0} for n, handle in enumerate(some)]
+        for start in range(0, len(receipt_handles), _MAX_BATCH):
+            handles = receipt_handles[start : start + _MAX_BATCH]
+            entries = [{"Id": str(n), "ReceiptHandle": each, "VisibilityTimeout": 0} for n, each in enumerate(handles)]
             try:
                 self.sqs.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]  # plain dicts
             except (BotoCoreError, ClientError):
-                late = "%s messages come again only after the queue's visibility time-out"
-                log.warning(late, len(some), exc_info=True)
+                warning = "cannot make %s messages visible: they stay hidden until the queue's visibility timeout"
+                log.warning(warning, len(handles), exc_info=True)

@@ -1,4 +1,4 @@
-"""A file is judged within its share of the function's time, so that no file holds up those of its batch."""
+"""Limits the time in which a file is validated, so that a slow file does not delay the others of its batch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ from music_streams.validation.verdicts import Validation, Verdict, validate
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-# Shares of the function's time. A file begins while the first is left, is read for VALIDATE_FILE_SHARE at most, and
-# stops in any case while the second is left, so that what was validated before it is staged and launched.
+# Shares of the function's timeout. Validation of a file begins only if _BEGIN_SHARE is left, takes VALIDATE_FILE_SHARE
+# at most, and stops when _LAUNCH_SHARE is left, which is needed to stage the valid files and start their execution.
 _BEGIN_SHARE, _LAUNCH_SHARE = 0.25, 0.2
 
 
 class OutOfTime(MusicStreamsError):
-    """Too little of the function's time is left for the file: the message goes back to the queue."""
+    """Too little of the function's time is left: the message returns to the queue."""
 
 
 @dataclass(frozen=True)
 class FileValidator:
-    """Judges the files of one invocation.
+    """Validates the files of one invocation.
 
     Attributes:
-        seconds_left: answers how much of the function's time remains.
-        timeout_seconds: all of the function's time.
+        seconds_left: returns how much of the function's time remains.
+        timeout_seconds: the function's timeout.
         max_file_bytes: the largest accepted file, uncompressed.
     """
 
@@ -38,15 +38,15 @@ class FileValidator:
     max_file_bytes: int
 
     def has_time(self) -> bool:
-        """Whether enough is left to begin another file."""
+        """Return whether enough time is left to validate another file."""
         return self.seconds_left() > _BEGIN_SHARE * self.timeout_seconds
 
     def __call__(self, entry: Entry) -> Validation:
-        """Judge a file within its share of the function's time; a file that outlasts it is too slow.
+        """Validate a file within its share of the function's time; the verdict is TOO_SLOW if that does not suffice.
 
         Raises:
-            ObjectGone, Unreadable: its bytes cannot be had.
-            OutOfTime: not its share ran out but the invocation, which others have used.
+            ObjectGone, Unreadable: its bytes cannot be read.
+            OutOfTime: earlier files used so much of the invocation's time that less than a full share was left.
         """
         share = policy.VALIDATE_FILE_SHARE * self.timeout_seconds
         begun_at = self.seconds_left()
@@ -54,5 +54,5 @@ class FileValidator:
         content = objects.chunks(self.s3, entry.place)
         validation = validate(entry.source.key, content, self.max_file_bytes, lambda: self.seconds_left() > until)
         if validation.verdict is Verdict.TOO_SLOW and begun_at - until < share:
-            raise OutOfTime(f"too little time was left for {entry.place.uri}: it is validated by another invocation")
+            raise OutOfTime(f"too little time is left to validate {entry.place.uri}: another invocation does it")
         return validation

@@ -1,1 +1,1 @@
-"""The steps of the state machine around the two jobs, and what they share."""
+"""The steps of the state machine around its two jobs, and their shared parts."""

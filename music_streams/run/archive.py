@@ -1,6 +1,6 @@
-"""The last step of an execution: published inputs move to ``archive/``, never before.
+"""The last step of an execution: moves published files to ``archive/``.
 
-Reference files are copied there and stay: every run reads them where they landed.
+Reference files are copied and stay where they landed, because every run reads them there.
 """
 
 from collections.abc import Callable
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 def archive_sources(
     s3: "S3Client", ledger: Ledger, manifest_uri: str, execution_arn: str, has_time: Callable[[], bool]
 ) -> int:
-    """Archive each source that the run has published; of those that it took as empty the ledger says RETRACTED then.
+    """Archive each source that the run has published; change those that it retracted to RETRACTED.
 
     Returns:
-        How many are left; where any are the step is to be entered again.
+        How many sources are left; if any are, the state machine repeats the step.
     """
     entries = held_entries(s3, ledger, manifest_uri, execution_arn)
     published = [entry for entry in entries if awaits_archiving(entry)]
@@ -31,17 +31,17 @@ def archive_sources(
 
 
 def awaits_archiving(entry: Entry) -> bool:
-    """Whether a source whose metrics stand is not yet where it is to end."""
+    """Return whether a published source has not reached ARCHIVED, or RETRACTED if it is to be retracted."""
     return entry.status is Status.PUBLISHED or (entry.status is Status.ARCHIVED and entry.is_retracted)
 
 
 def archive_source(s3: "S3Client", ledger: Ledger, entry: Entry) -> None:
-    """Copy, verify, and for streams delete what was copied, then PUBLISHED → ARCHIVED (→ RETRACTED).
+    """Copy the file, verify the copy, delete a streams file's original, then PUBLISHED → ARCHIVED (→ RETRACTED).
 
-    A repeat after a crash finds the copy and completes the rest.
+    Idempotent: a repeat after a crash finds the copy and completes the rest.
 
     Raises:
-        ObjectGone: the source and its copy were deleted by others, and its metrics stand.
+        ObjectGone: the file and its copy were deleted by others; its metrics stay published.
         ArchiveMismatch: the copy differs; the original stays.
     """
     key = entry.source.kept_key("archive")
@@ -50,7 +50,7 @@ def archive_source(s3: "S3Client", ledger: Ledger, entry: Entry) -> None:
         try:
             keep(s3, entry.place, key)
         except ObjectGone:
-            if not entry.is_retracted:  # its rows are gone as well: there is nothing that needs a copy
+            if not entry.is_retracted:  # No row of a retracted file counts, so it needs no copy.
                 raise
         ledger.archive(entry, key)
     if entry.is_retracted:

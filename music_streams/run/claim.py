@@ -1,4 +1,4 @@
-"""The first step of an execution: take the manifest's sources for this run; what another batch holds drops out."""
+"""The first step of an execution: claims the sources of its manifest, without those that another batch holds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Claim:
-    """How far the claim has come.
+    """The result of the step.
 
     Attributes:
-        left: sources still to be looked at; where any are the step is to be entered again.
-        has_work: whether the run holds a source, or is to recompute or forget something.
-        forgets: whether lines are to leave the kept files.
-        workers: how many the transform's run is started with.
+        left: how many sources are left to claim; if any are, the state machine repeats the step.
+        has_work: whether the run holds a source, or has days to rebuild or users to forget.
+        forgets: whether it has users to forget.
+        workers: with how many workers the transform job starts.
     """
 
     left: int
@@ -40,23 +40,23 @@ def claim_sources(
     has_time: Callable[[], bool],
     bounds: Bounds = Bounds(),  # noqa: B008 - frozen
 ) -> Claim:
-    """Move the manifest's sources VALID → RUNNING and, when all were looked at, write down what is held.
+    """Change the manifest's sources from VALID to RUNNING; when none is left, write the list of claimed sources.
 
-    A repeat within the same execution finds them RUNNING for it and counts them as claimed.
+    Idempotent: a repeat by the same execution counts the sources that are RUNNING for it as claimed.
     """
     folder = RunFolder.of_manifest(manifest_uri)
     manifest = read_manifest(s3, folder)
     treatments = {source.source_id: source.treatment for source in manifest.sources}
-    waiting = [
+    claimable = [
         entry
         for entry in ledger.entries(manifest.source_ids).values()
-        # Another treatment: of two operators at once the one lost, but wrote his manifest last. A redrive begins anew.
+        # Of two concurrent requests, the one that the ledger rejected may have written the manifest: skip its sources.
         if entry.status is Status.VALID and entry.treatment == treatments[entry.source.source_id]
     ]
-    left = process_slices(waiting, lambda entry: ledger.run(entry, execution_arn), has_time)
+    left = process_slices(claimable, lambda entry: ledger.run(entry, execution_arn), has_time)
     if left:
         return Claim(left, has_work=True, forgets=False)
-    held = manifest.only({entry.source.source_id for entry in _of(execution_arn, ledger, manifest)})
+    held = manifest.only({entry.source.source_id for entry in _held(execution_arn, ledger, manifest)})
     write_claimed(s3, folder, execution_name(*batch_and_attempt(execution_arn)), held)
     return Claim(
         0,
@@ -67,11 +67,11 @@ def claim_sources(
 
 
 def held_entries(s3: "S3Client", ledger: Ledger, manifest_uri: str, execution_arn: str) -> list[Entry]:
-    """The ledger entries of the sources that this execution took and still has."""
+    """Return the ledger entries of the sources that this execution claimed and still holds."""
     execution = execution_name(*batch_and_attempt(execution_arn))
-    return _of(execution_arn, ledger, read_claimed(s3, RunFolder.of_manifest(manifest_uri), execution))
+    return _held(execution_arn, ledger, read_claimed(s3, RunFolder.of_manifest(manifest_uri), execution))
 
 
-def _of(execution_arn: str, ledger: Ledger, manifest: Manifest) -> list[Entry]:
+def _held(execution_arn: str, ledger: Ledger, manifest: Manifest) -> list[Entry]:
     entries = ledger.entries(manifest.source_ids)
     return [entry for entry in entries.values() if entry.execution_arn == execution_arn]

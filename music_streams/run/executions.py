@@ -1,4 +1,4 @@
-"""Executions of the state machine: started by name once, and looked up."""
+"""Starts and describes executions of the state machine."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ALIVE = {"RUNNING", "PENDING_REDRIVE"}
-"""Statuses of an execution that may still do something."""
+"""The statuses of an execution that has not ended."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Executions:
     state_machine_arn: str
 
     def arn(self, batch_id: str, attempt: int) -> str:
-        """The ARN of an attempt at a batch, whether or not it was made."""
+        """Return the ARN of the execution of a batch's attempt, whether or not it was started."""
         prefix = self.state_machine_arn.replace(":stateMachine:", ":execution:")
         return f"{prefix}:{execution_name(batch_id, attempt)}"
 
     def start(self, folder: RunFolder, attempt: int) -> None:
-        """Start an attempt. While it runs the same name and input is the same execution, and after it is known."""
+        """Start the execution of an attempt; idempotent, because the name identifies it while it runs and later."""
         name = execution_name(folder.batch_id, attempt)
         try:
             self.step_functions.start_execution(
@@ -43,10 +43,10 @@ class Executions:
         except ClientError as error:
             if error_code(error) != "ExecutionAlreadyExists":
                 raise
-            log.info("execution %s has ended already", name, extra=of_execution(name))
+            log.info("execution %s was started before and has ended", name, extra=of_execution(name))
 
     def status(self, arn: str) -> str:
-        """RUNNING, SUCCEEDED and so on; '' where it was never started, or ended over 90 days ago."""
+        """Return RUNNING, SUCCEEDED or another status; '' if it was never started or ended over 90 days ago."""
         try:
             return str(self.step_functions.describe_execution(executionArn=arn)["status"])
         except ClientError as error:
@@ -55,11 +55,11 @@ class Executions:
             raise
 
     def running(self) -> list[str]:
-        """The names of those that run."""
+        """Return the names of the running executions."""
         pages = self.step_functions.get_paginator("list_executions")
         listed = pages.paginate(stateMachineArn=self.state_machine_arn, statusFilter="RUNNING")
-        return [each["name"] for page in listed for each in page["executions"]]
+        return [execution["name"] for page in listed for execution in page["executions"]]
 
     def is_alive(self, arn: str) -> bool:
-        """Whether it may still do something."""
+        """Return whether the execution has not ended."""
         return self.status(arn) in ALIVE

@@ -1,6 +1,6 @@
-"""The one failure path: an execution that failed, timed out or was aborted leaves its sources FAILED, with an alert.
+"""Records failures: the sources of an execution that failed, timed out or was aborted become FAILED, with an alert.
 
-The inputs stay where they are, and the alert names them.
+The files stay where they are, and the alert names them.
 """
 
 import json
@@ -32,7 +32,7 @@ _MAX_REASON = 300  # characters
 
 @dataclass(frozen=True)
 class FailurePath:
-    """Where an execution that did not succeed comes to rest."""
+    """Records executions and job runs that did not succeed."""
 
     s3: "S3Client"
     ledger: Ledger
@@ -41,21 +41,21 @@ class FailurePath:
     step_functions: "SFNClient"
 
     def record(self, detail: dict[str, Any], has_time: Callable[[], bool]) -> int:
-        """End what is left of an execution, then move its sources to FAILED.
+        """Stop the job runs of an execution, then change its sources to FAILED.
 
-        FAILED means that nothing of the execution is alive: a redrive cannot meet it.
+        FAILED means that nothing of the execution is active, so it cannot collide with a redrive.
 
         Args:
             detail: the `detail` of a "Step Functions Execution Status Change" event: executionArn, name, status,
-                input, error, cause. Of what it leaves out, the last three are asked of the execution.
-            has_time: whether there is time to wait for job runs to end.
+                input, error, cause. If one of the last three is missing, DescribeExecution supplies it.
+            has_time: returns whether there is time to wait for job runs to end.
 
         Raises:
-            JobRunsAlive: its job runs have not ended yet; a repeat goes on.
-            ClientError, BotoCoreError: the event has no input, and Step Functions did not give it.
+            JobRunsAlive: its job runs have not ended yet; a retry continues.
+            ClientError, BotoCoreError: the event has no input, and DescribeExecution failed.
 
         Returns:
-            How many sources failed with it. Sources that the execution had published already stay PUBLISHED.
+            How many sources failed. Sources that the execution had published stay PUBLISHED.
         """
         self.job_runs.end(detail["name"], has_time)
         execution_arn = detail["executionArn"]
@@ -66,23 +66,23 @@ class FailurePath:
         entries = list(self.ledger.entries(source_ids).values())
         with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
             list(pool.map(lambda entry: fail_source(self.ledger, entry, execution_arn, reason), entries))
-        ours = [entry for entry in self.ledger.entries(source_ids).values() if entry.execution_arn == execution_arn]
-        failed = [entry.source.uri for entry in ours if entry.status is Status.FAILED]
-        published = [entry.source.uri for entry in ours if entry.status is Status.PUBLISHED]
+        held = [entry for entry in self.ledger.entries(source_ids).values() if entry.execution_arn == execution_arn]
+        failed = [entry.source.uri for entry in held if entry.status is Status.FAILED]
+        published = [entry.source.uri for entry in held if entry.status is Status.PUBLISHED]
         self.alerts.send(
             f"music-streams: execution {detail['name']} {detail['status']}",
             [
-                f"Execution {execution_arn} ended {detail['status']}.",
+                f"Execution {execution_arn} ended with status {detail['status']}.",
                 f"Reason: {reason}",
-                "Once the cause is mended: music-streams redrive",
-                *(["Inputs that failed with it and stay in place:", *listed(failed)] if failed else []),
-                *(["Inputs whose metrics stand, not archived yet:", *listed(published)] if published else []),
+                "What to do: fix the cause, then run: music-streams redrive",
+                *(["Failed files, which stay where they are:", *listed(failed)] if failed else []),
+                *(["Published files, not archived yet:", *listed(published)] if published else []),
             ],
         )
         return len(failed)
 
     def _completed(self, detail: dict[str, Any]) -> dict[str, Any]:
-        """The detail with what the event leaves out: it need not have error and cause, nor a long input."""
+        """Add input, error and cause if they are missing: an event has no long input, and not always the others."""
         has_reason = detail.get("error") or detail.get("cause")
         if detail.get("input") and has_reason:
             return detail
@@ -91,14 +91,14 @@ class FailurePath:
         except (ClientError, BotoCoreError) as error:
             if not detail.get("input"):
                 raise
-            # A failure without its reason is still recorded: its files must not stay RUNNING.
-            log.warning("cannot read why %s ended: %s", detail["executionArn"], error)
+            # The failure is recorded even without its reason, because its files must not stay RUNNING.
+            log.warning("cannot read why %s failed; its files fail without a reason: %s", detail["executionArn"], error)
             return detail
         missing = {name: described.get(name) for name in ("input", "error", "cause") if not detail.get(name)}
         return {**detail, **missing}
 
     def report_job(self, detail: dict[str, Any]) -> None:
-        """Alert of a run of a job that no execution waits for: no file depends on it, and its next run does its work.
+        """Send an alert about a failed run of maintain-lake: no file depends on it, and its next run continues.
 
         Args:
             detail: the `detail` of a "Glue Job State Change" event: jobName, jobRunId, state, message.
@@ -106,35 +106,35 @@ class FailurePath:
         self.alerts.send(
             f"music-streams: {detail['jobName']} {detail['state']}",
             [
-                f"Run {detail['jobRunId']} of {detail['jobName']} ended {detail['state']}.",
+                f"Run {detail['jobRunId']} of {detail['jobName']} ended with state {detail['state']}.",
                 f"Reason: {str(detail.get('message') or detail['state'])[:_MAX_REASON]}",
-                "Files and metrics go on without it; the lake grows until it succeeds.",
-                "Once the cause is mended: music-streams maintain",
+                "No file or metric depends on it; the lake grows until a run succeeds.",
+                "What to do: fix the cause, then run: music-streams maintain",
             ],
         )
 
 
 def fail_source(ledger: Ledger, entry: Entry, execution_arn: str, reason: str) -> None:
-    """Move a source to FAILED where the execution, which is over, has it or was to have it."""
+    """Change a source to FAILED if the execution, which has ended, holds it or was about to claim it."""
     if entry.status is Status.VALID:
-        # It ended before it could claim: the source is taken in its name, lest it wait for ever.
+        # It ended before it claimed the source. Without this claim, the source would stay VALID.
         ledger.run(entry, execution_arn)
     ledger.fail(entry, execution_arn, reason)
 
 
 def _reason(detail: dict[str, Any]) -> str:
-    """A known reason of the contract where the cause names one, else status, error and cause, shortened."""
-    told = [detail["status"], detail.get("error"), _message(detail.get("cause") or "")]
-    text = ": ".join(str(each) for each in told if each)
+    """Return the known reason that the cause contains, else status, error and cause, shortened."""
+    parts = [detail["status"], detail.get("error"), _message(detail.get("cause") or "")]
+    text = ": ".join(str(part) for part in parts if part)
     known = _KNOWN_REASONS.search(text)
     return known[1] if known else text[:_MAX_REASON]
 
 
 def _message(cause: str) -> str:
-    """What a cause says: tasks give theirs as JSON, a job run's with ErrorMessage, a function's with errorMessage."""
+    """Return the message in a task's cause, which is JSON: Glue's key is ErrorMessage, Lambda's errorMessage."""
     try:
-        told = json.loads(cause)
+        fields = json.loads(cause)
     except ValueError:
         return cause
-    message = (told.get("ErrorMessage") or told.get("errorMessage")) if isinstance(told, dict) else None
+    message = (fields.get("ErrorMessage") or fields.get("errorMessage")) if isinstance(fields, dict) else None
     return str(message or cause)

@@ -1,7 +1,7 @@
-"""The Glue job runs of an execution that is over: they are ended, so that nothing of it commits or writes any more.
+"""Stops the Glue job runs of an execution that has ended, so that none of them commits or writes any more.
 
-Step Functions stops the run that it waits for, but does not wait for its end; and of a run whose start went
-unanswered it knows nothing. So they are looked for by the execution's name, which each run has as an argument.
+Step Functions stops the run that it waits for, but does not wait until it has stopped. If Glue started a run and its
+answer was lost, Step Functions does not stop that run at all. So runs are found by their argument `--execution`.
 """
 
 import time
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types_boto3_glue import GlueClient
 
 _ALIVE = {"STARTING", "RUNNING", "WAITING", "STOPPING"}
-_LONGEST_RUN = timedelta(hours=3)  # the jobs' time-outs are shorter
+_LONGEST_RUN = timedelta(hours=3)  # the jobs' timeouts are shorter
 _POLL_SECONDS = 2.0
 
 
@@ -28,21 +28,21 @@ class JobRuns:
     jobs: tuple[str, ...]
 
     def end(self, execution: str, has_time: Callable[[], bool]) -> None:
-        """Stop every run of an execution that is alive, and wait for its end.
+        """Stop every active job run of an execution, and wait until all have ended.
 
         Args:
             execution: the name of the state machine's execution.
-            has_time: whether there is time for another look.
+            has_time: returns whether there is time to poll again.
 
         Raises:
-            JobRunsAlive: they were told to stop and have not ended yet.
+            JobRunsAlive: runs have not ended in time; a retry waits for them again.
         """
         alive = self._alive(execution)
         for job, run_id in alive:
             self.glue.batch_stop_job_run(JobName=job, JobRunIds=[run_id])
         while alive:
             if not has_time():
-                raise JobRunsAlive(f"job runs of {execution} are being stopped and have not ended: {alive}")
+                raise JobRunsAlive(f"job runs of execution {execution} are still stopping: {alive}; try again later")
             time.sleep(_POLL_SECONDS)
             alive = self._alive(execution)
 
@@ -55,7 +55,7 @@ class JobRuns:
         ]
 
     def _recent(self, job: str) -> Iterator[tuple[str, str, dict[str, str]]]:
-        """Runs, the newest first, as Glue lists them; none that can have ended by time-out long ago."""
+        """Yield id, state and arguments of runs, newest first as Glue lists them, until older ones have timed out."""
         oldest = datetime.now(UTC) - _LONGEST_RUN
         for page in self.glue.get_paginator("get_job_runs").paginate(JobName=job):
             for run in page["JobRuns"]:

@@ -1,7 +1,6 @@
-"""A file that cannot be processed is kept under ``quarantine/``, its reason beside it, and the operators hear of it.
+"""Quarantines files: moves them to ``quarantine/`` with `reason.json` beside them, and sends an alert.
 
-An invocation quarantines its files one by one and announces them together: a batch of a hundred bad files is one alert
-a reason, not a hundred.
+An invocation sends one alert for all files that it quarantines with the same verdict, not one for each file.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,31 +23,29 @@ from music_streams.validation.verdicts import Verdict
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-MAX_COPIED_BYTES = 5 * 1024**3  # what S3 copies in one call, and in a function's time
+MAX_COPIED_BYTES = 5 * 1024**3  # the limit of CopyObject; larger copies may exceed a function's timeout
 _ADVICE = {
-    Verdict.BAD_KEY: "give the object a name that ends in .csv (streams: or .csv.gz) and upload it again",
-    Verdict.TOO_SLOW: "split the file and upload the parts; a gzip file of few members is read faster",
-    Verdict.EMPTY_FILE: "find out why the producer wrote no rows; upload the real file",
-    Verdict.TOO_LARGE: "split the file, or raise MaxFileBytes, and upload it again",
-    Verdict.NOT_UTF8: "write the file as UTF-8 and upload it again",
-    Verdict.NOT_CSV: "mend the file at the place named and upload it again",
-    Verdict.MISSING_COLUMNS: "write the header row with every column that its kind of file needs, names exact",
-    Verdict.TOO_MANY_BAD_ROWS: "see the rejected counts; mend the producer, or raise MaxRejectedRatio; put it again",
-    Verdict.TOO_MANY_DAYS: "check its listen_time column; where it is right, release it: its days are recomputed then",
-    Verdict.TOO_MANY_ATTEMPTS: "see why its runs failed (music-streams show); once mended, release it",
+    Verdict.BAD_KEY: "rename the file to end in .csv (a streams file: .csv or .csv.gz) and upload it again",
+    Verdict.TOO_SLOW: "split the file and upload the parts; gzip files with fewer members are read faster",
+    Verdict.EMPTY_FILE: "find out why the producer wrote no rows, and upload the complete file",
+    Verdict.TOO_LARGE: "split the file and upload the parts, or raise MaxFileBytes and upload the file again",
+    Verdict.NOT_UTF8: "encode the file as UTF-8 and upload it again",
+    Verdict.NOT_CSV: "fix what the detail describes and upload the file again",
+    Verdict.MISSING_COLUMNS: "write the exact names of all required columns in the header row; upload the file again",
+    Verdict.TOO_MANY_BAD_ROWS: "see the counts, fix the producer or raise MaxRejectedRatio, and upload the file again",
+    Verdict.TOO_MANY_DAYS: "check its listen_time column; if that is correct, release the file to recompute its days",
+    Verdict.TOO_MANY_ATTEMPTS: "find out why its runs failed (music-streams show), fix the cause, and release the file",
 }
-
-
 _MAX_DETAIL = 1_000  # characters
 
 
 @dataclass(frozen=True)
 class _Announcement:
-    """A file of which the operators are to hear.
+    """A file that the next alert reports.
 
     Attributes:
-        places: where it still lies, to be removed once they have.
-        record: what is to be done in the ledger once they have, where that was not done before.
+        places: objects to delete after the alert.
+        record: changes the ledger after the alert, if that was not done before.
     """
 
     entry: Entry
@@ -59,20 +56,19 @@ class _Announcement:
 
     @property
     def line(self) -> str:
-        """What the alert says of it."""
+        """The line of the alert."""
         source = self.entry.source
         return f"{source.uri}: {self.detail} (source_id {source.source_id})"
 
 
 @dataclass(frozen=True)
 class Quarantine:
-    """Moves files out of the way of good input.
+    """Moves files that cannot be processed to quarantine.
 
-    Whoever calls :meth:`take` or :meth:`finish` calls :meth:`flush` before it ends, also where it ends by an error. An
-    object is removed only after the alert about it was sent: as long as it is in place, the next delivery of its
-    event, or the next call of the step, finds it there and announces it. Of a file that was released from quarantine,
-    or is too large to be moved, nothing is removed: its alert comes before the ledger's move. So no alert is lost,
-    whenever an invocation dies; some are sent twice.
+    Callers of :meth:`add` and :meth:`finish` must call :meth:`flush` before they end, even after an error. An object is
+    deleted only after its alert was sent: until then, the next delivery of its event or the next call of the step finds
+    it and sends the alert. A file that is in quarantine already, or that is too large to move, is not deleted, so its
+    alert is sent before the ledger changes. Therefore every alert is sent at least once, whenever an invocation dies.
     """
 
     s3: "S3Client"
@@ -80,24 +76,24 @@ class Quarantine:
     alerts: Alerts
     _announcements: list[_Announcement] = field(default_factory=list, repr=False)
 
-    def take(
+    def add(
         self, entry: Entry, verdict: Verdict, detail: str, outcome: SourceOutcome | None = None, cost: int | None = None
     ) -> None:
-        """Keep a copy and its reason, record it in the ledger; :meth:`flush` does the rest.
+        """Copy a file to quarantine, write its reason and record both in the ledger; :meth:`flush` does the rest.
 
-        `outcome` and `cost` are of the run that refused it; validate has none. `detail` is cut at 1,000 characters.
+        `outcome` and `cost` are of the run that rejected the file; validate has none. `detail` is cut at _MAX_DETAIL.
 
-        In this order a crash at any point leaves the file in one place at least, and a repeat completes the rest. What
-        is too large to be copied within a function's time stays where it lies, with no copy in the ledger.
+        Idempotent: with this order of steps, a crash leaves at least one copy of the file, and a repeat completes the
+        rest. A file of more than MAX_COPIED_BYTES stays where it landed; its ledger entry has no archive_key.
 
         Raises:
             ObjectGone: the file was deleted meanwhile.
-            Unreadable: S3 does not give its bytes, so it cannot be copied.
+            Unreadable: S3 refuses to return its bytes, so it cannot be copied.
         """
         source = entry.source
         key = source.kept_key("quarantine")
-        found = objects.stored(self.s3, entry.place)
-        is_copied = found is None or found.size <= MAX_COPIED_BYTES
+        stored = objects.stored(self.s3, entry.place)
+        is_copied = stored is None or stored.size <= MAX_COPIED_BYTES
         if is_copied:
             objects.keep_copy(self.s3, entry.place, key)
         detail = display.cut(detail, _MAX_DETAIL)
@@ -110,8 +106,8 @@ class Quarantine:
             "detail": detail,
             "what_to_do": _ADVICE[verdict],
         }
-        place = object_keys.reason_key(key)
-        write_json(self.s3, source.bucket, place, reason, indent=1, is_ascii=True)  # people print it on terminals
+        reason_key = object_keys.reason_key(key)
+        write_json(self.s3, source.bucket, reason_key, reason, indent=1, is_ascii=True)  # safe to print on terminals
         record = partial(self.ledger.quarantine, entry, verdict, key if is_copied else "", outcome, cost)
         if entry.place.key == key or not is_copied:
             self._announcements.append(_Announcement(entry, verdict, detail, record=record))
@@ -119,26 +115,26 @@ class Quarantine:
             self._announcements.append(_Announcement(entry, verdict, detail, [entry.place]))
 
     def finish(self, entry: Entry) -> None:
-        """See what a crash may have left open after the ledger said QUARANTINED; :meth:`flush` completes it."""
+        """Find what a crash left to do after the change to QUARANTINED; :meth:`flush` completes it."""
         if entry.stays_in_place:
             return
         source = entry.source
-        left_in = [source, Place(source.bucket, source.kept_key("archive"), "")]
-        places = [place for place in left_in if place.key != entry.archive_key and objects.exists(self.s3, place)]
+        origins = [source, Place(source.bucket, source.kept_key("archive"), "")]
+        places = [place for place in origins if place.key != entry.archive_key and objects.exists(self.s3, place)]
         if places:
-            detail = "found still in place when its event came again"
+            detail = "it was quarantined before, but its original was not deleted yet"
             self._announcements.append(_Announcement(entry, Verdict(entry.reason), detail, places))
 
     def flush(self) -> None:
-        """Send one alert a reason about all files since the last call, then remove them from where they lay.
+        """Send one alert for each verdict about all files since the last call, then delete their originals.
 
-        Where this raises, a repeat of the invocation does what is left.
+        If this raises, a retry of the invocation completes the rest.
         """
         batches: dict[Verdict, dict[str, _Announcement]] = {}
         while self._announcements:
-            each = self._announcements.pop(0)
-            # Two deliveries of an event in one batch: what the first of them says is what was wrong.
-            batches.setdefault(each.verdict, {}).setdefault(each.entry.source.source_id, each)
+            announced = self._announcements.pop(0)
+            # If a batch has two deliveries of an event, the first one has the detail of the verdict.
+            batches.setdefault(announced.verdict, {}).setdefault(announced.entry.source.source_id, announced)
         with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
             for verdict, batch in batches.items():
                 self._announce(verdict, list(batch.values()))
@@ -152,7 +148,7 @@ class Quarantine:
             [
                 f"{count} quarantined: {verdict}.",
                 f"What to do: {_ADVICE[verdict]}.",
-                *listed([each.line for each in batch]),
+                *listed([announced.line for announced in batch]),
             ],
         )
 
@@ -160,4 +156,4 @@ class Quarantine:
         if announced.record:
             announced.record()
         for place in announced.places:
-            self.s3.delete_object(**place.address)  # type: ignore[arg-type]  # VersionId or nothing
+            self.s3.delete_object(**place.address)  # type: ignore[arg-type]  # a place may have no VersionId

@@ -1,7 +1,6 @@
-"""After the jobs: the ledger takes what became of each source, and who listens for `MetricsPublished` learns of it.
+"""The step after the jobs: records the outcome of each source in the ledger and sends `MetricsPublished`.
 
-The event comes before the archive step, so that trouble with the archive cannot keep consumers from hearing of metrics
-that stand.
+The event is sent before the archive step, so that a failure to archive does not delay consumers.
 """
 
 import json
@@ -34,12 +33,12 @@ if TYPE_CHECKING:
     from types_boto3_events import EventBridgeClient
     from types_boto3_s3 import S3Client
 
-# An event holds 256 KB: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
+# An event may have 256 KB: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
 DAYS_PER_EVENT = 5_000
 _DETAILS = {
-    Verdict.NOT_CSV: "it passed validation, and Spark could not read it",
-    Verdict.TOO_MANY_DAYS: "its listens are of more days than MaxDaysPerFile; each day of a file is recomputed",
-    Verdict.TOO_MANY_ATTEMPTS: "attempt after attempt failed over it, while other files went through",
+    Verdict.NOT_CSV: "it passed validation, but Spark could not read it",
+    Verdict.TOO_MANY_DAYS: "it has listens of more days than MaxDaysPerFile, and each of its days would be recomputed",
+    Verdict.TOO_MANY_ATTEMPTS: "its attempts failed repeatedly, while runs of other files succeeded",
 }
 
 
@@ -61,23 +60,23 @@ class Settlement:
         has_time: Callable[[], bool],
         job_runs: Sequence[Mapping[str, Any]] = (),
     ) -> int:
-        """Move each source RUNNING → PUBLISHED, or → QUARANTINED where the run could not accept it; then announce.
+        """Change each RUNNING source to PUBLISHED, or to QUARANTINED if the run rejected it; then send the event.
 
-        `run_id` is the transform's job run whose metrics were loaded. `job_runs` are both jobs' as Glue describes them;
-        without them nothing is said of costs.
+        `run_id` is the transform's job run whose metrics were loaded. `job_runs` are the runs of both jobs as Glue
+        describes them; without them no costs are recorded.
 
         Raises:
-            RunIsOver: the execution had been recorded as failed before it was taken up again.
-            EventRefused: EventBridge did not take the event; a repeat sends it again.
+            RunIsOver: the execution continued after it was recorded as failed.
+            EventRefused: EventBridge rejected the event; a retry sends it again.
 
         Returns:
-            How many sources are left; where any are the step is to be entered again.
+            How many sources are left; if any are, the state machine repeats the step.
         """
         folder = RunFolder.of_manifest(manifest_uri)
         summary = read_result(self.s3, folder, run_id)
         entries = held_entries(self.s3, self.ledger, manifest_uri, execution_arn)
         if any(entry.status is Status.FAILED for entry in entries):
-            raise RunIsOver(f"{execution_arn} was recorded as failed and cannot go on: redrive its inputs")
+            raise RunIsOver(f"{execution_arn} was recorded as failed and cannot continue: run music-streams redrive")
         running = [entry for entry in entries if entry.status is Status.RUNNING]
         costs = self._costs(folder, summary, job_runs)
 
@@ -85,7 +84,7 @@ class Settlement:
             outcome, cost = summary.sources[entry.source.source_id], costs.get(entry.source.source_id)
             if outcome.verdict:
                 verdict = Verdict(outcome.verdict)
-                self.quarantine.take(entry, verdict, _detail(verdict, outcome), outcome, cost)
+                self.quarantine.add(entry, verdict, _detail(verdict, outcome), outcome, cost)
             else:
                 self.ledger.publish(entry, outcome, cost)
 
@@ -103,28 +102,28 @@ class Settlement:
             write_summary(self.s3, folder, summary)
             accepted = [outcome for outcome in summary.sources.values() if not outcome.verdict]
             if not is_repeat:
-                self._tell(summary, accepted, report)
+                self._record_metrics(summary, accepted, report)
             self._announce(summary, accepted)
         return left
 
     def _costs(self, folder: RunFolder, summary: Summary, job_runs: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-        """The same whenever it is asked: a repeat of this step finds the same job runs and the same sources."""
+        """Return the cost of each source; the same in every repeat, which has the same job runs and sources."""
         if not job_runs:
             return {}
         return costs_by_source(job_runs, read_claimed(self.s3, folder, summary.execution), summary)
 
-    def _tell(self, summary: Summary, accepted: list[SourceOutcome], report: LoadReport | None) -> None:
-        """Tell of the run as a whole. A file that was put aside is counted as such, not by its rows."""
+    def _record_metrics(self, summary: Summary, accepted: list[SourceOutcome], report: LoadReport | None) -> None:
+        """Record the metrics of the run; rows of quarantined files are not counted."""
         if rows_read := sum(outcome.rows_read for outcome in accepted):
             rejected = sum(sum(outcome.rejected.values()) for outcome in accepted)
             self.telemetry.record(Metric.REJECTED_ROW_RATIO, rejected / rows_read)
         self.telemetry.record(Metric.DAYS_RECOMPUTED, len(summary.days))
-        if report:  # of a load that began before an update there is none
+        if report:  # A load job of an earlier version writes no report.
             self.telemetry.record(Metric.ITEMS_WRITTEN, report.items_written)
             self.telemetry.record(Metric.ITEMS_REFUSED, report.items_refused)
 
     def _announce(self, summary: Summary, accepted: list[SourceOutcome]) -> None:
-        """Send `MetricsPublished`: batch_id, version, days, sources, rows_accepted; several where the days are many."""
+        """Send `MetricsPublished`; if the days are many, in several events."""
         for start in range(0, max(1, len(summary.days)), DAYS_PER_EVENT):
             detail = {
                 "batch_id": summary.batch_id,
@@ -139,7 +138,7 @@ class Settlement:
             )
             if answer["FailedEntryCount"]:
                 raise EventRefused(
-                    f"EventBridge did not take MetricsPublished of {summary.batch_id}: {answer['Entries']}"
+                    f"EventBridge rejected MetricsPublished of batch {summary.batch_id}: {answer['Entries']}"
                 )
 
 
@@ -147,4 +146,4 @@ def _detail(verdict: Verdict, outcome: SourceOutcome) -> str:
     if verdict in _DETAILS:
         return _DETAILS[verdict]
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(outcome.rejected.items()))
-    return f"of {outcome.rows_read} rows read these were rejected: {reasons}"
+    return f"{outcome.rows_read} rows read; rejected: {reasons}"

@@ -1,7 +1,7 @@
-"""Every event file: what it holds, what must stand in AWS before, what the function answers, where sources stand after.
+"""The cases of the event files: event, state of AWS before it, result of the function, statuses of sources after it.
 
-Ids of object versions are given by S3: in the files each key has one that stands for it, and it is replaced by the
-true one when the file is used.
+S3 generates the ids of object versions. In the files each key has a placeholder, which is replaced by the actual id
+when the file is used.
 """
 
 import gzip
@@ -33,11 +33,11 @@ Answer = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where a source stands before the event.
+class SourceState:
+    """The state of a source before the event.
 
     Attributes:
-        kept: ``archive`` or ``quarantine``, where it was moved there from where it had landed.
+        kept: ``archive`` or ``quarantine`` if the file was moved there, else ''.
     """
 
     status: Status
@@ -52,11 +52,11 @@ class Case:
     Attributes:
         function: the handler's folder.
         objects: content by key in the landing bucket.
-        before: of the objects that the ledger knows, by key; they are the run's.
-        outcomes: what the run's transform made of the objects, by key.
-        forget: users whom the run is to forget; all objects held rows of theirs.
-        is_stopped: whether Step Functions knows the run's execution, which was stopped.
-        after: where the sources stand, by key; None where the ledger has no item.
+        before: states of the objects that are in the ledger, by key; they belong to the run.
+        outcomes: the outcomes of the run's transform, by key.
+        forget: users that the run forgets; all objects contain rows of them.
+        is_stopped: whether the run's execution exists in Step Functions and was stopped.
+        after: the expected statuses of sources, by key; None if the ledger has no entry.
     """
 
     function: str
@@ -64,7 +64,7 @@ class Case:
     event: dict[str, Any]
     answer: Answer | None
     objects: dict[str, bytes] = field(default_factory=dict)
-    before: dict[str, Standing] = field(default_factory=dict)
+    before: dict[str, SourceState] = field(default_factory=dict)
     outcomes: dict[str, SourceOutcome] = field(default_factory=dict)
     forget: list[int] = field(default_factory=list)
     is_stopped: bool = False
@@ -72,12 +72,12 @@ class Case:
 
     @property
     def path(self) -> str:
-        """Below events/."""
+        """Path below events/."""
         return f"{self.function}/{self.name}.json"
 
     @property
     def batch_id(self) -> str:
-        """Of the run whose manifest the event names, where it names one."""
+        """Id of the run whose manifest the event names, if any."""
         return batch_id(self.function, self.name)
 
 
@@ -86,12 +86,12 @@ def batch_id(function: str, name: str) -> str:
 
 
 def version_in_file(key: str) -> str:
-    """What stands in the event file for the id of the object's version."""
+    """Return the placeholder for the version id of an object in an event file."""
     return hashlib.sha256(f"version of {key}".encode()).hexdigest()[:32]
 
 
 def source_in_file(key: str) -> str:
-    """What stands in the event file for the id of the source that landed under the key."""
+    """Return the placeholder for the source_id of a key in an event file."""
     return hashlib.sha256(f"source of {key}".encode()).hexdigest()[:32]
 
 
@@ -138,15 +138,15 @@ def _mixed() -> Case:
     event = queue_batch(
         plain,
         packed,
-        plain,  # 3: the same event again
+        plain,  # 3: a duplicate
         no_tracks,
         text,
         songs,
         arrival(gone),
-        arrival("incoming/mixed/"),  # a folder's marker
+        arrival("incoming/mixed/"),  # a folder marker
         "no JSON",  # 9
         test_event,  # 10
-        json.dumps(object_created("incoming/mixed/plain.csv", len(STREAMS), None)),  # 11: a bucket without versions
+        json.dumps(object_created("incoming/mixed/plain.csv", len(STREAMS), None)),  # 11: a bucket without versioning
     )
     after = dict.fromkeys(objects, Status.VALID) | {
         "incoming/mixed/no-tracks.csv": Status.QUARANTINED,
@@ -164,27 +164,27 @@ def _odd_keys() -> Case:
 
 
 def _requests() -> Case:
-    asked_at = "2024-06-27T09:00:00.000Z"
+    requested_at = "2024-06-27T09:00:00.000Z"
     event = queue_batch(
-        to_message(Rebuild(["2024-06-25"], asked_at)),
-        to_message(Forget(7, asked_at)),
+        to_message(Rebuild(["2024-06-25"], requested_at)),
+        to_message(Forget(7, requested_at)),
         json.dumps({"request": "unheard of"}),
     )
     return Case("validate", "requests", event, failures(3))
 
 
 def _attempts() -> Case:
-    """What operators may ask for about files: each finds its own where it lies, and makes another attempt of it."""
-    asked = {
-        "failed": (Standing(Status.FAILED), Action.REDRIVE, Status.VALID),
-        "abandoned": (Standing(Status.RUNNING), Action.REDRIVE, Status.VALID),
-        "unarchived": (Standing(Status.PUBLISHED), Action.REDRIVE, Status.ARCHIVED),
-        "archived": (Standing(Status.ARCHIVED, "archive"), Action.REPLAY, Status.VALID),
-        "quarantined": (Standing(Status.QUARANTINED, "quarantine"), Action.RELEASE, Status.VALID),
-        "unfinished": (Standing(Status.PUBLISHED, treatment=Treatment.RETRACT), Action.REDRIVE, Status.RETRACTED),
-        "unwanted": (Standing(Status.ARCHIVED, "archive"), Action.RETRACT, Status.VALID),
+    """Requests of operators for files at their locations, each of which begins a new attempt or finishes one."""
+    attempts = {
+        "failed": (SourceState(Status.FAILED), Action.REDRIVE, Status.VALID),
+        "abandoned": (SourceState(Status.RUNNING), Action.REDRIVE, Status.VALID),
+        "unarchived": (SourceState(Status.PUBLISHED), Action.REDRIVE, Status.ARCHIVED),
+        "archived": (SourceState(Status.ARCHIVED, "archive"), Action.REPLAY, Status.VALID),
+        "quarantined": (SourceState(Status.QUARANTINED, "quarantine"), Action.RELEASE, Status.VALID),
+        "unfinished": (SourceState(Status.PUBLISHED, treatment=Treatment.RETRACT), Action.REDRIVE, Status.RETRACTED),
+        "unwanted": (SourceState(Status.ARCHIVED, "archive"), Action.RETRACT, Status.VALID),
     }
-    by_key = {f"incoming/attempts/{name}.csv": each for name, each in asked.items()}
+    by_key = {f"incoming/attempts/{name}.csv": attempt for name, attempt in attempts.items()}
     messages = [to_message(Attempt(source_in_file(key), 1, action)) for key, (_, action, _) in by_key.items()]
     return Case(
         "validate",
@@ -192,7 +192,7 @@ def _attempts() -> Case:
         queue_batch(*messages),
         failures(),
         dict.fromkeys(by_key, STREAMS),
-        {key: standing for key, (standing, _, _) in by_key.items()},
+        {key: state for key, (state, _, _) in by_key.items()},
         after={key: status for key, (_, _, status) in by_key.items()},
     )
 
@@ -201,14 +201,14 @@ def _attempts() -> Case:
 
 KEY = "incoming/2024-06-25/{}.csv"
 DAY = "2024-06-25"
-ALL = {"left": 0}  # nothing is left to do
+ALL = {"left": 0}  # everything is done
 CLAIMED = {**ALL, "forgets": False, "workers": 2}
 GOOD = SourceOutcome(1, 1, {}, [DAY])
 BAD = SourceOutcome(4, 0, {"bad_user_id": 3}, [], "too_many_bad_rows")
 
 
 def _step(
-    function: str, name: str, answer: Answer, before: Standing, after: Status, outcome: Any = None, key: str = ""
+    function: str, name: str, answer: Answer, before: SourceState, after: Status, outcome: Any = None, key: str = ""
 ) -> Case:
     key = key or KEY.format(f"{function}-{name}")
     outcomes = {key: outcome} if outcome else {}
@@ -216,11 +216,11 @@ def _step(
     return Case(function, name, event, answer, {key: STREAMS}, {key: before}, outcomes, after={key: after})
 
 
-def _failure(name: str, before: Status, after: Status, failed: int, *, is_bare: bool = False, **told: str) -> Case:
+def _failure(name: str, before: Status, after: Status, failed: int, *, is_bare: bool = False, **change: str) -> Case:
     key = KEY.format(f"record-failure-{name}")
-    event = (bare_status_change if is_bare else status_change)(batch_id("record_failure", name), **told)
-    answer, stood = {"failed": failed}, {key: Standing(before)}
-    return Case("record_failure", name, event, answer, {key: STREAMS}, stood, is_stopped=is_bare, after={key: after})
+    event = (bare_status_change if is_bare else status_change)(batch_id("record_failure", name), **change)
+    answer, states = {"failed": failed}, {key: SourceState(before)}
+    return Case("record_failure", name, event, answer, {key: STREAMS}, states, is_stopped=is_bare, after={key: after})
 
 
 def _maintenance() -> Case:
@@ -237,14 +237,14 @@ def _erase() -> Case:
         step_input(batch_id("erase", "forgotten")),
         ALL,
         dict.fromkeys(keys, STREAMS),
-        {key: Standing(statuses[place], place) for key, place in keys.items()},
+        {key: SourceState(statuses[place], place) for key, place in keys.items()},
         forget=[7],
         after={key: statuses[place] for key, place in keys.items()},
     )
 
 
 def _erase_whole() -> Case:
-    """What cannot be looked through: of damaged gzip no line can be taken, and one file was too large to be copied."""
+    """Files that cannot be searched: one is damaged gzip, and one was too large to copy."""
     damaged, uncopied = KEY.format("erase-damaged"), KEY.format("erase-uncopied")
     return Case(
         "erase",
@@ -252,7 +252,7 @@ def _erase_whole() -> Case:
         step_input(batch_id("erase", "deleted-whole")),
         ALL,
         {damaged: gzip.compress(STREAMS, mtime=0)[:-5], uncopied: STREAMS},
-        {damaged: Standing(Status.QUARANTINED, "quarantine"), uncopied: Standing(Status.QUARANTINED)},
+        {damaged: SourceState(Status.QUARANTINED, "quarantine"), uncopied: SourceState(Status.QUARANTINED)},
         forget=[7],
         after=dict.fromkeys((damaged, uncopied), Status.QUARANTINED),
     )
@@ -261,7 +261,7 @@ def _erase_whole() -> Case:
 def _measure() -> Case:
     key = KEY.format("measure-backlog")
     event = scheduled("music-streams-MeasureFunctionEveryFiveMinutes")
-    before = Standing(Status.RUNNING)
+    before = SourceState(Status.RUNNING)
     return Case("measure", "backlog", event, None, {key: STREAMS}, {key: before}, after={key: Status.RUNNING})
 
 
@@ -271,16 +271,18 @@ CASES = [
     _odd_keys(),
     _requests(),
     _attempts(),
-    _step("claim", "waiting", {**CLAIMED, "has_work": True}, Standing(Status.VALID), Status.RUNNING),
-    _step("claim", "none", {**CLAIMED, "has_work": False}, Standing(Status.FAILED), Status.FAILED),
-    _step("settle", "published", ALL, Standing(Status.RUNNING), Status.PUBLISHED, GOOD),
-    _step("settle", "too-many-bad-rows", ALL, Standing(Status.RUNNING), Status.QUARANTINED, BAD),
-    _step("settle", "bad-when-replayed", ALL, Standing(Status.RUNNING, "archive"), Status.QUARANTINED, BAD),
-    _step("archive", "published", ALL, Standing(Status.PUBLISHED), Status.ARCHIVED),
-    _step("archive", "released", ALL, Standing(Status.PUBLISHED, "quarantine"), Status.ARCHIVED),
-    _step("archive", "reference", ALL, Standing(Status.PUBLISHED), Status.ARCHIVED, key="reference/users/archived.csv"),
-    _step("archive", "retracted", ALL, Standing(Status.PUBLISHED, treatment=Treatment.RETRACT), Status.RETRACTED),
-    _step("archive", "again", ALL, Standing(Status.ARCHIVED, "archive"), Status.ARCHIVED),
+    _step("claim", "waiting", {**CLAIMED, "has_work": True}, SourceState(Status.VALID), Status.RUNNING),
+    _step("claim", "none", {**CLAIMED, "has_work": False}, SourceState(Status.FAILED), Status.FAILED),
+    _step("settle", "published", ALL, SourceState(Status.RUNNING), Status.PUBLISHED, GOOD),
+    _step("settle", "too-many-bad-rows", ALL, SourceState(Status.RUNNING), Status.QUARANTINED, BAD),
+    _step("settle", "bad-when-replayed", ALL, SourceState(Status.RUNNING, "archive"), Status.QUARANTINED, BAD),
+    _step("archive", "published", ALL, SourceState(Status.PUBLISHED), Status.ARCHIVED),
+    _step("archive", "released", ALL, SourceState(Status.PUBLISHED, "quarantine"), Status.ARCHIVED),
+    _step(
+        "archive", "reference", ALL, SourceState(Status.PUBLISHED), Status.ARCHIVED, key="reference/users/archived.csv"
+    ),
+    _step("archive", "retracted", ALL, SourceState(Status.PUBLISHED, treatment=Treatment.RETRACT), Status.RETRACTED),
+    _step("archive", "again", ALL, SourceState(Status.ARCHIVED, "archive"), Status.ARCHIVED),
     _erase(),
     _erase_whole(),
     _measure(),

@@ -1,4 +1,4 @@
-"""AWS in this process with what the functions work on."""
+"""AWS in this process, with the resources that the functions use."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,9 +19,9 @@ from tests.functions import ROOT
 
 @pytest.fixture(scope="module")
 def physical() -> Iterator[dict[str, str]]:
-    """The names or ARNs of its resources, by logical id."""
+    """The physical ids of the template's resources, by logical id."""
     with plain_moto() as (endpoint, credentials), pytest.MonkeyPatch.context() as environment:
-        environment.setattr(boto3, "DEFAULT_SESSION", None)  # it remembers the credentials of another module
+        environment.setattr(boto3, "DEFAULT_SESSION", None)  # It caches the credentials of another module.
         environment.delenv("AWS_PROFILE", raising=False)
         environment.setenv("AWS_ENDPOINT_URL", endpoint)
         environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
@@ -32,7 +32,7 @@ def physical() -> Iterator[dict[str, str]]:
         parameters = parameter_values(template["Parameters"], given)
         stack = Stack(Aws(endpoint, "us-east-1", credentials), "music-streams", ACCOUNT)
         yield Deployment(translate(template, parameters, "us-east-1"), parameters, stack).run()
-        # What it holds outlives it.
+        # The resources would stay in moto otherwise.
         key = {"Authorization": credentials.authorization}
         requests.post(f"{endpoint}/moto-api/reset", headers=key, timeout=10).raise_for_status()
 

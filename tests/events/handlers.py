@@ -1,4 +1,4 @@
-"""The functions' real handlers, in this process."""
+"""Invokes the functions' handlers in this process."""
 
 import importlib.util
 import logging
@@ -11,11 +11,11 @@ import pytest
 from tests.functions import Function, all_functions
 
 FUNCTIONS = {function.folder: function for function in all_functions()}
-"""By their folders."""
+"""The functions, by folder."""
 
 
 class Context:
-    """What Lambda tells an invocation of itself."""
+    """The context of a Lambda invocation."""
 
     function_name = "function"
     memory_limit_in_mb = 256
@@ -30,8 +30,8 @@ class Context:
 
 
 def invoke(function: Function, environment: dict[str, str], event: dict[str, Any]) -> Any:
-    """A cold start and one invocation."""
-    with pytest.MonkeyPatch.context() as patch, _logging_of_its_own(environment["POWERTOOLS_SERVICE_NAME"]):
+    """Perform a cold start and one invocation."""
+    with pytest.MonkeyPatch.context() as patch, _restored_logging(environment["POWERTOOLS_SERVICE_NAME"]):
         for name, value in environment.items():
             patch.setenv(name, value)
         spec = importlib.util.spec_from_file_location("app", function.handler_file)
@@ -43,12 +43,12 @@ def invoke(function: Function, environment: dict[str, str], event: dict[str, Any
 
 
 @contextmanager
-def _logging_of_its_own(service: str) -> Iterator[None]:
-    """What a cold start sets up for its process is taken back: other tests look at the package's lines too."""
+def _restored_logging(service: str) -> Iterator[None]:
+    """Undo the logging setup of a cold start, because other tests read the package's log lines too."""
     package = logging.getLogger("music_streams")
     before = list(package.handlers), package.level, package.propagate
     try:
         yield
     finally:
         package.handlers, package.level, package.propagate = before
-        logging.Logger.manager.loggerDict.pop(service, None)  # else the next start takes it for set up
+        logging.Logger.manager.loggerDict.pop(service, None)  # Otherwise the next cold start would not set it up.

@@ -10,12 +10,12 @@ EVENTS = Path(__file__).parents[2] / "events"
 
 
 def contents() -> dict[str, str]:
-    """The text of every event file, by its path below events/."""
+    """Return the text of every event file, by its path below events/."""
     return {case.path: json.dumps(case.event, ensure_ascii=False, indent=2) + "\n" for case in CASES}
 
 
 def main() -> None:
-    """Write them all, and nothing else."""
+    """Write all event files and delete others."""
     shutil.rmtree(EVENTS, ignore_errors=True)
     for path, text in contents().items():
         file = EVENTS / path

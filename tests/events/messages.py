@@ -1,4 +1,4 @@
-"""Events in the shapes that AWS gives them."""
+"""Events in the form in which AWS sends them."""
 
 import hashlib
 import json
@@ -13,19 +13,19 @@ MACHINE = EXECUTIONS.replace(":execution:", ":stateMachine:")
 
 
 def object_created(key: str, size: int, version_id: str | None) -> dict[str, Any]:
-    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html; the key stands raw, not URL-encoded."""
-    found = {
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html; the key is not URL-encoded."""
+    s3_object = {
         "key": key,
         "size": size,
         "etag": hashlib.md5(key.encode(), usedforsecurity=False).hexdigest(),
         "sequencer": hashlib.sha256(key.encode()).hexdigest()[:18].upper(),
     }
     if version_id:
-        found["version-id"] = version_id
+        s3_object["version-id"] = version_id
     detail = {
         "version": "0",
         "bucket": {"name": LANDING},
-        "object": found,
+        "object": s3_object,
         "request-id": "C3D13FE58DE4C810",
         "requester": ACCOUNT,
         "source-ip-address": "192.0.2.10",
@@ -40,7 +40,7 @@ def queue_batch(*bodies: str) -> dict[str, Any]:
 
 
 def message_id(number: int) -> str:
-    """Of the n-th message of a batch, from 1."""
+    """Return the id of the n-th message of a batch, from 1."""
     return f"00000000-0000-4000-8000-{number:012d}"
 
 
@@ -64,7 +64,7 @@ def _record(number: int, body: str) -> dict[str, Any]:
 
 
 def step_input(batch_id: str) -> dict[str, Any]:
-    """What the state machine gives its functions; more than some of them read."""
+    """Return the input that the state machine passes to its functions, with more fields than some of them read."""
     return {
         "manifest": manifest_uri(batch_id),
         "execution_arn": f"{EXECUTIONS}:{batch_id}-1",
@@ -75,7 +75,7 @@ def step_input(batch_id: str) -> dict[str, Any]:
 
 
 def job_run(job: str, run_id: str, seconds: int, capacity: float) -> dict[str, Any]:
-    """What Step Functions has of a run that succeeded; DPUSeconds is told only where workers come and go."""
+    """Return a job run as Step Functions reports it; only jobs with auto scaling have DPUSeconds."""
     return {"Id": run_id, "JobName": job, "JobRunState": "SUCCEEDED", "ExecutionTime": seconds, "MaxCapacity": capacity}
 
 
@@ -101,7 +101,7 @@ def status_change(batch_id: str, status: str, error: str | None = None, cause: s
 
 
 def bare_status_change(batch_id: str, status: str) -> dict[str, Any]:
-    """The same of an execution whose input, error and cause the event leaves out; DescribeExecution has them."""
+    """Return a status change without input, error and cause, which DescribeExecution returns."""
     event = status_change(batch_id, status)
     detail = {name: value for name, value in event["detail"].items() if name not in {"error", "cause"}}
     return {**event, "detail": {**detail, "input": None, "inputDetails": {"included": False}}}
@@ -126,7 +126,7 @@ def manifest_uri(batch_id: str) -> str:
 def _event(
     source: str, detail_type: str, time: str, resources: list[str], detail: dict[str, Any], seed: str
 ) -> dict[str, Any]:
-    """What EventBridge puts around a detail; the id is a digest of the seed."""
+    """Return an EventBridge event with a detail; its id is a digest of the seed."""
     digits = hashlib.sha256(seed.encode()).hexdigest()
     return {
         "version": "0",

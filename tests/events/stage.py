@@ -1,4 +1,4 @@
-"""The part of the template that keeps state: functions are called by hand, and nothing else moves by itself."""
+"""The stateful part of the template: tests invoke the functions, and nothing else runs by itself."""
 
 from typing import Any
 
@@ -16,14 +16,14 @@ KEPT = {
     "AWS::Serverless::StateMachine",
 }
 ROLE = "arn:aws:iam::123456789012:role/nobody"
-# Executions start and then stay as they are.
+# Executions start and then wait.
 WAITING = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 86400, "End": True}}}
 
 
 def stage_template() -> dict[str, Any]:
-    """A template with what the functions work on, each resource's Ref among its outputs."""
+    """Return a template of the resources that the functions use, with the Ref of each as an output."""
     template: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
-    resources = {name: each for name, each in template["Resources"].items() if each["Type"] in KEPT}
+    resources = {name: resource for name, resource in template["Resources"].items() if resource["Type"] in KEPT}
     for name, resource in resources.items():
         if resource["Type"] == "AWS::Serverless::StateMachine":
             properties = {"StateMachineName": resource["Properties"]["Name"], "RoleArn": ROLE, "Definition": WAITING}
@@ -42,7 +42,7 @@ def stage_template() -> dict[str, Any]:
 
 
 def environment_of(function_environment: dict[str, Any], physical: dict[str, str]) -> dict[str, str]:
-    """A function's environment with its references resolved; parameters by their defaults."""
+    """Return a function's environment with resolved references; parameters have their defaults."""
     parameters = yaml_parse((ROOT / "template.yaml").read_text())["Parameters"]
     values = {name: str(parameter["Default"]) for name, parameter in parameters.items() if "Default" in parameter}
     values |= physical

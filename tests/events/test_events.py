@@ -1,4 +1,4 @@
-"""Each event file is given to its function's real handler, which may do what its role grants and nothing else."""
+"""Each handler processes its event files with the permissions of its role and no others."""
 
 import json
 from collections.abc import Callable
@@ -19,14 +19,14 @@ from tests.permissions.statements import unused
 from tests.template import role_statements
 
 BY_PATH = {case.path: case for case in CASES}
-# What a role grants and no event file makes its function use, with the reason.
+# Permissions of a role that no event file makes its function use, with the reason.
 BY_SNS = dict.fromkeys(
     ("kms:GenerateDataKey on AlertsKey", "kms:Decrypt on AlertsKey"),
-    "SNS uses the key of the topic in the name of who publishes",
+    "SNS uses the key of the topic with the permissions of the publisher",
 )
-GONE = "an object that is gone must be answered 404, not 403: tests/integration/domain"
-NO_VERSION = "every source has a version; kept until a run on AWS shows that reading one asks for no right to its key"
-STOPS = "the runs of an execution that is over: tests/integration/domain/test_job_runs.py"
+GONE = "S3 answers 404 instead of 403 for a missing object only with this permission: tests/integration/domain"
+NO_VERSION = "every source has a version; kept until a run on AWS shows that reading a version does not need it"
+STOPS = "job runs of an ended execution: tests/integration/domain/test_job_runs.py"
 UNSEEN: dict[str, dict[str, str]] = {
     "ArchiveRole": {
         "s3:GetObject on LandingBucket/incoming/*": NO_VERSION,
@@ -43,7 +43,7 @@ UNSEEN: dict[str, dict[str, str]] = {
     "RecordFailureRole": BY_SNS
     | {
         "glue:BatchStopJobRun on job/TransformJob, job/LoadJob": STOPS,
-        "sqs:SendMessage on FailuresDeadLetterQueue": "Lambda, which keeps what failed three times",
+        "sqs:SendMessage on FailuresDeadLetterQueue": "used by Lambda for events that failed three times",
     },
     "SettleRole": BY_SNS
     | {
@@ -57,7 +57,7 @@ UNSEEN: dict[str, dict[str, str]] = {
         "s3:DeleteObject on LandingBucket/archive/*, LandingBucket/quarantine/*": "moves of kept files",
         "s3:GetObject on LandingBucket/incoming/*, LandingBucket/reference/*": NO_VERSION,
         "s3:ListBucketVersions on LandingBucket": GONE,
-        "sqs:ReceiveMessage on ArrivalsQueue": "Lambda, which takes messages in the function's name",
+        "sqs:ReceiveMessage on ArrivalsQueue": "used by Lambda to receive messages for the function",
         "sqs:DeleteMessage on ArrivalsQueue": "the same",
         "sqs:GetQueueAttributes on ArrivalsQueue": "the same",
         "sqs:ChangeMessageVisibility on ArrivalsQueue": "messages that were not begun: test_given_back.py",
@@ -65,9 +65,9 @@ UNSEEN: dict[str, dict[str, str]] = {
 }
 
 
-def test_the_files_are_as_they_are_made():
-    found = {str(path.relative_to(EVENTS)): path.read_text("utf-8") for path in EVENTS.rglob("*") if path.is_file()}
-    assert found == contents(), "run `python -m tests.events.make`"
+def test_the_event_files_are_up_to_date():
+    texts = {str(path.relative_to(EVENTS)): path.read_text("utf-8") for path in EVENTS.rglob("*") if path.is_file()}
+    assert texts == contents(), "run `python -m tests.events.make`"
 
 
 def test_every_function_has_events():
@@ -76,8 +76,8 @@ def test_every_function_has_events():
 
 
 @dataclass(frozen=True)
-class Took:
-    """What became of an event."""
+class Result:
+    """The result of an invocation."""
 
     answer: Any
     acts: Acts
@@ -85,36 +85,36 @@ class Took:
 
 
 @pytest.fixture(scope="module")
-def take(physical, template) -> Callable[[Case], Took]:
-    """Gives a case's event to its function, once."""
+def run_case(physical, template) -> Callable[[Case], Result]:
+    """Invokes the function of a case with its event, once for each case."""
     logical_ids = {name: logical_id for logical_id, name in physical.items()}
 
     @cache
-    def taken(path: str) -> Took:
+    def result(path: str) -> Result:
         case = BY_PATH[path]
         function = FUNCTIONS[case.function]
         scene = Scene(case, physical["FilesTable"])
         event = scene.event()
         with acting(role_statements(template, function.role), logical_ids) as acts:
             answer = invoke(function, environment_of(function.environment, physical), event)
-        return Took(json.loads(json.dumps(answer)), acts, scene.statuses())
+        return Result(json.loads(json.dumps(answer)), acts, scene.statuses())
 
-    return lambda case: taken(case.path)
+    return lambda case: result(case.path)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.path)
-def test_the_function_takes_the_event_with_what_its_role_grants(case, take):
-    took = take(case)
-    assert took.acts.refused == []
-    assert took.acts.granted
-    assert took.answer == case.answer
-    assert took.statuses == case.after
+def test_the_function_processes_the_event_with_the_permissions_of_its_role(case, run_case):
+    result = run_case(case)
+    assert result.acts.refused == []
+    assert result.acts.granted
+    assert result.answer == case.answer
+    assert result.statuses == case.after
 
 
 @pytest.mark.parametrize("folder", sorted(FUNCTIONS))
-def test_a_role_grants_nothing_that_its_function_does_not_use(folder, take, template):
-    needs = [need for case in CASES if case.function == folder for need in take(case).acts.granted]
+def test_a_role_grants_nothing_that_its_function_does_not_use(folder, run_case, template):
+    needs = [need for case in CASES if case.function == folder for need in run_case(case).acts.granted]
     role = FUNCTIONS[folder].role
-    # Logs are written by the runtime, not by the SDK.
+    # The runtime writes the logs, not the SDK.
     spare = {each for each in unused(role_statements(template, role), needs) if not each.startswith("logs:")}
     assert spare == UNSEEN.get(role, {}).keys()

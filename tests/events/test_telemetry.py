@@ -1,4 +1,4 @@
-"""What the functions write, over all event files: metrics as docs/telemetry.md lists them, lines with their ids."""
+"""For all event files, the functions write the metrics in docs/telemetry.md, and log lines with ids."""
 
 import json
 from contextlib import redirect_stderr, redirect_stdout
@@ -16,7 +16,7 @@ from tests.telemetry import Told, table
 
 OF_RUNS = {"claim", "settle", "archive", "erase", "record-failure"}
 
-# A file that no run took before it ended, and whose end nobody recorded: tests/integration/domain/test_attempts.py
+# A file whose execution ended before its claim without a record of that: tests/integration/domain/test_attempts.py
 UNSEEN = {Told("validate", "FilesRunning", "Count")}
 
 Line = dict[str, Any]
@@ -24,7 +24,7 @@ Line = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def written(physical) -> list[str]:
-    """Every line that the functions write."""
+    """All lines that the functions write."""
     output = StringIO()
     with redirect_stdout(output), redirect_stderr(output):
         for case in CASES:
@@ -42,7 +42,7 @@ def lines(written) -> list[Line]:
 
 @pytest.fixture(scope="module")
 def metrics(written) -> list[Line]:
-    """The lines that carry metrics."""
+    """The lines with metrics."""
     return [line for line in map(json.loads, written) if "_aws" in line]
 
 
@@ -65,24 +65,28 @@ def test_every_line_about_a_run_names_its_batch(lines):
             assert line["execution"] == f"{line['batch_id']}-1", line
 
 
-def test_every_line_about_a_file_names_it_and_none_names_that_of_the_message_before(lines):
-    taken = [line for line in lines if line["message"].startswith("message taken") and line["outcome"] != "ordered"]
-    about_files = [*taken, *(line for line in lines if "s3://" in line["message"])]
-    assert {line["service"] for line in about_files} == {"validate", *OF_RUNS}, "of the package, not of the handler"
+def test_every_line_about_a_file_names_it_and_never_the_file_of_an_earlier_message(lines):
+    processed = [
+        line for line in lines if line["message"].startswith("message processed") and line["outcome"] != "ordered"
+    ]
+    about_files = [*processed, *(line for line in lines if "s3://" in line["message"])]
+    assert {line["service"] for line in about_files} == {"validate", *OF_RUNS}, (
+        "lines of the package, not of the handler"
+    )
     for line in about_files:
         assert len(line["source_id"]) == 32, line
     assert not [line for line in lines if "message_id" in line and line["message"].startswith("VALID")]
 
 
-def test_the_functions_tell_the_metrics_of_the_table_and_no_others(metrics):
-    told = {
+def test_the_functions_record_exactly_the_metrics_of_the_table(metrics):
+    recorded = {
         Told(line["service"], each["Name"], each["Unit"])
         for line in metrics
         for group in line["_aws"]["CloudWatchMetrics"]
         for each in group["Metrics"]
     }
-    assert told | UNSEEN == table()
-    assert {each.metric for each in told} == set(Metric)
+    assert recorded | UNSEEN == table()
+    assert {each.metric for each in recorded} == set(Metric)
 
 
 def test_metrics_have_the_service_as_their_only_dimension(metrics):

@@ -64,7 +64,7 @@ def _validate(hands: Hands, bodies: list[str]) -> list[str]:
     refused = []
     for body in bodies:
         try:
-            batch.take(body)
+            batch.process(body)
         except Exception:  # noqa: BLE001 - as Powertools' BatchProcessor does
             refused.append(body)
     batch.launch()

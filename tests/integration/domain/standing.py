@@ -1,4 +1,4 @@
-"""Sources that stand where a story begins: in the ledger, and their object where it lies at that status."""
+"""Sources with a status in the ledger, and their objects at the location that belongs to it."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _WITHOUT_EXECUTION = {Status.RECEIVED, Status.VALID}
 
 
 def standing(world: World, status: Status, content: bytes = GOOD, key: str = "", **attributes: Any) -> Entry:
-    """A source at a status since long ago, put there by an execution that nobody knows any more."""
+    """A source that has had a status for a long time; its execution is unknown to Step Functions."""
     source = world.upload(content, key)
     batch_id = batch_id_of([source.source_id])
     held = {} if status in _WITHOUT_EXECUTION else {"execution_arn": world.execution_arn(f"{batch_id}-1")}
@@ -23,12 +23,12 @@ def standing(world: World, status: Status, content: bytes = GOOD, key: str = "",
     if status is Status.RECEIVED:
         batch_id = ""
     else:
-        world.batch(source)  # for its manifest
+        world.batch(source)  # This writes its manifest.
     return world.put_entry(source, status, **({"batch_id": batch_id} | held | attributes))
 
 
 def alive(world: World, status: Status, **attributes: Any) -> Entry:
-    """A source at a status, and the execution that put it there still runs."""
+    """A source with a status, whose execution is running."""
     entry = standing(world, status, **attributes)
     world.sfn.start_execution(
         stateMachineArn=world.state_machine_arn, name=f"{entry.batch_id}-{entry.attempt}", input="{}"
@@ -37,12 +37,12 @@ def alive(world: World, status: Status, **attributes: Any) -> Entry:
 
 
 def half_retracted(world: World) -> Entry:
-    """A source that died between its archive and RETRACTED."""
+    """A source whose run crashed between ARCHIVED and RETRACTED."""
     return standing(world, Status.ARCHIVED, treatment=Treatment.RETRACT)
 
 
 def quarantined_in_place(world: World) -> Entry:
-    """A source that the ledger has as quarantined while the object still lies where it landed."""
+    """A source that is QUARANTINED in the ledger while its object is still where it landed."""
     entry = standing(world, Status.PUBLISHED)
     kept = entry.source.kept_key("quarantine")
     world.s3.put_object(Bucket=LANDING, Key=kept, Body=GOOD)
@@ -50,7 +50,7 @@ def quarantined_in_place(world: World) -> Entry:
 
 
 def move(world: World, source: Source, folder: str) -> str:
-    """Move a file from where it landed to where it is kept; the key there."""
+    """Move a file from where it landed to `folder`; return its new key."""
     kept = source.kept_key(folder)
     origin: Any = source.address
     world.s3.copy_object(CopySource=origin, Bucket=LANDING, Key=kept)

@@ -1,4 +1,4 @@
-"""Published inputs move to archive/, and nothing else does."""
+"""Published files, and only these, move to archive/."""
 
 import itertools
 from typing import Any
@@ -16,13 +16,13 @@ from tests.integration.domain.world import GOOD, LANDING, RECEIVED_AT, before_an
 
 
 def published(world, *sources, status=Status.PUBLISHED):
-    """A run that has published its sources, or holds them at another status."""
+    """A run that holds its sources with a status."""
     run = Run.of(world, *sources)
     world.batch(*sources, status=status, execution_arn=run.arn)
     return run
 
 
-def test_published_versions_move_to_the_archive_and_a_repeat_moves_nothing_more(world):
+def test_published_versions_are_archived_once_although_the_step_is_repeated(world):
     sources = [world.upload(b"%d" % n) for n in range(5)]
     run = published(world, *sources)
     assert run.archive() == 0
@@ -37,7 +37,7 @@ def test_published_versions_move_to_the_archive_and_a_repeat_moves_nothing_more(
 
 
 @pytest.mark.parametrize("key", ["reference/songs/a.csv", "reference/users/a.csv"])
-def test_a_reference_file_is_copied_and_stays(world, key):
+def test_a_reference_file_is_copied_and_stays_where_it_landed(world, key):
     source = world.upload(key=key)
     assert published(world, source).archive() == 0
     assert world.status(source) is Status.ARCHIVED
@@ -45,7 +45,7 @@ def test_a_reference_file_is_copied_and_stays(world, key):
     assert world.has(source)
 
 
-def test_two_versions_of_a_key_are_archived_apart(world):
+def test_two_versions_of_a_key_are_archived_separately(world):
     earlier, later = (world.upload(content, "incoming/same.csv") for content in (b"earlier", b"later"))
     published(world, earlier).archive()
     assert world.has(later)
@@ -55,14 +55,14 @@ def test_two_versions_of_a_key_are_archived_apart(world):
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.PUBLISHED])
-def test_nothing_is_archived_that_is_not_published(world, status):
+def test_a_source_that_is_not_published_is_not_archived(world, status):
     source = world.upload()
     assert published(world, source, status=status).archive() == 0
     assert world.has(source)
     assert world.content(source.kept_key("archive")) is None
 
 
-def test_what_another_execution_published_is_left_to_it(world):
+def test_a_source_of_another_execution_is_not_archived(world):
     source = world.upload()
     run = published(world, source)
     world.put_entry(source, Status.PUBLISHED, execution_arn=world.execution_arn("other-1"))
@@ -71,7 +71,7 @@ def test_what_another_execution_published_is_left_to_it(world):
 
 
 @before_and_after
-def test_archiving_may_die_anywhere_and_be_repeated(world, is_done):
+def test_archiving_is_idempotent_after_a_crash_at_any_call(world, is_done):
     for call in itertools.count(1):
         source = world.upload()
         run = published(world, source)
@@ -85,7 +85,7 @@ def test_archiving_may_die_anywhere_and_be_repeated(world, is_done):
     assert call > len(["manifest", "entry", "copy", "copy", "proof", "proof", "removal", "ledger"])
 
 
-# ── A copy is proved before what was copied is deleted ──
+# ── A copy is verified before the original is deleted ──
 
 
 @pytest.mark.parametrize(
@@ -105,20 +105,20 @@ def test_a_source_stays_until_its_copy_has_its_size_and_checksum(world, stored):
     assert world.content(world.entry(entry.source).archive_key) == GOOD
 
 
-def test_a_copy_of_another_size_is_none_though_its_checksum_is_the_same(world):
+def test_a_copy_of_another_size_is_rejected_although_its_checksum_is_equal(world):
     entry = standing(world, Status.PUBLISHED)
-    key, head_of = entry.source.kept_key("archive"), world.s3.head_object
+    key, real_head_object = entry.source.kept_key("archive"), world.s3.head_object
 
-    def head_object(**asked: Any) -> dict[str, Any]:
-        told: dict[str, Any] = head_of(**asked)
-        return told | ({"ContentLength": told["ContentLength"] - 1} if asked["Key"] == key else {})
+    def head_object(**arguments: Any) -> dict[str, Any]:
+        response: dict[str, Any] = real_head_object(**arguments)
+        return response | ({"ContentLength": response["ContentLength"] - 1} if arguments["Key"] == key else {})
 
     with patch.object(world.s3, "head_object", head_object), pytest.raises(ArchiveMismatch):
         archive_source(world.s3, world.ledger, entry)
     assert world.has(entry.source)
 
 
-def test_other_bytes_that_lie_where_the_copy_belongs_are_no_copy(world):
+def test_an_object_with_other_content_at_the_archive_key_is_overwritten(world):
     entry = standing(world, Status.PUBLISHED)
     key = entry.source.kept_key("archive")
     world.s3.put_object(Bucket=entry.source.bucket, Key=key, Body=b"of somebody else")
@@ -127,7 +127,7 @@ def test_other_bytes_that_lie_where_the_copy_belongs_are_no_copy(world):
     assert not world.has(entry.source)
 
 
-def test_a_source_that_came_in_parts_is_archived(world):
+def test_a_multipart_upload_is_archived(world):
     content = b"a" * 5 * 1024 * 1024 + b"tail"
     key = "incoming/in-parts.csv"
     upload = {"Bucket": LANDING, "Key": key}
@@ -143,7 +143,7 @@ def test_a_source_that_came_in_parts_is_archived(world):
     assert not world.has(source)
 
 
-def test_a_published_source_that_is_gone_stays_published(world):
+def test_a_published_source_whose_object_is_gone_stays_published(world):
     entry = standing(world, Status.PUBLISHED)
     world.s3.delete_object(**entry.source.address)
     with pytest.raises(ObjectGone):
@@ -151,7 +151,7 @@ def test_a_published_source_that_is_gone_stays_published(world):
     assert world.entry(entry.source) == entry
 
 
-def test_a_source_that_was_released_moves_from_quarantine_to_the_archive(world):
+def test_a_released_source_moves_from_quarantine_to_the_archive(world):
     quarantined = standing(world, Status.QUARANTINED)
     source, kept = quarantined.source, quarantined.archive_key
     entry = world.put_entry(source, Status.PUBLISHED, execution_arn="arn", archive_key=kept)
@@ -162,7 +162,7 @@ def test_a_source_that_was_released_moves_from_quarantine_to_the_archive(world):
 
 
 @pytest.mark.parametrize("status", [Status.PUBLISHED, Status.ARCHIVED])
-def test_a_source_that_is_to_be_retracted_ends_retracted_its_file_kept(world, status):
+def test_a_source_to_retract_becomes_retracted_and_its_file_is_kept(world, status):
     entry = standing(world, status, treatment=Treatment.RETRACT)
     run = Run.holding(world, entry.source)
     world.batch(entry.source, status=status, execution_arn=run.arn, treatment="retract", archive_key=entry.archive_key)

@@ -1,4 +1,4 @@
-"""What operators ask for becomes another attempt, or carries on what stood still: once, however often it is asked."""
+"""A request begins a new attempt or continues a stalled source, once, however often it is delivered."""
 
 import gzip
 import itertools
@@ -18,7 +18,7 @@ from music_streams.state.sources import Treatment, batch_id_of
 from music_streams.state.statuses import Status
 from tests.integration.domain.run import DAY, TOO_BAD, UNREADABLE, Run
 from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
-from tests.integration.domain.validate import Validate, at_once, message, plenty, take
+from tests.integration.domain.validate import Validate, ample_time, concurrently, message, take
 from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LAKE, World
 
 NEW_ATTEMPTS = {
@@ -37,19 +37,19 @@ each_new_attempt = pytest.mark.parametrize(
 
 
 def check(world, entry, status, attempt):
-    """The source stands where it is to end, and one copy of it is left."""
-    now = world.entry(entry.source)
-    assert (now.status, now.attempt) == (status, attempt)
+    """The source has a final status, and one copy of it is left."""
+    current = world.entry(entry.source)
+    assert (current.status, current.attempt) == (status, attempt)
     assert not world.has(entry.source)
     copies = [world.content(entry.source.kept_key(folder)) for folder in ("archive", "quarantine")]
     assert copies == ([None, GOOD] if status is Status.QUARANTINED else [GOOD, None])
 
 
-# ── Another attempt ──
+# ── A new attempt ──
 
 
 @each_new_attempt
-def test_another_attempt_runs_the_source_from_where_it_lies_and_leaves_one_copy_in_the_archive(
+def test_a_new_attempt_reads_the_source_from_its_location_and_leaves_one_copy_in_the_archive(
     world, action, status, treatment
 ):
     entry = standing(world, status)
@@ -71,7 +71,7 @@ def test_another_attempt_runs_the_source_from_where_it_lies_and_leaves_one_copy_
 
 
 @pytest.mark.parametrize("key", ["reference/songs/r.csv", "reference/users/r.csv"])
-def test_a_reference_file_runs_again_from_where_it_landed(world, key):
+def test_a_new_attempt_of_a_reference_file_reads_it_where_it_landed(world, key):
     content = b"user_id,user_country,track_id,track_name,artists,duration_ms,track_genre\n"
     source = world.upload(content, key)
     take(world, message(source))
@@ -84,7 +84,7 @@ def test_a_reference_file_runs_again_from_where_it_landed(world, key):
     assert world.has(source)
 
 
-def test_sources_that_are_asked_for_together_run_together_and_apart_from_new_ones(world):
+def test_sources_that_are_requested_together_share_a_run_without_new_ones(world):
     failed, archived, new = standing(world, Status.FAILED), standing(world, Status.ARCHIVED, attempt=3), world.upload()
     take(world, ask(failed, Action.REDRIVE), ask(archived, Action.REPLAY), message(new))
     together = Run.holding(world, failed.source)
@@ -94,7 +94,7 @@ def test_sources_that_are_asked_for_together_run_together_and_apart_from_new_one
     assert Run.holding(world, new).name == f"{batch_id_of([new.source_id])}-1"
 
 
-# ── How a source is to be taken, sticks ──
+# ── The treatment of a source is kept ──
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_sources_that_are_asked_for_together_run_together_and_apart_from_new_one
         (Status.ARCHIVED, Action.RETRACT, Treatment.RETRACT),
     ],
 )
-def test_an_operators_decision_outlives_a_run_that_fails(world, status, action, treatment):
+def test_the_treatment_of_a_source_is_kept_after_a_failed_run(world, status, action, treatment):
     entry = standing(world, status)
     take(world, ask(entry, action))
     run = Run.holding(world, entry.source).claimed()
@@ -116,7 +116,7 @@ def test_an_operators_decision_outlives_a_run_that_fails(world, status, action, 
     assert world.entry(entry.source).treatment == treatment
 
 
-def test_a_file_of_too_many_bad_rows_is_kept_whole_and_runs_when_it_is_released(world):
+def test_a_file_with_too_many_bad_rows_is_quarantined_unchanged_and_processed_after_its_release(world):
     source = world.upload()
     take(world, message(source))
     Run.holding(world, source).go(**{source.source_id: TOO_BAD})
@@ -153,7 +153,7 @@ def test_a_release_lifts_the_limit_for_which_the_file_was_quarantined_and_no_oth
         (Status.ARCHIVED, Action.REPLAY, TOO_BAD, "too_many_bad_rows"),
     ],
 )
-def test_a_file_that_is_refused_this_time_moves_to_quarantine(world, status, action, outcome, reason):
+def test_a_file_that_a_new_attempt_rejects_moves_to_quarantine(world, status, action, outcome, reason):
     entry = standing(world, status)
     take(world, ask(entry, action))
     Run.holding(world, entry.source).go(**{entry.source.source_id: outcome})
@@ -163,10 +163,10 @@ def test_a_file_that_is_refused_this_time_moves_to_quarantine(world, status, act
     assert again.archive_key == entry.archive_key or world.content(entry.archive_key) is None
 
 
-# ── What does nothing ──
+# ── Requests that change nothing ──
 
 
-def test_a_redrive_of_a_published_file_that_is_gone_is_done_with(world):
+def test_a_redrive_of_a_published_file_that_is_gone_changes_nothing(world):
     entry = standing(world, Status.PUBLISHED)
     world.s3.delete_object(**entry.source.address)
     assert take(world, ask(entry, Action.REDRIVE)).outcomes == [Outcome.GONE]
@@ -176,7 +176,7 @@ def test_a_redrive_of_a_published_file_that_is_gone_is_done_with(world):
 @pytest.mark.parametrize(
     ("status", "action"), [(Status.QUARANTINED, Action.RELEASE), (Status.ARCHIVED, Action.RETRACT)]
 )
-def test_reference_data_cannot_be_released_or_retracted_for_runs_read_them_where_they_land(world, status, action):
+def test_reference_data_cannot_be_released_or_retracted_because_runs_read_it_where_it_landed(world, status, action):
     entry = standing(world, status, key="reference/users/a.csv")
     assert take(world, ask(entry, action)).outcomes == [Outcome.REFUSED]
     assert world.entry(entry.source) == entry
@@ -184,7 +184,7 @@ def test_reference_data_cannot_be_released_or_retracted_for_runs_read_them_where
 
 @pytest.mark.parametrize("action", Action)
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.RECEIVED])
-def test_what_an_action_is_not_for_stays_as_it_is(world, action, status):
+def test_an_action_that_does_not_apply_to_the_status_changes_nothing(world, action, status):
     if (action, status) in NEW_ATTEMPTS:
         return
     entry = alive(world, status)
@@ -195,7 +195,7 @@ def test_what_an_action_is_not_for_stays_as_it_is(world, action, status):
 
 
 @pytest.mark.parametrize("action", Action)
-def test_what_is_retracted_stays_so(world, action):
+def test_a_retracted_source_stays_retracted(world, action):
     entry = standing(world, Status.RETRACTED, treatment=Treatment.RETRACT)
     for body in (ask(entry, action), message(entry.source)):
         assert take(world, body, lease_seconds=ALWAYS_EXPIRED).outcomes == [Outcome.DUPLICATE]
@@ -204,7 +204,7 @@ def test_what_is_retracted_stays_so(world, action):
 
 
 @pytest.mark.parametrize("status", [Status.RECEIVED, Status.VALID, Status.RUNNING])
-def test_what_was_moved_a_moment_ago_is_left_to_whoever_moves_it(world, status):
+def test_a_redrive_of_a_source_that_changed_recently_changes_nothing(world, status):
     entry = standing(world, status, updated_at=clock.now())
     item, before = world.item(entry.source), world.executions()
     assert take(world, ask(entry, Action.REDRIVE)).outcomes == [Outcome.DUPLICATE]
@@ -213,7 +213,7 @@ def test_what_was_moved_a_moment_ago_is_left_to_whoever_moves_it(world, status):
 
 
 @each_new_attempt
-def test_a_request_that_comes_twice_or_late_is_carried_out_once(world, action, status, treatment):
+def test_a_request_that_is_delivered_twice_or_late_is_carried_out_once(world, action, status, treatment):
     entry = standing(world, status)
     body, before = ask(entry, action), world.executions()
     assert take(world, body, body).queue == []
@@ -230,16 +230,16 @@ def test_a_request_that_comes_twice_or_late_is_carried_out_once(world, action, s
 
 @pytest.mark.parametrize("attempt", [1, 3])
 @each_new_attempt
-def test_a_request_about_another_attempt_is_void(world, action, status, treatment, attempt):
+def test_a_request_about_another_attempt_is_ignored(world, action, status, treatment, attempt):
     entry = standing(world, status, attempt=2)
     body = to_message(Attempt(entry.source.source_id, attempt, action))
     assert take(world, body).outcomes == [Outcome.DUPLICATE]
     assert world.entry(entry.source) == entry
 
 
-def test_a_request_about_a_source_that_the_ledger_does_not_know_is_refused(world):
-    with pytest.raises(BadEvent, match="knows no source"):
-        world.intake().open_batch(plenty).take(to_message(Attempt("0" * 32, 1, Action.REDRIVE)))
+def test_a_request_about_a_source_that_is_not_in_the_ledger_is_rejected(world):
+    with pytest.raises(BadEvent, match="is not in the ledger"):
+        world.intake().open_batch(ample_time).process(to_message(Attempt("0" * 32, 1, Action.REDRIVE)))
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_a_request_about_a_source_that_the_ledger_does_not_know_is_refused(world
         (Status.ARCHIVED, Action.REPLAY, gzip.compress(b"")),
     ],
 )
-def test_a_file_that_still_cannot_be_processed_stays_where_it_is(world, status, action, content):
+def test_a_file_that_still_fails_validation_stays_where_it_is(world, status, action, content):
     entry = standing(world, status, content=content)
     assert take(world, ask(entry, action)).outcomes == [Outcome.REFUSED]
     assert world.entry(entry.source) == entry
@@ -266,14 +266,14 @@ def test_a_file_that_still_cannot_be_processed_stays_where_it_is(world, status, 
         if treatment.adds_rows or (treatment is Treatment.PUT_ASIDE and not is_late)
     ],
 )
-def test_a_file_that_is_gone_begins_no_attempt_and_its_request_does_not_come_back(world, action, status, is_late):
+def test_a_request_for_a_file_that_is_gone_begins_no_attempt_and_is_not_retried(world, action, status, is_late):
     entry, before = standing(world, status), world.executions()
-    batch = world.intake().open_batch(plenty)
+    batch = world.intake().open_batch(ample_time)
     if is_late:
-        assert batch.take(ask(entry, action)) is Outcome.RENEWED
+        assert batch.process(ask(entry, action)) is Outcome.RENEWED
     world.s3.delete_object(**entry.place.address)
     if not is_late:
-        assert batch.take(ask(entry, action)) is Outcome.GONE
+        assert batch.process(ask(entry, action)) is Outcome.GONE
     batch.launch()
     assert world.entry(entry.source) == entry
     assert world.executions() == before
@@ -287,11 +287,11 @@ def test_the_rows_of_a_file_that_is_gone_can_be_retracted(world):
     assert world.status(entry.source) is Status.RETRACTED
 
 
-# ── What stood still goes on ──
+# ── Stalled sources are continued ──
 
 
 def ended(world, status, **attributes):
-    """A source at a status; the execution that put it there is over, and nobody recorded that."""
+    """A source with a status, whose execution has ended without a record of that."""
     entry = standing(world, status, **attributes)
     Run.holding(world, entry.source).start().end()
     return entry
@@ -316,13 +316,13 @@ STALLED: dict[str, tuple[Callable[[World], Entry], Status, int]] = {
 
 
 def run_on(world, entry):
-    """What was started goes its whole way."""
+    """Perform the run of a source that is VALID."""
     if world.status(entry.source) is Status.VALID:
         Run.holding(world, entry.source).go()
 
 
 @pytest.mark.parametrize(("begin", "status", "attempt"), STALLED.values(), ids=STALLED)
-def test_a_redrive_carries_on_whatever_stands_still(world, begin, status, attempt):
+def test_a_redrive_continues_every_stalled_source(world, begin, status, attempt):
     entry, before = begin(world), world.executions()
     validate = take(world, ask(entry, Action.REDRIVE))
     assert validate.queue == []
@@ -342,7 +342,7 @@ def test_a_redrive_carries_on_whatever_stands_still(world, begin, status, attemp
         "ARCHIVED, to be retracted",
     ],
 )
-def test_a_redrive_may_die_anywhere_and_come_again(world, name):
+def test_a_redrive_is_idempotent_after_a_crash_at_any_call(world, name):
     begin, status, attempt = STALLED[name]
     for call in itertools.count(1):
         entry = begin(world)
@@ -372,7 +372,7 @@ def test_a_redrive_may_die_anywhere_and_come_again(world, name):
         (Action.RETRACT, Status.ARCHIVED, Treatment.RETRACT),
     ],
 )
-def test_another_attempt_may_die_anywhere_while_it_begins(world, action, status, treatment):
+def test_beginning_an_attempt_is_idempotent_after_a_crash_at_any_call(world, action, status, treatment):
     for call in itertools.count(1):
         entry = standing(world, status)
         before = world.executions()
@@ -395,7 +395,7 @@ def test_another_attempt_may_die_anywhere_while_it_begins(world, action, status,
 
 
 @pytest.mark.parametrize("status", [Status.VALID, Status.RUNNING])
-def test_the_job_runs_of_a_dead_execution_are_ended_before_the_source_runs_again(world, status):
+def test_job_runs_of_an_ended_execution_are_stopped_before_a_new_attempt(world, status):
     entry = ended(world, status)
     mine = world.glue.start("transform-streams", Run.holding(world, entry.source).name)
     other = world.glue.start("transform-streams", "other-1")
@@ -404,14 +404,14 @@ def test_the_job_runs_of_a_dead_execution_are_ended_before_the_source_runs_again
     assert world.entry(entry.source).attempt == 2
 
 
-def test_a_job_run_that_does_not_end_keeps_the_source_from_running_again(world):
+def test_no_attempt_begins_while_a_job_run_of_the_last_one_is_active(world):
     entry = ended(world, Status.RUNNING)
     world.glue.stopping_looks = 10
     world.glue.start("load-metrics", Run.holding(world, entry.source).name)
     times = iter([300.0] * 4)
     batch = world.intake().open_batch(lambda: next(times, 1.0))
     with pytest.raises(JobRunsAlive):
-        batch.take(ask(entry, Action.REDRIVE))
+        batch.process(ask(entry, Action.REDRIVE))
     world.glue.stopping_looks = 0
     assert world.entry(entry.source) == entry
 
@@ -419,10 +419,10 @@ def test_a_job_run_that_does_not_end_keeps_the_source_from_running_again(world):
 # ── Two operators ──
 
 
-def test_five_operators_at_once_begin_one_attempt(world):
+def test_five_concurrent_requests_begin_one_attempt(world):
     entry = standing(world, Status.FAILED)
     before = world.executions()
-    at_once(*(Validate(world, ask(entry, Action.REDRIVE)) for _ in range(5)))
+    concurrently(*(Validate(world, ask(entry, Action.REDRIVE)) for _ in range(5)))
     run = Run.holding(world, entry.source)
     assert run.attempt == 2
     assert world.executions() - before == {run.name}
@@ -439,7 +439,7 @@ def test_five_operators_at_once_begin_one_attempt(world):
         (Status.FAILED, Action.REDRIVE, Action.REDRIVE),
     ],
 )
-def test_of_two_operators_one_wins_and_what_runs_is_what_the_ledger_says(world, status, one, other):
+def test_of_two_concurrent_requests_one_wins_and_the_run_has_the_treatment_in_the_ledger(world, status, one, other):
     for call in itertools.count(1):
         entry = standing(world, status)
         first, second = Validate(world, ask(entry, one)), Validate(world, ask(entry, other))
@@ -451,7 +451,7 @@ def test_of_two_operators_one_wins_and_what_runs_is_what_the_ledger_says(world, 
         assert run.attempt == 2
         wanted = world.entry(entry.source).treatment
         if not run.claim().has_work:
-            # The loser's manifest lies over the winner's: nothing of it runs, and a redrive begins anew.
+            # The rejected request overwrote the manifest of the other: nothing runs until a redrive.
             run.end()
             take(world, ask(world.entry(entry.source), Action.REDRIVE), lease_seconds=ALWAYS_EXPIRED)
             run = Run.holding(world, entry.source).claimed()
@@ -460,7 +460,7 @@ def test_of_two_operators_one_wins_and_what_runs_is_what_the_ledger_says(world, 
     assert call > 4
 
 
-def test_two_operators_with_other_selections_share_out_the_sources(world):
+def test_two_concurrent_requests_with_overlapping_selections_run_each_source_once(world):
     for call in itertools.count(1):
         shared, mine, theirs = (standing(world, Status.FAILED) for _ in range(3))
         first = Validate(world, *(ask(entry, Action.REDRIVE) for entry in (shared, mine)))
@@ -481,15 +481,15 @@ def test_two_operators_with_other_selections_share_out_the_sources(world):
 
 
 @pytest.mark.parametrize(
-    ("order", "days", "users"),
+    ("request_", "days", "users"),
     [(Rebuild([DAY], "2026-11-21T21:03:25.123Z"), [DAY], []), (Forget(7, "2026-11-21T21:03:25.123Z"), [], [7])],
     ids=["rebuild", "forget"],
 )
-def test_an_order_that_comes_twice_or_dies_anywhere_starts_one_run(world, order, days, users):
+def test_a_request_without_sources_starts_one_run_although_it_repeats_or_crashes(world, request_, days, users):
     names = set()
     for call in itertools.count(1):
         before = world.executions()
-        validate = Validate(world, to_message(order), to_message(order))
+        validate = Validate(world, to_message(request_), to_message(request_))
         if world.dies(validate.deliver, call, is_done=True):
             validate.deliver()
         names |= world.executions() - before
@@ -508,35 +508,35 @@ def test_an_order_that_comes_twice_or_dies_anywhere_starts_one_run(world, order,
     assert event["detail"]["days"] == [DAY]
 
 
-def test_two_orders_are_told_apart_by_when_they_were_asked(world):
+def test_requests_without_sources_are_distinguished_by_their_time(world):
     before = world.executions()
-    orders = [Rebuild([DAY], f"2026-11-21T21:03:2{n}.000Z") for n in range(2)]
-    assert take(world, *map(to_message, orders)).outcomes == [Outcome.ORDERED] * 2
+    rebuilds = [Rebuild([DAY], f"2026-11-21T21:03:2{n}.000Z") for n in range(2)]
+    assert take(world, *map(to_message, rebuilds)).outcomes == [Outcome.ORDERED] * 2
     assert len(world.executions() - before) == 2
 
 
-# ── Putting aside ──
+# ── Quarantine after repeated failures ──
 
 
-def test_a_file_that_failed_too_often_is_quarantined_unread_and_can_be_released(world):
+def test_a_file_that_failed_too_often_is_quarantined_without_validation_and_can_be_released(world):
     entry = standing(world, Status.FAILED, content=b"\xff", failures=3)
     assert take(world, ask(entry, Action.PUT_ASIDE)).outcomes == [Outcome.RENEWED]
     run = Run.holding(world, entry.source)
     run.go(**{entry.source.source_id: SourceOutcome(0, 0, {}, [DAY], "too_many_attempts")})
-    aside = world.entry(entry.source)
-    assert (aside.status, aside.reason) == (Status.QUARANTINED, "too_many_attempts")
-    assert world.content(aside.archive_key) == b"\xff"
+    quarantined = world.entry(entry.source)
+    assert (quarantined.status, quarantined.reason) == (Status.QUARANTINED, "too_many_attempts")
+    assert world.content(quarantined.archive_key) == b"\xff"
     assert not world.has(entry.source)
-    assert take(world, ask(aside, Action.RELEASE)).outcomes == [Outcome.REFUSED], "it is judged as any other"
+    assert take(world, ask(quarantined, Action.RELEASE)).outcomes == [Outcome.REFUSED], "its release validates it"
 
 
-def test_a_file_whose_retraction_failed_is_not_put_aside(world):
+def test_a_file_whose_retraction_failed_is_not_quarantined(world):
     entry = standing(world, Status.FAILED, treatment=Treatment.RETRACT)
     take(world, ask(entry, Action.PUT_ASIDE))
     assert world.entry(entry.source).treatment is Treatment.RETRACT
 
 
-# ── What the ledger remembers of attempts ──
+# ── The ledger keeps facts about attempts ──
 
 
 def test_failures_are_counted_until_the_file_is_published(world):
@@ -553,7 +553,7 @@ def test_failures_are_counted_until_the_file_is_published(world):
     assert world.entry(source).failures == 0
 
 
-def test_the_moment_of_the_first_publication_outlives_replays(world):
+def test_the_time_of_the_first_publication_is_kept_after_replays(world):
     source = world.upload()
     Run.of(world, source).go()
     first = world.entry(source)

@@ -1,4 +1,4 @@
-"""What functions, state machine and template are billed for is what music_streams/cost/measured.toml says."""
+"""music_streams/cost/measured.toml has the billed calls of the functions, the state machine and the template."""
 
 import tomllib
 
@@ -7,17 +7,17 @@ from music_streams.cost import measured
 from tests.aws import aws_in_process
 
 KNOWN = tomllib.loads(measured.FILE.read_text("utf-8"))
-MEND = "run `python -m benchmarks.units calls`, and look at what became dearer"
+ADVICE = "run `python -m benchmarks.units calls`, and check which calls cost more"
 
 
-def test_the_calls_are_those_that_the_functions_make():
+def test_the_recorded_calls_are_those_that_the_functions_make():
     with aws_in_process():
-        assert units.count_calls() == KNOWN["calls"], MEND
+        assert units.count_calls() == KNOWN["calls"], ADVICE
 
 
-def test_transitions_alarms_and_keys_are_the_templates():
-    assert units.count_template() == KNOWN["template"], MEND
+def test_the_recorded_transitions_alarms_and_keys_are_those_of_the_template():
+    assert units.count_template() == KNOWN["template"], ADVICE
 
 
-def test_the_file_is_as_it_is_written():
+def test_the_file_is_in_the_form_that_the_benchmark_writes():
     assert measured.FILE.read_text("utf-8") == units.as_toml(KNOWN)

@@ -1,4 +1,4 @@
-"""The first step of an execution takes the manifest's sources; what another batch holds drops out."""
+"""The first step of an execution claims the sources of its manifest that no other batch holds."""
 
 import itertools
 from dataclasses import replace
@@ -16,10 +16,10 @@ HAS_WORK, HAS_NONE = (Claim(0, has_work=has_work, forgets=False, workers=2) for 
 
 def held(run):
     entries = held_entries(run.world.s3, run.world.ledger, run.folder.manifest_uri, run.arn)
-    return {each.source.source_id for each in entries}
+    return {entry.source.source_id for entry in entries}
 
 
-def test_valid_sources_run_for_the_execution_and_a_repeat_holds_the_same(world):
+def test_valid_sources_become_running_for_the_execution_and_a_repeat_holds_the_same(world):
     sources = world.upload(), world.upload()
     run = Run.of(world, *sources)
     for _ in range(2):
@@ -30,7 +30,7 @@ def test_valid_sources_run_for_the_execution_and_a_repeat_holds_the_same(world):
         assert held(run) == {source.source_id for source in sources}
 
 
-def test_what_another_batch_holds_drops_out(world):
+def test_a_source_that_another_batch_holds_is_skipped(world):
     ours, theirs = world.upload(), world.upload()
     run = Run.of(world, ours, theirs)
     world.batch(theirs)
@@ -41,13 +41,13 @@ def test_what_another_batch_holds_drops_out(world):
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.VALID])
-def test_a_source_at_any_other_status_drops_out(world, status):
+def test_a_source_with_any_other_status_is_skipped(world, status):
     run = Run(world, world.batch(world.upload(), status=status))
     assert run.claim() == HAS_NONE
     assert held(run) == set()
 
 
-def test_a_source_that_the_ledger_does_not_know_drops_out(world):
+def test_a_source_that_is_not_in_the_ledger_is_skipped(world):
     source = world.upload()
     run = Run.of(world, source)
     world.dynamodb.delete_item(TableName="files", Key={"source_id": source.source_id})
@@ -61,14 +61,14 @@ def test_two_batches_never_hold_the_same_source(world):
     assert not held(first) & held(second)
 
 
-def test_an_earlier_attempt_that_comes_back_takes_nothing_from_a_later_one(world):
+def test_a_repeated_claim_of_an_earlier_attempt_takes_nothing_from_a_later_one(world):
     earlier = Run(world, world.batch(world.upload(), attempt=2))
     later = replace(earlier, attempt=2)
     assert [run.claim() for run in (earlier, later, earlier)] == [HAS_NONE, HAS_WORK, HAS_NONE]
     assert len(held(later)) == 1
 
 
-def test_a_manifest_that_is_written_again_too_late_changes_nothing_for_who_has_claimed(world):
+def test_rewriting_the_manifest_after_the_claim_does_not_change_the_claimed_sources(world):
     source = world.upload()
     run = Run.of(world, source).claimed()
     write_manifest(world.s3, run.folder, Manifest(run.folder.batch_id, []))
@@ -76,14 +76,14 @@ def test_a_manifest_that_is_written_again_too_late_changes_nothing_for_who_has_c
     assert held(run) == {source.source_id}
 
 
-def test_a_source_that_the_ledger_has_as_to_be_retracted_is_not_taken_as_any_other(world):
+def test_a_source_whose_treatment_differs_from_the_manifest_is_skipped(world):
     source = world.upload()
     assert Run(world, world.batch(source, treatment="retract")).claim() == HAS_NONE
     assert world.status(source) is Status.VALID
 
 
 @before_and_after
-def test_a_claim_may_die_anywhere_and_be_repeated(world, is_done):
+def test_a_claim_is_idempotent_after_a_crash_at_any_call(world, is_done):
     for call in itertools.count(1):
         ours, theirs = world.upload(), world.upload()
         run = Run.of(world, ours, theirs)

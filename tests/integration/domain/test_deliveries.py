@@ -1,4 +1,4 @@
-"""Events come twice, at once, late, in any order or never; objects are overwritten and deleted under way."""
+"""Events are delivered twice, concurrently, late, in any order or never; objects are overwritten and deleted."""
 
 import pytest
 
@@ -8,28 +8,28 @@ from music_streams.reconcile.stalled import ask
 from music_streams.state.requests import Action
 from music_streams.state.statuses import Status
 from tests.integration.domain.run import Run
-from tests.integration.domain.validate import Validate, at_once, message, take
+from tests.integration.domain.validate import Validate, concurrently, message, take
 from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LANDING, RECEIVED_AT
 
 
-def test_of_five_deliveries_at_once_one_claims_and_the_rest_are_acknowledged(world):
+def test_of_five_concurrent_deliveries_one_claims_and_the_others_are_acknowledged(world):
     source, before = world.upload(), world.executions()
     deliveries = [Validate(world, message(source)) for _ in range(5)]
-    at_once(*deliveries)
-    outcomes = sorted(outcome for each in deliveries for outcome in each.outcomes)
+    concurrently(*deliveries)
+    outcomes = sorted(outcome for delivery in deliveries for outcome in delivery.outcomes)
     assert outcomes == [Outcome.DUPLICATE] * 4 + [Outcome.VALID]
-    assert all(each.queue == [] for each in deliveries)
+    assert all(delivery.queue == [] for delivery in deliveries)
     run = Run.holding(world, source)
     assert world.executions() - before == {run.name}
     run.go()
     assert world.status(source) is Status.ARCHIVED
 
 
-def test_many_events_five_times_at_once_have_each_one_effect(world):
+def test_many_events_that_are_delivered_five_times_concurrently_have_one_effect_each(world):
     sources, before = [world.upload() for _ in range(4)], world.executions()
     deliveries = [Validate(world, *map(message, sources[n:] + sources[:n])) for n in range(5)]
-    at_once(*deliveries)
-    outcomes = [outcome for each in deliveries for outcome in each.outcomes]
+    concurrently(*deliveries)
+    outcomes = [outcome for delivery in deliveries for outcome in delivery.outcomes]
     assert outcomes.count(Outcome.VALID) == len(sources)
     runs = {run.name: run for run in (Run.holding(world, source) for source in sources)}
     assert world.executions() - before == set(runs)
@@ -37,18 +37,18 @@ def test_many_events_five_times_at_once_have_each_one_effect(world):
     assert sorted(listed) == sorted(source.source_id for source in sources)
 
 
-def test_five_deliveries_of_a_file_that_cannot_be_processed_quarantine_it_once(world):
+def test_five_concurrent_deliveries_of_an_invalid_file_quarantine_it_once(world):
     source = world.upload(b"")
     world.sent_alerts()
     deliveries = [Validate(world, message(source)) for _ in range(5)]
-    at_once(*deliveries)
+    concurrently(*deliveries)
     assert world.status(source) is Status.QUARANTINED
     assert world.content(source.kept_key("quarantine")) == b""
     assert not world.has(source)
-    assert [each.outcomes for each in deliveries].count([Outcome.QUARANTINED]) == 1
+    assert [delivery.outcomes for delivery in deliveries].count([Outcome.QUARANTINED]) == 1
 
 
-def test_every_version_of_a_key_is_processed_in_whatever_order_its_events_come(world):
+def test_every_version_of_a_key_is_processed_in_any_order_of_events(world):
     contents = [GOOD + b"%d,,\n" % n for n in range(3)]
     versions = [world.upload(content, "incoming/again-and-again.csv") for content in contents]
     for n in (2, 0, 1, 2):
@@ -61,7 +61,7 @@ def test_every_version_of_a_key_is_processed_in_whatever_order_its_events_come(w
         assert not world.has(version)
 
 
-def test_an_object_that_is_overwritten_under_way_is_archived_as_the_version_that_was_read(world):
+def test_the_version_that_was_processed_is_archived_although_its_key_is_overwritten(world):
     key = "incoming/overwritten.csv"
     earlier = world.upload(GOOD, key)
     take(world, message(earlier))
@@ -87,7 +87,7 @@ def test_a_version_under_a_delete_marker_is_processed(world):
 
 
 @pytest.mark.parametrize("is_redriven", [False, True], ids=["its event again", "a redrive"])
-def test_an_object_that_is_gone_fails_once_and_comes_back_no_more(world, is_redriven):
+def test_an_object_that_is_gone_fails_once_and_is_not_retried(world, is_redriven):
     source, before = world.upload(), world.executions()
     world.s3.delete_object(Bucket=LANDING, Key=source.key, VersionId=source.version_id)
     take(world, message(source))
@@ -101,7 +101,7 @@ def test_an_object_that_is_gone_fails_once_and_comes_back_no_more(world, is_redr
     assert world.executions() == before
 
 
-def test_a_lost_event_is_made_again_and_a_duplicate_where_it_comes_after_all(world):
+def test_a_lost_event_can_be_recreated_and_the_late_original_is_a_duplicate(world):
     source = world.upload(key="incoming/lost + %2F [1].csv")
     assert take(world, s3_events.event_of(source)).outcomes == [Outcome.VALID]
     assert world.entry(source).source == source
@@ -111,7 +111,7 @@ def test_a_lost_event_is_made_again_and_a_duplicate_where_it_comes_after_all(wor
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status not in {Status.RECEIVED, Status.VALID}])
-def test_an_event_that_is_replayed_months_later_is_known(world, status):
+def test_an_event_that_is_replayed_months_later_is_a_duplicate(world, status):
     source, before = world.upload(), world.executions()
     kept = source.kept_key("archive")
     world.s3.delete_object(Bucket=LANDING, Key=source.key, VersionId=source.version_id)

@@ -33,7 +33,7 @@ from music_streams.transform.ports import LISTENS, REJECTED_ROWS
 from music_streams.validation import verdicts
 from music_streams.validation.gunzip import MAX_MEMBERS, gunzip
 from tests.differential import reading
-from tests.integration.domain.validate import Validate, plenty
+from tests.integration.domain.validate import Validate, ample_time
 from tests.integration.domain.world import FILES, LAKE, LANDING, RECEIVED_AT, Crash, always
 from tests.stateful.files import Listen, Rejected
 from tests.stateful.memory_lake import MemoryLake, Tables
@@ -903,7 +903,7 @@ def test_no_log_alert_event_or_payload_names_the_user(world, caplog, monkeypatch
     if is_rejected:
         monkeypatch.setattr(tables, "delete", conflict)
     with pytest.raises(BadEvent) as rejected:
-        world.intake().open_batch(plenty).take(requests.to_message(request).replace("request", "Request"))
+        world.intake().open_batch(ample_time).process(requests.to_message(request).replace("request", "Request"))
     Validate(world, requests.to_message(request)).deliver()
     execution = f"{request.batch_id}-1"
     folder, arn = RunFolder(LAKE, request.batch_id), world.execution_arn(execution)

@@ -1,4 +1,4 @@
-"""Executions are started by name once."""
+"""An execution is started once for each name."""
 
 import json
 
@@ -13,7 +13,7 @@ def folder(world):
     return RunFolder(LAKE, world.name("batch"))
 
 
-def test_each_attempt_is_an_execution_of_its_own_started_with_its_manifest_alone(world):
+def test_each_attempt_is_a_separate_execution_whose_input_is_its_manifest(world):
     batch = folder(world)
     for attempt in (1, 2):
         world.state_machine.start(batch, attempt)
@@ -33,17 +33,17 @@ def test_a_second_start_is_the_same_execution(world, has_ended):
     assert world.state_machine.is_alive(world.state_machine.arn(batch.batch_id, 1)) is not has_ended
 
 
-def test_an_execution_that_nobody_knows_is_over(world):
+def test_an_unknown_execution_is_not_alive(world):
     arn = world.state_machine.arn("never", 1)
     assert (world.state_machine.status(arn), world.state_machine.is_alive(arn)) == ("", False)
 
 
-def test_an_execution_that_waits_to_be_redriven_may_still_do_something(world, monkeypatch):
+def test_an_execution_with_a_pending_redrive_is_alive(world, monkeypatch):
     monkeypatch.setattr(world.sfn, "describe_execution", lambda **_: {"status": "PENDING_REDRIVE"})
     assert world.state_machine.is_alive("arn")
 
 
-def test_other_errors_are_told(world):
+def test_other_errors_are_raised(world):
     gone = type(world.state_machine)(world.sfn, world.state_machine_arn.replace("process", "gone"))
     with pytest.raises(ClientError, match="StateMachineDoesNotExist"):
         gone.start(folder(world), 1)

@@ -1,4 +1,4 @@
-"""An execution that failed, timed out or was aborted leaves its sources FAILED where they lie, with an alert."""
+"""The sources of an execution that failed, timed out or was aborted become FAILED where they are, with an alert."""
 
 import itertools
 from dataclasses import replace
@@ -26,12 +26,12 @@ def no_job_runs(world):
 
 @pytest.fixture
 def run(world):
-    """A run that holds its one source."""
+    """A run that holds one source."""
     return Run.of(world, world.upload()).claimed()
 
 
 def of_status(world, status, **attributes):
-    """A run whose one source came to a status by whatever way."""
+    """A run of one source with a status."""
     run = Run.of(world, world.upload())
     world.batch(*run.sources, status=status, **({"execution_arn": run.arn} | attributes))
     return run
@@ -60,20 +60,20 @@ def test_running_sources_fail_and_stay_where_they_are(world):
     ],
     ids=["timed out", "aborted", "no reference data", "a long cause"],
 )
-def test_the_reason_is_a_known_one_or_what_the_event_says(world, run, changes, reason):
+def test_the_reason_is_a_known_one_or_the_text_of_the_event(world, run, changes, reason):
     run.fail(**changes)
     assert world.entry(*run.sources).reason == reason
 
 
-UNTOLD = {"error": None, "cause": None}
-BARE = {"input": None, **UNTOLD}
-"""What an event may leave out: what the execution was given and why it ended."""
+WITHOUT_REASON = {"error": None, "cause": None}
+BARE = {"input": None, **WITHOUT_REASON}
+"""The fields that an event may lack: the input of the execution and why it ended."""
 
 
-def test_what_the_event_leaves_out_is_asked_of_the_execution(world, run):
+def test_details_that_the_event_lacks_are_read_from_the_execution(world, run):
     run.start()
     machines = stepfunctions_backends[ACCOUNT][REGION].state_machines
-    [execution] = [each for machine in machines for each in machine.executions if each.name == run.name]
+    [execution] = [found for machine in machines for found in machine.executions if found.name == run.name]
     execution.status, execution.error, execution.cause = "FAILED", "States.TaskFailed", '{"ErrorMessage": "no memory"}'
     assert run.fail(**BARE) == 1
     assert world.entry(*run.sources).reason == "FAILED: States.TaskFailed: no memory"
@@ -94,24 +94,24 @@ def record_without_step_functions(run, refusal, /, **changes):
 
 
 @does_not_answer
-def test_a_failure_is_recorded_without_its_reason_where_step_functions_does_not_answer(world, run, error):
-    assert record_without_step_functions(run, error, **UNTOLD) == 1
+def test_a_failure_is_recorded_without_its_reason_if_step_functions_does_not_answer(world, run, error):
+    assert record_without_step_functions(run, error, **WITHOUT_REASON) == 1
     assert world.entry(*run.sources).reason == "FAILED"
 
 
 @does_not_answer
-def test_where_nothing_says_which_files_an_execution_had_the_event_comes_back(world, run, error):
+def test_an_event_whose_input_cannot_be_read_is_retried(world, run, error):
     with pytest.raises(type(error)):
         record_without_step_functions(run, error, **BARE)
     assert world.status(*run.sources) is Status.RUNNING
 
 
-def test_an_event_that_says_all_is_believed(world, run):
+def test_a_complete_event_needs_no_call_of_step_functions(world, run):
     assert record_without_step_functions(run, DENIED) == 1
     assert "the job ended with 1" in world.entry(*run.sources).reason
 
 
-def test_a_source_that_was_valid_for_the_execution_does_not_wait_for_ever(world):
+def test_a_source_that_was_valid_for_the_execution_fails_with_it(world):
     run = Run.of(world, world.upload())
     assert run.fail() == 1
     assert world.status(*run.sources) is Status.FAILED
@@ -126,7 +126,7 @@ def test_a_source_that_was_valid_for_the_execution_does_not_wait_for_ever(world)
     ],
     ids=lambda value: "of a later attempt" if value else "",
 )
-def test_a_source_that_has_gone_on_or_is_of_another_execution_stays_as_it_is(world, status, attributes):
+def test_a_source_that_has_advanced_or_is_held_by_another_execution_is_unchanged(world, status, attributes):
     run = of_status(world, status, **attributes)
     before = world.item(*run.sources)
     assert run.fail() == 0
@@ -134,7 +134,7 @@ def test_a_source_that_has_gone_on_or_is_of_another_execution_stays_as_it_is(wor
 
 
 @before_and_after
-def test_recording_may_die_anywhere_and_be_repeated(world, is_done):
+def test_recording_a_failure_is_idempotent_after_a_crash_at_any_call(world, is_done):
     for call in itertools.count(1):
         source, waiting = world.upload(), world.upload()
         run = Run.of(world, source, waiting).claimed()
@@ -148,12 +148,12 @@ def test_recording_may_die_anywhere_and_be_repeated(world, is_done):
     assert call > 6
 
 
-# ── FAILED means that nothing of the execution is alive; how its job runs are ended: test_job_runs.py ──
+# ── FAILED means that nothing of the execution is active; how its job runs are stopped: test_job_runs.py ──
 
 
 @pytest.mark.parametrize("job", [TRANSFORM_JOB, LOAD_JOB])
 @pytest.mark.parametrize("state", ["STARTING", "RUNNING", "WAITING", "STOPPING"])
-def test_job_runs_that_are_alive_are_ended_first(world, run, job, state):
+def test_active_job_runs_are_stopped_first(world, run, job, state):
     world.glue.stopping_looks = 3
     run_id = world.glue.start(job, run.name, state)
     assert run.fail() == 1
@@ -161,7 +161,7 @@ def test_job_runs_that_are_alive_are_ended_first(world, run, job, state):
     assert world.status(*run.sources) is Status.FAILED
 
 
-def test_while_a_job_run_is_alive_nothing_is_failed(world, run):
+def test_no_source_fails_while_a_job_run_is_active(world, run):
     world.glue.stopping_looks = 5
     world.glue.start(TRANSFORM_JOB, run.name)
     world.sent_alerts()
@@ -174,10 +174,10 @@ def test_while_a_job_run_is_alive_nothing_is_failed(world, run):
 
 
 @before_and_after
-def test_recording_may_die_anywhere_while_job_runs_end(world, is_done):
+def test_recording_a_failure_is_idempotent_after_a_crash_while_job_runs_stop(world, is_done):
     for call in itertools.count(1):
         run = Run.of(world, world.upload()).claimed()
-        world.glue.runs.clear()  # more runs would be more pages, and so more calls than the last time
+        world.glue.runs.clear()  # More runs would be more pages, and so more calls than in the last iteration.
         world.glue.stopping_looks = 1
         run_id = world.glue.start(TRANSFORM_JOB, run.name)
         if not world.dies(run.fail, call, is_done=is_done):
@@ -189,10 +189,10 @@ def test_recording_may_die_anywhere_while_job_runs_end(world, is_done):
     assert call > len(["runs", "runs", "runs", "stop", "runs", "runs"])
 
 
-# ── The event comes late, twice or never ──
+# ── The event is delivered late, twice or never ──
 
 
-def test_a_failure_that_is_told_twice_is_recorded_once(world, run):
+def test_a_failure_event_that_is_delivered_twice_is_recorded_once(world, run):
     run.fail()
     failed = world.item(*run.sources)
     assert run.fail(cause="another") == 1
@@ -200,7 +200,7 @@ def test_a_failure_that_is_told_twice_is_recorded_once(world, run):
 
 
 @pytest.mark.parametrize("is_claimed", [False, True], ids=["waiting for its claim", "running"])
-def test_a_failure_that_is_told_late_does_not_touch_the_next_attempt(world, is_claimed):
+def test_a_late_failure_event_does_not_change_the_next_attempt(world, is_claimed):
     source = world.upload()
     take(world, message(source))
     first = Run.holding(world, source).claimed()
@@ -218,7 +218,7 @@ def test_a_failure_that_is_told_late_does_not_touch_the_next_attempt(world, is_c
     assert world.status(source) is Status.ARCHIVED
 
 
-def test_a_failure_that_was_never_told_is_found_by_a_redrive_though_its_execution_is_forgotten(world):
+def test_a_redrive_finds_an_unrecorded_failure_although_the_execution_history_has_expired(world):
     entry = standing(world, Status.RUNNING)
     assert world.state_machine.status(entry.execution_arn) == ""
     assert take(world, ask(entry, Action.REDRIVE)).outcomes == [Outcome.RENEWED]
@@ -226,7 +226,7 @@ def test_a_failure_that_was_never_told_is_found_by_a_redrive_though_its_executio
     assert world.status(entry.source) is Status.ARCHIVED
 
 
-def test_what_was_published_before_the_failure_is_told_and_stays(world):
+def test_sources_that_were_published_before_the_failure_stay_published_and_are_in_the_alert(world):
     done, source = world.upload(), world.upload()
     run = Run.of(world, done, source).claimed()
     world.put_entry(done, Status.PUBLISHED, batch_id=run.folder.batch_id, execution_arn=run.arn)
@@ -238,7 +238,7 @@ def test_what_was_published_before_the_failure_is_told_and_stays(world):
     assert done.uri in alert["Message"]
 
 
-def test_an_alert_about_thousands_of_inputs_is_short(world):
+def test_an_alert_about_many_files_is_short(world):
     run = Run.of(world, *(world.upload() for _ in range(60))).claimed()
     world.sent_alerts()
     run.fail()
@@ -247,16 +247,16 @@ def test_an_alert_about_thousands_of_inputs_is_short(world):
 
 
 @pytest.mark.parametrize(
-    ("told", "reason"),
+    ("message", "reason"),
     [
         ({"message": "ValueError: no such bucket"}, "ValueError: no such bucket"),
         ({}, "FAILED"),
         ({"message": ""}, "FAILED"),
     ],
 )
-def test_a_job_run_that_no_execution_waits_for_is_alerted_of(world, told, reason):
+def test_a_failed_run_of_maintenance_sends_an_alert(world, message, reason):
     world.sent_alerts()
-    world.failure_path.report_job({"jobName": "maintain-lake", "jobRunId": "jr_1", "state": "FAILED", **told})
+    world.failure_path.report_job({"jobName": "maintain-lake", "jobRunId": "jr_1", "state": "FAILED", **message})
     (alert,) = world.sent_alerts()
     assert alert["Subject"] == "music-streams: maintain-lake FAILED"
     assert f"Reason: {reason}" in alert["Message"].split("\n")

@@ -1,4 +1,4 @@
-"""Files made to break things are read in pieces, quarantined, and harm no other file of their batch."""
+"""Hostile files are read in chunks, quarantined, and do not affect the other files of their batch."""
 
 import gzip
 import random
@@ -33,7 +33,7 @@ HOSTILE = {
 
 @pytest.fixture(scope="module")
 def batch(world):
-    """All of them between good files, in one batch."""
+    """One batch of all hostile files between good files."""
     first, last = world.upload(), world.upload()
     hostile = {name: world.upload(content) for name, (content, _) in HOSTILE.items()}
     validate = Validate(world, *map(message, (first, *hostile.values(), last)), max_file_bytes=MAX_FILE_BYTES)
@@ -42,7 +42,7 @@ def batch(world):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_it_is_quarantined_whole(world, batch, name):
+def test_a_hostile_file_is_quarantined_unchanged(world, batch, name):
     content, reason = HOSTILE[name]
     entry = world.entry(batch[1][name])
     assert (entry.status, entry.reason) == (Status.QUARANTINED, reason)
@@ -50,7 +50,7 @@ def test_it_is_quarantined_whole(world, batch, name):
     assert not world.has(entry.source)
 
 
-def test_the_other_files_of_the_batch_run(world, batch):
+def test_the_other_files_of_the_batch_are_processed(world, batch):
     validate, hostile, good = batch
     assert validate.outcomes == [Outcome.VALID, *[Outcome.QUARANTINED] * len(hostile), Outcome.VALID]
     assert validate.queue == []
@@ -62,7 +62,7 @@ def test_the_other_files_of_the_batch_run(world, batch):
 
 
 @pytest.mark.parametrize("name", ["a gzip bomb of rows", "a line without end"])
-def test_it_takes_no_memory_to_speak_of(world, name):
+def test_a_hostile_file_is_validated_in_little_memory(world, name):
     validate = Validate(world, message(world.upload(HOSTILE[name][0])), max_file_bytes=MAX_FILE_BYTES)
     _, peak = with_peak_memory(validate.deliver)
     assert validate.outcomes == [Outcome.QUARANTINED]

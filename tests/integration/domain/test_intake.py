@@ -1,4 +1,4 @@
-"""validate's work: each message's source is claimed, judged, staged and started once, whatever dies or comes twice."""
+"""validate claims, validates, stages and starts the source of each message once, despite crashes and duplicates."""
 
 import itertools
 import json
@@ -16,25 +16,25 @@ from music_streams.state.sources import batch_id_of
 from music_streams.state.statuses import Status
 from tests.integration.domain.run import Run
 from tests.integration.domain.standing import standing
-from tests.integration.domain.validate import Validate, message, plenty, take
+from tests.integration.domain.validate import Validate, ample_time, message, take
 from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, HEADER, LAKE, LANDING, World, before_and_after
 
 NO_COLUMNS = b"user_id,track_id\n"
 
 
-def test_valid_files_are_staged_listed_and_started_as_one_batch_also_two_versions_of_a_key(world):
+def test_valid_files_even_two_versions_of_a_key_are_staged_listed_and_started_as_one_batch(world):
     keys = ["", "incoming/again.csv", "incoming/again.csv"]
     sources = [world.upload(GOOD + b"%d,,\n" % n, key) for n, key in enumerate(keys)]
     assert take(world, *map(message, sources)).outcomes == [Outcome.VALID] * 3
     batch_id = batch_id_of(source.source_id for source in sources)
     folder = RunFolder(LAKE, batch_id)
     listed = read_manifest(world.s3, folder).sources
-    assert [each.source_id for each in listed] == sorted(source.source_id for source in sources)
+    assert [element.source_id for element in listed] == sorted(source.source_id for source in sources)
     by_id = {source.source_id: source for source in sources}
-    for each in listed:
-        assert each.input == f"{each.source_id}.csv"
-        assert each.header == HEADER
-        assert each.received_at == by_id[each.source_id].received_at
+    for element in listed:
+        assert element.input == f"{element.source_id}.csv"
+        assert element.header == HEADER
+        assert element.received_at == by_id[element.source_id].received_at
     for n, source in enumerate(sources):
         assert world.content(folder.key(f"input/{source.source_id}.csv"), LAKE) == GOOD + b"%d,,\n" % n
         assert (world.status(source), world.entry(source).batch_id) == (Status.VALID, batch_id)
@@ -53,11 +53,11 @@ def test_valid_files_are_staged_listed_and_started_as_one_batch_also_two_version
         (GOOD * 100, "", "too_large"),
     ],
 )
-def test_an_invalid_file_is_quarantined_and_starts_nothing(world, content, key, reason):
+def test_an_invalid_file_is_quarantined_and_starts_no_execution(world, content, key, reason):
     source = world.upload(content, key)
     before = world.executions()
-    batch = world.intake(max_file_bytes=len(GOOD) * 2).open_batch(plenty)
-    assert batch.take(message(source)) is Outcome.QUARANTINED
+    batch = world.intake(max_file_bytes=len(GOOD) * 2).open_batch(ample_time)
+    assert batch.process(message(source)) is Outcome.QUARANTINED
     batch.launch()
     assert (world.status(source), world.entry(source).reason) == (Status.QUARANTINED, reason)
     assert not world.has(source)
@@ -74,10 +74,10 @@ def test_a_reference_file_is_listed_and_stays_where_it_landed(world):
     assert world.has(users)
 
 
-def test_an_object_that_goes_before_it_is_staged_fails_alone(world):
+def test_an_object_that_is_deleted_before_it_is_staged_fails_alone(world):
     gone, good = world.upload(), world.upload()
-    batch = world.intake().open_batch(plenty)
-    assert [batch.take(message(each)) for each in (gone, good)] == [Outcome.VALID] * 2
+    batch = world.intake().open_batch(ample_time)
+    assert [batch.process(message(source)) for source in (gone, good)] == [Outcome.VALID] * 2
     world.s3.delete_object(Bucket=LANDING, Key=gone.key, VersionId=gone.version_id)
     batch.launch()
     assert (world.status(gone), world.entry(gone).reason) == (Status.FAILED, "object_gone")
@@ -85,36 +85,36 @@ def test_an_object_that_goes_before_it_is_staged_fails_alone(world):
     assert read_manifest(world.s3, RunFolder(LAKE, world.entry(good).batch_id)).source_ids == [good.source_id]
 
 
-def test_a_batch_whose_objects_all_go_before_they_are_staged_starts_nothing(world):
+def test_a_batch_whose_objects_are_all_deleted_before_they_are_staged_starts_no_execution(world):
     gone = world.upload()
     before = world.executions()
-    batch = world.intake().open_batch(plenty)
-    batch.take(message(gone))
+    batch = world.intake().open_batch(ample_time)
+    batch.process(message(gone))
     world.s3.delete_object(Bucket=LANDING, Key=gone.key, VersionId=gone.version_id)
     batch.launch()
     assert world.executions() == before
 
 
-def test_a_file_that_there_is_no_time_for_is_left_unclaimed_until_there_is(world):
+def test_a_file_is_not_claimed_if_too_little_time_is_left(world):
     source = world.upload()
     with pytest.raises(OutOfTime):
-        world.intake().open_batch(lambda: 74.9).take(message(source))
+        world.intake().open_batch(lambda: 74.9).process(message(source))
     assert world.ledger.entry(source.source_id) is None
-    assert world.intake().open_batch(lambda: 75.1).take(message(source)) is Outcome.VALID
+    assert world.intake().open_batch(lambda: 75.1).process(message(source)) is Outcome.VALID
 
 
-def test_a_request_that_there_is_no_time_for_changes_nothing(world):
+def test_a_request_changes_nothing_if_too_little_time_is_left(world):
     entry = standing(world, Status.FAILED)
     before = world.item(entry.source)
     batch = world.intake().open_batch(lambda: 74.9)
     with pytest.raises(OutOfTime, match=entry.source.source_id):
-        batch.take(stalled.ask(entry, Action.REDRIVE))
+        batch.process(stalled.ask(entry, Action.REDRIVE))
     batch.launch()
     assert world.item(entry.source) == before
 
 
 class Batch:
-    """Messages of every kind, one of them twice."""
+    """Messages of every kind, one of them a duplicate."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -126,7 +126,7 @@ class Batch:
         self._runs: list[Run] = []
 
     def claim(self) -> None:
-        """The first state of each execution that was started since the last look; then it ends."""
+        """Perform the claim of each execution that was started since the last call, then end it."""
         for group in (self.good[:1], self.good[1:], self.good):
             run = Run(self.world, RunFolder(LAKE, batch_id_of(source.source_id for source in group)))
             if run not in self._runs and self.world.execution_input(run.name):
@@ -134,7 +134,7 @@ class Batch:
                 self._runs.append(run)
 
     def check(self) -> None:
-        """Each valid source runs, in one execution, as it was uploaded; nothing else is left."""
+        """Assert that each valid source runs unchanged in one execution, and that only the bad message is left."""
         assert self.validate.queue == [self.no_event]
         listed = [source_id for run in self._runs for source_id in run.claimed_ids]
         assert sorted(listed) == sorted(source.source_id for source in self.good)
@@ -150,7 +150,7 @@ class Batch:
 
 @before_and_after
 @pytest.mark.parametrize("together", [True, False], ids=["redelivered together", "redelivered one by one"])
-def test_an_invocation_may_die_anywhere(world, is_done, together):
+def test_an_invocation_is_idempotent_after_a_crash_at_any_call(world, is_done, together):
     for call in itertools.count(1):
         batch = Batch(world)
         is_dead = world.dies(batch.validate.deliver, call, is_done=is_done)
@@ -166,7 +166,7 @@ def test_an_invocation_may_die_anywhere(world, is_done, together):
     assert call > 20
 
 
-def test_another_delivery_of_the_same_events_may_come_at_any_moment(world):
+def test_the_same_events_may_be_delivered_again_at_any_call(world):
     for call in itertools.count(1):
         batch = Batch(world)
         other = Validate(world, *batch.validate.queue)
@@ -185,7 +185,7 @@ def test_another_delivery_of_the_same_events_may_come_at_any_moment(world):
 
 
 class Clock:
-    """A function's time: each chunk that is read of a slow file takes some."""
+    """The time that is left; each chunk of a slow file takes a second."""
 
     left = 300.0
 
@@ -195,7 +195,7 @@ class Clock:
 
 @pytest.fixture
 def slow_files(world, monkeypatch):
-    """Reading a file whose key holds "slow" takes a second a chunk, of which it has no end."""
+    """Files whose key contains "slow" are endless, and each of their chunks takes a second."""
     clock = Clock()
 
     def chunks(s3, place):
@@ -209,35 +209,35 @@ def slow_files(world, monkeypatch):
     return clock
 
 
-def test_a_file_that_outlasts_its_share_of_the_time_is_quarantined_and_the_others_are_launched(world, slow_files):
+def test_a_file_that_exceeds_its_share_of_the_time_is_quarantined_and_the_others_are_started(world, slow_files):
     good, slow, after = world.upload(), world.upload(key=f"incoming/{world.name('slow')}.csv"), world.upload()
     batch = world.intake().open_batch(slow_files)
-    taken = [batch.take(message(each)) for each in (good, slow, after)]
-    assert taken == [Outcome.VALID, Outcome.QUARANTINED, Outcome.VALID]
+    outcomes = [batch.process(message(source)) for source in (good, slow, after)]
+    assert outcomes == [Outcome.VALID, Outcome.QUARANTINED, Outcome.VALID]
     assert (world.status(slow), world.entry(slow).reason) == (Status.QUARANTINED, "too_slow")
     batch.launch()
-    assert [world.status(each) for each in (good, after)] == [Status.VALID] * 2
+    assert [world.status(source) for source in (good, after)] == [Status.VALID] * 2
     assert slow_files.left == pytest.approx(180, abs=2)  # 300 s, less two fifths of them
 
 
-def test_a_file_that_was_begun_late_is_validated_by_another_invocation(world, slow_files):
+def test_a_file_that_began_late_is_validated_by_another_invocation(world, slow_files):
     slow_files.left = 100.0
     good, slow = world.upload(), world.upload(key=f"incoming/{world.name('slow')}.csv")
     batch = world.intake().open_batch(slow_files)
-    assert batch.take(message(good)) is Outcome.VALID
+    assert batch.process(message(good)) is Outcome.VALID
     with pytest.raises(OutOfTime, match="another invocation"):
-        batch.take(message(slow))
+        batch.process(message(slow))
     assert slow_files.left == pytest.approx(60, abs=2)  # what staging and starting need
     batch.launch()
-    assert [world.status(each) for each in (good, slow)] == [Status.VALID, Status.RECEIVED]
+    assert [world.status(source) for source in (good, slow)] == [Status.VALID, Status.RECEIVED]
     slow_files.left = 300.0
-    assert world.intake(ALWAYS_EXPIRED).open_batch(slow_files).take(message(slow)) is Outcome.QUARANTINED
+    assert world.intake(ALWAYS_EXPIRED).open_batch(slow_files).process(message(slow)) is Outcome.QUARANTINED
 
 
 @pytest.mark.parametrize(
     "forged", [{"size": "x"}, {"size": -1}, {"size": 1.5}, {"size": None}, {"bucket": LAKE}], ids=str
 )
-def test_an_event_that_s3_cannot_have_sent_leaves_no_trace(world, forged):
+def test_an_event_that_s3_cannot_have_sent_changes_nothing(world, forged):
     source = replace(world.upload(), **forged)
     assert take(world, message(source)).queue == [message(source)]
     assert world.ledger.entry(source.source_id) is None
@@ -257,7 +257,7 @@ def keys_of_runs(world):
     return {found["Key"] for page in pages for found in page.get("Contents", [])}
 
 
-def test_an_event_is_no_proof_of_a_size_or_of_an_arrival_before_the_object_was_there(world):
+def test_size_and_earliest_arrival_come_from_s3_and_not_from_the_event(world):
     source = world.upload()
     untrue = replace(source, size=2**63 - 1, received_at="2006-03-14T00:00:00Z")
     assert take(world, message(untrue)).outcomes == [Outcome.VALID]
@@ -265,13 +265,13 @@ def test_an_event_is_no_proof_of_a_size_or_of_an_arrival_before_the_object_was_t
     assert (entry.source.size, entry.source.received_at) == (len(GOOD), "2026-11-21T21:03:25.000Z")
 
 
-def test_a_manifest_names_no_column_that_the_run_does_not_read(world):
-    """Headers of a batch would otherwise fill the memory of every function that reads its manifest."""
+def test_a_manifest_omits_columns_that_the_run_does_not_read(world):
+    """Otherwise the headers of a batch could fill the memory of every function that reads its manifest."""
     wide = world.upload(b"a" * 60_000 + b"," + GOOD.replace(b"\n", b",b\n", 1))
     songs = world.upload(
         b"track_id,track_name,artists,duration_ms,track_genre," + b"c" * 60_000, "reference/songs/wide.csv"
     )
     take(world, message(wide), message(songs))
     manifest = read_manifest(world.s3, RunFolder(LAKE, world.entry(wide).batch_id))
-    headers = {each.kind: each.header for each in manifest.sources}
+    headers = {source.kind: source.header for source in manifest.sources}
     assert headers == {"streams": ["", "user_id", "track_id", "listen_time", ""], "songs": []}

@@ -1,4 +1,4 @@
-"""Keys of every kind: what they name is judged, staged, archived and quarantined, byte by byte, under safe names."""
+"""Files under keys of every kind are validated, staged, archived and quarantined unchanged under safe names."""
 
 import re
 
@@ -54,12 +54,12 @@ def test_a_key_is_processed_and_archived_under_a_safe_name(world, key):
 
 
 @pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
-@pytest.mark.parametrize("is_judged_by_its_rows", [False, True], ids=["by validate", "after its run"])
-def test_a_key_is_quarantined_under_a_safe_name(world, key, is_judged_by_its_rows):
-    content = GOOD + b"\xff" * (not is_judged_by_its_rows)
+@pytest.mark.parametrize("is_rejected_by_its_run", [False, True], ids=["by validate", "after its run"])
+def test_a_key_is_quarantined_under_a_safe_name(world, key, is_rejected_by_its_run):
+    content = GOOD + b"\xff" * (not is_rejected_by_its_run)
     source = world.upload(content, key)
     take(world, message(source))
-    if is_judged_by_its_rows:
+    if is_rejected_by_its_run:
         Run.holding(world, source).go(**{source.source_id: TOO_BAD})
     entry = world.entry(source)
     assert (entry.status, entry.source.key) == (Status.QUARANTINED, key)

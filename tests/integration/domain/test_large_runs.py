@@ -1,4 +1,4 @@
-"""A run of 10,000 files in functions that are cut off: slice by slice, each entry a step further, answers small."""
+"""A run of 10,000 files in functions with a timeout: each invocation processes some slices and returns little."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from tests.stateful.memory_s3 import MemoryS3
 
 COUNT = 10_000
 SLICES_PER_ENTRY = 60
-BAD = 3  # of them the run refuses
+BAD = 3  # rejected by the run
 
 
 def never() -> bool:
@@ -34,9 +34,9 @@ def never() -> bool:
 
 
 def little_time() -> Callable[[], bool]:
-    """A clock that has time for so many slices."""
-    asked = iter(range(SLICES_PER_ENTRY - 1))
-    return lambda: next(asked, None) is not None
+    """Return a clock that leaves time for SLICES_PER_ENTRY slices."""
+    remaining = iter(range(SLICES_PER_ENTRY - 1))
+    return lambda: next(remaining, None) is not None
 
 
 class Events:
@@ -50,11 +50,11 @@ class Events:
 
 class Topic:
     def publish(self, **_: str) -> None:
-        """Nobody listens."""
+        """Ignore the alert."""
 
 
 class LargeRun:
-    """A run in memory: moto would take minutes for so many calls."""
+    """A run in memory, because moto would take minutes for so many calls."""
 
     def __init__(self) -> None:
         self.s3 = cast("Any", MemoryS3({LANDING}, lambda: datetime.now(UTC)))
@@ -89,15 +89,15 @@ class LargeRun:
         return sum(item["status"] == status for item in self.dynamodb.items(FILES))
 
 
-def entered_again(step: Callable[[], int]) -> list[int]:
-    """What a step says is left, each time that it is entered, until nothing is."""
-    answers = [step()]
-    while answers[-1] and len(answers) < COUNT / SLICE:
-        answers.append(step())
-    return answers
+def repeated(step: Callable[[], int]) -> list[int]:
+    """Call a step until nothing is left; return what was left after each call."""
+    left = [step()]
+    while left[-1] and len(left) < COUNT / SLICE:
+        left.append(step())
+    return left
 
 
-def test_ten_thousand_files_go_through_the_steps_slice_by_slice():
+def test_ten_thousand_files_pass_the_steps_in_slices():
     run = LargeRun()
     expected = [*range(COUNT - SLICES_PER_ENTRY * SLICE, 0, -SLICES_PER_ENTRY * SLICE), 0]
 
@@ -107,16 +107,16 @@ def test_ten_thousand_files_go_through_the_steps_slice_by_slice():
         assert len(json.dumps(asdict(claim))) < 100
         return claim.left
 
-    assert entered_again(claim) == expected
+    assert repeated(claim) == expected
     assert run.count(Status.RUNNING) == COUNT
 
     run.finish_jobs()
     settle = partial(run.settlement.settle, run.folder.manifest_uri, run.arn, RUN_ID)
-    assert entered_again(lambda: settle(little_time())) == expected
+    assert repeated(lambda: settle(little_time())) == expected
     assert (run.count(Status.PUBLISHED), run.count(Status.QUARANTINED)) == (COUNT - BAD, BAD)
     assert [detail["sources"] for detail in run.events.details] == [COUNT - BAD], "announced once, when all are settled"
 
-    left = entered_again(lambda: archive_sources(run.s3, run.ledger, run.folder.manifest_uri, run.arn, little_time()))
+    left = repeated(lambda: archive_sources(run.s3, run.ledger, run.folder.manifest_uri, run.arn, little_time()))
     assert left == [*range(COUNT - BAD - SLICES_PER_ENTRY * SLICE, 0, -SLICES_PER_ENTRY * SLICE), 0]
     assert run.count(Status.ARCHIVED) == COUNT - BAD
     assert run.s3.keys(LANDING, "incoming/") == []
@@ -131,24 +131,24 @@ STEPS = {
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_step_that_never_has_time_gets_a_slice_further_each_time_that_it_is_entered(world, step):
+def test_a_step_without_time_processes_one_slice_in_each_invocation(world, step):
     run = Run.of(world, *(world.upload() for _ in range(SLICE + 6)))
     if step != "claim":
         run.claim()
         run.finish_jobs()
     if step == "archive":
         run.settle()
-    before, after, enter = STEPS[step]
+    before, after, perform = STEPS[step]
     world.sent_events()
-    assert enter(run) == 6
+    assert perform(run) == 6
     assert sorted(entry.status for entry in run.entries) == sorted([before] * 6 + [after] * SLICE)
     assert world.sent_events() == []
-    assert enter(run) == 0
+    assert perform(run) == 0
     assert {entry.status for entry in run.entries} == {after}
     assert len(world.sent_events()) == (step == "settle")
 
 
-def test_a_claim_with_work_left_does_not_say_yet_what_is_held(world):
+def test_an_unfinished_claim_does_not_list_the_claimed_sources(world):
     run = Run.of(world, *(world.upload() for _ in range(SLICE + 6)))
     other = run.entries[-1].source
     world.batch(other)

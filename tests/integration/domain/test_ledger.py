@@ -1,4 +1,4 @@
-"""The ledger moves along the permitted edges and no others (docs/design.md, section 5)."""
+"""The ledger makes only the permitted transitions (docs/design.md, section 5)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,14 +14,14 @@ from tests.integration.domain.world import ALWAYS_EXPIRED, FILES, RECEIVED_AT, W
 
 OUTCOME = SourceOutcome(10, 7, {"bad_user_id": 1, "duplicate": 2}, ["2024-06-25", "2024-06-26"])
 BATCH = "batch"
-TO_BE_RETRACTED = Treatment.RETRACT  # so that no move is refused for want of it alone
+TO_BE_RETRACTED = Treatment.RETRACT  # so that no transition is rejected only for lack of it
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:process:batch-1"
 
-Move = Callable[[Ledger, Entry], object]
-MOVES: dict[str, Move] = {
+Transition = Callable[[Ledger, Entry], object]
+TRANSITIONS: dict[str, Transition] = {
     "receive": lambda ledger, entry: ledger.receive(entry.source, 300),
     "validate": lambda ledger, entry: ledger.validate(entry, BATCH),
-    "lose": lambda ledger, entry: ledger.mark_object_gone(entry, OBJECT_GONE),
+    "mark_object_gone": lambda ledger, entry: ledger.mark_object_gone(entry, OBJECT_GONE),
     "quarantine": lambda ledger, entry: ledger.quarantine(entry, "not_csv", "quarantine/x"),
     "run": lambda ledger, entry: ledger.run(entry, EXECUTION),
     "publish": lambda ledger, entry: ledger.publish(entry, OUTCOME),
@@ -35,7 +35,7 @@ EDGES: dict[tuple[Status | None, str], Status] = {
     (Status.RECEIVED, "receive"): Status.RECEIVED,
     (Status.RECEIVED, "validate"): Status.VALID,
     (Status.RECEIVED, "quarantine"): Status.QUARANTINED,
-    (Status.RECEIVED, "lose"): Status.FAILED,
+    (Status.RECEIVED, "mark_object_gone"): Status.FAILED,
     (Status.VALID, "run"): Status.RUNNING,
     (Status.RUNNING, "publish"): Status.PUBLISHED,
     (Status.RUNNING, "quarantine"): Status.QUARANTINED,
@@ -46,40 +46,40 @@ EDGES: dict[tuple[Status | None, str], Status] = {
     (Status.QUARANTINED, "renew"): Status.VALID,
     (Status.ARCHIVED, "retract"): Status.RETRACTED,
 }
-REFUSED = [(status, move) for status in Status for move in MOVES if (status, move) not in EDGES]
+REJECTED = [(status, move) for status in Status for move in TRANSITIONS if (status, move) not in EDGES]
 
 
-def standing(world: World, status: Status, **attributes: Any) -> Entry:
-    """An entry at a status, as the run that holds it left it."""
+def entry_with(world: World, status: Status, **attributes: Any) -> Entry:
+    """An entry with a status and the attributes that its run wrote."""
     held = {"batch_id": BATCH, "execution_arn": EXECUTION, "treatment": TO_BE_RETRACTED}
     return world.put_entry(world.upload(), status, **(held | attributes))
 
 
 @pytest.mark.parametrize(("edge", "to"), EDGES.items(), ids=[f"{status}-{move}" for status, move in EDGES])
-def test_a_permitted_edge_is_walked(world, edge, to):
+def test_a_permitted_transition_is_made(world, edge, to):
     status, move = edge
     source = world.upload()
     held = {"batch_id": BATCH, "execution_arn": EXECUTION, "treatment": TO_BE_RETRACTED}
     entry = world.put_entry(source, status, **held) if status else Entry(source, Status.RECEIVED, RECEIVED_AT, 1)
-    assert MOVES[move](world.ledger, entry)
+    assert TRANSITIONS[move](world.ledger, entry)
     assert world.status(source) is to
     assert world.entry(source).updated_at > RECEIVED_AT
 
 
-@pytest.mark.parametrize(("status", "move"), REFUSED)
-def test_every_other_move_is_refused_and_changes_nothing(world, status, move):
-    entry = standing(world, status)
+@pytest.mark.parametrize(("status", "move"), REJECTED)
+def test_every_other_transition_is_rejected_and_changes_nothing(world, status, move):
+    entry = entry_with(world, status)
     before = world.item(entry.source)
-    assert not MOVES[move](world.ledger, entry)
+    assert not TRANSITIONS[move](world.ledger, entry)
     assert world.item(entry.source) == before
 
 
-@pytest.mark.parametrize("move", [name for name in MOVES if name != "receive"])
-def test_a_source_that_nobody_received_moves_nowhere(world, move):
+@pytest.mark.parametrize("move", [name for name in TRANSITIONS if name != "receive"])
+def test_a_source_that_was_never_received_has_no_transition(world, move):
     source = world.upload()
     for status in Status:
         ghost = Entry(source, status, RECEIVED_AT, 1, BATCH, EXECUTION)
-        assert not MOVES[move](world.ledger, ghost)
+        assert not TRANSITIONS[move](world.ledger, ghost)
     assert world.ledger.entry(source.source_id) is None
 
 
@@ -90,42 +90,42 @@ def test_a_new_source_is_received_once(world):
     assert world.ledger.receive(source, 300) is None
 
 
-def test_a_claim_that_is_older_than_the_lease_is_taken_over(world):
+def test_an_expired_claim_is_replaced(world):
     source = world.upload()
     world.ledger.receive(source, 300)
     assert world.ledger.receive(source, ALWAYS_EXPIRED) is not None
 
 
-@pytest.mark.parametrize("move", ["validate", "lose", "quarantine"])
-def test_who_lost_the_claim_moves_nothing(world, move):
+@pytest.mark.parametrize("move", ["validate", "mark_object_gone", "quarantine"])
+def test_the_holder_of_a_replaced_claim_changes_nothing(world, move):
     source = world.upload()
     earlier = world.put_entry(source, Status.RECEIVED)
     later = world.ledger.receive(source, 300)
-    assert not MOVES[move](world.ledger, earlier)
+    assert not TRANSITIONS[move](world.ledger, earlier)
     assert world.entry(source) == later
-    assert MOVES[move](world.ledger, later)
+    assert TRANSITIONS[move](world.ledger, later)
 
 
 @pytest.mark.parametrize("name", ["another-1", "batch-2", "batch-11"])
-def test_an_execution_takes_only_what_is_valid_for_its_batch_and_attempt(world, name):
-    entry = standing(world, Status.VALID)
+def test_an_execution_claims_only_sources_that_are_valid_for_its_batch_and_attempt(world, name):
+    entry = entry_with(world, Status.VALID)
     assert not world.ledger.run(entry, EXECUTION.replace("batch-1", name))
     assert world.entry(entry.source) == entry
 
 
 @pytest.mark.parametrize("status", Status)
-@pytest.mark.parametrize("move", MOVES)
-def test_who_acts_on_what_he_read_before_another_moved_it_walks_no_other_edge(world, move, status):
-    for read in set(Status) - {status}:
-        source = standing(world, status).source
-        as_read = Entry(source, read, RECEIVED_AT, 1, BATCH, EXECUTION, treatment=TO_BE_RETRACTED)
-        MOVES[move](world.ledger, as_read)
-        assert world.status(source) in {status, EDGES.get((status, move))}, read
+@pytest.mark.parametrize("move", TRANSITIONS)
+def test_a_writer_with_a_stale_entry_makes_no_other_transition(world, move, status):
+    for stale_status in set(Status) - {status}:
+        source = entry_with(world, status).source
+        stale = Entry(source, stale_status, RECEIVED_AT, 1, BATCH, EXECUTION, treatment=TO_BE_RETRACTED)
+        TRANSITIONS[move](world.ledger, stale)
+        assert world.status(source) in {status, EDGES.get((status, move))}, stale_status
 
 
-def test_only_what_is_to_be_retracted_is(world):
+def test_only_a_source_to_retract_becomes_retracted(world):
     for treatment in (Treatment.NORMAL, Treatment.ACCEPT_BAD_ROWS):
-        entry = standing(world, Status.ARCHIVED, treatment=treatment)
+        entry = entry_with(world, Status.ARCHIVED, treatment=treatment)
         assert not world.ledger.retract(entry)
         assert world.entry(entry.source) == entry
 
@@ -133,16 +133,16 @@ def test_only_what_is_to_be_retracted_is(world):
 @pytest.mark.parametrize(
     "changes", [{"attempt": 2}, {"updated_at": "2026-11-22T00:00:00.000Z"}, {"status": "QUARANTINED"}]
 )
-def test_a_further_attempt_is_refused_where_the_source_was_moved_since_it_was_read(world, changes):
-    entry = standing(world, Status.FAILED)
+def test_a_new_attempt_is_rejected_if_the_source_changed_since_it_was_read(world, changes):
+    entry = entry_with(world, Status.FAILED)
     world.dynamodb.put_item(TableName=FILES, Item=world.item(entry.source) | changes)
     before = world.item(entry.source)
     assert not world.ledger.renew(entry, BATCH, 2, Treatment.NORMAL)
     assert world.item(entry.source) == before
 
 
-def test_a_further_attempt_keeps_what_the_last_one_counted_and_forgets_how_it_went(world):
-    entry = standing(world, Status.ARCHIVED, days=["2024-06-25"], rows_read=10, archive_key="archive/x", reason="x")
+def test_a_new_attempt_keeps_the_counts_of_the_last_one_and_clears_its_result(world):
+    entry = entry_with(world, Status.ARCHIVED, days=["2024-06-25"], rows_read=10, archive_key="archive/x", reason="x")
     assert world.ledger.renew(entry, "other", 7, Treatment.RETRACT)
     renewed = world.entry(entry.source)
     assert (renewed.batch_id, renewed.attempt, renewed.treatment) == ("other", 7, Treatment.RETRACT)
@@ -151,15 +151,15 @@ def test_a_further_attempt_keeps_what_the_last_one_counted_and_forgets_how_it_we
 
 
 @pytest.mark.parametrize("move", ["publish", "fail", "quarantine"])
-def test_an_execution_moves_only_what_it_runs(world, move):
+def test_an_execution_changes_only_sources_that_it_holds(world, move):
     source = world.upload()
     entry = world.put_entry(source, Status.RUNNING, batch_id=BATCH, execution_arn="another")
     foreign = Entry(source, Status.RUNNING, entry.updated_at, 1, BATCH, EXECUTION)
-    assert not MOVES[move](world.ledger, foreign)
+    assert not TRANSITIONS[move](world.ledger, foreign)
     assert world.entry(source) == entry
 
 
-def test_the_way_of_a_source_leaves_what_the_contract_lists(world):
+def test_an_archived_source_has_exactly_the_attributes_of_the_contract(world):
     source = world.upload()
     ledger = world.ledger
     claimed = ledger.receive(source, 300)
@@ -169,9 +169,9 @@ def test_the_way_of_a_source_leaves_what_the_contract_lists(world):
     ledger.publish(world.entry(source), OUTCOME)
     ledger.archive(world.entry(source), "archive/x")
     item = world.item(source)
-    moments = ("validated_at", "started_at", "published_at", "first_published_at", "archived_at", "updated_at")
-    stamps = {item.pop(name) for name in moments}
-    assert all(stamp > RECEIVED_AT for stamp in stamps)
+    names = ("validated_at", "started_at", "published_at", "first_published_at", "archived_at", "updated_at")
+    timestamps = {item.pop(name) for name in names}
+    assert all(timestamp > RECEIVED_AT for timestamp in timestamps)
     assert item == {
         **entry_item(source, status="ARCHIVED"),
         "batch_id": BATCH,
@@ -187,7 +187,7 @@ def test_the_way_of_a_source_leaves_what_the_contract_lists(world):
 
 
 def test_a_file_quarantined_after_a_run_keeps_its_counts(world):
-    entry = standing(world, Status.RUNNING)
+    entry = entry_with(world, Status.RUNNING)
     bad = SourceOutcome(10, 0, {"bad_user_id": 5}, [], "too_many_bad_rows")
     assert world.ledger.quarantine(entry, "too_many_bad_rows", "quarantine/x", bad)
     item = world.item(entry.source)
@@ -196,7 +196,7 @@ def test_a_file_quarantined_after_a_run_keeps_its_counts(world):
     assert counts == [10, 0, {"bad_user_id": 5}, []]
 
 
-def test_an_entry_whose_size_is_no_number_keeps_no_other_from_being_listed(world):
+def test_an_entry_with_a_damaged_size_does_not_prevent_listing_the_others(world):
     bad, good = world.upload(), world.upload()
     for source, size in ((bad, "x"), (good, good.size)):
         world.put_entry(source, Status.RECEIVED, size=size)
@@ -204,10 +204,10 @@ def test_an_entry_whose_size_is_no_number_keeps_no_other_from_being_listed(world
     assert (listed[bad.source_id], listed[good.source_id]) == (0, good.size)
 
 
-def test_entries_of_many_sources_are_read_at_once_though_some_are_asked_for_twice_or_are_not_there(world):
+def test_many_entries_are_read_together_although_ids_are_repeated_or_unknown(world):
     held = {"treatment": Treatment.NORMAL, "validated_at": RECEIVED_AT}
-    known = [standing(world, Status.ARCHIVED, **held).source.source_id for _ in range(110)]
-    refused = standing(world, Status.QUARANTINED, **held).source.source_id
-    asked = [*known, refused, "0" * 32, *known[::-1]]  # twice in one request too
-    assert world.ledger.entries(asked).keys() == {*known, refused}
-    assert world.ledger.accepted(asked) == set(known)
+    known = [entry_with(world, Status.ARCHIVED, **held).source.source_id for _ in range(110)]
+    rejected = entry_with(world, Status.QUARANTINED, **held).source.source_id
+    ids = [*known, rejected, "0" * 32, *known[::-1]]  # some are twice in one request
+    assert world.ledger.entries(ids).keys() == {*known, rejected}
+    assert world.ledger.accepted(ids) == set(known)

@@ -1,4 +1,4 @@
-"""Object versions are read, copied with proof, and moved."""
+"""Object versions are read, copied with verification, and moved."""
 
 import itertools
 from dataclasses import replace
@@ -17,7 +17,7 @@ def gone(source: Source) -> Source:
 
 
 class Corrupting:
-    """A client of S3 that stores another content than it was told to copy."""
+    """An S3 client whose copies have the wrong content."""
 
     def __init__(self, s3: Any, content: bytes) -> None:
         self._s3 = s3
@@ -33,10 +33,10 @@ class Corrupting:
 KEYS = ["incoming/a b.csv", "incoming/a+b%20c.csv", "incoming/é𝄞.csv", "incoming//..//x.csv", "incoming/[x]?&=#.csv"]
 
 
-def test_the_bytes_of_a_version_are_read_though_a_later_one_lies_over_it(world):
+def test_a_version_is_read_although_it_is_not_the_latest(world):
     earlier = world.upload(b"earlier", "incoming/twice.csv")
     later = world.upload(b"later", "incoming/twice.csv")
-    assert [b"".join(objects.chunks(world.s3, each)) for each in (earlier, later)] == [b"earlier", b"later"]
+    assert [b"".join(objects.chunks(world.s3, source)) for source in (earlier, later)] == [b"earlier", b"later"]
 
 
 def test_a_version_that_was_deleted_can_be_neither_read_nor_copied_nor_moved(world):
@@ -50,14 +50,14 @@ def test_a_version_that_was_deleted_can_be_neither_read_nor_copied_nor_moved(wor
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_key_is_never_read_as_anything_but_a_key(world, key):
+def test_a_key_with_special_characters_is_used_literally(world, key):
     source = world.upload(key.encode(), key)
     assert b"".join(objects.chunks(world.s3, source)) == key.encode()
     objects.copy(world.s3, source, LAKE, "copied")
     assert world.content("copied", LAKE) == key.encode()
 
 
-def test_a_move_takes_that_version_alone(world):
+def test_a_move_moves_only_the_given_version(world):
     earlier = world.upload(b"earlier", "incoming/versions.csv")
     later = world.upload(b"later", "incoming/versions.csv")
     objects.move(world.s3, earlier, "archive/versions.csv")
@@ -66,7 +66,7 @@ def test_a_move_takes_that_version_alone(world):
     assert world.content("incoming/versions.csv") == b"later"
 
 
-def test_a_move_under_a_delete_marker_takes_its_version(world):
+def test_a_version_under_a_delete_marker_is_moved(world):
     source = world.upload()
     world.s3.delete_object(Bucket=LANDING, Key=source.key)
     objects.move(world.s3, source, "archive/marked.csv")
@@ -75,7 +75,7 @@ def test_a_move_under_a_delete_marker_takes_its_version(world):
 
 
 @pytest.mark.parametrize("content", [b"", GOOD[:-1], GOOD[:-1] + b"x"], ids=["empty", "shorter", "other"])
-def test_a_copy_that_differs_is_refused_and_the_version_stays(world, content):
+def test_a_copy_that_differs_is_rejected_and_the_original_stays(world, content):
     source = world.upload()
     corrupting: Any = Corrupting(world.s3, content)
     with pytest.raises(ArchiveMismatch, match="stays in place"):
@@ -84,7 +84,7 @@ def test_a_copy_that_differs_is_refused_and_the_version_stays(world, content):
 
 
 def multipart(world, *parts: bytes) -> Source:
-    """An object version in parts, whose ETag says nothing of its content."""
+    """A multipart object version, whose ETag is not a digest of its content."""
     key = f"incoming/{world.name('parts')}.csv"
     upload = world.s3.create_multipart_upload(Bucket=LANDING, Key=key)["UploadId"]
     target = {"Bucket": LANDING, "Key": key, "UploadId": upload}
@@ -99,7 +99,7 @@ def multipart(world, *parts: bytes) -> Source:
 BIG = b"a" * 5 * 1024 * 1024
 
 
-def test_an_object_that_came_in_parts_is_moved_unless_its_copy_differs(world):
+def test_a_multipart_object_is_moved_unless_its_copy_differs(world):
     source = multipart(world, BIG, b"tail")
     corrupting: Any = Corrupting(world.s3, BIG + b"tale")
     with pytest.raises(ArchiveMismatch):
@@ -110,7 +110,7 @@ def test_an_object_that_came_in_parts_is_moved_unless_its_copy_differs(world):
 
 
 @pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
-def test_a_move_may_die_anywhere_and_be_repeated(world, is_done):
+def test_a_move_is_idempotent_after_a_crash_at_any_call(world, is_done):
     for call in itertools.count(1):
         source = world.upload()
         key = f"archive/{world.name('moved')}.csv"

@@ -1,4 +1,4 @@
-"""A quarantined file lies in quarantine/ with its reason, the operators know of it, and incoming/ is rid of it."""
+"""A quarantined file moves from incoming/ to quarantine/ with its reason, and an alert reports it."""
 
 import itertools
 import json
@@ -14,7 +14,7 @@ from music_streams.run import quarantine
 from music_streams.state.statuses import Status
 from music_streams.validation.verdicts import Verdict
 from tests.integration.domain.validate import Validate, message, take
-from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LANDING, before_and_after, named
+from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LANDING, alerts_by_source, before_and_after
 
 
 def received(world, **upload):
@@ -24,13 +24,13 @@ def received(world, **upload):
 
 
 def quarantined(world, claimed, verdict=Verdict.NOT_CSV, detail="the detail"):
-    """As an invocation does it that has no other file."""
-    world.quarantine.take(claimed, verdict, detail)
+    """Quarantine a file in an invocation without other files."""
+    world.quarantine.add(claimed, verdict, detail)
     world.quarantine.flush()
 
 
 def finish(world, source):
-    """As an invocation does it to which an event comes again."""
+    """Finish a quarantine as an invocation does that receives the event again."""
     world.quarantine.finish(world.entry(source))
     world.quarantine.flush()
 
@@ -40,7 +40,7 @@ def reason_beside(world, kept_key):
 
 
 @pytest.mark.parametrize("verdict", Verdict)
-def test_a_file_is_kept_with_its_reason_and_named(world, verdict):
+def test_a_file_moves_to_quarantine_with_its_reason_and_an_alert(world, verdict):
     claimed = received(world)
     world.sent_alerts()
     quarantined(world, claimed, verdict)
@@ -59,7 +59,7 @@ def test_a_file_is_kept_with_its_reason_and_named(world, verdict):
     assert world.sent_alerts() == []
 
 
-def test_a_subject_of_strange_letters_is_named(world):
+def test_a_subject_is_short_ascii_although_the_name_is_not(world):
     claimed = received(world, key="incoming/" + "é𝄞" * 60 + ".csv")
     world.sent_alerts()
     quarantined(world, claimed)
@@ -71,7 +71,7 @@ def test_a_subject_of_strange_letters_is_named(world):
 
 
 @pytest.mark.parametrize("verdict", [Verdict.TOO_LARGE, Verdict.BAD_KEY])
-def test_a_file_too_large_to_be_copied_is_quarantined_where_it_lies(world, monkeypatch, verdict):
+def test_a_file_that_is_too_large_to_copy_is_quarantined_where_it_landed(world, monkeypatch, verdict):
     monkeypatch.setattr(quarantine, "MAX_COPIED_BYTES", len(GOOD) - 1)
     claimed = received(world)
     world.sent_alerts()
@@ -84,11 +84,11 @@ def test_a_file_too_large_to_be_copied_is_quarantined_where_it_lies(world, monke
     finish(world, claimed.source)
     assert world.has(claimed.source)
     assert world.sent_alerts() == []
-    found = Repairs(world.s3, world.ledger, world.state_machine, LANDING, 0)
-    assert found.of_leftover(entry) is None
+    repairs = Repairs(world.s3, world.ledger, world.state_machine, LANDING, 0)
+    assert repairs.of_leftover(entry) is None
 
 
-def test_a_file_of_the_largest_size_that_s3_copies_in_one_call_is_moved(world, monkeypatch):
+def test_a_file_of_the_largest_size_that_s3_copies_in_one_call_moves_to_quarantine(world, monkeypatch):
     assert quarantine.MAX_COPIED_BYTES == 5 * 1024**3
     monkeypatch.setattr(quarantine, "MAX_COPIED_BYTES", len(GOOD))
     claimed = received(world)
@@ -105,7 +105,7 @@ def test_a_file_named_reason_json_is_kept_beside_its_reason(world):
     assert reason_beside(world, kept_key)["verdict"] == "bad_key"
 
 
-def test_who_lost_the_claim_neither_announces_nor_removes(world):
+def test_the_holder_of_a_replaced_claim_sends_no_alert_and_deletes_nothing(world):
     earlier = received(world)
     assert world.ledger.receive(earlier.source, ALWAYS_EXPIRED)
     world.sent_alerts()
@@ -115,22 +115,22 @@ def test_who_lost_the_claim_neither_announces_nor_removes(world):
     assert world.status(earlier.source) is Status.RECEIVED
 
 
-def test_a_version_that_is_gone_cannot_be_kept(world):
+def test_a_version_that_is_gone_cannot_be_quarantined(world):
     claimed = received(world)
     world.s3.delete_object(Bucket=LANDING, Key=claimed.source.key, VersionId=claimed.source.version_id)
     with pytest.raises(ObjectGone):
-        world.quarantine.take(claimed, Verdict.BAD_KEY, "")
+        world.quarantine.add(claimed, Verdict.BAD_KEY, "")
     assert world.status(claimed.source) is Status.RECEIVED
 
 
 @before_and_after
-def test_a_quarantine_may_die_anywhere_and_be_repeated(world, is_done):
+def test_a_quarantine_is_idempotent_after_a_crash_at_any_call(world, is_done):
     for call in itertools.count(1):
         claimed = received(world)
         world.sent_alerts()
         if not world.dies(partial(quarantined, world, claimed), call, is_done=is_done):
             break
-        # As the event's next delivery does it.
+        # The next delivery of the event completes the quarantine.
         if world.status(claimed.source) is Status.RECEIVED:
             quarantined(world, world.ledger.receive(claimed.source, ALWAYS_EXPIRED))
         else:
@@ -144,11 +144,11 @@ def test_a_quarantine_may_die_anywhere_and_be_repeated(world, is_done):
     assert call > len(["copy", "copy", "proof", "proof", "reason", "ledger", "alert", "removal"])
 
 
-def test_a_copy_that_is_left_in_the_archive_is_announced_and_removed(world):
+def test_a_copy_that_is_left_in_the_archive_is_deleted_after_an_alert(world):
     claimed = received(world)
     quarantined(world, claimed)
     entry = world.entry(claimed.source)
-    left = claimed.source.kept_key("archive")  # of a file that was archived, and refused by its replay
+    left = claimed.source.kept_key("archive")  # of an archived file that its replay rejected
     world.s3.put_object(Bucket=LANDING, Key=left, Body=GOOD)
     world.sent_alerts()
     finish(world, claimed.source)
@@ -157,7 +157,7 @@ def test_a_copy_that_is_left_in_the_archive_is_announced_and_removed(world):
     assert claimed.source.uri in alert["Message"]
 
 
-def test_a_batch_of_bad_files_is_one_alert_a_reason(world):
+def test_a_batch_of_bad_files_causes_one_alert_for_each_reason(world):
     empty = [world.upload(b"") for _ in range(60)]
     broken = [world.upload(b"\xff\n") for _ in range(3)]
     world.sent_alerts()
@@ -172,26 +172,26 @@ def test_a_batch_of_bad_files_is_one_alert_a_reason(world):
     assert not any(world.has(source) for source in empty + broken)
 
 
-def test_an_event_that_comes_twice_in_a_batch_is_one_line(world):
+def test_an_event_that_is_twice_in_a_batch_is_one_line_of_the_alert(world):
     source = world.upload(b"")
     world.sent_alerts()
     take(world, message(source), message(source))
     [alert] = world.sent_alerts()
-    assert named([alert]) == {source.source_id: 1}
+    assert alerts_by_source([alert]) == {source.source_id: 1}
     assert "holds nothing but blank lines" in alert["Message"]
 
 
 @before_and_after
-def test_no_alert_of_a_batch_is_lost_whenever_the_invocation_dies(world, is_done):
+def test_every_alert_of_a_batch_is_sent_although_the_invocation_crashes_at_any_call(world, is_done):
     for call in itertools.count(1):
         sources = [world.upload(content) for content in (b"", b"\xff\n", b"", GOOD)]
         validate = Validate(world, *map(message, sources))
         world.sent_alerts()
         if not world.dies(validate.deliver, call, is_done=is_done):
             break
-        world.quarantine._announcements.clear()  # what a process had in memory is gone with it
+        world.quarantine._announcements.clear()  # The crash lost the process's memory.
         validate.deliver(ALWAYS_EXPIRED)
-        assert named(world.sent_alerts()).keys() == {source.source_id for source in sources[:3]}, call
+        assert alerts_by_source(world.sent_alerts()).keys() == {source.source_id for source in sources[:3]}, call
         for source in sources[:3]:
             assert world.status(source) is Status.QUARANTINED, call
             assert not world.has(source), call
@@ -199,30 +199,30 @@ def test_no_alert_of_a_batch_is_lost_whenever_the_invocation_dies(world, is_done
     assert call > 20
 
 
-@pytest.mark.parametrize("refused", ["Publish", "DeleteObject"])
-def test_trouble_with_alerts_or_removals_holds_no_good_file_up_and_is_made_good(world, refused):
+@pytest.mark.parametrize("operation", ["Publish", "DeleteObject"])
+def test_a_failed_alert_or_deletion_does_not_delay_good_files_and_is_retried(world, operation):
     bad, good = world.upload(b""), world.upload()
     validate = Validate(world, message(bad), message(good))
     world.sent_alerts()
-    with world.refusing(refused), pytest.raises(ClientError):
+    with world.refusing(operation), pytest.raises(ClientError):
         validate.deliver()
     assert world.execution_input(f"{world.entry(good).batch_id}-1")
     assert world.has(bad)
     validate.deliver()
     assert not world.has(bad)
-    assert named(world.sent_alerts())[bad.source_id]
+    assert alerts_by_source(world.sent_alerts())[bad.source_id]
 
 
-def test_bad_files_are_announced_though_no_execution_can_be_started(world):
+def test_alerts_of_bad_files_are_sent_although_no_execution_can_be_started(world):
     bad, good = world.upload(b""), world.upload()
     world.sent_alerts()
     with world.refusing("StartExecution"), pytest.raises(ClientError):
         take(world, message(bad), message(good))
-    assert named(world.sent_alerts()) == {bad.source_id: 1}
+    assert alerts_by_source(world.sent_alerts()) == {bad.source_id: 1}
     assert not world.has(bad)
 
 
-def test_a_long_detail_is_shortened_where_it_is_kept(world):
+def test_a_long_detail_is_shortened_in_the_reason(world):
     claimed = received(world)
     quarantined(world, claimed, detail="column " + "x" * 64 * 1024 + " twice")
     detail = reason_beside(world, world.entry(claimed.source).archive_key)["detail"]
@@ -231,7 +231,7 @@ def test_a_long_detail_is_shortened_where_it_is_kept(world):
     assert detail.endswith("x twice")
 
 
-def test_a_reason_holds_nothing_that_a_terminal_obeys(world):
+def test_a_reason_contains_no_control_characters(world):
     claimed = received(world, key=f"incoming/{world.name('é')}\u009b2J\u202e.csv")
     quarantined(world, claimed, detail="a\u009bb")
     stored = world.content(claimed.source.kept_key("quarantine").rsplit("/", 1)[0] + "/reason.json")

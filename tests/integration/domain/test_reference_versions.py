@@ -1,4 +1,4 @@
-"""Which versions of reference files a run reads: of each key the newest that validation accepted."""
+"""A run reads the newest accepted version of each reference key."""
 
 import pytest
 
@@ -12,8 +12,8 @@ PREFIX = "reference/songs/"
 
 
 @pytest.fixture
-def in_force(world):
-    """The contents of the versions that are in force."""
+def versions_in_use(world):
+    """Returns the contents of the versions that a run reads."""
 
     def read(prefix: str = PREFIX) -> list[bytes | None]:
         data = ReferenceData(None, world.s3, LANDING, world.ledger.accepted, RunFolder(LAKE, "b"), "b-1", "jr_1")  # type: ignore[arg-type]  # Spark is not asked
@@ -23,7 +23,7 @@ def in_force(world):
 
 
 def put(world: World, key: str, content: bytes, status: Status | None, **attributes: object) -> Source:
-    """A version that came to a status; None where the ledger does not know it."""
+    """A version with a status; without a ledger entry if the status is None."""
     source = world.land(content, key)
     if status:
         world.put_entry(source, status, **attributes)
@@ -50,13 +50,13 @@ VALIDATED = {"validated_at": "2026-11-21T21:03:30.000Z"}
         (Status.ARCHIVED, VALIDATED, True),
     ],
 )
-def test_only_a_version_that_validation_accepted_is_read(world, in_force, status, attributes, is_read):
+def test_only_a_version_that_validation_accepted_is_read(world, versions_in_use, status, attributes, is_read):
     prefix = f"{PREFIX}{world.name('folder')}/"
     put(world, f"{prefix}a.csv", b"the file", status, **attributes)
-    assert in_force(prefix) == ([b"the file"] if is_read else [])
+    assert versions_in_use(prefix) == ([b"the file"] if is_read else [])
 
 
-def test_of_each_key_the_newest_accepted_version_is_read(world, in_force):
+def test_of_each_key_the_newest_accepted_version_is_read(world, versions_in_use):
     prefix = f"{PREFIX}{world.name('folder')}/"
     for name in ("a.csv", "b.CSV"):
         put(world, prefix + name, b"old " + name.encode(), Status.ARCHIVED, **VALIDATED)
@@ -64,13 +64,13 @@ def test_of_each_key_the_newest_accepted_version_is_read(world, in_force):
         put(world, prefix + name, b"nobody can read this", Status.FAILED, reason="unreadable")
         put(world, prefix + name, b"just landed", None)
     put(world, f"{prefix}c.txt", b"no csv", Status.ARCHIVED, **VALIDATED)
-    assert in_force(prefix) == [b"accepted a.csv", b"accepted b.CSV"]
+    assert versions_in_use(prefix) == [b"accepted a.csv", b"accepted b.CSV"]
 
 
-def test_a_key_that_was_deleted_has_no_version_in_force(world, in_force):
+def test_no_version_of_a_deleted_key_is_read(world, versions_in_use):
     prefix = f"{PREFIX}{world.name('folder')}/"
     put(world, f"{prefix}a.csv", b"deleted", Status.ARCHIVED, **VALIDATED)
     world.s3.delete_object(Bucket=LANDING, Key=f"{prefix}a.csv")
-    assert in_force(prefix) == []
+    assert versions_in_use(prefix) == []
     put(world, f"{prefix}a.csv", b"put again", Status.ARCHIVED, **VALIDATED)
-    assert in_force(prefix) == [b"put again"]
+    assert versions_in_use(prefix) == [b"put again"]

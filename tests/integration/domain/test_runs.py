@@ -1,4 +1,4 @@
-"""A run's folder: manifest and summary as they are written and read."""
+"""The manifest and the summary in a run's folder are read as they were written."""
 
 import json
 
@@ -10,7 +10,7 @@ from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, S
 from tests.integration.domain.world import LAKE, RECEIVED_AT
 
 HEADER = ["listen_time", 'a, "b"', "é𝄞", "user_id", "track_id"]
-A, B = (ManifestSource(each * 32, "streams", f"{each * 32}.csv.gz", HEADER, RECEIVED_AT, 1_000) for each in "ab")
+A, B = (ManifestSource(digit * 32, "streams", f"{digit * 32}.csv.gz", HEADER, RECEIVED_AT, 1_000) for digit in "ab")
 
 
 def test_a_manifest_is_read_as_it_was_written(world):
@@ -20,7 +20,7 @@ def test_a_manifest_is_read_as_it_was_written(world):
     assert json.loads(world.content("runs/batch/manifest.json", LAKE))["batch_id"] == "batch"
 
 
-def test_a_manifest_can_be_narrowed():
+def test_a_manifest_can_be_restricted_to_sources():
     assert Manifest("batch", [A, B]).only({B.source_id, "else"}) == Manifest("batch", [B])
 
 
@@ -42,7 +42,7 @@ def test_a_folder_is_found_by_its_manifest():
 
 
 @pytest.mark.parametrize("uri", ["", "runs/0123/manifest.json", "https://lake/runs/0123/manifest.json", "s3://"])
-def test_what_is_no_s3_uri_is_refused(uri):
+def test_a_uri_that_is_not_in_s3_is_rejected(uri):
     with pytest.raises(ValueError, match="not an S3 URI"):
         RunFolder.of_manifest(uri)
 
@@ -51,7 +51,7 @@ HOSTILE = [*(("forget", [user]) for user in ("1) OR (1=1) /*", "7", True, 0)), (
 
 
 @pytest.mark.parametrize(("field", "value"), HOSTILE)
-def test_a_manifest_with_a_user_or_a_day_that_is_none_is_refused(world, field, value):
+def test_a_manifest_with_an_invalid_user_or_day_is_rejected(world, field, value):
     folder = RunFolder(LAKE, world.name("batch"))
     manifest = {"batch_id": folder.batch_id, "sources": [], field: value}
     for name in ("manifest.json", "claimed-b-1.json"):

@@ -1,4 +1,4 @@
-"""After the jobs each source of the run is published, or quarantined for its rows."""
+"""After the jobs, each source of the run is published, or quarantined if the run rejected it."""
 
 import itertools
 import json
@@ -17,12 +17,12 @@ from music_streams.state.statuses import Status
 from tests.integration.domain.run import ACCEPTED, DAY, RUN_ID, TOO_BAD, UNREADABLE, Run
 from tests.integration.domain.standing import move
 from tests.integration.domain.validate import take
-from tests.integration.domain.world import GOOD, always, before_and_after, named
+from tests.integration.domain.world import GOOD, alerts_by_source, always, before_and_after
 
 
 @pytest.fixture
 def run(world):
-    """A run of one good and one bad file, its jobs done; nobody has heard of it."""
+    """A run of one good and one bad file after its jobs, without earlier alerts and events."""
     run = Run.with_results(world, ACCEPTED, TOO_BAD)
     world.sent_alerts()
     world.sent_events()
@@ -44,11 +44,11 @@ def test_a_good_source_is_published_with_its_counts(world, run):
     [
         (TOO_BAD, ["7 bad_user_id"]),
         (UNREADABLE, ["Spark could not read it"]),
-        (SourceOutcome(10, 0, {"duplicate": 1}, [], "too_many_days"), ["MaxDaysPerFile", "release it"]),
+        (SourceOutcome(10, 0, {"duplicate": 1}, [], "too_many_days"), ["MaxDaysPerFile", "release the file"]),
     ],
     ids=lambda value: getattr(value, "verdict", ""),
 )
-def test_a_source_that_the_run_refuses_is_quarantined_with_its_counts_and_an_alert_says_why(world, outcome, texts):
+def test_a_source_that_the_run_rejects_is_quarantined_with_its_counts_and_an_alert(world, outcome, texts):
     run = Run.with_results(world, ACCEPTED, outcome)
     good, bad = run.sources
     world.sent_alerts()
@@ -63,14 +63,14 @@ def test_a_source_that_the_run_refuses_is_quarantined_with_its_counts_and_an_ale
     assert world.status(good) is Status.PUBLISHED
 
 
-def test_the_event_tells_what_was_published(world, run):
+def test_the_event_describes_the_publication(world, run):
     detail = {"batch_id": run.folder.batch_id, "version": 7, "days": [DAY], "sources": 1, "rows_accepted": 8}
     assert [run.settle() for _ in range(2)] == [0, 0]
     assert [event["detail"] for event in world.sent_events()] == [detail, detail]
 
 
 @before_and_after
-def test_a_settlement_may_die_anywhere_and_be_repeated(world, is_done):
+def test_a_settlement_is_idempotent_after_a_crash_at_any_call(world, is_done):
     for call in itertools.count(1):
         run = Run.with_results(world, ACCEPTED, TOO_BAD)
         good, bad = run.sources
@@ -88,7 +88,7 @@ def test_a_settlement_may_die_anywhere_and_be_repeated(world, is_done):
 
 
 def bad_run(world, new, released):
-    """A run that refuses all its files: new ones, and such as were released from quarantine."""
+    """A run that rejects all its files: new ones, and ones that were released from quarantine."""
     run = Run.with_results(world, *[TOO_BAD] * (new + released))
     for source in run.sources[new:]:
         kept = move(world, source, "quarantine")
@@ -98,17 +98,17 @@ def bad_run(world, new, released):
     return run
 
 
-def test_the_bad_files_of_a_run_are_one_alert(world):
+def test_the_bad_files_of_a_run_cause_one_alert(world):
     run = bad_run(world, new=20, released=2)
     assert run.settle() == 0
     [alert] = world.sent_alerts()
     assert alert["Subject"] == "music-streams: too_many_bad_rows: 22 files"
-    assert named([alert]).keys() == {source.source_id for source in run.sources}
+    assert alerts_by_source([alert]).keys() == {source.source_id for source in run.sources}
     assert run.settle() == 0
     assert world.sent_alerts() == []
 
 
-def test_each_call_of_the_step_announces_what_it_quarantined(world):
+def test_each_call_of_the_step_sends_an_alert_about_the_files_that_it_quarantined(world):
     run = bad_run(world, new=SLICE + 1, released=0)
     assert run.settle(has_time=lambda: False) == 1
     [first] = world.sent_alerts()
@@ -118,14 +118,14 @@ def test_each_call_of_the_step_announces_what_it_quarantined(world):
 
 
 @before_and_after
-def test_no_alert_of_a_run_is_lost_whenever_the_step_dies(world, is_done):
+def test_every_alert_of_a_run_is_sent_although_the_step_crashes_at_any_call(world, is_done):
     for call in itertools.count(1):
         run = bad_run(world, new=2, released=1)
         if not world.dies(run.settle, call, is_done=is_done):
             break
-        world.quarantine._announcements.clear()  # what a process had in memory is gone with it
+        world.quarantine._announcements.clear()  # The crash lost the process's memory.
         run.settle()
-        assert named(world.sent_alerts()).keys() == {source.source_id for source in run.sources}, call
+        assert alerts_by_source(world.sent_alerts()).keys() == {source.source_id for source in run.sources}, call
         for source in run.sources:
             assert world.status(source) is Status.QUARANTINED, call
             assert world.content(source.kept_key("quarantine")) == GOOD, call
@@ -133,14 +133,14 @@ def test_no_alert_of_a_run_is_lost_whenever_the_step_dies(world, is_done):
     assert call > 15
 
 
-def test_the_summary_of_the_run_is_that_of_the_job_run_whose_metrics_were_loaded(world, run):
+def test_the_summary_is_that_of_the_job_run_whose_metrics_were_loaded(world, run):
     loaded = run.finish_jobs()
     run.finish_jobs(run_id="jr_2", sources={})
     run.settle()
     assert read_summary(world.s3, run.folder) == loaded
 
 
-def test_what_another_execution_holds_is_left_alone(world, run):
+def test_a_source_that_another_execution_holds_is_unchanged(world, run):
     good, _ = run.sources
     world.put_entry(good, Status.RUNNING, batch_id="other", execution_arn=world.execution_arn("other-1"))
     before = world.item(good)
@@ -165,7 +165,7 @@ def costs(world, *sources):
     return [(e.cost_micro_usd, e.total_cost_micro_usd) for e in map(world.entry, sources)]
 
 
-def test_every_source_of_a_run_is_told_its_share_of_the_cost_whatever_became_of_it(world, run):
+def test_every_source_of_a_run_gets_its_share_of_the_cost_also_if_quarantined(world, run):
     run.settle(job_runs=JOB_RUNS)
     [(good, _), (bad, _)] = costs(world, *run.sources)
     billed = 90 * 2 + 60 * 0.0625  # DPU-seconds: a minute at least
@@ -174,7 +174,7 @@ def test_every_source_of_a_run_is_told_its_share_of_the_cost_whatever_became_of_
 
 
 @before_and_after
-def test_a_settlement_that_died_and_is_repeated_adds_no_cost_twice(world, run, is_done):
+def test_a_repeated_settlement_adds_the_cost_once(world, run, is_done):
     run.settle(job_runs=JOB_RUNS)
     expected = sum(cost for cost, _ in costs(world, *run.sources))
     for call in itertools.count(1):
@@ -201,7 +201,7 @@ def test_a_later_run_has_its_own_cost_and_adds_it_to_the_total(world, run):
     assert total == first + second
 
 
-def test_a_job_run_that_does_not_tell_what_is_billed_keeps_nothing_from_being_published(world, run):
+def test_a_job_run_without_billing_data_does_not_prevent_publication(world, run):
     good, _ = run.sources
     assert run.settle(job_runs=({"ExecutionTime": 90}, JOB_RUNS[1])) == 0
     assert world.status(good) is Status.PUBLISHED
@@ -209,7 +209,7 @@ def test_a_job_run_that_does_not_tell_what_is_billed_keeps_nothing_from_being_pu
 
 
 @pytest.mark.parametrize("count", [0, 5_000, 5_001, 20_000])
-def test_however_many_days_changed_they_come_in_events_that_eventbridge_takes(world, run, count):
+def test_any_number_of_days_is_sent_in_events_within_the_limit_of_eventbridge(world, run, count):
     days = [str(date(1970, 1, 1) + timedelta(days=n)) for n in range(count)]
     good, bad = (source.source_id for source in run.sources)
     run.finish_jobs({good: ACCEPTED, bad: TOO_BAD}, days=days)
@@ -221,7 +221,7 @@ def test_however_many_days_changed_they_come_in_events_that_eventbridge_takes(wo
     assert {(event["detail"]["version"], event["detail"]["rows_accepted"]) for event in sent} == {(7, 8)}
 
 
-def test_an_event_that_was_refused_fails_the_step_and_is_sent_by_a_repeat(world, run):
+def test_an_event_that_eventbridge_rejects_fails_the_step_and_is_sent_by_a_retry(world, run):
     class Refusing:
         def put_events(self, **_):
             return {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException"}]}

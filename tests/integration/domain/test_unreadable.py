@@ -1,4 +1,4 @@
-"""Objects whose bytes S3 gives to nobody here: each fails alone, with a reason, and nothing waits for it."""
+"""An object whose bytes S3 refuses to return fails alone, with a reason, and delays nothing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +17,10 @@ from music_streams.state.requests import Action
 from music_streams.state.sources import Source
 from music_streams.state.statuses import Status
 from tests.integration.domain.standing import standing
-from tests.integration.domain.validate import Validate, message, plenty, take
+from tests.integration.domain.validate import Validate, ample_time, message, take
 from tests.integration.domain.world import GOOD, LAKE, LANDING, RECEIVED_AT
 
-REFUSALS = {  # what S3 answers to GET and to a copy, and to HEAD, which has no body
+REFUSALS = {  # the error codes of GET and copy, and of HEAD, which has no body
     "an archive class": ("InvalidObjectState", ""),
     "a customer's key": ("InvalidRequest", "400"),
     "another account's KMS key": ("AccessDenied", "403"),
@@ -30,7 +30,7 @@ REFUSALS = {  # what S3 answers to GET and to a copy, and to HEAD, which has no 
 
 @contextmanager
 def refused(world, source: Source, refusal: tuple[str, str]) -> Iterator[None]:
-    """S3 answers so whenever the bytes of a version are asked for."""
+    """Make S3 refuse to return the bytes of a version."""
     of_bytes, of_head = refusal
 
     def refuse(model: Any, params: Any, **_: Any) -> None:
@@ -52,7 +52,7 @@ def refusal(request) -> Any:
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.txt"], ids=["a good key", "a bad key"])
-def test_it_fails_alone_and_its_message_goes(world, refusal, name):
+def test_an_unreadable_file_fails_alone_and_its_message_is_deleted(world, refusal, name):
     bad, good = world.upload(key=f"incoming/{world.name('x')}-{name}"), world.upload()
     validate = Validate(world, message(bad), message(good))
     with refused(world, bad, refusal):
@@ -63,7 +63,7 @@ def test_it_fails_alone_and_its_message_goes(world, refusal, name):
     assert world.status(good) is Status.VALID
 
 
-def test_an_archived_object_is_unreadable_to_get_as_s3_has_it(world):
+def test_an_object_in_an_archive_storage_class_is_unreadable(world):
     key = f"incoming/{world.name('old')}.csv"
     version = world.s3.put_object(Bucket=LANDING, Key=key, Body=GOOD, StorageClass="GLACIER")["VersionId"]
     source = Source(LANDING, key, version, len(GOOD), RECEIVED_AT)
@@ -71,22 +71,22 @@ def test_an_archived_object_is_unreadable_to_get_as_s3_has_it(world):
     assert (world.status(source), world.entry(source).reason) == (Status.FAILED, "unreadable")
 
 
-def test_one_that_becomes_unreadable_before_it_is_staged_fails_alone(world, refusal):
+def test_a_file_that_becomes_unreadable_before_it_is_staged_fails_alone(world, refusal):
     bad, good = world.upload(), world.upload()
-    batch = world.intake().open_batch(plenty)
-    assert [batch.take(message(each)) for each in (bad, good)] == [Outcome.VALID] * 2
+    batch = world.intake().open_batch(ample_time)
+    assert [batch.process(message(source)) for source in (bad, good)] == [Outcome.VALID] * 2
     with refused(world, bad, refusal):
         batch.launch()
     assert (world.status(bad), world.entry(bad).reason) == (Status.FAILED, "unreadable")
     assert world.status(good) is Status.VALID
 
 
-def test_what_s3_answers_about_us_or_itself_is_no_reason_to_give_a_file_up(world):
+def test_errors_about_the_client_or_the_service_do_not_fail_the_file(world):
     source = world.upload()
     for code in ("SlowDown", "InternalError", "ExpiredToken", "RequestTimeTooSkewed", "SignatureDoesNotMatch"):
         with refused(world, source, (code, code)), pytest.raises(ClientError):
-            world.intake(lease_seconds=-1.0).open_batch(plenty).take(message(source))
-    assert world.status(source) is None, "its message comes again"
+            world.intake(lease_seconds=-1.0).open_batch(ample_time).process(message(source))
+    assert world.status(source) is None, "its message is retried"
 
 
 def test_the_error_names_the_object_and_what_to_do(world, refusal):
@@ -103,29 +103,29 @@ def test_the_error_names_the_object_and_what_to_do(world, refusal):
     assert objects.is_readable(world.s3, source)
 
 
-def test_it_is_redriven_once_it_can_be_read(world, refusal):
+def test_an_unreadable_file_is_redriven_once_it_can_be_read(world, refusal):
     source = world.upload()
     with refused(world, source, refusal):
         take(world, message(source))
         assert repairs(world).is_unreadable(world.entry(source))
         assert repairs(world).of(world.entry(source)) is None
-    found = repairs(world).of(world.entry(source))
-    assert found is not None
-    assert take(world, found.message).outcomes == [Outcome.RENEWED]
+    repair = repairs(world).of(world.entry(source))
+    assert repair is not None
+    assert take(world, repair.message).outcomes == [Outcome.RENEWED]
     assert (world.status(source), world.entry(source).attempt) == (Status.VALID, 2)
 
 
-def test_a_redrive_of_what_still_cannot_be_read_changes_nothing(world, refusal):
+def test_a_redrive_of_a_file_that_is_still_unreadable_changes_nothing(world, refusal):
     source = world.upload()
     with refused(world, source, refusal):
         take(world, message(source))
         before = world.item(source)
-        asked = stalled.ask(world.entry(source), Action.REDRIVE)
-        assert take(world, asked).outcomes == [Outcome.UNREADABLE]
+        request = stalled.ask(world.entry(source), Action.REDRIVE)
+        assert take(world, request).outcomes == [Outcome.UNREADABLE]
         assert world.item(source) == before
 
 
-def test_a_replay_of_a_copy_that_cannot_be_read_changes_nothing(world, refusal):
+def test_a_replay_of_an_unreadable_copy_changes_nothing(world, refusal):
     entry = standing(world, Status.ARCHIVED)
     before = world.item(entry.source)
     with refused(world, entry.source, refusal):
@@ -134,7 +134,7 @@ def test_a_replay_of_a_copy_that_cannot_be_read_changes_nothing(world, refusal):
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.txt"], ids=["a good key", "a bad key"])
-def test_a_version_that_s3_cannot_have_given_is_gone(world, name):
+def test_an_invalid_version_id_counts_as_gone(world, name):
     source = world.upload(key=f"incoming/{world.name('x')}-{name}")
     with refused(world, source, ("InvalidArgument", "400")):
         assert take(world, message(source)).outcomes == [Outcome.GONE]
@@ -146,7 +146,7 @@ def test_a_version_that_s3_cannot_have_given_is_gone(world, name):
 @pytest.mark.parametrize(
     ("of_bytes", "of_head"), [("NoSuchKey", "404"), ("NoSuchVersion", "404"), ("MethodNotAllowed", "405")]
 )
-def test_whatever_s3_answers_of_a_version_that_was_deleted_it_is_gone_and_the_others_go_on(world, of_bytes, of_head):
+def test_a_deleted_version_is_gone_with_every_error_code_and_the_others_continue(world, of_bytes, of_head):
     bad, good = world.upload(), world.upload()
     with refused(world, bad, (of_bytes, of_head)):
         with pytest.raises(ObjectGone):
@@ -159,7 +159,7 @@ def test_whatever_s3_answers_of_a_version_that_was_deleted_it_is_gone_and_the_ot
     assert (world.status(bad), world.entry(bad).reason) == (Status.FAILED, "object_gone")
 
 
-def test_without_a_version_the_same_answer_is_of_an_object_that_is_there(world):
+def test_an_invalid_argument_without_a_version_is_an_error(world):
     source = world.upload()
     with refused(world, source, ("InvalidArgument", "InvalidArgument")):
         assert not objects.exists(world.s3, source)
@@ -167,7 +167,7 @@ def test_without_a_version_the_same_answer_is_of_an_object_that_is_there(world):
             objects.exists(world.s3, Place(source.bucket, source.key, ""))
 
 
-def test_one_that_was_deleted_is_gone_not_unreadable(world):
+def test_a_deleted_version_is_gone_and_not_unreadable(world):
     source = world.upload()
     world.s3.delete_object(Bucket=LANDING, Key=source.key, VersionId=source.version_id)
     with pytest.raises(ObjectGone):

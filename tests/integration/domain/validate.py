@@ -1,4 +1,4 @@
-"""The arrivals queue and the validate function before it."""
+"""The arrivals queue and the validate function."""
 
 import json
 import threading
@@ -12,20 +12,20 @@ from tests.integration.domain.world import World
 
 
 def message(source: Source) -> str:
-    """The event of a source as EventBridge puts it into the queue."""
-    found = {"key": source.key, "size": source.size, "version-id": source.version_id}
-    detail: dict[str, Any] = {"bucket": {"name": source.bucket}, "object": found}
+    """Return the event of a source as EventBridge sends it to the queue."""
+    s3_object = {"key": source.key, "size": source.size, "version-id": source.version_id}
+    detail: dict[str, Any] = {"bucket": {"name": source.bucket}, "object": s3_object}
     kind = {"source": "aws.s3", "detail-type": "Object Created"}
     return json.dumps({**kind, "detail": detail, "time": source.received_at})
 
 
-def plenty() -> float:
-    """Seconds of the function's time that are left."""
+def ample_time() -> float:
+    """Seconds that are left of the function's time."""
     return 300.0
 
 
 class Validate:
-    """The queue and the function: what could not be taken stays in the queue, and all of it where the function dies."""
+    """The queue and the function: messages that fail stay in the queue; all messages stay if the function crashes."""
 
     def __init__(self, world: World, *bodies: str, max_file_bytes: int = 1024**3) -> None:
         self.world = world
@@ -34,15 +34,15 @@ class Validate:
         self.outcomes: list[Outcome] = []
 
     def deliver(self, lease_seconds: float = 300.0) -> None:
-        batch = self.world.intake(lease_seconds, self.max_file_bytes).open_batch(plenty)
-        left = []
+        batch = self.world.intake(lease_seconds, self.max_file_bytes).open_batch(ample_time)
+        failed = []
         for body in self.queue:
             try:
-                self.outcomes.append(batch.take(body))
+                self.outcomes.append(batch.process(body))
             except MusicStreamsError:
-                left.append(body)
+                failed.append(body)
         batch.launch()
-        self.queue = left
+        self.queue = failed
 
     def deliver_one_by_one_backwards(self, lease_seconds: float) -> None:
         bodies, self.queue = self.queue[::-1], []
@@ -53,14 +53,14 @@ class Validate:
 
 
 def take(world: World, *bodies: str, lease_seconds: float = 300.0) -> Validate:
-    """One delivery of messages, to an invocation that has none others."""
+    """Deliver messages to an invocation of their own."""
     validate = Validate(world, *bodies)
     validate.deliver(lease_seconds)
     return validate
 
 
-def at_once(*deliveries: Validate) -> None:
-    """Each by an invocation of its own, concurrently."""
+def concurrently(*deliveries: Validate) -> None:
+    """Deliver each queue to an invocation of its own, concurrently."""
     begin = threading.Barrier(len(deliveries))
 
     def deliver(validate: Validate) -> None:

@@ -1,4 +1,4 @@
-"""What the steps of the pipeline work with, on moto: clients, tables, buckets, and a look at what became of things."""
+"""The AWS resources of the pipeline on moto, and functions to read their contents."""
 
 import itertools
 import json
@@ -36,30 +36,30 @@ RECEIVED_AT = "2026-11-21T21:03:25.123Z"
 HEADER = ["user_id", "track_id", "listen_time"]
 GOOD = b"user_id,track_id,listen_time\n7,4dBa8T7oDV9WvGr7kVS4Ez,2024-06-25 17:43:13\n"
 ALWAYS_EXPIRED = -1.0
-"""A lease for redeliveries: every earlier claim is older than this."""
+"""A lease with which every earlier claim has expired."""
 TRANSFORM_JOB, LOAD_JOB = "transform-streams", "load-metrics"
 
 
 def always() -> bool:
-    """There is time for more work."""
+    """Return that there is time for more work."""
     return True
 
 
 class Crash(Exception):
-    """The process dies: no later call of it reaches AWS."""
+    """The process dies: none of its later calls reaches AWS."""
 
 
 before_and_after = pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
-"""For tests in which a process dies at each of its calls."""
+"""Parametrizes tests in which a process dies at each of its calls."""
 
 
-def named(alerts: list[dict[str, str]]) -> Counter[str]:
-    """How often each source is named in alerts, by its source_id."""
+def alerts_by_source(alerts: list[dict[str, str]]) -> Counter[str]:
+    """Return how often each source_id is in alerts."""
     return Counter(re.findall(r"source_id ([0-9a-f]{32})", "\n".join(alert["Message"] for alert in alerts)))
 
 
 class World:
-    """Clients and resources; names of objects that no other test uses."""
+    """Clients and resources; generates names of objects that no other test uses."""
 
     def __init__(self) -> None:
         self.s3: Any = clients.client("s3")
@@ -110,18 +110,18 @@ class World:
             max_file_bytes=max_file_bytes,
         )
 
-    def name(self, what: str) -> str:
-        """A name that was not given before."""
-        return f"{what}-{next(self._numbers)}"
+    def name(self, prefix: str) -> str:
+        """Return an unused name."""
+        return f"{prefix}-{next(self._numbers)}"
 
     def land(self, content: bytes = GOOD, key: str = "") -> Source:
-        """A new object version in incoming/, put this moment."""
+        """Put a new object version in incoming/ now."""
         key = key or f"incoming/{self.name('streams')}.csv"
         version_id = self.s3.put_object(Bucket=LANDING, Key=key, Body=content)["VersionId"]
         return Source(LANDING, key, version_id, len(content), RECEIVED_AT)
 
     def upload(self, content: bytes = GOOD, key: str = "") -> Source:
-        """The same, put at RECEIVED_AT, or as many microseconds later as keep the order of versions."""
+        """Put one with LastModified RECEIVED_AT, plus microseconds that keep the order of versions."""
         source = self.land(content, key)
         put = s3_backends[ACCOUNT]["aws"].get_object(LANDING, source.key, source.version_id)
         put.last_modified = clock.parse(RECEIVED_AT).replace(tzinfo=None) + timedelta(microseconds=next(self._numbers))
@@ -142,13 +142,13 @@ class World:
         return item
 
     def put_entry(self, source: Source, status: Status, **attributes: Any) -> Entry:
-        """A source that came to a status by whatever way."""
+        """Write a ledger entry with a status directly."""
         item = entry_item(source, **({"status": status, "updated_at": RECEIVED_AT} | attributes))
         self.dynamodb.put_item(TableName=FILES, Item=item)
         return self.entry(source)
 
     def batch(self, *sources: Source, status: Status = Status.VALID, **attributes: Any) -> RunFolder:
-        """A batch with its manifest, its sources at a status."""
+        """Write the manifest of a batch and entries of its sources with a status."""
         batch_id = batch_id_of(source.source_id for source in sources)
         folder = RunFolder(LAKE, batch_id)
         ids = sorted(source.source_id for source in sources)
@@ -162,7 +162,7 @@ class World:
         return folder
 
     def content(self, key: str, bucket: str = LANDING) -> bytes | None:
-        """What lies under a key now; None where nothing does."""
+        """Return the content of the current version of a key; None if there is none."""
         try:
             body: bytes = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         except self.s3.exceptions.NoSuchKey:
@@ -170,17 +170,17 @@ class World:
         return body
 
     def has(self, source: Source) -> bool:
-        """Whether the object version is still in incoming/."""
+        """Return whether the object version is still in incoming/."""
         versions = self.s3.list_object_versions(Bucket=LANDING, Prefix=source.key).get("Versions", [])
         return (source.key, source.version_id) in {(each["Key"], each["VersionId"]) for each in versions}
 
     def executions(self) -> set[str]:
-        """The names of all executions that were started."""
+        """Return the names of all executions."""
         pages = self.sfn.get_paginator("list_executions").paginate(stateMachineArn=self.state_machine_arn)
         return {each["name"] for page in pages for each in page["executions"]}
 
     def execution_input(self, name: str) -> str | None:
-        """What an execution was started with; None where it was not."""
+        """Return the input of an execution; None if it was not started."""
         try:
             given: str = self.sfn.describe_execution(executionArn=self.execution_arn(name))["input"]
         except self.sfn.exceptions.ExecutionDoesNotExist:
@@ -194,11 +194,11 @@ class World:
         self.sfn.stop_execution(executionArn=self.execution_arn(name))
 
     def sent_alerts(self) -> list[dict[str, str]]:
-        """The alerts since the last look: Subject and Message."""
+        """Return the alerts since the last call: Subject and Message."""
         return self._received(self._alerts_queue)
 
     def sent_events(self) -> list[dict[str, Any]]:
-        """The events of the pipeline since the last look, as EventBridge hands them on."""
+        """Return the events of the pipeline since the last call, as EventBridge delivers them."""
         return self._received(self._events_queue)
 
     def _received(self, queue: str) -> list[dict[str, Any]]:
@@ -211,10 +211,10 @@ class World:
 
     @contextmanager
     def crash_at(self, call: int, *, is_done: bool) -> Iterator[list[str]]:
-        """Die at the n-th AWS call (from 1): before it takes effect, or after, its answer lost.
+        """Crash at the n-th AWS call (from 1): before it takes effect, or after, so that its answer is lost.
 
         Yields:
-            The calls made, as "service.Operation". A call inside boto3's own copy counts like any other.
+            The calls made, as "service.Operation", including those of boto3's managed copy.
         """
         calls: list[str] = []
 
@@ -231,7 +231,7 @@ class World:
             yield calls
 
     def dies(self, step: Callable[[], object], call: int, *, is_done: bool) -> bool:
-        """Whether a step dies at its n-th AWS call; False where it has no more than that and is done."""
+        """Return whether a step dies at its n-th AWS call; False if it makes fewer calls and finishes."""
         try:
             with self.crash_at(call, is_done=is_done):
                 step()
@@ -241,7 +241,7 @@ class World:
 
     @contextmanager
     def refusing(self, operation: str) -> Iterator[None]:
-        """AWS refuses every call of an operation meanwhile."""
+        """Deny every call of an operation."""
 
         def refuse(model: Any, **_: Any) -> None:
             if model.name == operation:
@@ -252,10 +252,10 @@ class World:
 
     @contextmanager
     def interrupt_at(self, call: int, other: Callable[[], object]) -> Iterator[list[str]]:
-        """Let something else happen right before the n-th AWS call (from 1).
+        """Call `other` right before the n-th AWS call (from 1).
 
         Yields:
-            The calls made, those of the interruption left out.
+            The calls made, without those of `other`.
         """
         calls: list[str] = []
         is_interrupted = False
