@@ -38,7 +38,7 @@ from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.removed_rows import Removals
 from music_streams.state.run_files import RunFolder, read_manifest, read_summary
 from music_streams.state.sources import ID_DIGITS, execution_name
-from music_streams.state.statuses import AT_REST, WITHOUT_ROWS
+from music_streams.state.statuses import FINISHED, WITHOUT_ROWS
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -120,9 +120,9 @@ class Erasure:
         unknown_to_lake = [entry for status in WITHOUT_ROWS for entry in self.ledger.with_status(status)]
         entries = self.ledger.entries([*forgotten, *(entry.source.source_id for entry in unknown_to_lake)]).values()
         for entry in entries:
-            if entry.status not in AT_REST:
+            if entry.status not in FINISHED:
                 warn_of_move(entry)
-        return [entry for entry in entries if entry.status in AT_REST and is_kept(entry)]
+        return [entry for entry in entries if entry.status in FINISHED and is_kept(entry)]
 
     def _left_by_others(self, folder: RunFolder, users: list[int]) -> Iterator[str]:
         """The sources that other runs have found to hold rows of the users, and did not look through.
@@ -227,7 +227,7 @@ class Erasure:
         for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="runs/"):
             for found in page.get("Contents", []):
                 match = _STAGED.fullmatch(found["Key"])
-                if match and clock.stamp(found["LastModified"]) < at_rest_since.get(match[1], ""):
+                if match and clock.timestamp(found["LastModified"]) < at_rest_since.get(match[1], ""):
                     yield Place(bucket, found["Key"], "")
 
 

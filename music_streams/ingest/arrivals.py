@@ -83,7 +83,7 @@ class Arrivals:
             return source  # the ledger will say so
         if found is None:
             return source
-        return replace(source, size=found.size, received_at=max(source.received_at, clock.stamp(found.modified_at)))
+        return replace(source, size=found.size, received_at=max(source.received_at, clock.timestamp(found.modified_at)))
 
     def _validate_arrived(self, claimed: Entry) -> Outcome:
         try:

@@ -63,8 +63,8 @@ def _field(record: dict[str, Any], name: str, check: Any) -> Any:  # noqa: ANN40
 
 def _arrival(value: object) -> str:
     """The timestamp of an arrival: not before S3 was there, and not later than clocks differ."""
-    arrived = clock.stamp(clock.parse(strict.timestamp(value)))
-    if not _FIRST_OBJECT <= arrived <= clock.stamp(datetime.now(UTC) + _CLOCKS_DIFFER):
+    arrived = clock.timestamp(clock.parse(strict.timestamp(value)))
+    if not _FIRST_OBJECT <= arrived <= clock.timestamp(datetime.now(UTC) + _CLOCKS_DIFFER):
         raise ValueError("must be a time at which an object can have arrived")
     return arrived
 

@@ -22,7 +22,7 @@ def landed(s3: "S3Client", bucket: str) -> Iterator[Source]:
         for page in pages.paginate(Bucket=bucket, Prefix=prefix):
             for found in page.get("Versions", []):
                 if kind_of(found["Key"]):
-                    received_at = clock.stamp(found["LastModified"])
+                    received_at = clock.timestamp(found["LastModified"])
                     yield Source(bucket, found["Key"], found["VersionId"], found["Size"], received_at)
 
 

@@ -24,7 +24,7 @@ TODAY = "2026-11-22"
 
 def ago(minutes: float) -> str:
     """A stamp so many minutes before the present moment of the tests."""
-    return clock.stamp(NOW - timedelta(minutes=minutes))
+    return clock.timestamp(NOW - timedelta(minutes=minutes))
 
 
 def anybody() -> str:

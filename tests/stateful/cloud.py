@@ -150,7 +150,7 @@ class Cloud:
 
     def stamp(self) -> str:
         """The present moment, in place of clock.now."""
-        return clock.stamp(self.now)
+        return clock.timestamp(self.now)
 
     def tell(self, what: str) -> None:
         """Add to the story."""

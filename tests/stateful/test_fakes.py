@@ -87,7 +87,7 @@ def test_the_ledgers_table(monkeypatch):
 def life_of_entries(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What a ledger answers from the first claim of a source to its retraction."""
     ledger = Ledger(FILES, dynamodb)
-    source, other = (Source(LANDING, f"incoming/{name}.csv", "v1", 3, clock.stamp(NOW)) for name in "ab")
+    source, other = (Source(LANDING, f"incoming/{name}.csv", "v1", 3, clock.timestamp(NOW)) for name in "ab")
     told: list[Any] = []
 
     def entry() -> Entry:

@@ -175,7 +175,7 @@ def test_an_event_without_a_size_is_of_an_object_without_bytes():
 
 @pytest.mark.parametrize(("hours_ahead", "is_taken"), [(0, True), (23, True), (25, False)])
 def test_a_time_of_arrival_is_taken_up_to_a_day_ahead(hours_ahead, is_taken):
-    arrived = clock.stamp(datetime.now(UTC) + timedelta(hours=hours_ahead))
+    arrived = clock.timestamp(datetime.now(UTC) + timedelta(hours=hours_ahead))
     body = event() | {"time": arrived}
     if is_taken:
         assert announced(body).received_at == arrived

@@ -119,7 +119,7 @@ class ReferenceData:
             deleted |= {marker["Key"] for marker in page.get("DeleteMarkers", []) if marker["IsLatest"]}
             for each in page.get("Versions", []):
                 if each["Key"].lower().endswith(".csv"):
-                    received_at = clock.stamp(each["LastModified"])
+                    received_at = clock.timestamp(each["LastModified"])
                     source = Source(self.landing_bucket, each["Key"], each["VersionId"], each["Size"], received_at)
                     found.setdefault(each["Key"], []).append(source)
         return {key: versions for key, versions in found.items() if key not in deleted}

@@ -14,7 +14,7 @@ from music_streams.reconcile.records import DayRecord
 from music_streams.reconcile.reports import Report, Reports
 from music_streams.stack import Stack
 from music_streams.state.ledger import Entry
-from music_streams.state.statuses import AT_REST, IN_PROGRESS, Status
+from music_streams.state.statuses import FINISHED, IN_PROGRESS, Status
 from music_streams_airflow.dashboard import charts
 from music_streams_airflow.dashboard.charts import Chart
 from music_streams_airflow.dashboard.listing import LANDED
@@ -22,7 +22,7 @@ from music_streams_airflow.dashboard.listing import LANDED
 DAYS = 14
 _REPORTS = 12
 _FAILURES = 10
-_COUNTED_BY_ARRIVAL = [status for status in AT_REST if status is not Status.QUARANTINED]  # it has a line of its own
+_COUNTED_BY_ARRIVAL = [status for status in FINISHED if status is not Status.QUARANTINED]  # it has a line of its own
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def read(stack: Stack, now: datetime) -> FirstPage:
     reports = Reports(stack.s3, stack.lake_bucket)
     found = {record.day: record for record in reports.records(first, today)}
     sla = stack.policy.latency_sla_seconds
-    found[today] = records.record(today, chain.from_iterable(moved.values()), sla, clock.stamp(now))
+    found[today] = records.record(today, chain.from_iterable(moved.values()), sla, clock.timestamp(now))
     last = list(islice(reports.of_dates(first, today), _REPORTS))
     day_records = [found.get(day) or DayRecord(day, "", sla) for day in clock.dates(first, today)]
     return FirstPage(

@@ -104,7 +104,7 @@ def test_a_second_replay_changes_nothing(world, asked):
 
 def test_a_forgotten_user_is_found_nowhere(world, asked):
     assert len(traces_of(world.stack, USER)) > len(asked.of_user)
-    request = Forget(USER, clock.stamp(asked.parked.put_at))
+    request = Forget(USER, clock.timestamp(asked.parked.put_at))
     world.send(requests.to_message(request))
     assert world.ended(f"{request.batch_id}-1") == "SUCCEEDED"
     for put in asked.of_user:
