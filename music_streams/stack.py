@@ -269,7 +269,7 @@ def no_access(error: Exception, place: str) -> NoPipeline:
             next_steps=["export AWS_DEFAULT_REGION=eu-west-1     or set it in the AWS profile"],
         )
     return NoPipeline(
-        f"{place} denied access or did not answer",
+        f"{place}: access denied or no answer",
         details=[str(error)],
         next_steps=[
             "aws sts get-caller-identity            check the credentials (AWS_PROFILE, …)",

@@ -201,7 +201,7 @@ def test_a_pipeline_that_does_not_answer_is_told_in_words(browse):
     def none():
         raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
 
-    assert "did not let us in or did not answer" in browse(find_stack=none).get("/", status=503).text
+    assert "access denied or no answer" in browse(find_stack=none).get("/", status=503).text
 
 
 def test_a_pipeline_that_is_gone_is_looked_for_anew(browse, pipeline):

@@ -12,12 +12,12 @@ from tests.events.arrange import Scene
 from tests.events.cases import CASES
 from tests.events.handlers import FUNCTIONS, invoke
 from tests.events.stage import environment_of
-from tests.telemetry import Told, table
+from tests.telemetry import MetricRow, table
 
 OF_RUNS = {"claim", "settle", "archive", "erase", "record-failure"}
 
 # A file that no run took before it ended, and whose end nobody recorded: tests/integration/domain/test_attempts.py
-UNSEEN = {Told("validate", "FilesRunning", "Count")}
+UNSEEN = {MetricRow("validate", "FilesRunning", "Count")}
 
 Line = dict[str, Any]
 
@@ -76,7 +76,7 @@ def test_every_line_about_a_file_names_it_and_none_names_that_of_the_message_bef
 
 def test_the_functions_tell_the_metrics_of_the_table_and_no_others(metrics):
     told = {
-        Told(line["service"], each["Name"], each["Unit"])
+        MetricRow(line["service"], each["Name"], each["Unit"])
         for line in metrics
         for group in line["_aws"]["CloudWatchMetrics"]
         for each in group["Metrics"]

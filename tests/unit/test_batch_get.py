@@ -70,7 +70,7 @@ def test_the_waits_grow_twofold_each_of_a_random_length(monkeypatch):
 
 def test_a_table_that_reads_no_more_ends_in_an_error_that_says_what_to_do():
     busy = Busy(1)
-    with pytest.raises(TableThrottled, match=r"table files is throttled: .*try again later"):
+    with pytest.raises(TableThrottled, match=r"table files is throttled: .*retry later"):
         get(busy)
     assert len(busy.requests) == TRIES
     assert len(busy.waits) == TRIES - 1

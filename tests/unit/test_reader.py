@@ -69,11 +69,11 @@ def unused() -> MetricsReader:
 @pytest.mark.parametrize("day", [datetime(2024, 6, 25, tzinfo=UTC), "2024-06-25", None])
 def test_a_day_is_a_date_and_nothing_else(unused, day):
     for ask in (unused.day, unused.items_of_day, lambda day: unused.genre_day("pop", day)):
-        with pytest.raises(TypeError, match=r"a day is a datetime\.date"):
+        with pytest.raises(TypeError, match=r"a day must be a datetime\.date"):
             ask(day)
     for ask_range in (unused.days, lambda *days: unused.genre_days("pop", *days)):
         for days in ((day, DAY), (DAY, day)):
-            with pytest.raises(TypeError, match=r"a day is a datetime\.date"):
+            with pytest.raises(TypeError, match=r"a day must be a datetime\.date"):
                 ask_range(*days)
 
 

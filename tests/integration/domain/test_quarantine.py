@@ -178,7 +178,7 @@ def test_an_event_that_comes_twice_in_a_batch_is_one_line(world):
     take(world, message(source), message(source))
     [alert] = world.sent_alerts()
     assert named([alert]) == {source.source_id: 1}
-    assert "holds nothing but blank lines" in alert["Message"]
+    assert "contains only blank lines" in alert["Message"]
 
 
 @before_and_after

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.telemetry import told
+from tests.telemetry import documented_metrics
 from tests.template import Template, as_list, of_type, resource_statements, target
 from tests.unit.template.faults import drop, finds, put, remove, statement_of
 from tests.unit.template.rules.compute import of_machines
@@ -102,7 +102,7 @@ def every_alarm_on_a_metric_of_our_own_names_one_that_is_told(template: Template
     """CloudWatch takes any name, and the alarm then waits for ever."""
     for name, alarm in _alarms(template).items():
         for metric in _metrics(alarm):
-            if metric.namespace == OWN and (metric.name, metric.resource) not in told():
+            if metric.namespace == OWN and (metric.name, metric.resource) not in documented_metrics():
                 yield f"{name}: {metric.resource} tells no {metric.name}"
 
 
