@@ -20,7 +20,7 @@ class ObjectGone(MusicStreamsError):
 
 
 class Unreadable(MusicStreamsError):
-    """The object exists, but S3 does not return its bytes: it is archived, or encrypted with another account's key.
+    """The object exists, but S3 does not return its bytes: it is archived, or its key cannot be used.
 
     Attributes:
         may_lack_permission: the error code is one that S3 also returns if a permission is missing.
@@ -56,7 +56,7 @@ class NoReferenceData(MusicStreamsError):
 
 
 class RunIsOver(MusicStreamsError):
-    """An execution that was recorded as failed was redriven."""
+    """An execution that was recorded as failed was redriven in Step Functions."""
 
 
 class JobRunsAlive(MusicStreamsError):

@@ -26,7 +26,7 @@ It is validate's timeout and its lease: an invocation may still be processing a 
 ATTEMPTS_BEFORE_QUARANTINE = 3
 """After so many failed attempts a file is quarantined, if other files were published meanwhile.
 
-In the last of them the file ran alone (ALONE_AFTER_ATTEMPTS), so that no other file is the cause."""
+The last of them is the first in which the file ran alone (ALONE_AFTER_ATTEMPTS), so that no other file is the cause."""
 
 MAX_REPAIRS = 50
 """The most repairs that one reconciliation requests; a rebuild of DAYS_PER_REBUILD days is one.

@@ -93,7 +93,7 @@ def _action(value: object) -> Action:
 def _days(value: object) -> list[str]:
     if not isinstance(value, list) or not 1 <= len(value) <= _MOST_DAYS:
         raise ValueError(f"must be a list of 1 to {_MOST_DAYS:,} days")
-    return [strict.day(each) for each in value]
+    return [strict.day(day) for day in value]
 
 
 _CHECKS: dict[type, dict[str, Callable[[object], Any]]] = {

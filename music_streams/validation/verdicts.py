@@ -2,7 +2,7 @@
 
 The verdicts and their order: docs/design.md, section 3, File verdicts. The file is read in chunks; only the header
 line, at most 64 KiB, and one chunk are kept in memory. A later part of the file can cause a verdict that has precedence
-over the first one found, so that reading continues as long as that is possible.
+over the first one found, so reading continues while that can happen.
 """
 
 import codecs
