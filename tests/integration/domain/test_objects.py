@@ -78,7 +78,7 @@ def test_a_move_under_a_delete_marker_takes_its_version(world):
 def test_a_copy_that_differs_is_refused_and_the_version_stays(world, content):
     source = world.upload()
     corrupting: Any = Corrupting(world.s3, content)
-    with pytest.raises(ArchiveMismatch, match="stays in place"):
+    with pytest.raises(ArchiveMismatch, match="which is kept"):
         objects.move(corrupting, source, "archive/corrupt.csv")
     assert world.has(source)
 
