@@ -137,9 +137,7 @@ def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def find_stack(stack_name: str | None = None, environment: Mapping[str, str] = os.environ) -> Stack:
-    """Return the pipeline to use; the environment is read, never changed.
-
-    The first of these applies:
+    """Return the first of these pipelines; the environment is read, never changed.
 
     1. A stack named by ``--stack-name`` or MUSIC_STREAMS_STACK: its outputs come from CloudFormation, with the usual
        credentials of AWS.

@@ -58,7 +58,7 @@ def _reported(world: World, report: Report = _REPORT) -> None:
     Reports(world.s3, LAKE).write(report, [_RECORD])
 
 
-def _maintained(world: World) -> None:
+def _upkeep(world: World) -> None:
     upkeep.write(world.s3, LAKE, _UPKEEP)
 
 
@@ -116,7 +116,5 @@ REPORTS = [
     in_s3("reports/reconciliation", _reported, f"{_REPORT.run}.json", _named, _REPORT, _OLDER_REPORTS),
     in_s3("reports/day", _reported, f"/days/{NEXT_DAY}.json", _read_records, [_RECORD], _OLDER_RECORDS),
     *(_draft(when) for when in ("before", "plan", "after")),
-    in_s3(
-        "reports/maintenance", _maintained, f"maintenance/{RUN}.json", lambda s3, _: upkeep.read(s3, LAKE, RUN), _UPKEEP
-    ),
+    in_s3("reports/maintenance", _upkeep, f"maintenance/{RUN}.json", lambda s3, _: upkeep.read(s3, LAKE, RUN), _UPKEEP),
 ]
