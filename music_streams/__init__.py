@@ -1,6 +1,6 @@
 """The domain of music-streams: from an object version in S3 to metrics in DynamoDB.
 
-The packages in the order in which a file meets them:
+The packages, in the order in which they process a file:
 
 * :mod:`~music_streams.ingest`, :mod:`~music_streams.validation` -- messages become manifests and executions;
 * :mod:`~music_streams.run` -- the steps of the state machine around the two jobs;
@@ -8,8 +8,8 @@ The packages in the order in which a file meets them:
 * :mod:`~music_streams.maintain`, :mod:`~music_streams.forget` -- upkeep of the lake; erasure of users;
 * :mod:`~music_streams.reconcile`, :mod:`~music_streams.operate` -- what checks, repairs and shows all of it.
 
-They meet in :mod:`~music_streams.state` (the ledger, a run's folder) and reach AWS by :mod:`~music_streams.aws`;
-what a run costs is in :mod:`~music_streams.cost`.
-After how long, how many, how often: :mod:`~music_streams.policy`. Consumers import :mod:`~music_streams.reader` and
-:mod:`~music_streams.schemas`. Which package may import which: pyproject.toml, importlinter.
+They share :mod:`~music_streams.state` (the ledger, a run's folder) and call AWS through :mod:`~music_streams.aws`.
+:mod:`~music_streams.cost` computes what a run costs; :mod:`~music_streams.policy` has timeouts, limits and intervals.
+Consumers import :mod:`~music_streams.reader` and :mod:`~music_streams.schemas`. Which package may import which:
+pyproject.toml, importlinter.
 """

@@ -1,18 +1,18 @@
-"""The exceptions of the package and their base; a few more, such as UnreadableMetrics, are where they are raised."""
+"""The exceptions of the package and their base class; some, such as UnreadableMetrics, are in the raising module."""
 
 from __future__ import annotations
 
 
 class MusicStreamsError(Exception):
-    """Base of all errors raised on purpose; its message says what was wrong, where, and what to do."""
+    """Base class of all errors raised on purpose; the message says what was wrong, where, and what to do."""
 
 
 class BadEvent(MusicStreamsError):
-    """A queue message that is no S3 object-created event of a versioned bucket."""
+    """A queue message is neither a request nor an S3 object-created event of a versioned bucket."""
 
 
 class BadSetting(MusicStreamsError):
-    """An environment variable is missing or has an impossible value."""
+    """An environment variable is missing or invalid."""
 
 
 class ObjectGone(MusicStreamsError):
@@ -20,31 +20,31 @@ class ObjectGone(MusicStreamsError):
 
 
 class Unreadable(MusicStreamsError):
-    """The object is there, and S3 gives its bytes to nobody here: archived, or under a key that is not ours.
+    """The object exists, but S3 does not return its bytes: it is archived, or its key cannot be used.
 
     Attributes:
-        may_be_our_rights: S3 gave an answer that it also gives where a right is missing.
+        may_lack_permission: the error code is one that S3 also returns if a permission is missing.
     """
 
-    def __init__(self, what: str, *, may_be_our_rights: bool) -> None:
-        super().__init__(what)
-        self.may_be_our_rights = may_be_our_rights
+    def __init__(self, message: str, *, may_lack_permission: bool) -> None:
+        super().__init__(message)
+        self.may_lack_permission = may_lack_permission
 
 
 class DamagedObject(MusicStreamsError):
-    """A JSON object of ours in S3 is no JSON, or not of the form that its reader needs: its writer was another.
+    """A JSON object of the pipeline in S3 is not JSON or lacks the expected fields: somebody else wrote it.
 
     Attributes:
-        uri: where it lies.
+        uri: its location.
     """
 
-    def __init__(self, uri: str, trouble: str, what_to_do: str) -> None:
-        super().__init__(f"{uri} is damaged: {trouble}; {what_to_do}")
+    def __init__(self, uri: str, problem: str, what_to_do: str) -> None:
+        super().__init__(f"{uri} is damaged: {problem}; {what_to_do}")
         self.uri = uri
 
 
 class TooManyMembers(MusicStreamsError):
-    """A gzip file has more members than any tool writes; its message says how many are allowed."""
+    """A gzip file has more members than any tool writes; the message says how many are allowed."""
 
 
 class ArchiveMismatch(MusicStreamsError):
@@ -52,35 +52,35 @@ class ArchiveMismatch(MusicStreamsError):
 
 
 class NoReferenceData(MusicStreamsError):
-    """There is no valid songs row at all. The message begins with the reason ``no_reference_data``."""
+    """There is no valid songs row. The message begins with the reason ``no_reference_data``."""
 
 
 class RunIsOver(MusicStreamsError):
-    """An execution that was recorded as failed was taken up again."""
+    """An execution that was recorded as failed was redriven in Step Functions."""
 
 
 class JobRunsAlive(MusicStreamsError):
-    """Job runs of an execution that is over have not ended yet."""
+    """Job runs of an ended execution are still running."""
 
 
 class FailureNotRecorded(MusicStreamsError):
-    """An execution is over, and its files are not FAILED yet."""
+    """An execution ended without success, and its files are not FAILED yet."""
 
 
 class EventRefused(MusicStreamsError):
-    """EventBridge did not take an event."""
+    """EventBridge rejected an event."""
 
 
 class QueueRefused(MusicStreamsError):
-    """The arrivals queue did not take a message."""
+    """The arrivals queue rejected a message."""
 
 
 class ForgetFailed(MusicStreamsError):
-    """A run that erases users failed; the message is that of the error, with their ids masked."""
+    """A run that erases users failed; the message is the original one, with user ids masked."""
 
 
 class TableThrottled(MusicStreamsError):
-    """DynamoDB leaves keys of a table unread, however often they are asked for."""
+    """DynamoDB left keys of a table unread in all retries."""
 
 
 class LakeChanged(MusicStreamsError):
@@ -88,14 +88,14 @@ class LakeChanged(MusicStreamsError):
 
 
 class NoPipeline(MusicStreamsError):
-    """There is no pipeline to speak to, or it does not let us in, or it does not answer.
+    """There is no pipeline, or access to it was denied, or it did not answer.
 
     Attributes:
-        details: further lines about it: where was looked.
-        next_steps: commands or acts that help, one a line.
+        details: further lines, such as the places that were searched.
+        next_steps: commands or actions that help, one a line.
     """
 
-    def __init__(self, what: str, *, details: list[str] | None = None, next_steps: list[str] | None = None) -> None:
-        super().__init__(what)
+    def __init__(self, message: str, *, details: list[str] | None = None, next_steps: list[str] | None = None) -> None:
+        super().__init__(message)
         self.details = details or []
         self.next_steps = next_steps or []

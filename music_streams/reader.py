@@ -1,4 +1,4 @@
-"""What consumers read: the metrics of MetricsTable as typed values, and the event that tells of new ones.
+"""The library for consumers: the metrics of MetricsTable as typed values, and the event that announces new ones.
 
 ::
 
@@ -36,7 +36,7 @@ _CENT = Decimal("0.01")
 _WHAT_TO_DO = {
     "ResourceNotFoundException": "there is no such table in this account and region; its name is the pipeline's output "
     "MetricsTableName",
-    "AccessDeniedException": "reading it is not allowed; attach the policy that is the pipeline's output "
+    "AccessDeniedException": "access denied (IAM): attach the policy that is the pipeline's output "
     "MetricsReaderPolicyArn to your role",
 }
 
@@ -47,7 +47,7 @@ class UnreadableMetrics(MusicStreamsError):
 
 @dataclass(frozen=True)
 class TopSong:
-    """A song among the most heard of a genre or country on a day."""
+    """A song in the top songs of a genre or country on a day."""
 
     rank: int
     track_id: str
@@ -60,7 +60,7 @@ class TopSong:
 
 @dataclass(frozen=True)
 class TopGenre:
-    """A genre among the most heard of a day."""
+    """A genre in the top genres of a day."""
 
     rank: int
     genre: str
@@ -71,7 +71,7 @@ class TopGenre:
 
 @dataclass(frozen=True)
 class DayMetrics:
-    """The four metrics over some listens of one UTC day, and which run they are from.
+    """The four metrics over some listens of one UTC day, and the run that computed them.
 
     Attributes:
         avg_listening_time_per_user_ms: two decimals, rounded half up.
@@ -121,7 +121,7 @@ class TrackDay(DayMetrics):
 
 @dataclass(frozen=True)
 class MetricsPublished:
-    """The event that a run has published: read its days again."""
+    """The event that a run has published metrics: read its days again."""
 
     batch_id: str
     version: int
@@ -131,10 +131,10 @@ class MetricsPublished:
 
     @classmethod
     def of_event(cls, event: Mapping[str, Any]) -> MetricsPublished:
-        """Read an EventBridge event, as a function gets it or as the JSON of a queue message's body.
+        """Parse an EventBridge event, as a function receives it or as the JSON of a queue message's body.
 
         Raises:
-            UnreadableMetrics: it is no such event.
+            UnreadableMetrics: it is another event, or lacks a field.
         """
         try:
             if event["detail-type"] != "MetricsPublished":
@@ -156,18 +156,18 @@ _Kind = TypeVar("_Kind", bound=DayMetrics)
 
 @dataclass(frozen=True)
 class MetricsReader:
-    """Reads MetricsTable. May be shared between threads; make one for the life of the process.
+    """Reads MetricsTable. Thread-safe; create one for the life of the process.
 
-    Days are UTC dates, ranges include both ends, lists come in the order of day or of name (by code point). What is
-    not there (no listen, or not yet published) is None, or absent from the list.
+    Days are UTC dates, ranges include both ends, lists are ordered by day or by name (code points). If there is no
+    listen, or none is published yet, a method returns None, or a list without the item.
 
-    Every method raises UnreadableMetrics where the table is missing or closed to the caller, or an item is not what
-    the schema says; other errors of AWS come as botocore's ClientError, after retries.
+    Every method raises UnreadableMetrics if the table does not exist or access is denied, or if an item does not match
+    the schema; other errors of AWS are raised as botocore's ClientError, after retries.
 
     Attributes:
         table_name: the pipeline's output MetricsTableName.
-        dynamodb: a client that takes plain Python values: ``boto3.resource("dynamodb").meta.client``, or one like it
-            with settings of yours.
+        dynamodb: a client that accepts plain Python values: ``boto3.resource("dynamodb").meta.client``, or one like it
+            with your own settings.
         consistent: read strongly consistently, at twice the cost. It has no effect on ``genres_of_day``,
             ``countries_of_day`` and ``items_of_day``: an index is always read eventually consistently.
     """
@@ -177,51 +177,51 @@ class MetricsReader:
     consistent: bool = False
 
     def genre_day(self, genre: str, day: date) -> GenreDay | None:
-        """A genre on a day, with its top songs."""
+        """Return a genre on a day, with its top songs."""
         return self._get(f"GENRE#{genre}", f"DAY#{_text(day)}", _genre_day)
 
     def genre_days(self, genre: str, first: date, last: date) -> list[GenreDay]:
-        """A genre on the days of a range."""
+        """Return a genre on the days of a range."""
         return self._range(f"GENRE#{genre}", first, last, _genre_day)
 
     def country_day(self, country: str, day: date) -> CountryDay | None:
-        """A country on a day, with its top songs."""
+        """Return a country on a day, with its top songs."""
         return self._get(f"COUNTRY#{country}", f"DAY#{_text(day)}", _country_day)
 
     def country_days(self, country: str, first: date, last: date) -> list[CountryDay]:
-        """A country on the days of a range."""
+        """Return a country on the days of a range."""
         return self._range(f"COUNTRY#{country}", first, last, _country_day)
 
     def track_day(self, track_id: str, day: date) -> TrackDay | None:
-        """A track on a day; None too where the pipeline does not publish track metrics."""
+        """Return a track on a day; None also if the pipeline does not publish track metrics."""
         return self._get(f"TRACK#{track_id}", f"DAY#{_text(day)}", _track_day)
 
     def track_days(self, track_id: str, first: date, last: date) -> list[TrackDay]:
-        """A track on the days of a range; empty too where the pipeline does not publish track metrics."""
+        """Return a track on the days of a range; empty also if the pipeline does not publish track metrics."""
         return self._range(f"TRACK#{track_id}", first, last, _track_day)
 
     def day(self, day: date) -> DaySummary | None:
-        """A whole day, with its top genres."""
+        """Return the summary of a day, with its top genres."""
         return self._get(f"DAY#{_text(day)}", "SUMMARY", _day_summary)
 
     def days(self, first: date, last: date) -> list[DaySummary]:
-        """The whole days of a range: 100 keys a request."""
-        every = clock.dates(*_text_of_range(first, last))
-        keys = [{"pk": f"DAY#{day}", "sk": "SUMMARY"} for day in every]
+        """Return the summaries of the days of a range: 100 keys a request."""
+        dates = clock.dates(*_text_of_range(first, last))
+        keys = [{"pk": f"DAY#{day}", "sk": "SUMMARY"} for day in dates]
         with self._explained():
-            found = list(batch_get(self.dynamodb, self.table_name, keys, consistent=self.consistent))
-        return [_read(item, _day_summary) for item in sorted(found, key=lambda item: str(item["pk"]))]
+            items = list(batch_get(self.dynamodb, self.table_name, keys, consistent=self.consistent))
+        return [_read(item, _day_summary) for item in sorted(items, key=lambda item: str(item["pk"]))]
 
     def genres_of_day(self, day: date) -> list[GenreDay]:
-        """Every genre that was heard on a day."""
+        """Return every genre with listens on a day."""
         return self._of_day(day, "GENRE#", _genre_day)
 
     def countries_of_day(self, day: date) -> list[CountryDay]:
-        """Every country that listened on a day."""
+        """Return every country with listens on a day."""
         return self._of_day(day, "COUNTRY#", _country_day)
 
     def items_of_day(self, day: date) -> list[GenreDay | CountryDay | DaySummary]:
-        """All that stands for a day: countries, the summary, genres; no tracks."""
+        """Return all items of a day: countries, the summary, genres; no tracks."""
         return self._of_day(day, "", _any_of_day)
 
     def _get(self, pk: str, sk: str, kind: Callable[[Mapping[str, Any]], _Kind]) -> _Kind | None:
@@ -242,22 +242,22 @@ class MetricsReader:
             condition &= Key("pk").begins_with(prefix)
         return [_read(item, kind) for item in self._query(condition, IndexName="by-day")]
 
-    def _query(self, condition: ConditionBase, **how: Any) -> Iterator[Mapping[str, Any]]:  # noqa: ANN401 - Query's own
+    def _query(self, condition: ConditionBase, **options: Any) -> Iterator[Mapping[str, Any]]:  # noqa: ANN401 - Query's
         with self._explained():
             pages = self.dynamodb.get_paginator("query").paginate(
-                TableName=self.table_name, KeyConditionExpression=condition, **how
+                TableName=self.table_name, KeyConditionExpression=condition, **options
             )
             for page in pages:
                 yield from page["Items"]
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Say what to do where AWS's own message does not."""
+        """Raise errors of AWS whose message lacks advice as errors that say what to do."""
         try:
             yield
         except TableThrottled as error:
             raise UnreadableMetrics(
-                f"table {self.table_name} is throttled: ask for fewer days, or again later"
+                f"table {self.table_name} is throttled: request fewer days, or retry later"
             ) from error
         except ClientError as error:
             advice = _WHAT_TO_DO.get(clients.error_code(error))
@@ -267,16 +267,16 @@ class MetricsReader:
 
 
 def _text(day: date) -> str:
-    # A datetime is a date to Python, but which UTC day it means is the caller's to say.
+    # A datetime is a date in Python, but only the caller knows which UTC day it means.
     if isinstance(day, datetime) or not isinstance(day, date):
-        raise TypeError(f"a day is a datetime.date, not {day!r}")
+        raise TypeError(f"a day must be a datetime.date, not {day!r}")
     return day.isoformat()
 
 
 def _text_of_range(first: date, last: date) -> tuple[str, str]:
     lowest, highest = _text(first), _text(last)
     if first > last:
-        raise ValueError(f"a range of days begins with its first day, but {lowest} is after {highest}")
+        raise ValueError(f"a range must begin with its first day, but {lowest} is after {highest}")
     return lowest, highest
 
 
@@ -285,7 +285,7 @@ def _read(item: Mapping[str, Any], kind: Callable[[Mapping[str, Any]], _Kind]) -
         return kind(item)
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         name = f"{item.get('pk')} / {item.get('sk')}"
-        raise UnreadableMetrics(f"item {name} is not what music-streams writes: {error!r}") from error
+        raise UnreadableMetrics(f"item {name} does not match the schema of MetricsTable: {error!r}") from error
 
 
 def _genre_day(item: Mapping[str, Any]) -> GenreDay:
@@ -319,7 +319,7 @@ def _metrics(item: Mapping[str, Any], day: str) -> dict[str, Any]:
     return {
         "day": date.fromisoformat(item[day]),
         **_counts(item),
-        # DynamoDB keeps numbers without trailing zeros.
+        # DynamoDB stores numbers without trailing zeros.
         "avg_listening_time_per_user_ms": Decimal(item["avg_listening_time_per_user_ms"]).quantize(_CENT),
         "version": int(item["version"]),
         "lake_uuid": item["lake_uuid"],

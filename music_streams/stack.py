@@ -1,4 +1,4 @@
-"""Which pipeline the commands speak to: its endpoint and the names that its template put out."""
+"""The pipeline that the commands use: its endpoint and the outputs of its stack."""
 
 import json
 import os
@@ -30,7 +30,7 @@ DEFAULT_STACK = "music-streams"
 _CHECKOUT = Path(__file__).resolve().parents[1]
 _NEEDED = ("LandingBucketName", "LakeBucketName", "MetricsTableName", "FilesTableName", "StateMachineArn")
 _SOCKETS = Path("/proc/net/tcp")
-_MAX_ATTEMPTS = 5  # of a call: somebody waits for the answer
+_MAX_ATTEMPTS = 5  # of a call: an operator waits for the answer
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Stack:
     Attributes:
         outputs: the Outputs of template.yaml.
         session: region and credentials.
-        where: how people call it.
-        endpoint: of a local cloud; None where botocore finds the endpoints itself.
+        where: its name in messages.
+        endpoint: of a local cloud; None if botocore resolves the endpoints.
     """
 
     outputs: Mapping[str, str]
@@ -56,7 +56,7 @@ class Stack:
 
     @property
     def landing_bucket(self) -> str:
-        """The bucket where producers put files."""
+        """The bucket in which producers put files."""
         return self.outputs["LandingBucketName"]
 
     @property
@@ -70,21 +70,21 @@ class Stack:
         return Policy.of(self.outputs)
 
     def output(self, name: str) -> str:
-        """An output that stacks of earlier versions may lack.
+        """Return an output that stacks of earlier versions may lack.
 
         Raises:
-            NoPipeline: this one lacks it.
+            NoPipeline: this stack lacks it.
         """
         if name not in self.outputs:
             raise NoPipeline(
-                f"the {self.where} does not tell its {name}: it was deployed from an earlier version",
+                f"the {self.where} has no output {name}: it was deployed from an earlier version",
                 next_steps=["music-streams up     or deploy the template again"],
             )
         return self.outputs[name]
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - callers name the stub type of the service
-        """A client of an AWS service."""
-        return self.session.client(service, endpoint_url=self.endpoint, config=self._config)  # type: ignore[call-overload]  # service is no literal here
+        """Return a client of an AWS service."""
+        return self.session.client(service, endpoint_url=self.endpoint, config=self._config)  # type: ignore[call-overload]  # service is not a literal
 
     @cached_property
     def s3(self) -> "S3Client":
@@ -115,7 +115,7 @@ class Stack:
 
     @property
     def dynamodb(self) -> Any:  # noqa: ANN401 - as clients.dynamodb gives it
-        """A DynamoDB client that takes and gives plain values."""
+        """A DynamoDB client that accepts and returns plain Python values."""
         return self._dynamodb.meta.client
 
     @cached_property
@@ -124,32 +124,32 @@ class Stack:
 
     @property
     def _config(self) -> Config:
-        # A proxy for the internet is none for this machine.
+        # A proxy for the internet must not be used for this machine.
         return config(_MAX_ATTEMPTS, proxies={}) if self.is_local else config(_MAX_ATTEMPTS)
 
 
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where the local cloud keeps its files: LOCAL_CLOUD_STATE, else `.local` in the checkout."""
-    named = environment.get("LOCAL_CLOUD_STATE")
-    if named:
-        return Path(named)
+    """Return the state folder of the local cloud: LOCAL_CLOUD_STATE, else `.local` in the checkout."""
+    configured = environment.get("LOCAL_CLOUD_STATE")
+    if configured:
+        return Path(configured)
     return Path(".local") if Path.cwd() == _CHECKOUT else _CHECKOUT / ".local"
 
 
 def find_stack(stack_name: str | None = None, environment: Mapping[str, str] = os.environ) -> Stack:
-    """The pipeline to speak to; the environment is read, never changed.
+    """Return the first of these pipelines; the environment is read, never changed.
 
-    1. A stack that was named (``--stack-name``, MUSIC_STREAMS_STACK): CloudFormation tells its outputs, with the
-       usual credentials of AWS.
+    1. A stack named by ``--stack-name`` or MUSIC_STREAMS_STACK: its outputs come from CloudFormation, with the usual
+       credentials of AWS.
     2. AWS_ENDPOINT_URL, unless it is the local cloud's own: the stack ``music-streams`` behind that endpoint.
     3. The local cloud whose state folder is LOCAL_CLOUD_STATE, else ``.local`` in the checkout.
 
     Raises:
-        NoPipeline: there is none; it tells every place that was looked at.
+        NoPipeline: there is none; the details list every place that was searched.
     """
     name = stack_name or environment.get("MUSIC_STREAMS_STACK")
     endpoint = environment.get("AWS_ENDPOINT_URL")
-    local, local_trouble = _local_stack(state_folder(environment))
+    local, local_problem = _local_stack(state_folder(environment))
     if name:
         return _deployed_stack(name, endpoint)
     if endpoint and not (local and local.endpoint and _address(local.endpoint) == _address(endpoint)):
@@ -159,39 +159,39 @@ def find_stack(stack_name: str | None = None, environment: Mapping[str, str] = o
     raise NoPipeline(
         "no running pipeline was found",
         details=[
-            "--stack-name, MUSIC_STREAMS_STACK   not set: no stack on AWS was named",
+            "--stack-name, MUSIC_STREAMS_STACK   not set: no stack on AWS is selected",
             "AWS_ENDPOINT_URL                    not set",
-            f"LOCAL_CLOUD_STATE                   {local_trouble}",
+            f"LOCAL_CLOUD_STATE                   {local_problem}",
         ],
         next_steps=[
             "music-streams up                               start the local cloud",
-            "export MUSIC_STREAMS_STACK=music-streams       speak to the stack of that name on AWS",
+            "export MUSIC_STREAMS_STACK=music-streams       use the stack of that name on AWS",
         ],
     )
 
 
 def _local_stack(state: Path) -> tuple[Stack | None, str]:
-    """The local cloud's stack, or why there is none."""
+    """Return the local cloud's stack, or why there is none."""
     path = state / "stack.json"
     try:
         if path.stat().st_uid != os.geteuid():
-            return None, f"{path} belongs to another user: it is not believed"
+            return None, f"{path} belongs to another user and is not trusted"
         record: dict[str, Any] = json.loads(path.read_text())
         endpoint, outputs = record["endpoint"], record["outputs"]
         session = boto3.Session(record["access_key_id"], record["secret_access_key"], region_name=record["region"])
     except FileNotFoundError:
         return None, f"no local cloud: there is no {path}"
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return None, f"{path} cannot be read ({type(error).__name__}); music-streams up writes it anew"
+        return None, f"{path} cannot be read ({type(error).__name__}); music-streams up writes it again"
     if not _listens(endpoint):
-        return None, f"{path} names {endpoint}, where nothing answers: the cloud has stopped"
-    if _is_others(_address(endpoint)[1]):
-        return None, f"{path} names {endpoint}, where another user's program answers: the cloud has stopped"
+        return None, f"{path} names {endpoint}, where nothing listens: the local cloud has stopped"
+    if _is_of_other_user(_address(endpoint)[1]):
+        return None, f"{path} names {endpoint}, where another user's program listens: the local cloud has stopped"
     return Stack(outputs, session, f"local cloud at {endpoint}", endpoint), ""
 
 
 def _address(endpoint: str) -> tuple[str, int]:
-    """Host and port of an endpoint, this machine by one name; nobody's where it is no URL."""
+    """Return host and port of an endpoint, localhost as 127.0.0.1; ("", 0) if it is not a URL."""
     try:
         parts = urlsplit(endpoint)
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
@@ -208,9 +208,9 @@ def _listens(endpoint: str) -> bool:
         return False
 
 
-def _is_others(port: int) -> bool:
-    """Whether a program of another user listens at a port of this machine; False where the system does not say."""
-    tables = (_SOCKETS, _SOCKETS.with_name("tcp6"))  # a socket of IPv6 may listen at IPv4's addresses too
+def _is_of_other_user(port: int) -> bool:
+    """Whether a program of another user listens on a port of this machine; False if the system does not report it."""
+    tables = (_SOCKETS, _SOCKETS.with_name("tcp6"))  # an IPv6 socket can listen on IPv4 addresses too
     sockets = [line.split() for table in tables if table.exists() for line in table.read_text().splitlines()[1:]]
     ends = {_end("127.0.0.1", port), _end("0.0.0.0", port)}  # noqa: S104 - looked for, not bound
     users = {int(uid) for _, local, _, state, _, _, _, uid, *_ in sockets if state == "0A" and local[-13:] in ends}
@@ -218,7 +218,7 @@ def _is_others(port: int) -> bool:
 
 
 def _end(host: str, port: int) -> str:
-    """An address and port as the kernel's table has them: the address is one number in the machine's byte order."""
+    """Format an address and port as in the kernel's table: the address is one number in the machine's byte order."""
     return f"{int.from_bytes(socket.inet_aton(host), sys.byteorder):08X}:{port:04X}"
 
 
@@ -227,50 +227,50 @@ def _deployed_stack(name: str, endpoint: str | None) -> Stack:
     try:
         session = boto3.Session()
         cloudformation: Any = session.client("cloudformation", config=config(_MAX_ATTEMPTS))
-        found = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
         raise _explained(error, name, place) from error
     except BotoCoreError as error:
         raise no_access(error, place) from error
-    except ValueError as error:  # what botocore says of an endpoint that is no URL
-        raise NoPipeline(str(error), next_steps=["mend or unset AWS_ENDPOINT_URL"]) from error
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+    except ValueError as error:  # botocore's error if the endpoint is not a URL
+        raise NoPipeline(str(error), next_steps=["correct or unset AWS_ENDPOINT_URL"]) from error
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     missing = [needed for needed in _NEEDED if needed not in outputs]
     if missing:
         raise NoPipeline(
-            f"the stack {name} at {place} is no music-streams pipeline, or is not deployed to its end",
-            details=[f"its outputs lack {', '.join(missing)}; its status is {found.get('StackStatus', 'unknown')}"],
-            next_steps=["make deploy ARTIFACTS_BUCKET=…        deploy it", "or name another stack with --stack-name"],
+            f"the stack {name} at {place} is not a music-streams pipeline, or its deployment has not finished",
+            details=[f"its outputs lack {', '.join(missing)}; its status is {stack.get('StackStatus', 'unknown')}"],
+            next_steps=["make deploy ARTIFACTS_BUCKET=…        deploy it", "or select another stack with --stack-name"],
         )
     return Stack(outputs, session, f"stack {name} in {session.region_name}")
 
 
 def _explained(error: ClientError, name: str, place: str) -> NoPipeline:
-    if error_code(error) == "ValidationError":  # what CloudFormation says of a stack that it does not know
+    if error_code(error) == "ValidationError":  # CloudFormation's error if there is no such stack
         return NoPipeline(
             f"there is no stack {name} at {place}",
-            details=["the name comes from --stack-name or MUSIC_STREAMS_STACK, else it is music-streams"],
+            details=["the name is --stack-name or MUSIC_STREAMS_STACK, by default music-streams"],
             next_steps=[
-                "aws cloudformation describe-stacks     lists the stacks that there are",
-                "unset MUSIC_STREAMS_STACK AWS_ENDPOINT_URL   speaks to the local cloud of this checkout again",
-                "export LOCAL_CLOUD_STATE=FOLDER        names the state folder of another local cloud",
+                "aws cloudformation describe-stacks     list the existing stacks",
+                "unset MUSIC_STREAMS_STACK AWS_ENDPOINT_URL   use the local cloud of this checkout again",
+                "export LOCAL_CLOUD_STATE=FOLDER        use the local cloud with that state folder",
             ],
         )
     return no_access(error, place)
 
 
 def no_access(error: Exception, place: str) -> NoPipeline:
-    """What to say of an error of botocore that tells of missing access or a missing answer."""
+    """Return the error to raise for an error of botocore about denied access or a missing answer."""
     if isinstance(error, NoRegionError):
         return NoPipeline(
-            "no region of AWS is set",
+            "no AWS region is set",
             next_steps=["export AWS_DEFAULT_REGION=eu-west-1     or set it in the AWS profile"],
         )
     return NoPipeline(
-        f"{place} did not let us in or did not answer",
+        f"{place}: access denied or no answer",
         details=[str(error)],
         next_steps=[
-            "aws sts get-caller-identity            tells whether the credentials (AWS_PROFILE, …) work",
+            "aws sts get-caller-identity            check the credentials (AWS_PROFILE, …)",
             "for the local cloud: music-streams up",
         ],
     )

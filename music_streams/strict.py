@@ -1,7 +1,7 @@
-"""Values that came from outside, as strict types: what is not exactly of the form that was asked for is refused.
+"""Strict parsing of untrusted values: anything that does not exactly have the expected form is rejected.
 
-Each function raises ValueError for a value of another form. The error says which form was wanted and never repeats the
-value: it may be personal, or written to deceive its reader.
+Each function raises ValueError for any other value. The error names the expected form and never repeats the
+value, which may be personal data or crafted to mislead its reader.
 """
 
 from __future__ import annotations
@@ -21,53 +21,53 @@ _TIMESTAMP = re.compile(
 
 
 def json_object(text: str | bytes) -> dict[str, Any]:
-    """The JSON object that a text holds: no name in it comes twice, and all of its text can be written as UTF-8."""
+    """Parse a JSON object in which no name occurs twice and whose text can be encoded as UTF-8."""
     try:
         content = json.loads(text, object_pairs_hook=_once, parse_constant=_refused)
-        json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair can be read, and never written
+        json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair can be parsed but not encoded
     except RecursionError:
-        raise ValueError("must be a JSON object, not nested a thousandfold") from None
+        raise ValueError("must be a JSON object that is not nested a thousand levels deep") from None
     except ValueError:
         raise ValueError("must be a JSON object") from None
     return mapping(content)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """JSON lets a name come twice, and readers differ in which of the values counts."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    """Reject repeated names: JSON allows them, and parsers differ in which value they use."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
         raise ValueError
-    return found
+    return members
 
 
 def _refused(_constant: str) -> float:
-    """NaN and Infinity, which Python reads and JSON does not have."""
+    """Reject NaN and Infinity, which Python accepts although JSON has no such numbers."""
     raise ValueError
 
 
 def mapping(value: object) -> dict[str, Any]:
-    """A JSON object inside another."""
+    """Return a nested JSON object."""
     if not isinstance(value, dict):
         raise ValueError("must be a JSON object")
     return value
 
 
 def whole(value: object, least: int = 1, most: int = MAX_WHOLE) -> int:
-    """A whole number; true, 1.0 and "1" are none."""
+    """Return a whole number; true, 1.0 and "1" are rejected."""
     if type(value) is not int or not least <= value <= most:
         raise ValueError(f"must be a whole number from {least} to {most}")
     return value
 
 
 def text(value: object, pattern: re.Pattern[str], form: str) -> str:
-    """A text that matches a pattern from its first character to its last; the error of another asks for `form`."""
+    """Return a text that matches the whole pattern; `form` describes the pattern in the error."""
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise ValueError(f"must be {form}")
     return value
 
 
 def utf8(value: object, most_bytes: int) -> str:
-    """A text of 1 to so many bytes as UTF-8."""
+    """Return a text of 1 to `most_bytes` bytes in UTF-8."""
     error = ValueError(f"must be text of 1 to {most_bytes:,} bytes in UTF-8")
     if not isinstance(value, str):
         raise error
@@ -81,20 +81,20 @@ def utf8(value: object, most_bytes: int) -> str:
 
 
 def day(value: object) -> str:
-    """A day as ``2026-11-21``."""
-    found = text(value, _DAY, "a day such as 2026-11-21")
+    """Return a day such as ``2026-11-21``."""
+    day_text = text(value, _DAY, "a day such as 2026-11-21")
     try:
-        date.fromisoformat(found)
+        date.fromisoformat(day_text)
     except ValueError:
-        raise ValueError("must be a day of the calendar") from None
-    return found
+        raise ValueError("must be a day that exists in the calendar") from None
+    return day_text
 
 
 def timestamp(value: object) -> str:
-    """A moment in ISO 8601 with its zone, such as ``2026-11-21T21:03:25Z``, as it came."""
-    found = text(value, _TIMESTAMP, "a timestamp such as 2026-11-21T21:03:25.123Z")
+    """Return an ISO 8601 timestamp with a zone, such as ``2026-11-21T21:03:25Z``, unchanged."""
+    timestamp_text = text(value, _TIMESTAMP, "a timestamp such as 2026-11-21T21:03:25.123Z")
     try:
-        clock.stamp(clock.parse(found))
+        clock.timestamp(clock.parse(timestamp_text))
     except (ValueError, OverflowError):
-        raise ValueError("must be a moment of the calendar") from None
-    return found
+        raise ValueError("must be a date and time that exist in the calendar") from None
+    return timestamp_text

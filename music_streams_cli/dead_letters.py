@@ -99,7 +99,7 @@ def _hold(stack: Stack, limit: int) -> list[DeadLetter]:
         for message in _received(sqs, url, limit - len(letters)):
             about, payload = _read(queue, message["Body"], stack.landing_bucket)
             attributes = message["Attributes"]
-            sent_at = clock.stamp(datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1000, UTC))
+            sent_at = clock.timestamp(datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1000, UTC))
             received = int(attributes["ApproximateReceiveCount"])
             letters.append(DeadLetter(queue, url, message["ReceiptHandle"], about, payload, received, sent_at))
     return letters

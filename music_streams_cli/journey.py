@@ -87,7 +87,7 @@ def put(stack: Stack, key: str, body: bytes | IO[bytes] | Path) -> Journey:
             f"the bucket {stack.landing_bucket} keeps no versions, so the pipeline takes nothing from it",
             next_steps=["deploy the template again: it switches versioning on"],
         )
-    source = Source(stack.landing_bucket, key, version, 0, clock.stamp(put_at))  # its id asks for no size
+    source = Source(stack.landing_bucket, key, version, 0, clock.timestamp(put_at))  # its id asks for no size
     return Journey(source.source_id, key.rsplit("/", 1)[-1], put_at)
 
 

@@ -15,14 +15,14 @@ TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
 
 @contextmanager
 def aws_in_process(region: str = "us-east-1", **variables: str) -> Iterator[pytest.MonkeyPatch]:
-    """Answer every AWS call of the block with moto, which has credentials of its own.
+    """Answer every AWS call of the block with moto, which sets test credentials.
 
     Args:
-        region: the default one.
+        region: the default region.
         variables: further environment variables of the block.
 
     Yields:
-        What else is to be patched for the block.
+        A MonkeyPatch that lasts for the block.
     """
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
@@ -33,10 +33,10 @@ def aws_in_process(region: str = "us-east-1", **variables: str) -> Iterator[pyte
 
 
 def table_properties(logical_id: str) -> dict[str, Any]:
-    """Return what of a table's properties decides how it answers: keys, indexes and billing."""
-    described = TEMPLATE["Resources"][logical_id]["Properties"]
+    """Return the properties of a table that affect its responses: keys, indexes and billing."""
+    properties = TEMPLATE["Resources"][logical_id]["Properties"]
     names = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
-    return {name: described[name] for name in names}
+    return {name: properties[name] for name in names}
 
 
 def create_table(dynamodb: Any, logical_id: str, name: str) -> None:
@@ -46,11 +46,11 @@ def create_table(dynamodb: Any, logical_id: str, name: str) -> None:
 
 def key_of(logical_id: str) -> tuple[str, ...]:
     """Return the attributes of a table's primary key."""
-    return tuple(each["AttributeName"] for each in table_properties(logical_id)["KeySchema"])
+    return tuple(key["AttributeName"] for key in table_properties(logical_id)["KeySchema"])
 
 
 def create_buckets(s3: Any, landing: str, lake: str) -> None:
-    """Create the two buckets; landing keeps versions."""
+    """Create the two buckets; landing is versioned."""
     for bucket in (landing, lake):
         s3.create_bucket(Bucket=bucket)
     s3.put_bucket_versioning(Bucket=landing, VersioningConfiguration={"Status": "Enabled"})

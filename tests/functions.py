@@ -1,4 +1,4 @@
-"""The functions of the template: where each handler lies, and the environment it is given."""
+"""The functions of the template: the file of each handler, and its environment."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Function:
     folder: str  # below functions/
     role: str
     timeout: int
-    environment: dict[str, Any]  # as the template has it: with references
+    environment: dict[str, Any]  # as in the template, with references
 
     @property
     def handler_file(self) -> Path:
@@ -26,13 +26,13 @@ class Function:
 
 
 def all_functions() -> list[Function]:
-    """What the template and functions/Makefile say together; an error where one has what the other lacks."""
+    """Return the functions of the template and functions/Makefile; fail if one has a function that the other lacks."""
     template = yaml_parse((ROOT / "template.yaml").read_text())
     makefile = (ROOT / "functions" / "Makefile").read_text()
     folders = dict(re.findall(r"^build-(\w+): HANDLER = (\w+)$", makefile, re.MULTILINE))
     shared = template["Globals"]["Function"]["Environment"]["Variables"]
-    found = {name: r["Properties"] for name, r in template["Resources"].items() if r["Type"].endswith("::Function")}
-    assert found.keys() == folders.keys(), "template.yaml and functions/Makefile name other functions"
+    functions = {name: r["Properties"] for name, r in template["Resources"].items() if r["Type"].endswith("::Function")}
+    assert functions.keys() == folders.keys(), "template.yaml and functions/Makefile name different functions"
     return [
         Function(
             name,
@@ -41,5 +41,5 @@ def all_functions() -> list[Function]:
             properties["Timeout"],
             shared | properties.get("Environment", {}).get("Variables", {}),
         )
-        for name, properties in found.items()
+        for name, properties in functions.items()
     ]

@@ -1,4 +1,4 @@
-"""The pages for operators, and the runbooks of docs/runbooks.md, as tests read them."""
+"""The pages for operators and the runbooks of docs/runbooks.md, parsed for tests."""
 
 import re
 from dataclasses import dataclass
@@ -21,23 +21,23 @@ class Runbook:
 
 
 def commands(part: str) -> list[str]:
-    """The commands of a shell block, or of the blocks of a part, without comments."""
+    """Return the commands of a shell block, or of the blocks of a part, without comments."""
     blocks = re.findall(r"^```sh\n(.*?)^```", part, re.MULTILINE | re.DOTALL) or [part]
     lines = [line for block in blocks for line in re.sub(r"\\\n\s*", "", block).splitlines()]
-    # What is indented goes on with the command before.
+    # An indented line continues the command before it.
     return [line.split("  #")[0].strip() for line in lines if line.strip() and not line.startswith(" ")]
 
 
 def _runbooks() -> dict[str, Runbook]:
     text = RUNBOOKS_PAGE.partition("\n## 2. Runbooks\n")[2].partition("\n## ")[0]
     parts = r"\*\*Symptom\.\*\*(.*?)\*\*Meaning\.\*\*(.*?)\*\*Check\.\*\*(.*?)\*\*Fix\.\*\*(.*?)\*\*Verify\.\*\*(.*)"
-    found = {}
+    runbooks = {}
     for section in re.split(r"^### ", text, flags=re.MULTILINE)[1:]:
         title, _, body = section.partition("\n")
         match = re.fullmatch(rf"\s*{parts}", body, re.DOTALL)
-        assert match, f"the runbook {title!r} has not the five parts in their order"
-        found[title] = Runbook(*(part.strip() for part in match.groups()))
-    return found
+        assert match, f"the runbook {title!r} does not have the five parts in their order"
+        runbooks[title] = Runbook(*(part.strip() for part in match.groups()))
+    return runbooks
 
 
 RUNBOOKS = _runbooks()

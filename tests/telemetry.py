@@ -1,4 +1,4 @@
-"""The table of docs/telemetry.md, as tests read it."""
+"""The table of metrics in docs/telemetry.md, parsed for tests."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| ([^|]+) \| [^|]+ \|$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Told:
+class MetricRow:
     """A metric of a service, with its unit."""
 
     service: str
@@ -19,12 +19,12 @@ class Told:
 
 
 @cache
-def table() -> frozenset[Told]:
-    """Every metric that the page promises, of each service that it names."""
+def table() -> frozenset[MetricRow]:
+    """Return every documented metric, once for each service that emits it."""
     rows = _ROW.findall(PAGE)
-    return frozenset(Told(service, name, unit) for name, unit, by in rows for service in by.strip().split(", "))
+    return frozenset(MetricRow(service, name, unit) for name, unit, by in rows for service in by.strip().split(", "))
 
 
-def emitted() -> set[tuple[str, str]]:
-    """Metric and service of each row."""
-    return {(each.metric, each.service) for each in table()}
+def documented_metrics() -> set[tuple[str, str]]:
+    """Return metric and service of each row."""
+    return {(row.metric, row.service) for row in table()}

@@ -1,4 +1,4 @@
-"""How tests read a translated template."""
+"""Access to a translated template for tests."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -17,19 +17,19 @@ _RESOURCE_POLICIES = {
 
 
 def of_type(template: Template, *kinds: str) -> dict[str, dict[str, Any]]:
-    """The properties of all resources of some types, by logical id."""
+    """Return the properties of all resources of some types, by logical id."""
     return {name: r.get("Properties", {}) for name, r in template["Resources"].items() if r["Type"] in kinds}
 
 
 def as_list(value: Any) -> list[Any]:
-    """IAM and CloudFormation let a list of one be written without its brackets."""
+    """Return a list: IAM and CloudFormation accept a list of one item without brackets."""
     return value if isinstance(value, list) else [value]
 
 
 def target(value: Any) -> str:
-    """The logical id that a Ref, GetAtt or Sub speaks of, with what follows it: ``LandingBucket/incoming/*``.
+    """Return the logical id in a Ref, GetAtt or Sub, with what follows it: ``LandingBucket/incoming/*``.
 
-    So ARNs can be compared without an account: an ARN, a name and a reference of the same resource read alike.
+    ARNs can thus be compared without an account: ARN, name and reference of a resource give the same result.
     """
     if isinstance(value, str):
         return value
@@ -41,19 +41,19 @@ def target(value: Any) -> str:
     if function == "Fn::Sub" and isinstance(argument, str):
         text = re.sub(r"\$\{AWS::[A-Za-z]+\}", "any", argument)
         text = re.sub(r"\$\{([A-Za-z0-9]+)(\.[A-Za-z0-9.]+)?\}", r"\1", text)
-        # Of an ARN that is spelled out, what follows the account: job/TransformJob, event-bus/default
+        # Of a literal ARN, the part after the account: job/TransformJob, event-bus/default
         return re.sub(r"^arn:[^:]+:[^:]+:[^:]*:[^:]*:", "", text)
-    raise AssertionError(f"a rule cannot read {value}: teach tests/template.py")
+    raise AssertionError(f"tests/template.py does not support the reference {value}: add it to target()")
 
 
 def role_statements(template: Template, role: str) -> list[dict[str, Any]]:
-    """The inline statements of a role."""
+    """Return the inline statements of a role."""
     policies = template["Resources"][role]["Properties"].get("Policies", [])
     return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
 
 
 def statements(template: Template) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every statement of the template but trust policies, with the logical id where it stands."""
+    """Yield every statement of the template, except trust policies, with the logical id of its resource."""
     for role in of_type(template, "AWS::IAM::Role"):
         yield from ((role, statement) for statement in role_statements(template, role))
     for name, policy in of_type(template, "AWS::IAM::ManagedPolicy", "AWS::IAM::Policy").items():
@@ -62,7 +62,7 @@ def statements(template: Template) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def resource_statements(template: Template, *kinds: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The statements of policies that hang on resources: buckets, queues, topics, keys."""
+    """Yield the statements of resource policies: of buckets, queues, topics, keys."""
     for kind in kinds or tuple(_RESOURCE_POLICIES):
         for name, properties in of_type(template, kind).items():
             for statement in properties[_RESOURCE_POLICIES[kind]]["Statement"]:
@@ -70,12 +70,12 @@ def resource_statements(template: Template, *kinds: str) -> Iterator[tuple[str, 
 
 
 def refuses_plain_http(template: Template, policy_kind: str, actions: set[str], *resources: str) -> bool:
-    """Whether some policy denies everybody these actions on all these resources without TLS."""
+    """Whether a policy denies everybody these actions on all these resources without TLS."""
     return any(
         statement["Effect"] == "Deny"
         and statement["Principal"] == "*"
         and statement.get("Condition") == WITHOUT_TLS
         and set(as_list(statement["Action"])) & actions
-        and {target(each) for each in as_list(statement["Resource"])} >= set(resources)
+        and {target(resource) for resource in as_list(statement["Resource"])} >= set(resources)
         for _, statement in resource_statements(template, policy_kind)
     )

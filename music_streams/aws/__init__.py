@@ -1,1 +1,1 @@
-"""What the pipeline uses AWS through: clients, objects, settings, logs, metrics, alerts."""
+"""The pipeline's access to AWS: clients, objects, settings, logs, metrics, alerts."""

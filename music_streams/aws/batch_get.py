@@ -1,4 +1,4 @@
-"""Read many items of a table by their keys, with waits where DynamoDB leaves some of them unread."""
+"""Read many items of a table by their keys, with backoff when DynamoDB leaves some of them unread."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 KEYS_AT_ONCE = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 TRIES = 8
-"""How often a request is sent until all its keys are read: at most 6.4 seconds are waited between them."""
+"""The most requests until all keys are read; the waits between them add up to at most 6.4 seconds."""
 _FIRST_WAIT = 0.05  # seconds
 
 
@@ -24,10 +24,10 @@ def batch_get(
     *,
     consistent: bool = True,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the items of any number of keys, none of them twice, in no order; of a key that has none, none.
+    """Yield the items of any number of distinct keys, in no order; keys without an item are skipped.
 
-    Keys that DynamoDB leaves unread are asked for again with exponential backoff and full jitter: a busy table is not
-    asked by all its readers at the same moment.
+    Keys that DynamoDB leaves unread are requested again with exponential backoff and full jitter, so that the readers
+    of a busy table do not retry at the same time.
 
     Raises:
         TableThrottled: some keys are still unread after TRIES requests.
@@ -38,7 +38,7 @@ def batch_get(
             if number:
                 # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
                 longest = _FIRST_WAIT * 2 ** (number - 1)
-                time.sleep(random.uniform(0, longest))  # noqa: S311 - nothing secret
+                time.sleep(random.uniform(0, longest))  # noqa: S311 - not for cryptography
             answer = dynamodb.batch_get_item(RequestItems=unread)
             yield from answer["Responses"].get(table, [])
             unread = answer.get("UnprocessedKeys", {})
@@ -46,6 +46,6 @@ def batch_get(
                 break
         else:
             raise TableThrottled(
-                f"table {table} is throttled: DynamoDB left keys unread in {TRIES} requests; ask for less at once, or "
-                "try again later"
+                f"table {table} is throttled: DynamoDB left keys unread in {TRIES} requests; request fewer items, or "
+                "retry later"
             )

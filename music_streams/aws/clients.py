@@ -1,4 +1,4 @@
-"""The AWS clients of the package: made once, with retries that a busy table or bucket needs."""
+"""The AWS clients of the package, with the retries that a busy table or bucket needs."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PARALLEL_CALLS = 16
-# S3 answers 405 for a version that is a delete marker, and HEAD by number: it has no body.
+# S3 answers 405 for a version that is a delete marker. The response to HEAD has no body: its code is the HTTP status.
 _GONE = {"NoSuchKey", "NoSuchVersion", "404", "405", "MethodNotAllowed"}
 
 
-def config(max_attempts: int = 10, **more: Any) -> Config:  # noqa: ANN401 - botocore's own
-    """The settings of every client: time-outs, retries, connections; `more` are further ones of botocore's Config."""
+def config(max_attempts: int = 10, **options: Any) -> Config:  # noqa: ANN401 - botocore's own
+    """Return the settings of every client: timeouts, retries, connections, and further options of botocore's Config."""
     return Config(
         retries={"mode": "standard", "max_attempts": max_attempts},
         max_pool_connections=PARALLEL_CALLS,
         connect_timeout=5,
         read_timeout=60,
-        **more,
+        **options,
     )
 
 
 def client(service: str) -> Any:  # noqa: ANN401 - callers name the stub type of the service
-    """A client of an AWS service; region, credentials and endpoint come from the environment."""
-    return boto3.client(service, config=config())  # type: ignore[call-overload]  # service is no literal here
+    """Return a client of an AWS service; region, credentials and endpoint come from the environment."""
+    return boto3.client(service, config=config())  # type: ignore[call-overload]  # service is not a literal
 
 
 def dynamodb() -> Any:  # noqa: ANN401 - its stub type knows neither plain values nor condition objects
-    """A DynamoDB client that takes and gives plain Python values and takes condition objects.
+    """Return a DynamoDB client that accepts condition objects, and accepts and returns plain Python values.
 
-    It is the client behind boto3's resource, which unlike the resource itself may be shared between threads.
+    It is the client behind boto3's resource, and unlike the resource it is thread-safe.
     """
     return boto3.resource("dynamodb", config=config()).meta.client
 
 
 def error_code(error: Exception) -> str:
-    """The AWS error code of a botocore ClientError, or '' for any other exception."""
+    """Return the AWS error code of a botocore ClientError, or '' for any other exception."""
     response: Mapping[str, Any] = getattr(error, "response", {})
     return str(response.get("Error", {}).get("Code", ""))
 
 
 def is_gone(error: Exception) -> bool:
-    """Whether an error says that an object, or the version that was named, does not exist."""
+    """Whether an error means that an object, or the requested version, does not exist."""
     return error_code(error) in _GONE
 
 
@@ -54,7 +54,7 @@ def split_uri(uri: str) -> tuple[str, str]:
     """Split ``s3://bucket/key`` into bucket and key.
 
     Raises:
-        ValueError: the text is no S3 URI.
+        ValueError: the text is not an S3 URI.
     """
     scheme, _, rest = uri.partition("://")
     bucket, _, key = rest.partition("/")

@@ -1,4 +1,4 @@
-"""What every function starts with: its settings, its log, its metrics."""
+"""What every function needs: its settings, its log, its metrics."""
 
 import os
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from music_streams.aws.telemetry import Telemetry
 
 @dataclass(frozen=True)
 class Function(Generic[Model]):
-    """A function as it is between its invocations.
+    """The parts of a function that its invocations share.
 
     Attributes:
         env: its environment variables, as the fields of a dataclass.
-        telemetry: what the domain adds metrics to; sent at the end of each :meth:`invocation`.
+        telemetry: where the domain records metrics; sent at the end of each :meth:`invocation`.
     """
 
     env: Model
@@ -29,9 +29,9 @@ class Function(Generic[Model]):
 
     @contextmanager
     def invocation(self, **about: str) -> Iterator[None]:
-        """Send the metrics of what is done within, also where that ends with an error.
+        """Send the metrics that the block records, even if it raises.
 
-        The ids that it is about are put on the metrics and on every log line.
+        The ids in `about` are added to the metrics and to every log line.
         """
         self.logger.append_keys(**about)
         with self.telemetry.sent_by(self.metrics, **about):
@@ -39,10 +39,10 @@ class Function(Generic[Model]):
 
 
 def start(model: type[Model]) -> Function[Model]:
-    """Read the environment and let Powertools write the lines of the package.
+    """Read the environment and let Powertools write the package's log lines.
 
     Raises:
-        BadSetting: a variable that the dataclass names is missing, or its text is no number where one is needed.
+        BadSetting: a variable of the dataclass is missing, or is not a number as its field requires.
     """
     logger = Logger(use_rfc3339=True)
     logs.write_by(logger.registered_handler)

@@ -1,7 +1,7 @@
-"""JSON objects in S3: written whole, read strictly.
+"""JSON objects in S3, parsed strictly.
 
-Whoever may write to a bucket may write anything under these keys. What is no JSON, or not of the form that its reader
-needs, is one error, which names the object and says what to do.
+Anybody with write access to a bucket can put anything under these keys. An object that is not JSON, or lacks the
+expected fields, raises DamagedObject, which names the object and says what to do.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def write_json(
     is_ascii: bool = False,
     is_first: bool = False,
 ) -> None:
-    """Write `content` as one JSON object: in one line without `indent`, in ASCII if asked for.
+    """Write `content` as a JSON object, in one line unless `indent` is given.
 
-    With `is_first` it is written only where there is none.
+    With `is_first` it is written only if there is none.
 
     Raises:
-        ClientError: S3 did not take it; ``PreconditionFailed`` where it was to be the first and is not.
+        ClientError: S3 rejected it; with the code ``PreconditionFailed`` if `is_first` and there is one.
     """
     body = json.dumps(content, ensure_ascii=is_ascii, indent=indent).encode()
     request: dict[str, Any] = {"Bucket": bucket, "Key": key, "Body": body, "ContentType": "application/json"}
@@ -51,26 +51,26 @@ def write_json(
 
 
 def read_json(s3: S3Client, bucket: str, key: str, form: Callable[[dict[str, Any]], T], what_to_do: str) -> T:
-    """Read an object that must be there.
+    """Read an object that must exist.
 
-    `form` makes of it what the reader needs: the errors that it raises for lack of a field, or for a value that is
-    none, say that the object is damaged. `what_to_do` with that is a sentence without its end.
+    `form` converts it. If it raises an error about a missing field or a wrong value, the object is damaged;
+    `what_to_do` about that is a clause that ends the error message.
 
     Raises:
-        DamagedObject: it is no JSON object, or not of that form.
-        ClientError: S3 does not give it, or there is none.
+        DamagedObject: it is not a JSON object, or not of that form.
+        ClientError: S3 does not return it, or there is none.
     """
     body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     try:
         return form(strict.json_object(body))
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        # Whoever wrote it may have named it too: in ASCII its name is one line that prints.
+        # The key is untrusted as well: ascii() makes it one printable line.
         uri = ascii(f"s3://{bucket}/{key}")[1:-1]
-        raise DamagedObject(uri, _trouble(error), what_to_do) from error
+        raise DamagedObject(uri, _problem(error), what_to_do) from error
 
 
 def find_json(s3: S3Client, bucket: str, key: str, form: Callable[[dict[str, Any]], T], what_to_do: str) -> T | None:
-    """As :func:`read_json`; None where there is no such object."""
+    """Read an object as :func:`read_json` does; None if there is none."""
     try:
         return read_json(s3, bucket, key, form, what_to_do)
     except ClientError as error:
@@ -82,7 +82,7 @@ def find_json(s3: S3Client, bucket: str, key: str, form: Callable[[dict[str, Any
 def find_sound_json(
     s3: S3Client, bucket: str, key: str, form: Callable[[dict[str, Any]], T], what_to_do: str
 ) -> T | None:
-    """As :func:`find_json`, for those who go on without it: None too where it is damaged, with a line in the log."""
+    """Read an optional object as :func:`find_json` does; a damaged one is logged and None is returned."""
     try:
         return find_json(s3, bucket, key, form, what_to_do)
     except DamagedObject as error:
@@ -90,10 +90,10 @@ def find_sound_json(
         return None
 
 
-def _trouble(error: Exception) -> str:
-    """What is wrong. Python's own errors may repeat a value, so only their kind or the field is reported."""
+def _problem(error: Exception) -> str:
+    """Describe what is wrong. Python's own errors may repeat a value, so only their kind or the field is reported."""
     if isinstance(error, KeyError):
         return f"it lacks {error}"
     if type(error) is ValueError:
-        return f"it {error}" if str(error).startswith("must be") else "a value in it is none of those that may be"
+        return f"it {error}" if str(error).startswith("must be") else "it contains an invalid value"
     return "a field is missing, unknown or of another type"

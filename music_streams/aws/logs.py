@@ -1,7 +1,7 @@
-"""Log lines as JSON objects with the keys by which one follows a file or a run: source_id, batch_id, execution.
+"""Log lines as JSON objects, with keys to follow a file or a run: source_id, batch_id, execution.
 
-Modules of the package log with the standard library and name what a line is about in `extra`. In a function Powertools
-writes their lines beside its own; a Glue job has no Powertools, so :class:`JsonLines` writes the same keys there.
+Modules of the package use the standard library's logging and pass these keys in `extra`. In functions, Powertools
+formats the lines; Glue jobs have no Powertools, so :class:`JsonLines` writes the same keys there.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _OF_EVERY_RECORD = {*vars(logging.makeLogRecord({})), "message", "asctime", "tas
 
 
 class JsonLines(logging.Formatter):
-    """Writes a record as Powertools' Logger does: level, location, message, timestamp, service, then what is known.
+    """Formats a record as Powertools' Logger does: level, location, message, timestamp, service, then other keys.
 
     Attributes:
-        keys: what every line carries.
+        keys: the keys of every line.
     """
 
     def __init__(self, **keys: str) -> None:
@@ -28,13 +28,13 @@ class JsonLines(logging.Formatter):
         self.keys = keys
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, whatever the message holds."""
-        moment = datetime.fromtimestamp(record.created, clock.UTC)
+        """Return one line of JSON, even if the message has several lines."""
+        instant = datetime.fromtimestamp(record.created, clock.UTC)
         line = {
             "level": record.levelname,
             "location": f"{record.funcName}:{record.lineno}",
             "message": record.getMessage(),
-            "timestamp": moment.isoformat(timespec="milliseconds"),
+            "timestamp": instant.isoformat(timespec="milliseconds"),
             **self.keys,
             **{name: value for name, value in vars(record).items() if name not in _OF_EVERY_RECORD},
         }
@@ -45,14 +45,14 @@ class JsonLines(logging.Formatter):
 
 
 def write_by(handler: logging.Handler) -> None:
-    """Let a handler, and no other, write the lines of the package."""
+    """Make a handler the only one of the package's logger."""
     _PACKAGE.handlers = [handler]
     _PACKAGE.setLevel(logging.INFO)
     _PACKAGE.propagate = False
 
 
 def write_job_lines(service: str, **about: str) -> None:
-    """Write the lines of the package to stderr, with the service and what the run is about on each.
+    """Write the package's log lines to stderr, each with the service and the keys in `about`.
 
     Glue sends them to the log group ``/aws-glue/jobs/output`` (Spark jobs, from Glue 5.0 on) or
     ``/aws-glue/python-jobs/error`` (Python Shell).
@@ -63,6 +63,6 @@ def write_job_lines(service: str, **about: str) -> None:
 
 
 def of_execution(name_or_arn: str) -> dict[str, str]:
-    """The keys of lines about an execution: batch_id and execution."""
+    """Return the keys of lines about an execution: batch_id and execution."""
     execution = name_or_arn.rsplit(":", 1)[-1]
     return {"batch_id": execution.rpartition("-")[0], "execution": execution}

@@ -1,4 +1,4 @@
-"""Objects in S3: read, copy with proof, delete. A name is an argument of an API call here, never a path."""
+"""Objects in S3: read, copy with verification, delete. Keys are arguments of API calls here, never file paths."""
 
 import hashlib
 from collections.abc import Iterator
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
-# What S3 answers about an object that nobody here can read, and what to do. HEAD has no body: it answers by number.
-# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+# Error codes of S3 for an object that the pipeline cannot read, and what to do. The response to HEAD has no body: its
+# code is the HTTP status. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 _UNREADABLE = {
     "InvalidObjectState": "it is in an archive storage class: restore it, or upload it again as STANDARD",
-    "InvalidRequest": "it is under a customer's key (SSE-C), most likely: upload it again without one",
-    "AccessDenied": "it is under a KMS key that may not be used here, most likely: upload it again without one",
+    "InvalidRequest": "it is probably encrypted with a customer-provided key (SSE-C): upload it again without one",
+    "AccessDenied": "it is probably encrypted with a KMS key that denies access: upload it again without one",
     "KMS": "its KMS key cannot be used: upload it again without one",
-    "400": "it is under a key of its own, most likely: upload it again without one",
-    "403": "it is archived or under a key of its own, most likely: upload it again as STANDARD, without a key",
+    "400": "it is probably encrypted with a customer-provided key (SSE-C): upload it again without one",
+    "403": "it is probably archived or encrypted with a key of its own: upload it again as STANDARD, without a key",
 }
-_MAY_BE_OUR_RIGHTS = {"AccessDenied", "403"}
+_MAY_LACK_PERMISSION = {"AccessDenied", "403"}
 _CHUNK_BYTES = 1024 * 1024
 _COPY = TransferConfig(multipart_threshold=4 * 1024**3, multipart_chunksize=512 * 1024**2)
 _CHECKSUMS = ("ChecksumSHA256", "ChecksumCRC64NVME", "ChecksumCRC32", "ChecksumCRC32C", "ChecksumSHA1")
@@ -35,10 +35,10 @@ _CHECKSUMS = ("ChecksumSHA256", "ChecksumCRC64NVME", "ChecksumCRC32", "ChecksumC
 
 @dataclass(frozen=True)
 class Place:
-    """Where an object lies.
+    """The location of an object.
 
     Attributes:
-        version_id: '' for whatever version is the newest under the key.
+        version_id: '' for the newest version of the key.
     """
 
     bucket: str
@@ -47,20 +47,20 @@ class Place:
 
     @property
     def uri(self) -> str:
-        """How people see the object in messages."""
+        """The object's URI in messages."""
         version = f"?versionId={self.version_id}" if self.version_id else ""
         return f"s3://{self.bucket}/{self.key}{version}"
 
     @property
     def address(self) -> dict[str, str]:
-        """The arguments Bucket, Key and, where one is named, VersionId of S3's operations."""
+        """The arguments Bucket, Key and, if there is one, VersionId of S3's operations."""
         version = {"VersionId": self.version_id} if self.version_id else {}
         return {"Bucket": self.bucket, "Key": self.key, **version}
 
 
 @dataclass(frozen=True)
 class Stored:
-    """An object as S3 holds it.
+    """The metadata of an object.
 
     Attributes:
         size: bytes as stored.
@@ -72,11 +72,11 @@ class Stored:
 
 
 def chunks(s3: "S3Client", place: Place) -> Iterator[bytes]:
-    """The bytes of an object, 1 MiB at a time.
+    """Yield the bytes of an object, 1 MiB at a time.
 
     Raises:
-        ObjectGone: it does not exist any more.
-        Unreadable: S3 does not give them.
+        ObjectGone: it does not exist.
+        Unreadable: S3 does not return them.
     """
     with _explained(s3, place, "read"):
         body = s3.get_object(**place.address)["Body"]  # type: ignore[arg-type]  # VersionId or nothing
@@ -85,11 +85,11 @@ def chunks(s3: "S3Client", place: Place) -> Iterator[bytes]:
 
 
 def copy(s3: "S3Client", place: Place, bucket: str, key: str) -> None:
-    """Copy an object inside S3, in parts where it is larger than one call may copy (5 GiB).
+    """Copy an object within S3, in parts if it is too large for one call (5 GiB).
 
     Raises:
-        ObjectGone: it does not exist any more.
-        Unreadable: S3 does not give its bytes.
+        ObjectGone: it does not exist.
+        Unreadable: S3 does not return its bytes.
     """
     origin: Any = place.address
     with _explained(s3, place, "copied"):
@@ -97,10 +97,10 @@ def copy(s3: "S3Client", place: Place, bucket: str, key: str) -> None:
 
 
 def move(s3: "S3Client", place: Place, key: str) -> None:
-    """Copy an object to another key of its bucket, prove that the copy is whole, delete what was copied.
+    """Copy an object to another key of its bucket, verify the copy, and delete the original.
 
-    May be repeated: where the object is gone and the copy is there, nothing is left to do. Raises what
-    :func:`keep_copy` raises; the object stays then.
+    Idempotent: if only the copy exists, nothing is done. Raises what :func:`keep_copy` raises; the original is kept
+    then.
     """
     keep_copy(s3, place, key)
     if place.key != key:
@@ -108,11 +108,11 @@ def move(s3: "S3Client", place: Place, key: str) -> None:
 
 
 def keep_copy(s3: "S3Client", place: Place, key: str) -> None:
-    """The first half of :func:`move`: copy and prove. An object that lies under the key already is its own copy.
+    """Copy and verify, without deleting the original. An object that has the key already is its own copy.
 
     Raises:
         ObjectGone: neither the object nor a copy exists.
-        Unreadable: S3 does not give the object's bytes.
+        Unreadable: S3 does not return the object's bytes.
         ArchiveMismatch: the copy differs.
     """
     kept = Place(place.bucket, key, "")
@@ -127,11 +127,11 @@ def keep_copy(s3: "S3Client", place: Place, key: str) -> None:
             raise
         return
     if not _is_same(s3, place, kept):
-        raise ArchiveMismatch(f"the copy s3://{place.bucket}/{key} differs from {place.uri}, which stays in place")
+        raise ArchiveMismatch(f"the copy s3://{place.bucket}/{key} differs from {place.uri}, which is kept")
 
 
 def exists(s3: "S3Client", place: Place) -> bool:
-    """Whether the object is still there, readable or not."""
+    """Whether the object exists, readable or not."""
     try:
         return _head(s3, place) is not None
     except Unreadable:
@@ -139,17 +139,17 @@ def exists(s3: "S3Client", place: Place) -> bool:
 
 
 def stored(s3: "S3Client", place: Place) -> Stored | None:
-    """What S3 says of an object; None where it does not exist any more.
+    """Return the metadata of an object; None if it does not exist.
 
     Raises:
-        Unreadable: S3 tells nothing of it.
+        Unreadable: S3 does not return them.
     """
-    found = _head(s3, place)
-    return Stored(found["ContentLength"], found["LastModified"]) if found else None
+    head = _head(s3, place)
+    return Stored(head["ContentLength"], head["LastModified"]) if head else None
 
 
 def is_readable(s3: "S3Client", place: Place) -> bool:
-    """Whether an object is there and S3 gives its bytes."""
+    """Whether an object exists and S3 returns its bytes."""
     try:
         next(chunks(s3, place), b"")
     except (ObjectGone, Unreadable):
@@ -159,7 +159,7 @@ def is_readable(s3: "S3Client", place: Place) -> bool:
 
 @contextmanager
 def _explained(s3: "S3Client", place: Place, done: str) -> Iterator[None]:
-    """What S3 answers about an object, as an error of ours; what it answers about us or itself passes as it is."""
+    """Raise S3's errors about the object as ObjectGone or Unreadable, and other errors unchanged."""
     try:
         yield
     except ClientError as error:
@@ -169,13 +169,13 @@ def _explained(s3: "S3Client", place: Place, done: str) -> Iterator[None]:
                 f"{place.uri} was deleted before it was {done}; upload it again if it is needed"
             ) from error
         if advice := _UNREADABLE.get(code.partition(".")[0]):
-            what = f"{place.uri} cannot be {done} ({code}): {advice}"
-            raise Unreadable(what, may_be_our_rights=code in _MAY_BE_OUR_RIGHTS) from error
+            message = f"{place.uri} cannot be {done} ({code}): {advice}"
+            raise Unreadable(message, may_lack_permission=code in _MAY_LACK_PERMISSION) from error
         raise
 
 
 def _never_was(s3: "S3Client", place: Place) -> bool:
-    """Whether S3 cannot have given the version: it answers InvalidArgument to GET then, and a bare 400 to HEAD."""
+    """Whether S3 cannot have assigned the version id: GET then fails with InvalidArgument, and HEAD with 400."""
     if not place.version_id:
         return False
     try:
@@ -187,7 +187,7 @@ def _never_was(s3: "S3Client", place: Place) -> bool:
 
 def _head(s3: "S3Client", place: Place) -> "HeadObjectOutputTypeDef | None":
     try:
-        with _explained(s3, place, "looked at"):
+        with _explained(s3, place, "inspected"):
             return s3.head_object(**place.address, ChecksumMode="ENABLED")  # type: ignore[arg-type]  # VersionId or nothing
     except ObjectGone:
         return None
@@ -196,16 +196,16 @@ def _head(s3: "S3Client", place: Place) -> "HeadObjectOutputTypeDef | None":
 def _is_same(s3: "S3Client", place: Place, kept: Place) -> bool:
     """Whether a copy has the size and a checksum of the original.
 
-    A checksum that S3 took over the whole object is compared first, then the ETag, which is one of the content only
-    where neither object came in parts; where neither serves, both are read.
+    A checksum that S3 computed over the whole object is compared first, then the ETag, which is a digest of the
+    content only if neither object was uploaded in parts. If neither is comparable, both objects are read.
     """
     original, duplicate = _head(s3, place), _head(s3, kept)
     if original is None or duplicate is None or original["ContentLength"] != duplicate["ContentLength"]:
         return False
     for name in _CHECKSUMS:
-        sums = original.get(name), duplicate.get(name)
-        if all(sums) and not any("-" in str(each) for each in sums):  # "-3" marks a sum over three parts
-            return sums[0] == sums[1]
+        checksums = original.get(name), duplicate.get(name)
+        if all(checksums) and not any("-" in str(checksum) for checksum in checksums):  # "-3": over three parts
+            return checksums[0] == checksums[1]
     if "-" not in original["ETag"] + duplicate["ETag"]:
         return original["ETag"] == duplicate["ETag"]
     return _sha256(s3, place) == _sha256(s3, kept)

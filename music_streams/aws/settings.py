@@ -13,7 +13,7 @@ def read(model: type[Model], environment: Mapping[str, str]) -> Model:
     """Fill a dataclass of str, int and float fields from environment variables.
 
     Raises:
-        BadSetting: a variable is missing, or its text is no number where one is needed.
+        BadSetting: a variable is missing, or is not a number as its field requires.
     """
     values: dict[str, Any] = {}
     for field in dataclasses.fields(model):  # type: ignore[arg-type]  # any dataclass

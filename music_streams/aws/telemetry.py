@@ -1,7 +1,7 @@
-"""What the functions tell CloudWatch: each metric's name and unit. When each is told, and by whom: docs/telemetry.md.
+"""The metrics that functions emit to CloudWatch, with name and unit. Which function emits which: docs/telemetry.md.
 
-Parts of the domain tell a :class:`Telemetry` of what happened; the function that they work in sends that on. So what is
-counted is what was done: a move of the ledger that another invocation made first counts there, and only there.
+The domain records values in a :class:`Telemetry`, and the function that it runs in sends them. Only what an invocation
+did itself is counted: if another invocation was first to change a status, the change counts there only.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from typing import Protocol
 
 
 class MetricUnit(StrEnum):
-    """Units as CloudWatch calls them; a share of 1 has none there, since its Percent is of 100."""
+    """Units of CloudWatch; a ratio between 0 and 1 has the unit None, because Percent means 0 to 100."""
 
     COUNT = "Count"
     SECONDS = "Seconds"
@@ -25,13 +25,13 @@ class Metric(StrEnum):
     unit: MetricUnit
 
     def __new__(cls, name: str, unit: MetricUnit = MetricUnit.COUNT) -> "Metric":
-        """A name with its unit."""
+        """Create a metric with its unit."""
         metric = str.__new__(cls, name)
         metric._value_ = name
         metric.unit = unit
         return metric
 
-    # Moves of the ledger: how many files came to a status
+    # Changes of status in the ledger
     FILES_RECEIVED = "FilesReceived"
     FILES_VALID = "FilesValid"
     FILES_RUNNING = "FilesRunning"
@@ -41,12 +41,12 @@ class Metric(StrEnum):
     FILES_FAILED = "FilesFailed"
     FILES_RETRACTED = "FilesRetracted"
 
-    # With a publication
+    # On each publication of a file
     ROWS_ACCEPTED = "RowsAccepted"
     ROWS_REJECTED = "RowsRejected"
     TIME_TO_PUBLISHED = "TimeToPublished", MetricUnit.SECONDS
 
-    # Once a run
+    # Once per run
     REJECTED_ROW_RATIO = "RejectedRowRatio", MetricUnit.NONE
     DAYS_RECOMPUTED = "DaysRecomputed"
     ITEMS_WRITTEN = "ItemsWritten"
@@ -62,16 +62,16 @@ class Metric(StrEnum):
 
 
 class Sender(Protocol):
-    """The part of Powertools' Metrics that takes a value."""
+    """The part of Powertools' Metrics that sends values."""
 
     def add_metric(self, name: str, unit: str, value: float) -> None:
-        """Keep a value."""
+        """Add a value."""
 
     def add_metadata(self, key: str, value: str) -> None:
-        """Keep what the values are about; it is no dimension."""
+        """Add an id to the log line; it is not a dimension."""
 
     def flush_metrics(self) -> None:
-        """Write what is kept as a line of the log, in CloudWatch's embedded format."""
+        """Write the added values as a log line, in CloudWatch's embedded metric format."""
 
 
 class Telemetry:
@@ -86,11 +86,11 @@ class Telemetry:
 
     @contextmanager
     def sent_by(self, sender: Sender, **about: str) -> Iterator[None]:
-        """Send what is told within, also where that ends with an error: what was done before it was done.
+        """Send the values that the block records, even if it raises: what it did before the error counts.
 
-        The ids that it is about go with it, to be found in the log.
+        The ids in `about` are added to the log line.
         """
-        self._recorded.clear()  # of an invocation that was cut off
+        self._recorded.clear()  # values of an invocation that timed out
         try:
             yield
         finally:
@@ -103,7 +103,7 @@ class Telemetry:
             self._recorded.clear()
 
     def _summed(self) -> Iterator[tuple[Metric, float]]:
-        """What was told, counts as one value each."""
+        """Yield the recorded values, with counts added up to one value for each metric."""
         counts: Counter[Metric] = Counter()
         for metric, value in self._recorded:
             if metric.unit is MetricUnit.COUNT:

@@ -38,7 +38,7 @@ from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.removed_rows import Removals
 from music_streams.state.run_files import RunFolder, read_manifest, read_summary
 from music_streams.state.sources import ID_DIGITS, execution_name
-from music_streams.state.statuses import AT_REST, WITHOUT_ROWS
+from music_streams.state.statuses import FINISHED, WITHOUT_ROWS
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -120,9 +120,9 @@ class Erasure:
         not_in_lake = [entry for status in WITHOUT_ROWS for entry in self.ledger.with_status(status)]
         entries = self.ledger.entries([*forgotten, *(entry.source.source_id for entry in not_in_lake)]).values()
         for entry in entries:
-            if entry.status not in AT_REST:
+            if entry.status not in FINISHED:
                 warn_in_flight(entry)
-        return [entry for entry in entries if entry.status in AT_REST and is_kept(entry)]
+        return [entry for entry in entries if entry.status in FINISHED and is_kept(entry)]
 
     def _left_by_failed_runs(self, folder: RunFolder, users: list[int]) -> Iterator[str]:
         """Yield the sources in which failed runs found rows of the users, and which they did not search.
@@ -227,7 +227,7 @@ class Erasure:
         for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="runs/"):
             for item in page.get("Contents", []):
                 match = _STAGED.fullmatch(item["Key"])
-                if match and clock.stamp(item["LastModified"]) < finished_at.get(match[1], ""):
+                if match and clock.timestamp(item["LastModified"]) < finished_at.get(match[1], ""):
                     yield Place(bucket, item["Key"], "")
 
 

@@ -136,7 +136,7 @@ class Clearing:
             raise Unclearable(str(error)) from error
         except Unreadable as error:
             # A missing permission must not delete every quarantined file.
-            if entry.status is Status.QUARANTINED and not error.may_be_our_rights:
+            if entry.status is Status.QUARANTINED and not error.may_lack_permission:
                 raise Unclearable(f"it cannot be read: {error}") from error
             raise
 

@@ -83,7 +83,9 @@ class Arrivals:
             return source  # Validation fails for the same reason and records it.
         if stored is None:
             return source
-        return replace(source, size=stored.size, received_at=max(source.received_at, clock.stamp(stored.modified_at)))
+        return replace(
+            source, size=stored.size, received_at=max(source.received_at, clock.timestamp(stored.modified_at))
+        )
 
     def _validate_arrived(self, claimed: Entry) -> Outcome:
         try:

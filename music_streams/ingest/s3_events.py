@@ -64,8 +64,8 @@ def _field(record: dict[str, Any], name: str, check: Any) -> Any:  # noqa: ANN40
 
 
 def _arrival(value: object) -> str:
-    arrived = clock.stamp(clock.parse(strict.timestamp(value)))
-    if not _FIRST_OBJECT <= arrived <= clock.stamp(datetime.now(UTC) + _MAX_CLOCK_SKEW):
+    arrived = clock.timestamp(clock.parse(strict.timestamp(value)))
+    if not _FIRST_OBJECT <= arrived <= clock.timestamp(datetime.now(UTC) + _MAX_CLOCK_SKEW):
         raise ValueError("must be between the launch of S3 (2006-03-14) and a day from now")
     return arrived
 

@@ -6,12 +6,12 @@ from itertools import chain, islice
 from music_streams.aws.telemetry import Metric, Telemetry
 from music_streams.display import between
 from music_streams.state.ledger import Entry, Ledger
-from music_streams.state.statuses import NOT_AT_REST, UNPUBLISHED, Status
+from music_streams.state.statuses import UNFINISHED, UNPUBLISHED, Status
 
 MOST_READ = 10_000
 """The most files read of one status, least recently changed first. It bounds the cost of a measurement."""
 
-_GAUGES = {status: Metric[f"WAITING_{status}"] for status in NOT_AT_REST}
+_GAUGES = {status: Metric[f"WAITING_{status}"] for status in UNFINISHED}
 
 
 @dataclass(frozen=True)

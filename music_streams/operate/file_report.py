@@ -15,7 +15,7 @@ from music_streams.operate.next_steps import NextStep
 from music_streams.stack import Stack
 from music_streams.state.ledger import Entry
 from music_streams.state.run_files import RunFolder, Summary, read_summary
-from music_streams.state.statuses import AT_REST, Status
+from music_streams.state.statuses import FINISHED, Status
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def location_of(stack: Stack, entry: Entry) -> Location:
     """Return the current location of the file, checked in S3."""
     source = entry.source
     stays = source.kind.is_reference and entry.status is Status.ARCHIVED  # Only its copy is in the archive.
-    if not stays and entry.status in AT_REST and entry.archive_key:
+    if not stays and entry.status in FINISHED and entry.archive_key:
         return Location(f"s3://{source.bucket}/{entry.archive_key}", _exists(stack, source.bucket, entry.archive_key))
     return Location(source.uri, _exists(stack, source.bucket, source.key, VersionId=source.version_id))
 

@@ -11,7 +11,7 @@ from music_streams.operate import files
 from music_streams.reconcile.reports import Reports
 from music_streams.stack import Stack
 from music_streams.state.sources import Source
-from music_streams.state.statuses import IN_PROGRESS, NOT_AT_REST, Status
+from music_streams.state.statuses import IN_PROGRESS, UNFINISHED, Status
 
 _DAY = timedelta(days=1)
 _DEAD_LETTER_QUEUES = ("ArrivalsDeadLetterQueueUrl", "FailuresDeadLetterQueueUrl")
@@ -129,7 +129,7 @@ class HealthReading:
 
 def read(stack: Stack, now: datetime) -> HealthReading:
     """Read the health of the pipeline, from all files that are in flight or failed."""
-    pending = {status: list(stack.ledger.with_status(status)) for status in NOT_AT_REST}
+    pending = {status: list(stack.ledger.with_status(status)) for status in UNFINISHED}
     known = {entry.source.source_id for entries in pending.values() for entry in entries}
     landed = list(files.landed(stack, known))
     waiting = [
@@ -137,7 +137,7 @@ def read(stack: Stack, now: datetime) -> HealthReading:
         *(Waiting(source.name, source.received_at) for source in landed),
     ]
     failed = [entry.source.name for entry in pending[Status.FAILED]]
-    quarantined = sum(1 for _ in stack.ledger.with_status(Status.QUARANTINED, since=clock.stamp(now - _DAY)))
+    quarantined = sum(1 for _ in stack.ledger.with_status(Status.QUARANTINED, since=clock.timestamp(now - _DAY)))
     sla = stack.policy.latency_sla_seconds
     return HealthReading(Health(waiting, failed, quarantined, _dead_letters(stack), now, _check(stack), sla), landed)
 

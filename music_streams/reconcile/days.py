@@ -12,7 +12,7 @@ from music_streams.reconcile.recount import Recount, recount
 from music_streams.run.executions import Executions
 from music_streams.state.ledger import Entry
 from music_streams.state.sources import batch_and_attempt
-from music_streams.state.statuses import AT_REST
+from music_streams.state.statuses import FINISHED
 
 _DAYS_AT_ONCE = 31
 _DIFFERENCES_LISTED = 10  # of a day
@@ -124,7 +124,7 @@ class DayInspector:
         return {day: {} for day in days} | {item["source_id"].partition("#")[2]: item for item in items}
 
     def _in_flight(self, entries: Sequence[Entry]) -> InFlight:
-        moving = [entry for entry in entries if entry.status not in AT_REST]
+        moving = [entry for entry in entries if entry.status not in FINISHED]
         known = {entry.batch_id for entry in moving}
         return InFlight(
             frozenset(entry.source.source_id for entry in moving),

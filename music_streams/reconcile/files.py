@@ -18,7 +18,7 @@ from music_streams.run.archive import awaits_archiving
 from music_streams.state import object_keys
 from music_streams.state.ledger import OBJECT_GONE, Entry, Ledger
 from music_streams.state.sources import ID_DIGITS, Source
-from music_streams.state.statuses import AT_REST, NOT_AT_REST, Status
+from music_streams.state.statuses import FINISHED, UNFINISHED, Status
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -48,7 +48,7 @@ class Evidence:
         if entry is None or awaits_archiving(entry):
             return False
         is_left_behind = entry.status is Status.QUARANTINED and self.landed is not None and not entry.stays_in_place
-        return entry.status in AT_REST and not is_left_behind
+        return entry.status in FINISHED and not is_left_behind
 
 
 @dataclass(frozen=True)
@@ -126,9 +126,9 @@ class FileInspector:
 
     def _entries(self, window: Window) -> Iterable[Entry]:
         begin = f"{window.first}T00:00:00.000Z"
-        moving = chain.from_iterable(self.ledger.with_status(status) for status in NOT_AT_REST)
+        moving = chain.from_iterable(self.ledger.with_status(status) for status in UNFINISHED)
         # A file that arrived in the window has changed since the window began.
-        at_rest = chain.from_iterable(self.ledger.with_status(status, since=begin) for status in AT_REST)
+        at_rest = chain.from_iterable(self.ledger.with_status(status, since=begin) for status in FINISHED)
         # A half-retracted file is not finished, so it is included whenever it arrived.
         return chain(
             moving, (entry for entry in at_rest if window.holds(entry.source.received_at) or awaits_archiving(entry))
@@ -169,7 +169,7 @@ class FileInspector:
             state = State.FAILED if repair.reason is StallReason.FAILED else State.STUCK
             why = f"{repair.reason}: {entry.reason}" if entry.reason else str(repair.reason)
             return _finding(entry, state, why, repair.message, repair.attempt)
-        if entry.status in AT_REST and not awaits_archiving(entry):
+        if entry.status in FINISHED and not awaits_archiving(entry):
             return self._finished(evidence, entry, is_listed=window.holds(entry.source.received_at))
         return self._in_flight(entry)
 

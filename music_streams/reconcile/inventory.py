@@ -22,7 +22,7 @@ def landed(s3: "S3Client", bucket: str) -> Iterator[Source]:
         for page in pages.paginate(Bucket=bucket, Prefix=prefix):
             for version in page.get("Versions", []):
                 if kind_of(version["Key"]):
-                    received_at = clock.stamp(version["LastModified"])
+                    received_at = clock.timestamp(version["LastModified"])
                     yield Source(bucket, version["Key"], version["VersionId"], version["Size"], received_at)
 
 

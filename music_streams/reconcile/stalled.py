@@ -23,7 +23,7 @@ from music_streams.state import requests
 from music_streams.state.ledger import UNREADABLE, Entry, Ledger
 from music_streams.state.requests import Action, Attempt
 from music_streams.state.sources import Source, Treatment
-from music_streams.state.statuses import NOT_AT_REST, Status
+from music_streams.state.statuses import UNFINISHED, Status
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -128,7 +128,7 @@ class Repairs:
             yield from filter(self.is_gone, self.ledger.with_status(status))
 
     def _of_ledger(self) -> Iterator[StalledSource]:
-        moving = (self.ledger.with_status(status) for status in NOT_AT_REST)
+        moving = (self.ledger.with_status(status) for status in UNFINISHED)
         half_retracted = self.ledger.with_status(Status.ARCHIVED, condition=Attr("treatment").eq(Treatment.RETRACT))
         yield from filter(None, map(self.of, chain(*moving, half_retracted)))
 

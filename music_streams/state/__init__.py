@@ -1,1 +1,1 @@
-"""What the pipeline remembers: sources, the ledger, the files of a run, requests; and rules that follow from them."""
+"""The stored state of the pipeline: sources, the ledger, the files of a run, requests; and rules based on them."""

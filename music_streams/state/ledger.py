@@ -1,7 +1,7 @@
-"""The ledger: one item a source in FilesTable, moved along the permitted edges by conditional writes only.
+"""The ledger: one item for each source in FilesTable, whose status changes only by conditional writes.
 
-Statuses and edges: docs/design.md, section 5. A write whose condition fails changes nothing and answers False:
-somebody else moved the source first, and the caller's work on it is void or was done already.
+Statuses and transitions: docs/design.md, section 5. A write whose condition fails changes nothing and returns False:
+another program changed the source first, and the caller's work on it is void or was done already.
 """
 
 import logging
@@ -29,19 +29,19 @@ log = logging.getLogger(__name__)
 OBJECT_GONE = "object_gone"
 """The reason of a file that was deleted before it was read."""
 UNREADABLE = "unreadable"
-"""The reason of a file whose bytes S3 did not give when it arrived."""
+"""The reason of a file whose bytes S3 did not return when it arrived."""
 _REFUSED = "ConditionalCheckFailedException"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A source's item in the ledger. What a source has not come to yet is '' or 0; moments are stamps.
+    """A source's item in the ledger. Attributes of statuses that it has not reached are '' or 0.
 
     Attributes:
-        first_published_at: when its metrics stood for the first time; published_at is of the last attempt.
-        failures: attempts that failed since it was last published; failing_since is when the first of them did.
-        cost_micro_usd: its share of what the last attempt cost that was settled, in millionths of a US dollar;
-            total_cost_micro_usd of all attempts that were settled, replays and all.
+        first_published_at: when its metrics were first published; published_at is of the last attempt.
+        failures: attempts that failed since it was last published; failing_since is the time of the first of them.
+        cost_micro_usd: its share of the cost of the last settled attempt, in millionths of a US dollar;
+            total_cost_micro_usd is the sum over all settled attempts, replays included.
     """
 
     source: Source
@@ -69,40 +69,40 @@ class Entry:
 
     @property
     def place(self) -> Place:
-        """Where the source lies: where it landed, until it was moved to the archive or the quarantine."""
-        stays = self.source.kind.is_reference and self.status is not Status.QUARANTINED
-        if stays or not self.archive_key:
+        """The source's location: where it landed, until it is moved to the archive or the quarantine."""
+        is_kept_where_it_landed = self.source.kind.is_reference and self.status is not Status.QUARANTINED
+        if is_kept_where_it_landed or not self.archive_key:
             return self.source
         return Place(self.source.bucket, self.archive_key, "")
 
     @property
     def stays_in_place(self) -> bool:
-        """Whether it is quarantined and too large to be moved: it lies where it landed."""
+        """Whether it is quarantined and too large to be moved from where it landed."""
         return self.status is Status.QUARANTINED and not self.archive_key
 
     @property
     def is_accepted(self) -> bool:
         """Whether validation accepted it, and it is neither quarantined nor retracted, nor about to be."""
-        is_out_of_use = self.status is Status.QUARANTINED or not self.treatment.adds_rows
-        return bool(self.validated_at) and not is_out_of_use
+        is_withdrawn = self.status is Status.QUARANTINED or not self.treatment.adds_rows
+        return bool(self.validated_at) and not is_withdrawn
 
     @property
     def is_retracted(self) -> bool:
-        """Whether its rows are to leave, or have left, lake and metrics."""
+        """Whether its rows are removed from lake and metrics, or will be."""
         return self.treatment is Treatment.RETRACT
 
     @property
     def waiting_since(self) -> str:
-        """The stamp from which its metrics are waited for: its arrival, or where its further attempt began."""
+        """The timestamp since which its metrics are due: its arrival, or the start of its new attempt."""
         return self.source.received_at if self.attempt == 1 else self.validated_at
 
     def is_older_than(self, seconds: float) -> bool:
-        """Whether its last move was longer ago than that."""
+        """Whether its status last changed more than so many seconds ago."""
         return self.updated_at < clock.seconds_before(clock.now(), seconds)
 
 
 class Ledger:
-    """Reads and moves entries of FilesTable. Each move that took place is a line of the log and is told as metrics."""
+    """Reads and changes entries of FilesTable. Each change of status is logged and recorded as a metric."""
 
     def __init__(self, table: str, dynamodb: Any = None, telemetry: Telemetry | None = None) -> None:  # noqa: ANN401 - as clients.dynamodb gives it
         self._dynamodb = dynamodb or clients.dynamodb()
@@ -110,32 +110,32 @@ class Ledger:
         self._telemetry = telemetry or Telemetry()
 
     def entry(self, source_id: str) -> Entry | None:
-        """The entry of a source, read consistently; None where there is none."""
-        answer = self._dynamodb.get_item(TableName=self._table, Key={"source_id": source_id}, ConsistentRead=True)
-        return _entry(answer["Item"]) if "Item" in answer else None
+        """Return the entry of a source, read consistently; None if there is none."""
+        response = self._dynamodb.get_item(TableName=self._table, Key={"source_id": source_id}, ConsistentRead=True)
+        return _entry(response["Item"]) if "Item" in response else None
 
     def entries(self, source_ids: Iterable[str]) -> dict[str, Entry]:
-        """The entries of many sources by source_id, read consistently; those that have none are missing.
+        """Return the entries of sources by source_id, read consistently; sources without an entry are left out.
 
         Raises:
-            TableThrottled: DynamoDB keeps leaving keys unread.
+            TableThrottled: DynamoDB left keys unread in all retries.
         """
         keys = [{"source_id": source_id} for source_id in dict.fromkeys(source_ids)]
-        found = batch_get(self._dynamodb, self._table, keys)
-        return {item["source_id"]: _entry(item) for item in found}
+        items = batch_get(self._dynamodb, self._table, keys)
+        return {item["source_id"]: _entry(item) for item in items}
 
     def accepted(self, source_ids: Iterable[str]) -> set[str]:
-        """Those of the sources that validation accepted, and nobody took out of use since, read consistently."""
+        """Return the ids of the sources that are accepted (:attr:`Entry.is_accepted`), read consistently."""
         entries = self.entries(source_ids)
         return {source_id for source_id, entry in entries.items() if entry.is_accepted}
 
     def with_status(
         self, status: Status, since: str = "", condition: ConditionBase | None = None, *, oldest_first: bool = False
     ) -> Iterator[Entry]:
-        """The entries of a status, the last moved first, page by page as they are asked for.
+        """Yield the entries with a status, the last changed first, page by page.
 
-        They come from an index, which may lag the entries by a moment. Entries that moved last before the stamp `since`
-        are left out, and those whose attributes do not meet the condition.
+        They are read from an index, which is eventually consistent. Entries that last changed before the timestamp
+        `since`, or do not meet the condition, are left out.
         """
         keys: ConditionBase = Key("status").eq(status)
         if since:
@@ -144,21 +144,21 @@ class Ledger:
         yield from self._pages("query", query, condition)
 
     def search(self, condition: ConditionBase) -> Iterator[Entry]:
-        """The entries of which a condition holds, in no order. Reads the whole table: for people, not for programs."""
-        is_entry = Attr("status").exists()  # the table holds the fences too
+        """Yield the entries that meet a condition, in no order. Scans the whole table: for interactive use only."""
+        is_entry = Attr("status").exists()  # the table contains the fences too
         yield from self._pages("scan", {}, is_entry & condition)
 
     def _pages(self, operation: str, request: dict[str, Any], condition: ConditionBase | None) -> Iterator[Entry]:
-        narrowed = request | ({"FilterExpression": condition} if condition else {})
-        for page in self._dynamodb.get_paginator(operation).paginate(TableName=self._table, **narrowed):
+        filtered = request | ({"FilterExpression": condition} if condition else {})
+        for page in self._dynamodb.get_paginator(operation).paginate(TableName=self._table, **filtered):
             yield from map(_entry, page["Items"])
 
     def receive(self, source: Source, lease_seconds: float) -> Entry | None:
-        """(none) → RECEIVED, or take over a RECEIVED source whose claim is older than the lease.
+        """Claim a source: (none) → RECEIVED, or take over a RECEIVED source whose lease has expired.
 
         Returns:
-            The claimed entry; its `updated_at` proves the claim in the moves that follow. None where the source is
-            held, or further on its way: its entry tells.
+            The claimed entry; its `updated_at` identifies the claim in later writes. None if the source is claimed by
+            another invocation, or has a later status.
         """
         at = clock.now()
         is_new = Attr("source_id").not_exists()
@@ -168,7 +168,7 @@ class Ledger:
         claim = {"source_id": source.source_id, "status": Status.RECEIVED, "attempt": 1, "updated_at": at}
         item = asdict(source) | claim
         try:
-            answer = self._dynamodb.put_item(
+            response = self._dynamodb.put_item(
                 TableName=self._table, Item=item, ConditionExpression=is_new | lease_has_expired, ReturnValues="ALL_OLD"
             )
         except ClientError as error:
@@ -177,12 +177,12 @@ class Ledger:
             raise
         entry = _entry(item)
         _log(entry, Status.RECEIVED)
-        if "Attributes" not in answer:  # else it is taken over
+        if "Attributes" not in response:  # a claim that is taken over was counted before
             self._telemetry.record(Status.RECEIVED.metric)
         return entry
 
     def validate(self, claimed: Entry, batch_id: str) -> bool:
-        """RECEIVED → VALID, as a member of a batch whose manifest is written."""
+        """RECEIVED → VALID, as part of a batch whose manifest is written."""
         at = clock.now()
         return self._move(claimed, Status.VALID, _is_claim(claimed), at, batch_id=batch_id, validated_at=at)
 
@@ -199,15 +199,15 @@ class Ledger:
         return self._move(claimed, Status.FAILED, _is_claim(claimed), clock.now(), reason=reason)
 
     def renew(self, entry: Entry, batch_id: str, attempt: int, treatment: Treatment) -> bool:
-        """FAILED, ARCHIVED or QUARANTINED → VALID for another attempt, unless the entry was moved since it was read."""
+        """FAILED, ARCHIVED or QUARANTINED → VALID for a new attempt, unless the entry changed since it was read."""
         at = clock.now()
         is_renewable = Attr("status").is_in(list(RENEWABLE))
-        of_earlier = dict.fromkeys(("execution_arn", "reason", "started_at", "published_at", "archived_at"), "")
+        cleared = dict.fromkeys(("execution_arn", "reason", "started_at", "published_at", "archived_at"), "")
         renewed = {"batch_id": batch_id, "attempt": attempt, "treatment": treatment, "validated_at": at}
-        return self._move(entry, Status.VALID, is_renewable & _is_as_read(entry), at, **renewed, **of_earlier)
+        return self._move(entry, Status.VALID, is_renewable & _is_unchanged(entry), at, **renewed, **cleared)
 
     def run(self, entry: Entry, execution_arn: str) -> bool:
-        """VALID → RUNNING, where the execution is the attempt at the batch for which the source was made VALID."""
+        """VALID → RUNNING, if the execution's batch and attempt are those of the source."""
         at = clock.now()
         batch_id, attempt = batch_and_attempt(execution_arn)
         is_its_batch = Attr("batch_id").eq(batch_id) & Attr("attempt").eq(attempt)
@@ -215,9 +215,9 @@ class Ledger:
         return self._move(entry, Status.RUNNING, condition, at, execution_arn=execution_arn, started_at=at)
 
     def publish(self, entry: Entry, outcome: SourceOutcome, cost: int | None = None) -> bool:
-        """RUNNING → PUBLISHED with counts and cost, by the execution that runs the source."""
+        """RUNNING → PUBLISHED with counts and cost, by the execution that has claimed the source."""
         at = clock.now()
-        told = {
+        changes = {
             "published_at": at,
             "first_published_at": entry.first_published_at or at,
             "failures": 0,
@@ -225,27 +225,27 @@ class Ledger:
             **_counts(outcome),
             **_costs(entry, cost),
         }
-        is_moved = self._move(entry, Status.PUBLISHED, _is_run(entry.execution_arn), at, **told)
-        if is_moved:
+        has_changed = self._move(entry, Status.PUBLISHED, _is_run(entry.execution_arn), at, **changes)
+        if has_changed:
             self._record_publication(entry, outcome, at)
-        return is_moved
+        return has_changed
 
     def archive(self, entry: Entry, archive_key: str) -> bool:
-        """PUBLISHED → ARCHIVED, once the verified copy is the only one."""
+        """PUBLISHED → ARCHIVED, after the verified copy in the archive has replaced the original."""
         at = clock.now()
         condition = Attr("status").eq(Status.PUBLISHED) & Attr("execution_arn").eq(entry.execution_arn)
         return self._move(entry, Status.ARCHIVED, condition, at, archive_key=archive_key, archived_at=at)
 
     def retract(self, entry: Entry) -> bool:
-        """ARCHIVED → RETRACTED, once a run has taken the source as empty."""
+        """ARCHIVED → RETRACTED, after a run has processed the source as empty."""
         condition = Attr("status").eq(Status.ARCHIVED) & Attr("treatment").eq(Treatment.RETRACT)
         return self._move(entry, Status.RETRACTED, condition, clock.now())
 
     def fail(self, entry: Entry, execution_arn: str, reason: str) -> bool:
-        """RUNNING → FAILED, where it is that execution that runs the source."""
+        """RUNNING → FAILED, if that execution has claimed the source."""
         at = clock.now()
-        told = {"reason": reason, "failures": entry.failures + 1, "failing_since": entry.failing_since or at}
-        return self._move(entry, Status.FAILED, _is_run(execution_arn), at, **told)
+        changes = {"reason": reason, "failures": entry.failures + 1, "failing_since": entry.failing_since or at}
+        return self._move(entry, Status.FAILED, _is_run(execution_arn), at, **changes)
 
     def _move(self, entry: Entry, to: Status, condition: ConditionBase, at: str, **attributes: object) -> bool:
         changes = {"status": to, "updated_at": at, **attributes}
@@ -269,29 +269,29 @@ class Ledger:
     def _record_publication(self, entry: Entry, outcome: SourceOutcome, at: str) -> None:
         self._telemetry.record(Metric.ROWS_ACCEPTED, outcome.rows_accepted)
         self._telemetry.record(Metric.ROWS_REJECTED, sum(outcome.rejected.values()))
-        is_promised = not (entry.first_published_at or entry.source.kind.is_reference)
-        waited = between(entry.source.received_at, at)
-        if is_promised and waited is not None:
-            self._telemetry.record(Metric.TIME_TO_PUBLISHED, max(0.0, waited))  # S3 and we have clocks of our own
+        has_latency_sla = not (entry.first_published_at or entry.source.kind.is_reference)
+        latency = between(entry.source.received_at, at)
+        if has_latency_sla and latency is not None:
+            self._telemetry.record(Metric.TIME_TO_PUBLISHED, max(0.0, latency))  # the clocks of S3 and Lambda differ
 
 
 def _log(entry: Entry, to: Status, **attributes: object) -> None:
-    """One line a move: all of a file's way can be read by its source_id."""
-    known = {
+    """Log a change of status, so that a file can be followed in the log by its source_id."""
+    keys = {
         "source_id": entry.source.source_id,
         "status": to.value,
         "attempt": attributes.get("attempt", entry.attempt),
         "batch_id": attributes.get("batch_id", entry.batch_id),
         "reason": attributes.get("reason"),
     }
-    log.info("%s: %s", to, entry.source.uri, extra={name: value for name, value in known.items() if value})
+    log.info("%s: %s", to, entry.source.uri, extra={name: value for name, value in keys.items() if value})
 
 
 def _is_claim(claimed: Entry) -> ConditionBase:
     return Attr("status").eq(Status.RECEIVED) & Attr("updated_at").eq(claimed.updated_at)
 
 
-def _is_as_read(entry: Entry) -> ConditionBase:
+def _is_unchanged(entry: Entry) -> ConditionBase:
     return Attr("status").eq(entry.status) & Attr("updated_at").eq(entry.updated_at) & Attr("attempt").eq(entry.attempt)
 
 
@@ -304,23 +304,23 @@ def _counts(outcome: SourceOutcome) -> dict[str, object]:
 
 
 def _costs(entry: Entry, cost: int | None) -> dict[str, object]:
-    """Nobody else can have added to the total: what is RUNNING for an execution is settled by it, and once."""
+    """Add the cost to the total, which no other program can change: only a source's execution settles it, and once."""
     if cost is None:
         return {}
     return {"cost_micro_usd": cost, "total_cost_micro_usd": entry.total_cost_micro_usd + cost}
 
 
 def _entry(item: dict[str, Any]) -> Entry:
-    # One that is no number was stored before events were checked: it must not keep the others from being listed.
+    # Before events were validated, a size that is not a number could be stored: it must not prevent listing the others.
     size = int(item["size"]) if isinstance(item["size"], Decimal | int) else 0
     source = Source(item["bucket"], item["key"], item["version_id"], size, item["received_at"])
-    known = {each.name: _plain(item[each.name]) for each in fields(Entry) if each.name in item}
-    typed = {"status": Status(item["status"]), "treatment": Treatment(item.get("treatment", ""))}
-    return Entry(source=source, **(known | typed))
+    values = {field.name: _plain(item[field.name]) for field in fields(Entry) if field.name in item}
+    enums = {"status": Status(item["status"]), "treatment": Treatment(item.get("treatment", ""))}
+    return Entry(source=source, **(values | enums))
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - what DynamoDB stores
-    """DynamoDB gives every number as a Decimal; the ledger's are whole."""
+    """Convert numbers to int: DynamoDB returns a Decimal for each, and those of the ledger are whole."""
     if isinstance(value, Decimal):
         return int(value)
     return {name: int(count) for name, count in value.items()} if isinstance(value, dict) else value

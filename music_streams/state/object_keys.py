@@ -1,4 +1,4 @@
-"""Where objects lie in the landing bucket: the prefixes at which files land, and the keys under which they are kept.
+"""Keys in the landing bucket: the prefixes under which files land, and the keys under which they are kept.
 
 Rules: docs/design.md, section 3, Prefixes.
 """
@@ -12,7 +12,7 @@ _REASON = "reason.json"
 
 
 class Kind(StrEnum):
-    """What a file is, by where it lands."""
+    """The kind of a file, given by the prefix under which it lands."""
 
     STREAMS = "streams"
     SONGS = "songs"
@@ -20,7 +20,7 @@ class Kind(StrEnum):
 
     @property
     def is_reference(self) -> bool:
-        """Reference data stays where it landed, because every run reads it there."""
+        """Whether it is reference data, which stays where it landed because every run reads it there."""
         return self is not Kind.STREAMS
 
 
@@ -29,35 +29,35 @@ LANDING_PREFIXES = tuple(_PREFIXES)
 
 
 def kind_of(key: str) -> Kind | None:
-    """The kind of file that a key names; None where it is not for the pipeline, as a folder marker is not."""
+    """Return the kind of file of a key; None if the key is not for the pipeline, such as a folder marker."""
     if key.endswith("/"):
         return None
     return next((kind for prefix, kind in _PREFIXES.items() if key.startswith(prefix)), None)
 
 
 def kept_key(prefix: str, received_at: str, source_id: str, key: str) -> str:
-    """The key under `prefix` (``archive`` or ``quarantine``): date of arrival, source_id and a safe name."""
+    """Return the key under `prefix` (``archive`` or ``quarantine``): date of arrival, source_id and a safe name."""
     name = safe_name(key)
-    # The reason for a quarantine lies beside the file under this name.
+    # The name of the object beside a quarantined file that has the reason must not be taken.
     return f"{kept_on(prefix, received_at[:10])}{source_id}/{'_' if name == _REASON else ''}{name}"
 
 
 def kept_on(prefix: str, day: str) -> str:
-    """The prefix of all that is kept of a date of arrival, YYYY-MM-DD."""
+    """Return the prefix of all kept files with a date of arrival, YYYY-MM-DD."""
     return f"{prefix}/{day.replace('-', '/')}/"
 
 
 def kept_source(key: str) -> str | None:
-    """The source_id that a key of :func:`kept_key` names; None where the key is that of a reason."""
+    """Return the source_id in a key of :func:`kept_key`; None if it is the key of a reason."""
     source_id, _, name = key.split("/", 4)[4].partition("/")
     return None if name == _REASON else source_id
 
 
 def reason_key(key: str) -> str:
-    """The key of the reason beside a quarantined file, from the file's own key there."""
+    """Return the key of the reason beside a quarantined file, given the file's key under ``quarantine/``."""
     return f"{key.rsplit('/', 1)[0]}/{_REASON}"
 
 
 def safe_name(key: str) -> str:
-    """The key's last segment with unsafe characters as ``_``, its last 200 bytes."""
+    """Return the last 200 bytes of the key's last segment, with unsafe characters replaced by ``_``."""
     return _UNSAFE.sub("_", key.rsplit("/", 1)[-1])[-MAX_NAME_BYTES:]

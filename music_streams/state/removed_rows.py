@@ -1,7 +1,7 @@
-"""Notes of what a run removes from the lake, written before it does: the days and tracks to be computed anew.
+"""Notes of the rows that a run removes from the lake, written before it does: the days and tracks to recompute.
 
-Once rows are deleted nothing else tells which days they belonged to: neither the lake nor its snapshots, which expire.
-So whoever comes later reads it here: a repeat of the run, and the next attempt after one that failed.
+Once rows are deleted, nothing else records which days they belonged to: the lake's snapshots expire. A retry of the
+run, and the next attempt after a failed one, therefore read the notes.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 _WHAT_TO_DO = (
-    "nothing else tells which days its rows were of: delete it, then rebuild the lake from the archive "
-    "(music-streams rebuild --from-archive), and ask again for what was under way"
+    "nothing else records the days of the removed rows: delete it, then rebuild the lake from the archive "
+    "(music-streams rebuild --from-archive), and repeat the requests that were in flight"
 )
 
 
 @dataclass
 class Removed:
-    """What executions have removed, or are about to.
+    """The rows that executions have removed, or are about to.
 
     Attributes:
-        days: by source_id, the days of its listens among the rows.
-        tracks: URIs of Parquet folders with the rows' track_id and day.
+        days: by source_id, the days of its removed listens.
+        tracks: URIs of Parquet folders with track_id and day of the removed rows.
     """
 
     days: dict[str, set[str]] = field(default_factory=dict)
@@ -39,34 +39,34 @@ class Removed:
 
 @dataclass(frozen=True)
 class Removals:
-    """The notes of all executions, each execution's in its run's folder."""
+    """The notes of all executions, stored in the folders of their runs."""
 
     s3: S3Client
     bucket: str
 
     def tracks_uri(self, execution: str, name: str) -> str:
-        """Where the tracks belong that a note of this name tells of."""
+        """Return the URI for the tracks of the note with this name."""
         return self._folder(execution).uri(f"removed/{execution}/tracks/{name}")
 
     def note(self, execution: str, name: str, days: dict[str, set[str]], tracks: str | None) -> None:
-        """Note what is about to be removed; `name` tells this note from the execution's others."""
+        """Write what is about to be removed; `name` distinguishes this note from the execution's others."""
         listed = {source_id: sorted(of_source) for source_id, of_source in days.items()}
         self._put(execution, name, {"days": listed, "tracks": tracks})
 
     def follow(self, execution: str, failed: str) -> None:
-        """Note that an execution is another attempt at sources of one that failed: what that removed is its affair."""
+        """Write that an execution is a new attempt at sources of a failed one, whose removals it must recompute."""
         self._put(execution, f"after-{failed}", {"failed": failed})
 
     def of(self, execution: str) -> Removed:
-        """What an execution has noted, and those that it follows.
+        """Return what an execution, and those that it follows, have noted.
 
         Raises:
-            DamagedObject: a note cannot be read: what it tells of, nothing else does.
+            DamagedObject: a note cannot be read; nothing else records its days.
         """
         removed = Removed()
         executions = [execution]
-        for each in executions:
-            for note in self._notes(each):
+        for followed in executions:
+            for note in self._notes(followed):
                 if "failed" in note:
                     executions += {note["failed"]}.difference(executions)
                     continue
@@ -82,8 +82,8 @@ class Removals:
             Bucket=self.bucket, Prefix=folder.key(f"removed/{execution}/notes/")
         )
         for page in pages:
-            for found in page.get("Contents", []):
-                yield read_json(self.s3, self.bucket, found["Key"], _note, _WHAT_TO_DO)
+            for listed in page.get("Contents", []):
+                yield read_json(self.s3, self.bucket, listed["Key"], _note, _WHAT_TO_DO)
 
     def _put(self, execution: str, name: str, note: dict[str, Any]) -> None:
         key = self._folder(execution).key(f"removed/{execution}/notes/{name}.json")
@@ -94,7 +94,7 @@ class Removals:
 
 
 def _note(raw: dict[str, Any]) -> dict[str, Any]:
-    """A note, of one of its two forms."""
+    """Check a note, which has one of two forms."""
     if "failed" in raw:
         return {"failed": _text(raw["failed"])}
     days = {source_id: [strict.day(day) for day in of_source] for source_id, of_source in raw["days"].items()}

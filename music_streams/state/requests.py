@@ -1,7 +1,7 @@
-"""What operators ask of the pipeline: messages in the arrivals queue, beside those that S3's events make there.
+"""Requests of operators and of Airflow: messages in the arrivals queue, beside S3's events.
 
-One door for all that starts work, so that one function with one role does it, in batches, once, whatever dies. An
-:class:`Attempt` names the attempt that it is to get over: where the ledger has moved on, it was carried out already.
+All work starts from this queue, so that one function with one role starts it, in batches, and once even after crashes.
+An :class:`Attempt` names the attempt that it expects in the ledger; if the ledger has a later one, it was done already.
 """
 
 import json
@@ -26,26 +26,26 @@ _MOST_DAYS = 1_000  # a run recomputes them all
 
 
 class Action(StrEnum):
-    """What is to become of a source."""
+    """What to do with a source."""
 
     REDRIVE = "redrive"
-    """Go on where it stands still."""
+    """Continue a stalled source, or retry a failed one."""
     REPLAY = "replay"
-    """An archived source runs again: new code, new reference data."""
+    """Process an archived source again, with the current code and reference data."""
     RELEASE = "release"
-    """A quarantined source runs, however many of its rows are bad."""
+    """Process a quarantined source again, without the limit that it exceeded."""
     RETRACT = "retract"
-    """Its rows leave lake and metrics."""
+    """Remove its rows from lake and metrics."""
     PUT_ASIDE = "put_aside"
-    """A source that failed too often is quarantined."""
+    """Quarantine a source that failed too often."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """Something to do about a source.
+    """A request to act on a source.
 
     Attributes:
-        attempt: the ledger's attempt at the time of asking.
+        attempt: the attempt in the ledger at the time of the request.
     """
 
     source_id: str
@@ -55,7 +55,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Rebuild:
-    """Days whose metrics are to be computed anew from the lake; `requested_at` is a stamp and tells requests apart."""
+    """A request to recompute the metrics of days from the lake; the timestamp distinguishes equal requests."""
 
     days: list[str]
     requested_at: str
@@ -68,7 +68,7 @@ class Rebuild:
 
 @dataclass(frozen=True)
 class Forget:
-    """A user whose rows are to leave the lake and the kept files; `requested_at` is a stamp."""
+    """A request to erase a user's rows from the lake and the kept files; `requested_at` is a timestamp."""
 
     user_id: int
     requested_at: str
@@ -93,7 +93,7 @@ def _action(value: object) -> Action:
 def _days(value: object) -> list[str]:
     if not isinstance(value, list) or not 1 <= len(value) <= _MOST_DAYS:
         raise ValueError(f"must be a list of 1 to {_MOST_DAYS:,} days")
-    return [strict.day(each) for each in value]
+    return [strict.day(day) for day in value]
 
 
 _CHECKS: dict[type, dict[str, Callable[[object], Any]]] = {
@@ -101,21 +101,21 @@ _CHECKS: dict[type, dict[str, Callable[[object], Any]]] = {
     Rebuild: {"days": _days, "requested_at": strict.timestamp},
     Forget: {"user_id": strict.whole, "requested_at": strict.timestamp},
 }
-"""The fields of each kind, and the form of each."""
+"""The fields of each kind of request, with their checks."""
 
 
 def to_message(request: Request) -> str:
-    """The body of a queue message."""
-    [kind] = [name for name, made in _KINDS.items() if isinstance(request, made)]
+    """Return the request as the body of a queue message."""
+    [kind] = [name for name, request_type in _KINDS.items() if isinstance(request, request_type)]
     return json.dumps({"request": kind, **asdict(request)})
 
 
 def parse(body: str) -> Request | None:
-    """The request that a queue message holds; None where it holds something else.
+    """Parse the request in a queue message; None if the message is something else.
 
     Raises:
-        BadEvent: it says that it is a request, and is not exactly one of those that are known. The error names the
-            field and the form that it must have, never the value: that may name a user.
+        BadEvent: it has the field `request`, but is not a valid request. The error names the field and its form, never
+            the value, which may identify a user.
     """
     try:
         content = strict.json_object(body)
@@ -126,16 +126,16 @@ def parse(body: str) -> Request | None:
     name = content.pop("request")
     kind = _KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise BadEvent(f"the message is no request that is known: request must be one of {', '.join(_KINDS)}")
+        raise BadEvent(f"the message is not a known request: request must be one of {', '.join(_KINDS)}")
     checks = _CHECKS[kind]
     if content.keys() != checks.keys():
-        raise BadEvent(f"the message is no request that is known: {name} has exactly the fields {', '.join(checks)}")
+        raise BadEvent(f"the message is not a known request: {name} must have exactly the fields {', '.join(checks)}")
     values = {}
     for field, check in checks.items():
         try:
             values[field] = check(content[field])
         except ValueError as error:
-            raise BadEvent(f"the message is no request that is known: {field} of {name} {error}") from None
+            raise BadEvent(f"the message is not a known request: {field} of {name} {error}") from None
     return kind(**values)
 
 
@@ -143,13 +143,13 @@ def send(sqs: "SQSClient", queue_url: str, messages: Sequence[str]) -> None:
     """Put messages into the arrivals queue.
 
     Raises:
-        QueueRefused: some were not taken; those before them were, and may be sent again without harm.
+        QueueRefused: some were rejected; those before them were sent, and sending them again is idempotent.
     """
     for start in range(0, len(messages), _MOST_AT_ONCE):
         bodies = messages[start : start + _MOST_AT_ONCE]
         entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies)]
-        refused = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed", [])  # type: ignore[arg-type]  # plain dicts
-        if refused:
+        failed = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed", [])  # type: ignore[arg-type]  # plain dicts
+        if failed:
             raise QueueRefused(
-                f"the arrivals queue refused {len(refused)} messages: {refused[0].get('Message')}; try again"
+                f"the arrivals queue rejected {len(failed)} messages: {failed[0].get('Message')}; try again"
             )

@@ -1,8 +1,8 @@
 """A run's folder in the lake bucket: ``runs/<batch_id>/`` with manifest.json, input/, metrics/ and summary.json.
 
-The manifest says what is to be processed, ``claimed-<execution>.json`` what of it an execution holds,
-``metrics/<run_id>/summary.json`` what a run of the transform made of that, and summary.json what was published. All are
-JSON, written whole; one that another has damaged is a DamagedObject to whoever reads it.
+The manifest lists what to process, ``claimed-<execution>.json`` the part of it that an execution has claimed,
+``metrics/<run_id>/summary.json`` the results of one run of the transform, and summary.json what was published. All are
+JSON; reading a damaged one raises DamagedObject.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ _UNREAD = {"retract", "put_aside"}  # values of sources.Treatment
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The place of a batch in the lake bucket."""
+    """The folder of a batch in the lake bucket."""
 
     bucket: str
     batch_id: str
 
     @classmethod
     def of_manifest(cls, uri: str) -> RunFolder:
-        """The folder in which the manifest at `uri` lies."""
+        """Return the folder of the manifest at `uri`."""
         bucket, key = split_uri(uri)
         _, batch_id, _ = key.rsplit("/", 2)
         return cls(bucket, batch_id)
 
     def key(self, name: str) -> str:
-        """The key of a file or folder of the run."""
+        """Return the key of a file or folder of the run."""
         return f"runs/{self.batch_id}/{name}"
 
     def uri(self, name: str) -> str:
-        """The S3 URI of a file or folder of the run."""
+        """Return the S3 URI of a file or folder of the run."""
         return f"s3://{self.bucket}/{self.key(name)}"
 
     @property
     def manifest_uri(self) -> str:
-        """The URI that is the whole input of an execution."""
+        """The URI of the manifest, which is the only input of an execution."""
         return self.uri("manifest.json")
 
 
@@ -60,10 +60,10 @@ class ManifestSource:
     """A staged source.
 
     Attributes:
-        kind: what the file is. Reference files are listed, but not staged: a run reads all that lie there.
-        input: the staged object's name under ``input/``: ``<source_id>.csv``, or ``.csv.gz`` where it is gzip.
+        kind: the kind of file. Reference files are listed, but not staged: a run reads all of them where they landed.
+        input: the staged object's name under ``input/``: ``<source_id>.csv``, or ``.csv.gz`` if it is gzip.
         header: the column names of its header row, in order.
-        received_at: the stamp of its arrival, the yardstick for ``future_listen_time``.
+        received_at: the timestamp of its arrival, with which ``future_listen_time`` is decided.
         size: bytes as stored.
         treatment: a value of sources.Treatment.
     """
@@ -79,12 +79,12 @@ class ManifestSource:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What one run processes.
+    """The work of one run.
 
     Attributes:
         sources: sorted by source_id, so that equal batches give equal bytes.
         days: days to recompute besides those of the sources.
-        forget: user_ids whose rows leave the lake and whose lines leave the kept files.
+        forget: user_ids whose rows are erased from the lake and whose lines are erased from the kept files.
     """
 
     batch_id: str
@@ -104,25 +104,25 @@ class Manifest:
 
     @property
     def retracted(self) -> list[ManifestSource]:
-        """The sources whose rows leave the lake."""
+        """The sources whose rows are removed from the lake."""
         return [source for source in self.sources if source.treatment == "retract"]
 
     @property
     def put_aside(self) -> list[ManifestSource]:
-        """The sources that are refused unread."""
+        """The sources to quarantine without reading them."""
         return [source for source in self.sources if source.treatment == "put_aside"]
 
     def only(self, source_ids: set[str]) -> Manifest:
-        """The manifest without the sources that are not among `source_ids`."""
+        """Return the manifest with only the sources in `source_ids`."""
         return replace(self, sources=[source for source in self.sources if source.source_id in source_ids])
 
 
 @dataclass(frozen=True)
 class SourceOutcome:
-    """What the transform made of one source: rows_read = rows_accepted + the sum of `rejected`.
+    """The transform's result for one source: rows_read = rows_accepted + the sum of `rejected`.
 
-    Of a source with `verdict` nothing was committed: ``too_many_bad_rows``, whose counts are kept, or ``not_csv`` where
-    Spark could not read the file.
+    Nothing was committed of a source with a `verdict`, such as ``too_many_bad_rows``, or ``not_csv`` if Spark could not
+    read the file.
     """
 
     rows_read: int
@@ -134,15 +134,15 @@ class SourceOutcome:
 
 @dataclass(frozen=True)
 class Summary:
-    """What came of a run's transform.
+    """The result of a run's transform.
 
     Attributes:
-        version: the Iceberg sequence number of the snapshot that the metrics were read from; 0 where no day changed.
-        lake_uuid: the UUID of the lake table; '' where no day changed.
+        version: the Iceberg sequence number of the snapshot that the metrics were read from; 0 if no day changed.
+        lake_uuid: the UUID of the lake table; '' if no day changed.
         days: the days whose metrics were recomputed.
-        metrics: the folder under the run's folder that holds the metrics as Parquet.
+        metrics: the folder within the run's folder that contains the metrics as Parquet.
         sources: outcome by source_id.
-        forgotten: source_ids that held rows of the users to forget.
+        forgotten: source_ids that had rows of the users to forget.
     """
 
     batch_id: str
@@ -157,11 +157,11 @@ class Summary:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What came of publishing a run's metrics; a load that is repeated tells of its own try, and that is what stands.
+    """The result of publishing a run's metrics; a retry of the load overwrites the report of the previous try.
 
     Attributes:
-        items_written: items of days that stand at the run's version. All are written anew: they carry the version.
-        items_refused: items of days that a newer run has.
+        items_written: items of the days that are published at the run's version; all are written, as they contain it.
+        items_refused: items of days that a newer run has published.
     """
 
     items_written: int
@@ -179,9 +179,9 @@ def read_manifest(s3: S3Client, folder: RunFolder) -> Manifest:
 
 
 def write_claimed(s3: S3Client, folder: RunFolder, execution: str, manifest: Manifest) -> None:
-    """Write what of the manifest an execution holds. The first stands: it is what all its later steps read.
+    """Write what an execution has claimed of the manifest, unless it is written already; all later steps read it.
 
-    manifest.json itself may be written again, by another function that takes the same sources too late.
+    manifest.json itself can be overwritten, by another invocation that processes the same sources too late.
     """
     try:
         _write(s3, folder, f"claimed-{execution}.json", asdict(manifest), is_first=True)
@@ -191,51 +191,51 @@ def write_claimed(s3: S3Client, folder: RunFolder, execution: str, manifest: Man
 
 
 def read_claimed(s3: S3Client, folder: RunFolder, execution: str) -> Manifest:
-    """Read what of the manifest an execution holds."""
+    """Read what an execution has claimed of the manifest."""
     return _read(s3, folder, f"claimed-{execution}.json", _manifest)
 
 
 def write_result(s3: S3Client, folder: RunFolder, run_id: str, summary: Summary) -> None:
-    """Write what one run of the transform made, beside its metrics: of two runs of an execution one is gone on with."""
+    """Write the result of one run of the transform, beside its metrics; only one such run of an execution is used."""
     _write(s3, folder, f"metrics/{run_id}/summary.json", asdict(summary))
 
 
 def read_result(s3: S3Client, folder: RunFolder, run_id: str) -> Summary:
-    """Read what one run of the transform made."""
+    """Read the result of one run of the transform."""
     return _read(s3, folder, f"metrics/{run_id}/summary.json", _summary)
 
 
 def write_load_report(s3: S3Client, folder: RunFolder, run_id: str, report: LoadReport) -> None:
-    """Write what the load made of the metrics of a run of the transform."""
+    """Write the load's report on the metrics of a run of the transform."""
     _write(s3, folder, f"metrics/{run_id}/load.json", asdict(report))
 
 
 def find_load_report(s3: S3Client, folder: RunFolder, run_id: str) -> LoadReport | None:
-    """Read what the load made of them; None where it told nothing."""
+    """Read the load's report on the metrics of a run of the transform; None if there is none."""
     return _find(s3, folder, f"metrics/{run_id}/load.json", lambda raw: LoadReport(**raw))
 
 
 def write_summary(s3: S3Client, folder: RunFolder, summary: Summary) -> None:
-    """Write the summary of the run that was published into the run's folder."""
+    """Write the summary of the published run into the run's folder."""
     _write(s3, folder, "summary.json", asdict(summary))
 
 
 def read_summary(s3: S3Client, folder: RunFolder) -> Summary:
-    """Read the summary of a run that was published."""
+    """Read the summary of a published run."""
     return _read(s3, folder, "summary.json", _summary)
 
 
 def find_summary(s3: S3Client, folder: RunFolder) -> Summary | None:
-    """Read the summary of a run; None where none was published yet."""
+    """Read the summary of a run; None if it is not published yet."""
     return _find(s3, folder, "summary.json", _summary)
 
 
 def _manifest(raw: dict[str, Any]) -> Manifest:
-    """Users and days go into SQL: what is no number or no day is refused here, whoever wrote it."""
-    listed = [ManifestSource(**source) for source in raw.pop("sources")]
+    """Parse a manifest. Users and days are inserted into SQL, so anything that is not a number or a day is rejected."""
+    sources = [ManifestSource(**source) for source in raw.pop("sources")]
     days = [strict.day(day) for day in raw.pop("days", [])]
     forget = [strict.whole(user) for user in raw.pop("forget", [])]
-    return Manifest(**raw, sources=listed, days=days, forget=forget)
+    return Manifest(**raw, sources=sources, days=days, forget=forget)
 
 
 def _summary(raw: dict[str, Any]) -> Summary:
@@ -252,9 +252,8 @@ def _read(s3: S3Client, folder: RunFolder, name: str, form: Callable[[dict[str, 
 
 
 def _find(s3: S3Client, folder: RunFolder, name: str, form: Callable[[dict[str, Any]], T]) -> T | None:
-    """As _read; None where there is nothing."""
-    # Looked for in the list: who may only list runs/ hears 403, not 404, of an object that is not there.
+    # A listing is used because a role that may only list runs/ gets 403, not 404, for an object that does not exist.
     key = folder.key(name)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=folder.bucket, Prefix=key)
-    is_there = any(found["Key"] == key for page in pages for found in page.get("Contents", []))
-    return _read(s3, folder, name, form) if is_there else None
+    exists = any(listed["Key"] == key for page in pages for listed in page.get("Contents", []))
+    return _read(s3, folder, name, form) if exists else None

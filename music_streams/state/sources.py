@@ -16,7 +16,7 @@ ID_DIGITS = 32
 
 
 class Treatment(StrEnum):
-    """How a run is to take a source, where an operator decided about it."""
+    """How a run processes a source after an operator's decision about it."""
 
     NORMAL = ""
     ACCEPT_BAD_ROWS = "accept_bad_rows"
@@ -24,9 +24,9 @@ class Treatment(StrEnum):
     ACCEPT_MANY_DAYS = "accept_many_days"
     """Released from quarantine after too_many_days: neither MaxRejectedRatio nor MaxDaysPerFile applies to it."""
     RETRACT = "retract"
-    """Taken as empty, so that its rows leave lake and metrics."""
+    """Processed as empty, so that its rows are removed from lake and metrics."""
     PUT_ASIDE = "put_aside"
-    """Refused unread, because it failed too often: its rows leave lake and metrics, and it is quarantined."""
+    """Quarantined without being read, because it failed too often: its rows are removed from lake and metrics."""
 
     @property
     def adds_rows(self) -> bool:
@@ -40,11 +40,11 @@ def _digest(parts: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Source(Place):
-    """One object version in the landing bucket, the place where it landed.
+    """One object version in the landing bucket, at the location where it landed.
 
     Attributes:
-        size: bytes as stored (compressed, where the object is gzip).
-        received_at: the stamp of its arrival, as S3's event tells it.
+        size: bytes as stored (compressed, if the object is gzip).
+        received_at: the timestamp of its arrival, from S3's event.
     """
 
     size: int
@@ -57,7 +57,7 @@ class Source(Place):
 
     @property
     def kind(self) -> Kind:
-        """What the file is.
+        """The kind of file.
 
         Raises:
             ValueError: its key is not for the pipeline.
@@ -73,26 +73,26 @@ class Source(Place):
         return self.key.rsplit("/", 1)[-1]
 
     def kept_key(self, prefix: str) -> str:
-        """The key under which it is kept, as :func:`object_keys.kept_key` has it."""
+        """Return the key under which it is kept; see :func:`object_keys.kept_key`."""
         return object_keys.kept_key(prefix, self.received_at, self.source_id, self.key)
 
 
 def batch_id_of(source_ids: Iterable[str]) -> str:
-    """The first 32 hex digits of SHA-256 over the sorted source_ids joined by LF."""
+    """Return the first 32 hex digits of SHA-256 over the sorted source_ids joined by LF."""
     return _digest(sorted(source_ids))
 
 
 def request_batch_id(*parts: str) -> str:
-    """The batch_id of a run that an operator asked for without naming sources: a digest of the request."""
+    """Return the batch_id of a requested run without sources: a digest of the request."""
     return _digest(parts)
 
 
 def execution_name(batch_id: str, attempt: int) -> str:
-    """The state machine's execution name of one attempt at a batch."""
+    """Return the name of the execution of one attempt at a batch."""
     return f"{batch_id}-{attempt}"
 
 
 def batch_and_attempt(execution_arn: str) -> tuple[str, int]:
-    """The batch_id and attempt that an execution's ARN ends in."""
+    """Return the batch_id and attempt at the end of an execution's ARN."""
     batch_id, _, attempt = execution_arn.rsplit(":", 1)[-1].rpartition("-")
     return batch_id, int(attempt)

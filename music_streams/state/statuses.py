@@ -1,7 +1,4 @@
-"""Where a source stands in the ledger, and the sets of statuses that mean something together.
-
-Which moves there are between them: docs/design.md, section 5.
-"""
+"""The statuses of a source in the ledger, and named sets of them. The transitions: docs/design.md, section 5."""
 
 from enum import StrEnum
 
@@ -9,7 +6,7 @@ from music_streams.aws.telemetry import Metric
 
 
 class Status(StrEnum):
-    """Where a source stands."""
+    """The status of a source."""
 
     RECEIVED = "RECEIVED"
     VALID = "VALID"
@@ -22,25 +19,25 @@ class Status(StrEnum):
 
     @property
     def metric(self) -> Metric:
-        """What counts the files that come to it."""
+        """The metric that counts the files that reach it."""
         return Metric(f"Files{self.title()}")
 
 
 UNPUBLISHED = (Status.RECEIVED, Status.VALID, Status.RUNNING)
-"""On its way to its metrics."""
+"""Its metrics are not published yet."""
 IN_PROGRESS = (*UNPUBLISHED, Status.PUBLISHED)
-"""Something is still to happen by itself."""
-NOT_AT_REST = (*IN_PROGRESS, Status.FAILED)
-"""Something is still to happen, by itself or by a redrive."""
-AT_REST = (Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED)
-"""Nothing is to happen any more, unless somebody asks for it."""
-ENDED = (*AT_REST, Status.FAILED)
-"""The attempt is over, well or badly."""
+"""In flight: the pipeline still has work to do on it."""
+UNFINISHED = (*IN_PROGRESS, Status.FAILED)
+"""In flight, or waiting for a redrive."""
+FINISHED = (Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED)
+"""In a terminal state: nothing happens to it unless somebody requests it."""
+ENDED = (*FINISHED, Status.FAILED)
+"""The attempt has ended, with or without success."""
 RENEWABLE = (Status.FAILED, Status.ARCHIVED, Status.QUARANTINED)
-"""Another attempt may begin."""
+"""A new attempt can begin."""
 REFUSED_OR_FAILED = (Status.QUARANTINED, Status.FAILED)
-"""The attempt ended badly: there is a reason."""
+"""The attempt ended without success: the entry has a reason."""
 WITHOUT_ROWS = (Status.QUARANTINED, Status.RETRACTED)
-"""The lake has no row of it, and no metrics of it are owed."""
-WITHOUT_STAMP = (Status.RECEIVED, Status.QUARANTINED, Status.FAILED, Status.RETRACTED)
-"""The entry has no stamp of its own for it: `updated_at` is when it came there."""
+"""The lake has no rows of it, and no metrics are due."""
+WITHOUT_TIMESTAMP = (Status.RECEIVED, Status.QUARANTINED, Status.FAILED, Status.RETRACTED)
+"""The entry has no timestamp for this status other than `updated_at`."""

@@ -1,1 +1,1 @@
-"""Whether a file can be processed at all: a verdict from one pass over its bytes."""
+"""The validation of files: a verdict from one pass over a file's bytes."""

@@ -1,13 +1,13 @@
 """One line of a streams file as an RFC 4180 record. The transform does the same on columns: transform/rows.py."""
 
-BLANK = "".join(map(chr, range(1, 0x21)))  # a line of nothing but these (space and controls, no NUL) is blank
+BLANK = "".join(map(chr, range(1, 0x21)))  # a line with only these (space and controls, no NUL) is blank
 
 
 def fields(line: str) -> list[str] | None:
-    """The fields of a line, or None where the line is no RFC 4180 record.
+    """Return the fields of a line, or None if the line is not an RFC 4180 record.
 
     Every quote opens or closes a quoted stretch (``""`` inside one does both and so changes nothing); a comma
-    outside of them ends a field. No record: an unclosed quote, or a quote elsewhere than around a whole field.
+    outside of them ends a field. Not a record: an unclosed quote, or a quote that does not enclose a whole field.
     """
     stretches = line.split('"')
     if len(stretches) % 2 == 0:

@@ -1,11 +1,11 @@
-"""The uncompressed bytes of a gzip file, in time and memory that no file can drive up (RFC 1952)."""
+"""The uncompressed bytes of a gzip file (RFC 1952), in bounded memory and linear time even for malicious files."""
 
 import zlib
 from collections.abc import Iterable, Iterator
 
 from music_streams.errors import TooManyMembers
 
-MAX_MEMBERS = 100_000  # bgzip writes 16 thousand for 1 GiB
+MAX_MEMBERS = 100_000  # bgzip writes 16,000 for 1 GiB
 CHUNK_BYTES = 1024 * 1024
 WBITS = 31  # a gzip member with the largest window
 _FIRST_BYTES = 256
@@ -13,22 +13,22 @@ _MOST_BYTES = 64 * 1024
 
 
 def gunzip(chunks: Iterable[bytes], max_members: int = MAX_MEMBERS) -> Iterator[bytes]:
-    """Unpack a gzip file of one or more members, in time linear in its stored and unpacked bytes.
+    """Decompress a gzip file of one or more members, in time linear in its stored and uncompressed bytes.
 
-    zlib copies whatever of its input lies behind the end of a member. So a member gets little at first and twice as
-    much each time that it goes on: what is copied at its end is no more than what it took, and a little.
+    zlib copies the part of its input that follows the end of a member. The first piece of a member is therefore small,
+    and each further one is twice as large: what is copied at the end of a member is not much more than its own size.
 
     Args:
         chunks: the stored bytes, in pieces of any size.
         max_members: how many members the file may have.
 
     Yields:
-        Chunks of at most 1 MiB. Some are empty, so that a caller can look at the clock while a file gives nothing: one
-        comes at least for every member and for every stored chunk.
+        Chunks of at most 1 MiB. Some are empty, so that a caller can check the time even if a file contains nothing:
+        there is at least one for every member and for every stored chunk.
 
     Raises:
-        zlib.error: the file is damaged; all that can be had of it came before.
-        TooManyMembers: all bytes of the first `max_members` came before.
+        zlib.error: the file is damaged; all bytes that can be recovered were yielded before.
+        TooManyMembers: there are more; all bytes of the first `max_members` were yielded before.
     """
     member, members, size = zlib.decompressobj(WBITS), 1, _FIRST_BYTES
     for chunk in chunks:
@@ -49,14 +49,14 @@ def gunzip(chunks: Iterable[bytes], max_members: int = MAX_MEMBERS) -> Iterator[
 
 
 def _inflated(member: "zlib._Decompress", piece: "bytes | memoryview") -> Iterator[bytes]:
-    """All that a piece of a member holds."""
+    """Yield the uncompressed bytes of a piece of a member."""
     is_pending = True
     while is_pending:
         before = member.copy()
         try:
             out = member.decompress(piece, CHUNK_BYTES)
         except zlib.error:
-            # That call gives nothing of what precedes the damage: byte by byte it comes.
+            # The failed call returns nothing of what precedes the damage: read that byte by byte.
             for byte in piece:
                 yield before.decompress(bytes([byte]))
             raise

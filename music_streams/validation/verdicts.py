@@ -1,8 +1,8 @@
-"""The judgement of a file from one pass over its bytes, in bounded memory.
+"""The validation of a file in one pass over its bytes, in bounded memory.
 
-The verdicts and their order: docs/design.md, section 3, File verdicts. The file is read in chunks; what is kept is
-the header line, at most 64 KiB, and one chunk. A verdict that comes earlier in the order of the contract can still turn
-up later in the file, so the pass goes on where it must.
+The verdicts and their order: docs/design.md, section 3, File verdicts. The file is read in chunks; only the header
+line, at most 64 KiB, and one chunk are kept in memory. A later part of the file can cause a verdict that has precedence
+over the first one found, so reading continues while that can happen.
 """
 
 import codecs
@@ -25,10 +25,10 @@ REQUIRED_COLUMNS = {
     Kind.USERS: ("user_id", "user_country"),
 }
 _SUFFIXES = {Kind.STREAMS: (".csv", ".csv.gz"), Kind.SONGS: (".csv",), Kind.USERS: (".csv",)}
-_MAX_REPEATS = 5  # columns that a verdict lists
+_MAX_REPEATS = 5  # repeated columns that a verdict lists
 MAX_LINE_BYTES = 64 * 1024
 MAX_COLUMNS = 1_000
-"""Of a streams file: what is kept of the headers of a batch has to fit into the memory of its functions."""
+"""Of a streams file: the headers of a whole batch must fit into the memory of the functions."""
 GZIP_MAGIC = b"\x1f\x8b"
 _LINE_ENDS = (b"\n", b"\r")
 _BLANK = csv_line.BLANK.encode()
@@ -52,13 +52,13 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Validation:
-    """What validate found out about a file.
+    """The result of validating a file.
 
     Attributes:
-        verdict: why the file is quarantined, or None where it is valid.
-        detail: what was wrong and where, for people.
-        header: the column names, where the file is valid.
-        is_gzip: told by the magic bytes, not the name.
+        verdict: why the file is quarantined, or None if it is valid.
+        detail: what is wrong and where, for people.
+        header: the column names, if the file is valid.
+        is_gzip: detected by the magic bytes, not by the name.
     """
 
     verdict: Verdict | None
@@ -74,20 +74,20 @@ def validate(
     has_time: Callable[[], bool] = lambda: True,
     max_members: int = MAX_MEMBERS,
 ) -> Validation:
-    """Judge a file by its key and bytes. Whatever the bytes, no more than the limits is read of them.
+    """Validate a file by its key and bytes, without reading more of it than the limits allow.
 
     Args:
         key: the object's key; its suffix must be .csv, or for streams .csv.gz, in any case.
         chunks: the stored bytes, in pieces of any size.
         max_bytes: the largest uncompressed size that is accepted.
-        has_time: whether there is time to go on with the file; asked for each chunk, at least once for each stored one.
+        has_time: whether there is time left for the file; called for each chunk, at least once for each stored one.
         max_members: how many members a gzip file may have.
     """
     kind = kind_of(key) or Kind.STREAMS
     if not key.lower().endswith(_SUFFIXES[kind]):
         return Validation(Verdict.BAD_KEY, f"the key does not end in {' or '.join(_SUFFIXES[kind])}: {key!r}")
     stored, is_gzip = _opened(chunks)
-    # More than any file of that size has as gzip, however badly it was packed.
+    # The gzip form of a file of that size is never larger, however badly it is compressed.
     stored = _bounded(stored, max_bytes + max_bytes // 64 + 2 * CHUNK_BYTES)
     scan = _Scan(max_bytes)
     try:
@@ -98,16 +98,16 @@ def validate(
     except _StoredTooLargeError:
         scan.is_too_large = True
     except _OutOfTimeError:
-        return Validation(Verdict.TOO_SLOW, f"there was time for {scan.size:,} of its bytes, uncompressed, and no more")
+        return Validation(Verdict.TOO_SLOW, f"reading it timed out after {scan.size:,} uncompressed bytes")
     except TooManyMembers as error:
         scan.damage = f"{error}"
     except zlib.error as error:
-        scan.damage = f"the gzip stream breaks off or is damaged ({error})"
+        scan.damage = f"the gzip stream is truncated or damaged ({error})"
     return scan.validation(kind, is_gzip=is_gzip)
 
 
 def head(chunks: Iterable[bytes]) -> tuple[list[str], bool]:
-    """The column names of a valid file and whether it is gzip, from no more of its stored bytes than that takes."""
+    """Return the column names of a valid file and whether it is gzip, reading only as many bytes as needed."""
     stored, is_gzip = _opened(chunks)
     scan = _Scan(sys.maxsize)
     for chunk in _from_first_bytes(gunzip(stored) if is_gzip else stored):
@@ -118,26 +118,26 @@ def head(chunks: Iterable[bytes]) -> tuple[list[str], bool]:
 
 
 def _repeated(header: list[str], required: tuple[str, ...]) -> str:
-    """Which columns of a header have the name of an earlier one, the first few; '' where none has.
+    """List the first few columns of a header that have the name of an earlier one; '' if there are none.
 
-    Unless the contract knows a name it is not told: of a file without a header it would be a row's value.
+    Only names of the contract are quoted: in a file without a header, any other would be a row's value.
     """
     first: dict[str, int] = {}
     repeats = [(n, name) for n, name in enumerate(header, start=1) if first.setdefault(name, n) != n]
-    told = [
-        f"column {n} is column {first[name]} again{f' ({name})' if name in required else ''}"
+    listed = [
+        f"column {n} repeats column {first[name]}{f' ({name})' if name in required else ''}"
         for n, name in repeats[:_MAX_REPEATS]
     ]
-    return ", ".join(told) + (f" and {len(repeats) - _MAX_REPEATS} more" if len(repeats) > _MAX_REPEATS else "")
+    return ", ".join(listed) + (f" and {len(repeats) - _MAX_REPEATS} more" if len(repeats) > _MAX_REPEATS else "")
 
 
 class _Scan:
-    """What one pass over the uncompressed bytes tells."""
+    """The state of one pass over the uncompressed bytes."""
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.size = 0
-        self.is_too_large = False  # nothing that can still come applies before that
+        self.is_too_large = False  # no later part of the file can cause a verdict with precedence over this one
         self.is_blank = True
         self.not_utf8 = ""
         self.not_csv = ""
@@ -149,7 +149,7 @@ class _Scan:
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def feed(self, chunk: bytes) -> None:
-        if not chunk:  # it would search the header line again
+        if not chunk:  # would search the header line again
             return
         if self.size == 0 and chunk.startswith(codecs.BOM_UTF8):
             self.size = len(codecs.BOM_UTF8)
@@ -165,11 +165,11 @@ class _Scan:
             self._collect_header(chunk)
 
     def header(self) -> list[str]:
-        """The fields of the first line that is not blank; none where it is no record."""
+        """Return the fields of the first line that is not blank; none if it is not a record."""
         return csv_line.fields(self._header.decode()) or []
 
     def validation(self, kind: Kind, *, is_gzip: bool) -> Validation:
-        """The first verdict that applies, in the order of the contract; of damaged gzip only the damage is sure."""
+        """Return the first verdict that applies, in the order of the contract; of damaged gzip only the damage."""
         required = REQUIRED_COLUMNS[kind]
         if not self.not_utf8:
             self._check_utf8(b"", final=True)
@@ -178,7 +178,7 @@ class _Scan:
         if self.is_too_large:
             return Validation(Verdict.TOO_LARGE, f"the file is larger than {self.max_bytes} bytes, uncompressed")
         if self.is_blank:
-            return Validation(Verdict.EMPTY_FILE, "the file holds nothing but blank lines")
+            return Validation(Verdict.EMPTY_FILE, "the file contains only blank lines")
         if self.not_utf8:
             return Validation(Verdict.NOT_UTF8, self.not_utf8)
         if self.not_csv:
@@ -186,8 +186,8 @@ class _Scan:
         header = self.header()
         if kind is Kind.STREAMS and len(header) > MAX_COLUMNS:
             return Validation(Verdict.NOT_CSV, f"the header row has {len(header):,} columns, more than {MAX_COLUMNS:,}")
-        if twice := _repeated(header, required):
-            return Validation(Verdict.NOT_CSV, f"the header row names a column twice: {twice}")
+        if repeats := _repeated(header, required):
+            return Validation(Verdict.NOT_CSV, f"the header row has duplicate columns: {repeats}")
         missing = [name for name in required if name not in header]
         if missing:
             return Validation(Verdict.MISSING_COLUMNS, f"the header row lacks: {', '.join(missing)}")
@@ -205,7 +205,7 @@ class _Scan:
             return
         line_start = -self._line_bytes
         while len(chunk) - line_start > MAX_LINE_BYTES:
-            # A line end in the next 64 KiB is enough to know that no line there is too long: take the last one.
+            # A line end in the next 64 KiB proves that no line there is too long: continue after the last one.
             end = line_start + MAX_LINE_BYTES + 1
             last = max(chunk.rfind(mark, max(line_start, 0), end) for mark in _LINE_ENDS)
             if last < 0:
@@ -216,7 +216,7 @@ class _Scan:
         self._line_bytes = len(chunk) - (last + 1 if last >= 0 else line_start)
 
     def _collect_header(self, chunk: bytes) -> None:
-        """Keep the first line that is not blank; of what was kept before nothing is searched again."""
+        """Keep the first line that is not blank, without searching the kept bytes again."""
         ink = None if self._header_has_ink else _INK.search(chunk)
         start = 0
         if not self._header_has_ink:
@@ -226,19 +226,19 @@ class _Scan:
             self._header.clear()
         ends = [end for mark in _LINE_ENDS if (end := chunk.find(mark, ink.start() if ink else start)) >= 0]
         self._header += chunk[start : min(ends, default=start + MAX_LINE_BYTES + 1)]
-        # A longer line is no header, whatever comes: the file is not_csv.
+        # A longer line cannot be a header: the file is not_csv.
         self.has_header = bool(ends) or len(self._header) > MAX_LINE_BYTES
 
 
 def _opened(chunks: Iterable[bytes]) -> tuple[Iterator[bytes], bool]:
-    """The same bytes, and whether they are gzip."""
+    """Return the same bytes, and whether they are gzip."""
     chunks = _from_first_bytes(iter(chunks))
     first = next(chunks, b"")
     return itertools.chain([first], chunks), first.startswith(GZIP_MAGIC)
 
 
 def _from_first_bytes(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes; the first chunk is long enough to show a byte order mark or gzip's magic bytes."""
+    """Yield the same bytes; the first chunk is long enough to contain a byte order mark or gzip's magic bytes."""
     first = b""
     for chunk in chunks:
         first += chunk
@@ -249,15 +249,15 @@ def _from_first_bytes(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 class _StoredTooLargeError(Exception):
-    """More was stored than a file of the largest size can need."""
+    """There are more stored bytes than the largest accepted file can have."""
 
 
 class _OutOfTimeError(Exception):
-    """The time for a file is over."""
+    """There is no time left for the file."""
 
 
 def _bounded(chunks: Iterator[bytes], most: int) -> Iterator[bytes]:
-    """The same chunks, as long as they are not too many: gzip can hide any number of bytes."""
+    """Yield the chunks up to a number of bytes: gzip can contain any number of bytes that decompress to nothing."""
     size = 0
     for chunk in chunks:
         size += len(chunk)
@@ -267,7 +267,7 @@ def _bounded(chunks: Iterator[bytes], most: int) -> Iterator[bytes]:
 
 
 def _in_time(chunks: Iterable[bytes], has_time: Callable[[], bool]) -> Iterator[bytes]:
-    """The same chunks, as long as there is time."""
+    """Yield the chunks as long as there is time."""
     for chunk in chunks:
         if not has_time():
             raise _OutOfTimeError

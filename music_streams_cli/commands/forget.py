@@ -14,7 +14,7 @@ from music_streams.stack import Stack, find_stack
 from music_streams.state.ledger import Entry
 from music_streams.state.requests import Forget
 from music_streams.state.run_files import RunFolder, Summary
-from music_streams.state.statuses import AT_REST, NOT_AT_REST, Status
+from music_streams.state.statuses import FINISHED, UNFINISHED, Status
 from music_streams_cli import options
 from music_streams_cli.errors import BadUsage
 from music_streams_cli.operation import How, carry_out, operating
@@ -44,8 +44,8 @@ def forget(how: How, user: Annotated[str, options.argument("USER", "The user_id.
     """
     user_id = _user_id(user)
     stack = find_stack(how.stack_name)
-    kept = sum(is_kept(entry) for entry in _with(stack, *AT_REST))
-    on_their_way = sum(not entry.source.kind.is_reference for entry in _with(stack, *NOT_AT_REST))
+    kept = sum(is_kept(entry) for entry in _with(stack, *FINISHED))
+    on_their_way = sum(not entry.source.kind.is_reference for entry in _with(stack, *UNFINISHED))
     on_their_way += sum(not source.kind.is_reference for source in files.landed(stack))
     carry_out(
         Runs(

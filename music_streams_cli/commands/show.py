@@ -12,7 +12,7 @@ from music_streams.operate.history import Execution
 from music_streams.stack import Stack, find_stack
 from music_streams.state.ledger import Entry
 from music_streams.state.sources import Treatment
-from music_streams.state.statuses import WITHOUT_STAMP, Status
+from music_streams.state.statuses import WITHOUT_TIMESTAMP, Status
 from music_streams_cli import journey, options, output, search
 from music_streams_cli.registry import command
 
@@ -154,7 +154,7 @@ def _show_moves(console: output.Screen, entry: Entry) -> None:
     before = entry.source.received_at
     moves = [("arrived", before), ("judged valid", entry.validated_at), ("run started", entry.started_at)]
     moves += [("published", entry.published_at), ("archived", entry.archived_at)]
-    if entry.status in WITHOUT_STAMP:
+    if entry.status in WITHOUT_TIMESTAMP:
         moves.append((entry.status.lower(), entry.updated_at))
     for name, stamp in moves:
         if stamp:

@@ -90,13 +90,13 @@ def _moment(text: str) -> str:
     """
     try:
         if text[:-1].isdecimal() and text[-1] in _UNITS:
-            return clock.stamp(datetime.now(UTC) - timedelta(seconds=int(text[:-1]) * _UNITS[text[-1]]))
+            return clock.timestamp(datetime.now(UTC) - timedelta(seconds=int(text[:-1]) * _UNITS[text[-1]]))
         moment = clock.parse(text)
     except (ValueError, OverflowError):
         raise BadUsage(
             f"--since {text} is neither a span nor a moment", next_steps=["write 30m, 2h, 7d or 2024-06-25T12:00:00Z"]
         ) from None
-    return clock.stamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    return clock.timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _watch(stack: Stack, choice: Choice) -> None:
@@ -108,7 +108,7 @@ def _watch(stack: Stack, choice: Choice) -> None:
                 time.sleep(_WATCH_SECONDS)
     while True:
         health = overview.read(stack, choice).health
-        output.show(console, f"{clock.stamp(health.now)}  {health.sentence}")
+        output.show(console, f"{clock.timestamp(health.now)}  {health.sentence}")
         time.sleep(output.PROGRESS_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""Where the fixtures lie."""
+"""The fixtures: JSON files under fixtures/."""
 
 import json
 from pathlib import Path
@@ -8,16 +8,16 @@ FIXTURES = Path(__file__).parent / "fixtures"
 
 
 def path_of(name: str) -> Path:
-    """The file of a fixture."""
+    """Return the file of a fixture."""
     return FIXTURES / f"{name}.json"
 
 
 def read(name: str) -> dict[str, Any]:
-    """What a fixture holds."""
+    """Read a fixture."""
     content: dict[str, Any] = json.loads(path_of(name).read_text(encoding="utf-8"))
     return content
 
 
 def names() -> set[str]:
-    """All fixtures that there are."""
+    """Return the names of all fixtures."""
     return {path.relative_to(FIXTURES).with_suffix("").as_posix() for path in FIXTURES.rglob("*.json")}

@@ -1,7 +1,7 @@
-"""Writes the fixtures that are missing: ``python -m tests.compatibility.make``.
+"""Write the missing fixtures: ``python -m tests.compatibility.make``.
 
-It is for a NEW kind of stored thing. A fixture that exists is never written anew: it stands for what deployed stacks
-hold, and they hold it whatever the code says later.
+Use it for a NEW kind of stored document. It never overwrites a fixture, because deployed stacks contain such documents
+regardless of later changes of the code.
 """
 
 import json
@@ -14,7 +14,7 @@ from tests.compatibility.world import opened
 
 
 def main() -> None:
-    """Write what is missing, and name it."""
+    """Write the missing fixtures and print their names."""
     with opened() as world:
         for kind in EVERYTHING:
             path = path_of(kind.name)

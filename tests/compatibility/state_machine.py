@@ -1,6 +1,6 @@
-"""What the state machine passes to its functions and jobs: the Parameters of each step, from the definition itself.
+"""The arguments that the state machine passes to its functions and jobs, read from its definition.
 
-Just enough of Amazon States Language for that: a step after the other, paths without filters.
+It implements only what the definition uses of Amazon States Language: sequential steps, paths without filters.
 """
 
 from collections.abc import Callable
@@ -17,33 +17,33 @@ STEPS = ("Claim sources", "Transform streams", "Load metrics", "Settle sources",
 
 
 class Execution:
-    """An execution that comes to each step in turn."""
+    """An execution whose steps run one after another."""
 
-    def __init__(self, arn: str, given: dict[str, Any]) -> None:
-        self.state = given
+    def __init__(self, arn: str, execution_input: dict[str, Any]) -> None:
+        self.state = execution_input
         self._context = {"Execution": {"Id": arn, "Name": arn.rsplit(":", 1)[1]}}
 
-    def take(self, step: str, work: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
-        """Do a step; what it was given, what it answered and what the state machine takes of that.
+    def run_step(self, step: str, work: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+        """Run a step; return its input, its output, and the part of the output that the state machine keeps.
 
         Args:
             step: its name.
-            work: gets the Payload of a function, or the Arguments of a job.
+            work: called with the Payload of a function, or the Arguments of a job.
         """
         definition = _states()[step]
         is_function = "lambda" in definition["Resource"]
         parameters = _filled(definition["Parameters"], self.state, self._context)
-        given = parameters["Payload" if is_function else "Arguments"]
-        answer = work(given)
-        taken = _filled(definition["ResultSelector"], {"Payload": answer} if is_function else answer, {})
-        self.state[definition["ResultPath"].removeprefix("$.")] = taken
-        return {"input": given, "output": answer, "taken": taken}
+        step_input = parameters["Payload" if is_function else "Arguments"]
+        output = work(step_input)
+        selected = _filled(definition["ResultSelector"], {"Payload": output} if is_function else output, {})
+        self.state[definition["ResultPath"].removeprefix("$.")] = selected
+        return {"input": step_input, "output": output, "taken": selected}
 
 
 def own_arguments(job: str) -> dict[str, str]:
-    """The arguments that the template gives to all runs of a job and that are not for Glue; references by name."""
+    """Return a job's default arguments in the template that are not for Glue; references by name."""
     arguments = TEMPLATE["Resources"][job]["Properties"]["DefaultArguments"]
-    # Those of our own are in snake_case; --conf, library-set and the like are Glue's.
+    # The pipeline's own arguments are in snake_case; --conf, library-set and the like are Glue's.
     own = {name: value for name, value in arguments.items() if name.startswith("--") and "-" not in name[2:]}
     return {name: value["Ref"] for name, value in own.items() if isinstance(value, dict) and "Ref" in value}
 
@@ -55,7 +55,7 @@ def _states() -> dict[str, Any]:
 
 
 def _filled(template: dict[str, Any], state: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
-    """A template whose fields that end in ``.$`` are replaced by what their paths lead to."""
+    """Replace the fields of a template that end in ``.$`` with the values at their paths."""
     filled = {}
     for name, value in template.items():
         if name.endswith(".$"):

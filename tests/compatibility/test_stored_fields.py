@@ -1,8 +1,8 @@
-"""What deployed stacks hold is read by today's code, and today's code writes no other fields.
+"""The current code reads what deployed stacks have stored, and writes the same fields.
 
-The fixtures were written when the fields got their names. A test that fails here says that an upgrade would break
-executions in flight, or lose what was stored before it: give the stored field its old name back; do not change the
-fixture. A new kind of stored thing gets its fixture by ``python -m tests.compatibility.make``.
+The fixtures were written when the fields were named. If a test fails here, an upgrade would break executions in flight
+or lose stored data: restore the old name of the stored field; do not change the fixture. Create the fixture of a new
+kind of stored document with ``python -m tests.compatibility.make``.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,9 +19,9 @@ from tests.compatibility.world import Document, World, opened
 BY_NAME = {kind.name: kind for kind in EVERYTHING}
 OLDER = [(kind, path) for kind in EVERYTHING for path in kind.older]
 NEW_OPTIONAL_FIELDS: dict[str, dict[str, str]] = {}
-"""Fields that are written now and that the fixtures lack: by kind, the field as `shapes.fields` has it and the reason.
+"""Fields that the current code writes and the fixtures lack: by kind, the field as in `shapes.fields` and the reason.
 
-Older executions, items and messages lack them for ever, so their readers must do without.
+Older executions, items and messages never have them, so readers must treat them as optional.
 """
 
 Writing = Callable[[Stored], Document]
@@ -43,7 +43,7 @@ def world(opened_world: World) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def written(opened_world: World) -> Writing:
-    """What the writer of a kind stores now."""
+    """What the current writer of a kind stores."""
 
     @cache
     def by_name(name: str) -> Document:
@@ -59,23 +59,23 @@ def test_every_kind_has_a_fixture_and_every_fixture_a_kind():
 
 
 @every_kind
-def test_what_was_stored_means_the_same_to_the_reader_of_today(kind: Stored, world: World):
+def test_a_stored_document_has_the_same_meaning_to_the_current_reader(kind: Stored, world: World):
     assert kind.read(world, fixtures.read(kind.name)) == kind.means
 
 
 @every_kind
-def test_the_writer_of_today_stores_the_same_fields(kind: Stored, written: Writing, world: World):
+def test_the_current_writer_stores_the_same_fields(kind: Stored, written: Writing, world: World):
     new = NEW_OPTIONAL_FIELDS.get(kind.name, {})
     assert fields(written(kind)) - new.keys() == fields(fixtures.read(kind.name))
 
 
 @every_kind
-def test_the_writer_of_today_stores_the_same_names_as_values(kind: Stored, written: Writing, world: World):
+def test_the_current_writer_stores_the_same_codes(kind: Stored, written: Writing, world: World):
     new = [field.partition(":")[0] for field in NEW_OPTIONAL_FIELDS.get(kind.name, {})]
     stored = {code for code in codes(written(kind)) if code.partition(" = ")[0] not in new}
     assert stored == codes(fixtures.read(kind.name))
 
 
 @pytest.mark.parametrize(("kind", "path"), OLDER, ids=[f"{kind.name}:{path}" for kind, path in OLDER])
-def test_what_was_stored_before_a_field_was_added_is_still_read(kind: Stored, path: str, world: World):
+def test_a_document_stored_before_a_field_was_added_can_still_be_read(kind: Stored, path: str, world: World):
     assert kind.read(world, without(fixtures.read(kind.name), path)) == kind.older[path]

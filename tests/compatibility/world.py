@@ -1,6 +1,6 @@
-"""Buckets and tables in this process, and what lies in them as documents: S3 objects and items, each with its key.
+"""Buckets and tables on moto, whose objects and items are read and written as documents with their keys.
 
-Nothing here knows the product, so that a rename of its modules, classes and fields leaves this file as it is.
+This module does not use the product, so that a rename of its modules, classes and fields does not change it.
 """
 
 import json
@@ -33,26 +33,26 @@ class World:
             create_table(self._items, logical_id, name)
 
     def clear(self) -> None:
-        """Empty buckets and tables: where moto keeps them, which takes a tenth of the time that new ones take."""
+        """Empty buckets and tables inside moto, which takes a tenth of the time of creating new ones."""
         for bucket in s3_backends[ACCOUNT]["aws"].buckets.values():
             bucket.keys.clear()
         for table in dynamodb_backends[ACCOUNT][REGION].tables.values():
             table.items.clear()
 
     def object(self, ending: str, bucket: str = LAKE) -> Document:
-        """The one object whose key has this ending, as a document."""
-        listed = self.s3.list_objects_v2(Bucket=bucket).get("Contents", [])
-        [key] = [each["Key"] for each in listed if each["Key"].endswith(ending)]
+        """Return the one object whose key has this ending, as a document."""
+        contents = self.s3.list_objects_v2(Bucket=bucket).get("Contents", [])
+        [key] = [listed["Key"] for listed in contents if listed["Key"].endswith(ending)]
         content = json.loads(self.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
         return {"bucket": bucket, "key": key, "content": content}
 
     def put_object(self, document: Document) -> None:
-        """Put back what :meth:`object` gave."""
+        """Write a document of :meth:`object`."""
         body = json.dumps(document["content"]).encode()
         self.s3.put_object(Bucket=document["bucket"], Key=document["key"], Body=body)
 
     def item(self, table: str, **key: str) -> Document:
-        """An item as DynamoDB stores it, each value with its type, as a document."""
+        """Return an item as DynamoDB stores it, each value with its type, as a document."""
         typed_key = {name: {"S": value} for name, value in key.items()}
         item = self._items.get_item(TableName=table, Key=typed_key)["Item"]
         for value in item.values():
@@ -61,12 +61,12 @@ class World:
         return {"table": table, "item": item}
 
     def put_item(self, document: Document) -> None:
-        """Put back what :meth:`item` gave."""
+        """Write a document of :meth:`item`."""
         self._items.put_item(TableName=document["table"], Item=document["item"])
 
 
 @contextmanager
 def opened() -> Iterator[World]:
-    """A world, as long as it is needed."""
+    """Open a world for the block."""
     with aws_in_process(REGION):
         yield World()

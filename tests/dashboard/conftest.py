@@ -24,7 +24,7 @@ TODAY = "2026-11-22"
 
 def ago(minutes: float) -> str:
     """Return the timestamp of so many minutes before the tests' current time."""
-    return clock.stamp(NOW - timedelta(minutes=minutes))
+    return clock.timestamp(NOW - timedelta(minutes=minutes))
 
 
 def logged_in() -> str:

@@ -201,7 +201,7 @@ def test_a_pipeline_that_does_not_answer_shows_an_error(browse):
     def none():
         raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
 
-    assert "did not let us in or did not answer" in browse(find_stack=none).get("/", status=503).text
+    assert "access denied or no answer" in browse(find_stack=none).get("/", status=503).text
 
 
 def test_a_pipeline_that_is_gone_is_found_again_at_the_next_request(browse, pipeline):

@@ -12,12 +12,12 @@ from tests.events.arrange import Scene
 from tests.events.cases import CASES
 from tests.events.handlers import FUNCTIONS, invoke
 from tests.events.stage import environment_of
-from tests.telemetry import Told, table
+from tests.telemetry import MetricRow, table
 
 OF_RUNS = {"claim", "settle", "archive", "erase", "record-failure"}
 
 # A file whose execution ended before its claim without a record of that: tests/integration/domain/test_attempts.py
-UNSEEN = {Told("validate", "FilesRunning", "Count")}
+UNSEEN = {MetricRow("validate", "FilesRunning", "Count")}
 
 Line = dict[str, Any]
 
@@ -80,7 +80,7 @@ def test_every_line_about_a_file_names_it_and_never_the_file_of_an_earlier_messa
 
 def test_the_functions_record_exactly_the_metrics_of_the_table(metrics):
     recorded = {
-        Told(line["service"], each["Name"], each["Unit"])
+        MetricRow(line["service"], each["Name"], each["Unit"])
         for line in metrics
         for group in line["_aws"]["CloudWatchMetrics"]
         for each in group["Metrics"]

@@ -1,6 +1,6 @@
-"""AWS in memory: what starts the pipeline's programs, retries them, gives up on them, and forgets to tell.
+"""AWS in memory: it starts the pipeline's programs, retries them, ends them, and loses their events.
 
-Every program is a Process that makes one AWS call at a time; who makes the next, and which goes wrong, the test says.
+Every program is a Process that makes one AWS call at a time; the test chooses which makes the next, and which fails.
 """
 
 # ruff: noqa: N803 - the arguments are named as boto3 names them
@@ -24,8 +24,8 @@ from tests.stateful.memory_s3 import MemoryS3
 LANDING, LAKE, FILES, METRICS = "landing", "lake", "files", "metrics"
 TRANSFORM_JOB, LOAD_JOB = "transform-streams", "load-metrics"
 STATE_MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:process"
-TO_THE_END = 10_000
-"""More calls than any program makes."""
+ALL_CALLS = 10_000
+"""More calls than any program makes: run it to its end."""
 
 LEASE_SECONDS = 300
 VISIBILITY_SECONDS = 1_800
@@ -42,7 +42,7 @@ _JOBS = {"transform": TRANSFORM_JOB, "load": LOAD_JOB}
 
 @dataclass(eq=False)
 class Running:
-    """A program that is not over: a function's invocation or a job's run."""
+    """A running program: a function's invocation or a job's run."""
 
     name: str
     process: Process
@@ -64,7 +64,7 @@ class Execution:
     """An execution of the state machine.
 
     Attributes:
-        current: the program whose answer it waits for; others that it had started may be alive still.
+        current: the program that it waits for; others that it started may still be running.
         transform_run: the job run whose metrics are published.
     """
 
@@ -87,7 +87,7 @@ class Execution:
 
 @dataclass(eq=False)
 class FailureEvent:
-    """A status-change event of an execution that did not succeed, on its way to record_failure."""
+    """A status-change event of an execution that did not succeed, to be delivered to record_failure."""
 
     detail: dict[str, Any]
     tries_left: int = FAILURE_EVENT_TRIES
@@ -105,7 +105,7 @@ class JobRun:
 
 
 @dataclass
-class Hands:
+class Clients:
     """The clients of one program: each call waits until it is the program's turn."""
 
     s3: Any
@@ -117,14 +117,14 @@ class Hands:
     lake: Any
 
 
-Work = Callable[[Hands], Any]
+Work = Callable[[Clients], Any]
 
 
 class Cloud:
     """The services, and every program that runs on them.
 
     Attributes:
-        story: what happened, line by line.
+        history: what happened, line by line.
     """
 
     def __init__(
@@ -142,69 +142,69 @@ class Cloud:
         self.job_runs: list[JobRun] = []
         self.alerts = 0
         self.announced: list[dict[str, Any]] = []
-        self.doubled: set[str] = set()
-        """Executions of which two transforms may have run side by side."""
-        self.story: list[str] = []
+        self.retried_transforms: set[str] = set()
+        """Executions of which two transforms may have run concurrently."""
+        self.history: list[str] = []
         self.step_functions = StepFunctions(self)
         self._programs = programs
 
-    def stamp(self) -> str:
-        """The present moment, in place of clock.now."""
-        return clock.stamp(self.now)
+    def timestamp(self) -> str:
+        """Return the current time of the cloud; replaces clock.now."""
+        return clock.timestamp(self.now)
 
-    def tell(self, what: str) -> None:
-        """Add to the story."""
-        self.story.append(what)
+    def record(self, line: str) -> None:
+        """Add a line to the history."""
+        self.history.append(line)
 
     # ── programs ──────────────────────────────────────────────────────────────────────────────────────────────────
     def start(self, name: str, seconds: int, work: Work, ended: Callable[[Running], None]) -> Running:
-        """Bring a program to its first call; `ended` is told when it is over, however that came."""
-        process = Process(lambda: work(hands), lambda call: self.tell(f"    {name}: {call}"))
-        audience = _Audience(self)
-        clients = (self.s3, self.dynamodb, self.step_functions, _Glue(self), audience, audience, self.lake)
-        hands = Hands(*map(process.client, clients))
+        """Start a program, up to its first call; `ended` is called when it is over, for whatever reason."""
+        process = Process(lambda: work(clients), lambda call: self.record(f"    {name}: {call}"))
+        sink = _AlertsAndEvents(self)
+        services = (self.s3, self.dynamodb, self.step_functions, _Glue(self), sink, sink, self.lake)
+        clients = Clients(*map(process.client, services))
         running = Running(name, process, self.now + timedelta(seconds=seconds), ended)
         self.running.append(running)
         return running
 
     def go(self, running: Running, calls: int, fault: Fault | None = None) -> None:
-        """Let a program make some calls, and meet a fault at the next; nothing happens where another has ended it."""
+        """Let a program make some calls, and meet a fault at the next; does nothing if the program is over."""
         if running in self.running:
             running.process.go(calls, fault)
-            self._look_at(running)
+            self._remove_if_over(running)
 
     def kill(self, running: Running) -> None:
-        """End a program where it stands."""
+        """End a program at its current call."""
         if running in self.running:
-            self.tell(f"  {running.name} is killed")
+            self.record(f"  {running.name} is killed")
             running.process.kill()
-            self._look_at(running)
+            self._remove_if_over(running)
 
     def advance(self, seconds: float) -> None:
-        """Let time pass: programs that run out of theirs die, messages that came back too often are dead letters."""
+        """Let time pass: programs time out, and messages that were received too often become dead letters."""
         self.now += timedelta(seconds=seconds)
-        for running in [each for each in self.running if each.deadline <= self.now]:
+        for running in [program for program in self.running if program.deadline <= self.now]:
             self.kill(running)
-        for message in [each for each in self.visible() if each.receives >= MAX_RECEIVES]:
+        for message in [message for message in self.visible() if message.receives >= MAX_RECEIVES]:
             self.queue.remove(message)
             self.dead_letters.append(message)
 
-    def _look_at(self, running: Running) -> None:
+    def _remove_if_over(self, running: Running) -> None:
         if running.process.is_over and running in self.running:
             self.running.remove(running)
             error = running.process.error
-            self.tell(f"  {running.name} ends: {error!r}" if error else f"  {running.name} ends")
+            self.record(f"  {running.name} ends: {error!r}" if error else f"  {running.name} ends")
             running.ended(running)
 
     # ── arrivals queue and validate ───────────────────────────────────────────────────────────────────────────────
     def send(self, body: str, times: int = 1) -> None:
-        """Put a message into the arrivals queue, twice perhaps, and any further time when all may be over with it."""
+        """Put a message into the arrivals queue: up to twice now, further times after the visibility timeout."""
         for number in range(times):
             delay = timedelta(seconds=VISIBILITY_SECONDS if number > 1 else 0)
             self.queue.append(Message(body, self.now + delay))
 
     def visible(self) -> list[Message]:
-        """The messages that may be received now."""
+        """Return the messages that can be received now."""
         return [message for message in self.queue if message.visible_at <= self.now]
 
     def redrive_dead_letters(self) -> None:
@@ -220,33 +220,33 @@ class Cloud:
 
         def ended(running: Running) -> None:
             if running.process.error is None:
-                refused = running.process.result
-                self.queue = [each for each in self.queue if each not in messages or each.body in refused]
+                failed = running.process.result
+                self.queue = [message for message in self.queue if message not in messages or message.body in failed]
 
         bodies = [message.body for message in messages]
-        return self.start("validate", LEASE_SECONDS, lambda hands: self._programs.validate(hands, bodies), ended)
+        return self.start("validate", LEASE_SECONDS, lambda clients: self._programs.validate(clients, bodies), ended)
 
     # ── executions ────────────────────────────────────────────────────────────────────────────────────────────────
-    def start_execution(self, name: str, given: str) -> None:
-        """What Step Functions does when it is asked."""
+    def start_execution(self, name: str, execution_input: str) -> None:
+        """Start an execution as Step Functions does: idempotent for the same name and input while it is running."""
         known = self.executions.get(name)
-        if known and (known.status != "RUNNING" or known.input != given):
+        if known and (known.status != "RUNNING" or known.input != execution_input):
             raise ClientError({"Error": {"Code": "ExecutionAlreadyExists", "Message": name}}, "StartExecution")
         if not known:
-            self.executions[name] = Execution(name, given)
+            self.executions[name] = Execution(name, execution_input)
             self._enter(self.executions[name], "claim")
 
     def end_execution(self, execution: Execution, status: str, error: str, cause: str = "") -> None:
-        """Let an execution end without success; what it had started may go on, and record_failure is to hear of it."""
-        self.tell(f"  execution {execution.name[:6]}{execution.name[32:]} {status} {error}")
+        """End an execution without success; its programs may continue, and record_failure will receive an event."""
+        self.record(f"  execution {execution.name[:6]}{execution.name[32:]} {status} {error}")
         execution.status = status
         execution.current = None
-        known = {"executionArn": execution.arn, "name": execution.name, "input": execution.input}
-        self.failure_events.append(FailureEvent({**known, "status": status, "error": error, "cause": cause}))
+        about = {"executionArn": execution.arn, "name": execution.name, "input": execution.input}
+        self.failure_events.append(FailureEvent({**about, "status": status, "error": error, "cause": cause}))
 
     def repeat_step(self, execution: Execution) -> None:
-        """The answer of the step's program is lost to Step Functions, which tries again; the first goes on, unheard."""
-        self.doubled |= {execution.name} if execution.step == "transform" else set()
+        """Lose the output of the step's program: Step Functions retries the step, and the first program continues."""
+        self.retried_transforms |= {execution.name} if execution.step == "transform" else set()
         if execution.tries_left:
             execution.tries_left -= 1
             self._run_step(execution)
@@ -269,8 +269,8 @@ class Cloud:
         about = (execution, run_id) if step == "transform" else (execution,)
         ended = partial(self._step_ended, execution)
 
-        def work(hands: Hands) -> Any:
-            return getattr(self._programs, step)(hands, *about)
+        def work(clients: Clients) -> Any:
+            return getattr(self._programs, step)(clients, *about)
 
         if step in _JOBS:
             execution.current = self.start(f"{name} {run_id}", JOB_SECONDS, work, ended)
@@ -298,7 +298,7 @@ class Cloud:
 
     # ── record_failure ────────────────────────────────────────────────────────────────────────────────────────────
     def deliver_failure(self, event: FailureEvent) -> Running:
-        """Invoke record_failure asynchronously: it is repeated twice where it fails."""
+        """Invoke record_failure asynchronously: if it fails, it is retried twice."""
         self.failure_events.remove(event)
 
         def ended(running: Running) -> None:
@@ -307,21 +307,21 @@ class Cloud:
 
         name = f"record_failure {event.detail['name'][:6]}{event.detail['name'][32:]}"
         return self.start(
-            name, FUNCTION_SECONDS, lambda hands: self._programs.record_failure(hands, event.detail), ended
+            name, FUNCTION_SECONDS, lambda clients: self._programs.record_failure(clients, event.detail), ended
         )
 
 
 @dataclass(frozen=True)
 class Programs:
-    """What the functions and jobs do; each step of the state machine answers which step is next."""
+    """The functions and jobs; each step of the state machine returns the name of the next one."""
 
-    validate: Callable[[Hands, list[str]], list[str]]
-    claim: Callable[[Hands, Execution], str]
-    transform: Callable[[Hands, Execution, str], str]
-    load: Callable[[Hands, Execution], str]
-    settle: Callable[[Hands, Execution], str]
-    archive: Callable[[Hands, Execution], str]
-    record_failure: Callable[[Hands, dict[str, Any]], None]
+    validate: Callable[[Clients, list[str]], list[str]]
+    claim: Callable[[Clients, Execution], str]
+    transform: Callable[[Clients, Execution, str], str]
+    load: Callable[[Clients, Execution], str]
+    settle: Callable[[Clients, Execution], str]
+    archive: Callable[[Clients, Execution], str]
+    record_failure: Callable[[Clients, dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -342,7 +342,7 @@ class StepFunctions:
 
 @dataclass(frozen=True)
 class _Glue:
-    """A run that is told to stop does so after another look at it."""
+    """Glue's job runs; a run that is to be stopped stops after it was listed once more."""
 
     cloud: Cloud
 
@@ -353,8 +353,8 @@ class _Glue:
     def paginate(self, *, JobName: str) -> Iterator[dict[str, Any]]:
         runs = [run for run in reversed(self.cloud.job_runs) if run.job == JobName]
         at = datetime.now(UTC)
-        told = [{"Id": run.id, "JobRunState": run.state, "Arguments": run.arguments, "StartedOn": at} for run in runs]
-        yield {"JobRuns": told}
+        listed = [{"Id": run.id, "JobRunState": run.state, "Arguments": run.arguments, "StartedOn": at} for run in runs]
+        yield {"JobRuns": listed}
         for run in runs:
             if run.state == "STOPPING":
                 self.cloud.kill(run.running)
@@ -367,7 +367,7 @@ class _Glue:
 
 
 @dataclass(frozen=True)
-class _Audience:
+class _AlertsAndEvents:
     """The topic of alerts, and the event bus."""
 
     cloud: Cloud

@@ -1,4 +1,4 @@
-"""How programs run one call at a time."""
+"""Makes programs run one call at a time."""
 
 import sys
 from typing import Any
@@ -11,7 +11,7 @@ from music_streams.run import job_runs
 
 @pytest.fixture(autouse=True)
 def _one_call_at_a_time(monkeypatch):
-    """Pools of threads make one call after another, slices are small, and nobody sleeps."""
+    """Run the calls of thread pools sequentially, in small slices, without sleeping."""
     for module in [module for name, module in sys.modules.items() if name.startswith("music_streams")]:
         if hasattr(module, "ThreadPoolExecutor"):
             monkeypatch.setattr(module, "ThreadPoolExecutor", OneAfterAnother)
@@ -20,7 +20,7 @@ def _one_call_at_a_time(monkeypatch):
 
 
 class OneAfterAnother:
-    """In the place of ThreadPoolExecutor."""
+    """Replaces ThreadPoolExecutor."""
 
     def __init__(self, _workers: int) -> None: ...
 

@@ -1,6 +1,6 @@
-"""Tiny stream files and reference data, and what the contract makes of them: plain Python, apart from the product.
+"""Tiny streams files and reference data, and their metrics by the contract: plain Python, independent of the product.
 
-docs/design.md, sections 3 and 4; what the tops say is left to the tests of the aggregation.
+docs/design.md, sections 3 and 4; top songs and genres are left to the tests of the aggregation.
 """
 
 import re
@@ -20,13 +20,13 @@ Key = tuple[str, str]
 
 
 def streams_file(rows: Iterable[str]) -> bytes:
-    """A streams file of some of the ROWS."""
+    """Return a streams file with some of the ROWS."""
     return "\n".join([HEADER, *rows]).encode()
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The songs and users that lie under reference/ from some moment on.
+    """The songs and users under reference/ from some time on.
 
     Attributes:
         genres: of each known track.
@@ -67,8 +67,8 @@ class Rejected(NamedTuple):
 
 
 def classify(content: bytes, source_id: str, execution: str, known: Reference) -> list[Listen | Rejected]:
-    """Each row of a streams file: accepted, or why not."""
-    judged: list[Listen | Rejected] = []
+    """Classify each row of a streams file: accepted, or rejected with a reason."""
+    classified: list[Listen | Rejected] = []
     seen = set()
     for raw in content.decode().split("\n")[1:]:
         user, track, time = raw.split(",")
@@ -82,23 +82,24 @@ def classify(content: bytes, source_id: str, execution: str, known: Reference) -
         if reason != "bad_user_id":
             seen.add(raw)
         if reason:
-            judged.append(Rejected(raw, reason, source_id, execution))
+            classified.append(Rejected(raw, reason, source_id, execution))
         else:
             country = known.countries.get(user, "unknown")
             genres = known.genres[track]
-            judged.append(Listen(int(user), track, time, 1_000, genres, country, source_id, execution, known.version))
-    return judged
+            listen = Listen(int(user), track, time, 1_000, genres, country, source_id, execution, known.version)
+            classified.append(listen)
+    return classified
 
 
 def rejected_counts(rows: Iterable[Listen | Rejected]) -> dict[str, int]:
-    """How many rows were rejected, by reason."""
+    """Count the rejected rows by reason."""
     return dict(Counter(row.reason for row in rows if isinstance(row, Rejected)))
 
 
 def fold(listens: Iterable[Listen], *, track_metrics: bool) -> dict[Key, dict[str, Any]]:
-    """What MetricsTable says of the distinct events of some listens: keys, day and the four measures."""
+    """Compute the items of MetricsTable for the distinct events of some listens: by key, the day and the measures."""
     by_event: dict[tuple[int, str, str], Listen] = {}
-    for listen in sorted(listens, key=lambda each: (-each.reference_version, each.source_id)):
+    for listen in sorted(listens, key=lambda row: (-row.reference_version, row.source_id)):
         by_event.setdefault((listen.user_id, listen.track_id, listen.listened_at), listen)
     groups: dict[Key, list[Listen]] = {}
     for event in by_event.values():

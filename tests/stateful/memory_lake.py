@@ -1,4 +1,4 @@
-"""The lake's tables in memory: rows, commits and snapshots, and a run's rows, as the transform's ports want them."""
+"""The lake's tables in memory: rows, commits and snapshots, and a run's rows, as transform.ports defines them."""
 
 import io
 import json
@@ -29,7 +29,7 @@ class Table:
 
     Attributes:
         snapshots: the rows of each, by sequence number.
-        of_few_days: what the last append was told of its rows.
+        of_few_days: the argument `few_days` of the last append.
     """
 
     snapshots: dict[int, Rows] = field(default_factory=dict)
@@ -49,20 +49,20 @@ class Table:
 
 
 class Tables:
-    """What the lake holds; each method is one call that takes effect as a whole."""
+    """The tables of the lake; each method is one atomic call."""
 
     def __init__(self) -> None:
         self.uuid = "lake"
         self.tables = {LISTENS: Table(), REJECTED_ROWS: Table()}
-        self.born: dict[str, int] = {}
-        """At which version of listens each execution committed."""
+        self.commit_versions: dict[str, int] = {}
+        """By execution, the version of listens that it committed."""
         self._tokens: set[object] = set()
 
     def has_commit(self, table: str, execution: str) -> bool:
         return execution in self.tables[table].commits
 
     def append(self, table: str, rows: Rows, execution: str, token: object, *, few_days: bool = False) -> None:
-        """Commit rows; who makes the call again, its answer lost, finds by its token that it had been made."""
+        """Commit rows; the token makes a retry after a lost response idempotent."""
         if token in self._tokens:
             return
         self._tokens.add(token)
@@ -71,14 +71,14 @@ class Tables:
         held.commits.add(execution)
         held.of_few_days = few_days
         if table == LISTENS:
-            self.born.setdefault(execution, held.version)
+            self.commit_versions.setdefault(execution, held.version)
 
     def find(self, table: str, to_delete: RowsToDelete) -> Rows:
-        return [row for row in self.tables[table].rows if _is_leaving(row, to_delete)]
+        return [row for row in self.tables[table].rows if _is_deleted(row, to_delete)]
 
     def delete(self, table: str, to_delete: RowsToDelete, found: FoundRows) -> None:
         held = self.tables[table]
-        kept = [row for row in held.rows if not (_is_leaving(row, to_delete) and row.execution in found.executions)]
+        kept = [row for row in held.rows if not (_is_deleted(row, to_delete) and row.execution in found.executions)]
         if len(kept) < len(held.rows):
             held.commit(kept)
 
@@ -98,11 +98,11 @@ class Tables:
 
 @dataclass(frozen=True)
 class MemoryLake:
-    """The lake in the hands of one run.
+    """The lake as one run uses it.
 
     Attributes:
         tables: a client of Tables.
-        s3: a client, for what Spark writes into the run's folder.
+        s3: a client, for the objects that Spark writes into the run's folder.
     """
 
     tables: Any
@@ -120,8 +120,8 @@ class MemoryLake:
         return FoundRows(days, {row.execution for row in [*listens, *rejected]})
 
     def write_tracks(self, to_delete: RowsToDelete, found: FoundRows, uri: str) -> None:
-        going = [row for row in self.tables.find(LISTENS, to_delete) if row.execution in found.executions]
-        self._write(f"{uri}/tracks.json", json.dumps(sorted({(row.track_id, row.day) for row in going})).encode())
+        selected = [row for row in self.tables.find(LISTENS, to_delete) if row.execution in found.executions]
+        self._write(f"{uri}/tracks.json", json.dumps(sorted({(row.track_id, row.day) for row in selected})).encode())
 
     def delete(self, to_delete: RowsToDelete, found: FoundRows) -> None:
         for table in (REJECTED_ROWS, LISTENS):
@@ -162,27 +162,27 @@ class MemoryLake:
 
 @dataclass
 class MemoryBatch:
-    """The judged rows of a run's staged files.
+    """The classified rows of a run's staged files.
 
     Attributes:
         broken: the sources whose files cannot be read.
     """
 
-    judged: Rows
+    classified: Rows
     songs: bool = True
     broken: set[str] = field(default_factory=set)
     is_closed: bool = False
 
     @classmethod
     def read(cls, contents: dict[str, bytes], execution: str, reference: Reference) -> "MemoryBatch":
-        """`contents`: the staged files by source_id."""
-        rows = [classify(content, source_id, execution, reference) for source_id, content in contents.items()]
-        return cls([row for each in rows for row in each], bool(reference.genres))
+        """Classify the rows of `contents`, the staged files by source_id."""
+        files = [classify(content, source_id, execution, reference) for source_id, content in contents.items()]
+        return cls([row for rows in files for row in rows], bool(reference.genres))
 
     def counts(self) -> list[dict[str, Any]]:
         counter = Counter(
             (row.source_id, row.reason, None) if isinstance(row, Rejected) else (row.source_id, None, row.day)
-            for row in self.judged
+            for row in self.classified
         )
         names = ("source_id", "reason", "day")
         return [{**dict(zip(names, key, strict=True)), "count": count} for key, count in counter.items()]
@@ -197,13 +197,13 @@ class MemoryBatch:
         self.is_closed = True
 
     def accepted(self, source_ids: list[str]) -> Rows:
-        return [row for row in self.judged if isinstance(row, Listen) and row.source_id in source_ids]
+        return [row for row in self.classified if isinstance(row, Listen) and row.source_id in source_ids]
 
     def rejected(self, source_ids: list[str]) -> Rows:
-        return [row for row in self.judged if isinstance(row, Rejected) and row.source_id in source_ids]
+        return [row for row in self.classified if isinstance(row, Rejected) and row.source_id in source_ids]
 
 
-def _is_leaving(row: Listen | Rejected, to_delete: RowsToDelete) -> bool:
+def _is_deleted(row: Listen | Rejected, to_delete: RowsToDelete) -> bool:
     is_older = row.source_id in to_delete.older and row.execution != to_delete.execution
     users = {row.user_id} if isinstance(row, Listen) else {int(part) for part in row.raw.split(",") if part.isdigit()}
     return is_older or row.source_id in to_delete.refused or not users.isdisjoint(to_delete.users)

@@ -1,4 +1,4 @@
-"""The S3 calls of the pipeline, in memory: buckets with versions, copies, listings; strongly consistent, as S3 is."""
+"""The S3 calls of the pipeline, in memory: versioned buckets, copies, listings; strongly consistent, as S3 is."""
 
 # ruff: noqa: N803 - the arguments are named as boto3 names them
 
@@ -32,7 +32,7 @@ class Version:
 
 
 class StreamedBody(io.BytesIO):
-    """What get_object answers."""
+    """The body of a response of get_object."""
 
     def iter_chunks(self, size: int) -> Iterator[bytes]:
         while chunk := self.read(size):
@@ -40,7 +40,7 @@ class StreamedBody(io.BytesIO):
 
 
 class MemoryS3:
-    """Two kinds of buckets: those that keep versions, and those that do not.
+    """Buckets, some of them versioned.
 
     Attributes:
         damages_copies: while it is set, a copy within a bucket loses its last byte.
@@ -52,7 +52,7 @@ class MemoryS3:
         now: Callable[[], datetime],
         on_delete: Callable[[str, str, Version], None] = lambda *_: None,
     ) -> None:
-        """`on_delete` is told bucket, key and version of an object that is about to go, or to be hidden by a marker."""
+        """`on_delete` is called with bucket, key and version before an object is deleted or hidden by a marker."""
         self.damages_copies = False
         self._versioned = versioned
         self._now = now
@@ -61,14 +61,14 @@ class MemoryS3:
         self._count = 0
 
     def content(self, bucket: str, key: str, version_id: str = "") -> bytes | None:
-        """The bytes of an object; None where there is none. For tests: no AWS call."""
-        found = self._find(bucket, key, version_id)
-        return found.content if found else None
+        """Return the bytes of an object; None if there is none. For tests: no AWS call."""
+        version = self._find(bucket, key, version_id)
+        return version.content if version else None
 
     def keys(self, bucket: str, prefix: str) -> list[str]:
-        """The keys under which an object is listed. For tests: no AWS call."""
-        listed = (key for held, key in self._objects if held == bucket and key.startswith(prefix))
-        return sorted(key for key in listed if self._find(bucket, key))
+        """Return the listed keys of a bucket. For tests: no AWS call."""
+        stored = (key for owner, key in self._objects if owner == bucket and key.startswith(prefix))
+        return sorted(key for key in stored if self._find(bucket, key))
 
     def put_object(self, *, Bucket: str, Key: str, Body: bytes, IfNoneMatch: str = "", **_: Any) -> dict[str, Any]:
         if IfNoneMatch and self._find(Bucket, Key):
@@ -83,8 +83,8 @@ class MemoryS3:
         return {"Body": StreamedBody(content)}
 
     def head_object(self, *, Bucket: str, Key: str, VersionId: str = "", **_: Any) -> dict[str, Any]:
-        found = self._get("HeadObject", Bucket, Key, VersionId)
-        return {"ContentLength": len(found.content or b""), "ETag": found.etag, "LastModified": found.modified}
+        version = self._get("HeadObject", Bucket, Key, VersionId)
+        return {"ContentLength": len(version.content or b""), "ETag": version.etag, "LastModified": version.modified}
 
     def copy(self, origin: dict[str, str], bucket: str, key: str, **_: Any) -> None:
         content = self._get("CopyObject", origin["Bucket"], origin["Key"], origin.get("VersionId", "")).content or b""
@@ -92,14 +92,14 @@ class MemoryS3:
         self._add(bucket, key, content[:-1] if is_damaged else content)
 
     def delete_object(self, *, Bucket: str, Key: str, VersionId: str = "") -> dict[str, Any]:
-        held = self._objects.get((Bucket, Key), [])
+        versions = self._objects.get((Bucket, Key), [])
         only_hides = Bucket in self._versioned and not VersionId
-        going = held[-1:] if only_hides else [each for each in held if not VersionId or each.version_id == VersionId]
-        for each in going:
-            if each.content is not DELETE_MARKER:
-                self._on_delete(Bucket, Key, each)
+        affected = versions[-1:] if only_hides else [v for v in versions if not VersionId or v.version_id == VersionId]
+        for version in affected:
+            if version.content is not DELETE_MARKER:
+                self._on_delete(Bucket, Key, version)
             if not only_hides:
-                held.remove(each)
+                versions.remove(version)
         if only_hides:
             self._add(Bucket, Key, DELETE_MARKER)
         return {}
@@ -108,8 +108,8 @@ class MemoryS3:
         return _Pages(self, operation)
 
     def list_objects_v2(self, *, Bucket: str, Prefix: str) -> dict[str, Any]:
-        found = [(key, self._find(Bucket, key)) for key in self.keys(Bucket, Prefix)]
-        return {"Contents": [{"Key": key, **version.listed} for key, version in found if version]}
+        versions = [(key, self._find(Bucket, key)) for key in self.keys(Bucket, Prefix)]
+        return {"Contents": [{"Key": key, **version.listed} for key, version in versions if version]}
 
     def list_object_versions(self, *, Bucket: str, Prefix: str) -> dict[str, Any]:
         return {
@@ -132,22 +132,22 @@ class MemoryS3:
         return version.version_id
 
     def _find(self, bucket: str, key: str, version_id: str = "") -> Version | None:
-        held = self._objects.get((bucket, key), [])
+        versions = self._objects.get((bucket, key), [])
         if not version_id:
-            return held[-1] if held and held[-1].content is not DELETE_MARKER else None
-        return next((each for each in held if each.version_id == version_id), None)
+            return versions[-1] if versions and versions[-1].content is not DELETE_MARKER else None
+        return next((version for version in versions if version.version_id == version_id), None)
 
     def _get(self, operation: str, bucket: str, key: str, version_id: str) -> Version:
-        found = self._find(bucket, key, version_id)
-        if found is None:
+        version = self._find(bucket, key, version_id)
+        if version is None:
             code = "NoSuchVersion" if version_id else "NoSuchKey"
             raise ClientError({"Error": {"Code": code, "Message": f"{bucket}/{key}"}}, operation)
-        return found
+        return version
 
 
 @dataclass(frozen=True)
 class _Pages:
-    """A listing, in one page."""
+    """A paginator with one page."""
 
     s3: MemoryS3
     operation: str

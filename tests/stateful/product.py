@@ -1,4 +1,4 @@
-"""The product's programs, as its functions and jobs call the domain, with the clients of a process in memory."""
+"""The product's programs: calls of the domain as in its functions and jobs, with clients in memory."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -18,7 +18,7 @@ from music_streams.state.ledger import Ledger
 from music_streams.state.run_files import RunFolder, read_claimed
 from music_streams.transform import job as transform_job
 from tests.stateful import cloud
-from tests.stateful.cloud import LAKE, LANDING, Execution, Hands, Programs
+from tests.stateful.cloud import LAKE, LANDING, Clients, Execution, Programs
 from tests.stateful.files import Reference
 from tests.stateful.memory_lake import MemoryBatch, MemoryLake
 
@@ -26,34 +26,34 @@ MAX_REJECTED_RATIO = Decimal("0.4")
 
 
 def _never() -> bool:
-    """Functions are always short of time, so that every slice is an invocation of its own."""
+    """Say that a function has no time left, so that every slice is a separate invocation."""
     return False
 
 
-def _ledger(hands: Hands) -> Ledger:
-    return Ledger(cloud.FILES, hands.dynamodb)
+def _ledger(clients: Clients) -> Ledger:
+    return Ledger(cloud.FILES, clients.dynamodb)
 
 
-def _alerts(hands: Hands) -> Alerts:
-    return Alerts(hands.sns, "alerts")
+def _alerts(clients: Clients) -> Alerts:
+    return Alerts(clients.sns, "alerts")
 
 
-def _quarantine(hands: Hands) -> Quarantine:
-    return Quarantine(hands.s3, _ledger(hands), _alerts(hands))
+def _quarantine(clients: Clients) -> Quarantine:
+    return Quarantine(clients.s3, _ledger(clients), _alerts(clients))
 
 
-def _job_runs(hands: Hands) -> JobRuns:
-    return JobRuns(hands.glue, (cloud.TRANSFORM_JOB, cloud.LOAD_JOB))
+def _job_runs(clients: Clients) -> JobRuns:
+    return JobRuns(clients.glue, (cloud.TRANSFORM_JOB, cloud.LOAD_JOB))
 
 
-def _validate(hands: Hands, bodies: list[str]) -> list[str]:
-    """As functions/validate: what could not be taken goes back to the queue alone."""
+def _validate(clients: Clients, bodies: list[str]) -> list[str]:
+    """Process messages as functions/validate does; return the failed ones, which go back to the queue."""
     intake = Intake(
-        s3=hands.s3,
-        executions=Executions(hands.step_functions, cloud.STATE_MACHINE_ARN),
-        job_runs=_job_runs(hands),
-        ledger=_ledger(hands),
-        quarantine=_quarantine(hands),
+        s3=clients.s3,
+        executions=Executions(clients.step_functions, cloud.STATE_MACHINE_ARN),
+        job_runs=_job_runs(clients),
+        ledger=_ledger(clients),
+        quarantine=_quarantine(clients),
         landing_bucket=LANDING,
         lake_bucket=LAKE,
         timeout_seconds=cloud.LEASE_SECONDS,
@@ -61,52 +61,54 @@ def _validate(hands: Hands, bodies: list[str]) -> list[str]:
         max_file_bytes=1_000,
     )
     batch = intake.open_batch(lambda: float(cloud.LEASE_SECONDS))
-    refused = []
+    failed = []
     for body in bodies:
         try:
             batch.process(body)
         except Exception:  # noqa: BLE001 - as Powertools' BatchProcessor does
-            refused.append(body)
+            failed.append(body)
     batch.launch()
-    return refused
+    return failed
 
 
-def _claim(hands: Hands, execution: Execution) -> str:
-    claim = claim_sources(hands.s3, _ledger(hands), execution.manifest_uri, execution.arn, _never)
+def _claim(clients: Clients, execution: Execution) -> str:
+    claim = claim_sources(clients.s3, _ledger(clients), execution.manifest_uri, execution.arn, _never)
     if claim.left:
         return "claim"
     return "transform" if claim.has_work else "done"
 
 
-def _load(hands: Hands, execution: Execution) -> str:
-    load_job.run(hands.s3, hands.dynamodb, execution.manifest_uri, execution.transform_run, cloud.FILES, cloud.METRICS)
+def _load(clients: Clients, execution: Execution) -> str:
+    load_job.run(
+        clients.s3, clients.dynamodb, execution.manifest_uri, execution.transform_run, cloud.FILES, cloud.METRICS
+    )
     return "settle"
 
 
-def _settle(hands: Hands, execution: Execution) -> str:
-    settlement = Settlement(hands.s3, hands.events, _ledger(hands), _quarantine(hands))
+def _settle(clients: Clients, execution: Execution) -> str:
+    settlement = Settlement(clients.s3, clients.events, _ledger(clients), _quarantine(clients))
     left = settlement.settle(execution.manifest_uri, execution.arn, execution.transform_run, _never)
     return "settle" if left else "archive"
 
 
-def _archive(hands: Hands, execution: Execution) -> str:
-    left = archive_sources(hands.s3, _ledger(hands), execution.manifest_uri, execution.arn, _never)
+def _archive(clients: Clients, execution: Execution) -> str:
+    left = archive_sources(clients.s3, _ledger(clients), execution.manifest_uri, execution.arn, _never)
     return "archive" if left else "done"
 
 
-def _record_failure(hands: Hands, detail: dict[str, Any]) -> None:
-    path = FailurePath(hands.s3, _ledger(hands), _alerts(hands), _job_runs(hands), hands.step_functions)
+def _record_failure(clients: Clients, detail: dict[str, Any]) -> None:
+    path = FailurePath(clients.s3, _ledger(clients), _alerts(clients), _job_runs(clients), clients.step_functions)
     path.record(detail, lambda: True)
 
 
 def programs(reference_of: Callable[[str], Reference], *, track_metrics: bool) -> Programs:
-    """Every program of the pipeline; an execution reads the reference data of `reference_of` in each of its tries."""
+    """Return every program of the pipeline; all tries of an execution read the reference data of `reference_of`."""
 
-    def transform(hands: Hands, execution: Execution, run_id: str) -> str:
+    def transform(clients: Clients, execution: Execution, run_id: str) -> str:
         folder = RunFolder.of_manifest(execution.manifest_uri)
-        manifest = read_claimed(hands.s3, folder, execution.name)
+        manifest = read_claimed(clients.s3, folder, execution.name)
         contents = {
-            source.source_id: hands.s3.get_object(Bucket=LAKE, Key=folder.key(f"input/{source.input}"))["Body"].read()
+            source.source_id: clients.s3.get_object(Bucket=LAKE, Key=folder.key(f"input/{source.input}"))["Body"].read()
             for source in manifest.streams
         }
         batch = MemoryBatch.read(contents, execution.name, reference_of(execution.name)) if contents else None
@@ -119,7 +121,7 @@ def programs(reference_of: Callable[[str], Reference], *, track_metrics: bool) -
             1_000,
             publish_track_metrics=track_metrics,
         )
-        transform_job.process(hands.s3, task, manifest, batch, MemoryLake(hands.lake, hands.s3))
+        transform_job.process(clients.s3, task, manifest, batch, MemoryLake(clients.lake, clients.s3))
         return "load"
 
     return Programs(_validate, _claim, transform, _load, _settle, _archive, _record_failure)

@@ -1,4 +1,4 @@
-"""The services in memory answer what the pipeline asks as moto does."""
+"""The services in memory respond to the pipeline's calls as moto does."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -24,29 +24,29 @@ NOW = datetime(2026, 11, 21, 21, tzinfo=UTC)
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:process:batch-1"
 
 
-def test_buckets():
+def test_buckets_in_memory_respond_as_motos():
     memory = MemoryS3({LANDING}, lambda: NOW)
     with aws_in_process():
         s3 = clients.client("s3")
         create_buckets(s3, LANDING, LAKE)
-        assert life_of_objects(memory) == life_of_objects(s3)
+        assert responses_about_objects(memory) == responses_about_objects(s3)
 
 
-def life_of_objects(s3: Any) -> list[Any]:
-    """What a client answers from the first version of an object to the last; versions are named in order."""
+def responses_about_objects(s3: Any) -> list[Any]:
+    """Create, read, copy and delete versions of objects; return all responses, with versions named in order."""
     names: dict[str, str] = {}
-    told: list[Any] = []
+    responses: list[Any] = []
 
     def read(**where: str) -> None:
-        told.append(_answer(lambda: list(s3.get_object(**where)["Body"].iter_chunks(2))))
-        told.append(_answer(lambda: _part(s3.head_object(**where, ChecksumMode="ENABLED"))))
+        responses.append(_answer(lambda: list(s3.get_object(**where)["Body"].iter_chunks(2))))
+        responses.append(_answer(lambda: _part(s3.head_object(**where, ChecksumMode="ENABLED"))))
 
     def listed() -> None:
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=LANDING, Prefix="a"):
-            found = [(each["Key"], names[each["VersionId"]], each["Size"]) for each in page.get("Versions", [])]
-            told.append(sorted(found))
+            versions = [(v["Key"], names[v["VersionId"]], v["Size"]) for v in page.get("Versions", [])]
+            responses.append(sorted(versions))
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=LANDING, Prefix="a"):
-            told.extend((each["Key"], each["Size"], each["ETag"]) for each in page.get("Contents", []))
+            responses.extend((item["Key"], item["Size"], item["ETag"]) for item in page.get("Contents", []))
 
     first, second = (
         s3.put_object(Bucket=LANDING, Key="a/1", Body=content)["VersionId"] for content in (b"one", b"three")
@@ -54,12 +54,12 @@ def life_of_objects(s3: Any) -> list[Any]:
     names.update({first: "first", second: "second"})
     read(Bucket=LANDING, Key="a/1")
     read(Bucket=LANDING, Key="a/1", VersionId=first)
-    told.append(s3.get_object(Bucket=LANDING, Key="a/1", Range="bytes=1-2")["Body"].read())
+    responses.append(s3.get_object(Bucket=LANDING, Key="a/1", Range="bytes=1-2")["Body"].read())
     s3.copy({"Bucket": LANDING, "Key": "a/1", "VersionId": first}, LAKE, "copy")
     read(Bucket=LAKE, Key="copy")
     for key in ("copy", "new", "new"):
         put = s3.put_object
-        told.append(_answer(lambda: bool(put(Bucket=LAKE, Key=key, Body=b"x", IfNoneMatch="*"))))  # noqa: B023
+        responses.append(_answer(lambda: bool(put(Bucket=LAKE, Key=key, Body=b"x", IfNoneMatch="*"))))  # noqa: B023
     listed()
     s3.delete_object(Bucket=LANDING, Key="a/1", VersionId=second)
     read(Bucket=LANDING, Key="a/1")
@@ -72,61 +72,61 @@ def life_of_objects(s3: Any) -> list[Any]:
     listed()
     s3.delete_object(Bucket=LAKE, Key="copy")
     read(Bucket=LAKE, Key="copy")
-    told.append(_answer(lambda: s3.copy({"Bucket": LANDING, "Key": "a/2"}, LAKE, "copy")))
-    return told
+    responses.append(_answer(lambda: s3.copy({"Bucket": LANDING, "Key": "a/2"}, LAKE, "copy")))
+    return responses
 
 
-def test_the_ledgers_table(monkeypatch):
+def test_the_ledgers_table_in_memory_responds_as_motos(monkeypatch):
     memory = MemoryDynamoDB({FILES: key_of("FilesTable")})
     with aws_in_process():
         dynamodb = clients.dynamodb()
         create_table(dynamodb, "FilesTable", FILES)
-        assert life_of_entries(memory, monkeypatch) == life_of_entries(dynamodb, monkeypatch)
+        assert results_of_a_ledger(memory, monkeypatch) == results_of_a_ledger(dynamodb, monkeypatch)
 
 
-def life_of_entries(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What a ledger answers from the first claim of a source to its retraction."""
+def results_of_a_ledger(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Take a source from its first claim to its retraction; return all results of the ledger."""
     ledger = Ledger(FILES, dynamodb)
-    source, other = (Source(LANDING, f"incoming/{name}.csv", "v1", 3, clock.stamp(NOW)) for name in "ab")
-    told: list[Any] = []
+    source, other = (Source(LANDING, f"incoming/{name}.csv", "v1", 3, clock.timestamp(NOW)) for name in "ab")
+    results: list[Any] = []
 
     def entry() -> Entry:
-        found = ledger.entry(source.source_id)
-        assert found
-        return found
+        stored = ledger.entry(source.source_id)
+        assert stored
+        return stored
 
     def at(second: int) -> None:
         monkeypatch.setattr(clock, "now", lambda: f"2026-11-21T21:00:{second:02d}.000Z")
-        told.append(ledger.entries([source.source_id, other.source_id]))
-        told.append([list(ledger.with_status(status)) for status in Status])
-        found = ledger.search(Attr("attempt").gte(1) & ~Attr("reason").eq("x"))
-        told.append(sorted(found, key=lambda each: each.source.key))
+        results.append(ledger.entries([source.source_id, other.source_id]))
+        results.append([list(ledger.with_status(status)) for status in Status])
+        entries = ledger.search(Attr("attempt").gte(1) & ~Attr("reason").eq("x"))
+        results.append(sorted(entries, key=lambda entry: entry.source.key))
 
     at(0)
-    told.append([ledger.receive(source, 10), ledger.receive(other, 10), ledger.receive(source, 10)])
+    results.append([ledger.receive(source, 10), ledger.receive(other, 10), ledger.receive(source, 10)])
     at(20)
     claimed = ledger.receive(source, 10)
     assert claimed
     at(21)
-    told.append([ledger.validate(entry(), "batch"), ledger.validate(claimed, "batch")])
-    told.append([ledger.run(entry(), f"{EXECUTION}0"), ledger.run(entry(), EXECUTION)])
+    results.append([ledger.validate(entry(), "batch"), ledger.validate(claimed, "batch")])
+    results.append([ledger.run(entry(), f"{EXECUTION}0"), ledger.run(entry(), EXECUTION)])
     at(22)
-    told.append(ledger.publish(entry(), SourceOutcome(3, 1, {"duplicate": 2}, ["2024-06-25"])))
-    told.append([ledger.archive(entry(), "kept"), ledger.archive(entry(), "kept")])
-    told.append(list(ledger.with_status(Status.ARCHIVED, since="2026-11-21T21:00:22.000Z")))
-    told.append(list(ledger.with_status(Status.ARCHIVED, since="2026-11-21T21:00:23.000Z")))
+    results.append(ledger.publish(entry(), SourceOutcome(3, 1, {"duplicate": 2}, ["2024-06-25"])))
+    results.append([ledger.archive(entry(), "kept"), ledger.archive(entry(), "kept")])
+    results.append(list(ledger.with_status(Status.ARCHIVED, since="2026-11-21T21:00:22.000Z")))
+    results.append(list(ledger.with_status(Status.ARCHIVED, since="2026-11-21T21:00:23.000Z")))
     at(23)
-    told.append([ledger.renew(entry(), "batch", 2, Treatment.RETRACT) for _ in range(2)])
-    told.append(ledger.retract(entry()))
+    results.append([ledger.renew(entry(), "batch", 2, Treatment.RETRACT) for _ in range(2)])
+    results.append(ledger.retract(entry()))
     at(24)
-    return told
+    return results
 
 
 def _answer(call: Callable[[], Any]) -> Any:
     try:
         return call()
     except ClientError as error:
-        # S3 answers a head without a body: the status is all it says.
+        # The response to HEAD has no body: its code is the HTTP status.
         return {"NoSuchKey": "404", "NoSuchVersion": "404"}.get(error_code(error), error_code(error))
 
 

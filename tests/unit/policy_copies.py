@@ -1,4 +1,4 @@
-"""Finds copies of policy values in programs: the number, where a name or a text nearby gives it the value's meaning."""
+"""Finds repeated policy values in programs: a number whose name, or a text whose words, give it a value's meaning."""
 
 import ast
 import re
@@ -20,7 +20,7 @@ _IN_WORDS = {3: "three"}
 
 
 def values() -> dict[str, float]:
-    """Every value of the policy by its name, in the order of the module."""
+    """Return every value of the policy by its name, in the order of the module."""
     return {name: value for name, value in vars(policy).items() if name.isupper()}
 
 
@@ -28,7 +28,7 @@ _WAITS = {60.0 * value for name, value in values().items() if name.endswith("_MI
 _WAITS |= {3600.0 * value for name, value in values().items() if name.endswith("_HOURS")}
 _WAITS |= {policy.COMMAND_WAIT_SECONDS, policy.DEMO_WAIT_SECONDS}
 
-# What a number means is told by words of the names that it is bound to: assigned to, passed as, compared with.
+# The meaning of a number is recognized by words in the names that it is assigned to, passed as, or compared with.
 _MEANINGS: list[tuple[set[float], re.Pattern[str]]] = [
     ({policy.STALL_SECONDS}, re.compile(r"grace|idle|stall")),
     ({policy.LATENCY_SLA_SECONDS}, re.compile(r"target|promise|sla(_|$)|late(_|$)|overdue|waited|\bage\b")),
@@ -44,7 +44,7 @@ _MEANINGS: list[tuple[set[float], re.Pattern[str]]] = [
     ({policy.TRANSFORM_CONCURRENCY}, re.compile(r"transform_concurrency")),
     ({policy.TRANSFORM_LEAST_WORKERS}, re.compile(r"least_workers")),
     ({policy.TRANSFORM_MOST_WORKERS}, re.compile(r"most_workers")),
-    ({policy.RELEASE_CHECK_SECONDS}, re.compile(r"seconds_to_judge|release")),
+    ({policy.RELEASE_CHECK_SECONDS}, re.compile(r"seconds_to_validate|release")),
 ]
 _AMOUNTS = (
     rf"\b({policy.LATENCY_SLA_SECONDS}|{policy.STALL_SECONDS}) (s|seconds)\b",
@@ -57,21 +57,21 @@ _TEXT = re.compile("|".join(_AMOUNTS))
 
 
 def copies(source: str) -> list[str]:
-    """The lines that repeat a value of the policy, each with the number or the text that does."""
+    """Return the lines that repeat a value of the policy, each with the number or the text."""
     tree = ast.parse(source)
-    found = {
+    repeated = {
         (node.lineno, f"{name} {value:g}")
         for node, name, value in _numbers(tree)
         if any(value in numbers and meaning.search(name.lower()) for numbers, meaning in _MEANINGS)
     }
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and (match := _TEXT.search(node.value)):
-            found.add((node.lineno, match[0].strip()))
-    return [f"line {line}: {what}: take it from music_streams.policy" for line, what in sorted(found)]
+            repeated.add((node.lineno, match[0].strip()))
+    return [f"line {line}: {value}: take it from music_streams.policy" for line, value in sorted(repeated)]
 
 
 def _numbers(tree: ast.AST) -> Iterator[tuple[Any, str, float]]:
-    """Each number with a name that it is bound to."""
+    """Yield each number with a name that it is bound to."""
     for node in ast.walk(tree):
         for name, value in _bound(node):
             if value is not None and (number := _number(value)) is not None:
@@ -88,9 +88,10 @@ def _bound(node: ast.AST) -> Iterator[tuple[str, ast.expr | None]]:
             yield name, value
         case ast.arguments():
             positional = [*node.posonlyargs, *node.args]
-            given = positional[len(positional) - len(node.defaults) :]
-            yield from ((argument.arg, value) for argument, value in zip(given, node.defaults, strict=True))
-            yield from ((each.arg, value) for each, value in zip(node.kwonlyargs, node.kw_defaults, strict=True))
+            with_default = positional[len(positional) - len(node.defaults) :]
+            yield from ((argument.arg, value) for argument, value in zip(with_default, node.defaults, strict=True))
+            keyword_only = zip(node.kwonlyargs, node.kw_defaults, strict=True)
+            yield from ((argument.arg, value) for argument, value in keyword_only)
         case ast.Compare(left=left, comparators=others):
             sides = [left, *others]
             yield from ((ast.unparse(one), other) for one in sides for other in sides if one is not other)
@@ -103,9 +104,9 @@ def _bound(node: ast.AST) -> Iterator[tuple[str, ast.expr | None]]:
 
 
 def _number(node: ast.expr) -> float | None:
-    """What an expression of numbers comes to, a timedelta in seconds; None where it is another."""
+    """Return the value of a numeric expression, a timedelta in seconds; None for any other expression."""
     if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("timedelta") and not node.args:
-        parts = [(_SECONDS.get(each.arg or ""), _number(each.value)) for each in node.keywords]
+        parts = [(_SECONDS.get(keyword.arg or ""), _number(keyword.value)) for keyword in node.keywords]
         known = [unit * amount for unit, amount in parts if unit is not None and amount is not None]
         return sum(known) if known and len(known) == len(parts) else None
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):

@@ -1,4 +1,4 @@
-"""BatchGetItem: every key is read in the end, or a clear error comes; a busy table is given time."""
+"""BatchGetItem: all keys are read with backoff, or a clear error is raised."""
 
 import random
 from typing import Any
@@ -14,7 +14,7 @@ NAMES = [f"{number:032x}" for number in range(250)]
 
 
 class Busy:
-    """A table that reads so many keys of a request, and knows how long was waited before each request."""
+    """A table that reads a given number of keys of each request, and records the waits between requests."""
 
     def __init__(self, *reads: int) -> None:
         self.reads = list(reads)
@@ -22,23 +22,23 @@ class Busy:
         self.waits: list[float] = []
 
     def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803 - as boto3 calls it
-        [(table, asked)] = RequestItems.items()
-        assert len(asked["Keys"]) <= KEYS_AT_ONCE
-        assert len(self.requests) < 100, "it is asked again and again"
-        self.requests.append(asked)
+        [(table, request)] = RequestItems.items()
+        assert len(request["Keys"]) <= KEYS_AT_ONCE
+        assert len(self.requests) < 100, "the retries do not end"
+        self.requests.append(request)
         count = self.reads.pop(0) if self.reads else 0
-        read, left = asked["Keys"][:count], asked["Keys"][count:]
-        unread = {"UnprocessedKeys": {table: {**asked, "Keys": left}} if left else {}}
+        read, left = request["Keys"][:count], request["Keys"][count:]
+        unread = {"UnprocessedKeys": {table: {**request, "Keys": left}} if left else {}}
         return {"Responses": {table: read} if read else {}, **unread}
 
 
-def get(busy: Busy, names: list[str] = NAMES[:3], **how: Any) -> list[str]:
+def get(busy: Busy, names: list[str] = NAMES[:3], **options: Any) -> list[str]:
     keys = [{"source_id": name} for name in names]
     with patch("time.sleep", busy.waits.append):
-        return [item["source_id"] for item in batch_get(busy, "files", keys, **how)]
+        return [item["source_id"] for item in batch_get(busy, "files", keys, **options)]
 
 
-def test_keys_are_read_a_hundred_at_once_without_a_wait():
+def test_keys_are_read_in_requests_of_a_hundred_without_waits():
     assert get(Busy(), []) == []
     busy = Busy(100, 100, 100)
     assert get(busy, NAMES) == NAMES
@@ -47,14 +47,14 @@ def test_keys_are_read_a_hundred_at_once_without_a_wait():
 
 
 @pytest.mark.parametrize("consistent", [True, False])
-def test_unread_keys_are_asked_for_again_as_they_were_asked_for_first(consistent):
+def test_unread_keys_are_requested_again_with_the_same_consistency(consistent):
     busy = Busy(1, 0, 2)
     assert get(busy, consistent=consistent) == NAMES[:3]
     assert [len(request["Keys"]) for request in busy.requests] == [3, 2, 2]
     assert {request["ConsistentRead"] for request in busy.requests} == {consistent}
 
 
-def test_the_waits_grow_twofold_each_of_a_random_length(monkeypatch):
+def test_waits_back_off_exponentially_with_full_jitter(monkeypatch):
     bounds: list[tuple[float, float]] = []
 
     def uniform(least: float, most: float) -> float:
@@ -68,15 +68,15 @@ def test_the_waits_grow_twofold_each_of_a_random_length(monkeypatch):
     assert busy.waits == [most / 3 for _, most in bounds]
 
 
-def test_a_table_that_reads_no_more_ends_in_an_error_that_says_what_to_do():
+def test_keys_that_stay_unread_raise_an_error_that_says_what_to_do():
     busy = Busy(1)
-    with pytest.raises(TableThrottled, match=r"table files is throttled: .*try again later"):
+    with pytest.raises(TableThrottled, match=r"table files is throttled: .*retry later"):
         get(busy)
     assert len(busy.requests) == TRIES
     assert len(busy.waits) == TRIES - 1
 
 
-def test_the_ledger_asks_a_busy_table_consistently_with_waits_and_not_for_ever():
+def test_the_ledger_reads_a_busy_table_consistently_with_limited_retries():
     busy = Busy()
     with patch("time.sleep", busy.waits.append), pytest.raises(TableThrottled):
         Ledger("files", busy).entries(NAMES[:3])

@@ -1,4 +1,4 @@
-"""Stamps: ISO 8601 in UTC with milliseconds."""
+"""Timestamps: ISO 8601 in UTC with milliseconds."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -8,37 +8,37 @@ from hypothesis import strategies as st
 
 from music_streams import clock
 
-MOMENTS = st.datetimes(datetime(1970, 1, 1), datetime(2999, 1, 1), timezones=st.just(UTC))
+INSTANTS = st.datetimes(datetime(1970, 1, 1), datetime(2999, 1, 1), timezones=st.just(UTC))
 
 
-def test_a_stamp_is_utc_with_milliseconds():
-    moment = datetime(2026, 11, 21, 23, 3, 25, 123999, timezone(timedelta(hours=2)))
-    assert clock.stamp(moment) == "2026-11-21T21:03:25.123Z"
+def test_a_timestamp_is_utc_with_milliseconds():
+    instant = datetime(2026, 11, 21, 23, 3, 25, 123999, timezone(timedelta(hours=2)))
+    assert clock.timestamp(instant) == "2026-11-21T21:03:25.123Z"
 
 
 @pytest.mark.parametrize("text", ["2026-11-21T21:03:25Z", "2026-11-21T21:03:25+00:00", "2026-11-21T23:03:25+02:00"])
-def test_moments_are_read_as_aws_events_write_them(text):
+def test_timestamps_of_aws_events_are_parsed(text):
     assert clock.parse(text) == datetime(2026, 11, 21, 21, 3, 25, tzinfo=UTC)
 
 
-@given(MOMENTS)
-def test_a_stamp_is_read_back(moment):
-    assert clock.stamp(clock.parse(clock.stamp(moment))) == clock.stamp(moment)
+@given(INSTANTS)
+def test_a_timestamp_survives_parsing_and_formatting(instant):
+    assert clock.timestamp(clock.parse(clock.timestamp(instant))) == clock.timestamp(instant)
 
 
-@given(MOMENTS, MOMENTS)
-def test_stamps_sort_as_their_moments_do(one, other):
-    if clock.stamp(one) < clock.stamp(other):
+@given(INSTANTS, INSTANTS)
+def test_timestamps_sort_by_time(one, other):
+    if clock.timestamp(one) < clock.timestamp(other):
         assert one < other
 
 
-def test_seconds_before_a_stamp():
+def test_seconds_are_subtracted_from_a_timestamp():
     assert clock.seconds_before("2026-01-01T00:00:01.500Z", 2.5) == "2025-12-31T23:59:59.000Z"
 
 
-def test_now_is_a_stamp_of_this_moment():
-    before = clock.stamp(datetime.now(UTC))
-    assert before <= clock.now() <= clock.stamp(datetime.now(UTC))
+def test_now_is_the_timestamp_of_the_current_time():
+    before = clock.timestamp(datetime.now(UTC))
+    assert before <= clock.now() <= clock.timestamp(datetime.now(UTC))
 
 
 def test_dates_run_from_the_first_to_the_last():
@@ -47,7 +47,7 @@ def test_dates_run_from_the_first_to_the_last():
     assert clock.dates("9999-12-31", "9999-12-30") == []
 
 
-def test_unbroken_runs_of_days_are_ranges():
+def test_consecutive_days_form_ranges():
     days = ["2024-03-01", "2023-12-31", "2024-02-29", "2024-01-01", "2024-03-01", "2024-03-03"]
     assert clock.ranges_of(days) == [
         ("2023-12-31", "2024-01-01"),

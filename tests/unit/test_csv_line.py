@@ -1,4 +1,4 @@
-"""A line of a streams file as an RFC 4180 record."""
+"""Lines of streams files are parsed as RFC 4180 records."""
 
 import pytest
 from hypothesis import given
@@ -33,12 +33,12 @@ def test_a_record_is_split_into_its_fields(line, fields):
 
 
 @pytest.mark.parametrize("line", NO_RECORDS)
-def test_a_quote_elsewhere_than_around_a_whole_field_makes_no_record(line):
+def test_a_quote_that_does_not_enclose_a_whole_field_is_not_a_record(line):
     assert csv_line.fields(line) is None
 
 
 @given(FIELDS)
-def test_what_a_writer_quotes_everywhere_or_only_where_it_must_is_read_back(fields):
+def test_fields_that_are_all_quoted_or_only_where_needed_are_read_back(fields):
     quoted = ['"{}"'.format(field.replace('"', '""')) for field in fields]
     sparse = [quote if set(field) & set('",') else field for field, quote in zip(fields, quoted, strict=True)]
     assert csv_line.fields(",".join(quoted)) == csv_line.fields(",".join(sparse)) == fields

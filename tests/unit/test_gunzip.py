@@ -1,4 +1,4 @@
-"""gzip of one member or many is unpacked in linear time, in bounded chunks, and with control given back often."""
+"""gzip files of one or more members are decompressed in linear time and bounded chunks, with frequent yields."""
 
 import gzip
 import itertools
@@ -22,18 +22,18 @@ TINY = gzip.compress(b"7\n", mtime=0)
 NOISE = random.Random(7).randbytes(4 * MIB)
 
 
-def had(chunks: Iterator[bytes]) -> tuple[bytes, bool]:
-    """All that comes, and whether it ends in damage."""
-    came = b""
+def read_all(chunks: Iterator[bytes]) -> tuple[bytes, bool]:
+    """Return all bytes before the end or the error, and whether there was an error."""
+    content = b""
     try:
         for chunk in chunks:
-            came += chunk
+            content += chunk
     except zlib.error:
-        return came, True
-    return came, False
+        return content, True
+    return content, False
 
 
-# ── What comes ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Content ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 FILES = {
     "one member": gzip.compress(b"user_id,track_id\n" * 1000),
@@ -51,35 +51,35 @@ FILES = {
 
 @pytest.mark.parametrize("stored", FILES.values(), ids=FILES)
 @pytest.mark.parametrize("size", [1, 1000, MIB])
-def test_all_that_can_be_had_comes_and_then_the_damage_is_raised(stored, size):
+def test_all_recoverable_bytes_are_yielded_before_the_error(stored, size):
     expected = reading.uncompressed(stored) if stored else (b"", True)
-    assert had(gunzip(pieces(stored, size))) == expected
+    assert read_all(gunzip(pieces(stored, size))) == expected
 
 
 @settings(deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([1, 3, 700, MIB]))
-def test_what_comes_of_a_damaged_file_does_not_depend_on_how_it_is_cut(seed, size):
+def test_the_bytes_of_a_damaged_file_do_not_depend_on_the_chunks(seed, size):
     stored = damaged(gzip.compress(b"7,a,b\n" * 400) * 3, seed)
-    assert had(gunzip(pieces(stored, size))) == had(gunzip([stored]))
+    assert read_all(gunzip(pieces(stored, size))) == read_all(gunzip([stored]))
 
 
 @pytest.mark.parametrize("size", [1, 7, MIB])
-def test_more_members_than_the_limit_are_an_error_of_their_own(size):
+def test_more_members_than_the_limit_raise_their_own_error(size):
     assert b"".join(gunzip(pieces(TINY * 5, size), max_members=5)) == b"7\n" * 5
     with pytest.raises(TooManyMembers, match="5 members"):
         list(gunzip(pieces(TINY * 6, size), max_members=5))
 
 
-def test_the_limit_is_above_what_tools_write():
+def test_the_limit_of_members_is_above_what_tools_write():
     bgzip_of_a_gibibyte = 1024**3 // (64 * 1024)
     assert 4 * bgzip_of_a_gibibyte < MAX_MEMBERS
 
 
-# ── What it takes ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Time and memory ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Counting:
-    """A zlib decompressor that adds up the bytes that go into it and the copies that it makes of what is left."""
+    """A zlib decompressor that counts its input, its output, and the unused input that it copies."""
 
     touched = 0
 
@@ -102,7 +102,7 @@ class Counting:
 def touched(monkeypatch, stored: bytes) -> int:
     decompressobj = zlib.decompressobj
     with monkeypatch.context() as patch:
-        patch.setattr(zlib, "decompressobj", lambda *given: Counting(decompressobj(*given)))
+        patch.setattr(zlib, "decompressobj", lambda *arguments: Counting(decompressobj(*arguments)))
         Counting.touched = 0
         list(gunzip(pieces(stored)))
     return Counting.touched
@@ -119,16 +119,14 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_few_bytes_are_touched_for_each_that_is_stored_or_unpacked_and_twice_as_many_of_twice_the_file(
-    monkeypatch, shape
-):
+def test_the_work_is_linear_in_stored_and_uncompressed_bytes(monkeypatch, shape):
     once, twice = (touched(monkeypatch, shape(times)) for times in (1, 2))
     assert twice < 2.2 * once
     unpacked = sum(map(len, gunzip([shape(2)])))
     assert twice < 50 * len(shape(2)) + 3 * unpacked
 
 
-def test_memory_is_bounded_by_the_chunk():
+def test_memory_is_bounded_by_the_chunk_size():
     for content in (packed(b"\n" * MIB for _ in range(64)), gzip.compress(NOISE[:3000]) * 700):
         largest, peak = with_peak_memory(partial(max, map(len, gunzip(pieces(content)))))
         assert largest <= MIB
@@ -136,7 +134,7 @@ def test_memory_is_bounded_by_the_chunk():
 
 
 @pytest.mark.parametrize("size", [MIB, 100])
-def test_control_comes_back_within_a_thousand_members_and_within_every_stored_chunk(size):
+def test_something_is_yielded_within_every_thousand_members_and_stored_chunk(size):
     read = 0
 
     def chunks() -> Iterator[bytes]:
@@ -145,10 +143,10 @@ def test_control_comes_back_within_a_thousand_members_and_within_every_stored_ch
             read += 1
             yield part
 
-    came = [read for _ in gunzip(chunks())]
-    assert set(came) == set(range(1, read + 1))
-    assert len(came) >= 20
+    chunks_read = [read for _ in gunzip(chunks())]
+    assert set(chunks_read) == set(range(1, read + 1))
+    assert len(chunks_read) >= 20
 
 
-def test_an_empty_stored_chunk_gives_control_back_too():
+def test_something_is_yielded_for_an_empty_stored_chunk():
     assert list(itertools.islice(gunzip(itertools.repeat(b"")), 3)) == [b""] * 3

@@ -1,4 +1,4 @@
-"""JSON objects in S3: what is written is read, what is not there is None, what is damaged is one error."""
+"""JSON objects in S3 are written and read; a missing one is None, and a damaged one raises DamagedObject."""
 
 import io
 import json
@@ -13,7 +13,7 @@ from music_streams.errors import DamagedObject
 
 
 class Bucket:
-    """A client of S3 with one bucket, or one that answers with an error of a code."""
+    """A client of S3 with one bucket; the code is that of its error for an object that it does not have."""
 
     def __init__(self, code: str = "NoSuchKey") -> None:
         self.objects: dict[str, bytes] = {}
@@ -34,7 +34,7 @@ def whole(raw: dict[str, Any]) -> int:
     return strict.whole(raw["count"])
 
 
-def test_what_is_written_is_read():
+def test_a_written_object_can_be_read():
     s3: Any = Bucket()
     write_json(s3, "lake", "a.json", {"count": 7, "name": "ü"})
     assert s3.put["Body"] == '{"count": 7, "name": "ü"}'.encode()
@@ -44,7 +44,7 @@ def test_what_is_written_is_read():
         assert read(s3, "lake", "a.json", whole, "") == 7
 
 
-def test_how_it_is_written():
+def test_options_of_writing_are_applied():
     s3: Any = Bucket()
     write_json(s3, "lake", "a.json", {"name": "ü"}, indent=1, is_ascii=True, is_first=True)
     assert s3.put["Body"] == b'{\n "name": "\\u00fc"\n}'
@@ -52,7 +52,7 @@ def test_how_it_is_written():
 
 
 @pytest.mark.parametrize("code", ["NoSuchKey", "404"])
-def test_what_is_not_there_is_none(code):
+def test_a_missing_object_is_none(code):
     s3: Any = Bucket(code)
     assert find_json(s3, "lake", "a.json", whole, "") is None
     assert find_sound_json(s3, "lake", "a.json", whole, "") is None
@@ -60,7 +60,7 @@ def test_what_is_not_there_is_none(code):
         read_json(s3, "lake", "a.json", whole, "")
 
 
-def test_what_may_not_be_read_is_not_taken_for_gone():
+def test_denied_access_is_not_mistaken_for_a_missing_object():
     s3: Any = Bucket("AccessDenied")
     for read in (read_json, find_json, find_sound_json):
         with pytest.raises(ClientError, match="AccessDenied"):
@@ -75,19 +75,19 @@ DAMAGED = {
 }
 
 
-@pytest.mark.parametrize(("body", "trouble"), DAMAGED.items())
-def test_what_is_damaged_is_named_with_what_to_do(body, trouble, caplog):
+@pytest.mark.parametrize(("body", "problem"), DAMAGED.items())
+def test_the_error_of_a_damaged_object_names_it_and_says_what_to_do(body, problem, caplog):
     s3: Any = Bucket()
     s3.objects["a.json"] = body
     for read in (read_json, find_json):
-        with pytest.raises(DamagedObject, match=rf"^s3://lake/a\.json is damaged: {trouble}.*; delete it$"):
+        with pytest.raises(DamagedObject, match=rf"^s3://lake/a\.json is damaged: {problem}.*; delete it$"):
             read(s3, "lake", "a.json", whole, "delete it")
     assert find_sound_json(s3, "lake", "a.json", whole, "delete it") is None
     assert [record.getMessage().partition(": ")[0] for record in caplog.records] == ["s3://lake/a.json is damaged"]
 
 
 @pytest.mark.parametrize("form", [lambda raw: raw["count"]["x"], lambda raw: raw["count"].items(), lambda raw: raw[7]])
-def test_a_form_that_does_not_fit_repeats_no_value(form):
+def test_the_error_of_a_damaged_object_quotes_no_value(form):
     s3: Any = Bucket()
     s3.objects["a.json"] = json.dumps({"count": "secret"}).encode()
     with pytest.raises(DamagedObject) as caught:

@@ -1,4 +1,4 @@
-"""What the load job takes along: Glue Python Shell has Python 3.9 with boto3 and pyarrow, and nothing else."""
+"""The load job needs only what Glue Python Shell has: Python 3.9, boto3 and pyarrow."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ SCRIPT = ROOT / "glue" / "load_metrics.py"
 FILES = [ROOT / file for file in files_of(SCRIPT, ROOT)]
 MODULES = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in FILES}
 
-# Run apart: what this test's own process has imported must not count. Bytes are not written beside the sources.
+# Run in a new process, because modules that this test's own process has imported must not count.
 _LIST_MODULES = """
 import importlib, json, sys
 sys.path.insert(0, sys.argv[1])
@@ -26,7 +26,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 
 def imported_by(*modules: str) -> set[str]:
-    """The modules that importing some brings along."""
+    """Return all modules that are imported by importing some."""
     done = subprocess.run(
         [sys.executable, "-I", "-B", "-c", _LIST_MODULES, str(ROOT), *modules],
         capture_output=True,
@@ -38,7 +38,7 @@ def imported_by(*modules: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def load_modules() -> set[str]:
-    """What glue/load_metrics.py imports of the package, and all that comes with it."""
+    """All modules that glue/load_metrics.py imports, directly or indirectly."""
     return imported_by(*MODULES)
 
 
@@ -62,8 +62,8 @@ def test_annotations_of_the_load_are_never_evaluated(file):
 
 
 def test_the_load_needs_nothing_but_boto3_and_pyarrow(load_modules):
-    needed_by_the_two = {name.split(".")[0] for name in imported_by("boto3", "pyarrow.parquet", "botocore.config")}
-    packages = {name.split(".")[0] for name in load_modules} - needed_by_the_two - set(sys.stdlib_module_names)
+    dependencies = {name.split(".")[0] for name in imported_by("boto3", "pyarrow.parquet", "botocore.config")}
+    packages = {name.split(".")[0] for name in load_modules} - dependencies - set(sys.stdlib_module_names)
     assert packages == {"music_streams"}
 
 

@@ -1,4 +1,4 @@
-"""Lines of the log are JSON with the keys to follow a file or a run by, whoever writes them."""
+"""Log lines of functions and jobs are JSON with the keys to follow a file or a run."""
 
 import io
 import json
@@ -15,7 +15,7 @@ EXECUTION = "3f" * 16 + "-2"
 
 @pytest.fixture(autouse=True)
 def package() -> Iterator[logging.Logger]:
-    """The package's logger, as it was before afterwards."""
+    """The package's logger, restored after the test."""
     logger = logging.getLogger("music_streams")
     before = list(logger.handlers), logger.level, logger.propagate
     yield logger
@@ -24,14 +24,14 @@ def package() -> Iterator[logging.Logger]:
 
 @pytest.fixture
 def output(monkeypatch) -> io.StringIO:
-    """What a job writes to stderr."""
+    """The stderr of a job."""
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     logs.write_job_lines("transform-streams", **logs.of_execution(EXECUTION))
     return stream
 
 
-def test_a_line_of_a_job_has_what_a_function_s_has_and_its_run(output):
+def test_a_line_of_a_job_has_the_keys_of_a_function_and_of_its_run(output):
     logging.getLogger("music_streams.transform.job").info("%s rows", 3, extra={"source_id": "s"})
     [line] = map(json.loads, output.getvalue().splitlines())
     assert line.pop("location").startswith("test_a_line_of_a_job")
@@ -57,12 +57,12 @@ def test_a_message_of_many_lines_and_its_traceback_are_one_line(output):
     assert "Traceback" in line["exception"]
 
 
-def test_lines_of_other_packages_are_left_to_them(output):
+def test_lines_of_other_packages_are_not_written(output):
     logging.getLogger("py4j").warning("not ours")
     assert output.getvalue() == ""
 
 
-def test_a_handler_that_comes_later_writes_alone(output):
+def test_a_later_handler_replaces_the_earlier_one(output):
     other = io.StringIO()
     logs.write_by(logging.StreamHandler(other))
     logging.getLogger("music_streams.state.ledger").info("moved")
@@ -70,5 +70,5 @@ def test_a_handler_that_comes_later_writes_alone(output):
 
 
 @pytest.mark.parametrize("prefix", ["", "arn:aws:states:us-east-1:123456789012:execution:process-streams:"])
-def test_an_execution_tells_its_batch(prefix):
+def test_the_batch_is_part_of_the_name_of_an_execution(prefix):
     assert logs.of_execution(prefix + EXECUTION) == {"batch_id": "3f" * 16, "execution": EXECUTION}

@@ -1,4 +1,4 @@
-"""Errors of a run that forgets users do not name them."""
+"""Errors of a run that forgets users do not contain their ids."""
 
 import traceback
 from decimal import Decimal
@@ -19,13 +19,13 @@ CONFLICT = f'Found conflicting files that can contain records matching (ref(name
 
 
 def printed(error: BaseException) -> str:
-    """As Python prints an error that ends a job."""
+    """Format an error as Python prints it when it ends a job."""
     return "".join(traceback.format_exception(error))
 
 
 def test_the_job_fails_without_naming_the_user(tmp_path, monkeypatch):
     lake = Mock()
-    lake.find.side_effect = RuntimeError(CONFLICT)  # every statement fails, and says which it was
+    lake.find.side_effect = RuntimeError(CONFLICT)  # every statement fails with an error that quotes it
     monkeypatch.setattr(spark_job, "IcebergLake", lambda *_: lake)
     s3: Any = DirectoryS3(tmp_path)
     nobody: Any = None
@@ -46,13 +46,13 @@ def test_the_job_fails_without_naming_the_user(tmp_path, monkeypatch):
         ("17 of 77 files, 707", "17 of 77 files, 707"),
     ],
 )
-def test_ids_are_masked_where_they_stand_alone(text, masked):
+def test_only_whole_numbers_that_are_ids_are_masked(text, masked):
     with pytest.raises(ForgetFailed) as caught, masked_user_ids([7, 70]):
         raise ValueError(text)
     assert str(caught.value) == f"ValueError: {masked}"
     assert text == masked or text not in printed(caught.value)
 
 
-def test_errors_of_other_runs_are_as_they_were():
+def test_errors_of_other_runs_are_unchanged():
     with pytest.raises(ValueError, match="row 007"), masked_user_ids([]):
         raise ValueError("row 007")

@@ -1,4 +1,4 @@
-"""Every value of the policy has one place: template, stack, pages and waits agree with it, and no program copies it."""
+"""Every value of the policy is defined once: template, stack and pages agree with it, and no program repeats it."""
 
 import ast
 import re
@@ -28,7 +28,7 @@ def stack_with(outputs: dict[str, str]) -> Stack:
     return Stack(outputs, boto3.Session("test", "test", region_name="eu-west-1"), "stack of a test")
 
 
-def test_every_value_says_why_it_is_what_it_is():
+def test_every_value_has_a_documented_reason():
     body = ast.parse(Path(policy.__file__).read_text()).body
     for value, reason in pairwise(body):
         if isinstance(value, ast.Assign):
@@ -37,29 +37,29 @@ def test_every_value_says_why_it_is_what_it_is():
             assert len(str(ast.literal_eval(reason.value)).split()) > 8, name
 
 
-def test_defaults_of_parameters_are_the_values():
+def test_defaults_of_parameters_equal_the_policy():
     assert {parameter(name) for name in SET_BY_DEPLOYMENTS} < set(PARAMETERS)
     assert {name: TEMPLATE["Parameters"][name]["Default"] for name in PARAMETERS} == PARAMETERS
 
 
 @pytest.mark.parametrize("name", sorted(SET_BY_DEPLOYMENTS))
-def test_a_stack_puts_out_what_its_deployment_has_set(name):
+def test_a_stack_outputs_the_values_of_its_parameters(name):
     assert TEMPLATE["Outputs"][parameter(name)]["Value"] == {"Ref": parameter(name)}
 
 
-def test_programs_read_the_value_of_the_stack():
+def test_the_policy_of_a_stack_is_read_from_its_outputs():
     outputs = {parameter(name): str(number) for number, name in enumerate(sorted(SET_BY_DEPLOYMENTS), start=7)}
     assert {parameter(name): str(value) for name, value in asdict(stack_with(outputs).policy).items()} == outputs
 
 
-def test_the_reconciler_has_the_values_of_the_stack_unless_it_is_given_others():
+def test_the_reconciler_uses_the_values_of_the_stack_by_default():
     outputs = {"LandingBucketName": "landing", "FilesTableName": "files", "StateMachineArn": "arn"}
     stack = stack_with({**outputs, "LatencySlaSeconds": "70", "StallSeconds": "400"})
     assert (file_inspector(stack).late_seconds, file_inspector(stack).repairs.idle_seconds) == (70, 400)
     assert file_inspector(stack, grace_seconds=0).repairs.idle_seconds == 0
 
 
-def test_a_file_is_late_by_the_latency_sla_of_the_stack():
+def test_a_file_is_late_after_the_latency_sla_of_the_stack():
     waiting = [Waiting("a.csv", "2024-06-25T12:00:00.000Z")]
     now = datetime(2024, 6, 25, 12, 2, tzinfo=UTC)
     assert not Health(waiting, [], 0, 0, now).is_late
@@ -95,11 +95,11 @@ def test_jobs_and_functions_have_the_timeouts_that_the_policy_names():
     assert functions["RecordFailureFunction"]["Timeout"] == 60 * policy.FAILURE_RECORDED_MINUTES
 
 
-def test_nobody_may_choose_more_repairs_than_the_largest_cap():
+def test_the_parameter_for_repairs_is_limited_by_the_policy():
     assert TEMPLATE["Parameters"]["MaxRepairs"]["MaxValue"] == policy.MOST_REPAIRS
 
 
-def test_waits_of_a_dag_fit_into_its_timeout():
+def test_the_waits_of_a_dag_fit_into_its_timeout():
     waits = policy.SETTLE_WAIT_MINUTES + policy.REPAIR_WAIT_MINUTES
     assert waits < policy.RECONCILE_TIMEOUT_MINUTES < policy.RECONCILE_OVERDUE_MINUTES
     assert policy.SETTLE_WAIT_MINUTES < policy.RECONCILE_EVERY_MINUTES
@@ -160,23 +160,23 @@ SENTENCES = {
 
 
 @pytest.mark.parametrize(("name", "sentence"), [(name, each) for name, all_ in SENTENCES.items() for each in all_])
-def test_a_page_says_the_value(name, sentence):
+def test_a_page_states_the_value(name, sentence):
     assert sentence in " ".join((ROOT / name).read_text().split())
 
 
-def test_deployers_read_the_defaults_of_parameters():
+def test_the_deployment_guide_lists_the_defaults_of_parameters():
     rows = dict(re.findall(r"^\| (\w+) \| ([^|]*) \|", (ROOT / "docs" / "deploy.md").read_text(), re.MULTILINE))
     named = {name: value.strip() for name, value in rows.items() if name in TEMPLATE["Parameters"]}
     assert {parameter(name) for name in SET_BY_DEPLOYMENTS} < set(named)
     assert named == {name: str(TEMPLATE["Parameters"][name]["Default"]) for name in named}
 
 
-def test_pages_and_help_texts_say_today_and_yesterday():
+def test_the_window_is_today_and_yesterday_as_pages_and_help_say():
     assert policy.WINDOW_DAYS == 2, "the texts of reconcile, its DAG and docs/airflow.md say today and yesterday"
 
 
 @pytest.mark.parametrize("path", PRODUCT, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_program_copies_a_value(path):
+def test_no_program_repeats_a_value(path):
     assert copies(path.read_text()) == []
 
 
@@ -199,7 +199,7 @@ def test_no_program_copies_a_value(path):
         "is_late = seconds_waited > 900",
         "is_late = age > timedelta(minutes=15)",
         "schedule = '*/15 * * * *'",
-        "help = 'What moved less than 300 s ago is on its way.'",
+        "help = 'A file that moved less than 300 s ago is in flight.'",
         "def f():\n    '''A file that failed three times is quarantined.'''",
         "text = f'{name} was not published within 15 minutes'",
     ],

@@ -1,4 +1,4 @@
-"""A stored file is read as plain bytes, and written in the form that it had."""
+"""A stored file is read as plain bytes, and written in its original form."""
 
 import gzip
 import itertools
@@ -28,7 +28,7 @@ FORMS = {
 @pytest.mark.parametrize("size", [1, 3, 10_000])
 @pytest.mark.parametrize("is_gzip", [False, True], ids=["as it is", "gzip"])
 @pytest.mark.parametrize("stored", FORMS.values(), ids=FORMS)
-def test_what_was_unpacked_is_packed_again_in_the_same_form(stored, is_gzip, size):
+def test_a_decompressed_file_is_compressed_again_in_the_same_form(stored, is_gzip, size):
     content = Unpacked(pieces(gzip.compress(stored) if is_gzip else stored, size))
     plain = b"".join(content)
     if stored.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -48,7 +48,7 @@ def test_several_members_are_read_as_one():
 
 @settings(deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([1, 5, 10_000]))
-def test_of_damaged_gzip_all_comes_that_can_be_had(seed, size):
+def test_all_recoverable_bytes_of_damaged_gzip_are_yielded(seed, size):
     content = damaged(gzip.compress(TEXT.encode(), mtime=0), seed)
     expected, is_damaged = reading.uncompressed(content)
     unpacked = Unpacked(pieces(content, size))
@@ -56,7 +56,7 @@ def test_of_damaged_gzip_all_comes_that_can_be_had(seed, size):
     assert unpacked.is_damaged == is_damaged
 
 
-def test_a_bound_ends_the_iteration_also_where_a_file_gives_nothing():
+def test_a_bound_ends_the_iteration_even_if_a_file_contains_nothing():
     def twice(chunks):
         yield from itertools.islice(chunks, 2)
         raise TooManyMembers
@@ -66,6 +66,6 @@ def test_a_bound_ends_the_iteration_also_where_a_file_gives_nothing():
             list(Unpacked(stored, watched=twice))
 
 
-def test_gzip_of_too_many_members_is_not_taken_for_damaged():
+def test_gzip_with_too_many_members_is_not_reported_as_damaged():
     with pytest.raises(TooManyMembers):
         list(Unpacked([gzip.compress(b"7") * 3], max_members=2))

@@ -1,4 +1,4 @@
-"""What operators ask for, as messages."""
+"""Requests of operators as messages."""
 
 import json
 import re
@@ -13,55 +13,55 @@ from hypothesis import strategies as st
 from music_streams.errors import BadEvent
 from music_streams.state.requests import Action, Attempt, Forget, Rebuild, parse, to_message
 
-STAMP = "2026-11-21T21:03:25.123Z"
+TIMESTAMP = "2026-11-21T21:03:25.123Z"
 ATTEMPT: dict[str, Any] = {"request": "attempt", "source_id": "3f" * 16, "attempt": 1, "action": "redrive"}
-REBUILD: dict[str, Any] = {"request": "rebuild", "days": ["2024-06-25"], "requested_at": STAMP}
-FORGET: dict[str, Any] = {"request": "forget", "user_id": 7, "requested_at": STAMP}
+REBUILD: dict[str, Any] = {"request": "rebuild", "days": ["2024-06-25"], "requested_at": TIMESTAMP}
+FORGET: dict[str, Any] = {"request": "forget", "user_id": 7, "requested_at": TIMESTAMP}
 REQUESTS = st.one_of(
     st.builds(
         Attempt, st.text("0123456789abcdef", min_size=32, max_size=32), st.integers(1, 99), st.sampled_from(Action)
     ),
-    st.builds(Rebuild, st.lists(st.dates().map(str), min_size=1), st.just(STAMP)),
-    st.builds(Forget, st.integers(1, 2**63 - 1), st.just(STAMP)),
+    st.builds(Rebuild, st.lists(st.dates().map(str), min_size=1), st.just(TIMESTAMP)),
+    st.builds(Forget, st.integers(1, 2**63 - 1), st.just(TIMESTAMP)),
 )
 
 
 @given(REQUESTS)
-def test_a_request_is_read_as_it_was_written(request):
+def test_a_request_survives_serialization(request):
     assert parse(to_message(request)) == request
 
 
-def test_the_messages_are_those_of_the_design():
+def test_messages_have_the_form_in_the_design():
     assert json.loads(to_message(Attempt("3f" * 16, 1, Action.REDRIVE))) == ATTEMPT
-    assert json.loads(to_message(Rebuild(["2024-06-25"], STAMP))) == REBUILD
-    assert json.loads(to_message(Forget(7, STAMP))) == FORGET
+    assert json.loads(to_message(Rebuild(["2024-06-25"], TIMESTAMP))) == REBUILD
+    assert json.loads(to_message(Forget(7, TIMESTAMP))) == FORGET
 
 
 NO_REQUESTS = ["", "{", "5", "null", "[]", "{}", '{"detail-type": "Object Created"}', '["request"]']
-TAKEN_DIFFERENTLY_BY_READERS_OF_JSON = [
-    f'{{"request": "attempt", "request": "forget", "user_id": 7, "requested_at": "{STAMP}"}}',
-    f'{{"request": "forget", "user_id": 7, "user_id": 8, "requested_at": "{STAMP}"}}',
-    f'{{"request": "forget", "user_id": NaN, "requested_at": "{STAMP}"}}',
+AMBIGUOUS_JSON = [
+    f'{{"request": "attempt", "request": "forget", "user_id": 7, "requested_at": "{TIMESTAMP}"}}',
+    f'{{"request": "forget", "user_id": 7, "user_id": 8, "requested_at": "{TIMESTAMP}"}}',
+    f'{{"request": "forget", "user_id": NaN, "requested_at": "{TIMESTAMP}"}}',
     pytest.param('{"request":' + "[" * 100_000, id="nested too deeply"),
 ]
 
 
-@pytest.mark.parametrize("body", [*NO_REQUESTS, *TAKEN_DIFFERENTLY_BY_READERS_OF_JSON])
-def test_what_does_not_say_beyond_doubt_that_it_is_a_request_is_none(body):
+@pytest.mark.parametrize("body", [*NO_REQUESTS, *AMBIGUOUS_JSON])
+def test_a_message_that_is_not_unambiguously_a_request_is_none(body):
     assert parse(body) is None
 
 
 @pytest.mark.parametrize("request_", ["delete everything", None, ["attempt"], "attempt"])
-def test_a_request_that_is_not_known_is_refused(request_):
-    with pytest.raises(BadEvent, match="no request that is known"):
+def test_an_unknown_request_is_rejected(request_):
+    with pytest.raises(BadEvent, match="not a known request"):
         parse(json.dumps({"request": request_}))
 
 
 NO_USERS = ["1) OR (1=1) /*", "7", "(a+)+$", ".*", 0, -1, 2**63, 7.0, 1e300, True, None, [7], {"$gt": 0}, "4711471147"]
 NO_DAYS = ["2024-06-25' OR '1'='1", "2024-13-01", "2024-6-5", "\u0662024-06-25", "2024-06-25\n", 20240625, "4711-47-11"]
 NO_LISTS_OF_DAYS = ["2024-06-25", {"2024-06-25": 1}, [], ["2024-06-25"] * 1_001, ["2024-06-25", "2024-13-01"]]
-NO_STAMPS = [
-    *("yesterday", "2024-06-25", f"{STAMP}/../../x", f"{STAMP}\n", 5, None),
+NO_TIMESTAMPS = [
+    *("yesterday", "2024-06-25", f"{TIMESTAMP}/../../x", f"{TIMESTAMP}\n", 5, None),
     *("2026-11-21 21:03:25Z", "2026-11-21T21:03:25.Z", "2026-11-21T21:03:25.1234567Z", "2026-11-21T21:03:25"),
     *("2026-02-30T21:03:25Z", "0001-01-01T00:00:00+23:59", "4711-47-11T47:11:47Z"),
 ]
@@ -70,7 +70,7 @@ NO_ACTIONS = ["explode", "", 1, None, ["redrive"], {"redrive": 1}, "4711471147"]
 HOSTILE: list[tuple[dict[str, Any], str, Any]] = [
     *((FORGET, "user_id", value) for value in NO_USERS),
     *((REBUILD, "days", value) for value in [*([day] for day in NO_DAYS), *NO_LISTS_OF_DAYS]),
-    *((request, "requested_at", value) for request in (REBUILD, FORGET) for value in NO_STAMPS),
+    *((request, "requested_at", value) for request in (REBUILD, FORGET) for value in NO_TIMESTAMPS),
     *((ATTEMPT, "source_id", value) for value in NO_SOURCE_IDS),
     *((ATTEMPT, "attempt", value) for value in (0, -1, "1", 1.0, True, None, 1_000_001, 10**400)),
     *((ATTEMPT, "action", value) for value in NO_ACTIONS),
@@ -78,7 +78,7 @@ HOSTILE: list[tuple[dict[str, Any], str, Any]] = [
 
 
 @pytest.mark.parametrize(("request_", "field", "value"), HOSTILE)
-def test_a_value_that_is_not_exactly_of_its_fields_form_is_refused_and_not_repeated(request_, field, value):
+def test_an_invalid_value_is_rejected_and_not_quoted(request_, field, value):
     with pytest.raises(BadEvent, match=f"{field} of {request_['request']} must be") as refusal:
         parse(json.dumps(request_ | {field: value}))
     assert len(str(refusal.value)) < 300
@@ -101,12 +101,12 @@ def test_the_largest_value_of_a_field_is_accepted(request_, field, value):
 
 
 @pytest.mark.parametrize("request_", [ATTEMPT, REBUILD, FORGET])
-def test_every_field_must_be_there_and_no_other(request_):
+def test_a_request_has_all_its_fields_and_no_others(request_):
     parse(json.dumps(request_))
     for field in request_.keys() - {"request"}:
-        with pytest.raises(BadEvent, match="has exactly the fields"):
+        with pytest.raises(BadEvent, match="must have exactly the fields"):
             parse(json.dumps({name: value for name, value in request_.items() if name != field}))
-    with pytest.raises(BadEvent, match="has exactly the fields"):
+    with pytest.raises(BadEvent, match="must have exactly the fields"):
         parse(json.dumps(request_ | {"more": 1}))
 
 
@@ -129,7 +129,7 @@ TEXTS = st.one_of(
 
 @settings(max_examples=500)
 @given(TEXTS)
-def test_no_text_whatever_asks_for_more_than_the_user_the_days_or_the_source_that_it_names(body):
+def test_no_message_requests_more_than_the_user_days_or_source_that_it_names(body):
     try:
         request = parse(body)
     except BadEvent:
@@ -146,8 +146,8 @@ def test_no_text_whatever_asks_for_more_than_the_user_the_days_or_the_source_tha
         assert parse(to_message(request)) == request
 
 
-def test_requests_are_told_apart_by_when_they_were_made():
-    earlier, later = Rebuild(["2024-06-25"], STAMP), Rebuild(["2024-06-25"], STAMP.replace("25.", "26."))
+def test_equal_requests_of_different_times_have_different_batch_ids():
+    earlier, later = Rebuild(["2024-06-25"], TIMESTAMP), Rebuild(["2024-06-25"], TIMESTAMP.replace("25.", "26."))
     assert earlier.batch_id != later.batch_id
-    assert earlier.batch_id == Rebuild(["2024-06-25"], STAMP).batch_id
-    assert Forget(7, STAMP).batch_id != Forget(8, STAMP).batch_id
+    assert earlier.batch_id == Rebuild(["2024-06-25"], TIMESTAMP).batch_id
+    assert Forget(7, TIMESTAMP).batch_id != Forget(8, TIMESTAMP).batch_id

@@ -175,7 +175,7 @@ def test_an_event_without_a_size_is_for_an_empty_object():
 
 @pytest.mark.parametrize(("hours_ahead", "is_accepted"), [(0, True), (23, True), (25, False)])
 def test_an_arrival_time_is_accepted_up_to_a_day_ahead(hours_ahead, is_accepted):
-    arrived = clock.stamp(datetime.now(UTC) + timedelta(hours=hours_ahead))
+    arrived = clock.timestamp(datetime.now(UTC) + timedelta(hours=hours_ahead))
     body = event() | {"time": arrived}
     if is_accepted:
         assert announced(body).received_at == arrived

@@ -1,4 +1,4 @@
-"""Settings are read once, whole and typed."""
+"""Settings are read from the environment into typed fields."""
 
 from dataclasses import dataclass
 
@@ -18,12 +18,12 @@ class Settings:
 GOOD = {"LAKE_BUCKET": "lake", "MAX_FILE_BYTES": "1024", "TIMEOUT_SECONDS": "2.5", "PATH": "/bin"}
 
 
-def test_each_field_takes_the_variable_of_its_name_in_its_type():
+def test_each_field_is_the_variable_of_its_name_converted_to_its_type():
     assert settings.read(Settings, GOOD) == Settings("lake", 1024, 2.5)
 
 
 @pytest.mark.parametrize("name", ["LAKE_BUCKET", "MAX_FILE_BYTES", "TIMEOUT_SECONDS"])
-def test_a_missing_variable_is_named(name):
+def test_the_error_names_a_missing_variable(name):
     without = {key: value for key, value in GOOD.items() if key != name}
     with pytest.raises(BadSetting, match=name):
         settings.read(Settings, without)
@@ -32,6 +32,6 @@ def test_a_missing_variable_is_named(name):
 @pytest.mark.parametrize(
     ("name", "value"), [("MAX_FILE_BYTES", "1 GiB"), ("MAX_FILE_BYTES", "1.5"), ("TIMEOUT_SECONDS", "")]
 )
-def test_a_variable_that_is_no_number_is_named_with_its_text(name, value):
+def test_the_error_names_a_variable_that_is_not_a_number_and_its_text(name, value):
     with pytest.raises(BadSetting, match=f"{name} must be (int|float), not '{value}'"):
         settings.read(Settings, {**GOOD, name: value})

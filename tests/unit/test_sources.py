@@ -67,5 +67,5 @@ def test_a_kept_key_is_a_plain_key_within_the_limit_of_s3(key):
     assert kept.count("/") == 5
 
 
-def test_a_file_named_like_the_reason_beside_it_does_not_take_its_place():
+def test_a_file_named_like_the_reason_beside_it_gets_another_name():
     assert source("incoming/reason.json").kept_key("quarantine").rsplit("/", 1)[1] != "reason.json"

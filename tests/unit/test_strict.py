@@ -1,4 +1,4 @@
-"""JSON from outside: one object, every name once, nothing that JSON or UTF-8 does not have."""
+"""Untrusted JSON is rejected unless it is an object with unique names and valid UTF-8."""
 
 import pytest
 
@@ -24,12 +24,12 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED)
-def test_what_is_no_json_object_is_refused(text):
+def test_anything_but_a_json_object_is_rejected(text):
     with pytest.raises(ValueError, match=r"^must be a JSON object"):
         strict.json_object(text)
 
 
-def test_an_object_is_read_as_json_has_it():
+def test_a_json_object_is_parsed():
     text = '{"a": [1, 2.5, null, true, "\\ud83c\\udfb5 \\u0000 ü"], "b": {"a": 1}}'
     expected = {"a": [1, 2.5, None, True, "🎵 \0 ü"], "b": {"a": 1}}
     assert strict.json_object(text) == strict.json_object(text.encode()) == expected

@@ -1,4 +1,4 @@
-"""What the domain tells is sent by the function that it works in, with what it is about."""
+"""Metrics that the domain records are sent by the function that it runs in, with the ids that they concern."""
 
 import re
 from unittest.mock import Mock, call
@@ -18,7 +18,7 @@ def template() -> Template:
     return translated(ROOT / "template.yaml")
 
 
-def test_what_is_told_is_sent_once_with_its_unit_and_ids_and_counts_are_added_up():
+def test_recorded_values_are_sent_once_with_unit_and_ids_and_counts_are_summed():
     telemetry, sender = Telemetry(), Mock()
     with telemetry.sent_by(sender, batch_id="b"):
         telemetry.record(Metric.FILES_VALID)
@@ -33,7 +33,7 @@ def test_what_is_told_is_sent_once_with_its_unit_and_ids_and_counts_are_added_up
     sender.flush_metrics.assert_called_once_with()
 
 
-def test_what_was_done_before_an_error_is_sent():
+def test_values_recorded_before_an_error_are_sent():
     telemetry, sender = Telemetry(), Mock()
 
     def fail() -> None:
@@ -45,7 +45,7 @@ def test_what_was_done_before_an_error_is_sent():
     sender.add_metric.assert_called_once_with("FilesValid", "Count", 1)
 
 
-def test_what_an_invocation_told_that_was_cut_off_is_not_sent_by_the_next():
+def test_values_of_an_invocation_that_timed_out_are_not_sent_by_the_next():
     telemetry, sender = Telemetry(), Mock()
     telemetry.record(Metric.FILES_VALID)
     with telemetry.sent_by(sender):
@@ -53,12 +53,12 @@ def test_what_an_invocation_told_that_was_cut_off_is_not_sent_by_the_next():
     assert not sender.mock_calls
 
 
-def test_every_status_has_a_metric_that_counts_who_comes_to_it():
+def test_every_status_has_a_metric_that_counts_the_files_that_reach_it():
     assert {status.metric.value for status in Status} == {f"Files{status.title()}" for status in Status}
 
 
 def test_the_page_has_a_row_for_every_metric_with_its_unit():
-    assert {(each.metric, each.unit) for each in table()} == {(metric.value, metric.unit) for metric in Metric}
+    assert {(row.metric, row.unit) for row in table()} == {(metric.value, metric.unit) for metric in Metric}
     assert {metric.unit for metric in Metric} == set(MetricUnit)
 
 
@@ -74,9 +74,9 @@ def test_the_alarm_fires_when_a_file_waits_for_longer_than_the_latency_sla(templ
 
 
 def log_groups(template: Template) -> set[str]:
-    """The CloudWatch log groups of the jobs' standard error, where :mod:`music_streams.aws.logs` writes."""
+    """Return the CloudWatch log groups of the jobs' standard error, where :mod:`music_streams.aws.logs` writes."""
     return {
-        # From Glue 5.0 on Spark jobs write both their streams into one group; .../error is for Spark's own lines.
+        # From Glue 5.0 on, Spark jobs write both streams into one group; .../error has Spark's own lines.
         "/aws-glue/python-jobs/error"
         if job["Command"]["Name"] == "pythonshell"
         else f"/aws-glue/jobs/{'output' if float(job['GlueVersion']) >= 5 else 'error'}"
@@ -87,14 +87,15 @@ def log_groups(template: Template) -> set[str]:
 @pytest.mark.parametrize(
     ("page", "heading"), [("telemetry.md", "## 4. Logs"), ("runbooks.md", "## 5. Follow one file through the logs")]
 )
-def test_a_page_sends_readers_to_the_log_groups_that_hold_the_lines_of_the_jobs(template, page, heading):
+def test_a_page_names_the_log_groups_of_the_jobs(template, page, heading):
     section = (ROOT / "docs" / page).read_text().split(heading, 1)[1].split("\n## ", 1)[0]
     sentences = re.split(r"[.:]\s", " ".join(section.split()))
-    [where] = [sentence for sentence in sentences if "/aws/lambda/STACK`" in sentence and "/aws-glue/" in sentence]
-    assert set(re.findall(r"`(/aws-glue/[^`]+)`", where)) == log_groups(template)
+    [match] = [sentence for sentence in sentences if "/aws/lambda/STACK`" in sentence and "/aws-glue/" in sentence]
+    assert set(re.findall(r"`(/aws-glue/[^`]+)`", match)) == log_groups(template)
 
 
-def test_the_page_says_where_the_lines_of_spark_itself_are():
+def test_the_page_names_the_log_group_of_spark_itself():
     section = PAGE.split("## 4. Logs", 1)[1].split("\n## ", 1)[0]
-    [sentence] = [each for each in re.split(r"\.\s", " ".join(section.split())) if "`/aws-glue/jobs/error`" in each]
-    assert "holds the lines of Glue and Spark themselves" in sentence
+    sentences = re.split(r"\.\s", " ".join(section.split()))
+    [match] = [sentence for sentence in sentences if "`/aws-glue/jobs/error`" in sentence]
+    assert "holds the lines of Glue and Spark themselves" in match

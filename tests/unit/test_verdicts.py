@@ -1,4 +1,4 @@
-"""What validate finds out about a file from its key and bytes (docs/design.md, section 3, File verdicts)."""
+"""The validation of a file by its key and bytes (docs/design.md, section 3, File verdicts)."""
 
 import gzip
 import itertools
@@ -48,14 +48,14 @@ VALID = {
 
 
 @pytest.mark.parametrize("data", VALID.values(), ids=VALID)
-def test_a_valid_file_has_no_verdict_and_shows_its_header(data):
+def test_a_valid_file_has_no_verdict_but_a_header(data):
     validation = of(data)
     assert (validation.verdict, validation.header) == (None, COLUMNS)
 
 
 @pytest.mark.parametrize("key", ["incoming/a.csv", "incoming/a.CSV", "incoming/b/a.csv.gz", "incoming/a.Csv.GZ"])
 @pytest.mark.parametrize(("data", "is_gzip"), [(GOOD, False), (gzip.compress(GOOD), True)], ids=["plain", "gzip"])
-def test_gzip_is_told_by_the_magic_bytes_not_by_the_name(key, data, is_gzip):
+def test_gzip_is_detected_by_the_magic_bytes_not_by_the_name(key, data, is_gzip):
     validation = of(data, key=key)
     assert (validation.verdict, validation.is_gzip) == (None, is_gzip)
 
@@ -99,7 +99,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("data", "verdict"), REFUSED.values(), ids=REFUSED)
-def test_a_bad_file_has_its_verdict_and_a_detail_and_a_bad_key_comes_before_every_other(data, verdict):
+def test_an_invalid_file_has_a_verdict_with_a_detail_and_a_bad_key_takes_precedence(data, verdict):
     validation = of(data)
     assert validation.verdict is verdict
     assert validation.detail
@@ -107,7 +107,7 @@ def test_a_bad_file_has_its_verdict_and_a_detail_and_a_bad_key_comes_before_ever
 
 
 @pytest.mark.parametrize("key", ["incoming/a.txt", "incoming/a", "incoming/csv", "incoming/a.csv.bz2", "incoming/a.gz"])
-def test_a_key_with_another_suffix_is_bad_whatever_the_bytes(key):
+def test_a_key_with_another_suffix_is_bad_regardless_of_the_bytes(key):
     assert of(GOOD, key=key).verdict is Verdict.BAD_KEY
 
 
@@ -133,7 +133,7 @@ def test_a_reference_file_needs_the_columns_of_its_kind(key, data, verdict):
     assert of(data, key=key).verdict is verdict
 
 
-def test_a_bad_key_is_told_without_reading():
+def test_a_bad_key_is_reported_without_reading_the_file():
     def unreadable() -> Iterator[bytes]:
         raise AssertionError("read")
         yield b""
@@ -158,7 +158,7 @@ DEFECTS = {  # a part of a file -> the verdict it causes; in the order of the co
 
 @pytest.mark.parametrize(("first", "second"), list(itertools.combinations(DEFECTS, 2)))
 @pytest.mark.parametrize("compress", [bytes, gzip.compress], ids=["plain", "gzip"])
-def test_the_first_verdict_of_the_order_applies_wherever_the_defects_lie(first, second, compress):
+def test_the_verdict_with_precedence_applies_regardless_of_the_order_of_defects(first, second, compress):
     header = b"a,b\n" if second is Verdict.MISSING_COLUMNS else HEADER + b"\n"
     for parts in itertools.permutations([DEFECTS[first], DEFECTS[second]]):
         data = compress(header + b"".join(parts))
@@ -171,11 +171,11 @@ def test_a_file_of_blank_lines_is_empty_up_to_the_size_limit_and_too_large_over_
 
 
 @pytest.mark.parametrize("start", [b"", b"a\n"], ids=["blank", "rows"])
-def test_no_more_is_unpacked_than_the_size_limit_and_a_chunk(start):
+def test_no_more_than_the_size_limit_and_a_chunk_is_decompressed(start):
     unpacked: list[int] = []
 
     class Counting:
-        """zlib's decompressor; what it gives is counted."""
+        """A zlib decompressor that counts its output."""
 
         def __init__(self) -> None:
             self._inner = make(wbits=31)
@@ -195,34 +195,34 @@ def test_no_more_is_unpacked_than_the_size_limit_and_a_chunk(start):
     assert 2 * MIB < sum(unpacked) <= 4 * MIB
 
 
-def test_a_gzip_header_without_end_is_read_only_as_far_as_a_file_of_the_largest_size_goes():
+def test_an_endless_gzip_header_is_read_only_up_to_the_size_limit():
     step, largest = 4096, 64 * MIB
-    taken = 0
+    bytes_read = 0
 
     def endless() -> Iterator[bytes]:
-        nonlocal taken
+        nonlocal bytes_read
         start = b"\x1f\x8b\x08\x08" + bytes(6)  # FNAME follows, which ends at a NUL byte
         for chunk in itertools.chain([start.ljust(step, b"n")], itertools.repeat(b"n" * step, 100 * MIB // step)):
-            taken += len(chunk)
+            bytes_read += len(chunk)
             yield chunk
 
     assert validate(KEY, endless(), largest).verdict is Verdict.TOO_LARGE
-    limit = largest + largest // 64 + 2 * MIB  # as the contract has it
-    assert limit < taken <= limit + step
+    limit = largest + largest // 64 + 2 * MIB  # as in the contract
+    assert limit < bytes_read <= limit + step
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress], ids=["plain", "gzip"])
-def test_a_file_that_outlasts_its_time_is_too_slow_and_read_no_further(compress):
+def test_a_file_that_exceeds_its_time_is_too_slow_and_is_not_read_further(compress):
     data = compress(GOOD * 1000)
     answers = itertools.chain([True, True, True], itertools.repeat(False))
     chunks = iter([*pieces(data, len(data) // 10), b"never read"])
     validation = validate(KEY, chunks, 1024 * MIB, lambda: next(answers))
     assert validation.verdict is Verdict.TOO_SLOW
-    assert "there was time for" in validation.detail
+    assert "reading it timed out after" in validation.detail
     assert b"never read" in list(chunks)
 
 
-def test_the_verdict_too_large_comes_before_damage_further_on():
+def test_the_verdict_too_large_takes_precedence_over_later_damage():
     assert of(gzip.compress(GOOD + bytes(LARGE))[:-9], max_bytes=100).verdict is Verdict.TOO_LARGE
 
 
@@ -240,7 +240,7 @@ class Counted(str):
 
 
 @pytest.mark.parametrize("last", ["x", "1"], ids=["names once", "a name twice"])
-def test_a_header_of_twice_as_many_columns_takes_twice_the_comparisons(monkeypatch, last):
+def test_the_number_of_comparisons_is_linear_in_the_number_of_columns(monkeypatch, last):
     def comparisons(count: int) -> int:
         names = ["user_id", "user_country", *map(str, range(count)), last]
         monkeypatch.setattr(csv_line, "fields", lambda _: [Counted(name) for name in names])
@@ -251,19 +251,19 @@ def test_a_header_of_twice_as_many_columns_takes_twice_the_comparisons(monkeypat
     assert comparisons(4_000) < 3 * max(100, comparisons(2_000))
 
 
-def test_the_verdict_on_repeated_columns_lists_a_few_of_them_and_quotes_nothing():
+def test_the_verdict_on_repeated_columns_lists_a_few_and_quotes_no_unknown_name():
     names = [f"{n}-" + "x" * 300 for n in range(60)]
     validation = of(",".join([*COLUMNS, *names, *names]).encode() + b"\n")
     assert validation.verdict is Verdict.NOT_CSV
-    assert validation.detail.startswith("the header row names a column twice: column 64 is column 4 again, ")
+    assert validation.detail.startswith("the header row has duplicate columns: column 64 repeats column 4, ")
     assert validation.detail.endswith(" and 55 more")
     assert len(validation.detail) < 250
     assert "xxx" not in validation.detail
 
 
-def test_the_verdict_on_repeated_columns_names_those_of_the_contract():
+def test_the_verdict_on_repeated_columns_names_columns_of_the_contract():
     assert of(HEADER + b",b,track_id,b\n").detail == (
-        "the header row names a column twice: column 5 is column 2 again (track_id), column 6 is column 4 again"
+        "the header row has duplicate columns: column 5 repeats column 2 (track_id), column 6 repeats column 4"
     )
 
 
@@ -273,7 +273,7 @@ def test_the_verdict_on_a_file_without_a_header_does_not_quote_its_first_row():
     assert "4711471147" not in validation.detail
 
 
-def judged_at_once(data: bytes, max_bytes: int) -> tuple[Verdict | None, list[str]]:
+def expected_validation(data: bytes, max_bytes: int) -> tuple[Verdict | None, list[str]]:
     text = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
     size = len(text)
     text = text.removeprefix(BOM)
@@ -319,7 +319,7 @@ LIMITS = st.sampled_from([MIB, 2 * LARGE, 60])
 
 
 def cut(data: bytes, at: list[int]) -> list[bytes]:
-    """The data in chunks; repeated positions give empty chunks."""
+    """Split the data at positions; repeated positions give empty chunks."""
     return [data[a:b] for a, b in itertools.pairwise([0, *sorted(min(p, len(data)) for p in at), len(data)])]
 
 
@@ -328,21 +328,21 @@ def cut(data: bytes, at: list[int]) -> list[bytes]:
 @example(BOM + BOM + GOOD, MIB, [3])
 @example(gzip.compress(BOM) + gzip.compress(BOM + GOOD), MIB, [])
 @example(BOM + GOOD, len(GOOD), [])
-def test_the_judgement_is_that_of_the_whole_file_however_it_is_cut_into_chunks(data, max_bytes, at):
+def test_the_validation_does_not_depend_on_the_chunks(data, max_bytes, at):
     validation = validate(KEY, cut(data, at), max_bytes)
-    assert (validation.verdict, validation.header) == judged_at_once(data, max_bytes)
+    assert (validation.verdict, validation.header) == expected_validation(data, max_bytes)
 
 
 @settings(max_examples=150, deadline=None)
 @given(FILES.filter(lambda data: len(data) < 2000), LIMITS, st.integers(1, 64), st.integers(0, 12))
-def test_chunks_of_any_size_give_the_same_judgement_of_whole_and_of_broken_files(data, max_bytes, size, missing):
+def test_chunks_of_any_size_give_the_same_validation_of_complete_and_truncated_files(data, max_bytes, size, missing):
     data = data[: len(data) - missing] if missing <= len(data) else data
     in_chunks, at_once = validate(KEY, pieces(data, size), max_bytes), validate(KEY, [data], max_bytes)
     assert replace(in_chunks, detail="") == replace(at_once, detail="")
 
 
 def bomb(start: bytes, filler: bytes, mib: int) -> list[bytes]:
-    """A gzip file that grows by a thousand times, in chunks as S3 gives them."""
+    """Return a gzip file that grows a thousandfold when decompressed, in chunks."""
     return pieces(packed([start, *itertools.repeat(filler * MIB, mib)]))
 
 
@@ -355,27 +355,27 @@ BOMBS = {
 
 
 @pytest.mark.parametrize(("start", "filler", "verdict"), BOMBS.values(), ids=BOMBS)
-def test_a_gzip_bomb_is_judged_in_a_few_megabytes(start, filler, verdict):
+def test_a_gzip_bomb_is_validated_in_a_few_megabytes_of_memory(start, filler, verdict):
     chunks = bomb(start, filler, 96)
     validation, peak = with_peak_memory(lambda: validate(KEY, chunks, 1024 * MIB))
     assert validation.verdict is verdict
     assert peak < 16 * MIB
 
 
-def test_a_gzip_bomb_over_the_size_limit_is_not_unpacked_to_its_end():
+def test_a_gzip_bomb_over_the_size_limit_is_not_decompressed_to_its_end():
     chunks = iter([*bomb(GOOD, b"a", 64), b"", b"never read"])
     assert validate(KEY, chunks, 10 * MIB).verdict is Verdict.TOO_LARGE
     assert b"never read" in list(chunks)
 
 
-def test_a_plain_file_of_one_endless_line_is_judged_in_a_few_megabytes():
+def test_a_plain_file_of_one_endless_line_is_validated_in_a_few_megabytes_of_memory():
     endless = itertools.chain([HEADER], (bytes(b"," * MIB) for _ in range(64)))
     validation, peak = with_peak_memory(lambda: validate(KEY, endless, 1024 * MIB))
     assert validation.verdict is Verdict.NOT_CSV
     assert peak < 16 * MIB
 
 
-def test_gzip_of_too_many_members_is_no_csv_and_the_detail_says_so():
+def test_gzip_with_too_many_members_is_not_csv_and_the_detail_says_so():
     validation = of(gzip.compress(GOOD) + gzip.compress(b"") * MAX_MEMBERS)
     assert validation.verdict is Verdict.NOT_CSV
     assert validation.detail == "the gzip file has more than 100,000 members"
@@ -383,16 +383,16 @@ def test_gzip_of_too_many_members_is_no_csv_and_the_detail_says_so():
 
 
 @pytest.mark.parametrize("data", [gzip.compress(b"") * 1000, gzip.compress(b"\n") * 1000], ids=["nothing", "blank"])
-def test_the_time_is_asked_for_while_a_file_gives_nothing_to_judge(data):
-    asked = itertools.count()
-    assert validate(KEY, [data], LARGE, lambda: next(asked) >= 0).verdict is Verdict.EMPTY_FILE
-    assert next(asked) >= 1000
+def test_the_time_is_checked_even_if_a_file_contains_nothing(data):
+    calls = itertools.count()
+    assert validate(KEY, [data], LARGE, lambda: next(calls) >= 0).verdict is Verdict.EMPTY_FILE
+    assert next(calls) >= 1000
 
 
 WIDE = HEADER + b"".join(b",c%d" % n for n in range(MAX_COLUMNS - len(COLUMNS)))
 
 
-def test_a_streams_file_has_a_thousand_columns_at_the_most():
+def test_a_streams_file_has_at_most_a_thousand_columns():
     assert of(WIDE + b"\n").verdict is None
     validation = of(WIDE + b",more\n")
     assert validation.verdict is Verdict.NOT_CSV
@@ -401,20 +401,20 @@ def test_a_streams_file_has_a_thousand_columns_at_the_most():
 
 
 @pytest.mark.parametrize("start", [b" " * (MAX_LINE_BYTES + 2), b"x" * (MAX_LINE_BYTES + 2)], ids=["blanks", "ink"])
-def test_a_first_line_that_is_too_long_is_searched_for_its_end_no_further(start):
-    """Kept and searched anew with each chunk it would cost the square of their number."""
+def test_a_first_line_that_is_too_long_is_not_searched_further(start):
+    """Searching it again with each chunk would take quadratic time."""
     chunks = iter([start, *[b" "] * 100])
     assert head(chunks)[0] in ([], [start.decode()[: MAX_LINE_BYTES + 1]])
-    assert len(list(chunks)) >= 98  # all but the first, and those that are asked for ahead
+    assert len(list(chunks)) >= 98  # all but the first, and those that are read ahead
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 @pytest.mark.parametrize("blanks", [b"", b"\n" * (MAX_LINE_BYTES - 7), b" \r\n" * MAX_LINE_BYTES], ids=len)
-def test_the_head_of_a_file_is_found_behind_blank_lines_however_many(pack, blanks):
+def test_the_header_is_found_after_any_number_of_blank_lines(pack, blanks):
     assert head(pieces(pack(BOM + blanks + GOOD), 1000)) == (COLUMNS, pack is gzip.compress)
 
 
-def test_the_head_of_a_gzip_file_is_found_behind_a_long_file_name():
+def test_the_header_of_a_gzip_file_is_found_after_a_long_file_name():
     packed = gzip.compress(GOOD)
     flagged = packed[:3] + b"\x08" + packed[4:10] + b"n" * 70_000 + b"\0" + packed[10:]
     assert head([flagged[:MAX_LINE_BYTES], flagged[MAX_LINE_BYTES:]]) == (COLUMNS, True)
@@ -424,7 +424,7 @@ def test_the_head_of_a_gzip_file_is_found_behind_a_long_file_name():
     parts=st.lists(st.sampled_from([b" ", b"\n", b"\r", HEADER, b"x", b",", BOM, b"1,2,3"]), max_size=9),
     size=st.integers(1, 40),
 )
-def test_the_head_is_the_header_of_the_judgement_however_the_file_is_cut(parts, size):
+def test_head_returns_the_header_of_the_validation_for_any_chunks(parts, size):
     data = b"".join(parts)
     validation = of(data)
     if validation.verdict is None:

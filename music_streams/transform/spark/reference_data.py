@@ -119,7 +119,7 @@ class ReferenceData:
             deleted |= {marker["Key"] for marker in page.get("DeleteMarkers", []) if marker["IsLatest"]}
             for item in page.get("Versions", []):
                 if item["Key"].lower().endswith(".csv"):
-                    received_at = clock.stamp(item["LastModified"])
+                    received_at = clock.timestamp(item["LastModified"])
                     source = Source(self.landing_bucket, item["Key"], item["VersionId"], item["Size"], received_at)
                     by_key.setdefault(item["Key"], []).append(source)
         return {key: versions for key, versions in by_key.items() if key not in deleted}

@@ -8,7 +8,7 @@ from music_streams.operate.file_report import FileReport
 from music_streams.stack import Stack
 from music_streams.state.ledger import OBJECT_GONE, UNREADABLE, Entry
 from music_streams.state.sources import Source
-from music_streams.state.statuses import IN_PROGRESS, WITHOUT_STAMP, Status
+from music_streams.state.statuses import IN_PROGRESS, WITHOUT_TIMESTAMP, Status
 
 DAYS_SHOWN = 31
 
@@ -59,7 +59,7 @@ def _steps(entry: Entry) -> list[Step]:
     before = entry.source.received_at
     moves = [("validated", entry.validated_at), ("run started", entry.started_at)]
     moves += [("published", entry.published_at), ("archived", entry.archived_at)]
-    if entry.status in WITHOUT_STAMP:
+    if entry.status in WITHOUT_TIMESTAMP:
         moves.append((entry.status.lower(), entry.updated_at))
     steps = [Step("arrived", before, None)]
     for name, timestamp in moves:

@@ -14,7 +14,7 @@ from music_streams.reconcile.records import DayRecord
 from music_streams.reconcile.reports import Report, Reports
 from music_streams.stack import Stack
 from music_streams.state.ledger import Entry
-from music_streams.state.statuses import AT_REST, IN_PROGRESS, Status
+from music_streams.state.statuses import FINISHED, IN_PROGRESS, Status
 from music_streams_airflow.dashboard import charts
 from music_streams_airflow.dashboard.charts import Chart
 from music_streams_airflow.dashboard.listing import LANDED
@@ -22,7 +22,7 @@ from music_streams_airflow.dashboard.listing import LANDED
 DAYS = 14
 _REPORTS = 12
 _FAILURES = 10
-_COUNTED_BY_ARRIVAL = [status for status in AT_REST if status is not Status.QUARANTINED]  # has its own line
+_COUNTED_BY_ARRIVAL = [status for status in FINISHED if status is not Status.QUARANTINED]  # has its own line
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def read(stack: Stack, now: datetime) -> FirstPage:
     reports = Reports(stack.s3, stack.lake_bucket)
     by_day = {record.day: record for record in reports.records(first, today)}
     sla = stack.policy.latency_sla_seconds
-    by_day[today] = records.record(today, chain.from_iterable(moved.values()), sla, clock.stamp(now))
+    by_day[today] = records.record(today, chain.from_iterable(moved.values()), sla, clock.timestamp(now))
     last = list(islice(reports.of_dates(first, today), _REPORTS))
     day_records = [by_day.get(day) or DayRecord(day, "", sla) for day in clock.dates(first, today)]
     return FirstPage(

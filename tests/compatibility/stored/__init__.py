@@ -1,10 +1,10 @@
-"""Everything that is stored, once each, by stage: who writes it, who reads it, and what the fixture of it means.
+"""Every kind of stored document, by stage: its writer, its reader, and the meaning of its fixture.
 
-Only this package names modules, classes and fields of the product: a rename there is a change here, and of nothing else
-in the tests of compatibility. The names in the fixtures are the stored ones, and stay.
+Only this package uses modules, classes and fields of the product: a rename there changes nothing else in the
+compatibility tests. The names in the fixtures are the stored ones and never change.
 
 Not here, because only Spark can write it: the columns of the lake's tables, and the Parquet files of metrics, removed
-tracks and parsed reference data; tests/integration/transform looks at those.
+tracks and parsed reference data; tests/integration/transform tests those.
 """
 
 from tests.compatibility.stored.intake import INTAKE

@@ -1,4 +1,4 @@
-"""What validate stores and reads: messages, manifests and what leads a run on to the attempt before."""
+"""Documents that validate stores and reads: messages, manifests, and the note that links a run to a failed attempt."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, r
 from music_streams.state.sources import Treatment, batch_id_of
 from music_streams.validation.verdicts import Validation
 from tests.compatibility.stored.kinds import Stored, in_s3, of_run
-from tests.compatibility.stored.moves import TO_ARCHIVED, TO_FAILED, TO_REJECTED, bring, ledger_of, without_copies
+from tests.compatibility.stored.moves import TO_ARCHIVED, TO_FAILED, TO_REJECTED, advance, ledger_of, without_copies
 from tests.compatibility.stored.run import BATCH, DAY, EXECUTION, EXECUTIONS, NEXT_DAY
 from tests.compatibility.stored.sources import ARRIVED, HEADER, OTHERS, PACKED, PLAYS, SONGS, in_order, listed
 from tests.compatibility.world import LAKE, LANDING, World
@@ -24,52 +24,50 @@ REBUILD = Rebuild([DAY, NEXT_DAY], ARRIVED)
 FORGET = Forget(7, ARRIVED)
 
 
-def _make_valid(world: World, *taken: PendingSource) -> None:
+def _make_valid(world: World, *pending: PendingSource) -> None:
     with without_copies():
-        Batches(world.s3, ledger_of(world), LAKE).make_valid(list(taken))
+        Batches(world.s3, ledger_of(world), LAKE).make_valid(list(pending))
 
 
 def _arrived(world: World) -> None:
-    """Validate takes three new files."""
-    packed = {PLAYS: False, PACKED: True, SONGS: False}
-    judged = {source: Validation(None, header=HEADER, is_gzip=is_gzip) for source, is_gzip in packed.items()}
-    _make_valid(
-        world, *(PendingSource(bring(world, source), validation=validation) for source, validation in judged.items())
-    )
+    """Make three new files VALID."""
+    is_gzip = {PLAYS: False, PACKED: True, SONGS: False}
+    validations = {source: Validation(None, header=HEADER, is_gzip=is_gzip[source]) for source in is_gzip}
+    _make_valid(world, *(PendingSource(advance(world, key), validation=value) for key, value in validations.items()))
 
 
 def _renewed(world: World) -> None:
-    """Validate takes files again, each with another treatment, as operators have asked."""
-    judged = Validation(None, header=HEADER)
+    """Make files VALID for a new attempt, each with another treatment that operators requested."""
+    validation = Validation(None, header=HEADER)
     _make_valid(
         world,
-        PendingSource(bring(world, OTHERS[0], *TO_REJECTED), Treatment.ACCEPT_BAD_ROWS, judged),
-        PendingSource(bring(world, OTHERS[1], *TO_REJECTED), Treatment.ACCEPT_MANY_DAYS, judged),
-        PendingSource(bring(world, OTHERS[2], *TO_ARCHIVED), Treatment.RETRACT),
-        PendingSource(bring(world, OTHERS[3], *TO_FAILED), Treatment.PUT_ASIDE),
+        PendingSource(advance(world, OTHERS[0], *TO_REJECTED), Treatment.ACCEPT_BAD_ROWS, validation),
+        PendingSource(advance(world, OTHERS[1], *TO_REJECTED), Treatment.ACCEPT_MANY_DAYS, validation),
+        PendingSource(advance(world, OTHERS[2], *TO_ARCHIVED), Treatment.RETRACT),
+        PendingSource(advance(world, OTHERS[3], *TO_FAILED), Treatment.PUT_ASIDE),
     )
 
 
 def _order(request: Rebuild | Forget) -> Callable[[World], None]:
-    """Validate takes a request for a run without sources."""
+    """Return a function with which validate processes a request for a run without sources."""
 
-    def take(world: World) -> None:
+    def process(world: World) -> None:
         unused: Any = None
         intake = Intake(world.s3, unused, unused, unused, unused, LANDING, LAKE, 300.0, 300.0, 1_000)
         intake.open_batch(lambda: 300.0).process(to_message(request))
 
-    return take
+    return process
 
 
 def _claim(world: World) -> None:
-    """An execution claims the new files."""
+    """Claim the new files for an execution."""
     _arrived(world)
     uri = RunFolder(LAKE, _NEW.batch_id).manifest_uri
     claim_sources(world.s3, ledger_of(world), uri, f"{EXECUTIONS}:{_NEW.batch_id}-1", lambda: True)
 
 
 def _removed_before(s3: Any, key: str) -> object:
-    """What the execution that is followed has removed."""
+    """Return what an execution that follows a failed one reads of the latter's removals."""
     Removals(s3, LAKE).note(f"{BATCH}-1", "note", {PLAYS.source_id: {DAY}}, None)
     return Removals(s3, LAKE).of(key.split("/")[3])
 
@@ -80,7 +78,7 @@ def _manifest_of(s3: Any, folder: RunFolder) -> object:
 
 
 def _ids(*parts: Iterable[ManifestSource]) -> list[list[str]]:
-    return [sorted(each.source_id for each in part) for part in parts]
+    return [sorted(source.source_id for source in part) for part in parts]
 
 
 def _manifest(name: str, act: Callable[[World], None], means: object, older: dict[str, object] | None = None) -> Stored:
@@ -104,7 +102,7 @@ _TREATMENTS = (Treatment.ACCEPT_BAD_ROWS, Treatment.ACCEPT_MANY_DAYS, Treatment.
 _LISTED = [listed(source, treatment=treatment) for source, treatment in zip(OTHERS, _TREATMENTS, strict=True)]
 _TREATED = Manifest(batch_id_of(source.source_id for source in OTHERS), in_order(*_LISTED))
 _TREATED_MEANS = (_TREATED, *_ids(_LISTED[:2], _LISTED[2:3], _LISTED[3:]))
-_UNTREATED = replace(_TREATED, sources=[replace(each, treatment="") for each in _TREATED.sources])
+_UNTREATED = replace(_TREATED, sources=[replace(source, treatment="") for source in _TREATED.sources])
 _UNTREATED_MEANS = (_UNTREATED, *_ids(_LISTED, [], []))
 _REBUILT = (Manifest(REBUILD.batch_id, [], [DAY, NEXT_DAY]), *_ids([], [], []))
 _FORGOTTEN = (Manifest(FORGET.batch_id, [], [], [7]), *_ids([], [], []))

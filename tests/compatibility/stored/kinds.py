@@ -1,4 +1,4 @@
-"""What a kind of stored thing is, and the kinds that are objects in S3."""
+"""Kinds of stored documents, and those that are objects in S3."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -14,14 +14,14 @@ from tests.compatibility.world import LAKE, Document, World
 
 @dataclass(frozen=True)
 class Stored:
-    """A kind of thing that is stored.
+    """A kind of stored document.
 
     Attributes:
-        name: of its fixture.
-        write: lets the product store one, in an empty world; answers what is stored.
-        read: lets the product read what is stored, in an empty world; answers what it means to the product.
-        means: what the fixture means.
-        older: what the fixture means without a field that the product did not always write, by the field's path.
+        name: the name of its fixture.
+        write: makes the product store one in an empty world; returns the document.
+        read: makes the product read a document in an empty world; returns the product's value.
+        means: the product's value of the fixture.
+        older: by the path of a field that older versions did not write, the value of the fixture without it.
     """
 
     name: str
@@ -33,14 +33,14 @@ class Stored:
 
 @contextmanager
 def steady_clock() -> Iterator[None]:
-    """The product's clock goes on by a second each time that it is asked."""
+    """Make each reading of the product's clock one second later than the previous one."""
     ticks = itertools.count(1)
-    with patch.object(clock, "now", lambda: moment(next(ticks))):
+    with patch.object(clock, "now", lambda: at_tick(next(ticks))):
         yield
 
 
-def moment(tick: int) -> str:
-    """What the steady clock says when it is asked for the n-th time."""
+def at_tick(tick: int) -> str:
+    """Return the n-th reading of the steady clock."""
     return f"2024-06-26T08:10:{tick:02}.000Z"
 
 
@@ -53,7 +53,7 @@ def in_s3(
     older: dict[str, object] | None = None,
     bucket: str = LAKE,
 ) -> Stored:
-    """A kind that is the one object with this ending of its key after an act; `read` gets S3's client and the key."""
+    """Return a kind: after `act`, the one object whose key has this ending; `read` gets S3's client and the key."""
 
     def write(world: World) -> Document:
         act(world)
@@ -67,5 +67,5 @@ def in_s3(
 
 
 def of_run(reader: Callable[[Any, RunFolder], object]) -> Callable[[Any, str], object]:
-    """Read an object of a run's folder with the product's reader, which gets the folder."""
+    """Return a `read` for :func:`in_s3` that passes the run's folder to the product's reader."""
     return lambda s3, key: reader(s3, RunFolder(LAKE, key.split("/")[1]))

@@ -6,19 +6,19 @@ from typing import Any
 from music_streams.state.ledger import Entry
 from music_streams.state.sources import Treatment
 from music_streams.state.statuses import Status
-from tests.compatibility.stored.kinds import Stored, moment
-from tests.compatibility.stored.moves import TO_ARCHIVED, TO_FAILED, TO_REJECTED, bring, ledger_of
+from tests.compatibility.stored.kinds import Stored, at_tick
+from tests.compatibility.stored.moves import TO_ARCHIVED, TO_FAILED, TO_REJECTED, advance, ledger_of
 from tests.compatibility.stored.run import ARN, BATCH, DAY, EXECUTIONS, NEXT_DAY
 from tests.compatibility.stored.sources import PLAYS
 from tests.compatibility.world import FILES, Document, World
 
 ADDED = ("treatment", "first_published_at", "failures", "failing_since", "cost_micro_usd", "total_cost_micro_usd")
-"""Attributes that older items lack."""
+"""Attributes that items of older versions lack."""
 
 
 def _item(name: str, means: Entry, *moves: str | Treatment) -> Stored:
     def write(world: World) -> Document:
-        return world.item(FILES, source_id=bring(world, PLAYS, *moves).source.source_id)
+        return world.item(FILES, source_id=advance(world, PLAYS, *moves).source.source_id)
 
     def read(world: World, document: Document) -> object:
         world.put_item(document)
@@ -27,46 +27,46 @@ def _item(name: str, means: Entry, *moves: str | Treatment) -> Stored:
         return entry
 
     bare = Entry(PLAYS, means.status, means.updated_at, means.attempt)
-    without = {each: replace(means, **{each: getattr(bare, each)}) for each in ADDED}
-    older: dict[str, object] = {f"item.{each}": entry for each, entry in without.items() if entry != means}
+    without = {name: replace(means, **{name: getattr(bare, name)}) for name in ADDED}
+    older: dict[str, object] = {f"item.{name}": entry for name, entry in without.items() if entry != means}
     return Stored(f"ledger/{name}", write, read, means, older)
 
 
 def _moved(entry: Entry, status: Status, tick: int, **changes: Any) -> Entry:
-    return replace(entry, status=status, updated_at=moment(tick), **changes)
+    return replace(entry, status=status, updated_at=at_tick(tick), **changes)
 
 
-def _again(entry: Entry, tick: int, treatment: Treatment) -> Entry:
-    """What a renewed entry is."""
-    emptied = dict.fromkeys(("execution_arn", "reason", "started_at", "published_at", "archived_at"), "")
-    return _moved(entry, Status.VALID, tick, validated_at=moment(tick), attempt=2, treatment=treatment, **emptied)
+def _new_attempt(entry: Entry, tick: int, treatment: Treatment) -> Entry:
+    """Return the entry after its renewal for a new attempt."""
+    cleared = dict.fromkeys(("execution_arn", "reason", "started_at", "published_at", "archived_at"), "")
+    return _moved(entry, Status.VALID, tick, validated_at=at_tick(tick), attempt=2, treatment=treatment, **cleared)
 
 
 def _renewed(name: str, entry: Entry, tick: int, treatment: Treatment, *moves: str) -> Stored:
-    return _item(name, _again(entry, tick, treatment), *moves, treatment)
+    return _item(name, _new_attempt(entry, tick, treatment), *moves, treatment)
 
 
 _COSTS = {"cost_micro_usd": 1_234, "total_cost_micro_usd": 1_234}
 _REJECTED_ROWS = {"duplicate": 1, "unknown_track": 1}
 _COUNTS = {"days": [DAY, NEXT_DAY], "rows_read": 10, "rows_accepted": 8, "rejected": _REJECTED_ROWS}
 _REFUSED = {"reason": "too_large", "archive_key": f"quarantine/2024/06/26/{PLAYS.source_id}/plays.csv"}
-_RECEIVED = Entry(PLAYS, Status.RECEIVED, moment(1), 1)
-_VALID = _moved(_RECEIVED, Status.VALID, 2, batch_id=BATCH, validated_at=moment(2))
-_RUNNING = _moved(_VALID, Status.RUNNING, 3, execution_arn=ARN, started_at=moment(3))
-_AT = {"published_at": moment(4), "first_published_at": moment(4)}
+_RECEIVED = Entry(PLAYS, Status.RECEIVED, at_tick(1), 1)
+_VALID = _moved(_RECEIVED, Status.VALID, 2, batch_id=BATCH, validated_at=at_tick(2))
+_RUNNING = _moved(_VALID, Status.RUNNING, 3, execution_arn=ARN, started_at=at_tick(3))
+_AT = {"published_at": at_tick(4), "first_published_at": at_tick(4)}
 _PUBLISHED = _moved(_RUNNING, Status.PUBLISHED, 4, **_AT, **_COUNTS, **_COSTS)
 _KEPT = f"archive/2024/06/26/{PLAYS.source_id}/plays.csv"
-_ARCHIVED = _moved(_PUBLISHED, Status.ARCHIVED, 5, archived_at=moment(5), archive_key=_KEPT)
+_ARCHIVED = _moved(_PUBLISHED, Status.ARCHIVED, 5, archived_at=at_tick(5), archive_key=_KEPT)
 _NO_MEMORY = "FAILED: States.TaskFailed: no memory"
-_FAILED = _moved(_RUNNING, Status.FAILED, 4, reason=_NO_MEMORY, failures=1, failing_since=moment(4))
+_FAILED = _moved(_RUNNING, Status.FAILED, 4, reason=_NO_MEMORY, failures=1, failing_since=at_tick(4))
 _BAD = {**_REFUSED, "reason": "too_many_bad_rows", "rows_read": 4, "rejected": {"bad_user_id": 3}}
 _REJECTED = _moved(_RUNNING, Status.QUARANTINED, 4, **_BAD, **_COSTS)
 _RETRACTED = replace(
-    _moved(_again(_ARCHIVED, 6, Treatment.RETRACT), Status.RETRACTED, 10),
+    _moved(_new_attempt(_ARCHIVED, 6, Treatment.RETRACT), Status.RETRACTED, 10),
     execution_arn=f"{EXECUTIONS}:{BATCH}-2",
-    started_at=moment(7),
-    published_at=moment(8),
-    archived_at=moment(9),
+    started_at=at_tick(7),
+    published_at=at_tick(8),
+    archived_at=at_tick(9),
     total_cost_micro_usd=2_468,
 )
 LEDGER = [

@@ -1,4 +1,4 @@
-"""What the load stores: its report, fences and metrics."""
+"""Documents that the load stores: its report, fences and metrics."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -30,11 +30,11 @@ ROWS: list[dict[str, Any]] = [
     {"pk": "GENRE#pop", "sk": _SK, **_ROW, "top_songs": [_SONG]},
     {"pk": f"TRACK#{TRACK}", "sk": _SK, **_ROW},
 ]
-"""A day as the transform hands it on in Parquet."""
+"""A day's metrics as the transform writes them to Parquet."""
 
 
 def _load(world: World) -> None:
-    """The load publishes a day."""
+    """Publish a day."""
     run_files.write_manifest(world.s3, FOLDER, Manifest(BATCH, []))
     run_files.write_result(world.s3, FOLDER, RUN, Summary(BATCH, EXECUTION, 7, "lake-1", [DAY], f"metrics/{RUN}"))
     body = pa.BufferOutputStream()
@@ -57,24 +57,24 @@ def _stored_item(name: str, table: str, key: dict[str, str], read: Callable[[Wor
 
 
 def _behind_fence(world: World) -> object:
-    """What a fence makes of an older run, of a newer one that has lost a genre, and what is left then."""
+    """Publish an older run, a newer one without a genre, and one of a new lake; return the results and the items."""
     country, *others = ({"pk": pk, "sk": _SK} for pk in ("COUNTRY#FR", "GENRE#pop", "GENRE#unlisted"))
     for key in (country, *others):
         world.dynamodb.put_item(TableName=METRICS, Item={**key, "version": 7, "lake_uuid": "lake-1"})
     published = {}
     for version, lake in ((6, "lake-1"), (8, "lake-1"), (1, "lake-2")):
-        stamp = Provenance(version, lake, BATCH, ARRIVED)
+        provenance = Provenance(version, lake, BATCH, ARRIVED)
         item = {**country, "version": version, "lake_uuid": lake}
-        published[version, lake] = Fence(world.dynamodb, FILES, METRICS, stamp).publish([Day(DAY, [item])])
+        published[version, lake] = Fence(world.dynamodb, FILES, METRICS, provenance).publish([Day(DAY, [item])])
     return published, sorted(item["pk"] for item in world.dynamodb.scan(TableName=METRICS)["Items"])
 
 
 def _metrics(name: str, pk: str, sk: str, read: Callable[[MetricsReader], tuple[object, ...]], means: object) -> Stored:
-    """An item of MetricsTable; `read` reads it in every way that there is."""
+    """Return the kind of an item of MetricsTable; `read` reads it with every method of the reader."""
 
     def read_once(world: World) -> object:
-        [found] = set(read(MetricsReader(METRICS, world.dynamodb)))  # the key and the index give the same
-        return found
+        [value] = set(read(MetricsReader(METRICS, world.dynamodb)))  # table and index return the same
+        return value
 
     return _stored_item(name, METRICS, {"pk": pk, "sk": sk}, read_once, means)
 
@@ -93,7 +93,7 @@ _POP = GenreDay(**_METRICS, genre="pop", top_songs=_TOP_SONGS)
 _FRANCE = CountryDay(**_METRICS, country="FR", top_songs=_TOP_SONGS)
 _SUMMARY = DaySummary(**_METRICS, top_genres=(TopGenre(1, "pop", 5, 2, 1_000),))
 _TRACK_DAY = TrackDay(**_METRICS, track_id=TRACK)
-# The fence lists GENRE#pop, so the newer run deletes it; of GENRE#unlisted it does not know.
+# The fence lists GENRE#pop, so the newer run deletes it; it does not list GENRE#unlisted.
 _LEFT = ({(6, "lake-1"): [], (8, "lake-1"): [DAY], (1, "lake-2"): [DAY]}, ["COUNTRY#FR", "GENRE#unlisted"])
 _load_report = of_run(lambda s3, folder: run_files.find_load_report(s3, folder, RUN))
 LOAD = [

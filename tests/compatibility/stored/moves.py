@@ -1,4 +1,4 @@
-"""What stands before a stage does its work: sources that the ledger itself has moved on, and files of a run."""
+"""The state before a stage: sources whose status the ledger itself has changed, and files of a run."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,27 +36,27 @@ def ledger_of(world: World) -> Ledger:
     return Ledger(FILES, world.dynamodb)
 
 
-def bring(world: World, source: Source, *moves: str | Treatment) -> Entry:
-    """A source that was received, moved on by the ledger itself: by MOVES, and renewed with a treatment."""
+def advance(world: World, source: Source, *moves: str | Treatment) -> Entry:
+    """Receive a source and change its status with the ledger: by MOVES, or by a renewal with a treatment."""
     ledger = ledger_of(world)
     entry = ledger.receive(source, 300)
     for move in moves:
         assert entry is not None
         if isinstance(move, Treatment):
-            moved: object = ledger.renew(entry, BATCH, entry.attempt + 1, move)
+            result: object = ledger.renew(entry, BATCH, entry.attempt + 1, move)
         else:
-            moved = MOVES[move](ledger, entry)
-        assert moved is not False
+            result = MOVES[move](ledger, entry)
+        assert result is not False
         entry = ledger.entry(source.source_id)
     assert entry is not None
     return entry
 
 
 def before_settling(world: World) -> None:
-    """Both jobs have run: one file is to be published, one is to be quarantined."""
+    """Set up a run whose jobs have finished: one file is to be published, one is to be quarantined."""
     manifest = Manifest(BATCH, in_order(listed(PLAYS), listed(PACKED, ".csv.gz")))
     for source in (PLAYS, PACKED):
-        bring(world, source, "validate", "run")
+        advance(world, source, "validate", "run")
     run_files.write_manifest(world.s3, FOLDER, manifest)
     run_files.write_claimed(world.s3, FOLDER, EXECUTION, manifest)
     run_files.write_result(world.s3, FOLDER, RUN, SETTLED)
@@ -65,7 +65,7 @@ def before_settling(world: World) -> None:
 
 @contextmanager
 def without_copies() -> Iterator[None]:
-    """Files are not copied: what is stored of them is the point."""
+    """Skip the copying of files, which no fixture needs."""
     nothing: Any = dict.fromkeys(("copy", "keep_copy", "move", "stored"), lambda *_: None)
     with patch.multiple(objects, **nothing):
         yield

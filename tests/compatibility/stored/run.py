@@ -1,4 +1,4 @@
-"""The run that the fixtures are about, and what becomes of two sources in it."""
+"""The run of the fixtures, and the outcomes of its two sources."""
 
 from music_streams.state.run_files import RunFolder, SourceOutcome, Summary
 from tests.compatibility.stored.sources import PACKED, PLAYS

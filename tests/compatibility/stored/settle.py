@@ -1,4 +1,4 @@
-"""What settling a run stores: its summary, the reason beside a quarantined file, and the event for consumers."""
+"""Documents that settling a run stores: its summary, the reason of a quarantine, and the event for consumers."""
 
 import json
 from dataclasses import replace
@@ -24,7 +24,7 @@ from tests.compatibility.world import LANDING, Document, World
 
 
 def _settle(world: World) -> Any:
-    """Settle; answers the client that the event was given to."""
+    """Settle; return the client that sent the event."""
     before_settling(world)
     events = MagicMock(put_events=MagicMock(return_value={"FailedEntryCount": 0}))
     quarantine = Quarantine(world.s3, ledger_of(world), Alerts(MagicMock(), "alerts"))
@@ -40,7 +40,7 @@ def _published_event(world: World) -> Document:
 
 
 def _reason(s3: Any, _: str) -> object:
-    """What is beside a quarantined file, found from the ledger's entry."""
+    """Read the reason beside a quarantined file, located by the ledger's entry."""
     entry = Entry(PACKED, Status.QUARANTINED, ARRIVED, 1, archive_key=PACKED.kept_key("quarantine"))
     stack: Any = SimpleNamespace(s3=s3)
     reason = reason_of(stack, entry)
@@ -56,7 +56,8 @@ _REASON = {
     "size": 400,
     "verdict": Verdict.TOO_MANY_BAD_ROWS,
     "detail": "of 4 rows read these were rejected: 3 bad_user_id",
-    "what_to_do": "see the rejected counts; mend the producer, or raise MaxRejectedRatio; put it again",
+    "what_to_do": "see the rejected counts; mend the producer, "  # codespell:ignore mend - stored text
+    "or raise MaxRejectedRatio; put it again",
 }
 SETTLE = [
     in_s3("runs/summary", _settle, f"{BATCH}/summary.json", of_run(find_summary), SETTLED, _OLDER),

@@ -1,4 +1,4 @@
-"""The sources that the fixtures are about, and how manifests list them."""
+"""The sources of the fixtures, and their form in manifests."""
 
 from music_streams.state.run_files import ManifestSource
 from music_streams.state.sources import Source, Treatment
@@ -19,4 +19,4 @@ def listed(source: Source, ending: str = ".csv", treatment: Treatment = Treatmen
 
 
 def in_order(*sources: ManifestSource) -> list[ManifestSource]:
-    return sorted(sources, key=lambda each: each.source_id)
+    return sorted(sources, key=lambda source: source.source_id)

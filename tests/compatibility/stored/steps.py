@@ -1,4 +1,4 @@
-"""What the state machine passes to its functions and jobs, and takes of their answers."""
+"""Inputs that the state machine passes to functions and jobs, and the parts of their outputs that it keeps."""
 
 import json
 import runpy
@@ -18,7 +18,7 @@ from music_streams.state.statuses import Status
 from music_streams.transform.job import TransformRun
 from tests.compatibility import state_machine
 from tests.compatibility.stored.kinds import Stored
-from tests.compatibility.stored.moves import before_settling, bring, ledger_of, without_copies
+from tests.compatibility.stored.moves import advance, before_settling, ledger_of, without_copies
 from tests.compatibility.stored.run import ARN, BATCH, EXECUTION, EXECUTIONS, FOLDER, GOOD, JOB_RUN, RUN, SETTLED
 from tests.compatibility.stored.sources import PACKED, PLAYS, listed
 from tests.compatibility.world import ACCOUNT, FILES, REGION, Document, World
@@ -39,8 +39,8 @@ _STEPS = ("Claim sources", "Settle sources", "Archive sources", "Erase copies")
 _FUNCTIONS = {step: step.split()[0].lower() for step in _STEPS}
 
 
-def _call(world: World, folder: str, given: dict[str, Any]) -> Any:
-    """Invoke a function's real handler, with a topic for its alerts."""
+def _call(world: World, folder: str, event: dict[str, Any]) -> Any:
+    """Invoke a function's real handler."""
     clients = {"s3": world.s3, "sns": MagicMock(), "events": MagicMock(), "glue": _glue({}), "stepfunctions": None}
     clients["events"].put_events.return_value = {"FailedEntryCount": 0}
     environment = {**_ENVIRONMENT, "POWERTOOLS_SERVICE_NAME": folder}
@@ -49,13 +49,13 @@ def _call(world: World, folder: str, given: dict[str, Any]) -> Any:
         patch("music_streams.aws.clients.client", clients.__getitem__),
         patch("music_streams.aws.clients.dynamodb", lambda: world.dynamodb),
     ):
-        return invoke(Function("", folder, "", 60, {}), environment, given)
+        return invoke(Function("", folder, "", 60, {}), environment, event)
 
 
 def _before(world: World, step: str) -> None:
-    """What stands when a step begins."""
+    """Set up the state before a step."""
     if step == "Claim sources":
-        bring(world, PLAYS, "validate")
+        advance(world, PLAYS, "validate")
         write_manifest(world.s3, FOLDER, Manifest(BATCH, [listed(PLAYS)]))
         return
     before_settling(world)
@@ -69,37 +69,37 @@ def _before(world: World, step: str) -> None:
 
 @cache
 def _walked(world: World) -> dict[str, Document]:
-    """What the state machine gives each step, and what it answers; jobs are not run."""
+    """Run every step; return its input, output and the kept part. Jobs are not run."""
     execution = state_machine.Execution(ARN, {"manifest": FOLDER.manifest_uri})
-    found = {}
+    results = {}
     for step in state_machine.STEPS:
         if step in _FUNCTIONS:
             world.clear()
             _before(world, step)
-            found[step] = execution.take(step, partial(_call, world, _FUNCTIONS[step]))
+            results[step] = execution.run_step(step, partial(_call, world, _FUNCTIONS[step]))
         else:
-            found[step] = execution.take(step, lambda _: JOB_RUN)
-    return found
+            results[step] = execution.run_step(step, lambda _: JOB_RUN)
+    return results
 
 
-def _step(step: str, answer: Document, statuses: list[Status], *older: str) -> Stored:
-    """A step means its answer, and the statuses that it leaves PLAYS and PACKED with."""
+def _step(step: str, output: Document, statuses: list[Status], *older: str) -> Stored:
+    """Return a kind whose value is the step's output and the statuses of PLAYS and PACKED after it."""
 
     def read(world: World, document: Document) -> object:
         _before(world, step)
-        answered = _call(world, _FUNCTIONS[step], document["input"])
-        # What the state machine of an execution in flight takes of an answer must be there.
-        assert {name: answered[name] for name in document["taken"]} == document["taken"]
+        actual = _call(world, _FUNCTIONS[step], document["input"])
+        # The output must have the fields that the state machine of an execution in flight keeps.
+        assert {name: actual[name] for name in document["taken"]} == document["taken"]
         entries = ledger_of(world).entries([PLAYS.source_id, PACKED.source_id])
-        return answered, [entries[source.source_id].status for source in (PLAYS, PACKED) if source.source_id in entries]
+        return actual, [entries[source.source_id].status for source in (PLAYS, PACKED) if source.source_id in entries]
 
-    means = (answer, statuses)
+    means = (output, statuses)
     name = f"steps/{_FUNCTIONS[step]}"
     return Stored(name, lambda world: _walked(world)[step], read, means, dict.fromkeys(older, means))
 
 
 def _glue(arguments: dict[str, str]) -> Any:
-    """A client of Glue that lists one run with these arguments, alive until it is stopped."""
+    """Return a client of Glue that lists one run with these arguments, RUNNING until it is stopped."""
     run = {"Id": RUN, "JobRunState": "RUNNING", "StartedOn": datetime.now(UTC), "Arguments": arguments}
     glue = MagicMock()
     glue.get_paginator.return_value.paginate.side_effect = lambda **_: [{"JobRuns": [run]}]
@@ -108,7 +108,7 @@ def _glue(arguments: dict[str, str]) -> Any:
 
 
 def _stopped(arguments: dict[str, str]) -> int:
-    """How many runs of a job are found, and stopped, by the name of the execution."""
+    """Return how many runs of a job are stopped because of the name of their execution."""
     glue = _glue(arguments)
     with patch("music_streams.run.job_runs._POLL_SECONDS", 0):
         JobRuns(glue, ("a-job",)).end(EXECUTION, lambda: True)
@@ -117,10 +117,10 @@ def _stopped(arguments: dict[str, str]) -> int:
 
 
 def _started(script: str, package: str, arguments: dict[str, str]) -> tuple[Any, ...]:
-    """Run a job's script as Glue does, with arguments of Glue's own among them; what the product's job gets."""
-    given = [part for pair in {**arguments, "--JOB_RUN_ID": RUN, "--TempDir": "s3://t/"}.items() for part in pair]
+    """Run a job's script as Glue does, with arguments of Glue's own; return the arguments of the product's job."""
+    argv = [part for pair in {**arguments, "--JOB_RUN_ID": RUN, "--TempDir": "s3://t/"}.items() for part in pair]
     with (
-        patch.object(sys, "argv", [script, *given]),
+        patch.object(sys, "argv", [script, *argv]),
         patch("pyspark.sql.SparkSession", MagicMock()),
         patch("music_streams.aws.logs.write_job_lines"),
         patch(f"music_streams.{package}.job.run") as run,
@@ -160,8 +160,8 @@ def _start(_: World) -> Document:
 
 
 def _failure(world: World, document: Document) -> object:
-    """What becomes of an execution's file when it fails: all that is known of it are its name and input."""
-    bring(world, PLAYS, "validate", "run")
+    """Record the failure of an execution of which only name and input are known; return the result and the status."""
+    advance(world, PLAYS, "validate", "run")
     write_manifest(world.s3, FOLDER, Manifest(BATCH, [listed(PLAYS)]))
     detail = {
         "executionArn": f"{EXECUTIONS}:{document['name']}",

@@ -1,4 +1,4 @@
-"""What the transform and an erasure store of a run; only Spark's Parquet files are not here."""
+"""Documents that the transform and an erasure store for a run, except Spark's Parquet files."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -21,7 +21,7 @@ from tests.stateful.files import Listen, Rejected
 from tests.stateful.memory_lake import MemoryBatch, MemoryLake, Tables
 
 SECOND = f"{BATCH}-2"
-_JUDGED = in_order(
+_CLASSIFIED = in_order(
     *map(listed, [PLAYS, *OTHERS[:3]]),
     listed(OTHERS[3], treatment=Treatment.PUT_ASIDE),
     listed(PACKED, treatment=Treatment.RETRACT),
@@ -33,7 +33,7 @@ def _listen(source: Source, day: str, execution: str = SECOND) -> Listen:
 
 
 def _transform(world: World) -> None:
-    """Transform sources so that it gives every verdict that it can give."""
+    """Transform sources such that every possible verdict occurs."""
     rows: list[Listen | Rejected] = [
         *(_listen(PLAYS, day) for day in (DAY, NEXT_DAY)),
         Rejected("x,y,z", "unknown_track", PLAYS.source_id, SECOND),
@@ -47,7 +47,7 @@ def _transform(world: World) -> None:
     tables.append(LISTENS, older, EXECUTION, object())
     task = TransformRun(FOLDER, SECOND, RUN, LANDING, Decimal("0.4"), 2, publish_track_metrics=True)
     batch = MemoryBatch(rows, broken={OTHERS[2].source_id})
-    job.process(world.s3, task, Manifest(BATCH, _JUDGED), batch, MemoryLake(tables, world.s3))
+    job.process(world.s3, task, Manifest(BATCH, _CLASSIFIED), batch, MemoryLake(tables, world.s3))
 
 
 _OUTCOMES = {
@@ -77,14 +77,14 @@ def _removal(name: str, tracks: str | None) -> Stored:
 
 
 def _pinned(world: World) -> None:
-    """A run reads reference data that was parsed before: it remembers which that was."""
+    """Make a run read reference data that was parsed before, so that it stores which."""
     data = ReferenceData(MagicMock(), world.s3, LANDING, set, FOLDER, EXECUTION, RUN)
     data._write_pointer(f"reference/{_NOTHING_IN_FORCE}.json", _Kept("reference/abc/jr_1", 1_719_388_805_000))
     data.read()
 
 
 def _reference_of(s3: Any, _: str) -> object:
-    """What a repeat of the run, or another run, reads: version, and where the songs and users lie."""
+    """Return the version and the locations of songs and users that a retry of the run, or another run, reads."""
     spark = MagicMock()
     reference = ReferenceData(spark, s3, LANDING, set, FOLDER, EXECUTION, "another run").read()
     return reference.version, [call.args[0] for call in spark.read.schema.return_value.parquet.call_args_list]

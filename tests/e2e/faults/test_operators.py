@@ -104,7 +104,7 @@ def test_second_replay_changes_nothing(world, processed):
 
 def test_forgotten_user_is_in_no_object_but_the_request(world, processed):
     assert len(traces_of(world.stack, USER)) > len(processed.of_user)
-    request = Forget(USER, clock.stamp(processed.parked.put_at))
+    request = Forget(USER, clock.timestamp(processed.parked.put_at))
     world.send(requests.to_message(request))
     assert world.ended(f"{request.batch_id}-1") == "SUCCEEDED"
     for put in processed.of_user:

@@ -31,7 +31,7 @@ def test_lost_metrics_are_rebuilt_from_the_lake(world):
         for item in world.items():
             table.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
     assert not world.items()
-    request = Rebuild(stalled.days_known(world.stack.ledger), clock.stamp(now()))
+    request = Rebuild(stalled.days_known(world.stack.ledger), clock.timestamp(now()))
     world.send(requests.to_message(request))
     assert world.ended(f"{request.batch_id}-1") == "SUCCEEDED"
     world.check()

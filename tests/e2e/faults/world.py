@@ -125,7 +125,7 @@ class World:
         """Move the last change of unfinished sources before an instant back by an hour, so that leases expire."""
         an_hour_ago = clock.seconds_before(clock.now(), 3600)
         for source_id, entry in self.stack.ledger.entries(self.streams).items():
-            if entry.status not in ENDED and an_hour_ago < entry.updated_at < clock.stamp(until):
+            if entry.status not in ENDED and an_hour_ago < entry.updated_at < clock.timestamp(until):
                 self.stack.metrics.meta.client.update_item(
                     TableName=self.stack.outputs["FilesTableName"],
                     Key={"source_id": source_id},

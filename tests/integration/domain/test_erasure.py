@@ -635,12 +635,12 @@ def test_a_version_that_could_not_be_read_back_does_not_replace_the_file(world, 
     assert versions(world, source) == [("archive", "version")]
 
 
-def unreadable(world, monkeypatch, *sources: Source, may_be_our_rights: bool = False) -> None:
+def unreadable(world, monkeypatch, *sources: Source, may_lack_permission: bool = False) -> None:
     chunks, keys = objects.chunks, {world.entry(source).place.key for source in sources}
 
     def fail(s3: Any, place: Any) -> Iterator[bytes]:
         if place.key in keys:
-            raise Unreadable(f"{place.uri} is in Glacier", may_be_our_rights=may_be_our_rights)
+            raise Unreadable(f"{place.uri} is in Glacier", may_lack_permission=may_lack_permission)
         return chunks(s3, place)
 
     monkeypatch.setattr(objects, "chunks", fail)
@@ -675,7 +675,7 @@ def test_a_missing_permission_deletes_no_quarantined_file(world, monkeypatch):
     source, behind = kept(world, status=Status.QUARANTINED), kept(world)
     folder = forget_run(world, behind)
     with monkeypatch.context() as patch:
-        unreadable(world, patch, source, may_be_our_rights=True)
+        unreadable(world, patch, source, may_lack_permission=True)
         with pytest.raises(Unreadable):
             erase(world, folder)
         assert (content(world, source), content(world, behind)) == (FILE, CLEARED)

@@ -78,7 +78,7 @@ def test_a_version_under_a_delete_marker_is_moved(world):
 def test_a_copy_that_differs_is_rejected_and_the_original_stays(world, content):
     source = world.upload()
     corrupting: Any = Corrupting(world.s3, content)
-    with pytest.raises(ArchiveMismatch, match="stays in place"):
+    with pytest.raises(ArchiveMismatch, match="which is kept"):
         objects.move(corrupting, source, "archive/corrupt.csv")
     assert world.has(source)
 

@@ -178,7 +178,7 @@ def test_an_event_that_is_twice_in_a_batch_is_one_line_of_the_alert(world):
     take(world, message(source), message(source))
     [alert] = world.sent_alerts()
     assert alerts_by_source([alert]) == {source.source_id: 1}
-    assert "holds nothing but blank lines" in alert["Message"]
+    assert "contains only blank lines" in alert["Message"]
 
 
 @before_and_after

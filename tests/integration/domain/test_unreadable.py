@@ -99,7 +99,7 @@ def test_the_error_names_the_object_and_what_to_do(world, refusal):
         assert objects.exists(world.s3, source)
         assert not objects.is_readable(world.s3, source)
     assert source.uri in str(error.value)
-    assert error.value.may_be_our_rights == (refusal[0] == "AccessDenied")
+    assert error.value.may_lack_permission == (refusal[0] == "AccessDenied")
     assert objects.is_readable(world.s3, source)
 
 

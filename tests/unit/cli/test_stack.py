@@ -60,7 +60,7 @@ def test_a_cloud_that_has_stopped_is_told_as_such(tmp_path, endpoint):
         gone = f"http://127.0.0.1:{server.getsockname()[1]}"
     with pytest.raises(NoPipeline) as raised:
         find_stack(environment=record(tmp_path, gone))
-    assert any(f"{gone}, where nothing answers" in line for line in raised.value.details)
+    assert any(f"{gone}, where nothing listens" in line for line in raised.value.details)
 
 
 LOCALHOST = "0100007F" if sys.byteorder == "little" else "7F000001"
@@ -81,7 +81,7 @@ def test_what_another_user_listens_with_at_the_port_of_a_stopped_cloud_is_not_as
         return
     with pytest.raises(NoPipeline) as raised:
         find_stack(environment=record(tmp_path, endpoint))
-    assert any(f"{endpoint}, where another user's program answers" in line for line in raised.value.details)
+    assert any(f"{endpoint}, where another user's program listens" in line for line in raised.value.details)
 
 
 def test_a_half_written_record_is_no_crash(tmp_path):
@@ -106,11 +106,11 @@ def test_every_command_that_needs_a_pipeline_ends_with_3_and_the_way_out(run, tm
     ("settings", "words"),
     [
         ({"AWS_ENDPOINT_URL": "garbage", "AWS_DEFAULT_REGION": "eu-west-1"}, "Invalid endpoint: garbage"),
-        ({"MUSIC_STREAMS_STACK": "some"}, "no region of AWS is set"),
+        ({"MUSIC_STREAMS_STACK": "some"}, "no AWS region is set"),
         ({"MUSIC_STREAMS_STACK": "some", "AWS_PROFILE": "no-such-profile"}, "no-such-profile"),
         (
             {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_DEFAULT_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "x"},
-            "did not let us in or did not answer",
+            "access denied or no answer",
         ),
     ],
 )
@@ -128,5 +128,5 @@ def test_settings_that_lead_nowhere_are_told_in_words(run, monkeypatch, settings
 def test_an_output_of_a_later_version_that_it_lacks(tmp_path, endpoint):
     stack = find_stack(environment=record(tmp_path, endpoint))
     assert stack.output("LandingBucketName") == "landing"
-    with pytest.raises(NoPipeline, match="does not tell its ArrivalsQueueUrl: it was deployed from an earlier version"):
+    with pytest.raises(NoPipeline, match="has no output ArrivalsQueueUrl: it was deployed from an earlier version"):
         stack.output("ArrivalsQueueUrl")

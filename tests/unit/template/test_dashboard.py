@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from local.intrinsics import Resolver
-from tests.telemetry import emitted
+from tests.telemetry import documented_metrics
 from tests.unit.template.conftest import of_type
 
 EXECUTIONS = {f"Executions{how}" for how in ("Started", "Succeeded", "Failed", "TimedOut", "Aborted")}
@@ -58,7 +58,7 @@ def unknown(widgets: list[dict[str, Any]], resources: dict[str, Any]) -> list[st
 def _is_known(metric: list[Any], resources: dict[str, Any]) -> bool:
     namespace, name, dimension, value = metric[:4]
     if namespace == "music-streams":
-        return dimension == "service" and (name, value) in emitted()
+        return dimension == "service" and (name, value) in documented_metrics()
     if metric[:3] == JOB_RUNS:
         return bool(value == "arn:partition:states:::glue:startJobRun.sync")
     names, kind, metrics = OF_AWS.get(namespace, ("", "", set()))
@@ -86,7 +86,7 @@ def test_graph_of_an_unknown_metric_or_resource_is_found(metric, resources):
 
 def test_dashboard_shows_every_custom_metric_except_two_that_others_imply(widgets):
     shown = {metric[1] for metric in graphs(widgets) if metric[0] == "music-streams"}
-    assert {name for name, _ in emitted()} - shown == {"FilesRunning", "FilesRetracted"}
+    assert {name for name, _ in documented_metrics()} - shown == {"FilesRunning", "FilesRetracted"}
 
 
 def test_dashboard_shows_every_function_and_every_dead_letter_queue(widgets, resources):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.telemetry import emitted
+from tests.telemetry import documented_metrics
 from tests.template import Template, as_list, of_type, resource_statements, target
 from tests.unit.template.faults import drop, finds, put, remove, statement_of
 from tests.unit.template.rules.compute import called_by_machines
@@ -101,7 +101,7 @@ def every_alarm_on_a_custom_metric_names_an_emitted_one(template: Template) -> I
     """CloudWatch accepts any name, and the alarm then never fires."""
     for name, alarm in _alarms(template).items():
         for metric in _metrics(alarm):
-            if metric.namespace == OWN and (metric.name, metric.resource) not in emitted():
+            if metric.namespace == OWN and (metric.name, metric.resource) not in documented_metrics():
                 yield f"{name}: {metric.resource} does not emit {metric.name}"
 
 
