@@ -20,7 +20,7 @@ from music_streams.run import settle
 from tests.aws import TEMPLATE
 from tests.integration.consumers import contract
 from tests.integration.consumers.metrics_table import items, metrics_table
-from tests.integration.consumers.test_reader import EVERY_QUESTION, requests_of
+from tests.integration.consumers.test_reader import EVERY_QUERY, requests_of
 from tests.integration.domain.run import Run
 from tests.integration.domain.world import World
 
@@ -81,7 +81,7 @@ def test_every_method_of_the_reader_has_a_row_with_the_request_that_it_makes():
         reader = MetricsReader(table.name, table.dynamodb)
         for method, (request, condition) in questions.items():
             with requests_of(table.dynamodb) as seen:
-                getattr(reader, method)(*EVERY_QUESTION[method])
+                getattr(reader, method)(*EVERY_QUERY[method])
             [(operation, params)] = seen
             index = f" on `{params['IndexName']}`" if "IndexName" in params else ""
             assert request == operation + index, method

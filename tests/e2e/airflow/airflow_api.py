@@ -1,4 +1,4 @@
-"""A running Airflow, as tests drive it: over its REST API."""
+"""A client for the REST API of a running Airflow."""
 
 import json
 import time
@@ -18,69 +18,69 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def send(method: str, url: str, body: object = None, token: str | None = None) -> Any:
-    """The JSON that a URL answers; None for an empty answer. Raises HTTPError."""
+    """Send a request and return the JSON of the response; None if it is empty. Raises HTTPError."""
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
     content = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, content, headers, method=method)  # noqa: S310  of this machine
-    with _opener.open(request, timeout=60) as answer:
-        text = answer.read()
+    request = urllib.request.Request(url, content, headers, method=method)  # noqa: S310  a URL of this machine
+    with _opener.open(request, timeout=60) as response:
+        text = response.read()
     return json.loads(text) if text else None
 
 
 @dataclass(frozen=True)
 class Airflow:
-    """Where it answers, and to whom."""
+    """The address of an Airflow, and a user."""
 
     url: str
     password: str
     user: str = USER
 
     def token(self) -> str:
-        """What proves the user to the API."""
-        answer = send("POST", f"{self.url}/auth/token", {"username": self.user, "password": self.password})
-        return str(answer["access_token"])
+        """Return the access token of the user."""
+        response = send("POST", f"{self.url}/auth/token", {"username": self.user, "password": self.password})
+        return str(response["access_token"])
 
     def api(self, method: str, path: str, body: object = None) -> Any:
-        """An answer to the user, of a path below /api/v2/; a refusal fails with the words of the API."""
+        """Send a request to a path below /api/v2/; an error fails with the text of the API."""
         try:
             return send(method, f"{self.url}/api/v2/{path}", body, self.token())
         except HTTPError as error:
             raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()}") from error
 
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
-        """Starts a run of a DAG, gives its id."""
+        """Start a run of a DAG; return its id."""
         run = self.api("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf or {}})
         return str(run["dag_run_id"])
 
     def backfills(self, dag_id: str, days: Collection[date]) -> list[str] | None:
-        """The runs of a DAG that backfill these days; None until each day has one."""
+        """Return the backfill runs of these days; None until each day has one."""
         listed = self.api("GET", f"dags/{dag_id}/dagRuns?run_type=backfill&order_by=-id&limit=10")["dag_runs"]
         ours = [run["dag_run_id"] for run in listed if run["logical_date"][:10] in set(map(str, days))]
         return ours if len(ours) == len(days) else None
 
     def succeed(self, dag_id: str, run_id: str) -> None:
-        """Wait for a run, which must succeed."""
-        assert self.wait(dag_id, run_id) == "success", self.story(dag_id, run_id)
+        """Wait for a run; fail unless it succeeds."""
+        assert self.wait(dag_id, run_id) == "success", self.details(dag_id, run_id)
 
     def wait(self, dag_id: str, run_id: str) -> str:
-        """How a run ended: success or failed; the last state that was seen where it did not end in time."""
+        """Wait for a run; return its state: success, failed, or the last one if it has not ended in time."""
         deadline = time.monotonic() + PATIENCE
         while (state := self._run(dag_id, run_id)["state"]) not in _ENDED and time.monotonic() < deadline:
             time.sleep(0.3)
         return str(state)
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """The task instances of a run."""
+        """Return the task instances of a run."""
         return list(self.api("GET", f"{_run_path(dag_id, run_id)}/taskInstances")["task_instances"])
 
     def returned(self, dag_id: str, run_id: str, task_id: str) -> Any:
-        """What a task returned."""
+        """Return the return value of a task."""
         return self.api("GET", f"{_run_path(dag_id, run_id)}/taskInstances/{task_id}/xcomEntries/return_value")["value"]
 
-    def story(self, dag_id: str, run_id: str) -> str:
-        """The state of each task, with the log of those that failed: for the message of an assertion."""
+    def details(self, dag_id: str, run_id: str) -> str:
+        """Return the state of each task and the log of failed ones, for the message of an assertion."""
         lines = [f"{dag_id} {run_id}: {self._run(dag_id, run_id)['state']}"]
         for task in self.tasks(dag_id, run_id):
             lines.append(f"  {task['task_id']}[{task['map_index']}]: {task['state']}")

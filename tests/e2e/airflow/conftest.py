@@ -1,4 +1,4 @@
-"""One Airflow with the DAGs and plug-ins of this checkout, beside a cloud of its own."""
+"""One Airflow with the DAGs and plug-ins of this checkout, with its own local cloud."""
 
 import shutil
 import socket
@@ -19,7 +19,7 @@ PYTHON = ROOT / ".build" / "tools" / "airflow" / "bin" / "python"
 
 
 def free_port() -> int:
-    """A port that nothing listens on."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -28,7 +28,7 @@ def free_port() -> int:
 def start_airflow(
     state: Path, port: int, dags: Path, plugins: Path, pythonpath: Path
 ) -> subprocess.CompletedProcess[str]:
-    """`python -m local airflow` beside the running cloud of a state folder; the cloud's `down` ends it."""
+    """Run `python -m local airflow` for the running cloud of a state folder; `down` of the cloud stops it."""
     command = [sys.executable, "-m", "local", "airflow", f"--state-dir={state}", f"--python={PYTHON}", f"--port={port}"]
     command += [f"--dags={dags}", f"--plugins={plugins}", f"--pythonpath={pythonpath}"]
     return subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
@@ -36,7 +36,7 @@ def start_airflow(
 
 @pytest.fixture(scope="package")
 def airflow_cloud(tmp_path_factory) -> Iterator[Path]:
-    """The cloud that Airflow's tests share with no others; its state folder."""
+    """Start the cloud of the Airflow tests; yield its state folder."""
     with running_cloud(tmp_path_factory.mktemp("airflow")) as state:
         yield state
 
@@ -48,7 +48,7 @@ def stack(airflow_cloud) -> Stack:
 
 @pytest.fixture(scope="package")
 def airflow(airflow_cloud, tmp_path_factory) -> Airflow:
-    """The Airflow that the tests share. Its reconciler has no schedule: tests decide when it runs."""
+    """Start the Airflow that the tests share. Its reconciler has no schedule: tests trigger it."""
     port = free_port()
     dags = tmp_path_factory.mktemp("airflow-dags") / "dags"
     shutil.copytree(ROOT / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,6 +1,6 @@
-"""What an operator does in Airflow's pages, in a browser: log in, look, reconcile, backfill three days.
+"""The pages of Airflow in a browser: log in, use the dashboard, reconcile, backfill three days.
 
-The pictures of docs/airflow.md come from here: run with SCREENSHOTS=docs/images (docs/testing.md).
+SCREENSHOTS=docs/images writes the images of docs/airflow.md (docs/testing.md).
 """
 
 import os
@@ -26,10 +26,10 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
 ]
 
-PAGE_PATIENCE = 60_000.0  # milliseconds for what a page shows once it has its data
-# It runs as root in continuous integration, and is to speak to nobody but Airflow.
+PAGE_PATIENCE = 60_000.0  # milliseconds until a page shows its data
+# Continuous integration runs it as root; it may connect to Airflow only.
 _SILENCED = ("gpu", "quic", "background-networking", "component-update", "sync")
-_OPTIONS = ["--no-sandbox", "--no-first-run", *(f"--disable-{each}" for each in _SILENCED)]
+_OPTIONS = ["--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in _SILENCED)]
 DESK: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 FIRST = date(2023, 3, 6)
@@ -38,7 +38,7 @@ DAYS = [FIRST + timedelta(days=n) for n in range(3)]
 
 @pytest.fixture(scope="module")
 def puts(stack, airflow) -> list[str]:
-    """The source_ids of a file a day, archived, and one that is in quarantine."""
+    """Put one file per day and a broken one; return the source_ids of the archived files."""
     world = World.of(stack)
     files = [
         world.put(f"seen-{day}.csv", sample_data.streams(50 + n, CATALOGUE, day, 300)) for n, day in enumerate(DAYS)
@@ -49,7 +49,7 @@ def puts(stack, airflow) -> list[str]:
 
 @pytest.fixture(scope="module")
 def context(airflow: Airflow, tmp_path_factory) -> Iterator[Page]:
-    """A browser in which the operator has logged in."""
+    """Open a browser."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_OPTIONS)
         page = browser.new_page(viewport=DESK, base_url=airflow.url)
@@ -70,28 +70,28 @@ def page(context: Page, airflow: Airflow) -> Page:
     return context
 
 
-def picture(page: Page, name: str) -> None:
-    """Kept where SCREENSHOTS says, for people to look at."""
+def screenshot(page: Page, name: str) -> None:
+    """Save a screenshot in the folder SCREENSHOTS, if it is set."""
     folder = os.environ.get("SCREENSHOTS")
     if folder:
         page.screenshot(path=Path(folder) / f"{name}.png")
 
 
-def test_the_dashboard_is_in_the_navigation_and_begins_with_how_the_pipeline_is(page, puts):
-    asked = set[str]()
-    page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
+def test_the_dashboard_is_in_the_navigation_and_begins_with_the_pipeline_health(page, puts):
+    hosts = set[str]()
+    page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
     page.goto("/")
     page.get_by_role("link", name="Music streams").click()
     frame = page.frame_locator("iframe")
     expect(frame.get_by_role("heading", level=1)).to_be_visible()
     expect(frame.locator("body")).to_contain_text(re.compile(r"(OK|WORKING|ATTENTION):"))
     expect(frame.locator("body")).to_contain_text("1 quarantined in 24 h")
-    page.wait_for_timeout(500)  # charts draw themselves in
-    picture(page, "dashboard")
-    assert asked - {""} == {urlsplit(page.url).netloc}, "nothing comes from elsewhere"
+    page.wait_for_timeout(500)  # charts are animated
+    screenshot(page, "dashboard")
+    assert hosts - {""} == {urlsplit(page.url).netloc}, "the page loads from another host"
 
 
-def test_a_number_leads_to_its_files_and_a_file_to_its_story(page, puts):
+def test_a_count_links_to_its_files_and_a_file_to_its_history(page, puts):
     page.goto("/music-streams/")
     page.get_by_role("link", name="1 quarantined in 24 h").click()
     expect(page.locator("body")).to_contain_text("missing_columns")
@@ -124,7 +124,7 @@ def test_the_button_reconciles_and_the_report_can_be_read(page, airflow, puts):
     expect(page.locator("body")).to_contain_text("no gaps")
     page.goto(f"/dags/reconcile_streams/runs/{run_id}")
     expect(page.get_by_text("wait_until_settled").first).to_be_visible()
-    picture(page, "grid")
+    screenshot(page, "grid")
 
 
 def test_a_backfill_of_three_days_by_hand(page, airflow, stack, puts):
@@ -138,7 +138,7 @@ def test_a_backfill_of_three_days_by_hand(page, airflow, stack, puts):
         page.get_by_placeholder("HH:mm").last.fill("00:00")
         page.keyboard.press("Escape")
     page.locator("input[name=max_active_runs]").fill("3")
-    picture(page, "backfill")
+    screenshot(page, "backfill")
     page.get_by_role("button", name="Run Backfill").click()
 
     for run_id in awaited(lambda: airflow.backfills("backfill_streams", DAYS), PATIENCE):
@@ -148,11 +148,11 @@ def test_a_backfill_of_three_days_by_hand(page, airflow, stack, puts):
     expect(page.get_by_text("wait_for_files").first).to_be_visible()
 
 
-def test_without_a_login_nothing_of_the_dashboard_is_shown(context, airflow):
-    stranger = context.context.browser.new_context(base_url=airflow.url)
+def test_without_a_login_the_dashboard_is_not_accessible(context, airflow):
+    anonymous = context.context.browser.new_context(base_url=airflow.url)
     try:
         for address in ("/music-streams/", "/music-streams/files", "/music-streams/static/dashboard.css"):
-            answer = stranger.request.get(address, max_redirects=0)
-            assert answer.status == 401, address
+            response = anonymous.request.get(address, max_redirects=0)
+            assert response.status == 401, address
     finally:
-        stranger.close()
+        anonymous.close()

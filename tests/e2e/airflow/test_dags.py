@@ -1,4 +1,4 @@
-"""Each DAG on a real Airflow beside the local cloud: what goes wrong is found, repaired, proven and reported."""
+"""Each DAG on a real Airflow with the local cloud: problems are found, repaired, verified and reported."""
 
 import contextlib
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def victims(airflow_cloud) -> Victims:
 
 @pytest.fixture
 def no_triage(airflow) -> Iterator[None]:
-    """Failed executions wait for the reconciler."""
+    """Pause on_execution_failed, so that failed executions wait for the reconciler."""
     airflow.api("PATCH", "dags/on_execution_failed", {"is_paused": True})
     yield
     airflow.api("PATCH", "dags/on_execution_failed", {"is_paused": False})
@@ -46,7 +46,7 @@ def no_triage(airflow) -> Iterator[None]:
 
 @contextlib.contextmanager
 def lost_events(stack: Stack) -> Iterator[None]:
-    """Events of arrivals reach nobody meanwhile."""
+    """Lose the events of arrivals within the block."""
     [rule] = [rule["Name"] for rule in stack.client("events").list_rules()["Rules"] if "ArrivalsRule" in rule["Name"]]
     stack.client("events").disable_rule(Name=rule)
     try:
@@ -57,7 +57,7 @@ def lost_events(stack: Stack) -> Iterator[None]:
 
 @contextlib.contextmanager
 def broken_jobs(stack: Stack) -> Iterator[None]:
-    """No run of the transform succeeds meanwhile."""
+    """Let every run of the transform fail within the block."""
     job = stack.client("glue").get_job(JobName=stack.outputs["TransformJobName"])["Job"]
     change_job(stack, "TransformJobName", {"--max_rejected_ratio": "nonsense"})
     try:
@@ -71,54 +71,54 @@ def streams(day: date, seed: int, rows: int = 200) -> bytes:
 
 
 def check_days(world: World, *days: date) -> None:
-    """The items of days are as the oracle has them; other tests have days of their own."""
+    """Check that the items of these days equal the oracle; other tests have other days."""
     expected = {key: item for key, item in world.expected().items.items() if any(is_of(item, day) for day in days)}
-    standing = [item for item in world.items() if any(is_of(item, day) for day in days)]
-    assert differences(expected, standing) == []
+    items = [item for item in world.items() if any(is_of(item, day) for day in days)]
+    assert differences(expected, items) == []
 
 
 def reconcile(airflow: Airflow, stack: Stack, expected: str = "success", **params: Any) -> Report:
-    """The report of a run by hand."""
+    """Trigger the reconciler, wait for it, and return its report."""
     run_id = airflow.trigger("reconcile_streams", {**NOW, **params})
     state = airflow.wait("reconcile_streams", run_id)
-    assert state == expected, airflow.story("reconcile_streams", run_id)
+    assert state == expected, airflow.details("reconcile_streams", run_id)
     report = Reports(stack.s3, stack.lake_bucket).latest()
     assert report is not None
     assert report.by == run_id
     return report
 
 
-def found(report: Report, source_id: str) -> State:
-    """What the run found of a file before it repaired anything."""
+def state_before(report: Report, source_id: str) -> State:
+    """Return the state of a file before the repairs."""
     return next(file.state for file in report.before.files if file.source_id == source_id)
 
 
-def test_a_file_whose_event_was_lost_is_brought_in(world, airflow, stack):
+def test_a_file_whose_event_was_lost_is_processed(world, airflow, stack):
     day = world.new_day()
     with lost_events(stack):
         put = world.put("lost.csv", streams(day, 1))
-        # On AWS nobody could tell that an event was sent; here none was.
+        # This is only known here, where no event was sent; on AWS an event cannot be ruled out.
         assert stack.ledger.entry(put.source_id) is None
         report = reconcile(airflow, stack)
-    assert found(report, put.source_id) is State.MISSING
+    assert state_before(report, put.source_id) is State.MISSING
     assert [repair.source_id for repair in report.repairs] == [put.source_id]
     assert report.is_whole
     world.check_archived(put)
     check_days(world, day)
 
 
-def test_a_file_that_validate_died_over_is_carried_on(world, airflow, stack):
+def test_a_file_whose_validation_was_interrupted_is_redriven(world, airflow, stack):
     with lost_events(stack):
         put = world.put("died.csv", streams(world.new_day(), 2))
     assert stack.ledger.receive(world.landed(put), 300)
     _set(stack, put.source_id, "updated_at", clock.seconds_before(clock.now(), 3600))  # an hour ago
     report = reconcile(airflow, stack)
-    assert found(report, put.source_id) is State.STUCK
+    assert state_before(report, put.source_id) is State.STUCK
     assert report.is_whole
     world.check_archived(put)
 
 
-def test_wrong_missing_and_foreign_items_are_made_right(world, airflow, stack):
+def test_wrong_missing_and_unexpected_items_are_repaired(world, airflow, stack):
     day = world.new_day()
     world.settle(world.put("right.csv", streams(day, 3)))
     genres = sorted(pk for pk, _ in world.of_day(day) if pk.startswith("GENRE#"))
@@ -127,8 +127,8 @@ def test_wrong_missing_and_foreign_items_are_made_right(world, airflow, stack):
         Key=key, UpdateExpression="SET listen_count = :wrong", ExpressionAttributeValues={":wrong": 1_000_000}
     )
     stack.metrics.delete_item(Key={"pk": genres[1], "sk": f"DAY#{day}"})
-    stranger = stack.metrics.get_item(Key={"pk": genres[2], "sk": f"DAY#{day}"})["Item"]
-    stack.metrics.put_item(Item={**stranger, "pk": "GENRE#nobody plays it"})
+    unexpected = stack.metrics.get_item(Key={"pk": genres[2], "sk": f"DAY#{day}"})["Item"]
+    stack.metrics.put_item(Item={**unexpected, "pk": "GENRE#nobody plays it"})
     report = reconcile(airflow, stack)
     [drifted] = report.before.bad_days
     assert (drifted.day, drifted.count) == (str(day), 3)
@@ -137,7 +137,7 @@ def test_wrong_missing_and_foreign_items_are_made_right(world, airflow, stack):
     check_days(world, day)
 
 
-def test_files_of_a_killed_run_are_tried_again_without_waiting_for_the_schedule(world, airflow, stack, victims):
+def test_files_of_a_killed_run_are_retried_without_waiting_for_the_schedule(world, airflow, stack, victims):
     put = world.put_alone("killed.csv", streams(world.new_day(), 4))
     execution = world.execution_of(put)
     for _ in range(2):  # the state machine tries the job twice
@@ -150,7 +150,7 @@ def test_files_of_a_killed_run_are_tried_again_without_waiting_for_the_schedule(
     airflow.succeed("on_execution_failed", runs[0]["dag_run_id"])
 
 
-def test_a_repair_that_fails_turns_the_run_red_and_the_next_one_mends_it(world, airflow, stack, no_triage):
+def test_a_failed_repair_fails_the_run_and_the_next_run_repairs_it(world, airflow, stack, no_triage):
     with broken_jobs(stack):
         put = world.put("red.csv", streams(world.new_day(), 5))
         world.come_to(put, Status.FAILED)
@@ -162,7 +162,7 @@ def test_a_repair_that_fails_turns_the_run_red_and_the_next_one_mends_it(world, 
     world.check_archived(put)
 
 
-def test_a_file_that_keeps_failing_while_others_go_through_is_put_aside(world, airflow, stack, no_triage):
+def test_a_file_that_fails_repeatedly_while_others_succeed_is_quarantined(world, airflow, stack, no_triage):
     day = world.new_day()
     with broken_jobs(stack):
         put = world.put("poison.csv", streams(day, 6))
@@ -192,20 +192,20 @@ def test_a_dry_run_only_reports(world, airflow, stack):
         assert reconcile(airflow, stack).is_whole
 
 
-def test_what_cannot_be_repaired_keeps_the_run_red(world, airflow, stack):
+def test_a_gap_without_a_repair_fails_the_run(world, airflow, stack):
     put = world.put("vanished.csv", streams(world.new_day(), 9))
     [entry] = world.settle(put)
     copy = {"Bucket": entry.source.bucket, "Key": entry.archive_key}
     content = stack.s3.get_object(**copy)["Body"].read()
     stack.s3.delete_object(**copy)
     report = reconcile(airflow, stack, expected="failed")
-    assert found(report, put.source_id) is State.ORPHAN
+    assert state_before(report, put.source_id) is State.ORPHAN
     assert report.repairs == []
     stack.s3.put_object(**copy, Body=content)
     assert reconcile(airflow, stack).is_whole
 
 
-def test_a_backfill_runs_the_files_of_each_day_again_side_by_side(world, airflow, stack):
+def test_a_backfill_runs_the_files_of_each_day_again_concurrently(world, airflow, stack):
     first = world.new_day()
     days = [first + timedelta(days=n) for n in range(3)]
     puts = [world.put(f"backfilled-{day}.csv", streams(day, 10 + n)) for n, day in enumerate(days)]
@@ -222,7 +222,7 @@ def test_a_backfill_runs_the_files_of_each_day_again_side_by_side(world, airflow
 def test_a_backfill_by_hand_needs_a_day(airflow, world):
     run_id = airflow.trigger("backfill_streams")
     assert airflow.wait("backfill_streams", run_id) == "failed"
-    assert "which day?" in airflow.story("backfill_streams", run_id)
+    assert "which day?" in airflow.details("backfill_streams", run_id)
 
 
 def _set(stack: Stack, source_id: str, name: str, value: str | int) -> None:

@@ -1,4 +1,4 @@
-"""Airflow beside a cloud, from the first start to the end, with a DAG that has nothing to do with music."""
+"""Airflow with a local cloud, from the first start to the end, with an unrelated DAG."""
 
 import contextlib
 import json
@@ -71,13 +71,13 @@ FROM_A_WEBSITE = {
 
 
 def is_refused(answer: Answer) -> bool:
-    """Whether the gate refused the request. Airflow itself answers 403 to GET /auth/token."""
+    """Return whether the gate refused the request; Airflow itself responds to GET /auth/token with 403."""
     is_by_the_gate = "This server answers to" in answer.body or "A page of another website" in answer.body
     return answer.is_refused and is_by_the_gate
 
 
 def ask(port: int, method: str, path: str, headers: dict[str, str], body: dict[str, str] | None = None) -> Answer:
-    """Send these headers, with the port after the name of the host."""
+    """Send a request with these headers, with the port appended to the host name."""
     host = headers.get("Host", "127.0.0.1")
     sent = {**headers, "Host": f"{host}:{port}", "Content-Type": "application/json"}
     return ask_exactly(port, method, path, sent, json.dumps(body or {}))
@@ -85,7 +85,7 @@ def ask(port: int, method: str, path: str, headers: dict[str, str], body: dict[s
 
 @pytest.fixture
 def root(tmp_path):
-    """The folder of a cloud that the test may start; nothing of it is left."""
+    """Return the folder for a cloud, and stop the cloud after the test."""
     yield tmp_path / "state"
     result = command("down", "--state-dir", tmp_path / "state")
     assert result.returncode == 0, result.stderr
@@ -93,7 +93,7 @@ def root(tmp_path):
 
 @pytest.fixture
 def folders(tmp_path):
-    """Folders of DAGs, plug-ins and packages."""
+    """Create folders for DAGs, plug-ins and packages."""
     dags, plugins, packages = (tmp_path / name for name in ("dags", "plugins", "packages"))
     for folder in (dags, plugins, packages):
         folder.mkdir()
@@ -102,23 +102,23 @@ def folders(tmp_path):
     return dags, plugins, packages
 
 
-def at_work_in(state: StateDir) -> list[psutil.Process]:
-    """The processes whose folder lies in the cloud's; those of PostgreSQL hide what marks them."""
-    found = []
+def processes_in(state: StateDir) -> list[psutil.Process]:
+    """Return the processes whose working directory is in the cloud's folder; those of PostgreSQL hide their marker."""
+    inside = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if process.cwd().startswith(f"{state.root}/"):
-                found.append(process)
-    return found
+                inside.append(process)
+    return inside
 
 
 @pytest.mark.timeout(1200)
-def test_the_life_of_an_airflow(root, folders):
+def test_airflow_starts_runs_dags_restarts_and_stops(root, folders):
     cloud = Cloud.up(root, STACK)
     port = free_port()
     home = AirflowHome(cloud.state)
 
-    # It is started when every part is healthy and the DAG is there.
+    # The start waits until every part is healthy and the DAG is loaded.
     started = start_airflow(root, port, *folders)
     assert started.returncode == 0, started.stdout + started.stderr
     airflow = Airflow(f"http://127.0.0.1:{port}", home.password)
@@ -130,13 +130,13 @@ def test_the_life_of_an_airflow(root, folders):
     )
     assert [dag["dag_id"] for dag in airflow.api("GET", "dags")["dags"]] == ["greet"]
 
-    # It answers to its user alone.
+    # Only its user has access.
     with pytest.raises(HTTPError, match="401"):
         send("GET", f"{airflow.url}/api/v2/dags")
     with pytest.raises(HTTPError, match="401"):
         Airflow(airflow.url, password="admin").token()
 
-    # It refuses websites, whatever part of it they call, and lets none read the refusal.
+    # It refuses requests of websites to any part, and they cannot read the response.
     answers = {
         (path, attack): ask(port, method, path, headers)
         for path in ("/", "/api/v2/monitor/health", "/auth/token", "/execution/health")
@@ -144,24 +144,24 @@ def test_the_life_of_an_airflow(root, folders):
     }
     assert {request: answer.status for request, answer in answers.items() if not is_refused(answer)} == {}
 
-    # Its own pages log in, by either name of this machine; a link from a website opens them.
-    proof = {"username": airflow.user, "password": airflow.password}
+    # Its own pages can log in, with either name of this machine; links from websites work.
+    credentials = {"username": airflow.user, "password": airflow.password}
     for host in ("127.0.0.1", "localhost"):
-        of_its_own = {"Host": host, "Origin": f"http://{host}:{port}", "Sec-Fetch-Site": "same-origin"}
-        assert ask(port, "POST", "/auth/token", of_its_own, proof).status == 201, host
+        own_page = {"Host": host, "Origin": f"http://{host}:{port}", "Sec-Fetch-Site": "same-origin"}
+        assert ask(port, "POST", "/auth/token", own_page, credentials).status == 201, host
         assert ask(port, "GET", "/", {"Host": host, **LINK}).status == 200, host
 
-    # Nothing of it can be reached from another machine.
+    # It listens on the loopback interface only.
     listening = {
         connection.laddr.ip
-        for process in at_work_in(cloud.state)
+        for process in processes_in(cloud.state)
         for connection in process.net_connections()
         if connection.status == psutil.CONN_LISTEN
     }
     assert listening == {"127.0.0.1"}
     assert {stat.filemode(home.root.stat().st_mode), stat.filemode(home.database.stat().st_mode)} == {"drwx------"}
 
-    # Tasks and what waits without one see the cloud, and tasks the packages.
+    # Tasks and deferred tasks can access the cloud, and tasks the packages.
     bucket = cloud.outputs["Landing"]
     run = airflow.trigger("greet", {"bucket": bucket})
     eventually(lambda: "deferred" in {task["state"] for task in airflow.tasks("greet", run)})
@@ -172,14 +172,14 @@ def test_the_life_of_an_airflow(root, folders):
     assert bucket in seen["buckets"]
     failing = airflow.trigger("greet", {"bucket": bucket, "fail": True})
     assert airflow.wait("greet", failing) == "failed"
-    assert "as asked" in airflow.story("greet", failing)
+    assert "as asked" in airflow.details("greet", failing)
 
-    # A second start finds it.
+    # A second start finds the running Airflow.
     again = start_airflow(root, port, *folders)
     login = f"login {airflow.user}, password {airflow.password}"
     assert (again.returncode, again.stdout) == (0, f"airflow already runs: {airflow.url}, {login}\n")
 
-    # After a sudden end, a DAG that cannot be imported stops the start, the cloud runs on and no part of Airflow does.
+    # After a crash, a DAG that cannot be imported fails the start; the cloud keeps running, Airflow does not.
     processes.sweep(cloud.state.marker)
     cloud = Cloud.up(root, STACK)
     broken = folders[0] / "broken.py"
@@ -188,27 +188,27 @@ def test_the_life_of_an_airflow(root, folders):
     assert refused.returncode == 1
     assert "broken.py: ModuleNotFoundError: No module named 'nothing_like_it'" in refused.stderr
     assert cloud.client("s3").list_buckets()["Buckets"]
-    assert [process for process in at_work_in(cloud.state) if process.cwd().startswith(f"{home.root}")] == []
+    assert [process for process in processes_in(cloud.state) if process.cwd().startswith(f"{home.root}")] == []
 
-    # Mended, it starts with what it knew.
+    # After the fix it starts with its previous state.
     broken.unlink()
-    mended = start_airflow(root, port, *folders)
-    assert mended.returncode == 0, mended.stdout + mended.stderr
+    restarted = start_airflow(root, port, *folders)
+    assert restarted.returncode == 0, restarted.stdout + restarted.stderr
     airflow = Airflow(airflow.url, home.password)
     assert airflow.wait("greet", run) == "success"
 
     # `down` leaves no process.
     cloud.down()
     assert processes.find(cloud.state.marker) == []
-    assert at_work_in(cloud.state) == []
+    assert processes_in(cloud.state) == []
 
 
-def test_a_killed_database_starts_again_though_its_number_is_anothers(root):
+def test_a_killed_database_restarts_even_if_another_process_has_its_pid(root):
     home = AirflowHome(StateDir(root))
     password = home.prepare().database
     airflow_database.start(home, PYTHON, password)
     processes.sweep(home.state.marker)
-    eventually(lambda: at_work_in(home.state) == [])
+    eventually(lambda: processes_in(home.state) == [])
     user = home.database.stat().st_uid
     with subprocess.Popen(["sleep", "60"], user=user) as other:
         pid_file = home.database / "postmaster.pid"
@@ -217,4 +217,4 @@ def test_a_killed_database_starts_again_though_its_number_is_anothers(root):
         airflow_database.stop(home)
         assert other.poll() is None
         other.kill()
-    assert at_work_in(home.state) == []
+    assert processes_in(home.state) == []

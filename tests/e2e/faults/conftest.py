@@ -1,4 +1,4 @@
-"""A local cloud of their own for the tests that kill its processes."""
+"""A separate local cloud for the tests that kill its processes."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Changes to a deployed Glue job, as an operator would make them."""
+"""Changes to a deployed Glue job."""
 
 from typing import Any
 
@@ -17,8 +17,10 @@ _KEPT = (
 
 
 def change_job(stack: Stack, output: str, arguments: dict[str, str]) -> None:
-    """Give a job other default arguments; `output` is the template's output that names it."""
-    glue, name = stack.client("glue"), stack.outputs[output]
-    job: dict[str, Any] = glue.get_job(JobName=name)["Job"]
-    update = {each: job[each] for each in _KEPT if each in job}
-    glue.update_job(JobName=name, JobUpdate={**update, "DefaultArguments": {**job["DefaultArguments"], **arguments}})
+    """Change default arguments of a job; `output` is the template's output with its name."""
+    glue, job_name = stack.client("glue"), stack.outputs[output]
+    job: dict[str, Any] = glue.get_job(JobName=job_name)["Job"]
+    update = {name: job[name] for name in _KEPT if name in job}
+    glue.update_job(
+        JobName=job_name, JobUpdate={**update, "DefaultArguments": {**job["DefaultArguments"], **arguments}}
+    )

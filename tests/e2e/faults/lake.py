@@ -1,4 +1,4 @@
-"""What the lake's tables say of themselves, read without Spark: catalog entry and metadata file."""
+"""The metadata of the lake tables, read without Spark from catalog and metadata file."""
 
 import json
 from dataclasses import dataclass
@@ -19,38 +19,38 @@ class Lake:
     stack: Stack
 
     def metadata(self, table: str) -> dict[str, Any]:
-        """The table's current metadata file; {} where there is no such table."""
+        """Return the current metadata file of a table; {} if there is no such table."""
         glue = self.stack.client("glue")
         try:
-            found = glue.get_table(DatabaseName=DATABASE, Name=table)["Table"]
+            entry = glue.get_table(DatabaseName=DATABASE, Name=table)["Table"]
         except glue.exceptions.EntityNotFoundException:
             return {}
-        bucket, key = split_uri(found["Parameters"]["metadata_location"])
+        bucket, key = split_uri(entry["Parameters"]["metadata_location"])
         return json.loads(self.stack.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 
     def rows(self, table: str) -> int:
-        """How many rows the current snapshot has."""
+        """Return the number of rows in the current snapshot."""
         metadata = self.metadata(table)
         current_id = metadata.get("current-snapshot-id")
-        current = [each for each in metadata.get("snapshots", []) if each["snapshot-id"] == current_id]
+        current = [snapshot for snapshot in metadata.get("snapshots", []) if snapshot["snapshot-id"] == current_id]
         return int(current[0]["summary"]["total-records"]) if current else 0
 
     def snapshots(self, table: str) -> list[dict[str, Any]]:
         return self.metadata(table).get("snapshots", [])
 
     def appends(self, table: str, execution: str) -> int:
-        """How often an execution has added rows."""
+        """Return the number of commits with which an execution added rows."""
         return sum(
-            each["summary"].get("execution") == execution and each["summary"]["operation"] == "append"
-            for each in self.snapshots(table)
+            snapshot["summary"].get("execution") == execution and snapshot["summary"]["operation"] == "append"
+            for snapshot in self.snapshots(table)
         )
 
     def deletions(self, table: str) -> int:
-        """How often rows were deleted."""
-        return sum(each["summary"]["operation"] != "append" for each in self.snapshots(table))
+        """Return the number of commits that deleted rows."""
+        return sum(snapshot["summary"]["operation"] != "append" for snapshot in self.snapshots(table))
 
     def files(self, prefix: str) -> list[str]:
-        """The keys under a prefix of the lake bucket."""
+        """Return the keys under a prefix of the lake bucket."""
         pages = self.stack.s3.get_paginator("list_objects_v2")
         listed = pages.paginate(Bucket=self.stack.lake_bucket, Prefix=prefix)
-        return [found["Key"] for page in listed for found in page.get("Contents", [])]
+        return [item["Key"] for page in listed for item in page.get("Contents", [])]

@@ -1,4 +1,4 @@
-"""Files as producers send them: twice at once, over one another, under any name, in any notation, bad, late."""
+"""Files of producers: delivered repeatedly, with reused keys, any names and notations, bad rows, late days."""
 
 import gzip
 import re
@@ -20,7 +20,7 @@ from tests.e2e.faults.world import CATALOGUE, World, is_of
 
 pytestmark = pytest.mark.slow
 
-DAY = date(2021, 6, 15)  # rows are made for it and moved to the day of a notation
+DAY = date(2021, 6, 15)  # rows are generated for it and moved to the day of a notation
 NAMES = (
     "a space.csv",
     "1+1.csv",
@@ -61,34 +61,34 @@ NOTATIONS: dict[str, Callable[[bytes], bytes]] = {
 
 @dataclass
 class Wave:
-    """What was put, by the test that asks for it."""
+    """The files that were put, by the test that uses them."""
 
-    often: Journey
-    over: list[Journey]
+    repeated: Journey
+    overwritten: list[Journey]
     bad: Journey
-    refused: Journey
+    quarantined: Journey
     names: dict[str, Journey] = field(default_factory=dict)
     notations: dict[date, Journey] = field(default_factory=dict)
 
     @property
     def good(self) -> list[Journey]:
-        return [self.often, *self.over, *self.names.values(), *self.notations.values()]
+        return [self.repeated, *self.overwritten, *self.names.values(), *self.notations.values()]
 
 
 @pytest.fixture(scope="module")
 def wave(world) -> Wave:
     day = world.new_day()
-    over = [world.put_alone("over.csv", sample_data.streams(1, CATALOGUE, day, 150))]
-    over += [world.put("over.csv", sample_data.streams(seed, CATALOGUE, day, 150, dirty=0.1)) for seed in (2, 3)]
+    overwritten = [world.put_alone("over.csv", sample_data.streams(1, CATALOGUE, day, 150))]
+    overwritten += [world.put("over.csv", sample_data.streams(seed, CATALOGUE, day, 150, dirty=0.1)) for seed in (2, 3)]
 
     day = world.new_day()
-    often = world.put("often.csv", sample_data.streams(1, CATALOGUE, day, 150, dirty=0.1))
-    event = s3_events.event_of(world.landed(often))
+    repeated = world.put("often.csv", sample_data.streams(1, CATALOGUE, day, 150, dirty=0.1))
+    event = s3_events.event_of(world.landed(repeated))
     with ThreadPoolExecutor(5) as pool:
         list(pool.map(world.send, [event] * 5))
     bad = world.put("bad.csv", sample_data.streams(2, CATALOGUE, day, 100, dirty=0.21))
-    refused = world.put("names/[bad] .../%00 é.csv", sample_data.broken(day)["missing_columns"])
-    put = Wave(often, over, bad, refused)
+    quarantined = world.put("names/[bad] .../%00 é.csv", sample_data.broken(day)["missing_columns"])
+    put = Wave(repeated, overwritten, bad, quarantined)
 
     day = world.new_day()
     for number, name in enumerate(NAMES):
@@ -98,12 +98,12 @@ def wave(world) -> Wave:
     for name, written in NOTATIONS.items():
         day = world.new_day()
         put.notations[day] = world.put(f"notations/{name}", written(moved(rows, day)))
-    world.settle(*put.good, bad, refused)
+    world.settle(*put.good, bad, quarantined)
     return put
 
 
 def moved(rows: bytes, day: date) -> bytes:
-    """The rows of `DAY`, on another day."""
+    """Return the rows, moved from `DAY` to another day."""
     for shift in (timedelta(days=-1), timedelta(0), timedelta(days=1)):
         rows = rows.replace(str(DAY + shift).encode(), str(day + shift).encode())
     return rows
@@ -115,27 +115,27 @@ def test_everything_counts_once(world, wave):
 
 
 def test_an_event_delivered_six_times_has_one_effect(world, wave):
-    entry = world.entry(wave.often)
+    entry = world.entry(wave.repeated)
     deliver = s3_events.event_of(entry.source)
-    world.send(deliver, deliver)  # and again when all is over
-    awaited(lambda: are_all_taken(world))
-    assert world.entry(wave.often) == entry
+    world.send(deliver, deliver)  # again, after it was archived
+    awaited(lambda: are_queues_empty(world))
+    assert world.entry(wave.repeated) == entry
     assert entry.attempt == 1
-    execution = world.execution_of(wave.often)
+    execution = world.execution_of(wave.repeated)
     assert world.lake.appends(LISTENS, execution) == world.lake.appends(REJECTED_ROWS, execution) == 1
 
 
-def are_all_taken(world: World) -> bool:
-    """Whether no message waits, or is in the hands of a function, or is given up."""
+def are_queues_empty(world: World) -> bool:
+    """Return whether no message is visible, in flight or a dead letter."""
     sqs = world.stack.client("sqs")
     urls = [world.stack.outputs[output] for output in ("ArrivalsQueueUrl", "ArrivalsDeadLetterQueueUrl")]
-    counted = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    counts = [sqs.get_queue_attributes(QueueUrl=url, AttributeNames=counted)["Attributes"] for url in urls]
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    counts = [sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"] for url in urls]
     return not any(int(count) for of_queue in counts for count in of_queue.values())
 
 
-def test_versions_of_one_key_are_files_of_their_own(world, wave):
-    entries = [world.entry(put) for put in wave.over]
+def test_versions_of_one_key_are_separate_files(world, wave):
+    entries = [world.entry(put) for put in wave.overwritten]
     assert len({entry.source.key for entry in entries}) == 1
     assert len({entry.source.version_id for entry in entries}) == len({entry.archive_key for entry in entries}) == 3
 
@@ -146,39 +146,39 @@ def test_any_name_is_kept_under_a_safe_one(world, wave):
         entry = world.entry(put)
         assert entry.source.key == f"incoming/names/{name}"
         assert re.fullmatch(safe.format("archive"), entry.archive_key)
-    refused = world.entry(wave.refused)
-    assert (refused.status, refused.reason) == (Status.QUARANTINED, "missing_columns")
-    assert re.fullmatch(safe.format("quarantine"), refused.archive_key)
-    assert not world.lies_where_it_landed(refused)
+    quarantined = world.entry(wave.quarantined)
+    assert (quarantined.status, quarantined.reason) == (Status.QUARANTINED, "missing_columns")
+    assert re.fullmatch(safe.format("quarantine"), quarantined.archive_key)
+    assert not world.is_where_it_landed(quarantined)
 
 
 def test_any_notation_gives_the_same_metrics(world, wave):
     items = world.items()
     by_notation = [without_the_run(items, day) for day in wave.notations]
     assert len(by_notation[0]) > 20
-    assert all(each == by_notation[0] for each in by_notation)
+    assert all(metrics == by_notation[0] for metrics in by_notation)
 
 
 def without_the_run(items: list[dict[str, Any]], day: date) -> list[dict[str, Any]]:
-    """A day's items without what tells the day and the run."""
-    apart = {"sk", "day", "track_day", "version", "batch_id", "updated_at"}
-    found = [{**item, "pk": item["pk"].replace(str(day), "DAY")} for item in items if is_of(item, day)]
+    """Return the items of a day without the day and the attributes of the run."""
+    omitted = {"sk", "day", "track_day", "version", "batch_id", "updated_at"}
+    of_day = [{**item, "pk": item["pk"].replace(str(day), "DAY")} for item in items if is_of(item, day)]
     return sorted(
-        ({name: value for name, value in item.items() if name not in apart} for item in found),
+        ({name: value for name, value in item.items() if name not in omitted} for item in of_day),
         key=lambda item: item["pk"],
     )
 
 
-def test_of_a_file_with_too_many_bad_rows_nothing_counts(world, wave):
+def test_no_row_of_a_file_with_too_many_bad_rows_counts(world, wave):
     entry = world.entry(wave.bad)
     assert (entry.status, entry.reason) == (Status.QUARANTINED, "too_many_bad_rows")
     assert (entry.rows_read, entry.rows_accepted) == (100, 0)
     assert sum(entry.rejected.values()) == 21
     assert world.kept(entry) == world.streams[wave.bad.source_id].content
-    assert not world.lies_where_it_landed(entry)
+    assert not world.is_where_it_landed(entry)
 
 
-def test_a_late_file_recomputes_its_days_alone(world, wave):
+def test_a_late_file_recomputes_only_its_days(world, wave):
     before = {(item["pk"], item["sk"]): item for item in world.items()}
     day = min(wave.notations)
     [entry] = world.settle(world.put("late.csv", sample_data.streams(50, CATALOGUE, day, 80)))

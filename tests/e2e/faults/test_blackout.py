@@ -1,4 +1,4 @@
-"""Everything but the emulator of AWS dies, again and again, in the middle of its work."""
+"""All processes except the AWS emulator are killed repeatedly while they work."""
 
 from collections.abc import Callable
 
@@ -15,15 +15,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 FILES_AT_ONCE = 3
 
 
-def test_all_is_made_good_after_everything_died_again_and_again(world, victims):
+def test_all_metrics_are_right_after_all_processes_were_killed_repeatedly(world, victims):
     days = [world.new_day() for _ in range(FILES_AT_ONCE)]
     puts: list[Journey] = []
     killed_at = now()
-    for number, has_come in enumerate(moments(world, victims, puts)):
+    for number, is_reached in enumerate(moments(world, victims, puts)):
         for day in days:
             rows = sample_data.streams(number, CATALOGUE, day, 200, dirty=0.05, duplicates=0.02)
             puts.append(world.put(f"blackout/{day} {number}.csv", rows))
-        world.redrive_until(has_come, killed_at)
+        world.redrive_until(is_reached, killed_at)
         killed_at = now()
         assert victims.kill_all() > 0
     world.redrive_until(lambda: all(is_at(world, put, Status.ARCHIVED) for put in puts), killed_at)
@@ -34,7 +34,7 @@ def test_all_is_made_good_after_everything_died_again_and_again(world, victims):
 
 
 def moments(world: World, victims: Victims, puts: list[Journey]) -> list[Callable[[], bool]]:
-    """When to strike: validate, Spark, the loader, the functions after it have begun with the files put last."""
+    """Return the points to kill at: validate, Spark, the loader, the later functions have begun with the last files."""
     return [
         lambda: any(world.stack.ledger.entry(put.source_id) for put in puts[-FILES_AT_ONCE:]),
         lambda: any(len(tree(run)) > 1 for run in victims.runs(TRANSFORM)),

@@ -1,4 +1,4 @@
-"""The lake is maintained while files arrive, run again and leave."""
+"""Lake maintenance while files arrive, are replayed and retracted."""
 
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from tests.e2e.faults.world import CATALOGUE, World
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-ENOUGH = 5  # small files of a day, to be merged
+ENOUGH = 5  # small files of a day, which are merged
 
 
 def start(world: World) -> str:
@@ -25,33 +25,33 @@ def start(world: World) -> str:
     return str(world.stack.client("glue").start_job_run(JobName=job)["JobRunId"])
 
 
-def look(world: World, run_id: str) -> dict[str, Any]:
+def job_run(world: World, run_id: str) -> dict[str, Any]:
     job = world.stack.outputs["MaintainJobName"]
     return world.stack.client("glue").get_job_run(JobName=job, RunId=run_id)["JobRun"]
 
 
 def ended(world: World, run_id: str) -> dict[str, Any]:
     def find() -> dict[str, Any] | None:
-        run = look(world, run_id)
+        run = job_run(world, run_id)
         return run if run["JobRunState"] not in {"STARTING", "RUNNING"} else None
 
     return awaited(find, 900)
 
 
 def maintained(world: World) -> dict[str, TableReport]:
-    """Maintain the lake; what was done, by table."""
+    """Maintain the lake; return the report of each table."""
     run_id = start(world)
     assert ended(world, run_id)["JobRunState"] == "SUCCEEDED"
-    return {each.table: each for each in report.read(world.stack.s3, world.stack.lake_bucket, run_id).tables}
+    return {table.table: table for table in report.read(world.stack.s3, world.stack.lake_bucket, run_id).tables}
 
 
 def committed(world: World, since: datetime, until: datetime) -> int:
-    """How many commits of runs came in that time."""
-    moments = [each["timestamp-ms"] for each in world.lake.snapshots(LISTENS) if "execution" in each["summary"]]
-    return sum(since.timestamp() * 1000 < moment < until.timestamp() * 1000 for moment in moments)
+    """Return the number of commits of runs in that time."""
+    times = [snap["timestamp-ms"] for snap in world.lake.snapshots(LISTENS) if "execution" in snap["summary"]]
+    return sum(since.timestamp() * 1000 < time < until.timestamp() * 1000 for time in times)
 
 
-def test_what_comes_and_goes_while_the_lake_is_maintained_is_counted_once(world):
+def test_files_that_arrive_and_leave_during_maintenance_count_once(world):
     day = world.new_day()
     files = [sample_data.streams(n, CATALOGUE, day, 400, dirty=0.05) for n in range(ENOUGH + 4)]
     early = [world.put_alone(f"maintained/{n}.csv", files.pop()) for n in range(ENOUGH)]
@@ -59,10 +59,10 @@ def test_what_comes_and_goes_while_the_lake_is_maintained_is_counted_once(world)
 
     first = start(world)
     again, withdrawn, *_ = early
-    world.ask(again, Action.REPLAY)
-    world.ask(withdrawn, Action.RETRACT)
+    world.request(again, Action.REPLAY)
+    world.request(withdrawn, Action.RETRACT)
     late: list[Journey] = []
-    while files and look(world, first)["JobRunState"] in {"STARTING", "RUNNING"}:
+    while files and job_run(world, first)["JobRunState"] in {"STARTING", "RUNNING"}:
         late.append(world.put_alone(f"maintained/late/{len(late)}.csv", files.pop()))
     run = ended(world, first)
     assert run["JobRunState"] == "SUCCEEDED", run
@@ -76,5 +76,5 @@ def test_what_comes_and_goes_while_the_lake_is_maintained_is_counted_once(world)
 
     done = maintained(world)
     assert {*done} == {LISTENS, REJECTED_ROWS}
-    assert all(not each.left for each in done.values())
+    assert all(not table.left for table in done.values())
     world.check()

@@ -1,4 +1,4 @@
-"""What operators ask for: replay, retract, forget."""
+"""The operations replay, retract and forget."""
 
 import gzip
 from dataclasses import dataclass, field, replace
@@ -17,13 +17,13 @@ from tests.e2e.faults.world import CATALOGUE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-USER = 7_310_574_920_163  # no other user's id holds its digits, none is greater
-LATER = sample_data.Catalogue.generate(42, songs=40, users=300)  # songs that come after their listens
+USER = 7_310_574_920_163  # no other user_id contains its digits, and none is greater
+LATER = sample_data.Catalogue.generate(42, songs=40, users=300)  # songs that arrive after their listens
 
 
 @dataclass
 class Files:
-    """What was put, by what is to become of it."""
+    """The files that were put, by what is done with them."""
 
     parked: Journey
     retracted: Journey
@@ -32,7 +32,7 @@ class Files:
 
 
 def with_user(content: bytes, day: str) -> bytes:
-    """A file in which a user appears: listens, an unknown track, and lines that are no good."""
+    """Return a file with lines of a user: listens, an unknown track, and malformed lines."""
     track = CATALOGUE.track_ids[0]
     lines = [f"{USER},{track},{day} 1{hour}:00:00" for hour in range(5)]
     lines += [f"{USER},{'z' * 22},{day} 12:00:00", f"{USER},{track},yesterday", f"{USER},{track}"]
@@ -63,51 +63,51 @@ def files(world) -> Files:
     )
     world.settle(put.parked, put.retracted, *put.of_user)
     put.days_of_retracted = world.entry(put.retracted).days
-    assert [world.entry(each).status for each in put.of_user][1:] == [Status.ARCHIVED, Status.QUARANTINED]
+    assert [world.entry(journey).status for journey in put.of_user][1:] == [Status.ARCHIVED, Status.QUARANTINED]
     return put
 
 
 @pytest.fixture(scope="module")
-def asked(world, files) -> Files:
-    """The songs have come, the replay and the retraction are done."""
+def operated(world, files) -> Files:
+    """Put the songs, replay one file and retract another."""
     world.check()
     assert world.entry(files.parked).rejected == {"unknown_track": 200}
     world.settle(world.put_reference("songs", "later.csv", LATER.songs))
     assert files.parked.source_id in {entry.source.source_id for entry in stalled.parked(world.stack.ledger)}
-    world.ask(files.parked, Action.REPLAY)
-    world.ask(files.retracted, Action.RETRACT)
+    world.request(files.parked, Action.REPLAY)
+    world.request(files.retracted, Action.RETRACT)
     world.come_to(files.parked, Status.ARCHIVED, attempt=2)
     world.come_to(files.retracted, Status.RETRACTED, attempt=2)
     world.songs.append(LATER.songs)
     return files
 
 
-def test_rows_whose_songs_came_later_count_once(world, asked):
-    gone = world.streams.pop(asked.retracted.source_id)
+def test_rows_whose_songs_arrived_later_count_once(world, operated):
+    retracted = world.streams.pop(operated.retracted.source_id)
     world.check()
-    world.check_archived(asked.parked)
-    assert world.entry(asked.parked).rejected == {"unknown_track": 10}
-    assert gone.content == world.kept(world.entry(asked.retracted))
+    world.check_archived(operated.parked)
+    assert world.entry(operated.parked).rejected == {"unknown_track": 10}
+    assert retracted.content == world.kept(world.entry(operated.retracted))
 
 
-def test_a_retracted_file_leaves_no_item_and_no_row(world, asked):
-    assert not any(world.of_day(day) for day in asked.days_of_retracted)
+def test_a_retracted_file_leaves_no_item_and_no_row(world, operated):
+    assert not any(world.of_day(day) for day in operated.days_of_retracted)
 
 
-def test_a_second_replay_changes_nothing(world, asked):
-    before = world.entry(asked.parked)
-    world.ask(asked.parked, Action.REPLAY)
-    again = world.come_to(asked.parked, Status.ARCHIVED, attempt=3)
+def test_a_second_replay_changes_nothing(world, operated):
+    before = world.entry(operated.parked)
+    world.request(operated.parked, Action.REPLAY)
+    again = world.come_to(operated.parked, Status.ARCHIVED, attempt=3)
     assert (again.rows_accepted, again.rejected) == (before.rows_accepted, before.rejected)
     world.check()
 
 
-def test_a_forgotten_user_is_found_nowhere(world, asked):
-    assert len(traces_of(world.stack, USER)) > len(asked.of_user)
-    request = Forget(USER, clock.stamp(asked.parked.put_at))
+def test_no_object_contains_a_forgotten_user(world, operated):
+    assert len(traces_of(world.stack, USER)) > len(operated.of_user)
+    request = Forget(USER, clock.stamp(operated.parked.put_at))
     world.send(requests.to_message(request))
     assert world.ended(f"{request.batch_id}-1") == "SUCCEEDED"
-    for put in asked.of_user:
+    for put in operated.of_user:
         kept, before = world.kept(world.entry(put)), world.streams[put.source_id]
         is_packed = before.content.startswith(b"\x1f\x8b")
         content = without_user(gzip.decompress(before.content) if is_packed else before.content)

@@ -1,4 +1,4 @@
-"""What is lost is made again: metrics from the lake, the lake from the archive."""
+"""Lost data are rebuilt: metrics from the lake, the lake from the archive."""
 
 import pytest
 
@@ -18,15 +18,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 @pytest.fixture(scope="module", autouse=True)
 def a_history(world) -> None:
-    """A lake with a history, where no other test has made one: the new one begins to count at 1."""
+    """Create a lake with a history, unless another test has: versions of a new lake begin at 1."""
     if not world.lake.rows(LISTENS):
         put = world.put("rebuild.csv", sample_data.streams(1, CATALOGUE, world.new_day(), 100, dirty=0.1))
         world.come_to(put, Status.ARCHIVED)
-        world.ask(put, Action.REPLAY)
+        world.request(put, Action.REPLAY)
         world.come_to(put, Status.ARCHIVED, attempt=2)
 
 
-def test_lost_metrics_are_made_again_from_the_lake(world):
+def test_lost_metrics_are_rebuilt_from_the_lake(world):
     with world.stack.metrics.batch_writer() as table:
         for item in world.items():
             table.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
@@ -37,18 +37,18 @@ def test_lost_metrics_are_made_again_from_the_lake(world):
     world.check()
 
 
-def test_a_lost_lake_is_made_again_from_the_archive(world):
+def test_a_lost_lake_is_rebuilt_from_the_archive(world):
     before = world.lake.metadata(LISTENS)
-    lose_the_lake(world)
-    entries = [each for each in world.stack.ledger.with_status(Status.ARCHIVED) if each.source.kind is Kind.STREAMS]
+    drop_the_lake(world)
+    entries = [entry for entry in world.stack.ledger.with_status(Status.ARCHIVED) if entry.source.kind is Kind.STREAMS]
     world.send(*(stalled.ask(entry, Action.REPLAY) for entry in entries))
     attempts = {entry.source.source_id: entry.attempt for entry in entries}
 
-    def are_all_through() -> bool:
-        found = world.stack.ledger.entries(attempts).values()
-        return all(e.status is Status.ARCHIVED and e.attempt > attempts[e.source.source_id] for e in found)
+    def are_all_archived() -> bool:
+        current = world.stack.ledger.entries(attempts).values()
+        return all(e.status is Status.ARCHIVED and e.attempt > attempts[e.source.source_id] for e in current)
 
-    awaited(are_all_through, PATIENCE)
+    awaited(are_all_archived, PATIENCE)
     world.check()
     after = world.lake.metadata(LISTENS)
     assert after["table-uuid"] != before["table-uuid"]
@@ -56,7 +56,7 @@ def test_a_lost_lake_is_made_again_from_the_archive(world):
     assert {item["lake_uuid"] for item in world.items()} == {after["table-uuid"]}
 
 
-def lose_the_lake(world: World) -> None:
+def drop_the_lake(world: World) -> None:
     for table in (LISTENS, REJECTED_ROWS):
         world.stack.client("glue").delete_table(DatabaseName=DATABASE, Name=table)
     for key in world.lake.files("warehouse/"):

@@ -1,4 +1,4 @@
-"""Many files at once: one among a hundred that breaks the read, and a thousand."""
+"""Many files at the same time: a hundred with one that cannot be read, and a thousand."""
 
 import gzip
 import threading
@@ -20,7 +20,7 @@ from tests.e2e.faults.world import CATALOGUE, World
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
-def test_of_a_hundred_files_the_one_that_breaks_the_read_is_left_out(world, victims):
+def test_one_unreadable_file_of_a_hundred_is_quarantined(world, victims):
     day = world.new_day()
     contents = [gzip.compress(sample_data.streams(n, CATALOGUE, day, 20, dirty=0.05)) for n in range(100)]
     with ThreadPoolExecutor(8) as pool:
@@ -35,19 +35,19 @@ def test_of_a_hundred_files_the_one_that_breaks_the_read_is_left_out(world, vict
         world.stack.s3.head_object(Bucket=folder.bucket, Key=staged)
         world.stack.s3.put_object(Bucket=folder.bucket, Key=staged, Body=contents[57][:-20])
     world.settle(*puts)
-    entry, whole = world.entry(broken), world.streams.pop(broken.source_id)
+    entry, original = world.entry(broken), world.streams.pop(broken.source_id)
     assert (entry.status, entry.reason, entry.rows_read) == (Status.QUARANTINED, "not_csv", 0)
     world.check()
     world.check_archived(*(put for put in puts if put is not broken))
 
-    world.ask(broken, Action.RELEASE)
+    world.request(broken, Action.RELEASE)
     world.come_to(broken, Status.ARCHIVED, attempt=2)
-    world.streams[broken.source_id] = whole
+    world.streams[broken.source_id] = original
     world.check()
     world.check_archived(broken)
 
 
-def test_a_thousand_files_at_once_are_few_runs(world, victims):
+def test_a_thousand_files_are_processed_in_few_runs(world, victims):
     days = [world.new_day() for _ in range(2)]
     contents = [sample_data.streams(n, CATALOGUE, days[n % 2], 30) for n in range(1_000)]
     executions, runs = len(world.executions("SUCCEEDED")), job_runs(world)
@@ -60,18 +60,18 @@ def test_a_thousand_files_at_once_are_few_runs(world, victims):
     seconds = time.monotonic() - began
     assert {entry.status for entry in entries} == {Status.ARCHIVED}
     assert {entry.attempt for entry in entries} == {1}
-    began_now = len(world.executions("SUCCEEDED")) - executions
+    started = len(world.executions("SUCCEEDED")) - executions
     print(
-        f"1,000 files in {seconds:.0f} s: {began_now} executions, {job_runs(world) - runs} job runs, "
+        f"1,000 files in {seconds:.0f} s: {started} executions, {job_runs(world) - runs} job runs, "
         f"{max(peak) / 2**20:,.0f} MiB at most"
     )
-    assert began_now <= 20
+    assert started <= 20
     assert len(world.executions("FAILED")) == failed
     world.check()
 
 
 def job_runs(world: World) -> int:
-    """How many runs both jobs have had."""
+    """Return the number of runs of both jobs."""
     pages = world.stack.client("glue").get_paginator("get_job_runs")
     jobs = [world.stack.outputs[name] for name in ("TransformJobName", "LoadJobName")]
     return sum(len(page["JobRuns"]) for job in jobs for page in pages.paginate(JobName=job))
@@ -79,24 +79,24 @@ def job_runs(world: World) -> int:
 
 @contextmanager
 def peak_memory(victims: Victims) -> Iterator[list[int]]:
-    """The resident bytes of all the cloud's processes together but the server's, look by look."""
-    looks, is_over = [0], threading.Event()
+    """Sample the resident bytes of all processes of the cloud except the server."""
+    samples, has_ended = [0], threading.Event()
 
-    def look() -> None:
-        while not is_over.wait(0.5):
-            looks.append(sum(map(resident_bytes, victims.all())))
+    def sample() -> None:
+        while not has_ended.wait(0.5):
+            samples.append(sum(map(resident_bytes, victims.all())))
 
-    looker = threading.Thread(target=look)
-    looker.start()
+    sampler = threading.Thread(target=sample)
+    sampler.start()
     try:
-        yield looks
+        yield samples
     finally:
-        is_over.set()
-        looker.join()
+        has_ended.set()
+        sampler.join()
 
 
 def resident_bytes(process: psutil.Process) -> int:
     try:
         return int(process.memory_info().rss)
-    except psutil.Error:  # it has ended
+    except psutil.Error:  # the process has ended
         return 0

@@ -1,4 +1,4 @@
-"""Where a user's id is still found: every version of every object of both buckets, looked at from the inside."""
+"""A search for a user_id in every version of every object of both buckets."""
 
 import gzip
 import io
@@ -12,20 +12,20 @@ from music_streams.stack import Stack
 
 
 def traces_of(stack: Stack, user_id: int) -> list[str]:
-    """The keys of the objects that hold the id, as text or, in Parquet and Avro, as a number."""
-    return [key for key, content in _objects(stack) if _holds(content, user_id)]
+    """Return the keys of the objects that contain the id, as text or, in Parquet and Avro, as a number."""
+    return [key for key, content in _objects(stack) if _contains(content, user_id)]
 
 
 def _objects(stack: Stack) -> Iterator[tuple[str, bytes]]:
     for bucket in (stack.landing_bucket, stack.lake_bucket):
         for page in stack.s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-            for found in page.get("Versions", []):
-                version = {"VersionId": found["VersionId"]} if found["VersionId"] != "null" else {}
-                answer = stack.s3.get_object(Bucket=bucket, Key=found["Key"], **version)  # type: ignore[arg-type]  # VersionId or nothing
-                yield found["Key"], answer["Body"].read()
+            for item in page.get("Versions", []):
+                version = {"VersionId": item["VersionId"]} if item["VersionId"] != "null" else {}
+                response = stack.s3.get_object(Bucket=bucket, Key=item["Key"], **version)  # type: ignore[arg-type]  # VersionId or nothing
+                yield item["Key"], response["Body"].read()
 
 
-def _holds(content: bytes, user_id: int) -> bool:
+def _contains(content: bytes, user_id: int) -> bool:
     if content.startswith(b"PAR1"):
         rows = pyarrow.parquet.read_table(io.BytesIO(content)).to_pylist()
         return str(user_id) in json.dumps(rows, default=str)
@@ -36,7 +36,7 @@ def _holds(content: bytes, user_id: int) -> bool:
 
 
 def _avro_blocks(file: io.BytesIO) -> Iterator[bytes]:
-    """The header and the unpacked blocks of an Avro file.
+    """Yield the header and the decompressed blocks of an Avro file.
 
     https://avro.apache.org/docs/1.11.1/specification/#object-container-files
     """
@@ -48,7 +48,7 @@ def _avro_blocks(file: io.BytesIO) -> Iterator[bytes]:
             header[name] = file.read(_avro_long(file))
     yield b"".join(header.values())
     file.read(16)
-    while file.tell() < file.getbuffer().nbytes:
+    while file.tell() < file.getbuffer().nbytes:  # codespell:ignore tell - a method of files
         _avro_long(file)
         block = file.read(_avro_long(file))
         yield zlib.decompress(block, wbits=-15) if header[b"avro.codec"] == b"deflate" else block

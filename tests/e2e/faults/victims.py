@@ -1,4 +1,4 @@
-"""The processes of one cloud: found by its mark, killed or held. Its server stands for AWS and is left alone."""
+"""The processes of one cloud, to be killed or paused; its server, which stands for AWS, is excluded."""
 
 import contextlib
 import signal
@@ -18,7 +18,7 @@ LOAD = "load_metrics.py"
 
 @dataclass(frozen=True)
 class Victims:
-    """The functions' workers and the job runs of the cloud with this state folder."""
+    """The function workers and job runs of the cloud with this state folder."""
 
     cloud: Path
 
@@ -26,42 +26,42 @@ class Victims:
         state = StateDir(self.cloud)
         server = state.live_server()
         assert server
-        return [each for each in processes.find(state.marker) if each.pid != server.pid]
+        return [process for process in processes.find(state.marker) if process.pid != server.pid]
 
     def runs(self, script: str, execution: str = "") -> list[psutil.Process]:
-        """The job runs of a script that are alive, those of one execution where it is named."""
-        found = []
-        for each in self.all():
+        """Return the live job runs of a script, or those of one execution."""
+        runs = []
+        for process in self.all():
             with contextlib.suppress(psutil.Error):
-                program, arguments = each.cmdline()[1:2], each.cmdline()[2:]
+                program, arguments = process.cmdline()[1:2], process.cmdline()[2:]
                 if program and program[0].endswith(script) and (not execution or execution in arguments):
-                    found.append(each)
-        return found
+                    runs.append(process)
+        return runs
 
     def run(
         self, script: str, execution: str, but: frozenset[int] = frozenset(), seconds: float = 300
     ) -> psutil.Process:
-        """The run of a script for an execution, as soon as there is one with another process id than `but`."""
+        """Wait for the run of a script for an execution, with a process id not in `but`, and return it."""
 
         def find() -> psutil.Process | None:
-            return next((each for each in self.runs(script, execution) if each.pid not in but), None)
+            return next((process for process in self.runs(script, execution) if process.pid not in but), None)
 
         return awaited(find, seconds, every=0.05)
 
     def kill_all(self) -> int:
-        """kill -9 for whatever runs now; how many that were."""
+        """Kill all processes with SIGKILL; return their number."""
         return _kill(self.all())
 
 
 def tree(process: psutil.Process) -> list[psutil.Process]:
-    """The process and all that it has started, the youngest first."""
+    """Return the process and its descendants, the youngest first."""
     with contextlib.suppress(psutil.Error):
         return [*reversed(process.children(recursive=True)), process]
     return []
 
 
 def kill(process: psutil.Process) -> bool:
-    """kill -9 for a process and all that it has started; whether it was alive."""
+    """Kill a process and its descendants with SIGKILL; return whether it was alive."""
     return _kill(tree(process)) > 0
 
 
@@ -75,13 +75,13 @@ def _kill(members: list[psutil.Process]) -> int:
 
 def _is_alive(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.Error):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE  # the server reaps it when it looks
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE  # the server reaps it later
     return False
 
 
 @contextlib.contextmanager
 def held(process: psutil.Process) -> Iterator[None]:
-    """The process and all that it has started stand still meanwhile."""
+    """Pause the process and its descendants within the block."""
     members = tree(process)
     _signal(members, signal.SIGSTOP)
     try:

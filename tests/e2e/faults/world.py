@@ -1,4 +1,4 @@
-"""What the tests put into one pipeline, and what must stand in it whenever all is quiet."""
+"""The files that the tests put into one pipeline, and the checks of its state when all files have ended."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ from tests.e2e.faults.lake import LISTENS, REJECTED_ROWS, Lake
 from tests.oracle import Batch, Outcome, Reference, StreamFile, differences, evaluate, scan_items
 
 CATALOGUE = sample_data.Catalogue.generate(41, songs=1_000, users=300)
-RARE_TRACK, RARE_GENRE = "0123456789RareTrack012", "sea shanty"  # of no file that is made from the catalogue
+RARE_TRACK, RARE_GENRE = "0123456789RareTrack012", "sea shanty"  # in no file that is generated from the catalogue
 SONGS = (
     CATALOGUE.songs
     + ",".join(
@@ -38,16 +38,16 @@ SONGS = (
 )
 PATIENCE = 300.0  # seconds for a run and the runs before it in the queue, on a busy machine
 _FIRST_DAY = date(2022, 1, 10)
-_DAYS_APART = 5  # a time near midnight with a zone falls on the day beside
+_DAYS_APART = 5  # a time near midnight with a zone may be on an adjacent day
 
 
 @dataclass
 class World:
-    """One pipeline that all tests share, each with days of its own.
+    """One pipeline that all tests share, each with its own days.
 
     Attributes:
-        streams: the stream files by source_id, as their rows are to count; a test takes out what it makes not count.
-        songs: the songs files with which the streams are to count.
+        streams: the stream files by source_id whose rows must count; a test removes those that no longer count.
+        songs: the songs files with which the streams must count.
     """
 
     stack: Stack
@@ -59,7 +59,7 @@ class World:
 
     @classmethod
     def of(cls, stack: Stack) -> Self:
-        """A pipeline with reference data and with items of tracks, of which no fence keeps a list."""
+        """Return a pipeline with reference data and track metrics, whose items are not listed in fences."""
         change_job(stack, "TransformJobName", {"--publish_track_metrics": "true"})
         world = cls(stack, Lake(stack))
         references = {"songs": SONGS, "users": CATALOGUE.users}
@@ -67,11 +67,11 @@ class World:
         return world
 
     def new_day(self) -> date:
-        """A day that no other test writes to."""
+        """Return a day that no other test uses."""
         self._days += 1
         return _FIRST_DAY + timedelta(days=_DAYS_APART * self._days)
 
-    # ── Putting ──────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── Uploads ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def put(self, key: str, content: bytes) -> Journey:
         put = journey.put(self.stack, f"incoming/{key}", content)
@@ -79,7 +79,7 @@ class World:
         return put
 
     def put_alone(self, key: str, content: bytes) -> Journey:
-        """Put a file that shares its run with no other, and wait until that runs."""
+        """Put a file in a run of its own, and wait until it is RUNNING."""
         with self._apart:
             put = self.put(key, content)
             self.come_to(put, Status.RUNNING)
@@ -88,41 +88,41 @@ class World:
     def put_reference(self, kind: str, name: str, content: bytes) -> Journey:
         return journey.put(self.stack, f"reference/{kind}/{name}", content)
 
-    # ── Asking ───────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── Requests ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def ask(self, put: Journey, action: Action) -> None:
+    def request(self, put: Journey, action: Action) -> None:
         self.send(stalled.ask(self.entry(put), action))
 
     def send(self, *messages: str) -> None:
         requests.send(self.stack.client("sqs"), self.stack.outputs["ArrivalsQueueUrl"], messages)
 
     def repairs(self) -> Repairs:
-        """What stands still now, however lately it moved."""
+        """Return the plan of a redrive of all stalled files, without an idle time."""
         return Repairs(self.stack.s3, self.stack.ledger, self._executions, self.stack.landing_bucket, idle_seconds=0)
 
     def redrive(self, put: Journey) -> None:
-        found = self.repairs().of(self.entry(put))
-        assert found, f"{put.name} stands still: {self.entry(put).status}"
-        self.send(found.message)
+        stalled_source = self.repairs().of(self.entry(put))
+        assert stalled_source, f"{put.name} is not stalled: {self.entry(put).status}"
+        self.send(stalled_source.message)
 
-    def redrive_until(self, has_come: Callable[[], bool], killed_at: datetime) -> None:
-        """Whenever nothing runs, redrive what a death at that moment has left, until something holds."""
+    def redrive_until(self, is_reached: Callable[[], bool], killed_at: datetime) -> None:
+        """Redrive the files of killed runs whenever no execution is running, until the condition is true."""
         sent = set[str]()
 
-        def look() -> bool:
-            if has_come():
+        def poll() -> bool:
+            if is_reached():
                 return True
             if not self.executions("RUNNING"):
                 self.let_time_pass(killed_at)
-                messages = {found.message for found in self.repairs().find()} - sent
+                messages = {source.message for source in self.repairs().find()} - sent
                 self.send(*messages)
                 sent.update(messages)
             return False
 
-        awaited(look, PATIENCE)
+        awaited(poll, PATIENCE)
 
     def let_time_pass(self, until: datetime) -> None:
-        """Make an hour pass for what is under way and moved last before that moment: no lease outlives it."""
+        """Move the last change of files in flight an hour back, if it was before that instant: leases expire."""
         an_hour_ago = clock.seconds_before(clock.now(), 3600)
         for source_id, entry in self.stack.ledger.entries(self.streams).items():
             if entry.status not in ENDED and an_hour_ago < entry.updated_at < clock.stamp(until):
@@ -138,7 +138,7 @@ class World:
                 )
 
     def landed(self, put: Journey) -> Source:
-        """A file that still lies where it landed, as the bucket lists it."""
+        """Return a file that is still where it landed, as the bucket lists it."""
         landed = inventory.landed(self.stack.s3, self.stack.landing_bucket)
         return next(source for source in landed if source.source_id == put.source_id)
 
@@ -146,18 +146,18 @@ class World:
 
     def entry(self, put: Journey) -> Entry:
         entry = self.stack.ledger.entry(put.source_id)
-        assert entry, f"{put.name}: the ledger does not know it"
+        assert entry, f"{put.name}: it is not in the ledger"
         return entry
 
     def come_to(self, put: Journey, *statuses: Status, attempt: int = 1) -> Entry:
-        """The entry, as soon as it stands there in that attempt or a later one."""
+        """Wait until a file has one of the statuses in that attempt or a later one; return its entry."""
         [entry] = self.settle(put, goal=frozenset(statuses), attempt=attempt)
         return entry
 
     def settle(
         self, *puts: Journey, goal: frozenset[Status] = ENDED, attempt: int = 1, seconds: float = PATIENCE
     ) -> list[Entry]:
-        """The files' entries, as soon as all are at their end."""
+        """Wait until all files have reached the goal; return their entries."""
 
         def is_there(put: Journey) -> bool:
             entry = entries.get(put.source_id)
@@ -169,33 +169,35 @@ class World:
 
         entries: dict[str, Entry] = {}
         try:
-            return awaited(find, seconds, every=max(0.2, len(puts) / 500))  # many answers are much work for the cloud
+            return awaited(
+                find, seconds, every=max(0.2, len(puts) / 500)
+            )  # polling many files often would slow the cloud down
         except AssertionError:
-            stand = [f"{each.source.key}: {each.status} {each.attempt} {each.reason}" for each in entries.values()]
-            raise AssertionError(f"not {goal} in attempt {attempt}: {stand[:20]}") from None
+            states = [f"{e.source.key}: {e.status} {e.attempt} {e.reason}" for e in entries.values()]
+            raise AssertionError(f"not {goal} in attempt {attempt}: {states[:20]}") from None
 
     def execution_of(self, put: Journey) -> str:
-        """The name of the execution that has the file."""
+        """Return the name of the execution of the file."""
         return self.entry(put).execution_arn.rsplit(":", 1)[-1]
 
     def ended(self, execution: str) -> str:
-        """How an execution ended, as soon as it has."""
+        """Wait until an execution has ended; return its status."""
         arn = self.stack.outputs["StateMachineArn"].replace(":stateMachine:", ":execution:") + f":{execution}"
 
         def status() -> str | None:
-            found = self._executions.status(arn)
-            return found if found not in {"", "RUNNING"} else None
+            current = self._executions.status(arn)
+            return current if current not in {"", "RUNNING"} else None
 
         return awaited(status, PATIENCE)
 
     def executions(self, status: str) -> list[str]:
-        """The names of the executions with a status."""
+        """Return the names of the executions with a status."""
         pages = self.stack.client("stepfunctions").get_paginator("list_executions")
         arn = self.stack.outputs["StateMachineArn"]
         return [
-            each["name"]
+            execution["name"]
             for page in pages.paginate(stateMachineArn=arn, statusFilter=status)
-            for each in page["executions"]
+            for execution in page["executions"]
         ]
 
     @property
@@ -205,7 +207,7 @@ class World:
     # ── Checking ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def expected(self) -> Outcome:
-        """What the oracle says of all files put so far, from their bytes alone."""
+        """Return the oracle's result for all files put so far."""
         reference = Reference(self.songs, [CATALOGUE.users], 1)
         return evaluate([Batch(list(self.streams.values()), reference)], publish_track_metrics=True)
 
@@ -213,28 +215,28 @@ class World:
         return scan_items(self.stack.metrics)
 
     def of_day(self, day: date | str) -> dict[tuple[str, str], dict[str, Any]]:
-        """The items of a day by key."""
+        """Return the items of a day by key."""
         return {(item["pk"], item["sk"]): item for item in self.items() if is_of(item, day)}
 
     def expected_of(self, day: date) -> list[dict[str, Any]]:
-        """The items of a day as they are to be in the end."""
+        """Return the expected items of a day."""
         return [item for item in self.expected().items.values() if is_of(item, day)]
 
-    def newest_stamp(self, day: date) -> str:
-        """When an item of a day was last written; '' where there is none."""
+    def newest_timestamp(self, day: date) -> str:
+        """Return when an item of a day was last written; '' if there is none."""
         return max((item["updated_at"] for item in self.of_day(day).values()), default="")
 
-    def has_items_since(self, day: date, stamp: str) -> bool:
-        """Whether an item of a day was written after that."""
-        found = self.stack.metrics.query(
+    def has_items_since(self, day: date, timestamp: str) -> bool:
+        """Return whether an item of a day was written after that."""
+        newer = self.stack.metrics.query(
             IndexName="by-day",
             KeyConditionExpression=Key("day").eq(str(day)),
-            FilterExpression=Attr("updated_at").gt(stamp),
+            FilterExpression=Attr("updated_at").gt(timestamp),
         )
-        return bool(found["Items"])
+        return bool(newer["Items"])
 
     def check(self) -> None:
-        """The promise: every item is right, and in the lake lies each accepted and each rejected row once."""
+        """Check that every item is right, and that the lake contains each accepted and rejected row once."""
         self.check_items()
         counted = [source for source in self.expected().sources.values() if not source.verdict]
         rows = [self.lake.rows(table) for table in (LISTENS, REJECTED_ROWS)]
@@ -243,12 +245,12 @@ class World:
         assert rows == [accepted, rejected]
 
     def check_items(self) -> None:
-        """Every item is as the oracle has it, none is missing, none is a ghost."""
+        """Check that the items equal the oracle: none is wrong, missing or a ghost item."""
         wrong = differences(self.expected().items, self.items())
         assert not wrong, "\n".join(wrong[:20])
 
     def check_archived(self, *puts: Journey) -> None:
-        """The files' counts are the oracle's, their bytes are kept, and nothing is left where they landed."""
+        """Check that the files' counts equal the oracle, and that their bytes are only in the archive."""
         expected = self.expected().sources
         for put in puts:
             entry, source = self.entry(put), expected[put.source_id]
@@ -256,12 +258,12 @@ class World:
             counts = (entry.rows_read, entry.rows_accepted, entry.rejected, tuple(entry.days))
             assert counts == (source.rows_read, source.rows_accepted, source.rejected, source.days), put.name
             assert self.kept(entry) == self.streams[put.source_id].content, put.name
-            assert not self.lies_where_it_landed(entry), put.name
+            assert not self.is_where_it_landed(entry), put.name
 
     def kept(self, entry: Entry) -> bytes:
         return self.stack.s3.get_object(Bucket=entry.source.bucket, Key=entry.archive_key)["Body"].read()
 
-    def lies_where_it_landed(self, entry: Entry) -> bool:
+    def is_where_it_landed(self, entry: Entry) -> bool:
         try:
             self.stack.s3.head_object(**entry.source.address)  # type: ignore[arg-type]  # VersionId is there
         except ClientError as error:
@@ -272,7 +274,7 @@ class World:
 
 
 def is_of(item: Mapping[str, Any], day: date | str) -> bool:
-    """Whether an item is one of that day."""
+    """Return whether an item is of that day."""
     return str(day) in {item.get("day"), item.get("track_day")}
 
 
