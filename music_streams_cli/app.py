@@ -99,7 +99,7 @@ app = typer.Typer(
 def main() -> None:
     """Turn music-stream files in S3 into exact daily metrics in DynamoDB.
 
-    Commands use the local cloud, or with --stack-name (or MUSIC_STREAMS_STACK) a stack on AWS.
+    Commands use the local cloud, or a stack on AWS with --stack-name (or MUSIC_STREAMS_STACK).
     """
 
 

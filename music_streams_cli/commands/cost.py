@@ -57,7 +57,7 @@ def cost(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Estimate the monthly cost of this pipeline, and of one that polls every five minutes with two jobs per file.
+    """Estimate the monthly cost of this pipeline and of a polling design (every five minutes, two jobs per file).
 
     It makes no call to AWS. Method and assumptions, and which costs are not included: docs/cost.md.
     """

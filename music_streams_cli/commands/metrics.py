@@ -66,7 +66,7 @@ def _add_days_of(kind: str, help_text: str, example: str) -> None:
 
 
 _add_days_of("genre", "Daily metrics of a genre.", "jazz --from 2024-06-01")
-_add_days_of("country", 'Daily metrics of a country; "unknown" is the country of unknown users.', "Brazil --csv")
+_add_days_of("country", 'Daily metrics of a country, or of "unknown".', "Brazil --csv")
 
 
 @metrics.command("range", epilog=options.examples("music-streams metrics range --from 2024-06-01 --to 2024-06-30"))
@@ -129,7 +129,7 @@ def songs(
     as_csv: Csv = False,
     stack_name: options.StackName = None,
 ) -> None:
-    """The three most played songs of a day: of all, of a genre, or in a country."""
+    """The top three songs of a day: of all, of a genre or a country."""
     if genre_name and country_name:
         raise BadUsage("--genre and --country exclude each other: songs are ranked for one of them")
     form = _form(as_json, as_csv)

@@ -32,7 +32,9 @@ def reconcile(
     ] = None,
     grace: Annotated[
         float | None,
-        options.unset("SECONDS", "Files that changed more recently are in flight.", min=0, show_default=options.STALL),
+        options.unset(
+            "SECONDS", "Treat files that changed more recently as in flight.", min=0, show_default=options.STALL
+        ),
     ] = None,
 ) -> None:
     """Compare the buckets, the ledger, the executions, the lake and the metrics, and repair gaps.

@@ -51,7 +51,7 @@ def redrive(
     idle = stack.policy.stall_seconds if idle is None else idle
     repairs = Repairs(stack.s3, stack.ledger, stack.executions, stack.landing_bucket, idle)
     moves, left = _named(stack, repairs, sources) if sources else _all(repairs, limit)
-    notes = [f"limited to {limit} files; there may be more"] if limit and len(moves) == limit else []
+    notes = [f"limited by --limit {limit}: there may be more files"] if limit and len(moves) == limit else []
     carry_out(Moves("redrive", stack, moves[:limit], left, "no file is stalled or failed", notes), common)
 
 
@@ -95,6 +95,4 @@ def _left(repairs: Repairs, entry: Entry) -> Skipped:
     if entry.status in {Status.ARCHIVED, Status.RETRACTED}:
         return Skipped(entry.source, f"it is {entry.status}")
     ago = display.span(display.age(entry.updated_at))
-    return Skipped(
-        entry.source, f"it is {entry.status} since {ago} ago: its execution is running, or it has just begun"
-    )
+    return Skipped(entry.source, f"it is {entry.status}, changed {ago} ago: its execution is running or has just begun")

@@ -35,7 +35,7 @@ def retract(common: CommonOptions, sources: options.Sources) -> None:
     stack = find_stack(common.stack_name)
     why_not = partial(_why_not, stack)
     entries = search.choose(stack, sources, lambda entry: why_not(entry) is None)
-    moves, left = split(entries, why_not, lambda e: new_attempt(e, Action.RETRACT, "takes out", _rows(e)))
+    moves, left = split(entries, why_not, lambda e: new_attempt(e, Action.RETRACT, "requested", _rows(e)))
     retracted = [move.entry for move in moves if move.entry]
     days = sorted({day for entry in retracted for day in entry.days})
     notes = [

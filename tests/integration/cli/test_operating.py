@@ -180,7 +180,7 @@ def test_a_redrive_moves_no_more_than_the_limit(operate, pipeline):
     ended = operate("redrive", "--limit", "1")
     assert ended.exit_code == 0
     assert len(pipeline.requested) == 1
-    assert "limited to 1 files; there may be more" in ended.stderr
+    assert "limited by --limit 1: there may be more files" in ended.stderr
 
 
 def test_a_file_that_fails_again_is_exit_code_1_with_a_next_step(operate, pipeline):
