@@ -56,11 +56,11 @@ def demo(timeout: options.Timeout = policy.DEMO_WAIT_SECONDS, stack_name: option
     _show_quarantine(stack, console, journeys)
     step = f"music-streams status, music-streams metrics day {DAY}, music-streams show streams_{DAY}_a.csv"
     output.show(console, "", f"next, while it runs: {step}")
-    statuses = [each.entry.status for each in journeys if each.entry]
+    statuses = [file.entry.status for file in journeys if file.entry]
     if statuses != [*[Status.ARCHIVED] * (len(journeys) - 1), Status.QUARANTINED]:
         raise BadData(
             "the demo failed: all files but the last should be ARCHIVED, and the last QUARANTINED",
-            details=[f"{each.name}: {each.state}" for each in journeys],
+            details=[f"{file.name}: {file.state}" for file in journeys],
             next_steps=["music-streams logs"],
         )
 
@@ -76,11 +76,11 @@ def _put(stack: Stack, console: output.Screen) -> list[Journey]:
 def _show_files(console: output.Screen, journeys: list[Journey]) -> None:
     columns = ("seconds from PUT", "validated", "run started", "published", "archived")
     table = output.table(*columns, right=columns[1:], elastic=columns[0])
-    entries = [each.entry for each in journeys if each.entry]
-    for each in journeys:
-        if (entry := each.entry) and entry.archived_at:
+    entries = [file.entry for file in journeys if file.entry]
+    for file in journeys:
+        if (entry := file.entry) and entry.archived_at:
             timestamps = (entry.validated_at, entry.started_at, entry.published_at, entry.archived_at)
-            table.add_row(each.name, *(f"{each.seconds_until(timestamp):.1f}" for timestamp in timestamps))
+            table.add_row(file.name, *(f"{file.seconds_until(timestamp):.1f}" for timestamp in timestamps))
     rows_read, accepted = sum(entry.rows_read for entry in entries), sum(entry.rows_accepted for entry in entries)
     output.show(console, "", table, "")
     output.show(console, f"rows read {rows_read:,} = accepted {accepted:,} + rejected {rows_read - accepted:,}")
@@ -99,9 +99,9 @@ def _show_metrics(stack: Stack, console: output.Screen) -> None:
 
 
 def _show_quarantine(stack: Stack, console: output.Screen, journeys: list[Journey]) -> None:
-    for each in journeys:
-        reason = reason_of(stack, each.entry) if each.entry else None
-        if each.entry and reason:
-            output.show(console, "", f"quarantined: {each.name}: {reason['verdict']}: {reason['detail']}")
-            for step in (reason["what_to_do"], *next_steps.on_stack(stack, each.entry)):
+    for file in journeys:
+        reason = reason_of(stack, file.entry) if file.entry else None
+        if file.entry and reason:
+            output.show(console, "", f"quarantined: {file.name}: {reason['verdict']}: {reason['detail']}")
+            for step in (reason["what_to_do"], *next_steps.on_stack(stack, file.entry)):
                 output.show(console, f"  next: {step}")

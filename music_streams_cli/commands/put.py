@@ -68,7 +68,7 @@ def put(
         output.show_json(_result(journeys))
     else:
         _say_result(stack, journeys)
-    if any(each.entry and each.entry.status in results.UNSUCCESSFUL for each in journeys):
+    if any(upload.entry and upload.entry.status in results.UNSUCCESSFUL for upload in journeys):
         raise typer.Exit(BadData.exit_code)
 
 
@@ -127,29 +127,29 @@ def _upload(stack: Stack, keys: dict[str, Path]) -> list[Journey]:
 def _say_uploaded(keys: dict[str, Path], journeys: list[Journey], *, as_json_text: bool, quiet: bool) -> None:
     pairs = list(zip(keys, journeys, strict=True))
     if as_json_text:
-        output.show_json({"uploaded": [{"key": key, "source_id": each.source_id} for key, each in pairs]})
+        output.show_json({"uploaded": [{"key": key, "source_id": upload.source_id} for key, upload in pairs]})
         return
-    for key, each in pairs:
-        output.show(output.stdout(), f"put  {key}  {each.source_id}")
+    for key, upload in pairs:
+        output.show(output.stdout(), f"put  {key}  {upload.source_id}")
     if not quiet:
         output.show(output.stderr(), "next: music-streams status --watch")
 
 
 def _result(journeys: list[Journey]) -> dict[str, Any]:
-    entries = [each.entry for each in journeys if each.entry]
+    entries = [upload.entry for upload in journeys if upload.entry]
     return {
         "files": [as_json(entry) for entry in entries],
         "rows_read": sum(entry.rows_read for entry in entries),
         "rows_accepted": sum(entry.rows_accepted for entry in entries),
         "rejected": dict(results.rejected(entries)),
         "days": sorted({day for entry in entries for day in entry.days}),
-        "seconds": {each.source_id: stages(each) for each in journeys},
+        "seconds": {upload.source_id: stages(upload) for upload in journeys},
     }
 
 
-def stages(each: Journey) -> dict[str, float]:
+def stages(upload: Journey) -> dict[str, float]:
     """Return the seconds that a file spent in each stage, from its PUT."""
-    entry = each.entry
+    entry = upload.entry
     if entry is None:
         return {}
     spent: dict[str, float] = {}
@@ -160,7 +160,7 @@ def stages(each: Journey) -> dict[str, float]:
         ("published", entry.published_at),
         ("archived", entry.archived_at),
     ):
-        until = each.seconds_until(timestamp)
+        until = upload.seconds_until(timestamp)
         if until is not None:
             spent[name] = round(until - before, 1)
             before = until
@@ -169,14 +169,14 @@ def stages(each: Journey) -> dict[str, float]:
 
 def _say_result(stack: Stack, journeys: list[Journey]) -> None:
     console = output.stdout()
-    result, entries = _result(journeys), [each.entry for each in journeys if each.entry]
+    result, entries = _result(journeys), [upload.entry for upload in journeys if upload.entry]
     columns = ("file", "state", "read", "accepted", "rejected", "validated", "started", "published")
     table = output.table(*columns, right=columns[2:], elastic="file")
-    for each in journeys:
-        if entry := each.entry:
-            spent = stages(each)
+    for upload in journeys:
+        if entry := upload.entry:
+            spent = stages(upload)
             times = (display.seconds(spent.get(name)) for name in _STAGES)
-            table.add_row(output.name(each.name), journey.state(entry.status), *results.numbers(entry), *times)
+            table.add_row(output.name(upload.name), journey.state(entry.status), *results.numbers(entry), *times)
     output.show(console, "", table, "")
     if any(map(results.has_rows, entries)):
         rejected = result["rows_read"] - result["rows_accepted"]

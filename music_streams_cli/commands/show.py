@@ -194,10 +194,10 @@ def _show_result(console: output.Screen, report: FileReport) -> None:
         output.show(console, *_heading("Lake", "the run's summary has expired"))
     if report.touched:
         output.show(console, output.styled(("Items", "bold"), " in MetricsTable"))
-    for each in report.touched[:_DAYS_SHOWN]:
-        items = f"{display.plural(each.items, 'item')} at version {each.version}"
-        later = "" if each.from_this_run else "; a later run has published the day"
-        output.show(console, f"  {each.day}: {items}, {each.from_this_run} written by this file's run{later}")
+    for touched in report.touched[:_DAYS_SHOWN]:
+        items = f"{display.plural(touched.items, 'item')} at version {touched.version}"
+        later = "" if touched.from_this_run else "; a later run has published the day"
+        output.show(console, f"  {touched.day}: {items}, {touched.from_this_run} written by this file's run{later}")
     if len(report.touched) > _DAYS_SHOWN:
         output.show(console, f"  and {len(report.touched) - _DAYS_SHOWN} more days")
 
