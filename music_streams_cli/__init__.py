@@ -1,1 +1,1 @@
-"""The command line: what operators and newcomers do with the pipeline, on the local cloud and on AWS alike."""
+"""The command line of the pipeline, for the local cloud and for AWS."""

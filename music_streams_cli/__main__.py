@@ -1,4 +1,4 @@
-"""python -m music_streams_cli."""
+"""Run the command line with `python -m music_streams_cli`."""
 
 from music_streams_cli.app import app
 

@@ -1,4 +1,4 @@
-"""The program `music-streams`: its commands, and what an error becomes."""
+"""The program `music-streams`: its commands and its error handling."""
 
 from importlib import import_module
 from typing import Any
@@ -15,54 +15,56 @@ from music_streams_cli import output
 from music_streams_cli.errors import CommandError, NoCloud
 from music_streams_cli.registry import commands
 
-# In the order of the help; each is a module of `commands`.
+# In the order of the help text; each name is a module in `commands`.
 _NAMES = (
     *("up", "demo", "put", "status", "show", "report", "cost", "logs", "sample"),
     *("reconcile", "redrive", "replay", "retract", "rebuild", "forget", "maintain"),
     *("down", "metrics", "quarantine", "dlq"),
 )
-_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+_INTERRUPTED = 130  # 128 + SIGINT, the convention of shells
 
 
 class _Commands(TyperGroup):
-    """Turns expected trouble into words and an exit code, in whichever command it comes up."""
+    """The command group; it turns expected errors of any command into a message and an exit code."""
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 - whatever the context
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 - typer defines it
         return list(_NAMES)
 
-    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer keeps the types of its contexts to itself
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer does not export the type
         try:
             return super().invoke(ctx)
         except CommandError as error:
-            raise _ended(error) from error
+            raise _exit(error) from error
         except ClientError as error:
-            raise _ended(_explained(error)) from error
+            raise _exit(_aws_error(error)) from error
         except BotoCoreError as error:
-            raise _ended(_unreachable(no_access(error, "the pipeline"))) from error
+            raise _exit(_unreachable(no_access(error, "the pipeline"))) from error
         except NoPipeline as error:
-            raise _ended(_unreachable(error)) from error
+            raise _exit(_unreachable(error)) from error
         except MusicStreamsError as error:
-            raise _ended(NoCloud(str(error))) from error
+            raise _exit(NoCloud(str(error))) from error
         except TyperException as error:
-            error.message = output.plain(error.message)  # it repeats words of the command line
+            error.message = output.plain(error.message)  # it quotes the command line
             raise
         except KeyboardInterrupt as interrupt:
-            output.show(output.stderr(), "interrupted; files that were put go on by themselves: music-streams status")
+            output.show(output.stderr(), "interrupted; uploaded files are still processed: music-streams status")
             raise typer.Exit(_INTERRUPTED) from interrupt
 
 
-def _ended(error: CommandError) -> typer.Exit:
+def _exit(error: CommandError) -> typer.Exit:
     output.report(error)
     return typer.Exit(error.exit_code)
 
 
-def _explained(error: ClientError) -> NoCloud:
+def _aws_error(error: ClientError) -> NoCloud:
     operation = error.operation_name
     if "AccessDenied" in error_code(error):
         return NoCloud(
-            f"these credentials do not allow {operation}",
+            f"access denied to {operation}",
             details=[str(error)],
-            next_steps=["aws sts get-caller-identity     tells who you are; ask for the permission named above"],
+            next_steps=[
+                "aws sts get-caller-identity     shows your identity; attach a policy with the permission named above"
+            ],
         )
     return _unreachable(no_access(error, f"{operation} of the pipeline"))
 
@@ -74,13 +76,13 @@ def _unreachable(error: NoPipeline) -> NoCloud:
 _EPILOG = """\b
 Exit codes:
   0 done
-  1 files were quarantined or failed, something asked for was not done,
+  1 files were quarantined or failed, the request could not be completed,
     or there is nothing to show
   2 wrong usage
-  3 no pipeline, no access, no answer
-  4 time-out
+  3 no pipeline found, access denied, or no response
+  4 timeout
 
-Every command explains itself: music-streams put --help"""
+Help for one command: music-streams put --help"""
 
 app = typer.Typer(
     name="music-streams",
@@ -95,9 +97,9 @@ app = typer.Typer(
 
 @app.callback()
 def main() -> None:
-    """Music-stream files land in S3; exact metrics stand in DynamoDB. Run it, feed it, see what it does.
+    """Turn music-stream files in S3 into exact daily metrics in DynamoDB.
 
-    Commands speak to the local cloud, or with --stack-name (or MUSIC_STREAMS_STACK) to a stack on AWS.
+    Commands use the local cloud, or a stack on AWS with --stack-name (or MUSIC_STREAMS_STACK).
     """
 
 

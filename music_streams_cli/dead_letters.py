@@ -1,4 +1,4 @@
-"""Messages that could not be taken again and again: what each is about, and where it goes back to."""
+"""Dead letters: list them with their subjects, and send them back to where they came from."""
 
 import json
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ from music_streams.stack import Stack
 from music_streams.state import requests
 from music_streams.state.requests import Attempt, Rebuild
 
-_CHARACTERS_SHOWN = 80  # of what nothing could take
+_CHARACTERS_SHOWN = 80  # of a message that cannot be parsed
 _ABOUT_SHOWN = 160  # characters
-# What AWS answers to a message that it takes from nobody
-_OF_THE_LETTER = {"RequestTooLargeException", "InvalidRequestContentException", "InvalidMessageContents"}
-_MOST_AT_ONCE = 10  # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
-_HELD_SECONDS = 300  # while somebody looks at them; then others see them again
-_WAIT_SECONDS = 1  # a long poll asks all of a queue's servers
+# AWS rejects the message itself with these codes; a retry cannot succeed.
+_REJECTED_MESSAGE = {"RequestTooLargeException", "InvalidRequestContentException", "InvalidMessageContents"}
+_MOST_PER_RECEIVE = 10  # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+_HELD_SECONDS = 300  # the visibility timeout while a command lists them
+_WAIT_SECONDS = 1  # a long poll queries all servers of the queue
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class DeadLetter:
     """A message of a dead-letter queue.
 
     Attributes:
-        queue: whose it was, ``arrivals`` or ``failures``.
-        url: of the dead-letter queue.
-        receipt: by which it is given back or deleted.
-        about: what it is about, for people; of one that nothing could take, why, and how it begins.
-        payload: what to send where it came from; '' where nothing could take it.
+        queue: the queue that it came from, ``arrivals`` or ``failures``.
+        url: the URL of the dead-letter queue.
+        receipt: the receipt handle, with which it is returned or deleted.
+        about: its subject, for display; if it cannot be parsed, the error and its beginning.
+        payload: the text to send back; '' if it cannot be parsed.
     """
 
     queue: str
@@ -48,35 +48,35 @@ class DeadLetter:
 
     @property
     def shown(self) -> str:
-        """What it is about, in a line of a table: a sender may name things as it likes."""
+        """Return `about`, shortened for a table: senders choose names of any length."""
         return display.cut(self.about, _ABOUT_SHOWN)
 
     def as_json(self) -> dict[str, Any]:
-        """For programs."""
-        told = {"queue": self.queue, "about": self.about, "received": self.received, "sent_at": self.sent_at}
-        return {**told, "can_go_back": self.payload != ""}
+        """Return the letter as JSON."""
+        record = {"queue": self.queue, "about": self.about, "received": self.received, "sent_at": self.sent_at}
+        return {**record, "can_go_back": self.payload != ""}
 
 
 @contextmanager
 def held(stack: Stack, limit: int) -> Iterator[list[DeadLetter]]:
-    """Messages of both queues that nobody else sees meanwhile; what is still listed in the end is given back."""
+    """Receive messages of both queues, hidden from other readers; at exit, return those still in the list."""
     letters = _hold(stack, limit)
     try:
         yield letters
     finally:
         sqs = stack.client("sqs")
         for letter in letters:
-            with suppress(ClientError):  # it was held for too long, and others see it again already
+            with suppress(ClientError):  # its visibility timeout has passed: it is visible again already
                 sqs.change_message_visibility(QueueUrl=letter.url, ReceiptHandle=letter.receipt, VisibilityTimeout=0)
 
 
 def send_back(stack: Stack, letters: list[DeadLetter]) -> None:
-    """Send each that can go where it came from, then delete it and take it off the list. What AWS refuses stays.
+    """Send each letter that has a payload back to where it came from, then delete it and remove it from the list.
 
-    Whatever happens between the two, it is in one place at least.
+    A letter that AWS rejects stays. A failure between the two steps leaves it in both places, never in none.
     """
     sqs, functions = stack.client("sqs"), stack.client("lambda")
-    for letter in [each for each in letters if each.payload]:
+    for letter in [letter for letter in letters if letter.payload]:
         try:
             if letter.queue == "arrivals":
                 sqs.send_message(QueueUrl=stack.output("ArrivalsQueueUrl"), MessageBody=letter.payload)
@@ -84,9 +84,9 @@ def send_back(stack: Stack, letters: list[DeadLetter]) -> None:
                 name = stack.output("RecordFailureFunctionName")
                 functions.invoke(FunctionName=name, InvocationType="Event", Payload=letter.payload.encode())
         except ClientError as error:
-            if error_code(error) not in _OF_THE_LETTER:
+            if error_code(error) not in _REJECTED_MESSAGE:
                 raise
-            continue  # it stays; those behind it go back
+            continue  # this one stays; the next ones can still be sent back
         sqs.delete_message(QueueUrl=letter.url, ReceiptHandle=letter.receipt)
         letters.remove(letter)
 
@@ -107,21 +107,21 @@ def _hold(stack: Stack, limit: int) -> list[DeadLetter]:
 
 def _received(sqs: Any, url: str, limit: int) -> Iterator[Any]:  # noqa: ANN401 - a botocore client
     while limit > 0:
-        found = sqs.receive_message(
+        messages = sqs.receive_message(
             QueueUrl=url,
-            MaxNumberOfMessages=min(limit, _MOST_AT_ONCE),
+            MaxNumberOfMessages=min(limit, _MOST_PER_RECEIVE),
             VisibilityTimeout=_HELD_SECONDS,
             WaitTimeSeconds=_WAIT_SECONDS,
             AttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
         ).get("Messages", [])
-        if not found:
+        if not messages:
             return
-        limit -= len(found)
-        yield from found
+        limit -= len(messages)
+        yield from messages
 
 
 def _read(queue: str, body: str, landing_bucket: str) -> tuple[str, str]:
-    """What a message is about, and what to send back; '' where nothing can be done with it."""
+    """Return the subject of a message, and its payload; '' if it cannot be parsed."""
     try:
         return (_arrival(body, landing_bucket), body) if queue == "arrivals" else _failure(body)
     except (BadEvent, ValueError) as error:
@@ -129,15 +129,15 @@ def _read(queue: str, body: str, landing_bucket: str) -> tuple[str, str]:
 
 
 def _arrival(body: str, landing_bucket: str) -> str:
-    """What a message to validate is about.
+    """Return the subject of a message to validate.
 
     Raises:
-        BadEvent: validate can do nothing with it.
+        BadEvent: it is neither an event nor a request.
     """
     request = requests.parse(body)
     if request is None:
         source = s3_events.source_of(body, landing_bucket)
-        return f"file {source.key}" if source else "a file that is not for the pipeline"
+        return f"file {source.key}" if source else "a file that the pipeline does not process"
     if isinstance(request, Attempt):
         return f"{request.action} of {request.source_id}"
     if isinstance(request, Rebuild):
@@ -146,19 +146,19 @@ def _arrival(body: str, landing_bucket: str) -> str:
 
 
 def _failure(body: str) -> tuple[str, str]:
-    """What a failure is about, and the event that record_failure takes: itself, or inside what Lambda says of it.
+    """Return the subject of a failure, and the event for record_failure: the body, or the payload in Lambda's record.
 
     Raises:
-        ValueError: it is no failure.
+        ValueError: it is not a failure event.
     """
     content = strict.json_object(body)
     event = strict.mapping(content.get("requestPayload", content))
     detail = event.get("detail")
-    for what, state in (("jobName", "state"), ("name", "status")):
-        if isinstance(detail, dict) and what in detail and state in detail:
-            about = "" if what == "jobName" else "execution "
-            return f"{about}{detail[what]} {detail[state]}", json.dumps(event, ensure_ascii=False)
-    raise ValueError("the message is no failure of an execution or a job")
+    for name, state in (("jobName", "state"), ("name", "status")):
+        if isinstance(detail, dict) and name in detail and state in detail:
+            about = "" if name == "jobName" else "execution "
+            return f"{about}{detail[name]} {detail[state]}", json.dumps(event, ensure_ascii=False)
+    raise ValueError("the message is not a failure event of an execution or a job")
 
 
 _QUEUES = {"arrivals": "ArrivalsDeadLetterQueueUrl", "failures": "FailuresDeadLetterQueueUrl"}

@@ -1,18 +1,18 @@
-"""What the commands say when they cannot do what was asked: each kind of error has an exit code."""
+"""Errors of the commands; each kind has an exit code."""
 
 
 class CommandError(Exception):
-    """What was wrong, and what to do next.
+    """What failed, and what to do next.
 
     Attributes:
-        details: further lines about it: where, which.
-        next_steps: commands or acts that help, one a line.
+        details: further lines: where, which.
+        next_steps: commands or instructions, one per line.
     """
 
     exit_code = 1
 
-    def __init__(self, what: str, *, details: list[str] | None = None, next_steps: list[str] | None = None) -> None:
-        super().__init__(what)
+    def __init__(self, message: str, *, details: list[str] | None = None, next_steps: list[str] | None = None) -> None:
+        super().__init__(message)
         self.details = details or []
         self.next_steps = next_steps or []
 
@@ -22,18 +22,18 @@ class BadData(CommandError):
 
 
 class BadUsage(CommandError):
-    """The command was called with something that cannot be."""
+    """The command was called with invalid arguments: exit code 2."""
 
     exit_code = 2
 
 
 class NoCloud(CommandError):
-    """There is no pipeline to speak to, or it does not let us in, or it does not answer."""
+    """No pipeline was found, access was denied, or it did not respond: exit code 3."""
 
     exit_code = 3
 
 
 class TimedOut(CommandError):
-    """What was waited for did not come in time."""
+    """The command stopped waiting: exit code 4."""
 
     exit_code = 4

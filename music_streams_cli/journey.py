@@ -1,4 +1,4 @@
-"""Files on their way through the pipeline: put them, follow them in the ledger, show where they are."""
+"""Files in flight: upload them, follow them in the ledger, show their states."""
 
 import time
 from collections import Counter
@@ -21,7 +21,7 @@ from music_streams_cli import output
 from music_streams_cli.errors import NoCloud, TimedOut
 
 ENDED = frozenset({Status.ARCHIVED, Status.QUARANTINED, Status.FAILED, Status.RETRACTED})
-SETTLED = ENDED | {Status.PUBLISHED}  # the metrics stand: only the move to the archive may be left
+SETTLED = ENDED | {Status.PUBLISHED}  # published: at most the move to the archive is left
 STYLES: Mapping[str, str] = {
     Status.ARCHIVED: "green",
     Status.PUBLISHED: "green",
@@ -29,21 +29,21 @@ STYLES: Mapping[str, str] = {
     Status.FAILED: "bold red",
     Status.RETRACTED: "dim",
 }
-LANDED = "LANDED"  # in the bucket; the ledger does not know it yet
-ASKED = "ASKED"  # another attempt was asked for and has not begun
+LANDED = "LANDED"  # in the bucket, and not in the ledger yet
+REQUESTED = "REQUESTED"  # a new attempt was requested and has not begun
 _POLL_SECONDS = 0.3
-_ENTRIES_A_SECOND = 500  # at most so many are read: a thousand files need their pipeline more than our questions
+_ENTRIES_A_SECOND = 500  # the most that are read, so that polling takes no capacity from the pipeline
 _ROWS_SHOWN = 20
-_LINES_PER_FILE_UP_TO = 12  # files; more would flood a log
+_LINES_PER_FILE_UP_TO = 12  # files; with more, a line per change would flood a log
 
 
 @dataclass
 class Journey:
-    """One file since its PUT, or since something was asked for about it.
+    """One file, followed from its PUT or from a request.
 
     Attributes:
-        entry: what the ledger says of it; None until it is received.
-        attempt: the first that counts: where an earlier one has brought it is not where it was to get.
+        entry: its ledger entry; None until it is received.
+        attempt: the first attempt that counts; the status of an earlier one is not the awaited result.
     """
 
     source_id: str
@@ -54,28 +54,28 @@ class Journey:
 
     @property
     def state(self) -> str:
-        """Its status, `LANDED` or `ASKED`."""
+        """Return its status, `LANDED` or `REQUESTED`."""
         if self.entry is None:
             return LANDED
-        return ASKED if self.entry.attempt < self.attempt and self.entry.status in ENDED else self.entry.status
+        return REQUESTED if self.entry.attempt < self.attempt and self.entry.status in ENDED else self.entry.status
 
     def has_reached(self, goal: frozenset[Status]) -> bool:
-        """Whether it stands where it was to get."""
+        """Return whether the awaited attempt has reached a status of the goal."""
         if self.entry is None or self.entry.attempt < self.attempt:
             return False
         is_half_retracted = self.entry.status is Status.ARCHIVED and self.entry.is_retracted
         return self.entry.status in goal and not is_half_retracted
 
-    def seconds_until(self, stamp: str) -> float | None:
-        """Seconds from the PUT to a stamp of the ledger; None where it has none yet."""
-        return (clock.parse(stamp) - self.put_at).total_seconds() if stamp else None
+    def seconds_until(self, timestamp: str) -> float | None:
+        """Return the seconds from the PUT to a timestamp of the ledger; None if it is empty."""
+        return (clock.parse(timestamp) - self.put_at).total_seconds() if timestamp else None
 
 
 def put(stack: Stack, key: str, body: bytes | IO[bytes] | Path) -> Journey:
-    """Put one file into the landing bucket.
+    """Upload one file to the landing bucket.
 
     Raises:
-        NoCloud: the bucket keeps no versions.
+        NoCloud: the bucket is not versioned.
     """
     if isinstance(body, Path):
         with body.open("rb") as file:
@@ -84,10 +84,12 @@ def put(stack: Stack, key: str, body: bytes | IO[bytes] | Path) -> Journey:
     version = stack.s3.put_object(Bucket=stack.landing_bucket, Key=key, Body=body).get("VersionId")
     if not version:
         raise NoCloud(
-            f"the bucket {stack.landing_bucket} keeps no versions, so the pipeline takes nothing from it",
-            next_steps=["deploy the template again: it switches versioning on"],
+            f"the bucket {stack.landing_bucket} is not versioned, so the pipeline processes none of its files",
+            next_steps=["deploy the template again: it enables versioning"],
         )
-    source = Source(stack.landing_bucket, key, version, 0, clock.timestamp(put_at))  # its id asks for no size
+    source = Source(
+        stack.landing_bucket, key, version, 0, clock.timestamp(put_at)
+    )  # the id does not depend on the size
     return Journey(source.source_id, key.rsplit("/", 1)[-1], put_at)
 
 
@@ -98,10 +100,10 @@ def follow(
     timeout_seconds: float,
     goal: frozenset[Status] = ENDED,
 ) -> None:
-    """Show the files' stages as they change until every file stands where it was to get.
+    """Show the files' states as they change until every file has reached the goal.
 
     Raises:
-        TimedOut: some do not by then.
+        TimedOut: some files have not reached it in time.
     """
     changes = _changes(ledger, journeys, timeout_seconds, goal)
     if console.is_terminal and not console.quiet:
@@ -111,81 +113,83 @@ def follow(
     else:
         lines = _Lines(console, journeys)
         for changed in changes:
-            lines.tell(changed)
+            lines.report(changed)
 
 
 def _changes(
     ledger: Ledger, journeys: list[Journey], timeout_seconds: float, goal: frozenset[Status]
 ) -> Iterator[list[Journey]]:
-    """The files that have moved on, asked for again and again."""
+    """Poll the ledger and yield the files whose status or attempt changed."""
     deadline = time.monotonic() + timeout_seconds
     while waiting := [journey for journey in journeys if not journey.has_reached(goal)]:
         if time.monotonic() > deadline:
             raise TimedOut(
-                f"{display.plural(len(waiting), 'file')} did not come through in time; nothing is lost, "
-                "the pipeline goes on without this command",
-                details=[f"{each.name}: {_waits(each)}" for each in waiting[:10]],
+                f"timeout: {display.plural(len(waiting), 'file')} did not finish in time; nothing is lost, "
+                "the pipeline continues without this command",
+                details=[f"{journey.name}: {_awaited(journey)}" for journey in waiting[:10]],
                 next_steps=["music-streams status --watch", f"music-streams show {waiting[0].source_id}"],
             )
         entries = ledger.entries(journey.source_id for journey in waiting)
         changed = []
         for journey in waiting:
             before, journey.entry = journey.entry, entries.get(journey.source_id, journey.entry)
-            if journey.entry and _stand(before) != _stand(journey.entry):
+            if journey.entry and _position(before) != _position(journey.entry):
                 changed.append(journey)
         yield changed
         time.sleep(max(_POLL_SECONDS, len(waiting) / _ENTRIES_A_SECOND))
 
 
-def _waits(journey: Journey) -> str:
-    if journey.state != ASKED or journey.entry is None:
+def _awaited(journey: Journey) -> str:
+    if journey.state != REQUESTED or journey.entry is None:
         return journey.state
-    return f"{journey.entry.status} as before: its request waits in the queue, or validate left the file as it is"
+    return f"still {journey.entry.status}: its request waits in the queue, or validate did not change the file"
 
 
-def _stand(entry: Entry | None) -> tuple[int, str]:
+def _position(entry: Entry | None) -> tuple[int, str]:
     return (entry.attempt, entry.status) if entry else (0, "")
 
 
 class _Lines:
-    """Progress where nobody watches: a line a change where the files are few, and one at least every 10 s."""
+    """Progress off a terminal: one line per change if there are few files, and at least one line every 10 s."""
 
     def __init__(self, console: output.Screen, journeys: list[Journey]) -> None:
         self._console = console
         self._journeys = journeys
-        self._began = self._told = time.monotonic()
+        self._began = self._reported_at = time.monotonic()
 
-    def tell(self, changed: list[Journey]) -> None:
+    def report(self, changed: list[Journey]) -> None:
         now = time.monotonic()
         if len(self._journeys) <= _LINES_PER_FILE_UP_TO:
             for journey in changed:
                 output.show(self._console, _line(journey))
-                self._told = now
-        if now - self._told >= output.PROGRESS_SECONDS:
+                self._reported_at = now
+        if now - self._reported_at >= output.PROGRESS_SECONDS:
             output.show(self._console, f"{now - self._began:6.1f} s  {summary(self._journeys)}")
-            self._told = now
+            self._reported_at = now
 
 
 def summary(journeys: list[Journey]) -> str:
-    """How many files there are in each state."""
+    """Return the number of files in each state."""
     states = Counter(journey.state for journey in journeys)
     return f"{display.plural(len(journeys), 'file')}: " + ", ".join(f"{n:,} {state}" for state, n in states.items())
 
 
 def _line(journey: Journey) -> str:
     entry = journey.entry
-    assert entry  # noqa: S101 - a line is written when the ledger told something new
+    assert entry  # noqa: S101 - a line is written when the entry has changed
     seconds = journey.seconds_until(entry.updated_at)
     return f"{seconds:6.1f} s  {journey.name}  {entry.status} {entry.reason}".rstrip()
 
 
 def _table(journeys: list[Journey]) -> Table:
-    """The files, the open ones first where not all have room."""
+    """Return a table of the files; if not all fit, those in flight come first."""
     columns = ("file", "state", "rows", "rejected", "time")
     table = output.table(*columns, right=columns[2:], elastic="file")
-    shown = sorted(journeys, key=lambda each: each.has_reached(ENDED)) if len(journeys) > _ROWS_SHOWN else journeys
+    shown = (
+        sorted(journeys, key=lambda journey: journey.has_reached(ENDED)) if len(journeys) > _ROWS_SHOWN else journeys
+    )
     for journey in shown[:_ROWS_SHOWN]:
-        entry = None if journey.state == ASKED else journey.entry  # what it says is of an earlier attempt
+        entry = None if journey.state == REQUESTED else journey.entry  # the entry is about an earlier attempt
         has_ended = journey.has_reached(ENDED)
         until = journey.seconds_until(entry.updated_at) if entry and has_ended else None
         elapsed = (datetime.now(UTC) - journey.put_at).total_seconds() if until is None else until
@@ -200,5 +204,5 @@ def _table(journeys: list[Journey]) -> Table:
 
 
 def state(name: str, reason: str = "") -> Text:
-    """A status and its reason as they are shown: the words tell all, the colour only helps."""
+    """Return a status and its reason, styled; the colour adds no information."""
     return output.styled((name, STYLES.get(name, "cyan")), f" {reason}" if reason else "")

@@ -1,4 +1,4 @@
-"""The local cloud as the commands drive it: from the checkout that they are part of."""
+"""The local cloud of this checkout."""
 
 from pathlib import Path
 
@@ -15,11 +15,11 @@ JOBS_PLACE = "s3://music-streams-artifacts/jobs"
 
 
 def state() -> StateDir:
-    """Where the cloud keeps its files."""
+    """Return the folder in which the local cloud keeps its files."""
     return StateDir(state_folder())
 
 
-def trouble(error: LocalCloudError, *next_steps: str) -> NoCloud:
-    """The local cloud's own words as an error of the commands."""
-    what, *details = str(error).splitlines() or [""]
-    return NoCloud(what, details=details, next_steps=list(next_steps))
+def as_command_error(error: LocalCloudError, *next_steps: str) -> NoCloud:
+    """Return an error of the local cloud as an error of the commands."""
+    message, *details = str(error).splitlines() or [""]
+    return NoCloud(message, details=details, next_steps=list(next_steps))

@@ -1,4 +1,4 @@
-"""A run of the job maintain-lake, from its start to what it did."""
+"""Run the job maintain-lake and show its result."""
 
 import time
 from dataclasses import asdict, dataclass, field
@@ -17,9 +17,9 @@ from music_streams_cli.errors import CommandError, TimedOut
 from music_streams_cli.operation import Operation
 
 _SUCCEEDED = "SUCCEEDED"
-_OVER = {_SUCCEEDED, "FAILED", "STOPPED", "TIMEOUT", "ERROR", "EXPIRED"}
+_ENDED = {_SUCCEEDED, "FAILED", "STOPPED", "TIMEOUT", "ERROR", "EXPIRED"}
 _POLL_SECONDS = 1.0
-_COLUMNS = ("table", "files", "size", "manifests", "states", "rejected rows removed", "stray files removed")
+_COLUMNS = ("table", "files", "size", "manifests", "snapshots", "rejected rows removed", "stray files removed")
 
 
 @dataclass
@@ -33,22 +33,22 @@ class Maintenance(Operation):
 
     @property
     def amount(self) -> str:
-        """There is one."""
+        """Return what is maintained."""
         return "the lake"
 
     def plan(self) -> list[RenderableType]:
-        """What is done; how much of it there is the job finds out."""
-        return ["old text of rejected rows, small files, states of more than 3 days, stray files"]
+        """Return what the job does; only the job finds out how much."""
+        return ["old rejected rows, small files, snapshots older than 3 days, stray files"]
 
     def plan_as_json(self) -> dict[str, Any]:
-        """The same for programs."""
+        """Return the plan as JSON."""
         return {"job": self._job}
 
     def send(self) -> None:
         """Start a run of the job.
 
         Raises:
-            CommandError: one runs already.
+            CommandError: a run is in progress.
         """
         try:
             self._run_id = self.stack.client("glue").start_job_run(JobName=self._job)["JobRunId"]
@@ -56,53 +56,56 @@ class Maintenance(Operation):
             if error_code(error) != "ConcurrentRunsExceededException":
                 raise
             raise CommandError(
-                "the lake is being maintained already",
-                next_steps=["music-streams maintain     again when that has ended, if it is still needed"],
+                "a run of the lake maintenance is in progress",
+                next_steps=["music-streams maintain     run it again when that run has ended, if it is still needed"],
             ) from error
 
     def follow(self, progress: output.Screen, timeout_seconds: float) -> None:
-        """Until the run is over."""
+        """Wait until the run has ended."""
         glue = self.stack.client("glue")
         began = time.monotonic()
-        told = began - output.PROGRESS_SECONDS
-        while self._state not in _OVER:
+        reported_at = began - output.PROGRESS_SECONDS
+        while self._state not in _ENDED:
             now = time.monotonic()
             if now - began > timeout_seconds:
                 raise TimedOut(
-                    f"the run {self._run_id} did not end in time; it goes on without this command",
-                    next_steps=[self._look_up],
+                    f"timeout: the run {self._run_id} did not end in time; it continues without this command",
+                    next_steps=[self._inspect_command],
                 )
             self._run = glue.get_job_run(JobName=self._job, RunId=self._run_id)["JobRun"]
-            if now - told >= output.PROGRESS_SECONDS:
+            if now - reported_at >= output.PROGRESS_SECONDS:
                 output.show(progress, f"{now - began:6.1f} s  {self._state}")
-                told = now
+                reported_at = now
             time.sleep(_POLL_SECONDS)
 
     def result(self) -> list[RenderableType]:
-        """Each table before and after, or why the run failed."""
-        if self.has_trouble:
+        """Return each table before and after, or why the run failed."""
+        if self.has_problems:
             return [
-                f"{self._state} {self._run_id}: {self._run.get('ErrorMessage', 'no error was told')}",
-                f"  next: {self._look_up}",
-                "  next: once the cause is mended, again: music-streams maintain",
+                f"{self._state} {self._run_id}: {self._run.get('ErrorMessage', 'no error message')}",
+                f"  next: {self._inspect_command}",
+                "  next: after fixing the cause: music-streams maintain",
             ]
         tables = self._tables
         if not tables:
-            return ["there are no tables yet: no file was ever taken in"]
+            return ["there are no tables yet: no file has been processed"]
         shown = output.table(*_COLUMNS, right=_COLUMNS[1:])
-        for each in tables:
-            shown.add_row(*_cells(each))
-        left = [f"{what} of {each.table}" for each in tables for what in each.left]
-        return [shown, *(f"left until next time, because a run was changing them: {what}" for what in left)]
+        for table in tables:
+            shown.add_row(*_cells(table))
+        left = [f"{left_over} of {table.table}" for table in tables for left_over in table.left]
+        return [
+            shown,
+            *(f"left for the next maintenance, because a run was changing them: {left_over}" for left_over in left),
+        ]
 
     def result_as_json(self) -> dict[str, Any]:
-        """The run and the tables."""
-        return {"run": self._run_id, "state": self._state, "tables": [asdict(each) for each in self._tables]}
+        """Return the run and the tables as JSON."""
+        return {"run": self._run_id, "state": self._state, "tables": [asdict(table) for table in self._tables]}
 
     @property
-    def has_trouble(self) -> bool:
-        """Whether the run is over and did not succeed."""
-        return self._state in _OVER - {_SUCCEEDED}
+    def has_problems(self) -> bool:
+        """Return whether the run ended without success."""
+        return self._state in _ENDED - {_SUCCEEDED}
 
     @property
     def _tables(self) -> list[TableReport]:
@@ -119,22 +122,22 @@ class Maintenance(Operation):
         return str(self._run.get("JobRunState", ""))
 
     @property
-    def _look_up(self) -> str:
+    def _inspect_command(self) -> str:
         if self.stack.is_local:
             return "music-streams logs"
         return f"aws glue get-job-run --job-name {self._job} --run-id {self._run_id}"
 
 
-def _cells(each: TableReport) -> list[str]:
-    before, after = each.before, each.after
+def _cells(table: TableReport) -> list[str]:
+    before, after = table.before, table.after
     return [
-        each.table,
+        table.table,
         _change(before.data_files, after.data_files),
         f"{display.size(before.data_bytes)} → {display.size(after.data_bytes)}",
         _change(before.manifests, after.manifests),
         _change(before.snapshots, after.snapshots),
-        f"{each.rows_removed:,}",
-        f"{each.orphans_removed:,}",
+        f"{table.rows_removed:,}",
+        f"{table.orphans_removed:,}",
     ]
 
 

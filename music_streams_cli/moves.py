@@ -1,4 +1,4 @@
-"""Operations on files: one message a file, and the ledger tells when each has come to its end."""
+"""Operations on files: one request per file; the ledger shows when each has ended."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -22,25 +22,25 @@ from music_streams.state.requests import Action
 from music_streams.state.sources import Source
 from music_streams_cli import journey, output, results
 from music_streams_cli.journey import Journey
-from music_streams_cli.operation import Operation, nothing_more
+from music_streams_cli.operation import Operation, no_lines
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-_ROWS_SHOWN = 20  # files; more are told in groups
-_NAMES_SHOWN = 3  # of a group
+_ROWS_SHOWN = 20  # files; more are shown in groups
+_NAMES_SHOWN = 3  # per group
 
 
 @dataclass(frozen=True)
 class Move:
-    """A file that is to be moved.
+    """A file for which a request is sent.
 
     Attributes:
-        message: what to send.
-        why: what many files may have in common.
-        detail: what is this one's own.
-        entry: what the ledger says of it; None where it knows nothing.
-        attempt: whose end is awaited.
+        message: the request.
+        why: the reason, which other files may share.
+        detail: what is specific to this file.
+        entry: its ledger entry; None if it has none.
+        attempt: the attempt to wait for.
     """
 
     source: Source
@@ -52,11 +52,11 @@ class Move:
 
     @property
     def state(self) -> str:
-        """Where it stands."""
+        """Return its status, or `LANDED`."""
         return self.entry.status if self.entry else journey.LANDED
 
     def as_json(self) -> dict[str, Any]:
-        """For programs."""
+        """Return the file and the reason as JSON."""
         return {
             "source_id": self.source.source_id,
             "key": self.source.key,
@@ -67,55 +67,55 @@ class Move:
         }
 
 
-def another_attempt(entry: Entry, action: Action, why: str, detail: str = "") -> Move:
-    """A file that is to run again."""
+def new_attempt(entry: Entry, action: Action, why: str, detail: str = "") -> Move:
+    """Return the move that runs a file again."""
     return Move(entry.source, stalled.ask(entry, action), why, detail, entry, entry.attempt + 1)
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that is left alone.
+    """A file for which no request is sent.
 
     Attributes:
-        is_trouble: it was asked for and cannot be done; else it stands where it is to stand.
+        is_problem: the operation was requested and is not possible; otherwise, none is needed.
     """
 
     source: Source
     why: str
-    is_trouble: bool = False
+    is_problem: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        """For programs."""
+        """Return the file and the reason as JSON."""
         return {
             "source_id": self.source.source_id,
             "key": self.source.key,
             "why": self.why,
-            "is_trouble": self.is_trouble,
+            "is_trouble": self.is_problem,
         }
 
 
-def divided(
+def split(
     entries: Iterable[Entry], why_not: Callable[[Entry], Skipped | None], move: Callable[[Entry], Move]
 ) -> tuple[list[Move], list[Skipped]]:
-    """The moves of the entries that can be moved, and the others with the reason why not."""
-    found = [(entry, why_not(entry)) for entry in entries]
-    return [move(entry) for entry, reason in found if not reason], [reason for _, reason in found if reason]
+    """Return moves for the entries without a reason against it, and the others as skipped."""
+    pairs = [(entry, why_not(entry)) for entry in entries]
+    return [move(entry) for entry, reason in pairs if not reason], [reason for _, reason in pairs if reason]
 
 
 def with_objects(stack: Stack, entries: Sequence[Entry]) -> tuple[list[Entry], list[Skipped]]:
-    """Those whose object can be read where the ledger says, and the others, which cannot run again."""
-    s3 = stack.s3  # made here, for threads must not make it at once
+    """Return the entries whose object is readable at its location, and the others, which cannot run again."""
+    s3 = stack.s3  # created before the threads start: creating a client is not thread-safe
     with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
         reasons = list(pool.map(lambda entry: _why_no_object(s3, entry), entries))
-    found = list(zip(entries, reasons, strict=True))
-    left = [Skipped(entry.source, f"{why}: {entry.place.uri}", is_trouble=True) for entry, why in found if why]
-    return [entry for entry, why in found if not why], left
+    pairs = list(zip(entries, reasons, strict=True))
+    left = [Skipped(entry.source, f"{why}: {entry.place.uri}", is_problem=True) for entry, why in pairs if why]
+    return [entry for entry, why in pairs if not why], left
 
 
 def _why_no_object(s3: "S3Client", entry: Entry) -> str:
     if objects.is_readable(s3, entry.place):
         return ""
-    return "S3 does not give its copy's bytes" if objects.exists(s3, entry.place) else "its copy was deleted"
+    return "S3 does not return its copy's bytes" if objects.exists(s3, entry.place) else "its copy was deleted"
 
 
 @dataclass
@@ -123,9 +123,9 @@ class Moves(Operation):
     """An operation on files.
 
     Attributes:
-        nothing: what to say where no file is to be moved.
-        notes: what else is to be known before it begins.
-        closing: further words about how the files ended.
+        nothing: the text to show if there are no moves.
+        notes: further lines of the plan.
+        closing: returns further lines of the result.
     """
 
     name: str
@@ -134,27 +134,27 @@ class Moves(Operation):
     left: list[Skipped]
     nothing: str
     notes: list[str] = field(default_factory=list)
-    closing: Callable[[list[Entry]], list[str]] = nothing_more
+    closing: Callable[[list[Entry]], list[str]] = no_lines
     is_destructive: bool = False
     _journeys: list[Journey] = field(default_factory=list)
 
     @property
     def amount(self) -> str:
-        """How many files."""
+        """Return the number of files."""
         return display.plural(len(self.moves), "file") if self.moves else ""
 
     def plan(self) -> list[RenderableType]:
-        """The files one by one, or in groups where they are many; what is to be known; what is left alone."""
+        """Return the files, in groups if there are many, the notes, and the skipped files."""
         table = [self._table() if len(self.moves) <= _ROWS_SHOWN else self._groups()] if self.moves else [self.nothing]
         notes = ["", *self.notes] if self.notes and self.moves else []
         return [*table, *notes, *self._skipped()]
 
     def plan_as_json(self) -> dict[str, Any]:
-        """The files and those left alone."""
-        return {"files": [move.as_json() for move in self.moves], "left": [each.as_json() for each in self.left]}
+        """Return the files and the skipped files as JSON."""
+        return {"files": [move.as_json() for move in self.moves], "left": [skipped.as_json() for skipped in self.left]}
 
     def send(self) -> None:
-        """A message a file into the arrivals queue."""
+        """Send one request per file to the arrivals queue."""
         queue_url = self.stack.output("ArrivalsQueueUrl")
         requests.send(self.stack.client("sqs"), queue_url, [move.message for move in self.moves])
         at = datetime.now(UTC)
@@ -163,43 +163,43 @@ class Moves(Operation):
         ]
 
     def follow(self, progress: output.Screen, timeout_seconds: float) -> None:
-        """Until every file has come to its end by the attempt that was asked for."""
+        """Wait until the requested attempt of every file has ended."""
         journey.follow(self.stack.ledger, self._journeys, progress, timeout_seconds)
 
     def result(self) -> list[RenderableType]:
-        """Where each file stands now, or how many stand where; what to do about those that ended badly."""
-        ended, troubled = self._ended, self._troubled
+        """Return the files' states, as counts if there are many, and next steps for those with problems."""
+        ended, with_problems = self._ended, self._with_problems
         are_few = len(ended) <= _ROWS_SHOWN
         parts: list[RenderableType] = ["", _result_table(ended) if are_few else journey.summary(self._journeys)]
-        if words := self.closing(ended):
-            parts += ["", *words]
-        for entry in troubled[:_ROWS_SHOWN]:
-            parts += results.trouble(self.stack, entry)
-        if len(troubled) > _ROWS_SHOWN:
-            parts += ["", f"and {len(troubled) - _ROWS_SHOWN:,} more: music-streams status --limit {len(ended)}"]
+        if lines := self.closing(ended):
+            parts += ["", *lines]
+        for entry in with_problems[:_ROWS_SHOWN]:
+            parts += results.problem(self.stack, entry)
+        if len(with_problems) > _ROWS_SHOWN:
+            parts += ["", f"and {len(with_problems) - _ROWS_SHOWN:,} more: music-streams status --limit {len(ended)}"]
         return parts
 
     def result_as_json(self) -> dict[str, Any]:
-        """The entries of the ledger."""
+        """Return the ledger entries as JSON."""
         return {"files": [files.as_json(entry) for entry in self._ended]}
 
     @property
-    def has_trouble(self) -> bool:
-        """Whether a file ended badly, or was asked for and cannot be moved."""
-        return bool(self._troubled) or any(each.is_trouble for each in self.left)
+    def has_problems(self) -> bool:
+        """Return whether a file failed or was quarantined, or a requested operation is not possible."""
+        return bool(self._with_problems) or any(skipped.is_problem for skipped in self.left)
 
     @property
     def _ended(self) -> list[Entry]:
-        return [each.entry for each in self._journeys if each.entry]
+        return [journey.entry for journey in self._journeys if journey.entry]
 
     @property
-    def _troubled(self) -> list[Entry]:
-        """What ended badly; what stands as it stood is no news."""
-        pairs = zip(self.moves, self._journeys, strict=False)  # before they are sent there are no journeys
+    def _with_problems(self) -> list[Entry]:
+        """Return the entries that changed and ended in failure or quarantine."""
+        pairs = zip(self.moves, self._journeys, strict=False)  # before requests are sent there are no journeys
         return [
-            each.entry
-            for move, each in pairs
-            if each.entry and each.entry != move.entry and each.entry.status in results.TROUBLE
+            journey.entry
+            for move, journey in pairs
+            if journey.entry and journey.entry != move.entry and journey.entry.status in results.UNSUCCESSFUL
         ]
 
     def _table(self) -> Table:
@@ -213,7 +213,7 @@ class Moves(Operation):
         groups = defaultdict[str, list[Move]](list)
         for move in self.moves:
             groups[move.why].append(move)
-        table = output.table("files", "why", "such as", right=("files",), elastic="such as", breaking="why")
+        table = output.table("files", "why", "examples", right=("files",), elastic="examples", breaking="why")
         for why, moves in groups.items():
             names = ", ".join(output.name(move.source.name) for move in moves[:_NAMES_SHOWN])
             more = ", …" if len(moves) > _NAMES_SHOWN else ""
@@ -223,9 +223,9 @@ class Moves(Operation):
     def _skipped(self) -> list[RenderableType]:
         if not self.left:
             return []
-        lines = [f"left alone: {each.source.key}: {each.why}" for each in self.left[:_ROWS_SHOWN]]
+        lines = [f"skipped: {skipped.source.key}: {skipped.why}" for skipped in self.left[:_ROWS_SHOWN]]
         more = len(self.left) - _ROWS_SHOWN
-        return ["", *lines, *([f"left alone: {more:,} more"] if more > 0 else [])]
+        return ["", *lines, *([f"skipped: {more:,} more"] if more > 0 else [])]
 
 
 def _result_table(entries: list[Entry]) -> Table:

@@ -1,7 +1,7 @@
-"""What the operators' commands share: say what will be done, ask, send, follow to the end, say what was done.
+"""The common steps of the operators' commands: show the plan, ask, send, follow, show the result.
 
-A command finds out what is to be done, and hands it over as an :class:`Operation`. Everything that is sent may be sent
-again without harm, so an interrupted command is simply repeated.
+A command makes its plan and passes it as an :class:`Operation`. Requests are idempotent, so an interrupted command can
+be run again.
 """
 
 import functools
@@ -21,7 +21,7 @@ from music_streams_cli.errors import BadData, BadUsage
 
 
 @dataclass(frozen=True)
-class How:
+class CommonOptions:
     """The options that operations share."""
 
     dry_run: options.DryRun = False
@@ -33,30 +33,30 @@ class How:
     stack_name: options.StackName = None
 
 
-def operating(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command, in place of its parameter `how`, the options that operations share, some left out."""
-    shared = [each for each in inspect.signature(How).parameters.values() if each.name not in without]
+def with_common_options(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Replace the parameter `common` of a command by the options that operations share, except `without`."""
+    shared = [option for option in inspect.signature(CommonOptions).parameters.values() if option.name not in without]
 
-    def give(command: Callable[..., None]) -> Callable[..., None]:
-        own = [each for each in inspect.signature(command).parameters.values() if each.name != "how"]
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = [option for option in inspect.signature(command).parameters.values() if option.name != "common"]
 
         @functools.wraps(command)
-        def with_options(**given: Any) -> None:  # noqa: ANN401 - as typer reads them
-            how = How(**{each.name: given.pop(each.name) for each in shared})
-            command(**given, how=how)
+        def with_options(**given: Any) -> None:  # noqa: ANN401 - typer passes them
+            common = CommonOptions(**{option.name: given.pop(option.name) for option in shared})
+            command(**given, common=common)
 
-        with_options.__signature__ = inspect.Signature(own + shared)  # type: ignore[attr-defined]  # what typer looks at
+        with_options.__signature__ = inspect.Signature(own + shared)  # type: ignore[attr-defined]  # read by typer
         return with_options
 
-    return give
+    return decorate
 
 
 class Operation(ABC):
-    """Something that an operator asks for.
+    """An operation that an operator requests.
 
     Attributes:
-        name: the command's.
-        is_destructive: it is never begun unless somebody has said yes to it.
+        name: the name of the command.
+        is_destructive: it cannot be undone and needs a confirmation.
     """
 
     name: str
@@ -66,69 +66,69 @@ class Operation(ABC):
     @property
     @abstractmethod
     def amount(self) -> str:
-        """How much there is to do, ``3 files``; '' where nothing is."""
+        """Return how much there is to do, such as ``3 files``; '' if there is nothing."""
 
     @abstractmethod
     def plan(self) -> list[RenderableType]:
-        """What would be done, and what not; where nothing is, why."""
+        """Return what is to be done and what is skipped; if there is nothing to do, why."""
 
     @abstractmethod
     def plan_as_json(self) -> dict[str, Any]:
-        """The same for programs."""
+        """Return the plan as JSON."""
 
     @abstractmethod
     def send(self) -> None:
-        """Begin it."""
+        """Send the requests."""
 
     @abstractmethod
     def follow(self, progress: output.Screen, timeout_seconds: float) -> None:
-        """Wait until it is done.
+        """Wait until it has ended.
 
         Raises:
-            TimedOut: it is not by then.
+            TimedOut: it has not ended in time.
         """
 
     @abstractmethod
     def result(self) -> list[RenderableType]:
-        """What was done."""
+        """Return what was done."""
 
     @abstractmethod
     def result_as_json(self) -> dict[str, Any]:
-        """The same for programs."""
+        """Return the result as JSON."""
 
     @property
     @abstractmethod
-    def has_trouble(self) -> bool:
-        """Whether something that was asked for could not be done."""
+    def has_problems(self) -> bool:
+        """Return whether a part of the request failed or was not possible."""
 
     def confirm(self) -> bool:
-        """Ask on the terminal whether to begin."""
+        """Ask for confirmation on the terminal."""
         return output.confirm(f"{self.name} {self.amount}?")
 
 
-def nothing_more(_: object) -> list[str]:
-    """No further words."""
+def no_lines(_: object) -> list[str]:
+    """Return no lines."""
     return []
 
 
-def carry_out(operation: Operation, how: How) -> None:
-    """Do what the options say about an operation: show it, or do it.
+def carry_out(operation: Operation, common: CommonOptions) -> None:
+    """Show an operation, or carry it out, as the options say.
 
     Raises:
-        BadUsage: nobody is there who could say yes to what cannot be undone.
-        TimedOut: it was begun, and is not done in time.
+        BadUsage: a destructive operation is not confirmed, and there is no terminal to ask on.
+        TimedOut: it was sent and has not ended in time.
     """
-    is_sent = operation.amount != "" and not how.dry_run
+    is_sent = operation.amount != "" and not common.dry_run
     if is_sent:
-        _begin(operation, how)
-    is_awaited = is_sent and how.wait
+        _begin(operation, common)
+    is_awaited = is_sent and common.wait
     if is_awaited:
-        operation.follow(output.stderr(quiet=how.quiet), how.timeout)
-    if how.as_json:
+        operation.follow(output.stderr(quiet=common.quiet), common.timeout)
+    if common.as_json:
         output.show_json(
             {
                 "command": operation.name,
-                "dry_run": how.dry_run,
+                "dry_run": common.dry_run,
                 "plan": operation.plan_as_json(),
                 "sent": is_sent,
                 "result": operation.result_as_json() if is_awaited else None,
@@ -141,19 +141,19 @@ def carry_out(operation: Operation, how: How) -> None:
     else:
         output.show(output.stdout(), *_heading(operation), *operation.plan())
         if operation.amount:
-            output.show(output.stdout(), "", "a dry run: nothing was sent")
-    if operation.has_trouble:
+            output.show(output.stdout(), "", "dry run: nothing was sent")
+    if operation.has_problems:
         raise typer.Exit(BadData.exit_code)
 
 
-def _begin(operation: Operation, how: How) -> None:
-    asks = output.is_interactive() and not how.yes
-    if operation.is_destructive and not (asks or how.yes):
+def _begin(operation: Operation, common: CommonOptions) -> None:
+    asks = output.is_interactive() and not common.yes
+    if operation.is_destructive and not (asks or common.yes):
         raise BadUsage(
-            f"{operation.name} cannot be undone, and nobody is here to be asked",
-            next_steps=["--dry-run     says what it would do", "--yes         does it"],
+            f"{operation.name} cannot be undone: it needs --yes when not run on a terminal",
+            next_steps=["--dry-run     shows what it would do", "--yes         confirms it"],
         )
-    output.show(output.stderr(quiet=how.quiet and not asks), *_heading(operation), *operation.plan())
+    output.show(output.stderr(quiet=common.quiet and not asks), *_heading(operation), *operation.plan())
     if asks and not operation.confirm():
         output.show(output.stderr(), "nothing was sent")
         raise typer.Exit(BadData.exit_code)

@@ -1,6 +1,7 @@
-"""Where text goes: results to stdout, progress and errors to stderr; plain, and no line cut where nobody looks.
+"""Output: results to stdout, progress and errors to stderr.
 
-Nothing is written past this module, and text steers no terminal: names, keys and errors come from outside.
+All output goes through this module, which removes control characters: names, keys and errors come from outside. Off a
+terminal, text is plain and lines are not cut.
 """
 
 import csv
@@ -17,41 +18,41 @@ from rich.text import Text
 from music_streams import display
 from music_streams_cli.errors import CommandError
 
-_ENDLESS = 10_000  # columns: a pipe has no edge at which to wrap
+_ENDLESS = 10_000  # columns: the output to a pipe is not wrapped
 _NAME_CHARACTERS = 80
-_NARROW = 100  # columns; on less, tables leave out what they can
+_NARROW = 100  # columns; narrower tables omit some columns
 _NARROW_STATE = 18  # columns: the longest verdict
 PROGRESS_SECONDS = 10.0  # between progress lines off a terminal
 
 
 class Screen(Console):
-    """A console that shows a text as it is: no markup is read in it, and nothing in it is a code or a line break."""
+    """A console that prints text literally, without markup, control codes or line breaks."""
 
-    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - rich's own
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - defined by rich
         super().__init__(markup=False, emoji=False, highlight=False, **settings)
 
-    def render_str(self, text: str, **how: Any) -> Text:  # noqa: ANN401 - rich's own
-        """What rich calls for every text, a table's too."""
-        return super().render_str(plain(text), **how)
+    def render_str(self, text: str, **settings: Any) -> Text:  # noqa: ANN401 - defined by rich
+        """Return the text for rich, which calls this for every text, also in tables."""
+        return super().render_str(plain(text), **settings)
 
 
 def stdout() -> Screen:
-    """For results."""
+    """Return the console for results."""
     return _screen(is_error=False)
 
 
 def stderr(*, quiet: bool = False) -> Screen:
-    """For progress and errors."""
+    """Return the console for progress and errors."""
     return _screen(is_error=True, quiet=quiet)
 
 
 def is_narrow() -> bool:
-    """Whether the terminal has little room."""
+    """Return whether the terminal is narrow."""
     return stdout().width < _NARROW
 
 
 def is_interactive() -> bool:
-    """Whether somebody is there to answer a question."""
+    """Return whether a user can answer a question."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
@@ -61,7 +62,7 @@ def _screen(*, is_error: bool, quiet: bool = False) -> Screen:
 
 
 def show(console: Screen, *parts: RenderableType) -> None:
-    """Print; off a terminal without the blanks that fill table rows."""
+    """Print parts; off a terminal, without trailing blanks."""
     for part in parts:
         if console.is_terminal:
             console.print(part)
@@ -72,24 +73,24 @@ def show(console: Screen, *parts: RenderableType) -> None:
                 console.out(line.rstrip(), highlight=False)
 
 
-def show_line(console: Screen, line: str, words: RenderableType) -> None:
-    """Print a line of a log: on a terminal its words, which the terminal breaks; else the line as it is."""
+def show_line(console: Screen, line: str, rendered: RenderableType) -> None:
+    """Print a log line: rendered on a terminal, unchanged off one."""
     if console.is_terminal:
-        console.print(words, soft_wrap=True)
+        console.print(rendered, soft_wrap=True)
     else:
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
 
 
 def show_json(content: object) -> None:
-    """Print JSON; any text in it is escaped where it does not print, and on a terminal, where it is not ASCII."""
+    """Print JSON; characters that are not printable are escaped, and on a terminal all that are not ASCII."""
     is_ascii = sys.stdout.isatty() or (sys.stdout.encoding or "utf-8").lower() != "utf-8"
     for line in json.dumps(content, ensure_ascii=is_ascii, indent=2, default=str).split("\n"):
         sys.stdout.write("".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in line) + "\n")
 
 
 def show_csv(rows: Sequence[dict[str, Any]]) -> None:
-    """Print CSV: names as they are into a file or a pipe, escaped on a terminal."""
+    """Print CSV; on a terminal, texts are escaped."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     shown = display.escaped if sys.stdout.isatty() else str
     writer = csv.DictWriter(sys.stdout, columns, restval="", lineterminator="\n")
@@ -99,17 +100,17 @@ def show_csv(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def confirm(question: str) -> bool:
-    """Ask on the terminal for a yes."""
+    """Ask a yes-or-no question on the terminal."""
     return typer.confirm(plain(question), err=True)
 
 
 def ask(question: str) -> str:
-    """Ask on the terminal for a text."""
+    """Ask for a text on the terminal."""
     return str(typer.prompt(plain(question), err=True))
 
 
 def styled(*parts: str | tuple[str, str] | Text) -> Text:
-    """Texts in one, some of them with a style."""
+    """Join texts, some of them with a style."""
     made = Text()
     for part in parts:
         if isinstance(part, Text):
@@ -121,21 +122,21 @@ def styled(*parts: str | tuple[str, str] | Text) -> Text:
 
 
 def name(text: str) -> str:
-    """A file's name as rows show it: a long one loses its middle, or it would widen every row."""
+    """Return a file's name for a table, shortened in the middle if it is long."""
     return display.cut(text, _NAME_CHARACTERS)
 
 
 def table(
     *columns: str, right: Iterable[str] = (), elastic: str = "", breaking: str = "state", title: str = ""
 ) -> Table:
-    """A table without lines.
+    """Return a table without lines.
 
     Args:
         columns: the headings.
         right: the headings of columns with numbers.
-        elastic: the column that breaks its lines where the terminal is narrow.
-        breaking: a second such column, which breaks between words only.
-        title: what stands above it.
+        elastic: the column that wraps on a narrow terminal.
+        breaking: a second such column, which wraps between words only.
+        title: the title above the table.
     """
     made = Table(
         box=None, title=title or None, title_justify="left", title_style="bold", header_style="bold", pad_edge=False
@@ -154,7 +155,7 @@ def table(
 
 
 def facts(rows: Iterable[tuple[str, str]], indent: int = 2) -> Table:
-    """Names and values beneath each other; long values wrap under themselves."""
+    """Return names and values in two columns; long values wrap within their column."""
     made = Table.grid(padding=(0, 2, 0, 0))
     made.add_column(no_wrap=True)
     made.add_column(overflow="fold")
@@ -164,7 +165,7 @@ def facts(rows: Iterable[tuple[str, str]], indent: int = 2) -> Table:
 
 
 def report(error: CommandError) -> None:
-    """Say what went wrong, where, and what to do next."""
+    """Print what failed, where, and what to do next."""
     console = stderr()
     show(console, styled(("error:", "bold red"), f" {error}"))
     for line in error.details:
@@ -174,5 +175,5 @@ def report(error: CommandError) -> None:
 
 
 def plain(text: str) -> str:
-    """A text with nothing in it that the terminal would obey."""
+    """Replace the characters that are not printable, so that no control code reaches the terminal."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

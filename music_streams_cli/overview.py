@@ -1,4 +1,4 @@
-"""The files and the health of a pipeline, read at one moment."""
+"""The files and the health of a pipeline at one point in time."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from music_streams_cli.journey import LANDED
 
 @dataclass(frozen=True)
 class FileLine:
-    """A file as a list shows it; `ended_at` is '' while it is on its way."""
+    """A file in a list; `ended_at` is '' while it is in flight."""
 
     source_id: str
     name: str
@@ -33,13 +33,13 @@ class FileLine:
     ended_at: str
 
     def seconds(self, now: datetime) -> float:
-        """Seconds from its arrival until its metrics stood or it was put aside, or until now."""
+        """Return the seconds from its arrival until it was published or quarantined, or until now."""
         return display.between(self.received_at, self.ended_at) or display.age(self.received_at, now)
 
 
 @dataclass(frozen=True)
 class Overview:
-    """What `status` shows; `lines` begin with what arrived last."""
+    """The content of `status`; the last file to arrive is first in `lines`."""
 
     health: Health
     lines: list[FileLine]
@@ -48,33 +48,33 @@ class Overview:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which files are asked for; '' and empty stand for all."""
+    """A selection of files; '' and empty select all."""
 
     states: frozenset[str] = frozenset()
     day: str = ""
     since: str = ""
     limit: int = 20
 
-    def wants(self, state: str) -> bool:
-        """Whether files of that state are asked for."""
+    def includes(self, state: str) -> bool:
+        """Return whether files in that state are selected."""
         return not self.states or state in self.states
 
 
 def read(stack: Stack, choice: Choice) -> Overview:
-    """Read the open and failed files whole, of the others as many as are asked for."""
+    """Read the health, and the latest selected files of each state."""
     now = datetime.now(UTC)
-    found = health.read(stack, now)
+    snapshot = health.read(stack, now)
     condition = Attr("days").contains(choice.day) if choice.day else None
     lines = [
         _line(entry)
         for status in Status
-        if choice.wants(status)
+        if choice.includes(status)
         for entry in islice(stack.ledger.with_status(status, choice.since, condition), choice.limit + 1)
     ]
-    if choice.wants(LANDED) and not choice.day:
-        lines += [_landed_line(source) for source in found.landed if source.received_at >= choice.since]
+    if choice.includes(LANDED) and not choice.day:
+        lines += [_landed_line(source) for source in snapshot.landed if source.received_at >= choice.since]
     lines.sort(key=lambda line: (line.received_at, line.name), reverse=True)
-    return Overview(found.health, lines[: choice.limit], is_cut=len(lines) > choice.limit)
+    return Overview(snapshot.health, lines[: choice.limit], is_cut=len(lines) > choice.limit)
 
 
 def _line(entry: Entry) -> FileLine:

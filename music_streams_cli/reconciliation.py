@@ -1,4 +1,4 @@
-"""A reconciliation as the commands carry out operations: what was found is the plan, what is found again the result."""
+"""A reconciliation as an operation: its findings are the plan, a second inspection is the result."""
 
 import time
 from dataclasses import dataclass, field
@@ -27,11 +27,11 @@ _STYLES = {State.LATE: "yellow", State.IN_FLIGHT: "cyan"}
 
 @dataclass
 class Reconciliation(Operation):
-    """Finds gaps and drift, asks for their repair, and finds out what is left.
+    """Finds gaps and drift, requests repairs, and inspects again.
 
     Attributes:
-        before: what was found.
-        planned: what to ask for.
+        before: the first inspection.
+        planned: the repairs to request.
     """
 
     stack: Stack
@@ -44,12 +44,12 @@ class Reconciliation(Operation):
 
     @property
     def amount(self) -> str:
-        """How many repairs."""
+        """Return the number of repairs."""
         return display.plural(len(self.planned.repairs), "repair") if self.planned.repairs else ""
 
     def plan(self) -> list[RenderableType]:
-        """What was found, and what would be asked for."""
-        parts = _found(self.before.findings)
+        """Return the findings and the repairs to request."""
+        parts = _findings(self.before.findings)
         if self.planned.repairs:
             table = output.table("repair", "of", "why", elastic="why")
             for repair in self.planned.repairs[:_ROWS_SHOWN]:
@@ -59,11 +59,11 @@ class Reconciliation(Operation):
         if self.planned.left:
             left = display.plural(self.planned.left, "more repair")
             verb = "waits" if self.planned.left == 1 else "wait"
-            parts += ["", f"{left} {verb} for another time: --max raises the cap"]
+            parts += ["", f"{left} {verb} for another run: --max raises the limit"]
         return parts
 
     def plan_as_json(self) -> dict[str, Any]:
-        """The same for programs."""
+        """Return the plan as JSON."""
         return {
             "findings": self.before.findings.as_json(),
             "repairs": [repair.as_json() for repair in self.planned.repairs],
@@ -71,23 +71,24 @@ class Reconciliation(Operation):
         }
 
     def send(self) -> None:
-        """Ask for the repairs."""
+        """Request the repairs."""
         self.reconciler.ask(self.planned.repairs)
 
     def follow(self, progress: output.Screen, timeout_seconds: float) -> None:
-        """Until every repair has come to its end; then look again, and report."""
-        began = told = time.monotonic()
+        """Wait until every repair has ended; then inspect again, and write the report."""
+        began = reported_at = time.monotonic()
         while waiting := unsettled(self.stack, self.planned.repairs):
             now = time.monotonic()
             if now - began > timeout_seconds:
                 raise TimedOut(
-                    f"{display.plural(len(waiting), 'repair')} did not end in time; they go on without this command",
+                    f"timeout: {display.plural(len(waiting), 'repair')} did not end in time; the pipeline continues "
+                    "without this command",
                     details=[repair.name for repair in waiting[:10]],
-                    next_steps=["music-streams reconcile --dry-run     what is left"],
+                    next_steps=["music-streams reconcile --dry-run     shows what is left"],
                 )
-            if now - told >= output.PROGRESS_SECONDS:
-                output.show(progress, f"{now - began:6.1f} s  {display.plural(len(waiting), 'repair')} under way")
-                told = now
+            if now - reported_at >= output.PROGRESS_SECONDS:
+                output.show(progress, f"{now - began:6.1f} s  {display.plural(len(waiting), 'repair')} in progress")
+                reported_at = now
             time.sleep(_POLL_SECONDS)
         before = self.before.findings
         self._after = self.reconciler.inspect(before.window, [day.day for day in before.days])
@@ -103,16 +104,16 @@ class Reconciliation(Operation):
         self._report = self.reconciler.report(report, self._after.records)
 
     def result(self) -> list[RenderableType]:
-        """What is left."""
-        return ["", *_found(self._last.findings), "", f"report: {self._report}"]
+        """Return the gaps that are left."""
+        return ["", *_findings(self._last.findings), "", f"report: {self._report}"]
 
     def result_as_json(self) -> dict[str, Any]:
-        """The same for programs."""
+        """Return the result as JSON."""
         return {"findings": self._last.findings.as_json(), "report": self._report}
 
     @property
-    def has_trouble(self) -> bool:
-        """Whether a gap or drift is left."""
+    def has_problems(self) -> bool:
+        """Return whether gaps or drift are left."""
         return not self._last.findings.is_whole
 
     @property
@@ -120,8 +121,8 @@ class Reconciliation(Operation):
         return self._after or self.before
 
 
-def _found(findings: Findings) -> list[RenderableType]:
-    """The sentence, the files with gaps and the days that differ."""
+def _findings(findings: Findings) -> list[RenderableType]:
+    """Return the summary, the files with gaps and the days that differ."""
     window = findings.window
     style = "green" if findings.is_whole else "bold red"
     dates = window.first if window.first == window.last else f"{window.first} to {window.last}"
@@ -129,7 +130,7 @@ def _found(findings: Findings) -> list[RenderableType]:
     at = clock.parse(findings.looked_at)
     parts: list[RenderableType] = [
         output.styled((findings.sentence, style)),
-        f"files{named} that arrived {dates}, and all that are on their way; read at {at:%H:%M:%S} UTC",
+        f"files{named} that arrived {dates}, and all that are in flight; read at {at:%H:%M:%S} UTC",
     ]
     if findings.gaps:
         parts += ["", _table(findings.gaps[:_ROWS_SHOWN])]
@@ -154,5 +155,5 @@ def _table(files: list[FileFinding]) -> RenderableType:
 
 
 def _short(name: str) -> str:
-    """A name that leaves room for the other columns."""
+    """Return a name, shortened to leave room for the other columns."""
     return display.shortened(name, _NAME_SHOWN)

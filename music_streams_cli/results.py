@@ -1,4 +1,4 @@
-"""How files ended, as every command that waits for them says it."""
+"""The results of files, for the commands that wait for them."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,38 +12,38 @@ from music_streams.state.ledger import Entry
 from music_streams.state.statuses import Status
 from music_streams_cli import journey, output
 
-TROUBLE = frozenset({Status.QUARANTINED, Status.FAILED})
+UNSUCCESSFUL = frozenset({Status.QUARANTINED, Status.FAILED})
 
 
 def has_rows(entry: Entry) -> bool:
-    """Whether its rows were counted; those of reference data are not, and those of a retracted file no more."""
+    """Return whether its rows were counted; rows of reference data and of retracted files are not."""
     if entry.source.kind.is_reference or entry.status is Status.RETRACTED:
         return False
     return bool(entry.rows_read or entry.published_at)
 
 
 def numbers(entry: Entry) -> list[str]:
-    """Rows read, accepted and rejected; blank where they were not counted."""
-    found = (entry.rows_read, entry.rows_accepted, sum(entry.rejected.values()))
-    return [f"{number:,}" if has_rows(entry) else "" for number in found]
+    """Return the rows read, accepted and rejected; blank if they were not counted."""
+    counts = (entry.rows_read, entry.rows_accepted, sum(entry.rejected.values()))
+    return [f"{number:,}" if has_rows(entry) else "" for number in counts]
 
 
 def rejected(entries: Iterable[Entry]) -> Counter[str]:
-    """Rejected rows of all the files by reason."""
+    """Return the rejected rows of all files by reason."""
     counts = Counter[str]()
     for entry in entries:
         counts.update(entry.rejected)
     return counts
 
 
-def trouble(stack: Stack, entry: Entry) -> list[RenderableType]:
-    """Why a file was put aside, and what to do next."""
+def problem(stack: Stack, entry: Entry) -> list[RenderableType]:
+    """Return why a file failed or was quarantined, and what to do next."""
     reason = reason_of(stack, entry)
     detail = f": {reason['detail']}" if reason else ""
     steps = [
         *([reason["what_to_do"]] if reason else []),
         *next_steps.on_stack(stack, entry),
-        f"all about it: music-streams show {entry.source.source_id}",
+        f"for details: music-streams show {entry.source.source_id}",
     ]
     return [
         "",

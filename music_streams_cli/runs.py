@@ -1,4 +1,4 @@
-"""Operations without files of their own: each request is one run, and its execution tells when it is over."""
+"""Operations that are not about single files: each request is one run, whose execution shows when it has ended."""
 
 import time
 from collections import Counter
@@ -17,34 +17,34 @@ from music_streams.state.requests import Forget, Rebuild
 from music_streams.state.run_files import RunFolder, Summary, read_summary
 from music_streams_cli import output
 from music_streams_cli.errors import TimedOut
-from music_streams_cli.operation import Operation, nothing_more
+from music_streams_cli.operation import Operation, no_lines
 
 SUCCEEDED = "SUCCEEDED"
-_ASKED = "ASKED"  # its execution has not begun
+_REQUESTED = "REQUESTED"  # its execution has not begun
 _POLL_SECONDS = 0.5
 _ERROR_CHARACTERS = 400
 
 
 @dataclass
 class Runs(Operation):
-    """An operation that is made of runs.
+    """An operation that consists of runs.
 
     Attributes:
-        about: how much there is to do; '' where nothing is.
-        words: what will be done, and what not.
-        content: the same for programs.
-        closing: further words about what came of the runs.
-        outcome: the same for programs.
-        typed: what has to be typed on a terminal to begin; '' where a yes will do.
+        about: how much there is to do; '' if there is nothing.
+        lines: the plan.
+        content: the plan as JSON.
+        closing: returns further lines of the result.
+        outcome: returns further JSON of the result.
+        typed: the text to type on a terminal as confirmation; '' for a yes-or-no question.
     """
 
     name: str
     stack: Stack
     requested: Sequence[Rebuild | Forget]
     about: str
-    words: list[str]
+    lines: list[str]
     content: dict[str, Any]
-    closing: Callable[[list[Summary]], list[str]] = nothing_more
+    closing: Callable[[list[Summary]], list[str]] = no_lines
     outcome: Callable[[list[Summary]], dict[str, Any]] = lambda _: {}
     is_destructive: bool = False
     typed: str = ""
@@ -52,73 +52,73 @@ class Runs(Operation):
 
     @property
     def amount(self) -> str:
-        """As it was said when it was made."""
+        """Return how much there is to do."""
         return self.about
 
     def plan(self) -> list[RenderableType]:
-        """What will be done, and what not."""
-        return [*self.words]
+        """Return what is to be done, and what is not."""
+        return [*self.lines]
 
     def plan_as_json(self) -> dict[str, Any]:
-        """The same for programs."""
+        """Return the plan as JSON."""
         return self.content
 
     def confirm(self) -> bool:
-        """Ask for a yes, or for the word that has to be typed."""
+        """Ask for confirmation, by a yes or by the text to type."""
         if not self.typed:
             return super().confirm()
         return output.ask(f"type {self.typed} to {self.name} {self.amount}") == self.typed
 
     def send(self) -> None:
-        """A message a run into the arrivals queue."""
+        """Send one request per run to the arrivals queue."""
         messages = [requests.to_message(request) for request in self.requested]
         requests.send(self.stack.client("sqs"), self.stack.output("ArrivalsQueueUrl"), messages)
         self._statuses = {request.batch_id: "" for request in self.requested}
 
     def follow(self, progress: output.Screen, timeout_seconds: float) -> None:
-        """Until every execution is over."""
-        began = told = time.monotonic()
-        while waiting := [batch_id for batch_id, status in self._statuses.items() if not _is_over(status)]:
+        """Wait until every execution has ended."""
+        began = reported_at = time.monotonic()
+        while waiting := [batch_id for batch_id, status in self._statuses.items() if not _has_ended(status)]:
             now = time.monotonic()
             if now - began > timeout_seconds:
                 raise TimedOut(
-                    f"{display.plural(len(waiting), 'run')} did not end in time; nothing is lost, the pipeline goes on "
-                    "without this command",
-                    details=[f"{batch_id}: {self._statuses[batch_id] or _ASKED}" for batch_id in waiting[:10]],
+                    f"timeout: {display.plural(len(waiting), 'run')} did not end in time; nothing is lost, "
+                    "the pipeline continues without this command",
+                    details=[f"{batch_id}: {self._statuses[batch_id] or _REQUESTED}" for batch_id in waiting[:10]],
                     next_steps=[f"aws stepfunctions describe-execution --execution-arn {self._arn(waiting[0])}"],
                 )
-            found = {batch_id: self.stack.executions.status(self._arn(batch_id)) for batch_id in waiting}
-            if found.items() - self._statuses.items() or now - told >= output.PROGRESS_SECONDS:
-                self._statuses |= found
+            statuses = {batch_id: self.stack.executions.status(self._arn(batch_id)) for batch_id in waiting}
+            if statuses.items() - self._statuses.items() or now - reported_at >= output.PROGRESS_SECONDS:
+                self._statuses |= statuses
                 output.show(progress, f"{now - began:6.1f} s  {self._summary}")
-                told = now
+                reported_at = now
             time.sleep(_POLL_SECONDS)
 
     def result(self) -> list[RenderableType]:
-        """The days that were recomputed, and why runs failed."""
+        """Return the recomputed days, and why runs failed."""
         summaries = self._summaries
         days = display.days(_days(summaries)) or "none"
-        words: list[RenderableType] = [self._summary, f"days recomputed: {days}"]
-        words += self.closing(summaries)
+        lines: list[RenderableType] = [self._summary, f"days recomputed: {days}"]
+        lines += self.closing(summaries)
         for batch_id in self._failed:
             error = display.shortened(history.error_of(self.stack, self._arn(batch_id)), _ERROR_CHARACTERS)
-            words += [
+            lines += [
                 "",
                 f"{self._statuses[batch_id]} {self._arn(batch_id)}: {error}",
-                f"  next: {self._look_up(batch_id)}",
-                f"  next: once the cause is mended, again: music-streams {self.name}",
+                f"  next: {self._inspect_command(batch_id)}",
+                f"  next: after fixing the cause: music-streams {self.name}",
             ]
-        return words
+        return lines
 
     def result_as_json(self) -> dict[str, Any]:
-        """The executions and the days."""
+        """Return the executions and the days as JSON."""
         summaries = self._summaries
         executions = [{"arn": self._arn(batch_id), "status": status} for batch_id, status in self._statuses.items()]
         return {"executions": executions, "days": _days(summaries), **self.outcome(summaries)}
 
     @property
-    def has_trouble(self) -> bool:
-        """Whether a run failed."""
+    def has_problems(self) -> bool:
+        """Return whether a run failed."""
         return bool(self._failed)
 
     @property
@@ -128,17 +128,17 @@ class Runs(Operation):
 
     @property
     def _failed(self) -> list[str]:
-        return [batch_id for batch_id, status in self._statuses.items() if _is_over(status) and status != SUCCEEDED]
+        return [batch_id for batch_id, status in self._statuses.items() if _has_ended(status) and status != SUCCEEDED]
 
     @property
     def _summary(self) -> str:
-        states = Counter(status or _ASKED for status in self._statuses.values())
+        states = Counter(status or _REQUESTED for status in self._statuses.values())
         return f"{display.plural(len(self._statuses), 'run')}: {', '.join(f'{n} {name}' for name, n in states.items())}"
 
     def _arn(self, batch_id: str) -> str:
         return self.stack.executions.arn(batch_id, 1)
 
-    def _look_up(self, batch_id: str) -> str:
+    def _inspect_command(self, batch_id: str) -> str:
         if self.stack.is_local:
             return f"music-streams logs --batch {batch_id}"
         return f"aws stepfunctions get-execution-history --execution-arn {self._arn(batch_id)}"
@@ -148,5 +148,5 @@ def _days(summaries: list[Summary]) -> list[str]:
     return sorted({day for summary in summaries for day in summary.days})
 
 
-def _is_over(status: str) -> bool:
+def _has_ended(status: str) -> bool:
     return status != "" and status not in ALIVE

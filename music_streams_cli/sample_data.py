@@ -1,10 +1,10 @@
-"""Invented music streams: a catalogue (songs, users), and stream files that exercise every rule of the data contract.
+"""Sample data: a catalogue (songs, users), and stream files that exercise every rule of the data contract.
 
     catalogue = Catalogue.generate(seed=7)
     content = streams(seed=7, catalogue=catalogue, day=date(2024, 6, 25), rows=1_000, dirty=0.05)
 
-The same arguments give the same bytes on every Python from 3.11 on: of the random module only ``random()`` is promised
-to keep its sequence, so every choice is made from that alone.
+The same arguments give the same bytes on every Python from 3.11 on: every choice is made with ``random()``, the only
+function of the random module whose sequence is guaranteed.
 """
 
 from bisect import bisect_left
@@ -26,11 +26,11 @@ SONG_COLUMNS = (
 
 
 def _each(row: str, *values: str) -> tuple[str, ...]:
-    """The row with each of the values in the place of its `?`."""
+    """Return the row once for each value, which replaces its `?`."""
     return tuple(row.replace("?", value) for value in values)
 
 
-# A row with a defect, by the reason that the contract gives it; {user}, {track} and {time} stand for good values.
+# Rows with a defect, by their reason in the contract; {user}, {track} and {time} stand for valid values.
 DEFECTS = {
     "malformed_row": (
         *("{user},{track}", "{user},{track},{time},surplus", '{user},"{track},{time}', '{user},"{track}"!,{time}'),
@@ -90,29 +90,29 @@ _COUNTRIES = (
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The reference files, and the ids to listen with."""
+    """The reference files, and the ids for listens."""
 
     songs: bytes
     """songs.csv"""
     users: bytes
     """users.csv"""
     track_ids: tuple[str, ...]
-    """Every track of songs.csv, the most popular first."""
+    """All tracks of songs.csv, the most popular first."""
     user_ids: tuple[int, ...]
-    """Every user of users.csv and a few that it does not know, the most active first."""
+    """All users of users.csv and a few that are not in it, the most active first."""
 
     @classmethod
     def generate(cls, seed: int, *, songs: int = 200, users: int = 500) -> Self:
-        """Invent ``songs`` tracks and ``users`` users: some with several, differing rows, and some invalid rows."""
+        """Return ``songs`` tracks and ``users`` users: some with several, differing rows, and some invalid rows."""
         dice = _Dice(f"catalogue {seed}")
         track_ids = tuple(dice.track_id() for _ in range(songs))
         user_ids = tuple(range(1, users + 1))
-        strangers = tuple(range(users + 1, users + 1 + users // 50))
+        unknown = tuple(range(users + 1, users + 1 + users // 50))
         return cls(
             songs=_csv(SONG_COLUMNS, _song_rows(dice, track_ids)),
             users=_csv(USER_COLUMNS, _user_rows(dice, user_ids)),
             track_ids=track_ids,
-            user_ids=tuple(dice.shuffled(user_ids + strangers)),
+            user_ids=tuple(dice.shuffled(user_ids + unknown)),
         )
 
 
@@ -127,12 +127,12 @@ def streams(
     unknown: float = 0.0,
     late_days: int = 0,
 ) -> bytes:
-    """A stream file of ``rows`` listens of the UTC ``day``, in every notation of a time that the contract allows.
+    """Return a stream file of ``rows`` listens of the UTC ``day``, in every time notation that the contract allows.
 
     ``dirty``, ``duplicates`` and ``unknown`` are exact shares of the rows: rows with one of the :data:`DEFECTS` (each
     reason in turn), repetitions of a row of this file (perhaps in another notation), listens to a track outside the
-    catalogue. With ``late_days`` about every tenth listen happened up to so many days earlier. Raises ValueError if the
-    shares leave no row to repeat.
+    catalogue. With ``late_days``, about every tenth listen happened up to that many days earlier. Raises ValueError if
+    the shares leave no row to repeat.
     """
     bad, repeated, parked = (round(rows * share) for share in (dirty, duplicates, unknown))
     good = rows - bad - repeated - parked
@@ -148,7 +148,7 @@ def streams(
 
 
 def broken(day: date) -> dict[str, bytes]:
-    """Files that are refused as a whole, by their verdict."""
+    """Return files that are quarantined, by their verdict."""
     return {"missing_columns": f"user_id,listen_time\n1,{day} 12:00:00\n".encode(), "empty_file": b""}
 
 
@@ -157,7 +157,7 @@ _Event = tuple[int, str, datetime]
 
 
 class _Dice:
-    """Choices, and notations to choose from, made with nothing but ``Random.random``."""
+    """Random choices and notations, made with ``Random.random`` only."""
 
     def __init__(self, seed: str) -> None:
         self.roll = Random(seed).random
@@ -195,7 +195,7 @@ class _Dice:
 
 
 class _Habits:
-    """Who hears what, and when: few tracks are heard by many (Zipf's law), few users hear much, evenings are busy."""
+    """The distribution of listens: few tracks are popular (Zipf's law), few users are active, evenings are busy."""
 
     def __init__(self, dice: _Dice, catalogue: Catalogue, day: date, late_days: int) -> None:
         self._dice = dice
@@ -207,7 +207,7 @@ class _Habits:
         self._heard: set[_Event] = set()
 
     def events(self, count: int) -> list[_Event]:
-        """``count`` events, none of which was given before."""
+        """Return ``count`` events, none of which was returned before."""
         fresh: list[_Event] = []
         while len(fresh) < count:
             event = (self._user(), self._track(), self._instant())
@@ -235,14 +235,14 @@ class _Habits:
 
 
 def _spoiled(number: int, values: dict[str, str]) -> str:
-    """The row with the ``number``-th defect: each reason in turn, and each form of a reason in turn."""
+    """Return the row with the ``number``-th defect: each reason in turn, and each form of a reason in turn."""
     cycle, position = divmod(number, len(DEFECTS))
     forms = tuple(DEFECTS.values())[position]
     return forms[cycle % len(forms)].format_map(values)
 
 
 def _song_rows(dice: _Dice, track_ids: Sequence[str]) -> list[dict[str, str]]:
-    """Every track's rows, one a genre, in no order: the names and durations of a track may differ, ids may be empty."""
+    """Return one row per track and genre, shuffled: names and durations of a track may differ, ids may be empty."""
     valid = [row for track_id in track_ids for row in _rows_of_track(dice, track_id)]
     invalid = [
         {**dice.pick(valid), "track_name": "Never to be seen", **_INVALID_SONGS[n % len(_INVALID_SONGS)]}
@@ -284,7 +284,7 @@ def _rows_of_track(dice: _Dice, track_id: str) -> list[dict[str, str]]:
 
 
 def _user_rows(dice: _Dice, user_ids: Sequence[int]) -> list[dict[str, str]]:
-    """One row for most users; for some several, with differing or empty countries, and the id written with zeros."""
+    """Return one row for most users; for some several, with different or empty countries and zero-padded ids."""
     rows = []
     for user_id in user_ids:
         row = {
@@ -301,7 +301,7 @@ def _user_rows(dice: _Dice, user_ids: Sequence[int]) -> list[dict[str, str]]:
 
 
 def _csv(columns: Sequence[str], rows: Iterable[dict[str, str]]) -> bytes:
-    """RFC 4180 with LF. The csv module has changed what it quotes between versions, so quoting is done here."""
+    """Return CSV as RFC 4180, with LF. The csv module quotes differently between versions, so this quotes itself."""
     lines = [",".join(columns), *(",".join(_quoted(row[column]) for column in columns) for row in rows)]
     return "".join(f"{line}\n" for line in lines).encode()
 

@@ -1,4 +1,4 @@
-"""Which files somebody means: by source_id or its beginning, key, name, batch or execution."""
+"""Search for files by source_id or its beginning, key, name, batch or execution."""
 
 import logging
 import re
@@ -20,82 +20,82 @@ from music_streams_cli.errors import BadUsage
 log = logging.getLogger(__name__)
 
 _FEWEST_DIGITS = 4  # of the beginning of an id; fewer would match by accident
-_MOST_TOLD = 10  # files of one name
+_MOST_LISTED = 10  # files of one name
 
 
 def find_entries(stack: Stack, text: str, *, loosely: bool = True) -> list[Entry]:
-    """The entries that are meant, the last received first; empty where there is none.
+    """Return the matching entries, the last received first.
 
-    Whole ids are looked up, and to act on them no file may have that name. Anything else is searched for in the whole
-    ledger: key, name or the beginning of an id, else the end of a key, else, where it may be looked for loosely, a part
-    of a key.
+    A full id is looked up; unless `loosely`, files with that name match too. Any other text is searched in the whole
+    ledger: as key, name or the beginning of an id; otherwise as the end of a key; otherwise, if `loosely`, as a part of
+    a key.
 
     Raises:
         BadUsage: the text is blank.
     """
     wanted = _bare(stack, text)
     if not wanted:
-        raise BadUsage("SOURCE is empty", next_steps=["music-streams status     lists the files that there are"])
+        raise BadUsage("SOURCE is empty", next_steps=["music-streams status     lists files"])
     if re.fullmatch(rf"[0-9a-f]{{{ID_DIGITS}}}", wanted):
         return [*_by_id(stack, wanted), *([] if loosely else _named(stack, text.strip()))]
     matching: ConditionBase = Attr("key").contains(wanted)
     if is_id := re.fullmatch(rf"[0-9a-f]{{{_FEWEST_DIGITS},{ID_DIGITS}}}", wanted):
         matching |= Attr("source_id").begins_with(wanted) | Attr("batch_id").begins_with(wanted)
-    found = list(stack.ledger.search(matching))
-    exact = [entry for entry in found if wanted in {entry.source.key, entry.source.name}]
-    ending = [entry for entry in found if entry.source.key.endswith("/" + wanted)]
-    by_id = [entry for entry in found if is_id and wanted not in entry.source.key]
-    # Who puts files chooses their names: one that looks like the id of another file stands for neither alone.
-    meant = [*exact, *by_id] or ending or (found if loosely else [])
-    return sorted(meant, key=lambda e: (e in by_id, e.source.received_at, e.source.source_id), reverse=True)
+    matches = list(stack.ledger.search(matching))
+    exact = [entry for entry in matches if wanted in {entry.source.key, entry.source.name}]
+    ending = [entry for entry in matches if entry.source.key.endswith("/" + wanted)]
+    by_id = [entry for entry in matches if is_id and wanted not in entry.source.key]
+    # Producers choose names: a name that looks like the id of another file must not hide that file.
+    best = [*exact, *by_id] or ending or (matches if loosely else [])
+    return sorted(best, key=lambda e: (e in by_id, e.source.received_at, e.source.source_id), reverse=True)
 
 
 def choose(stack: Stack, texts: Iterable[str], fits: Callable[[Entry], bool]) -> list[Entry]:
-    """The entries that are to be acted on: each text must name one, or a batch.
+    """Return the entries to act on: each text must name one entry, or a batch.
 
     Args:
-        stack: where to look.
-        texts: as :func:`find_entries` takes them, but not loosely.
-        fits: whether an entry can be acted on; of several of a name, those are preferred.
+        stack: the stack whose ledger is searched.
+        texts: texts for :func:`find_entries`, which does not search loosely.
+        fits: whether the operation applies to an entry; of several with one name, those are preferred.
 
     Raises:
-        BadUsage: a text names nothing, or several that fit.
+        BadUsage: a text matches nothing, or several entries that fit.
     """
     chosen: dict[str, Entry] = {}
     for text in texts:
         entries = find_entries(stack, text, loosely=False)
         if not entries:
             raise unknown(stack, text)
-        chosen |= {entry.source.source_id: entry for entry in _meant(stack, text, entries, fits)}
+        chosen |= {entry.source.source_id: entry for entry in _unambiguous(stack, text, entries, fits)}
     return list(chosen.values())
 
 
 def find_landed(stack: Stack, text: str) -> Source | None:
-    """The newest file of that key, name or source_id which has landed and is not in the ledger yet."""
+    """Return the newest file with that key, name or source_id that is not in the ledger yet."""
     wanted = _bare(stack, text)
-    found = [each for each in files.landed(stack) if wanted in {each.key, each.name, each.source_id}]
-    return max(found, key=lambda each: each.received_at, default=None)
+    sources = [source for source in files.landed(stack) if wanted in {source.key, source.name, source.source_id}]
+    return max(sources, key=lambda source: source.received_at, default=None)
 
 
 def unknown(stack: Stack, text: str) -> BadUsage:
-    """What to say where nothing is known as that."""
+    """Return the error for a text that matches no ledger entry."""
     if landed := find_landed(stack, text):
         seconds = display.span(display.age(landed.received_at))
         return BadUsage(
-            f"{text} landed {seconds} ago and is not received yet: its event waits for the batch to fill",
-            next_steps=["music-streams status --watch", "music-streams redrive     if that lasts for minutes"],
+            f"{text} landed {seconds} ago and is not received yet: its event waits in the batch window",
+            next_steps=["music-streams status --watch", "music-streams redrive     if it takes minutes"],
         )
     return BadUsage(
-        f"no file or batch is known as {text}",
+        f"no file or batch matches {text}",
         details=[
-            f"looked in the ledger of {stack.where}: source_id, batch_id, key, name, and their beginnings",
+            f"searched the ledger of {stack.where}: source_id, batch_id, key, name, and their beginnings",
             f"and in s3://{stack.landing_bucket}/",
         ],
-        next_steps=["music-streams status --limit 100     lists the files that there are"],
+        next_steps=["music-streams status --limit 100     lists files"],
     )
 
 
-def _meant(stack: Stack, text: str, entries: list[Entry], fits: Callable[[Entry], bool]) -> list[Entry]:
+def _unambiguous(stack: Stack, text: str, entries: list[Entry], fits: Callable[[Entry], bool]) -> list[Entry]:
     wanted = _bare(stack, text)
     if all(entry.batch_id.startswith(wanted) for entry in entries):
         return entries
@@ -103,16 +103,16 @@ def _meant(stack: Stack, text: str, entries: list[Entry], fits: Callable[[Entry]
     if len(fitting) == 1:
         return fitting
     raise BadUsage(
-        f"{text} names {len(fitting)} files; say which by its source_id",
+        f"{text} matches {len(fitting)} files; name one by its source_id",
         details=[
             f"{entry.source.source_id}  {entry.source.received_at}  {entry.status}  {entry.source.key}"
-            for entry in fitting[:_MOST_TOLD]
+            for entry in fitting[:_MOST_LISTED]
         ],
     )
 
 
 def _named(stack: Stack, text: str) -> list[Entry]:
-    """The files of a name that looks like an id or an execution: such a text stands for neither alone."""
+    """Return the files whose name is this text, which looks like an id or an execution."""
     return [entry for entry in stack.ledger.search(Attr("key").contains(text)) if entry.source.name == text]
 
 
@@ -129,11 +129,11 @@ def _by_id(stack: Stack, wanted: str) -> list[Entry]:
             raise
     else:
         return sorted(stack.ledger.entries(source_ids).values(), key=lambda entry: entry.source.key)
-    return list(stack.ledger.search(Attr("batch_id").eq(wanted)))  # runs' folders expire; the ledger remembers
+    return list(stack.ledger.search(Attr("batch_id").eq(wanted)))  # the folder of the run has expired
 
 
 def _bare(stack: Stack, text: str) -> str:
-    """The text without what is around it: an S3 URI's bucket, an execution's ARN and attempt."""
+    """Return the text without the bucket of an S3 URI, or the ARN and attempt of an execution."""
     text = text.strip().removeprefix(f"s3://{stack.landing_bucket}/")
-    execution = re.fullmatch(rf"(?:arn:[^/]*:)?([0-9a-f]{{{ID_DIGITS}}})-[0-9]+", text)  # a key that ends so is none
+    execution = re.fullmatch(rf"(?:arn:[^/]*:)?([0-9a-f]{{{ID_DIGITS}}})-[0-9]+", text)  # not a key that only ends so
     return execution[1] if execution else text

@@ -1,6 +1,6 @@
-"""What the pipeline does with Spark, once, on an empty cloud: the local cloud archives the classes that it loads.
+"""Run the Spark code of the pipeline once on an empty cloud, so that the local cloud can archive the loaded classes.
 
-It is run by its path, in the environment of a Glue job (see LOCAL_CLOUD_WARM_UP in local/spark.py).
+The local cloud runs it by its path, in the environment of a Glue job (see LOCAL_CLOUD_WARM_UP in local/spark.py).
 """
 
 from datetime import date
@@ -16,13 +16,13 @@ from music_streams.transform.ports import DATABASE
 from music_streams.transform.spark.job import run
 from music_streams_cli import sample_data
 
-_CATALOG = "spark.sql.catalog.warm"  # the one that the local cloud sets up for a warm-up
+_CATALOG = "spark.sql.catalog.warm"  # the catalog that the local cloud configures for a warm-up
 _LANDING, _LAKE = "warm-up-landing", "warm-up"
 _SOURCE = ManifestSource("0" * 32, "streams", f"{'0' * 32}.csv", list(sample_data.STREAM_COLUMNS), clock.now(), 0)
 
 
 def main() -> None:
-    """Transform a dirty file, and transform it again as a second attempt does."""
+    """Transform a file with bad rows, then transform it again as a second attempt."""
     s3, glue = clients.client("s3"), clients.client("glue")
     for bucket in (_LANDING, _LAKE):
         s3.create_bucket(Bucket=bucket)
@@ -41,7 +41,7 @@ def main() -> None:
     for execution in ("b-1", "b-2"):
         write_claimed(s3, folder, execution, Manifest(folder.batch_id, [_SOURCE]))
         attempt = TransformRun(folder, execution, execution, _LANDING, Decimal(1), 1, publish_track_metrics=False)
-        run(spark, s3, glue, set, attempt)  # `set` takes every reference file: there is no ledger
+        run(spark, s3, glue, set, attempt)  # `set` accepts every reference file: there is no ledger
     spark.stop()
 
 

@@ -1,1 +1,1 @@
-"""A module a command; each adds it with `registry.command` or `registry.group`."""
+"""The commands, one module each, which register themselves with `registry.command` or `registry.group`."""

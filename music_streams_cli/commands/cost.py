@@ -1,4 +1,4 @@
-"""`music-streams cost`: what a workload costs in a month on AWS."""
+"""`music-streams cost`: estimate the monthly cost of a workload on AWS."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -30,22 +30,20 @@ _SHOWN_AS = {
     Unit.AIRFLOW_HOURS: ("hours", 1),
 }
 _DEFAULT = Workload()
-_OWN_PRICES = "Prices of your own, as music_streams/cost/prices.toml has the public ones."
+_OWN_PRICES = "Your own prices, in the format of music_streams/cost/prices.toml."
 
 
 @command(
     "cost",
-    "What a workload costs in a month on AWS.",
+    "Estimate the monthly cost of a workload on AWS.",
     "music-streams cost",
     "music-streams cost --files-per-day 10000 --rows-per-file 1000 --window 300",
     "music-streams cost --days-touched 3 --prices own.toml --json",
 )
 def cost(
-    files_per_day: Annotated[
-        int, options.whole(1, 10_000_000, "Streams files that arrive a day.")
-    ] = _DEFAULT.files_per_day,
-    rows_per_file: Annotated[int, options.whole(1, 100_000_000, "Rows of a file.")] = _DEFAULT.rows_per_file,
-    days_touched: Annotated[int, options.whole(1, 400, "Days on which the rows of a run lie.")] = _DEFAULT.days_touched,
+    files_per_day: Annotated[int, options.whole(1, 10_000_000, "Streams files per day.")] = _DEFAULT.files_per_day,
+    rows_per_file: Annotated[int, options.whole(1, 100_000_000, "Rows per file.")] = _DEFAULT.rows_per_file,
+    days_touched: Annotated[int, options.whole(1, 400, "Days that the rows of a run touch.")] = _DEFAULT.days_touched,
     window: Annotated[
         int, options.whole(1, 300, "The template's BatchWindowSeconds.", "SECONDS")
     ] = _DEFAULT.window_seconds,
@@ -59,33 +57,32 @@ def cost(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Price a month: this pipeline beside a design that polls every five minutes and starts two jobs for each file.
+    """Estimate the monthly cost of this pipeline and of a polling design (every five minutes, two jobs per file).
 
-    It asks nothing of AWS. What is counted, measured and assumed, and what neither design is charged for here:
-    docs/cost.md.
+    It makes no call to AWS. Method and assumptions, and which costs are not included: docs/cost.md.
     """
     workload = Workload(files_per_day, rows_per_file, days_touched, window, batch_size, least_workers, most_workers)
     try:
-        asked = prices.with_own(price_file) if price_file else prices.public()
+        used = prices.with_own(price_file) if price_file else prices.public()
     except BadPrices as error:
         raise BadUsage(str(error)) from error
     ours, polling = model.ours(workload), model.polling(workload)
     if as_json:
         output.show_json(
-            {"prices": {"region": asked.region, "as_of": asked.as_of}}
-            | {"ours": _as_json(ours, asked), "polling": _as_json(polling, asked)}
+            {"prices": {"region": used.region, "as_of": used.as_of}}
+            | {"ours": _as_json(ours, used), "polling": _as_json(polling, used)}
         )
         return
-    _show(workload, asked, ours, polling)
+    _show(workload, used, ours, polling)
 
 
-def _show(workload: Workload, asked: Prices, ours: Month, polling: Month) -> None:
+def _show(workload: Workload, used: Prices, ours: Month, polling: Month) -> None:
     console = output.stdout()
     output.show(
         console,
-        f"{workload.files_per_day:,} files a day of {workload.rows_per_file:,} rows, a run touches "
+        f"{workload.files_per_day:,} files per day of {workload.rows_per_file:,} rows, a run touches "
         f"{workload.days_touched} {'day' if workload.days_touched == 1 else 'days'}; a month of {model.DAYS} days, "
-        f"{asked.region}, prices as of {asked.as_of}",
+        f"{used.region}, prices as of {used.as_of}",
         "",
     )
     table = output.table("service", "ours", "$", "polling", "$ ", right=("$", "$ "), elastic="ours")
@@ -93,9 +90,9 @@ def _show(workload: Workload, asked: Prices, ours: Month, polling: Month) -> Non
         cells = [service]
         for month in (ours, polling):
             units = month.units.get(service, {})
-            cells += [_amounts(units), f"{asked.cost(units):,.2f}"] if units else ["", ""]
+            cells += [_amounts(units), f"{used.cost(units):,.2f}"] if units else ["", ""]
         table.add_row(*cells)
-    sums = ("a month", "", f"{ours.cost(asked):,.2f}", "", f"{polling.cost(asked):,.2f}")
+    sums = ("total per month", "", f"{ours.cost(used):,.2f}", "", f"{polling.cost(used):,.2f}")
     table.add_row(*(output.styled((cell, "bold")) for cell in sums))
     output.show(console, table, "")
     facts = (
@@ -106,15 +103,15 @@ def _show(workload: Workload, asked: Prices, ours: Month, polling: Month) -> Non
     if ours.spark_seconds > 60 * policy.TRANSFORM_TIMEOUT_MINUTES:
         output.show(
             console,
-            f"next: a Spark run would take {ours.spark_seconds / 60:,.0f} minutes, and is ended after "
+            f"next: a Spark run would take {ours.spark_seconds / 60:,.0f} minutes, and its timeout is "
             f"{policy.TRANSFORM_TIMEOUT_MINUTES}: raise TransformLeastWorkers; see docs/scale.md",
         )
     if ours.runs_at_once > policy.TRANSFORM_CONCURRENCY:
         output.show(
             console,
-            f"next: {ours.runs_at_once:.1f} Spark runs at once on average, and TransformConcurrency is "
-            f"{policy.TRANSFORM_CONCURRENCY} by default: runs would pile up; a longer window, larger batches, more "
-            "workers, or raise it",
+            f"next: {ours.runs_at_once:.1f} concurrent Spark runs on average, and TransformConcurrency is "
+            f"{policy.TRANSFORM_CONCURRENCY} by default, so runs would queue up: raise it, or use a longer window, "
+            "larger batches or more workers",
         )
 
 
@@ -130,16 +127,16 @@ def _short(amount: Decimal) -> str:
     return f"{amount:,.1f}" if amount < 10 and amount != amount.to_integral_value() else f"{amount:,.0f}"
 
 
-def _as_json(month: Month, asked: Prices) -> dict[str, Any]:
+def _as_json(month: Month, used: Prices) -> dict[str, Any]:
     return {
-        "usd": float(round(month.cost(asked), 2)),
+        "usd": float(round(month.cost(used), 2)),
         "runs": month.runs,
         "seconds_to_metrics": float(round(month.seconds_to_metrics, 1)),
         "spark_seconds": float(round(month.spark_seconds, 1)),
         "spark_runs_at_once": float(round(month.runs_at_once, 3)),
         "services": {
             service: {
-                "usd": float(round(asked.cost(units), 4)),
+                "usd": float(round(used.cost(units), 4)),
                 "units": {unit.value: float(round(amount, 3)) for unit, amount in units.items()},
             }
             for service, units in month.units.items()

@@ -1,4 +1,4 @@
-"""`music-streams demo`: reference data, three files of one day and a broken one, and what consumers then read."""
+"""`music-streams demo`: process sample files and show their metrics."""
 
 from datetime import date
 
@@ -18,7 +18,7 @@ ROWS = (11_346, 9_871, 10_402)
 
 
 def files() -> dict[str, bytes]:
-    """The demo's input by key: songs and users, three stream files of one day, one without a column."""
+    """Return the demo's input by key: songs, users, three stream files of one day, and one that lacks a column."""
     catalogue = sample_data.Catalogue.generate(SEED, songs=2_000, users=5_000)
     streams = {
         f"incoming/streams_{DAY}_{part}.csv": sample_data.streams(
@@ -36,14 +36,14 @@ def files() -> dict[str, bytes]:
 
 @command(
     "demo",
-    "Send sample files through and show the metrics.",
+    "Process sample files and show their metrics.",
     "music-streams up && music-streams demo",
-    "make demo     does the same in a cloud of its own",
+    "make demo     does the same in a new local cloud",
 )
 def demo(timeout: options.Timeout = policy.DEMO_WAIT_SECONDS, stack_name: options.StackName = None) -> None:
-    """Send sample files through the running pipeline and show what comes out.
+    """Process sample files in the running pipeline and show their metrics.
 
-    Exit code 0: every good file was published and archived, the broken one is in quarantine.
+    Exit code 0: every valid file was published and archived, and the broken one was quarantined.
     """
     stack = find_stack(stack_name)
     console = output.stdout()
@@ -56,11 +56,11 @@ def demo(timeout: options.Timeout = policy.DEMO_WAIT_SECONDS, stack_name: option
     _show_quarantine(stack, console, journeys)
     step = f"music-streams status, music-streams metrics day {DAY}, music-streams show streams_{DAY}_a.csv"
     output.show(console, "", f"next, while it runs: {step}")
-    found = [each.entry.status for each in journeys if each.entry]
-    if found != [*[Status.ARCHIVED] * (len(journeys) - 1), Status.QUARANTINED]:
+    statuses = [file.entry.status for file in journeys if file.entry]
+    if statuses != [*[Status.ARCHIVED] * (len(journeys) - 1), Status.QUARANTINED]:
         raise BadData(
-            "the demo's files did not end as they should: all ARCHIVED, but the last QUARANTINED",
-            details=[f"{each.name}: {each.state}" for each in journeys],
+            "the demo failed: all files but the last should be ARCHIVED, and the last QUARANTINED",
+            details=[f"{file.name}: {file.state}" for file in journeys],
             next_steps=["music-streams logs"],
         )
 
@@ -74,13 +74,13 @@ def _put(stack: Stack, console: output.Screen) -> list[Journey]:
 
 
 def _show_files(console: output.Screen, journeys: list[Journey]) -> None:
-    columns = ("seconds from PUT", "judged", "run started", "published", "archived")
+    columns = ("seconds from PUT", "validated", "run started", "published", "archived")
     table = output.table(*columns, right=columns[1:], elastic=columns[0])
-    entries = [each.entry for each in journeys if each.entry]
-    for each in journeys:
-        if (entry := each.entry) and entry.archived_at:
-            stamps = (entry.validated_at, entry.started_at, entry.published_at, entry.archived_at)
-            table.add_row(each.name, *(f"{each.seconds_until(stamp):.1f}" for stamp in stamps))
+    entries = [file.entry for file in journeys if file.entry]
+    for file in journeys:
+        if (entry := file.entry) and entry.archived_at:
+            timestamps = (entry.validated_at, entry.started_at, entry.published_at, entry.archived_at)
+            table.add_row(file.name, *(f"{file.seconds_until(timestamp):.1f}" for timestamp in timestamps))
     rows_read, accepted = sum(entry.rows_read for entry in entries), sum(entry.rows_accepted for entry in entries)
     output.show(console, "", table, "")
     output.show(console, f"rows read {rows_read:,} = accepted {accepted:,} + rejected {rows_read - accepted:,}")
@@ -94,14 +94,14 @@ def _show_metrics(stack: Stack, console: output.Screen) -> None:
     output.show(console, "")
     metric_tables.show_day(console, stack.reader, day)
     countries = stack.reader.countries_of_day(DAY)
-    biggest = max(countries, key=lambda found: (found.listen_count, found.country))
+    biggest = max(countries, key=lambda country: (country.listen_count, country.country))
     output.show(console, "", metric_tables.songs(f"Top songs, {biggest.country}", biggest.top_songs))
 
 
 def _show_quarantine(stack: Stack, console: output.Screen, journeys: list[Journey]) -> None:
-    for each in journeys:
-        reason = reason_of(stack, each.entry) if each.entry else None
-        if each.entry and reason:
-            output.show(console, "", f"quarantined: {each.name}: {reason['verdict']}: {reason['detail']}")
-            for step in (reason["what_to_do"], *next_steps.on_stack(stack, each.entry)):
+    for file in journeys:
+        reason = reason_of(stack, file.entry) if file.entry else None
+        if file.entry and reason:
+            output.show(console, "", f"quarantined: {file.name}: {reason['verdict']}: {reason['detail']}")
+            for step in (reason["what_to_do"], *next_steps.on_stack(stack, file.entry)):
                 output.show(console, f"  next: {step}")

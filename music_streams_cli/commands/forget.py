@@ -1,4 +1,4 @@
-"""`music-streams forget`: a user's events leave lake, metrics and kept files."""
+"""`music-streams forget`: erase a user's events from lake, metrics and kept files."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from music_streams.state.run_files import RunFolder, Summary
 from music_streams.state.statuses import FINISHED, UNFINISHED, Status
 from music_streams_cli import options
 from music_streams_cli.errors import BadUsage
-from music_streams_cli.operation import How, carry_out, operating
+from music_streams_cli.operation import CommonOptions, carry_out, with_common_options
 from music_streams_cli.registry import command
 from music_streams_cli.runs import Runs
 
@@ -31,42 +31,42 @@ _SHOWN = 20  # files
     "music-streams forget 4711",
     "music-streams forget 4711 --yes",
 )
-@operating()
-def forget(how: How, user: Annotated[str, options.argument("USER", "The user_id.")]) -> None:
+@with_common_options()
+def forget(common: CommonOptions, user: Annotated[str, options.argument("USER", "The user_id.")]) -> None:
     """Erase a user's events from the lake and from the kept files, and recompute their days.
 
-    There is no way back. On a terminal the user_id is to be typed again; off one it needs --yes.
+    This cannot be undone. On a terminal you have to type the user_id; off one, it needs --yes.
 
-    What stays: files on their way (run it again when they are through), files that come later, reference data,
+    Not erased: files in flight (run it again when they have finished), files that arrive later, reference data,
     and backups.
 
-    Exit code: 0 done; 1 the run failed, or you said no; 2 wrong usage; 3 no pipeline; 4 time-out.
+    Exit code: 0 done; 1 the run failed, or was not confirmed; 2 wrong usage; 3 no pipeline; 4 timeout.
     """
     user_id = _user_id(user)
-    stack = find_stack(how.stack_name)
+    stack = find_stack(common.stack_name)
     kept = sum(is_kept(entry) for entry in _with(stack, *FINISHED))
-    on_their_way = sum(not entry.source.kind.is_reference for entry in _with(stack, *UNFINISHED))
-    on_their_way += sum(not source.kind.is_reference for source in files.landed(stack))
+    in_flight = sum(not entry.source.kind.is_reference for entry in _with(stack, *UNFINISHED))
+    in_flight += sum(not source.kind.is_reference for source in files.landed(stack))
     carry_out(
         Runs(
             "forget",
             stack,
             [Forget(user_id, clock.now())],
             f"user {user_id}",
-            _words(user_id, kept, on_their_way),
-            {"user_id": user_id, "kept_files": kept, "files_on_their_way": on_their_way},
+            _plan(user_id, kept, in_flight),
+            {"user_id": user_id, "kept_files": kept, "files_on_their_way": in_flight},
             lambda summaries: _closing(stack, summaries),
             lambda summaries: {"deleted": _deleted(stack, summaries)},
             is_destructive=True,
             typed=str(user_id),
         ),
-        how,
+        common,
     )
 
 
 def _user_id(text: str) -> int:
     if not re.fullmatch("[0-9]{1,19}", text) or not 1 <= int(text) <= GREATEST_USER_ID:
-        raise BadUsage(f"{text} is no user_id", details=[f"it is a whole number from 1 to {GREATEST_USER_ID}"])
+        raise BadUsage(f"{text} is not a user_id", details=[f"a user_id is an integer from 1 to {GREATEST_USER_ID}"])
     return int(text)
 
 
@@ -75,38 +75,41 @@ def _with(stack: Stack, *statuses: Status) -> Iterator[Entry]:
 
 
 def _deleted(stack: Stack, summaries: list[Summary]) -> list[dict[str, str]]:
-    """The files that the runs deleted whole, by source_id."""
-    found = [read_erased(stack.s3, RunFolder(stack.lake_bucket, summary.batch_id)).deleted for summary in summaries]
+    """Return the files that the runs deleted whole."""
+    by_run = [read_erased(stack.s3, RunFolder(stack.lake_bucket, summary.batch_id)).deleted for summary in summaries]
     return [
-        {"source_id": source_id, "object": each.object, "why": each.why}
-        for deleted in found
-        for source_id, each in sorted(deleted.items())
+        {"source_id": source_id, "object": file.object, "why": file.why}
+        for deleted in by_run
+        for source_id, file in sorted(deleted.items())
     ]
 
 
 def _closing(stack: Stack, summaries: list[Summary]) -> list[str]:
     deleted = _deleted(stack, summaries)
     holders = sum(len(summary.forgotten) for summary in summaries)
-    lines = [f"files that had rows of the user in the lake: {holders:,}"]
+    lines = [f"files with rows of the user in the lake: {holders:,}"]
     if deleted:
-        lines += ["", f"deleted whole, because the user could not be taken out: {display.plural(len(deleted), 'file')}"]
-        lines += [f"  {each['object']}: {each['why']}" for each in deleted[:_SHOWN]]
+        lines += [
+            "",
+            f"deleted whole, because the user's lines could not be removed: {display.plural(len(deleted), 'file')}",
+        ]
+        lines += [f"  {file['object']}: {file['why']}" for file in deleted[:_SHOWN]]
     if len(deleted) > _SHOWN:
         lines += [f"  and {len(deleted) - _SHOWN:,} more: --json lists all"]
     return lines
 
 
-def _words(user_id: int, kept: int, on_their_way: int) -> list[str]:
-    again = f"; run this again when they are through: music-streams forget {user_id}" if on_their_way else ""
+def _plan(user_id: int, kept: int, in_flight: int) -> list[str]:
+    again = f"; run it again when they have finished: music-streams forget {user_id}" if in_flight else ""
     return [
-        "erased, with no copy kept:",
-        "  the user's events in the lake, its earlier snapshots too; the days that had any are recomputed",
-        f"  the user's lines in {display.plural(kept, 'file')} in archive and quarantine, as far as they have any;",
-        "  the whole file, where the lines cannot be found or taken out: damaged gzip, too large, unreadable",
-        "  the user's lines in copies that were staged for runs",
+        "erased, without keeping a copy:",
+        "  the user's events in the lake and its earlier snapshots; days with such events are recomputed",
+        f"  the user's lines in {display.plural(kept, 'file')} in archive and quarantine, if they contain any;",
+        "  the whole file, if the lines cannot be found or removed: damaged gzip, too large, unreadable",
+        "  the user's lines in staged copies of files",
         "not erased:",
-        f"  files on their way or failed: {display.plural(on_their_way, 'file')}{again}",
-        "  files that come later: tell their producer",
-        "  reference data: see to the files under reference/users/, their versions and their copies in archive/",
-        "  backups, such as DynamoDB's point-in-time recovery: the numbers in them still count the user",
+        f"  files in flight or failed: {display.plural(in_flight, 'file')}{again}",
+        "  files that arrive later: inform their producer",
+        "  reference data: edit the files under reference/users/, delete their versions and copies in archive/",
+        "  backups, such as DynamoDB's point-in-time recovery: their metrics still count the user",
     ]

@@ -1,4 +1,4 @@
-"""`music-streams logs`: the one log of the local cloud."""
+"""`music-streams logs`: the log of the local cloud."""
 
 import json
 import re
@@ -25,22 +25,24 @@ _IN_THE_MESSAGE = {"status", "outcome"}
 
 @command(
     "logs",
-    "Show the one log of the local cloud.",
+    "Show the log of the local cloud.",
     "music-streams logs --follow",
     "music-streams logs --part glue",
     "music-streams logs --file streams_2024-06-25.csv",
     "aws logs tail /aws/lambda/NAME --follow     for a stack on AWS",
 )
 def logs(
-    follow_log: Annotated[bool, typer.Option("--follow", "-f", help="Go on until interrupted.")] = False,
-    file: Annotated[str | None, options.unset("FILE", "Only lines about a file: its name, key or source_id.")] = None,
-    batch: Annotated[str | None, options.unset("ID", "Only lines about a batch: its batch_id.")] = None,
-    part: Annotated[str | None, options.unset("PART", "Only one part: lambda, glue, queue, states, events.")] = None,
+    follow_log: Annotated[bool, typer.Option("--follow", "-f", help="Print new lines until interrupted.")] = False,
+    file: Annotated[
+        str | None, options.unset("FILE", "Only lines about this file: its name, key or source_id.")
+    ] = None,
+    batch: Annotated[str | None, options.unset("ID", "Only lines about this batch: its batch_id.")] = None,
+    part: Annotated[str | None, options.unset("PART", "Only this part: lambda, glue, queue, states, events.")] = None,
 ) -> None:
-    """Show the log of all parts of the local cloud in one stream.
+    """Show the log of all parts of the local cloud.
 
-    With --file or --batch: the lines that name it, and the log of its job runs. Of runs side by side, what Spark and
-    Python say in both.
+    With --file or --batch: the lines that name it, and the log of its job runs. If runs are concurrent, the lines of
+    Spark and Python may be of either.
     """
     path = local_cloud.state().log_file
     if not path.is_file():
@@ -49,7 +51,7 @@ def logs(
     only = About(wanted, _stack()) if wanted else None
     console = output.stdout()
     is_empty = True
-    with suppress(KeyboardInterrupt):  # how one ends it
+    with suppress(KeyboardInterrupt):  # ends --follow
         for line in follow(path, keep_following=lambda: follow_log):
             if concerns(line, part) and (only is None or only.covers(line)):
                 _print(console, line)
@@ -62,12 +64,12 @@ def _stack() -> Stack | None:
     try:
         return find_stack(environment={"LOCAL_CLOUD_STATE": str(local_cloud.state().root)})
     except NoPipeline:
-        return None  # stopped: its log can be read all the same
+        return None  # the cloud is stopped; its log can still be read
 
 
 @dataclass
 class About:
-    """Tells which lines are about a file or batch."""
+    """A filter for the lines that are about a file or batch."""
 
     wanted: str
     stack: Stack | None
@@ -79,7 +81,7 @@ class About:
         self._look_up()
 
     def _look_up(self) -> None:
-        """What the ledger and the execution's history know of it by now."""
+        """Read its ids and job runs from the ledger and the history of its execution."""
         self._terms = {self.wanted}
         if self.stack is None:
             return
@@ -89,7 +91,7 @@ class About:
                 self._runs |= set(glue_run_ids(self.stack, entry.execution_arn))
 
     def covers(self, line: str) -> bool:
-        """Whether the line is about it; lines come in the order of the log."""
+        """Return whether the line is about it; lines must come in the order of the log."""
         match = LINE.match(line)
         if match is None:
             return False
@@ -97,10 +99,10 @@ class About:
         change = _RUN_CHANGE.match(text) if part.startswith("glue/") else None
         if change:
             return self._covers_run(change["run"], change["state"], part)
-        is_told_by_name = any(term in text for term in self._terms)
-        if part.startswith("glue/") and "batch_id" not in _record(text):  # the line does not say which run it is of
-            return is_told_by_name or part in self._job_of_open_run.values()
-        return is_told_by_name
+        has_term = any(term in text for term in self._terms)
+        if part.startswith("glue/") and "batch_id" not in _record(text):  # the line does not name its run
+            return has_term or part in self._job_of_open_run.values()
+        return has_term
 
     def _covers_run(self, run: str, state: str, part: str) -> bool:
         if state == "RUNNING" and run not in self._runs:
@@ -115,7 +117,7 @@ class About:
 
 
 def _record(text: str) -> dict[str, Any]:
-    """A structured line; {} where it is none."""
+    """Return a structured line; {} if it is not structured."""
     try:
         return dict(json.loads(text)) if text.startswith("{") else {}
     except ValueError:
@@ -129,20 +131,22 @@ def _print(console: output.Screen, line: str) -> None:
         return
     part = match["part"].replace("music-streams-", "")
     time = match["time"][11:23]
-    words = output.styled((time, "dim"), " ", (part, "cyan"), f"  {readable(match['text'])}")
-    output.show_line(console, line, words)
+    rendered = output.styled((time, "dim"), " ", (part, "cyan"), f"  {readable(match['text'])}")
+    output.show_line(console, line, rendered)
 
 
 def readable(text: str) -> str:
-    """A structured line as words: level, message, and what else it tells."""
+    """Return a structured line as text: level, message, and other fields."""
     record = _record(text)
     if not record:
         return text
     if "_aws" in record:
-        names = [each["Name"] for group in record["_aws"]["CloudWatchMetrics"] for each in group["Metrics"]]
+        names = [metric["Name"] for group in record["_aws"]["CloudWatchMetrics"] for metric in group["Metrics"]]
         return "metrics " + _pairs((name, _values(record.get(name, []))) for name in names)
-    told = _ENVELOPE | _IN_THE_MESSAGE | ({"batch_id"} if "execution" in record else set())  # which begins with it
-    rest = ((k, v) for k, v in record.items() if k not in told and not k.startswith("function_"))
+    omitted = (
+        _ENVELOPE | _IN_THE_MESSAGE | ({"batch_id"} if "execution" in record else set())
+    )  # the execution begins with it
+    rest = ((k, v) for k, v in record.items() if k not in omitted and not k.startswith("function_"))
     return f"{record.get('level', '')} {record.get('message', '')} {_pairs(rest)}".strip()
 
 
@@ -151,7 +155,7 @@ def _pairs(items: Iterable[tuple[str, object]]) -> str:
 
 
 def _values(of_metric: list[float]) -> str:
-    """The value, or of several how many and from where to where."""
+    """Return the value; of several values, their range and number."""
     if len(of_metric) > 1:
         return f"{min(of_metric):g}…{max(of_metric):g} ({len(of_metric)} values)"
     return "".join(f"{value:g}" for value in of_metric)

@@ -1,4 +1,4 @@
-"""`music-streams metrics`: what consumers read."""
+"""`music-streams metrics`: show the metrics that consumers read."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -20,27 +20,27 @@ from music_streams_cli.registry import group
 from music_streams_cli.report.data import known_days
 
 _LATEST_FILES = 50
-_ELSE_LATEST = "Else the latest with metrics."
+_ELSE_LATEST = "By default the latest day with metrics."
 _FIRST, _LAST = date(1970, 1, 1), date(9999, 12, 31)
-_MOST_DAYS = 400  # of a range: each is a key to read
+_MOST_DAYS = 400  # of a range; each day is a read
 
 
 class Form(Enum):
-    """How the answer is written."""
+    """The output format."""
 
     TABLE = "table"
     JSON = "json"
     CSV = "csv"
 
 
-Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, a row an item.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, one row per item.")]
 Day = Annotated[datetime | None, options.day("--day", _ELSE_LATEST)]
-Name = Annotated[str, options.argument("NAME", "As it stands in the data.")]
+Name = Annotated[str, options.argument("NAME", "The name, as in the data.")]
 
 metrics = group(
     "metrics",
-    "Metrics of a genre, a country, a day.",
-    "Show metrics: of a genre, a country or a day; for people, or as --json or --csv.",
+    "Show metrics of a genre, a country or a day.",
+    "Show metrics of a genre, a country or a day, as a table, JSON or CSV.",
     "music-streams metrics day 2024-06-25",
     "music-streams metrics genre jazz --from 2024-06-01 --to 2024-06-30",
     "music-streams metrics country Brazil --csv",
@@ -48,10 +48,10 @@ metrics = group(
 )
 
 
-def _add_days_of(kind: str, words: str, example: str) -> None:
-    """Add the command that shows the days of a genre or of a country."""
+def _add_days_of(kind: str, help_text: str, example: str) -> None:
+    """Add the command that shows the daily metrics of a genre or country."""
 
-    @metrics.command(kind, help=words, epilog=options.examples(f"music-streams metrics {kind} {example}"))
+    @metrics.command(kind, help=help_text, epilog=options.examples(f"music-streams metrics {kind} {example}"))
     def days_of(
         name: Name,
         first: options.From = None,
@@ -65,8 +65,8 @@ def _add_days_of(kind: str, words: str, example: str) -> None:
         _show_days(f"{kind} {name}", read(name, *_range(first, last)), _form(as_json, as_csv))
 
 
-_add_days_of("genre", "Days of a genre.", "jazz --from 2024-06-01")
-_add_days_of("country", 'Days of a country\'s listeners; "unknown" is a country too.', "Brazil --csv")
+_add_days_of("genre", "Daily metrics of a genre.", "jazz --from 2024-06-01")
+_add_days_of("country", 'Daily metrics of a country, or of "unknown".', "Brazil --csv")
 
 
 @metrics.command("range", epilog=options.examples("music-streams metrics range --from 2024-06-01 --to 2024-06-30"))
@@ -77,10 +77,10 @@ def range_(
     as_csv: Csv = False,
     stack_name: options.StackName = None,
 ) -> None:
-    """Whole days, all genres and countries together."""
+    """Daily metrics of all listens."""
     begin, end = _range(first, last)
     if (end - begin).days >= _MOST_DAYS:
-        raise BadUsage(f"{begin} … {end} are more than {_MOST_DAYS} days", next_steps=["ask for fewer at once"])
+        raise BadUsage(f"{begin} … {end} is more than {_MOST_DAYS} days", next_steps=["request fewer days"])
     _show_days("all listens", find_stack(stack_name).reader.days(begin, end), _form(as_json, as_csv))
 
 
@@ -91,7 +91,7 @@ def day(
     as_csv: Csv = False,
     stack_name: options.StackName = None,
 ) -> None:
-    """A whole day: its sum, its genres, its countries."""
+    """Metrics of a day: total, genres and countries."""
     form = _form(as_json, as_csv)
     stack = find_stack(stack_name)
     wanted = _day(stack, which)
@@ -104,7 +104,7 @@ def day(
         raise _nothing(f"day {wanted}")
     console = output.stdout()
     metric_tables.show_day(console, stack.reader, summary)
-    countries = [(each.country, each) for each in items if isinstance(each, CountryDay)]
+    countries = [(item.country, item) for item in items if isinstance(item, CountryDay)]
     output.show(console, "", metric_tables.by_name("Countries", "country", countries))
 
 
@@ -112,12 +112,12 @@ def day(
 def genres(
     which: Day = None, as_json: options.Json = False, as_csv: Csv = False, stack_name: options.StackName = None
 ) -> None:
-    """All genres of a day."""
+    """Metrics of all genres of a day."""
     stack = find_stack(stack_name)
     wanted = _day(stack, which)
-    found = stack.reader.genres_of_day(wanted)
-    table = metric_tables.by_name(f"Genres on {wanted}", "genre", [(each.genre, each) for each in found])
-    _answer(found, _form(as_json, as_csv), f"day {wanted}", table)
+    items = stack.reader.genres_of_day(wanted)
+    table = metric_tables.by_name(f"Genres on {wanted}", "genre", [(item.genre, item) for item in items])
+    _answer(items, _form(as_json, as_csv), f"day {wanted}", table)
 
 
 @metrics.command("songs", epilog=options.examples("music-streams metrics songs --country Brazil"))
@@ -129,7 +129,7 @@ def songs(
     as_csv: Csv = False,
     stack_name: options.StackName = None,
 ) -> None:
-    """The three most heard songs of a day: of all, of a genre, or in a country."""
+    """The top three songs of a day: of all, of a genre or a country."""
     if genre_name and country_name:
         raise BadUsage("--genre and --country exclude each other: songs are ranked for one of them")
     form = _form(as_json, as_csv)
@@ -140,17 +140,17 @@ def songs(
     if of:
         read = stack.reader.genre_day if genre_name else stack.reader.country_day
         item = read(of, wanted)
-        found = item.top_songs if item else ()
+        ranking = item.top_songs if item else ()
     else:
-        found = top_of_all(stack.reader.genres_of_day(wanted))
-    _answer(found, form, f"{of or 'day'} on {wanted}", metric_tables.songs(title, found))
+        ranking = top_of_all(stack.reader.genres_of_day(wanted))
+    _answer(ranking, form, f"{of or 'day'} on {wanted}", metric_tables.songs(title, ranking))
 
 
 def top_of_all(genres_of_day: Sequence[GenreDay]) -> tuple[TopSong, ...]:
-    """The three most heard songs over all genres.
+    """Return the three most played songs over all genres.
 
-    A listen counts once in each genre of its track, so a song's numbers are the same in all of them, and one of the
-    three most heard of all is among the three most heard of its genre.
+    A listen counts once in each genre of its track, so a song's numbers are the same in all of them, and each of
+    the three most played of all is among the three most played of its genre.
     """
     by_track = {song.track_id: song for genre in genres_of_day for song in genre.top_songs}
     ranked = sorted(by_track.values(), key=lambda song: (-song.listen_count, -song.unique_listeners, song.track_id))
@@ -171,21 +171,21 @@ def _range(first: datetime | None, last: datetime | None) -> tuple[date, date]:
 
 
 def _day(stack: Stack, which: datetime | None) -> date:
-    """The day that is meant: named, or the latest that recent files brought listens of."""
+    """Return the given day, or the latest day in recently published files."""
     if which:
         return which.date()
     days = known_days(stack.ledger, _LATEST_FILES)
     if not days:
         raise BadData(
-            "no file has been published yet, so there are no metrics",
+            "there are no metrics: no file has been published yet",
             next_steps=["music-streams demo", "music-streams status"],
         )
     return max(days)
 
 
-def _nothing(what: str) -> BadData:
+def _nothing(subject: str) -> BadData:
     return BadData(
-        f"there are no metrics of {what}: nobody listened, or no file with it was published",
+        f"there are no metrics of {subject}: it has no listens, or no file with them was published",
         next_steps=["music-streams metrics genres     lists the names of the latest day", "music-streams status"],
     )
 
@@ -200,33 +200,33 @@ def _show_days(title: str, days: Sequence[DayMetrics], form: Form) -> None:
 
 
 def _curve(days: Sequence[DayMetrics]) -> str:
-    """The listens as bars: of every day where they fit into a line, else of those listed last."""
+    """Return the listens as bars: one per day if they fit into a line, otherwise of the last listed days."""
     room = min(output.stdout().width, 120) - 40
     by_day = {each.day: each.listen_count for each in days}
     span = (days[-1].day - days[0].day).days + 1
     if span <= room:
-        bars, what = [by_day.get(days[0].day + timedelta(days=n), 0) for n in range(span)], "day"
+        bars, unit = [by_day.get(days[0].day + timedelta(days=n), 0) for n in range(span)], "day"
     else:
-        bars, what = [each.listen_count for each in days][-room:], "listed day"
-    return f"listens  {display.sparkline(bars)}  a bar a {what}, 0 … {max(bars):,}"
+        bars, unit = [each.listen_count for each in days][-room:], "listed day"
+    return f"listens  {display.sparkline(bars)}  one bar per {unit}, 0 … {max(bars):,}"
 
 
-def _answer(items: Sequence[Any], form: Form, what: str, *parts: RenderableType) -> None:
-    """Give programs the items, and people the parts.
+def _answer(items: Sequence[Any], form: Form, subject: str, *parts: RenderableType) -> None:
+    """Write the items as JSON or CSV, or show the parts.
 
     Raises:
-        BadData: there is nothing to show to people.
+        BadData: there are no items to show.
     """
     if form is not Form.TABLE:
         _write(items, form)
     elif items:
         output.show(output.stdout(), *parts)
     else:
-        raise _nothing(what)
+        raise _nothing(subject)
 
 
 def _write(items: Sequence[Any], form: Form) -> None:
-    """JSON keeps all; CSV the numbers and names, a row an item, without the lists."""
+    """Write items as JSON, or as CSV without the lists."""
     rows = [_plain(asdict(item)) for item in items]
     if form is Form.JSON:
         output.show_json(rows)
@@ -235,11 +235,11 @@ def _write(items: Sequence[Any], form: Form) -> None:
     output.show_csv(flat)
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - what the reader's types hold
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any field of the reader's types
     if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
+        return {name: _plain(field) for name, field in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
+        return [_plain(element) for element in value]
     if isinstance(value, Decimal):
         return float(value)
     return value.isoformat() if isinstance(value, (date, datetime)) else value

@@ -1,4 +1,4 @@
-"""`music-streams put`: upload files and follow them until their metrics stand."""
+"""`music-streams put`: upload files and wait for their metrics."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -17,8 +17,9 @@ from music_streams_cli.errors import BadData, BadUsage
 from music_streams_cli.journey import Journey
 from music_streams_cli.registry import command
 
-_ONE_PUT_BYTES = 5 * 1024**3  # the most that S3 takes in one call
+_ONE_PUT_BYTES = 5 * 1024**3  # the limit of S3 for one PutObject
 _PARALLEL_UPLOADS = 4
+_STAGES = ("judged", "started", "published")  # codespell:ignore judged - a key of the JSON output
 
 
 class Reference(StrEnum):
@@ -41,7 +42,8 @@ def put(
         str | None, options.unset("KEY", "The object's key under incoming/, for one file; or a PREFIX/ for several.")
     ] = None,
     reference: Annotated[
-        Reference | None, typer.Option(help="These are reference data: every later run reads them.", show_default=False)
+        Reference | None,
+        typer.Option(help="The files are reference data, which every later run reads.", show_default=False),
     ] = None,
     wait: options.Wait = True,
     timeout: options.Timeout = policy.COMMAND_WAIT_SECONDS,
@@ -49,9 +51,9 @@ def put(
     as_json_text: options.Json = False,
     stack_name: options.StackName = None,
 ) -> None:
-    """Upload files and follow them until their metrics stand.
+    """Upload files and wait until their metrics are published.
 
-    Exit code: 0 all published, 1 some quarantined or failed, 2 wrong usage, 3 no pipeline, 4 time-out.
+    Exit code: 0 all published; 1 some quarantined or failed; 2 wrong usage; 3 no pipeline; 4 timeout.
     """
     keys = _keys(files, key, reference)
     stack = find_stack(stack_name)
@@ -66,25 +68,25 @@ def put(
         output.show_json(_result(journeys))
     else:
         _say_result(stack, journeys)
-    if any(each.entry and each.entry.status in results.TROUBLE for each in journeys):
+    if any(upload.entry and upload.entry.status in results.UNSUCCESSFUL for upload in journeys):
         raise typer.Exit(BadData.exit_code)
 
 
 def _keys(files: list[Path], key: str | None, reference: Reference | None) -> dict[str, Path]:
-    """The key of each file.
+    """Return the files by object key.
 
     Raises:
-        BadUsage: a file is not there, or two files would have one key.
+        BadUsage: a file cannot be read, or two files would have the same key.
     """
     for file in files:
         _check_readable(file)
     if reference and key:
-        raise BadUsage("--key and --reference exclude each other: reference data have their own place")
+        raise BadUsage("--key and --reference exclude each other: reference data have a fixed prefix")
     if reference:
         odd = [file.name for file in files if not file.name.endswith(".csv")]
         if odd:
             raise BadUsage(
-                f"reference data must be named .csv, but not {odd[0]}", next_steps=["rename it, or unpack it"]
+                f"{odd[0]} is not named .csv, as reference data must be", next_steps=["rename or decompress it"]
             )
         prefix = f"reference/{reference}/"
     else:
@@ -92,14 +94,14 @@ def _keys(files: list[Path], key: str | None, reference: Reference | None) -> di
     if key and not key.endswith("/"):
         if len(files) > 1:
             raise BadUsage(
-                f"--key {key} is the key of one file, but there are {len(files)}",
-                next_steps=[f"--key {key}/ makes it the prefix of all"],
+                f"--key {key} is the key of one file, and there are {len(files)} files",
+                next_steps=[f"--key {key}/     uses it as the prefix of all files"],
             )
         return {prefix + key.removeprefix(STREAMS_PREFIX): files[0]}
     folder = prefix + (key or "").removeprefix(STREAMS_PREFIX)
     twice = [name for name, count in Counter(file.name for file in files).items() if count > 1]
     if twice:
-        raise BadUsage(f"two of the files are named {twice[0]}: put them one by one, each with its own --key")
+        raise BadUsage(f"two files are named {twice[0]}: put them one at a time, each with its own --key")
     return {folder + file.name: file for file in files}
 
 
@@ -108,14 +110,16 @@ def _check_readable(file: Path) -> None:
         with file.open("rb") as stream:
             size = stream.seek(0, 2)
     except OSError as error:
-        raise BadUsage(f"{file} cannot be read: {error.strerror}", details=[f"looked in {Path.cwd()}"]) from error
+        raise BadUsage(
+            f"{file} cannot be read: {error.strerror}", details=[f"current directory: {Path.cwd()}"]
+        ) from error
     if size > _ONE_PUT_BYTES:
-        raise BadUsage(f"{file} is larger than the 5 GiB that S3 takes at once; split it")
+        raise BadUsage(f"{file} is larger than 5 GiB, the limit of S3 for one upload: split it")
 
 
 def _upload(stack: Stack, keys: dict[str, Path]) -> list[Journey]:
     first, *others = keys.items()
-    journeys = [journey.put(stack, *first)]  # alone, for it makes the client, which threads must not do at once
+    journeys = [journey.put(stack, *first)]  # first: it creates the client, which is not thread-safe
     with ThreadPoolExecutor(_PARALLEL_UPLOADS) as pool:
         return journeys + list(pool.map(lambda item: journey.put(stack, *item), others))
 
@@ -123,40 +127,40 @@ def _upload(stack: Stack, keys: dict[str, Path]) -> list[Journey]:
 def _say_uploaded(keys: dict[str, Path], journeys: list[Journey], *, as_json_text: bool, quiet: bool) -> None:
     pairs = list(zip(keys, journeys, strict=True))
     if as_json_text:
-        output.show_json({"uploaded": [{"key": key, "source_id": each.source_id} for key, each in pairs]})
+        output.show_json({"uploaded": [{"key": key, "source_id": upload.source_id} for key, upload in pairs]})
         return
-    for key, each in pairs:
-        output.show(output.stdout(), f"put  {key}  {each.source_id}")
+    for key, upload in pairs:
+        output.show(output.stdout(), f"put  {key}  {upload.source_id}")
     if not quiet:
-        output.show(output.stderr(), "follow with: music-streams status --watch")
+        output.show(output.stderr(), "next: music-streams status --watch")
 
 
 def _result(journeys: list[Journey]) -> dict[str, Any]:
-    entries = [each.entry for each in journeys if each.entry]
+    entries = [upload.entry for upload in journeys if upload.entry]
     return {
         "files": [as_json(entry) for entry in entries],
         "rows_read": sum(entry.rows_read for entry in entries),
         "rows_accepted": sum(entry.rows_accepted for entry in entries),
         "rejected": dict(results.rejected(entries)),
         "days": sorted({day for entry in entries for day in entry.days}),
-        "seconds": {each.source_id: stages(each) for each in journeys},
+        "seconds": {upload.source_id: stages(upload) for upload in journeys},
     }
 
 
-def stages(each: Journey) -> dict[str, float]:
-    """Seconds that a file spent in each stage, from its PUT."""
-    entry = each.entry
+def stages(upload: Journey) -> dict[str, float]:
+    """Return the seconds that a file spent in each stage, from its PUT."""
+    entry = upload.entry
     if entry is None:
         return {}
     spent: dict[str, float] = {}
     before = 0.0
-    for name, stamp in (
-        ("judged", entry.validated_at),
+    for name, timestamp in (
+        ("judged", entry.validated_at),  # codespell:ignore judged - a key of the JSON output
         ("started", entry.started_at),
         ("published", entry.published_at),
         ("archived", entry.archived_at),
     ):
-        until = each.seconds_until(stamp)
+        until = upload.seconds_until(timestamp)
         if until is not None:
             spent[name] = round(until - before, 1)
             before = until
@@ -165,31 +169,31 @@ def stages(each: Journey) -> dict[str, float]:
 
 def _say_result(stack: Stack, journeys: list[Journey]) -> None:
     console = output.stdout()
-    result, entries = _result(journeys), [each.entry for each in journeys if each.entry]
-    columns = ("file", "state", "read", "accepted", "rejected", "judged", "started", "published")
+    result, entries = _result(journeys), [upload.entry for upload in journeys if upload.entry]
+    columns = ("file", "state", "read", "accepted", "rejected", "validated", "started", "published")
     table = output.table(*columns, right=columns[2:], elastic="file")
-    for each in journeys:
-        if entry := each.entry:
-            spent = stages(each)
-            times = (display.seconds(spent.get(name)) for name in columns[5:])
-            table.add_row(output.name(each.name), journey.state(entry.status), *results.numbers(entry), *times)
+    for upload in journeys:
+        if entry := upload.entry:
+            spent = stages(upload)
+            times = (display.seconds(spent.get(name)) for name in _STAGES)
+            table.add_row(output.name(upload.name), journey.state(entry.status), *results.numbers(entry), *times)
     output.show(console, "", table, "")
     if any(map(results.has_rows, entries)):
-        refused = result["rows_read"] - result["rows_accepted"]
-        why = f" ({display.counts(result['rejected'])})" if refused else ""
+        rejected = result["rows_read"] - result["rows_accepted"]
+        why = f" ({display.counts(result['rejected'])})" if rejected else ""
         output.show(
             console,
-            f"rows read {result['rows_read']:,} = accepted {result['rows_accepted']:,} + rejected {refused:,}{why}",
+            f"rows read {result['rows_read']:,} = accepted {result['rows_accepted']:,} + rejected {rejected:,}{why}",
             f"days changed: {display.days(result['days']) or 'none'}",
         )
     if any(entry.source.kind.is_reference and entry.published_at for entry in entries):
-        output.show(console, "reference data: every run from now on reads them")
+        output.show(console, "reference data: every later run reads them")
     if result["rejected"].get("unknown_track"):
         output.show(
             console,
-            "unknown_track: no songs file knows the track; these rows are kept aside until the songs have come: "
+            "unknown_track: no songs file contains the track; these rows are parked until one does: "
             "music-streams put SONGS.csv --reference songs, then music-streams replay",
         )
     for entry in entries:
-        if entry.status in results.TROUBLE:
-            output.show(console, *results.trouble(stack, entry))
+        if entry.status in results.UNSUCCESSFUL:
+            output.show(console, *results.problem(stack, entry))

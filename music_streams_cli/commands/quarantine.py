@@ -1,4 +1,4 @@
-"""`music-streams quarantine`: what was put aside and why, and how it gets out."""
+"""`music-streams quarantine`: list and release quarantined files."""
 
 import sys
 import time
@@ -15,48 +15,50 @@ from music_streams.state.requests import Action
 from music_streams.state.statuses import Status
 from music_streams.validation.verdicts import Validation, Verdict, validate
 from music_streams_cli import options, output, search
-from music_streams_cli.moves import Move, Moves, Skipped, another_attempt, divided
-from music_streams_cli.operation import How, carry_out, operating
+from music_streams_cli.moves import Move, Moves, Skipped, new_attempt, split
+from music_streams_cli.operation import CommonOptions, carry_out, with_common_options
 from music_streams_cli.registry import command, group
 
-# Verdicts of files that are released as they are, and what an operator is to know of them.
-_NOT_JUDGED_AGAIN = {
-    Verdict.TOO_MANY_BAD_ROWS: "the good rows of a file will count, however many are bad",
-    Verdict.TOO_MANY_DAYS: "all days of a file are recomputed, however many they are",
-    Verdict.TOO_LARGE: "a file stays where it is, unless MaxFileBytes was raised",
+# Verdicts after which a file is released without another validation here, and the note for the operator.
+_NOT_VALIDATED_AGAIN = {
+    Verdict.TOO_MANY_BAD_ROWS: "the good rows of the file count, whatever the share of bad rows",
+    Verdict.TOO_MANY_DAYS: "all days of the file are recomputed, whatever their number",
+    Verdict.TOO_LARGE: "the file stays quarantined, unless MaxFileBytes was raised",
 }
 
 quarantine = group(
     "quarantine",
-    "Files that were put aside.",
-    "What was put aside and why, and how it gets out.",
+    "List or release quarantined files.",
+    "List or release quarantined files.",
     "music-streams quarantine list",
     "music-streams quarantine release streams_2024-06-25.csv",
 )
 
 
-@command("list", "Files, verdicts, what to do.", "music-streams quarantine list --limit 100", within=quarantine)
+@command(
+    "list", "List quarantined files and what to do.", "music-streams quarantine list --limit 100", within=quarantine
+)
 def list_(limit: options.FilesListed = 20, as_json: options.Json = False, stack_name: options.StackName = None) -> None:
-    """List the files in quarantine, the last put aside first: verdict, what was wrong, what to do."""
+    """List the quarantined files, the latest first: verdict, detail, what to do."""
     stack = find_stack(stack_name)
-    found = list(islice(stack.ledger.with_status(Status.QUARANTINED), limit + 1))
-    told = [_told(stack, entry) for entry in found[:limit]]
+    entries = list(islice(stack.ledger.with_status(Status.QUARANTINED), limit + 1))
+    records = [_as_json(stack, entry) for entry in entries[:limit]]
     if as_json:
-        output.show_json(told)
+        output.show_json(records)
         return
     console = output.stdout()
-    if not told:
-        output.show(console, "no file is in quarantine")
-    for entry, each in zip(found[:limit], told, strict=True):
+    if not records:
+        output.show(console, "no file is quarantined")
+    for entry, record in zip(entries[:limit], records, strict=True):
         ago = display.span(display.age(entry.updated_at))
         output.show(console, output.styled((entry.reason, "yellow"), f" {entry.source.key}  {ago} ago"))
-        for line in (each["detail"], *(f"next: {step}" for step in each["next"])):
+        for line in (record["detail"], *(f"next: {step}" for step in record["next"])):
             output.show(console, f"  {line}")
-    if len(found) > limit:
-        output.show(console, "", f"next: there are more: music-streams quarantine list --limit {10 * limit}")
+    if len(entries) > limit:
+        output.show(console, "", f"next: for more files: music-streams quarantine list --limit {10 * limit}")
 
 
-def _told(stack: Stack, entry: Entry) -> dict[str, Any]:
+def _as_json(stack: Stack, entry: Entry) -> dict[str, Any]:
     reason = files.reason_of(stack, entry) or {}
     steps = [str(step) for step in next_steps.on_stack(stack, entry)]
     what_to_do = [reason["what_to_do"]] if "what_to_do" in reason else []
@@ -65,53 +67,53 @@ def _told(stack: Stack, entry: Entry) -> dict[str, Any]:
 
 @command(
     "release",
-    "Run files all the same.",
+    "Process quarantined files again.",
     "music-streams quarantine release streams_2024-06-25.csv --dry-run",
     "music-streams quarantine release 3f2a91c0     the beginning of a source_id",
     within=quarantine,
 )
-@operating()
-def release(how: How, sources: options.Sources) -> None:
-    """Run files of the quarantine: their good rows count then, however many are bad.
+@with_common_options()
+def release(common: CommonOptions, sources: options.Sources) -> None:
+    """Process quarantined files again in spite of their verdict: after too_many_bad_rows their good rows count.
 
-    A file that has too many days counts with all of them. One that was put aside for another reason is judged again
-    first, and stays where it is if it still cannot be read. Reference files cannot be released: put them again, mended.
+    After too_many_days a file counts with all its days. After another verdict it is validated again, and stays
+    quarantined if it is still invalid. Reference files cannot be released: fix them and put them again.
 
-    Exit code: 0 all ran; 1 some stay, or failed; 2 wrong usage; 3 no pipeline; 4 time-out.
+    Exit code: 0 all were processed; 1 some stay or failed; 2 wrong usage; 3 no pipeline; 4 timeout.
     """
-    stack = find_stack(how.stack_name)
+    stack = find_stack(common.stack_name)
     entries = search.choose(stack, sources, lambda entry: entry.status is Status.QUARANTINED)
-    moves, left = divided(entries, partial(_why_not, stack), _released)
+    moves, left = split(entries, partial(_why_not, stack), _released)
     reasons = {move.why for move in moves}
-    notes = [f"{verdict}: {note}" for verdict, note in _NOT_JUDGED_AGAIN.items() if verdict in reasons]
-    carry_out(Moves("quarantine release", stack, moves, left, "nothing to release", notes), how)
+    notes = [f"{verdict}: {note}" for verdict, note in _NOT_VALIDATED_AGAIN.items() if verdict in reasons]
+    carry_out(Moves("quarantine release", stack, moves, left, "nothing to release", notes), common)
 
 
 def _released(entry: Entry) -> Move:
     rows = f"{entry.rows_read:,} rows read, {sum(entry.rejected.values()):,} rejected" if entry.rows_read else ""
-    return another_attempt(entry, Action.RELEASE, entry.reason, rows)
+    return new_attempt(entry, Action.RELEASE, entry.reason, rows)
 
 
 def _why_not(stack: Stack, entry: Entry) -> Skipped | None:
-    """Why a file stays; None where it can run, or where only the pipeline can tell."""
+    """Return why a file stays; None if it can run, or if only the pipeline can find out."""
     source = entry.source
     if entry.status is not Status.QUARANTINED:
-        return Skipped(source, f"it is not in quarantine but {entry.status}")
+        return Skipped(source, f"it is {entry.status}, not QUARANTINED")
     if source.kind.is_reference:
         again = f"music-streams put FILE --reference {source.kind}"
-        return Skipped(source, f"runs read reference data where they land: mend it, then {again}", is_trouble=True)
+        return Skipped(source, f"runs read reference data where they landed: fix it, then {again}", is_problem=True)
     if not objects.exists(stack.s3, entry.place):
-        return Skipped(source, f"its copy was deleted: {entry.place.uri}", is_trouble=True)
-    if entry.reason in _NOT_JUDGED_AGAIN:
+        return Skipped(source, f"its copy was deleted: {entry.place.uri}", is_problem=True)
+    if entry.reason in _NOT_VALIDATED_AGAIN:
         return None
-    found = _judged(stack, entry)
-    if found.verdict and found.verdict is not Verdict.TOO_SLOW:
-        return Skipped(source, f"it is still {found.verdict}: {found.detail}", is_trouble=True)
+    validation = _validated(stack, entry)
+    if validation.verdict and validation.verdict is not Verdict.TOO_SLOW:
+        return Skipped(source, f"it is still {validation.verdict}: {validation.detail}", is_problem=True)
     return None
 
 
-def _judged(stack: Stack, entry: Entry) -> Validation:
-    """The file as validate would judge it, whatever its size, as far as there is time to read it here."""
+def _validated(stack: Stack, entry: Entry) -> Validation:
+    """Validate the file as the pipeline does, whatever its size, for RELEASE_CHECK_SECONDS at most."""
     until = time.monotonic() + policy.RELEASE_CHECK_SECONDS
     content = objects.chunks(stack.s3, entry.place)
     return validate(entry.source.key, content, sys.maxsize, lambda: time.monotonic() < until)

@@ -1,4 +1,4 @@
-"""`music-streams rebuild`: metrics made again from the lake, or lake and metrics from the archive."""
+"""`music-streams rebuild`: compute metrics again from the lake, or lake and metrics from the archive."""
 
 from datetime import datetime
 from typing import Annotated
@@ -14,40 +14,40 @@ from music_streams_cli import options
 from music_streams_cli.commands.replay import can_run_again, replays
 from music_streams_cli.errors import BadUsage
 from music_streams_cli.moves import Moves
-from music_streams_cli.operation import How, carry_out, operating
+from music_streams_cli.operation import CommonOptions, carry_out, with_common_options
 from music_streams_cli.registry import command
 from music_streams_cli.runs import Runs
 
 
 @command(
     "rebuild",
-    "Make lost metrics, or a lost lake, again.",
+    "Rebuild lost metrics, or a lost lake.",
     "music-streams rebuild --dry-run",
     "music-streams rebuild --from 2024-06-01 --to 2024-06-30",
     "music-streams rebuild --from-archive",
 )
-@operating()
+@with_common_options()
 def rebuild(
-    how: How,
+    common: CommonOptions,
     first: options.From = None,
     last: options.To = None,
     from_archive: Annotated[
-        bool, typer.Option("--from-archive", help="Run every archived file again, for a lake that was lost.")
+        bool, typer.Option("--from-archive", help="Run every archived file again, to fill a lost lake.")
     ] = False,
 ) -> None:
-    """Compute the metrics of days anew from the lake: of all days that files had listens of, or of some.
+    """Compute the metrics of all days with listens, or of the days given, again from the lake.
 
-    With --from-archive the lake is made again too: every archived file runs again, but those that were retracted.
-    Until it ends, numbers are those of the files taken in so far.
+    With --from-archive, fill a lost lake too: every archived file runs again, except retracted ones.
+    Until all have finished, the metrics contain only the files processed so far.
 
-    Exit code: 0 all done; 1 a run or a file failed; 2 wrong usage; 3 no pipeline; 4 time-out.
+    Exit code: 0 all done; 1 a run or a file failed; 2 wrong usage; 3 no pipeline; 4 timeout.
     """
     if from_archive and (first or last):
-        raise BadUsage("--from-archive takes all files; --from and --to are of days in the lake")
+        raise BadUsage("--from-archive processes all files; it cannot be combined with --from and --to")
     if first and last and first > last:
         raise BadUsage(f"--from {first.date()} is after --to {last.date()}")
-    stack = find_stack(how.stack_name)
-    carry_out(_of_archive(stack) if from_archive else _of_days(stack, first, last), how)
+    stack = find_stack(common.stack_name)
+    carry_out(_of_archive(stack) if from_archive else _of_days(stack, first, last), common)
 
 
 def _of_days(stack: Stack, first: datetime | None, last: datetime | None) -> Runs:
@@ -57,16 +57,16 @@ def _of_days(stack: Stack, first: datetime | None, last: datetime | None) -> Run
     slices = [days[start : start + most] for start in range(0, len(days), most)]
     at = clock.now()
     amount = display.plural(len(days), "day")
-    words = [
+    lines = [
         f"days: {display.days(days)}, in {display.plural(len(slices), 'run')}",
-        "they are computed from the lake as it is then; files and lake stay as they are",
+        "they are computed from the current lake; files and lake do not change",
     ]
     return Runs(
         "rebuild",
         stack,
         [Rebuild(part, at) for part in slices],
         amount if days else "",
-        words if days else ["no file had listens of such a day"],
+        lines if days else ["no file has listens of these days"],
         {"days": days, "runs": len(slices)},
     )
 
@@ -74,5 +74,5 @@ def _of_days(stack: Stack, first: datetime | None, last: datetime | None) -> Run
 def _of_archive(stack: Stack) -> Moves:
     entries = list(filter(can_run_again, stack.ledger.with_status(Status.ARCHIVED)))
     plan = replays(stack, "rebuild --from-archive", entries, "archived", nothing="no file is archived")
-    plan.notes.append("until all have ended, numbers are those of the files taken in so far")
+    plan.notes.append("until all have finished, the metrics contain only the files processed so far")
     return plan

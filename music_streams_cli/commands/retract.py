@@ -1,4 +1,4 @@
-"""`music-streams retract`: a file's rows leave lake and metrics."""
+"""`music-streams retract`: take a file's rows out of lake and metrics."""
 
 from functools import partial
 
@@ -9,8 +9,8 @@ from music_streams.state.ledger import Entry
 from music_streams.state.requests import Action
 from music_streams.state.statuses import Status
 from music_streams_cli import options, search
-from music_streams_cli.moves import Moves, Skipped, another_attempt, divided
-from music_streams_cli.operation import How, carry_out, operating
+from music_streams_cli.moves import Moves, Skipped, new_attempt, split
+from music_streams_cli.operation import CommonOptions, carry_out, with_common_options
 from music_streams_cli.registry import command
 
 
@@ -21,26 +21,26 @@ from music_streams_cli.registry import command
     "music-streams retract streams_2024-06-25.csv",
     "music-streams retract 3f2a91c0 --yes     the beginning of a source_id",
 )
-@operating()
-def retract(how: How, sources: options.Sources) -> None:
+@with_common_options()
+def retract(common: CommonOptions, sources: options.Sources) -> None:
     """Take the rows of files out of lake and metrics; their days are recomputed.
 
-    The files themselves stay in the archive. An event that another file has too stays counted. There is no way back
-    but to put the file again.
+    The files themselves stay in the archive. An event that another file contains too is still counted. To count a file
+    again, put it again.
 
     Off a terminal it needs --yes.
 
-    Exit code: 0 all are retracted; 1 some are not; 2 wrong usage; 3 no pipeline; 4 time-out.
+    Exit code: 0 all are retracted; 1 some are not; 2 wrong usage; 3 no pipeline; 4 timeout.
     """
-    stack = find_stack(how.stack_name)
+    stack = find_stack(common.stack_name)
     why_not = partial(_why_not, stack)
     entries = search.choose(stack, sources, lambda entry: why_not(entry) is None)
-    moves, left = divided(entries, why_not, lambda e: another_attempt(e, Action.RETRACT, "leaves", _rows(e)))
-    leaving = [move.entry for move in moves if move.entry]
-    days = sorted({day for entry in leaving for day in entry.days})
+    moves, left = split(entries, why_not, lambda e: new_attempt(e, Action.RETRACT, "requested", _rows(e)))
+    retracted = [move.entry for move in moves if move.entry]
+    days = sorted({day for entry in retracted for day in entry.days})
     notes = [
-        f"rows that leave: {sum(entry.rows_accepted for entry in leaving):,}",
-        f"days that are recomputed: {display.days(days) or 'none that the ledger knows'}",
+        f"rows to delete: {sum(entry.rows_accepted for entry in retracted):,}",
+        f"days to recompute: {display.days(days) or 'none in the ledger'}",
         "the files stay in the archive; to count one again, put it again",
     ]
 
@@ -48,28 +48,28 @@ def retract(how: How, sources: options.Sources) -> None:
         recomputed = sorted({day for entry in ended if entry.status is Status.RETRACTED for day in entry.days})
         return [f"days recomputed: {display.days(recomputed) or 'none'}"]
 
-    carry_out(Moves("retract", stack, moves, left, "nothing to retract", notes, closing, is_destructive=True), how)
+    carry_out(Moves("retract", stack, moves, left, "nothing to retract", notes, closing, is_destructive=True), common)
 
 
 def _rows(entry: Entry) -> str:
     if not entry.days:
-        return "what a failed run may have committed of it"
+        return "rows that a failed run may have committed"
     return f"{display.plural(entry.rows_accepted, 'row')} of {display.days(entry.days)}"
 
 
 def _why_not(stack: Stack, entry: Entry) -> Skipped | None:
-    """Why a file is left alone; None where it can be retracted."""
+    """Return why a file is skipped; None if it can be retracted."""
     source = entry.source
     if source.kind.is_reference:
-        return Skipped(source, f"reference data have no listens; what runs read is {source.uri}", is_trouble=True)
+        return Skipped(source, f"reference data have no listens; runs read {source.uri}", is_problem=True)
     if entry.status is Status.RETRACTED:
         return Skipped(source, "it is RETRACTED")
     if entry.status is Status.QUARANTINED:
         return Skipped(source, "it is QUARANTINED: none of its rows counts")
     if entry.status is Status.ARCHIVED and entry.is_retracted:
-        return Skipped(source, "its rows have left; if the ledger does not say so soon: music-streams redrive")
+        return Skipped(source, "its rows are deleted; if it is not RETRACTED soon: music-streams redrive")
     if entry.status is Status.FAILED and not entry.days and not objects.exists(stack.s3, entry.place):
         return Skipped(source, "its object was deleted before it was read: none of its rows counts")
     if entry.status not in {Status.ARCHIVED, Status.FAILED}:
-        return Skipped(source, f"it is {entry.status}, on its way: wait until it is ARCHIVED", is_trouble=True)
+        return Skipped(source, f"it is {entry.status}, in flight: wait until it is ARCHIVED", is_problem=True)
     return None

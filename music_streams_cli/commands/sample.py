@@ -1,4 +1,4 @@
-"""`music-streams sample`: made-up files to play with."""
+"""`music-streams sample`: write sample files."""
 
 from datetime import datetime
 from functools import partial
@@ -18,13 +18,13 @@ _share = partial(typer.Option, min=0, max=1, metavar="SHARE")
 
 @command(
     "sample",
-    "Write made-up files to play with.",
+    "Write sample files.",
     "music-streams sample data",
     "music-streams sample data --files 20 --rows 50000 --day 2024-12-31",
     "music-streams sample dirty --dirty 0.05 --duplicates 0.02 --unknown 0.01 --late 3",
 )
 def sample(
-    directory: Annotated[Path, options.argument("DIR", "Where the files go.")],
+    directory: Annotated[Path, options.argument("DIR", "The folder for the files.")],
     rows: Annotated[int, typer.Option(min=0, metavar="N", help="Rows in each streams file.")] = 10_000,
     files: Annotated[int, typer.Option(min=0, max=10_000, metavar="N", help="Streams files.")] = 3,
     day: Annotated[
@@ -34,15 +34,15 @@ def sample(
     duplicates: Annotated[float, _share(help="Share of rows that repeat another.")] = 0.0,
     unknown: Annotated[float, _share(help="Share of listens to unknown tracks.")] = 0.0,
     late: Annotated[
-        int, typer.Option(min=0, metavar="DAYS", help="Every tenth listen is up to so many days older.")
+        int, typer.Option(min=0, metavar="DAYS", help="Every tenth listen is up to this many days older.")
     ] = 0,
     songs: Annotated[int, typer.Option(min=1, metavar="N", help="Tracks in songs.csv.")] = 2_000,
     users: Annotated[int, typer.Option(min=1, metavar="N", help="Users in users.csv.")] = 5_000,
     seed: Annotated[int, typer.Option(metavar="N", help="The same seed gives the same bytes.")] = 7,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write made-up songs, users and streams files; the same options give the same bytes on every machine."""
+    """Write sample songs, users and streams files; the same options give the same bytes on every machine."""
     catalogue, digits = generator.Catalogue.generate(seed, songs=songs, users=users), len(str(files))
     made = {"songs.csv": catalogue.songs, "users.csv": catalogue.users}
     shares = {"dirty": dirty, "duplicates": duplicates, "unknown": unknown}
@@ -52,10 +52,10 @@ def sample(
             made[f"streams_{day.date()}_{number:0{digits}}.csv"] = content
     except (ValueError, OverflowError) as error:  # no row left to repeat; days before the first of the calendar
         raise BadUsage(str(error)) from error
-    there = [name for name in made if (directory / name).exists()]
-    if there and not force:
+    existing = [name for name in made if (directory / name).exists()]
+    if existing and not force:
         raise BadUsage(
-            f"{directory / there[0]} is there already", next_steps=["choose another folder, or overwrite with --force"]
+            f"{directory / existing[0]} exists already", next_steps=["choose another folder, or overwrite with --force"]
         )
     try:
         directory.mkdir(parents=True, exist_ok=True)

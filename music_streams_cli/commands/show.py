@@ -1,4 +1,4 @@
-"""`music-streams show`: all about one file, or about a batch."""
+"""`music-streams show`: show the history of a file or a batch."""
 
 from typing import Annotated
 
@@ -20,15 +20,15 @@ _OTHERS_SHOWN = 5
 _DAYS_SHOWN = 10
 _ERROR_CHARACTERS = 400
 _TREATMENTS = {
-    Treatment.ACCEPT_BAD_ROWS: "released from quarantine: its good rows count, however many are bad",
-    Treatment.RETRACT: "retracted: its rows leave, or have left, lake and metrics",
-    Treatment.PUT_ASIDE: "put aside: attempt after attempt failed over it",
+    Treatment.ACCEPT_BAD_ROWS: "released from quarantine: its good rows count, whatever the share of bad rows",
+    Treatment.RETRACT: "retracted: its rows are taken out of lake and metrics",
+    Treatment.PUT_ASIDE: "quarantined: too many attempts failed",
 }
 
 
 @command(
     "show",
-    "All about one file, or a batch.",
+    "Show the history of a file or a batch.",
     "music-streams show streams_2024-06-25.csv",
     "music-streams show 3f2a     the beginning of a source_id",
     "music-streams show 9698c83b6a7ee29131660ba2eea557ce --json     a batch",
@@ -41,40 +41,40 @@ def show(
     as_json: options.Json = False,
     stack_name: options.StackName = None,
 ) -> None:
-    """Tell a file's whole story: object, verdict, execution, job runs, snapshot, items, and where it lies now.
+    """Show the history of a file: object, verdict, execution, job runs, snapshot, items, and its location.
 
-    Of several files of that name the last to arrive is shown, of a batch all.
+    Of several files with one name, the last to arrive is shown; of a batch, all files.
     """
     stack = find_stack(stack_name)
     entries = search.find_entries(stack, source)
     if not entries:
         raise search.unknown(stack, source)
     if len(entries) > 1 and all(entry.batch_id and entry.batch_id in source for entry in entries):  # it names a batch
-        _tell_batch(stack, entries, as_json=as_json)
+        _show_batch(stack, entries, as_json=as_json)
         return
-    told = file_report.gather(stack, entries[0])
+    report = file_report.gather(stack, entries[0])
     if as_json:
-        output.show_json(told.as_json())
+        output.show_json(report.as_json())
     else:
-        _show_file(output.stdout(), told)
+        _show_file(output.stdout(), report)
         _show_others(output.stdout(), entries[1:])
 
 
-def _tell_batch(stack: Stack, entries: list[Entry], *, as_json: bool) -> None:
-    told = file_report.gather_batch(stack, entries)
+def _show_batch(stack: Stack, entries: list[Entry], *, as_json: bool) -> None:
+    report = file_report.gather_batch(stack, entries)
     if as_json:
-        batch = {"batch_id": told.entry.batch_id, "files": [files.as_json(entry) for entry in entries]}
-        output.show_json({**batch, **told.run_as_json()})
+        batch = {"batch_id": report.entry.batch_id, "files": [files.as_json(entry) for entry in entries]}
+        output.show_json({**batch, **report.run_as_json()})
         return
     console = output.stdout()
-    title = output.styled((f"batch {told.entry.batch_id}", "bold"), f"  {display.plural(len(entries), 'file')}")
+    title = output.styled((f"batch {report.entry.batch_id}", "bold"), f"  {display.plural(len(entries), 'file')}")
     output.show(console, title, "", _batch_table(entries))
-    if whole := sum(entry.cost_micro_usd for entry in entries):
-        output.show(console, f"  cost  {display.dollars(whole)} by AWS's prices")
-    if told.execution:
-        _show_execution(console, told.execution)
-    _show_result(console, told)
-    output.show(console, f"next: music-streams show {entries[0].source.source_id[:8]}     all about its first file")
+    if total := sum(entry.cost_micro_usd for entry in entries):
+        output.show(console, f"  cost  {display.dollars(total)} at AWS prices")
+    if report.execution:
+        _show_execution(console, report.execution)
+    _show_result(console, report)
+    output.show(console, f"next: music-streams show {entries[0].source.source_id[:8]}     details of its first file")
 
 
 def _batch_table(entries: list[Entry]) -> Table:
@@ -87,8 +87,8 @@ def _batch_table(entries: list[Entry]) -> Table:
     return table
 
 
-def _show_file(console: output.Screen, told: FileReport) -> None:
-    entry = told.entry
+def _show_file(console: output.Screen, report: FileReport) -> None:
+    entry = report.entry
     source = entry.source
     output.show(
         console,
@@ -109,18 +109,18 @@ def _show_file(console: output.Screen, told: FileReport) -> None:
         ),
     )
     _show_moves(console, entry)
-    if told.reason:
-        reason = output.facts((name, str(told.reason[name])) for name in ("verdict", "detail", "what_to_do"))
-        output.show(console, *_heading("Why it is in quarantine"), reason)
-    if told.execution:
-        _show_execution(console, told.execution)
+    if report.reason:
+        reason = output.facts((name, str(report.reason[name])) for name in ("verdict", "detail", "what_to_do"))
+        output.show(console, *_heading("Why it is quarantined"), reason)
+    if report.execution:
+        _show_execution(console, report.execution)
     elif entry.execution_arn:
         name = entry.execution_arn.rsplit(":", 1)[-1]
-        output.show(console, *_heading("Execution", f"{name}: AWS remembers it no more"))
-    _show_result(console, told)
-    is_there = "" if told.location.is_there else "  (NOT THERE)"
-    output.show(console, *_heading("Lies now at"), f"  {told.location.uri}{is_there}")
-    for step in told.next_steps:
+        output.show(console, *_heading("Execution", f"{name}: its history has expired"))
+    _show_result(console, report)
+    suffix = "" if report.location.is_there else "  (NOT FOUND)"
+    output.show(console, *_heading("Location"), f"  {report.location.uri}{suffix}")
+    for step in report.next_steps:
         output.show(console, f"next: {step}")
 
 
@@ -128,41 +128,41 @@ def _rows(entry: Entry) -> list[tuple[str, str]]:
     if not (entry.rows_read or entry.published_at):
         return []
     if entry.status is Status.RETRACTED:
-        return [("rows", "none counts any more"), ("days", display.days(entry.days) or "none")]
+        return [("rows", "none is counted any more"), ("days", display.days(entry.days) or "none")]
     rejected = sum(entry.rejected.values())
     facts = [("rows", f"read {entry.rows_read:,} = accepted {entry.rows_accepted:,} + rejected {rejected:,}")]
     if entry.status is Status.QUARANTINED:
-        facts = [("rows", f"read {entry.rows_read:,}, rejected {rejected:,}; none was kept")]
+        facts = [("rows", f"read {entry.rows_read:,}, rejected {rejected:,}; none was accepted")]
     if rejected:
         facts.append(("rejected", display.counts(entry.rejected)))
     return [*facts, ("days", display.days(entry.days) or "none")]
 
 
 def _cost(entry: Entry) -> list[tuple[str, str]]:
-    """Its share of what its run cost, and of all its runs where there were several."""
+    """Return its share of the cost of its run, and of all its runs if there were several."""
     if not entry.total_cost_micro_usd:
         return []
-    told = f"{display.dollars(entry.cost_micro_usd)}, its share of the run by AWS's prices"
+    cost = f"{display.dollars(entry.cost_micro_usd)}, its share of the run at AWS prices"
     if entry.total_cost_micro_usd != entry.cost_micro_usd:
-        told += f"; {display.dollars(entry.total_cost_micro_usd)} with earlier runs"
-    return [("cost", told)]
+        cost += f"; {display.dollars(entry.total_cost_micro_usd)} with earlier runs"
+    return [("cost", cost)]
 
 
 def _show_moves(console: output.Screen, entry: Entry) -> None:
-    """Its way through the ledger, each step with the seconds since the one before."""
+    """Show its steps, each with the seconds since the previous one."""
     table = output.table("step", "at", "took", right=("took",))
     before = entry.source.received_at
-    moves = [("arrived", before), ("judged valid", entry.validated_at), ("run started", entry.started_at)]
+    moves = [("arrived", before), ("validated", entry.validated_at), ("run started", entry.started_at)]
     moves += [("published", entry.published_at), ("archived", entry.archived_at)]
     if entry.status in WITHOUT_TIMESTAMP:
         moves.append((entry.status.lower(), entry.updated_at))
-    for name, stamp in moves:
-        if stamp:
-            # An earlier attempt's stamps are gone: the span since the arrival would be that of all attempts.
+    for name, timestamp in moves:
+        if timestamp:
+            # Timestamps of earlier attempts are overwritten, so the time since the arrival spans all attempts.
             is_later_attempt = entry.attempt > 1 and before == entry.source.received_at
-            took = None if stamp == before or is_later_attempt else display.between(before, stamp)
-            table.add_row(f"  {name}", _at(stamp), display.seconds(took))
-            before = stamp
+            took = None if timestamp == before or is_later_attempt else display.between(before, timestamp)
+            table.add_row(f"  {name}", _at(timestamp), display.seconds(took))
+            before = timestamp
     output.show(console, "", table)
 
 
@@ -184,35 +184,36 @@ def _show_execution(console: output.Screen, execution: Execution) -> None:
             output.show(console, f"    error: {display.shortened(run.error, _ERROR_CHARACTERS)}")
 
 
-def _show_result(console: output.Screen, told: FileReport) -> None:
-    if told.summary and told.summary.version:
+def _show_result(console: output.Screen, report: FileReport) -> None:
+    if report.summary and report.summary.version:
         output.show(
-            console, *_heading("Lake", f"version {told.summary.version} of table listens ({told.summary.lake_uuid})")
+            console,
+            *_heading("Lake", f"version {report.summary.version} of table listens ({report.summary.lake_uuid})"),
         )
-    elif told.entry.published_at and not told.summary:
+    elif report.entry.published_at and not report.summary:
         output.show(console, *_heading("Lake", "the run's summary has expired"))
-    if told.touched:
+    if report.touched:
         output.show(console, output.styled(("Items", "bold"), " in MetricsTable"))
-    for each in told.touched[:_DAYS_SHOWN]:
-        items = f"{display.plural(each.items, 'item')} at version {each.version}"
-        later = "" if each.from_this_run else "; a later run has the day"
-        output.show(console, f"  {each.day}: {items}, {each.from_this_run} as this file's run wrote them{later}")
-    if len(told.touched) > _DAYS_SHOWN:
-        output.show(console, f"  and {len(told.touched) - _DAYS_SHOWN} more days")
+    for touched in report.touched[:_DAYS_SHOWN]:
+        items = f"{display.plural(touched.items, 'item')} at version {touched.version}"
+        later = "" if touched.from_this_run else "; a later run has published the day"
+        output.show(console, f"  {touched.day}: {items}, {touched.from_this_run} written by this file's run{later}")
+    if len(report.touched) > _DAYS_SHOWN:
+        output.show(console, f"  and {len(report.touched) - _DAYS_SHOWN} more days")
 
 
 def _show_others(console: output.Screen, others: list[Entry]) -> None:
     if not others:
         return
-    output.show(console, "", f"{display.plural(len(others), 'more file')} like that:")
+    output.show(console, "", f"{display.plural(len(others), 'more matching file')}:")
     for entry in others[:_OTHERS_SHOWN]:
         source = entry.source
         output.show(console, f"  music-streams show {source.source_id}  {_at(source.received_at)}  {entry.status}")
 
 
-def _heading(name: str, words: str = "") -> list[RenderableType]:
-    return ["", output.styled((name, "bold"), f" {words}" if words else "")]
+def _heading(name: str, text: str = "") -> list[RenderableType]:
+    return ["", output.styled((name, "bold"), f" {text}" if text else "")]
 
 
-def _at(stamp: str) -> str:
-    return clock.parse(stamp).strftime("%Y-%m-%d %H:%M:%S UTC")
+def _at(timestamp: str) -> str:
+    return clock.parse(timestamp).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,4 +1,4 @@
-"""`music-streams status`: how the pipeline is, and where its files are."""
+"""`music-streams status`: show the pipeline health and the files."""
 
 import time
 from contextlib import suppress
@@ -27,7 +27,7 @@ _STYLES = {Level.OK: "green", Level.WORKING: "cyan", Level.ATTENTION: "bold red"
 
 
 class ShownState(StrEnum):
-    """What may be asked for: the ledger's statuses, and what it does not know yet."""
+    """The states that can be selected: the statuses of the ledger, and LANDED."""
 
     LANDED = journey.LANDED
     RECEIVED = Status.RECEIVED
@@ -42,7 +42,7 @@ class ShownState(StrEnum):
 
 @command(
     "status",
-    "How the pipeline is, and where its files are.",
+    "Show the pipeline health and the files.",
     "music-streams status",
     "music-streams status --watch",
     "music-streams status --state FAILED --state QUARANTINED",
@@ -56,34 +56,34 @@ def status(
     day: Annotated[datetime | None, options.day("--day", "Only files with listens of this UTC day.")] = None,
     since: Annotated[
         str | None,
-        options.unset("SPAN", "Only files that moved since: 30m, 2h, 7d, or a moment in ISO 8601."),
+        options.unset("SPAN", "Only files that changed since: 30m, 2h, 7d, or an ISO 8601 timestamp."),
     ] = None,
     limit: options.FilesListed = 20,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on until interrupted.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh until interrupted.")] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     stack_name: options.StackName = None,
 ) -> None:
-    """Say how the pipeline is, then list its files, the last to arrive first.
+    """Show the pipeline health, then the files, the last to arrive first.
 
-    Time: from a file's arrival until its metrics stood, or it was put aside, or until now.
+    Time: from a file's arrival until it was published or quarantined, or until now.
     """
     choice = Choice(
-        frozenset(state or ()), day.date().isoformat() if day else "", _moment(since) if since else "", limit
+        frozenset(state or ()), day.date().isoformat() if day else "", _timestamp(since) if since else "", limit
     )
     stack = find_stack(stack_name)
     if as_json:
-        found = overview.read(stack, choice)
-        output.show_json({"health": found.health.as_json(), "files": [asdict(line) for line in found.lines]})
+        current = overview.read(stack, choice)
+        output.show_json({"health": current.health.as_json(), "files": [asdict(line) for line in current.lines]})
     elif watch:
-        with suppress(KeyboardInterrupt):  # how one ends it
+        with suppress(KeyboardInterrupt):  # ends --watch
             _watch(stack, choice)
     else:
         output.show(output.stdout(), *_parts(overview.read(stack, choice), with_hints=not quiet))
 
 
-def _moment(text: str) -> str:
-    """A stamp, from a span before now or a moment.
+def _timestamp(text: str) -> str:
+    """Return the timestamp of a time span before now, or of an ISO 8601 text.
 
     Raises:
         BadUsage: it is neither.
@@ -91,12 +91,13 @@ def _moment(text: str) -> str:
     try:
         if text[:-1].isdecimal() and text[-1] in _UNITS:
             return clock.timestamp(datetime.now(UTC) - timedelta(seconds=int(text[:-1]) * _UNITS[text[-1]]))
-        moment = clock.parse(text)
+        instant = clock.parse(text)
     except (ValueError, OverflowError):
         raise BadUsage(
-            f"--since {text} is neither a span nor a moment", next_steps=["write 30m, 2h, 7d or 2024-06-25T12:00:00Z"]
+            f"--since {text} is neither a time span nor a timestamp",
+            next_steps=["write 30m, 2h, 7d or 2024-06-25T12:00:00Z"],
         ) from None
-    return clock.timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    return clock.timestamp(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
 
 
 def _watch(stack: Stack, choice: Choice) -> None:
@@ -112,14 +113,14 @@ def _watch(stack: Stack, choice: Choice) -> None:
         time.sleep(output.PROGRESS_SECONDS)
 
 
-def _parts(found: Overview, *, with_hints: bool) -> list[RenderableType]:
-    health = found.health
+def _parts(current: Overview, *, with_hints: bool) -> list[RenderableType]:
+    health = current.health
     before, level, after = health.sentence.partition(health.level)
     parts: list[RenderableType] = [output.styled(before, (level, _STYLES[health.level]), after)]
-    if found.lines:
+    if current.lines:
         columns = ["file", "state", "rows", "rejected", "time", *([] if output.is_narrow() else ["arrived"])]
         table = output.table(*columns, right=("rows", "rejected", "time"), elastic="file")
-        for line in found.lines:
+        for line in current.lines:
             rows, rejected = (f"{line.rows_read:,}", f"{line.rejected:,}") if line.rows_read else ("", "")
             state = journey.state(line.state, display.shortened(line.reason, _REASON_CHARACTERS))
             took = display.span(line.seconds(health.now))
@@ -128,24 +129,26 @@ def _parts(found: Overview, *, with_hints: bool) -> list[RenderableType]:
             table.add_row(*cells[: len(columns)])
         parts += ["", table]
     else:
-        parts += ["", "no file like that"] if health.level is not Level.OK else ["", "no files"]
+        parts += ["", "no matching file"] if health.level is not Level.OK else ["", "no files"]
     if with_hints:
-        parts += _hints(found)
+        parts += _hints(current)
     return parts
 
 
-def _hints(found: Overview) -> list[str]:
+def _hints(current: Overview) -> list[str]:
     hints = []
-    if found.is_cut:
-        hints.append("older files: --limit N, --since 7d, --state STATE")
-    troubled = [line for line in found.lines if line.state in {Status.FAILED, Status.QUARANTINED}]
-    if troubled:
-        troubled.sort(key=lambda line: line.state != Status.FAILED)
-        hints.append(f"music-streams show {troubled[0].source_id[:8]}     all about {output.name(troubled[0].name)}")
-    if found.health.failed:
-        hints.append("music-streams redrive --dry-run     what would move on, once the cause is mended")
-    if any(line.state == Status.QUARANTINED for line in found.lines):
-        hints.append("music-streams quarantine list     why, and what to do")
-    if found.health.dead_letters:
-        hints.append("music-streams dlq list     messages that could not be taken")
+    if current.is_cut:
+        hints.append("for older files: --limit N, --since 7d, --state STATE")
+    unsuccessful = [line for line in current.lines if line.state in {Status.FAILED, Status.QUARANTINED}]
+    if unsuccessful:
+        unsuccessful.sort(key=lambda line: line.state != Status.FAILED)
+        hints.append(
+            f"music-streams show {unsuccessful[0].source_id[:8]}     details of {output.name(unsuccessful[0].name)}"
+        )
+    if current.health.failed:
+        hints.append("music-streams redrive --dry-run     shows what it would retry, after fixing the cause")
+    if any(line.state == Status.QUARANTINED for line in current.lines):
+        hints.append("music-streams quarantine list     shows why, and what to do")
+    if current.health.dead_letters:
+        hints.append("music-streams dlq list     shows messages that failed processing")
     return ["", *(f"next: {hint}" for hint in hints)] if hints else []

@@ -1,4 +1,4 @@
-"""`music-streams up`: start the local cloud with the pipeline in it."""
+"""`music-streams up`: start the local cloud with the pipeline."""
 
 import os
 import subprocess
@@ -14,24 +14,24 @@ from music_streams_cli.errors import NoCloud
 from music_streams_cli.registry import command
 
 
-@command("up", "Start the local cloud with the pipeline in it.", "music-streams up", "music-streams up --fresh")
+@command("up", "Start the local cloud with the pipeline.", "music-streams up", "music-streams up --fresh")
 def up(
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start empty instead of keeping data.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start empty, without the data of earlier runs.")] = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Start the local cloud, or update a running one, with the pipeline of this checkout.
 
-    Nothing of it leaves this machine, and no account of AWS is needed. It is ready when the command ends.
+    It runs on this machine only and needs no AWS account. It is ready when the command ends.
     """
     console = output.stderr(quiet=quiet)
     began = time.monotonic()
     jobs = _package_jobs()
     state = local_cloud.state()
     os.environ.setdefault("LOCAL_CLOUD_WARM_UP", str(local_cloud.WARM_UP))
-    from local.bring_up import bring_up  # noqa: PLC0415  takes a second, which the other commands need not wait
+    from local.bring_up import bring_up  # noqa: PLC0415  slow to import
 
-    def tell(text: str) -> None:
-        if not text.startswith("  "):  # the indented lines name local's own commands; ours follow below
+    def report(text: str) -> None:
+        if not text.startswith("  "):  # indented lines name the commands of `local`
             output.show(console, f"{time.monotonic() - began:5.1f} s  {text}")
 
     try:
@@ -43,10 +43,12 @@ def up(
                 uploads=[f"{local_cloud.JOBS / jobs}={local_cloud.JOBS_PLACE}/{jobs}"],
                 parameters={"JobsVersion": jobs},
                 port=0,
-                report=tell,
+                report=report,
             )
     except LocalCloudError as error:
-        raise local_cloud.trouble(error, "music-streams logs     shows what it did", "music-streams down") from error
+        raise local_cloud.as_command_error(
+            error, "music-streams logs     shows its log", "music-streams down"
+        ) from error
     except OSError as error:
         raise NoCloud(f"the local cloud did not start: {error}") from error
     if not quiet:
@@ -54,14 +56,14 @@ def up(
 
 
 def _package_jobs() -> str:
-    """Package what the Glue jobs run, as a deployment to AWS does; answers its version."""
-    made = subprocess.run(
+    """Package the code of the Glue jobs, as a deployment to AWS does, and return its version."""
+    completed = subprocess.run(
         ["make", "--silent", "jobs"], cwd=local_cloud.CHECKOUT, capture_output=True, text=True, check=False
     )
-    if made.returncode:
+    if completed.returncode:
         raise NoCloud(
-            "what the Glue jobs run could not be packaged",
-            details=made.stderr.strip().splitlines()[-5:],
+            "packaging the code of the Glue jobs failed",
+            details=completed.stderr.strip().splitlines()[-5:],
             next_steps=["make jobs         shows the whole output"],
         )
     return (local_cloud.JOBS / "version").read_text("utf-8").strip()
@@ -75,7 +77,7 @@ def _say_ready() -> None:
         ("state", f"{state.root}/"),
         ("", ""),
         ("try", "music-streams demo"),
-        ("feed", "music-streams put FILE…"),
+        ("put", "music-streams put FILE…"),
         ("watch", "music-streams status --watch"),
         ("logs", "music-streams logs --follow"),
         ("stop", "music-streams down"),

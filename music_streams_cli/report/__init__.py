@@ -1,7 +1,7 @@
-"""One day as one self-contained page.
+"""The report of a day as one self-contained HTML page.
 
-data        what there is to tell, read from the metrics and the ledger
-verdict     how the day is, in one sentence
-charts      numbers as shapes
-page        all of it as HTML, with the templates beside it
+data        the content, read from the metrics and the ledger
+verdict     the state of the day in one sentence
+charts      the geometry of the charts
+page        the HTML, from the templates in this folder
 """

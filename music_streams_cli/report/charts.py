@@ -1,20 +1,20 @@
-"""Numbers as shapes: where each bar begins and how long it is, for ``charts.svg.j2`` to draw.
+"""The geometry of the charts that ``charts.svg.j2`` draws.
 
-Across, everything is in percent, so that charts fit a phone as well as a wide screen and their text keeps its size;
-down it is in pixels.
+Horizontal values are in percent, so that charts fit any screen and their text keeps its size; vertical values are in
+pixels.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-STAGES = ("arrival to judged", "to run started", "to published", "to archived")
-_COLUMN_SLOTS = 7  # fewer columns are not drawn wider than so many would be
+STAGES = ("arrival to validated", "to run started", "to published", "to archived")
+_COLUMN_SLOTS = 7  # fewer columns are drawn as wide as this many
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A horizontal bar; `width` is percent of the greatest, `share` percent of the whole."""
+    """A horizontal bar; `width` is in percent of the longest bar, `share` in percent of the total."""
 
     label: str
     value: int
@@ -24,7 +24,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Column:
-    """A day; `left` and `width` in percent, `height` in pixels."""
+    """The column of a day; `left` and `width` in percent, `height` in pixels."""
 
     day: date
     value: int
@@ -36,13 +36,13 @@ class Column:
 
     @property
     def middle(self) -> float:
-        """Where its labels are centred, percent."""
+        """Return the centre of its labels in percent."""
         return round(self.left + self.width / 2, 3)
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A stage; `stage` counts from 0, `left` and `width` in percent."""
+    """The bar of a stage; `stage` counts from 0, `left` and `width` in percent."""
 
     stage: int
     seconds: float
@@ -59,14 +59,14 @@ class Timeline:
     segments: list[Segment]
 
 
-def bars(values: Sequence[tuple[str, int]], whole: int) -> list[Bar]:
-    """A bar a value, in their order."""
+def bars(values: Sequence[tuple[str, int]], total: int) -> list[Bar]:
+    """Return one bar per value, in their order."""
     greatest = max((value for _, value in values), default=0)
-    return [Bar(label, value, _percent(value, greatest), _percent(value, whole)) for label, value in values]
+    return [Bar(label, value, _percent(value, greatest), _percent(value, total)) for label, value in values]
 
 
 def columns(values: Sequence[tuple[date, int]], chosen: date, height: float) -> list[Column]:
-    """A column a day; the greatest is `height` pixels high."""
+    """Return one column per day; the highest is `height` pixels high."""
     greatest = max((value for _, value in values), default=0)
     slot = 100 / max(len(values), _COLUMN_SLOTS)
     months = [None, *((day.year, day.month) for day, _ in values)]
@@ -85,7 +85,7 @@ def columns(values: Sequence[tuple[date, int]], chosen: date, height: float) -> 
 
 
 def timelines(files: Sequence[tuple[str, Sequence[float]]]) -> list[Timeline]:
-    """A bar a file (label, seconds by stage), all to the scale of the slowest."""
+    """Return one bar per file (label, seconds by stage), scaled to the slowest file."""
     slowest = max((sum(stages) for _, stages in files), default=0.0)
     return [Timeline(label, sum(stages), _segments(stages, slowest)) for label, stages in files]
 

@@ -1,6 +1,6 @@
-"""The report as one HTML page that asks nobody for anything.
+"""The report as one self-contained HTML page.
 
-How much of each list is shown is limited, so that the page stays under 500 KB whatever the data.
+Each list is limited, so that the page stays under 500 KB.
 """
 
 import unicodedata
@@ -15,22 +15,22 @@ from music_streams_cli import metric_tables
 from music_streams_cli.report import charts, data, verdict
 from music_streams_cli.report.data import DayFile, DayReport
 
-BARS = 10  # of a chart
-GENRES = COUNTRIES = 150  # of a table
+BARS = 10  # per chart
+GENRES = COUNTRIES = 150  # per table
 RANKED = 5  # genres and countries whose songs are listed
 FILES = 150
-REASONS = 3  # of a file
+REASONS = 3  # per file
 TIMELINES = 12
-TROUBLED = 25
+PROBLEMS = 25
 COMMAND_CHARACTERS = 300
 COLUMN_HEIGHT = 150  # pixels
 
 
 def render(report: DayReport) -> str:
-    """The page."""
+    """Return the HTML of a report."""
     listens = report.summary.listen_count
     limits = {"bars": BARS, "genres": GENRES, "countries": COUNTRIES}
-    limits |= {"ranked": RANKED, "files": FILES, "troubled": TROUBLED}
+    limits |= {"ranked": RANKED, "files": FILES, "problems": PROBLEMS}
     trend = [(each.day, each.listen_count) for each in report.trend]
     template = _environment().get_template("page.html.j2")
     return template.render(
@@ -43,7 +43,7 @@ def render(report: DayReport) -> str:
         timelines=_timelines(report.files),
         median_seconds=_median_seconds(report.files),
         file_groups=_groups(report.files),
-        troubled=[file for file in report.files if file.group in {"failed", "quarantined"}][:TROUBLED],
+        problems=[file for file in report.files if file.group in {"failed", "quarantined"}][:PROBLEMS],
         limits=limits,
         column_height=COLUMN_HEIGHT,
         stages=charts.STAGES,
@@ -51,14 +51,14 @@ def render(report: DayReport) -> str:
 
 
 def anchor(file: DayFile) -> str:
-    """The id of its row."""
+    """Return the HTML id of its row."""
     return f"file-{file.entry.source.source_id[:12]}"
 
 
 def short(text: object, cells: int) -> str:
-    """Text from outside in one line of so many cells at most; what cannot be seen is shown as U+FFFD.
+    """Return a text in one line of at most `cells` cells, with U+FFFD for characters that are not printable.
 
-    Wide characters, as those of Chinese, take two cells.
+    Wide characters, such as Chinese ones, take two cells.
     """
     flat = " ".join(str(text).split())
     shown, used = "", 0
@@ -71,7 +71,7 @@ def short(text: object, cells: int) -> str:
 
 
 def short_name(name: str, cells: int) -> str:
-    """A file's name like ``short``, but cut in its middle: what tells files apart mostly stands at the end."""
+    """Return a file's name like ``short``, but shortened in the middle: names mostly differ at the end."""
     flat = short(name, len(name) * 2)
     if short(flat, cells) == flat:
         return flat
@@ -80,7 +80,7 @@ def short_name(name: str, cells: int) -> str:
 
 
 def compact(count: int) -> str:
-    """``950``, ``1.2k``, ``32k``, ``4.1M``: two digits, where there is no room for all."""
+    """Return a number with two digits: ``1.2k``, ``32k``, ``4.1M``."""
     for unit, size in (("G", 1_000_000_000), ("M", 1_000_000), ("k", 1_000)):
         if count >= size:
             return f"{count / size:.1f}{unit}" if count < 9.95 * size else f"{count / size:.0f}{unit}"
@@ -88,26 +88,26 @@ def compact(count: int) -> str:
 
 
 def change(now: int, before: int) -> str:
-    """By how much a number differs from an earlier one: ``+4.2 %``."""
+    """Return the change from an earlier number: ``+4.2 %``."""
     return f"{100 * (now - before) / before:+,.1f} %".replace("-", "−") if before else ""
 
 
 def main_counts(rejected: dict[str, int]) -> str:
-    """``5 duplicate, 2 bad_user_id and 4 more reasons``: the most frequent reasons."""
+    """Return the most frequent reasons: ``5 duplicate, 2 bad_user_id and 4 more reasons``."""
     main = sorted(rejected.items(), key=lambda pair: (-pair[1], pair[0]))[:REASONS]
     more = len(rejected) - len(main)
     return display.counts(dict(main)) + (f" and {display.plural(more, 'more reason')}" if more else "")
 
 
 def is_command(step: str) -> bool:
-    """Whether a step can be shown as it is; cut or mended it would do something else."""
+    """Return whether a step can be shown unchanged; shortened or escaped, its command would differ."""
     return step.isprintable() and len(step) <= COMMAND_CHARACTERS
 
 
 def _timelines(day_files: list[DayFile]) -> list[charts.Timeline]:
-    """Of the slowest files that came through."""
-    through = [file for file in day_files if file.group == "published" and file.stages]
-    slowest = sorted(through, key=lambda file: -sum(file.stages))[:TIMELINES]
+    """Return the timelines of the slowest published files."""
+    published = [file for file in day_files if file.group == "published" and file.stages]
+    slowest = sorted(published, key=lambda file: -sum(file.stages))[:TIMELINES]
     return charts.timelines([(file.entry.source.name, file.stages) for file in slowest])
 
 
@@ -117,7 +117,7 @@ def _median_seconds(day_files: list[DayFile]) -> float | None:
 
 
 def _groups(day_files: list[DayFile]) -> list[tuple[str, int, list[DayFile]]]:
-    """Each group that has files: its name, how many it has, and those of them that are shown; the worst group first."""
+    """Return the groups with files, the worst first: name, number of files, and the files shown."""
     groups = []
     room = FILES
     for name in verdict.GROUPS:
@@ -148,8 +148,8 @@ def _environment() -> Environment:
         seconds=display.seconds,
         main_counts=main_counts,
         minutes=metric_tables.minutes,
-        moment=data.stamp_of,
-        stamp=data.moment_of,
+        instant=data.shown_instant,
+        timestamp=data.shown_timestamp,
         long_day=_long_day,
         short_day=lambda day: f"{day.day} {day:%b}",
         fixed=lambda value, digits=1: f"{value:.{digits}f}",

@@ -1,4 +1,4 @@
-"""How the day is, in one sentence: the worst of its files first. Each part that counts files links to them."""
+"""The state of the day in one sentence, the worst files first. Each part links to its files."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,19 +8,19 @@ from music_streams import display
 from music_streams.operate.health import Level
 from music_streams_cli.report.data import DayFile
 
-GROUPS = {  # the worst first, in words
+GROUPS = {  # the worst first
     "failed": "failed",
-    "quarantined": "in quarantine",
-    "waiting": "on the way",
+    "quarantined": "quarantined",
+    "waiting": "in flight",
     "published": "published",
-    "mended": "put aside, but mended since",
+    "fixed": "quarantined or failed, and fixed since",
     "retracted": "retracted",
 }
 
 
 @dataclass(frozen=True)
 class Part:
-    """So many files of a group; `example` is the name of one where it helps."""
+    """The number of files in a group; `example` is the name of one, if useful."""
 
     text: str
     group: str
@@ -29,20 +29,20 @@ class Part:
 
 @dataclass(frozen=True)
 class DayVerdict:
-    """The level, and what makes it."""
+    """The level of the day and the reasons for it."""
 
     level: Level
     parts: list[Part]
 
     @property
     def sentence(self) -> str:
-        """In words, like ``ATTENTION: 1 file in quarantine (streams.csv), 3 files published``."""
-        told = [f"{part.text} ({part.example})" if part.example else part.text for part in self.parts]
-        return f"{self.level}: {', '.join(told) or 'the ledger knows no file of this day'}."
+        """Return a sentence like ``ATTENTION: 1 file quarantined (streams.csv), 3 files published``."""
+        texts = [f"{part.text} ({part.example})" if part.example else part.text for part in self.parts]
+        return f"{self.level}: {', '.join(texts) or 'the ledger has no file of this day'}."
 
 
 def day_verdict(day_files: Sequence[DayFile]) -> DayVerdict:
-    """The verdict on a day's files: one that failed or lies in quarantine leaves the numbers without its listens."""
+    """Return the verdict on a day's files: the metrics lack the listens of failed and quarantined files."""
     counts = Counter(file.group for file in day_files)
     if counts["failed"] or counts["quarantined"]:
         level = Level.ATTENTION

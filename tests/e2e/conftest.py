@@ -18,23 +18,23 @@ Found = TypeVar("Found")
 
 
 def awaited(find: Callable[[], Found | None], seconds: float = 60, every: float = 0.2) -> Found:
-    """What `find` finds, as soon as it does."""
+    """Return the result of `find` as soon as it is true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := find():
             return found
         time.sleep(every)
-    raise AssertionError("it did not come")
+    raise AssertionError(f"nothing within {seconds} s")
 
 
 def shared_data() -> Path:
-    """The folder with real input, which is no part of the project."""
+    """Return the folder with real input, which is not a part of the project."""
     return Path(os.environ.get("MUSIC_STREAMS_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
 
 @contextlib.contextmanager
 def running_cloud(state: Path) -> Iterator[Path]:
-    """A local cloud with the pipeline deployed; gives its state folder."""
+    """Start a local cloud with the pipeline; yield its state folder."""
     commands, environment = ROOT / "music-streams", {**os.environ, "LOCAL_CLOUD_STATE": str(state)}
     try:
         subprocess.run([commands, "up"], env=environment, check=True)
@@ -64,9 +64,9 @@ def stack(cloud) -> Stack:
 
 
 def reference_files(stack: Stack, kind: str) -> list[bytes]:
-    """The reference files that lie in the bucket, songs or users: those of all tests so far."""
+    """Return the songs or users files in the bucket: those of all tests so far."""
     listed = stack.s3.list_objects_v2(Bucket=stack.landing_bucket, Prefix=f"reference/{kind}/").get("Contents", [])
     return [
-        stack.s3.get_object(Bucket=stack.landing_bucket, Key=each["Key"])["Body"].read()
-        for each in sorted(listed, key=lambda each: each["LastModified"])
+        stack.s3.get_object(Bucket=stack.landing_bucket, Key=item["Key"])["Body"].read()
+        for item in sorted(listed, key=lambda item: item["LastModified"])
     ]

@@ -1,4 +1,4 @@
-"""The command line as scripts use it: as processes, piped, one after the other on the running pipeline."""
+"""The command line as scripts use it: as processes, with pipes, on a running pipeline."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ ROWS = 300
 
 @pytest.fixture(scope="module")
 def cli(cloud):
-    """Run a command; none shows codes of a terminal or a traceback."""
+    """Run a command; its output contains no control codes and no traceback."""
 
     def run(*args: str | Path, cloud: Path = cloud) -> subprocess.CompletedProcess[str]:
         ended = music_streams(cloud, *args)
@@ -45,24 +45,24 @@ def data(cli, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def put(cli, data) -> subprocess.CompletedProcess[str]:
-    """Reference data, streams and a broken file, as a newcomer would put them."""
+    """Put reference data, streams and a broken file."""
     for kind in ("songs", "users"):
         assert cli("put", data / f"{kind}.csv", "--reference", kind, "--no-wait").returncode == 0
     return cli("put", *sorted(data.glob("streams_*.csv")), data / "broken.csv", "--key", "cli/")
 
 
 @pytest.fixture(scope="module")
-def told(cli, put):
-    """The story of a good file, once its execution has ended: `put` waits for the metrics, not for the archive."""
+def history(cli, put):
+    """Return the history of a file after its execution has ended: `put` does not wait for the archive."""
 
     def ended():
-        story = json.loads(cli("show", f"cli/streams_{DAY}_1.csv", "--json").stdout)
-        return None if story["execution"]["status"] == "RUNNING" else story
+        shown = json.loads(cli("show", f"cli/streams_{DAY}_1.csv", "--json").stdout)
+        return None if shown["execution"]["status"] == "RUNNING" else shown
 
     return awaited(ended)
 
 
-def test_put_ends_with_the_sums_and_tells_bad_data_by_its_exit_code(put):
+def test_put_shows_the_row_counts_and_exits_with_1_for_bad_data(put):
     assert put.returncode == 1
     assert f"rows read {2 * ROWS} = accepted 564 + rejected 36 (12 duplicate" in put.stdout
     assert f"days changed: {DAY}" in put.stdout
@@ -71,12 +71,12 @@ def test_put_ends_with_the_sums_and_tells_bad_data_by_its_exit_code(put):
 
 
 def test_progress_goes_to_stderr(put):
-    # A file may be archived already when it is looked at again.
+    # At the next poll a file may be archived already.
     assert re.search(rf" s  streams_{DAY}_1\.csv  (PUBLISHED|ARCHIVED)$", put.stderr, re.MULTILINE)
     assert " s  broken.csv  QUARANTINED missing_columns" in put.stderr
 
 
-def test_status_begins_with_the_health_and_lists_the_files(cli, put):
+def test_status_shows_the_health_and_the_files(cli, put):
     shown = cli("status", "--day", str(DAY))
     assert shown.returncode == 0
     assert shown.stdout.splitlines()[0].partition(":")[0] in set(Level)
@@ -86,33 +86,33 @@ def test_status_begins_with_the_health_and_lists_the_files(cli, put):
     assert {line["key"] for line in listed["files"]} == {f"incoming/cli/streams_{DAY}_{n}.csv" for n in (1, 2)}
 
 
-def test_show_tells_the_whole_way_of_a_file(told, stack):
-    assert told["file"]["rows_read"] == ROWS
-    assert told["execution"]["status"] == "SUCCEEDED"
-    states = [state["name"] for state in told["execution"]["states"]]
+def test_show_has_the_complete_history_of_a_file(history, stack):
+    assert history["file"]["rows_read"] == ROWS
+    assert history["execution"]["status"] == "SUCCEEDED"
+    states = [state["name"] for state in history["execution"]["states"]]
     assert states[0] == "Claim sources"
     assert {"Transform streams", "Load metrics"} < set(states)
-    runs = {run["job"]: run["state"] for run in told["execution"]["glue_runs"]}
+    runs = {run["job"]: run["state"] for run in history["execution"]["glue_runs"]}
     assert runs == {"transform-streams": "SUCCEEDED", "load-metrics": "SUCCEEDED"}
-    [touched] = told["items"]
+    [touched] = history["items"]
     assert touched["day"] == str(DAY)
     assert touched["items"] == len(stack.reader.items_of_day(DAY))
-    assert told["lies_at"]["is_there"]
+    assert history["lies_at"]["is_there"]
 
 
-def test_show_explains_a_quarantined_file_and_what_to_run_next(cli, put):
+def test_show_explains_a_quarantined_file_and_names_the_next_command(cli, put):
     shown = cli("show", "broken.csv").stdout
     assert "detail      the header row lacks: track_id" in shown
     assert "next: fix the file, then: music-streams put FILE --key cli/broken.csv" in shown
 
 
-def test_show_takes_a_batch_and_the_beginning_of_an_id(cli, told):
-    batch = cli("show", told["file"]["batch_id"]).stdout
-    assert batch.startswith(f"batch {told['file']['batch_id']}")
+def test_show_accepts_a_batch_and_the_beginning_of_an_id(cli, history):
+    batch = cli("show", history["file"]["batch_id"]).stdout
+    assert batch.startswith(f"batch {history['file']['batch_id']}")
     assert f"streams_{DAY}_1.csv" in batch
-    assert json.loads(cli("show", told["file"]["batch_id"], "--json").stdout)["execution"] == told["execution"]
-    by_id = cli("show", told["file"]["source_id"][:10], "--json").stdout
-    assert json.loads(by_id)["file"]["source_id"] == told["file"]["source_id"]
+    assert json.loads(cli("show", history["file"]["batch_id"], "--json").stdout)["execution"] == history["execution"]
+    by_id = cli("show", history["file"]["source_id"][:10], "--json").stdout
+    assert json.loads(by_id)["file"]["source_id"] == history["file"]["source_id"]
 
 
 def test_metrics_are_those_of_the_table(cli, put, stack):
@@ -121,19 +121,19 @@ def test_metrics_are_those_of_the_table(cli, put, stack):
     assert [row["listen_count"] for row in rows] == [summary.listen_count]
     assert f"{summary.listen_count:,} listens" in cli("metrics", "day", str(DAY)).stdout
     top = summary.top_genres[0]
-    found = list(csv.DictReader(io.StringIO(cli("metrics", "genre", top.genre, "--csv").stdout)))
-    assert {row["day"]: int(row["listen_count"]) for row in found}[str(DAY)] == top.listen_count
+    days = list(csv.DictReader(io.StringIO(cli("metrics", "genre", top.genre, "--csv").stdout)))
+    assert {row["day"]: int(row["listen_count"]) for row in days}[str(DAY)] == top.listen_count
 
 
-def test_logs_of_a_file_follow_its_run_and_no_other_part(cli, told):
-    lines = cli("logs", "--file", told["file"]["source_id"]).stdout.splitlines()
-    execution = told["execution"]["arn"].rsplit(":", 1)[-1]
+def test_logs_of_a_file_follow_its_run_and_no_other_part(cli, history):
+    lines = cli("logs", "--file", history["file"]["source_id"]).stdout.splitlines()
+    execution = history["execution"]["arn"].rsplit(":", 1)[-1]
     assert any(line.endswith(f"{execution} SUCCEEDED") for line in lines)
     assert any("glue/transform-streams" in line for line in lines)
     assert not any("Object Created" in line for line in lines)
 
 
-def test_up_on_a_running_cloud_updates_it_and_says_how_to_go_on(cli, put, stack):
+def test_up_updates_a_running_cloud_and_shows_the_next_commands(cli, put, stack):
     ended = cli("up")
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("ready\n")
@@ -141,7 +141,7 @@ def test_up_on_a_running_cloud_updates_it_and_says_how_to_go_on(cli, put, stack)
         assert word in ended.stdout
 
 
-def test_trouble_is_told_by_exit_codes_and_the_next_step(cli, put, data, tmp_path):
+def test_errors_have_exit_codes_and_a_next_step(cli, put, data, tmp_path):
     unknown = cli("show", "no-such-file.csv")
     assert (unknown.returncode, unknown.stdout) == (2, "")
     assert "next: music-streams status" in unknown.stderr

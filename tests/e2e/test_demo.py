@@ -1,4 +1,4 @@
-"""The demo as a newcomer runs it; every item of its day against the oracle."""
+"""The demo, and every item of its day compared with the oracle."""
 
 import pytest
 from boto3.dynamodb.conditions import Attr
@@ -12,7 +12,7 @@ from tests.oracle import Batch, Reference, StreamFile, differences, evaluate, sc
 
 @pytest.fixture(scope="module")
 def shown(cloud) -> str:
-    """What the demo prints."""
+    """Return the output of the demo."""
     ended = music_streams(cloud, "demo")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
@@ -20,14 +20,14 @@ def shown(cloud) -> str:
 
 @pytest.fixture(scope="module")
 def entries(stack, shown):
-    """The ledger's entries of the demo's stream files by key."""
-    found = stack.ledger.search(Attr("key").begins_with(f"incoming/streams_{demo.DAY}_"))
-    return {entry.source.key: entry for entry in found}
+    """Return the ledger entries of the demo's stream files by key."""
+    entries = stack.ledger.search(Attr("key").begins_with(f"incoming/streams_{demo.DAY}_"))
+    return {entry.source.key: entry for entry in entries}
 
 
 @pytest.fixture(scope="module")
 def expected(stack, entries):
-    """What the oracle computes from the demo's own files and the reference data that lie there."""
+    """Return the oracle's result for the demo's files and all reference data in the bucket."""
     streams = [
         StreamFile(entries[key].source.source_id, body, clock.parse(entries[key].source.received_at))
         for key, body in demo.files().items()
@@ -52,7 +52,7 @@ def test_every_file_ends_as_the_oracle_says(entries, expected):
         assert counts == (source.rows_read, source.rows_accepted, source.rejected)
 
 
-def test_it_shows_the_sums_and_the_reason_and_the_way_on(shown, entries):
+def test_it_shows_the_row_counts_the_reason_and_the_next_commands(shown, entries):
     read = sum(entry.rows_read for entry in entries.values())
     accepted = sum(entry.rows_accepted for entry in entries.values())
     assert f"rows read {read:,} = accepted {accepted:,} + rejected {read - accepted:,}" in shown

@@ -1,7 +1,7 @@
-"""The runbooks of docs/runbooks.md, walked: an incident is brought about, the page's own commands end it.
+"""The runbooks of docs/runbooks.md: each test causes an incident and ends it with the page's commands.
 
-Not walked are `Files are late`, which takes a backlog of a quarter of an hour, and Airflow's part of `The reconciler is
-overdue`: here Airflow is down from the start. Commands of `aws` are left out, as no such program is installed.
+Not tested are `Files are late`, which needs a backlog of a quarter of an hour, and the part of Airflow in `The
+reconciler is overdue`: here Airflow is not running. Commands of `aws` are skipped, because it is not installed.
 """
 
 import json
@@ -35,20 +35,20 @@ from tests.runbooks import RUNBOOKS, Runbook, commands
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 CATALOGUE = sample_data.Catalogue.generate(61, songs=60, users=50)
-LATER = sample_data.Catalogue.generate(62, songs=40, users=50)  # songs that come after their listens
+LATER = sample_data.Catalogue.generate(62, songs=40, users=50)  # songs that arrive after their listens
 DAY = date(2024, 3, 5)
 ROWS = 120
 PATIENCE = 240.0  # seconds
-NEEDS_YES = {"retract", "forget"}  # which a person types on a terminal
+NEEDS_YES = {"retract", "forget"}  # on a terminal, the operator confirms them
 _seeds = count(1)
 
 
 @dataclass
 class Operator:
-    """Somebody with the page, a shell and an address that alerts come to.
+    """An operator with the page, a shell and a subscription to the alerts.
 
     Attributes:
-        alerts: the subjects of those that came.
+        alerts: the subjects of the alerts received.
     """
 
     stack: Stack
@@ -58,7 +58,7 @@ class Operator:
     alerts: list[str] = field(default_factory=list)
 
     def __call__(self, part: str, *, only: str = "", more: tuple[str, ...] = (), **words: str) -> list[Any]:
-        """Run a part's commands, or those that begin so, with what its capitals stand for."""
+        """Run the commands of a part, or those that begin with `only`, with values for the placeholders."""
         typed = [line for line in commands(part) if line.startswith(f"music-streams {only}".strip())]
         assert typed, f"{part}\nhas no {only}"
         return [self._run([words.get(word, word) for word in shlex.split(line)][1:], more) for line in typed]
@@ -67,26 +67,26 @@ class Operator:
         yes = ["--yes"] if command[0] in NEEDS_YES and "--dry-run" not in command else []
         return music_streams(self.cloud, *command, *yes, *more, folder=self.folder)
 
-    def hears(self, runbook: Runbook, subject: str, **words: str) -> None:
-        """The alert that the page quotes has come, about these."""
-        assert f"`{subject}`" in " ".join(runbook.symptom.split()), "where the page breaks its lines says nothing"
+    def receives(self, runbook: Runbook, subject: str, **words: str) -> None:
+        """Wait for the alert that the page quotes, with values for the placeholders."""
+        assert f"`{subject}`" in " ".join(runbook.symptom.split()), "the page does not quote the subject"
         for name, word in words.items():
             subject = subject.replace(name, word)
 
-        def has_come() -> bool:
+        def is_received() -> bool:
             sqs = self.stack.client("sqs")
             received = sqs.receive_message(QueueUrl=self.inbox, MaxNumberOfMessages=10).get("Messages", [])
             self.alerts.extend(json.loads(message["Body"])["Subject"] for message in received)
             return subject in self.alerts
 
-        awaited(has_come)
+        awaited(is_received)
 
     def put(self, name: str, content: bytes) -> Journey:
-        """A producer puts a file."""
+        """Put a file as a producer."""
         return journey.put(self.stack, f"incoming/{name}", content)
 
-    def comes_to(self, put: Journey, *statuses: Status, attempt: int = 1) -> Entry:
-        """A file's entry, as soon as it stands there."""
+    def wait_for(self, put: Journey, *statuses: Status, attempt: int = 1) -> Entry:
+        """Wait until a file has one of the statuses; return its entry."""
 
         def find() -> Entry | None:
             entry = self.stack.ledger.entry(put.source_id)
@@ -95,41 +95,41 @@ class Operator:
         return awaited(find, PATIENCE)
 
     def archived(self, name: str) -> Journey:
-        """A file that went through."""
+        """Put a file and wait until it is archived."""
         put = self.put(name, listens())
-        self.comes_to(put, Status.ARCHIVED)
+        self.wait_for(put, Status.ARCHIVED)
         return put
 
-    def fails(self, put: Journey, attempt: int = 1) -> Entry:
-        """Its execution is stopped from outside, as a fault of Glue would end it."""
-        running = self.comes_to(put, Status.RUNNING, attempt=attempt)
+    def fail(self, put: Journey, attempt: int = 1) -> Entry:
+        """Stop the execution of a file, as a fault of Glue would."""
+        running = self.wait_for(put, Status.RUNNING, attempt=attempt)
         self.stack.client("stepfunctions").stop_execution(executionArn=running.execution_arn)
-        return self.comes_to(put, Status.FAILED, attempt=attempt)
+        return self.wait_for(put, Status.FAILED, attempt=attempt)
 
 
 def listens(catalogue: sample_data.Catalogue = CATALOGUE, dirty: float = 0.0) -> bytes:
-    """A streams file that no other is like."""
+    """Return a streams file that differs from all others."""
     return sample_data.streams(next(_seeds), catalogue, DAY, ROWS, dirty=dirty)
 
 
-def well(ran: list[subprocess.CompletedProcess[str]]) -> str:
-    """What commands printed, which all went well."""
-    for each in ran:
-        assert each.returncode == 0, f"{each.args}: {each.returncode}\n{each.stdout}{each.stderr}"
-    return said(ran)
+def succeeded(ran: list[subprocess.CompletedProcess[str]]) -> str:
+    """Return the output of commands; check that all succeeded."""
+    for ended in ran:
+        assert ended.returncode == 0, f"{ended.args}: {ended.returncode}\n{ended.stdout}{ended.stderr}"
+    return printed(ran)
 
 
-def said(ran: list[subprocess.CompletedProcess[str]]) -> str:
-    """What commands printed."""
-    for each in ran:
-        assert "Traceback" not in each.stderr, each.stderr
-        assert each.returncode in {0, 1}, f"{each.args}: {each.returncode}\n{each.stderr}"
-    return "\n".join(each.stdout for each in ran)
+def printed(ran: list[subprocess.CompletedProcess[str]]) -> str:
+    """Return the output of commands."""
+    for ended in ran:
+        assert "Traceback" not in ended.stderr, ended.stderr
+        assert ended.returncode in {0, 1}, f"{ended.args}: {ended.returncode}\n{ended.stderr}"
+    return "\n".join(ended.stdout for ended in ran)
 
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory) -> Iterator[Path]:
-    """One that begins empty, and in which nothing is amiss but what these tests do."""
+    """A cloud that starts empty, in which only these tests cause incidents."""
     with running_cloud(tmp_path_factory.mktemp("cloud-of-runbooks")) as state:
         yield state
 
@@ -150,98 +150,100 @@ def newcomer(cloud, tmp_path_factory) -> Operator:
 
 @pytest.fixture(scope="module")
 def without_songs(newcomer) -> Entry:
-    """A file that came before any songs, after the walk."""
+    """Put a file before any songs, follow the runbook, and return its entry."""
     runbook = RUNBOOKS["Songs are missing, or arrived late"]
     put = newcomer.put("early.csv", listens())
-    failed = newcomer.comes_to(put, Status.FAILED)
+    failed = newcomer.wait_for(put, Status.FAILED)
     assert failed.reason == "no_reference_data"
     name = failed.execution_arn.rpartition(":")[2]
-    newcomer.hears(runbook, "music-streams: execution EXECUTION FAILED", EXECUTION=name)
-    assert "early.csv" in well(newcomer(runbook.check, FILE="early.csv"))
-    well(newcomer(runbook.fix, **{"SONGS.csv": "first.csv"}))
-    assert "early.csv" not in well(newcomer(runbook.verify))
-    return newcomer.comes_to(put, Status.ARCHIVED)
+    newcomer.receives(runbook, "music-streams: execution EXECUTION FAILED", EXECUTION=name)
+    assert "early.csv" in succeeded(newcomer(runbook.check, FILE="early.csv"))
+    succeeded(newcomer(runbook.fix, **{"SONGS.csv": "first.csv"}))
+    assert "early.csv" not in succeeded(newcomer(runbook.verify))
+    return newcomer.wait_for(put, Status.ARCHIVED)
 
 
 @pytest.fixture(scope="module")
 def operator(newcomer, without_songs) -> Operator:
-    """An operator of a pipeline that works."""
+    """An operator of a pipeline with reference data."""
     return newcomer
 
 
-def test_a_file_that_came_before_all_songs_is_counted(without_songs):
+def test_a_file_that_arrived_before_all_songs_is_counted(without_songs):
     assert without_songs.rows_accepted == ROWS
 
 
-def test_rows_whose_songs_came_late_are_counted(operator):
+def test_rows_whose_songs_arrived_late_are_counted(operator):
     runbook = RUNBOOKS["Songs are missing, or arrived late"]
     put = operator.put("parked.csv", listens(LATER))
-    assert operator.comes_to(put, Status.ARCHIVED).rejected == {"unknown_track": ROWS}
-    assert "parked.csv" in well(operator(runbook.check, FILE="parked.csv"))
-    well(operator(runbook.fix, **{"SONGS.csv": "later.csv"}))
-    assert "parked.csv" not in well(operator(runbook.verify))
-    assert operator.comes_to(put, attempt=2).rows_accepted == ROWS
+    assert operator.wait_for(put, Status.ARCHIVED).rejected == {"unknown_track": ROWS}
+    assert "parked.csv" in succeeded(operator(runbook.check, FILE="parked.csv"))
+    succeeded(operator(runbook.fix, **{"SONGS.csv": "later.csv"}))
+    assert "parked.csv" not in succeeded(operator(runbook.verify))
+    assert operator.wait_for(put, attempt=2).rows_accepted == ROWS
 
 
-def test_a_file_of_bad_rows_is_put_again_mended(operator):
+def test_a_fixed_file_replaces_a_file_of_bad_rows(operator):
     runbook = RUNBOOKS["A file was quarantined"]
     put = operator.put("bad.csv", listens(dirty=0.5))
-    operator.comes_to(put, Status.QUARANTINED)
-    operator.hears(runbook, "music-streams: too_many_bad_rows: FILE", FILE="bad.csv")
-    assert "bad.csv" in well(operator(runbook.check, FILE="bad.csv"))
-    (operator.folder / "mended.csv").write_bytes(listens())
-    well(operator(runbook.fix, only="put", **{"MENDED.csv": "mended.csv"}))
-    # The move to the archive comes a moment after the metrics.
-    assert re.match(r"incoming/mended\.csv  (PUBLISHED|ARCHIVED)\n", well(operator(runbook.verify, FILE="mended.csv")))
+    operator.wait_for(put, Status.QUARANTINED)
+    operator.receives(runbook, "music-streams: too_many_bad_rows: FILE", FILE="bad.csv")
+    assert "bad.csv" in succeeded(operator(runbook.check, FILE="bad.csv"))
+    (operator.folder / "fixed.csv").write_bytes(listens())
+    succeeded(operator(runbook.fix, only="put", **{"FIXED.csv": "fixed.csv"}))
+    # The file is archived shortly after its metrics are published.
+    assert re.match(
+        r"incoming/fixed\.csv  (PUBLISHED|ARCHIVED)\n", succeeded(operator(runbook.verify, FILE="fixed.csv"))
+    )
 
 
-def test_a_file_that_fails_three_times_is_put_aside_and_released(operator):
+def test_a_file_that_fails_three_times_is_quarantined_and_released(operator):
     runbook = RUNBOOKS["A file was quarantined"]
     put = operator.put("unlucky.csv", listens())
     for attempt in range(1, ATTEMPTS_BEFORE_QUARANTINE + 1):
-        operator.fails(put, attempt)
+        operator.fail(put, attempt)
         if attempt < ATTEMPTS_BEFORE_QUARANTINE:
             operator.archived(f"lucky-{attempt}.csv")
-            well(operator(RUNBOOKS["Runs fail"].fix, more=("--no-wait",)))
-    repaired = well(operator(RUNBOOKS["Metrics are wrong, or lost"].fix, only="reconcile"))
-    entry = operator.comes_to(put)
+            succeeded(operator(RUNBOOKS["Runs fail"].fix, more=("--no-wait",)))
+    repaired = succeeded(operator(RUNBOOKS["Metrics are wrong, or lost"].fix, only="reconcile"))
+    entry = operator.wait_for(put)
     assert (entry.status, entry.reason) == (Status.QUARANTINED, "too_many_attempts"), repaired
-    operator.hears(runbook, "music-streams: too_many_attempts: FILE", FILE="unlucky.csv")
-    assert "too_many_attempts" in well(operator(runbook.check, FILE="unlucky.csv"))
-    well(operator(runbook.fix, only="quarantine release", FILE="unlucky.csv"))
-    well(operator(runbook.verify, FILE="unlucky.csv"))
-    assert operator.comes_to(put, Status.ARCHIVED).rows_accepted == ROWS
+    operator.receives(runbook, "music-streams: too_many_attempts: FILE", FILE="unlucky.csv")
+    assert "too_many_attempts" in succeeded(operator(runbook.check, FILE="unlucky.csv"))
+    succeeded(operator(runbook.fix, only="quarantine release", FILE="unlucky.csv"))
+    succeeded(operator(runbook.verify, FILE="unlucky.csv"))
+    assert operator.wait_for(put, Status.ARCHIVED).rows_accepted == ROWS
 
 
-def test_what_failed_goes_on_once_the_cause_is_mended(operator):
+def test_a_failed_file_is_redriven_after_the_cause_is_fixed(operator):
     runbook = RUNBOOKS["Runs fail"]
-    failed = operator.fails(operator.put("stopped.csv", listens()))
+    failed = operator.fail(operator.put("stopped.csv", listens()))
     name = failed.execution_arn.rpartition(":")[2]
-    operator.hears(runbook, "music-streams: execution EXECUTION FAILED", EXECUTION=name, FAILED="ABORTED")
-    assert "stopped.csv" in well(operator(runbook.check, FILE="stopped.csv"))
-    well(operator(runbook.fix))
-    proof = well(operator(runbook.verify))
-    assert "nothing stands still" in proof
+    operator.receives(runbook, "music-streams: execution EXECUTION FAILED", EXECUTION=name, FAILED="ABORTED")
+    assert "stopped.csv" in succeeded(operator(runbook.check, FILE="stopped.csv"))
+    succeeded(operator(runbook.fix))
+    proof = succeeded(operator(runbook.verify))
+    assert "no file is stalled or failed" in proof
     assert "none failed" in proof
 
 
-def test_a_dead_letter_goes_back(operator):
+def test_a_dead_letter_is_sent_back(operator):
     runbook = RUNBOOKS["There are dead letters"]
     with lost_events(operator.stack):
         put = operator.put("dead.csv", listens())
     url = operator.stack.outputs["ArrivalsDeadLetterQueueUrl"]
     operator.stack.client("sqs").send_message(QueueUrl=url, MessageBody=event_of(operator.stack, put))
-    assert "dead.csv" in well(operator(runbook.check))
-    well(operator(runbook.fix))
-    assert "no dead letters" in well(operator(runbook.verify))
-    assert operator.comes_to(put).status is Status.ARCHIVED
+    assert "dead.csv" in succeeded(operator(runbook.check))
+    succeeded(operator(runbook.fix))
+    assert "no dead letters" in succeeded(operator(runbook.verify))
+    assert operator.wait_for(put).status is Status.ARCHIVED
 
 
 @contextmanager
 def lost_events(stack: Stack) -> Iterator[None]:
-    """No event of a landed file arrives meanwhile."""
+    """Lose the events of landed files within the block."""
     events = stack.client("events")
-    [rule] = [each["Name"] for each in events.list_rules()["Rules"] if "aws.s3" in each.get("EventPattern", "")]
+    [rule] = [rule["Name"] for rule in events.list_rules()["Rules"] if "aws.s3" in rule.get("EventPattern", "")]
     events.disable_rule(Name=rule)
     try:
         yield
@@ -255,101 +257,101 @@ def event_of(stack: Stack, put: Journey) -> str:
     return event
 
 
-def test_a_file_whose_event_was_lost_comes_in(operator):
+def test_a_file_whose_event_was_lost_is_processed(operator):
     runbook = RUNBOOKS["A file landed, and nothing happens"]
     with lost_events(operator.stack):
-        put = operator.put("unheard.csv", listens())
-    at_once = ("--idle", "0")  # the page's five minutes are over
-    assert "its event never came" in said(operator(runbook.check, only="redrive", more=at_once))
-    well(operator(runbook.fix, more=at_once))
-    operator.comes_to(put, Status.ARCHIVED)
-    proof = well(operator(runbook.verify, FILE="unheard.csv"))
+        put = operator.put("eventless.csv", listens())
+    now = ("--idle", "0")  # do not wait for StallSeconds
+    assert "its event never came" in printed(operator(runbook.check, only="redrive", more=now))
+    succeeded(operator(runbook.fix, more=now))
+    operator.wait_for(put, Status.ARCHIVED)
+    proof = succeeded(operator(runbook.verify, FILE="eventless.csv"))
     assert "ARCHIVED" in proof
     assert "no gaps" in proof
 
 
-def test_a_wrong_item_is_made_right(operator):
+def test_a_wrong_item_is_repaired(operator):
     runbook, before = RUNBOOKS["Metrics are wrong, or lost"], items(operator.stack)
     key = {"pk": f"DAY#{DAY}", "sk": "SUMMARY"}
     operator.stack.metrics.update_item(
         Key=key, UpdateExpression="SET listen_count = :n", ExpressionAttributeValues={":n": 1}
     )
     today = str(datetime.now(UTC).date())
-    look = said(operator(runbook.check, DAY=today))
-    assert "1 day METRIC_DRIFT" in look
-    assert "listen_count is 1, the lake has" in look
-    well(operator(runbook.fix, only="reconcile"))
-    assert "no gaps" in well(operator(runbook.verify))
+    findings = printed(operator(runbook.check, DAY=today))
+    assert "1 day METRIC_DRIFT" in findings
+    assert "listen_count is 1, the lake has" in findings
+    succeeded(operator(runbook.fix, only="reconcile"))
+    assert "no gaps" in succeeded(operator(runbook.verify))
     assert items(operator.stack) == before
 
 
-def test_a_lost_table_is_filled_again(operator):
+def test_a_lost_table_is_rebuilt(operator):
     runbook, before = RUNBOOKS["Metrics are wrong, or lost"], items(operator.stack)
     with operator.stack.metrics.batch_writer() as table:
         for item in scan_items(operator.stack.metrics):
             table.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
-    well(operator(runbook.fix, only="rebuild"))
-    assert "no gaps" in well(operator(runbook.verify))
+    succeeded(operator(runbook.fix, only="rebuild"))
+    assert "no gaps" in succeeded(operator(runbook.verify))
     assert items(operator.stack) == before
 
 
 def items(stack: Stack) -> list[dict[str, Any]]:
-    """What consumers read, without what tells the run; in order."""
+    """Return all items without the attributes of their run, sorted."""
     of_the_run = {"version", "lake_uuid", "batch_id", "updated_at"}
-    found = [
+    stored = [
         {name: value for name, value in item.items() if name not in of_the_run} for item in scan_items(stack.metrics)
     ]
-    return sorted(found, key=lambda item: (item["pk"], item["sk"]))
+    return sorted(stored, key=lambda item: (item["pk"], item["sk"]))
 
 
-def test_a_lost_lake_is_made_again(operator):
+def test_a_lost_lake_is_rebuilt(operator):
     runbook, before = RUNBOOKS["The lake is lost"], items(operator.stack)
     for table in (LISTENS, REJECTED_ROWS):
         operator.stack.client("glue").delete_table(DatabaseName=DATABASE, Name=table)
     for key in Lake(operator.stack).files("warehouse/"):
         operator.stack.s3.delete_object(Bucket=operator.stack.lake_bucket, Key=key)
-    assert "LAKE_LOST" in said(operator(runbook.check))
-    well(operator(runbook.fix))
-    assert "no gaps" in well(operator(runbook.verify, DAY=str(datetime.now(UTC).date())))
+    assert "LAKE_LOST" in printed(operator(runbook.check))
+    succeeded(operator(runbook.fix))
+    assert "no gaps" in succeeded(operator(runbook.verify, DAY=str(datetime.now(UTC).date())))
     assert items(operator.stack) == before
 
 
-def test_a_file_of_scattered_days_leaves_and_is_put_again(operator):
+def test_a_file_of_scattered_days_is_retracted_and_replaced(operator):
     runbook = RUNBOOKS["A run recomputed many days"]
     put = operator.archived("scattered.csv")
-    assert "scattered.csv" in well(operator(runbook.check, FILE="scattered.csv"))
+    assert "scattered.csv" in succeeded(operator(runbook.check, FILE="scattered.csv"))
     (operator.folder / "right.csv").write_bytes(listens())
-    well(operator(runbook.fix, FILE="scattered.csv", **{"MENDED.csv": "right.csv"}))
-    assert operator.comes_to(put, Status.RETRACTED)
-    proof = well(operator(runbook.verify, FILE="scattered.csv", **{"MENDED.csv": "right.csv"}))
+    succeeded(operator(runbook.fix, FILE="scattered.csv", **{"FIXED.csv": "right.csv"}))
+    assert operator.wait_for(put, Status.RETRACTED)
+    proof = succeeded(operator(runbook.verify, FILE="scattered.csv", **{"FIXED.csv": "right.csv"}))
     assert "RETRACTED" in proof
     assert re.search("PUBLISHED|ARCHIVED", proof)
 
 
-def test_a_wrong_file_leaves_and_a_user_is_forgotten(operator):
+def test_a_wrong_file_is_retracted_and_a_user_is_forgotten(operator):
     runbook, before = RUNBOOKS["A wrong file, or a user, must go"], items(operator.stack)
     put = operator.archived("wrong.csv")
     user = str(CATALOGUE.user_ids[0])
     words = {"FILE": "wrong.csv", "USER": user}
-    well(operator(runbook.check, **words))
-    well(operator(runbook.fix, only="retract", **words))
-    assert operator.comes_to(put, Status.RETRACTED)
+    succeeded(operator(runbook.check, **words))
+    succeeded(operator(runbook.fix, only="retract", **words))
+    assert operator.wait_for(put, Status.RETRACTED)
     assert items(operator.stack) == before
-    well(operator(runbook.fix, only="forget", **words))
-    proof = well(operator(runbook.verify, **words))
+    succeeded(operator(runbook.fix, only="forget", **words))
+    proof = succeeded(operator(runbook.verify, **words))
     assert "RETRACTED" in proof
     assert "no gaps" in proof
     assert items(operator.stack) != before
 
 
-def test_maintenance_that_failed_is_done_by_hand(operator):
+def test_failed_maintenance_is_run_by_hand(operator):
     runbook = RUNBOOKS["Maintenance fails"]
     operator.archived("maintained.csv")
     glue, job = operator.stack.client("glue"), operator.stack.outputs["MaintainJobName"]
     glue.start_job_run(JobName=job, Arguments={"--rejected_rows_days": "many"})
-    operator.hears(runbook, "music-streams: maintain-lake FAILED")
-    assert "listens" in well(operator(runbook.fix))
-    [quiet] = [line for line in well(operator(runbook.verify)).splitlines() if line.startswith("listens")]
+    operator.receives(runbook, "music-streams: maintain-lake FAILED")
+    assert "listens" in succeeded(operator(runbook.fix))
+    [quiet] = [line for line in succeeded(operator(runbook.verify)).splitlines() if line.startswith("listens")]
     for before, after in re.findall(r"([\d,]+) → ([\d,]+)", quiet):
         assert before == after
 
@@ -357,11 +359,11 @@ def test_maintenance_that_failed_is_done_by_hand(operator):
 def test_without_airflow_a_reconciliation_by_hand_repairs_and_reports(operator):
     runbook = RUNBOOKS["The reconciler is overdue"]
     put = operator.put("unwatched.csv", listens())
-    operator.fails(put)
-    assert "1 FAILED" in said(operator(runbook.check))
-    well(operator(runbook.fix, DAY=str(datetime.now(UTC).date())))
-    assert operator.comes_to(put).status is Status.ARCHIVED
-    assert "metrics checked" in well(operator(runbook.verify))
+    operator.fail(put)
+    assert "1 FAILED" in printed(operator(runbook.check))
+    succeeded(operator(runbook.fix, DAY=str(datetime.now(UTC).date())))
+    assert operator.wait_for(put).status is Status.ARCHIVED
+    assert "metrics checked" in succeeded(operator(runbook.verify))
     report = Reports(operator.stack.s3, operator.stack.lake_bucket).latest()
     assert report
     assert report.is_whole

@@ -130,9 +130,9 @@ UNSEEN: dict[str, dict[str, str]] = {
 class Machine(Pipeline):
     """The pipeline, in which runs without files are executions of Step Functions."""
 
-    def _take(self, body: str) -> None:
-        super()._take(body)
-        request = self.asked[-1]
+    def _process(self, body: str) -> None:
+        super()._process(body)
+        request = self.requested[-1]
         if isinstance(request, Rebuild | Forget):
             self.stack.executions.start(RunFolder(self.stack.lake_bucket, request.batch_id), 1)
             execution_named(f"{request.batch_id}-1").status = "SUCCEEDED"

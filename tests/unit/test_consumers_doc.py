@@ -1,4 +1,4 @@
-"""docs/consumers.md: every example runs, every printed result and every table is true."""
+"""docs/consumers.md: every example runs, and every printed result and every table is right."""
 
 import inspect
 import json
@@ -20,7 +20,7 @@ from music_streams.run import settle
 from tests.aws import TEMPLATE
 from tests.integration.consumers import contract
 from tests.integration.consumers.metrics_table import items, metrics_table
-from tests.integration.consumers.test_reader import EVERY_QUESTION, requests_of
+from tests.integration.consumers.test_reader import EVERY_QUERY, requests_of
 from tests.integration.domain.run import Run
 from tests.integration.domain.world import World
 
@@ -32,11 +32,11 @@ PARTS = {"top_songs": "top_song", "top_genres": "top_genre"}
 
 
 def blocks(language: str) -> list[str]:
-    return [text for found, text in BLOCKS if found == language]
+    return [text for block_language, text in BLOCKS if block_language == language]
 
 
 def rows(heading: str) -> list[list[str]]:
-    """The rows of the table whose first column has a heading."""
+    """Return the rows of the table whose first column has this heading."""
     lines = PAGE.split(f"| {heading} |", 1)[1].split("\n\n", 1)[0].splitlines()
     return [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[2:]]
 
@@ -49,12 +49,12 @@ def event() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def consumer() -> dict[str, Any]:
-    """The consumer's own template."""
+    """Return the consumer's template."""
     [text] = blocks("yaml")
     return dict(yaml_parse(text))
 
 
-def test_every_block_is_of_a_kind_that_is_tested_here():
+def test_every_block_has_a_language_that_is_tested():
     assert {language for language, _ in BLOCKS} == {"python", "text", "json", "yaml"}
     assert PAGE.count("```") == 2 * len(BLOCKS)
 
@@ -68,12 +68,12 @@ def test_the_python_examples_print_what_the_page_shows(event):
             following, shown = (BLOCKS[position + 1 :] or [("", "")])[0]
             printed = StringIO()
             with redirect_stdout(printed):
-                exec(compile(code, f"docs/consumers.md, block {position}", "exec"), names)  # noqa: S102 - our own page
+                exec(compile(code, f"docs/consumers.md, block {position}", "exec"), names)  # noqa: S102 - code of this repository
             assert printed.getvalue() == (shown if following == "text" else ""), code
     assert len(blocks("text")) > 5
 
 
-def test_every_method_of_the_reader_has_a_row_with_the_request_that_it_makes():
+def test_every_method_of_the_reader_has_a_row_with_its_request():
     questions = {row[1].strip("`"): row[2:4] for row in rows("Question")}
     public = {name for name, _ in inspect.getmembers(MetricsReader, inspect.isfunction) if not name.startswith("_")}
     assert set(questions) == public
@@ -81,7 +81,7 @@ def test_every_method_of_the_reader_has_a_row_with_the_request_that_it_makes():
         reader = MetricsReader(table.name, table.dynamodb)
         for method, (request, condition) in questions.items():
             with requests_of(table.dynamodb) as seen:
-                getattr(reader, method)(*EVERY_QUESTION[method])
+                getattr(reader, method)(*EVERY_QUERY[method])
             [(operation, params)] = seen
             index = f" on `{params['IndexName']}`" if "IndexName" in params else ""
             assert request == operation + index, method
@@ -89,20 +89,20 @@ def test_every_method_of_the_reader_has_a_row_with_the_request_that_it_makes():
 
 
 def _key_shape(condition: str) -> list[str]:
-    """The constant words of a key condition: names of keys, prefixes and functions."""
+    """Return the constants of a key condition: names of keys, prefixes and functions."""
     return sorted(re.findall(r"pk|sk|\bday\b(?= =)|[A-Z]+#|SUMMARY|BETWEEN|begins_with", condition))
 
 
 def _sent_key_shape(params: dict[str, Any]) -> list[str]:
     if "KeyConditionExpression" in params:
         condition = params["KeyConditionExpression"]
-        stands_for = {**params["ExpressionAttributeNames"], **params["ExpressionAttributeValues"]}
-        return _key_shape(re.sub(r"[#:]\w+", lambda found: str(stands_for[found[0]]), condition))
+        values = {**params["ExpressionAttributeNames"], **params["ExpressionAttributeValues"]}
+        return _key_shape(re.sub(r"[#:]\w+", lambda match: str(values[match[0]]), condition))
     key = params["Key"] if "Key" in params else next(iter(params["RequestItems"].values()))["Keys"][0]
     return _key_shape(", ".join(f"{name} = {value}" for name, value in key.items()))
 
 
-def test_the_read_units_are_those_of_items_of_the_size_that_the_page_says():
+def test_the_read_units_match_the_documented_item_size():
     assert f"an item as {KIB_OF_ITEM} KB" in PAGE
     costs = [row[4] for row in rows("Question")]
     counted = [re.fullmatch(r"(\d+) \w+: ([\d.]+)", cost) for cost in costs]
@@ -115,27 +115,27 @@ def test_the_read_units_are_those_of_items_of_the_size_that_the_page_says():
     assert sum(match is not None for match in counted) >= 5
 
 
-def test_an_item_with_three_songs_is_of_the_size_that_the_page_says():
+def test_an_item_with_three_songs_has_the_documented_size():
     biggest = max(items(), key=_size)
     song = biggest["top_songs"][0]
     assert 0.5 < _size({**biggest, "top_songs": [song, song, song]}) / 1024 <= KIB_OF_ITEM
 
 
 def _size(value: Any) -> int:
-    """Bytes that DynamoDB counts for an item or a value in it."""
+    """Return the bytes that DynamoDB counts for an item or a value in it."""
     if isinstance(value, str):
         return len(value.encode())
     if isinstance(value, dict):
-        return 3 + sum(1 + len(name) + _size(each) for name, each in value.items())
+        return 3 + sum(1 + len(name) + _size(part) for name, part in value.items())
     if isinstance(value, list):
-        return 3 + sum(1 + _size(each) for each in value)
+        return 3 + sum(1 + _size(part) for part in value)
     return len(str(value).strip("0").replace(".", "")) // 2 + 2
 
 
-def test_the_tables_of_attributes_are_those_of_the_schemas():
+def test_the_tables_of_attributes_match_the_schemas():
     kinds = {kind: contract.attributes(contract.of_kind(kind)) for kind in contract.KINDS}
     expected = []
-    for name in dict.fromkeys(name for found in kinds.values() for name in found if name not in {"pk", "sk"}):
+    for name in dict.fromkeys(name for attributes in kinds.values() for name in attributes if name not in {"pk", "sk"}):
         having = [kind for kind in kinds if name in kinds[kind]]
         schema = kinds[having[0]][name]
         where = "all" if len(having) == len(kinds) else ", ".join(having)
@@ -157,7 +157,7 @@ def _type(schema: contract.Schema) -> str:
     return str(schema["type"])
 
 
-def test_the_event_of_the_page_is_of_the_schema_and_is_what_a_run_announces_on_the_default_bus(event):
+def test_the_documented_event_matches_the_schema_and_the_event_of_a_run(event):
     assert list(contract.faults(contract.EVENT, event["detail"])) == []
     with metrics_table():
         world = World()
@@ -170,12 +170,12 @@ def test_the_event_of_the_page_is_of_the_schema_and_is_what_a_run_announces_on_t
     assert announced["detail"].keys() == event["detail"].keys()
 
 
-def test_the_most_days_of_an_event_are_those_that_the_page_says():
-    [said] = re.findall(r"more than ([\d,]+) days", PAGE)
-    assert int(said.replace(",", "")) == settle.DAYS_PER_EVENT
+def test_the_documented_limit_of_days_per_event_is_right():
+    [limit] = re.findall(r"more than ([\d,]+) days", PAGE)
+    assert int(limit.replace(",", "")) == settle.DAYS_PER_EVENT
 
 
-def test_the_consumers_rule_takes_this_event_and_no_other(event, consumer):
+def test_the_consumers_rule_matches_this_event_and_no_other(event, consumer):
     rule = consumer["Resources"]["ChartsFunction"]["Properties"]["Events"]["MetricsPublished"]["Properties"]
     pattern = EventPattern.load(json.dumps(rule["Pattern"]))
     assert pattern.matches_event(event)

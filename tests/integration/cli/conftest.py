@@ -1,4 +1,4 @@
-"""The commands against AWS, as far as moto is AWS: a stack that CloudFormation knows, files in every state, metrics."""
+"""The commands against AWS on moto: a CloudFormation stack with files in several states, and metrics."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -56,13 +56,13 @@ TEMPLATE = {
 
 @contextmanager
 def stack_in_process(**variables: str) -> Iterator[Stack]:
-    """Create a stack without files and metrics, which the block's environment names."""
+    """Create a stack without files and metrics; within the block, the environment names it."""
     named = {"MUSIC_STREAMS_STACK": "streams-test", "LOCAL_CLOUD_STATE": "/nonexistent"}
     with aws_in_process("eu-west-1", **named, **variables) as patch:
         patch.delenv("FORCE_COLOR", raising=False)
         boto3.client("cloudformation").create_stack(StackName="streams-test", TemplateBody=json.dumps(TEMPLATE))
         stack = find_stack()
-        # moto's CloudFormation does not know of versions.
+        # The CloudFormation of moto does not enable versioning.
         stack.s3.put_bucket_versioning(Bucket="landing", VersioningConfiguration={"Status": "Enabled"})
         yield stack
 
@@ -86,7 +86,7 @@ def golden() -> Path:
 
 
 def source(name: str, key: str = "") -> Source:
-    """A file of the ledger; its ids are the same in every run."""
+    """Return a file of the ledger; its ids are the same in every run."""
     return Source("landing", key or f"incoming/{name}", f"version-of-{name}", 1_234, ARRIVED)
 
 
@@ -127,19 +127,19 @@ ENTRIES: dict[str, dict[str, Any]] = {
 
 
 def put_entry(stack: Stack, item: Source, **attributes: Any) -> None:
-    """Write an entry as the pipeline would have."""
+    """Write an entry like the pipeline."""
     stack.session.resource("dynamodb").Table("files").put_item(Item=entry_item(item, **attributes))
 
 
-def taken(stack: Stack, queue: str) -> list[str]:
-    """All messages of a queue, by the output that names it; the queue is empty then."""
+def drained(stack: Stack, queue: str) -> list[str]:
+    """Delete all messages of a queue, named by its output, and return their bodies."""
     sqs, url = stack.client("sqs"), stack.output(queue)
-    found = []
+    bodies = []
     while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
         for message in messages:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-            found.append(message["Body"])
-    return found
+            bodies.append(message["Body"])
+    return bodies
 
 
 def _fill(stack: Stack) -> None:

@@ -1,4 +1,4 @@
-"""The pipeline's part, played by the test: it takes requests from the arrivals queue and moves the ledger."""
+"""A simulated pipeline: it receives requests from the arrivals queue and updates the ledger."""
 
 import threading
 from collections.abc import Iterator
@@ -23,32 +23,32 @@ from music_streams_cli.app import app
 from tests.integration.cli.conftest import MACHINE, put_entry
 from tests.permissions.acting import OTHERS
 
-POLLING = (journey, maintenance, reconciliation, runs)  # what asks again and again
+POLLING = (journey, maintenance, reconciliation, runs)  # the modules that poll
 COUNTS = {"rows_read": 10, "rows_accepted": 10, "rejected": {}, "days": ["2024-06-25"]}
 
 
 @dataclass
 class Pipeline:
-    """Takes what is asked for.
+    """Processes requests.
 
     Attributes:
-        ends: what an entry is in the end, by the file's name; ARCHIVED with all rows accepted where it is not told.
-        refused: names of files that stay as they are.
-        executions: what runs without files end as.
-        deleted: by source_id, files that a run deletes whole because it cannot look through them.
+        ends: the final attributes of entries by file name; by default ARCHIVED with all rows accepted.
+        ignored: names of files that do not change.
+        executions: the final status of runs without files.
+        deleted: by source_id, files that a run deletes whole because it cannot search them.
     """
 
     stack: Stack
     ends: dict[str, dict[str, Any]] = field(default_factory=dict)
-    refused: set[str] = field(default_factory=set)
+    ignored: set[str] = field(default_factory=set)
     executions: str = "SUCCEEDED"
     deleted: dict[str, Deleted] = field(default_factory=dict)
-    asked: list[Any] = field(default_factory=list)
+    requested: list[Any] = field(default_factory=list)
     statuses: dict[str, str] = field(default_factory=dict)  # of executions by ARN
 
     @classmethod
     def begin(cls, stack: Stack, patch: pytest.MonkeyPatch) -> Self:
-        """One that has two executions, one of which is over; commands ask it at short intervals."""
+        """Return a pipeline with two executions, one of which has ended; commands poll at short intervals."""
         made = cls(stack, statuses={f"{MACHINE}:alive-1": "RUNNING", f"{MACHINE}:over-1": "FAILED"})
         patch.setattr(Executions, "status", lambda _, arn: made.statuses.get(arn, ""))
         for module in POLLING:
@@ -57,7 +57,7 @@ class Pipeline:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """Take messages until the block is left."""
+        """Process messages within the block."""
         stop = threading.Event()
         thread = threading.Thread(target=self._work, args=(stop,), name=OTHERS)
         thread.start()
@@ -68,7 +68,7 @@ class Pipeline:
             thread.join()
 
     def operate(self, *args: str, typed: str | None = None, is_asleep: bool = False) -> Any:
-        """Run a command line while it works, or does not."""
+        """Run a command line while the pipeline works, or while it is asleep."""
         with nullcontext() if is_asleep else self.at_work():
             return CliRunner().invoke(app, args, prog_name="music-streams", input=typed)
 
@@ -76,19 +76,19 @@ class Pipeline:
         sqs, url = self.stack.client("sqs"), self.stack.output("ArrivalsQueueUrl")
         while not stop.wait(0.01):
             for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
-                self._take(message["Body"])
+                self._process(message["Body"])
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
-    def _take(self, body: str) -> None:
+    def _process(self, body: str) -> None:
         request = requests.parse(body)
         if isinstance(request, Attempt):
             entry = self.stack.ledger.entry(request.source_id)
             assert entry
-            self.asked.append((request.action, entry.source.name))
+            self.requested.append((request.action, entry.source.name))
             if entry.attempt == request.attempt:
                 self._run(entry, request.action)
         elif isinstance(request, Rebuild | Forget):
-            self.asked.append(request)
+            self.requested.append(request)
             folder = RunFolder(self.stack.lake_bucket, request.batch_id)
             days = request.days if isinstance(request, Rebuild) else ["2024-06-25"]
             forgotten = [] if isinstance(request, Rebuild) else ["some source", "another"]
@@ -100,12 +100,12 @@ class Pipeline:
         else:
             source = s3_events.source_of(body, self.stack.landing_bucket)
             assert source
-            self.asked.append(("event", source.key))
+            self.requested.append(("event", source.key))
             put_entry(self.stack, source, status="ARCHIVED", updated_at=clock.now(), **COUNTS)
 
     def _run(self, entry: Entry, action: Action) -> None:
         name = entry.source.name
-        if name in self.refused:
+        if name in self.ignored:
             return
         end = {"status": "RETRACTED"} if action is Action.RETRACT else {"status": "ARCHIVED", **COUNTS}
         kept = {key: value for key, value in asdict(entry).items() if key != "source" and value}

@@ -1,4 +1,4 @@
-"""The price of a workload: it needs no pipeline and no account."""
+"""The cost of a workload, without a pipeline and without an account."""
 
 import json
 
@@ -14,22 +14,22 @@ __all__ = ["bare_environment", "run"]
     "command",
     ["cost", "cost --files-per-day 10000 --rows-per-file 100 --window 300", "cost --files-per-day 100000 --window 1"],
 )
-def test_a_month_of_both_designs(run, golden, command):
+def test_the_monthly_cost_of_both_designs_equals_its_golden_file(run, golden, command):
     ended = run(*command.split())
     assert ended.exit_code == 0, ended.stderr
     check(golden / f"{command}.txt", ended.stdout)
 
 
-def test_programs_are_told_the_same(run):
-    told = json.loads(run("cost", "--json").stdout)
+def test_json_has_the_same_numbers(run):
+    month = json.loads(run("cost", "--json").stdout)
     for name in ("ours", "polling"):
-        services = told[name]["services"].values()
-        assert told[name]["usd"] == pytest.approx(sum(service["usd"] for service in services), abs=0.01)
-    assert told["ours"]["usd"] < told["polling"]["usd"]
-    assert f"{told['ours']['usd']:,.2f}" in run("cost").stdout
+        services = month[name]["services"].values()
+        assert month[name]["usd"] == pytest.approx(sum(service["usd"] for service in services), abs=0.01)
+    assert month["ours"]["usd"] < month["polling"]["usd"]
+    assert f"{month['ours']['usd']:,.2f}" in run("cost").stdout
 
 
-def test_prices_of_ones_own_count(run, tmp_path):
+def test_own_prices_replace_public_prices(run, tmp_path):
     own = tmp_path / "own.toml"
     own.write_text('region = "mars"\n[price.glue_dpu_seconds]\nusd = "0.88"\nper = 3600\n')
     dear, usual = (json.loads(run("cost", "--json", *more).stdout)["ours"] for more in (["--prices", own], []))
@@ -39,7 +39,7 @@ def test_prices_of_ones_own_count(run, tmp_path):
     assert "mars" in run("cost", "--prices", own).stdout
 
 
-def test_a_file_that_is_no_table_of_prices_is_refused(run, tmp_path):
+def test_an_invalid_price_file_is_wrong_usage(run, tmp_path):
     own = tmp_path / "own.toml"
     own.write_text("[price.postage]")
     ended = run("cost", "--prices", own)
@@ -49,5 +49,5 @@ def test_a_file_that_is_no_table_of_prices_is_refused(run, tmp_path):
 
 
 @pytest.mark.parametrize("options", ["--files-per-day 0", "--window 301", "--batch-size 1", "--prices none.toml"])
-def test_what_cannot_be_is_wrong_usage(run, options):
+def test_invalid_options_are_wrong_usage(run, options):
     assert run("cost", *options.split()).exit_code == 2

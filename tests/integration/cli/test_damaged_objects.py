@@ -1,4 +1,4 @@
-"""Commands go on where an object in a bucket is no longer what the pipeline wrote, and say which object that is."""
+"""Commands continue if an object of the pipeline is damaged, and name the object."""
 
 import json
 
@@ -18,7 +18,7 @@ COMMANDS = {
 
 @pytest.fixture
 def damage(stack):
-    """Puts an object in the place of another, until the test is over."""
+    """Replace an object until the test ends."""
     undo = []
 
     def put(bucket: str, key: str, body: bytes) -> None:
@@ -37,7 +37,7 @@ def damage(stack):
 
 @pytest.mark.parametrize("body", [b"not json", b"{}", b'{"verdict": 1, "detail": [], "what_to_do": {}}'])
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_goes_on_and_names_what_is_damaged(run, damage, caplog, command, body):
+def test_a_command_continues_and_names_the_damaged_object(run, damage, caplog, command, body):
     bucket, key = COMMANDS[command]
     before = run(*command.split(), "--json")
     damage(bucket, key, body)

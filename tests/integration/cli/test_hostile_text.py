@@ -1,4 +1,4 @@
-"""No command shows text from outside as codes that a terminal obeys, however it ends."""
+"""No command passes control codes in text from outside to the terminal."""
 
 import json
 import re
@@ -8,7 +8,7 @@ import pytest
 from tests.integration.cli.conftest import put_entry, source
 
 CODES = "\x1b]0;PWNED\x1b\\\x1b[2J\x1b[31m\u202e"
-OWN_CODES = re.compile(r"\x1b\[(?:[0-9;]*m|2K|1A|\?25[lh])|\r")  # styles, and the table that is drawn again
+OWN_CODES = re.compile(r"\x1b\[(?:[0-9;]*m|2K|1A|\?25[lh])|\r")  # styles, and the table that is redrawn
 
 
 @pytest.fixture(params=[True, False], ids=["terminal", "pipe"])
@@ -21,7 +21,7 @@ def screen(request, monkeypatch):
 
 @pytest.fixture
 def hostile(stack):
-    """Two files of one name whose keys hold codes."""
+    """Two files with one name, whose keys contain control codes."""
     made = [source("dup.csv", f"incoming/{CODES}{number}/dup.csv") for number in range(2)]
     for item in made:
         put_entry(stack, item, status="QUARANTINED", reason="empty_file", updated_at="2026-11-21T21:03:28.000Z")
@@ -31,14 +31,14 @@ def hostile(stack):
 
 
 def check(ended) -> str:
-    """What was shown, if it steers nothing."""
+    """Return the output; check that it contains no control codes."""
     assert ended.exception is None or isinstance(ended.exception, SystemExit), ended.exception
     plain = OWN_CODES.sub("", ended.output)
     assert all(line.isprintable() for line in plain.split("\n")), repr(plain)
     return plain
 
 
-def test_files_of_one_name_are_listed_without_the_codes_of_their_keys(run, hostile, screen):
+def test_files_with_one_name_are_listed_without_control_codes(run, hostile, screen):
     ended = run("quarantine", "release", "dup.csv")
     assert ended.exit_code == 2
     assert check(ended).count("PWNED") == 2
@@ -57,11 +57,11 @@ def test_files_of_one_name_are_listed_without_the_codes_of_their_keys(run, hosti
         *("demo --timeout CODES", "maintain CODES", "reconcile --prefix CODES --dry-run CODES"),
     ],
 )
-def test_no_command_shows_codes(run, hostile, screen, command):
+def test_no_command_shows_control_codes(run, hostile, screen, command):
     check(run(*(word.replace("CODES", CODES).replace("FILE", __file__) for word in command.split())))
 
 
-def test_a_timeout_names_the_files_without_their_codes(run, stack, hostile, screen, tmp_path):
+def test_a_timeout_names_the_files_without_control_codes(run, stack, hostile, screen, tmp_path):
     file = tmp_path / "dup.csv"
     file.write_text("x")
     named = tmp_path / f"{CODES.replace('/', '')}.csv"
@@ -71,6 +71,6 @@ def test_a_timeout_names_the_files_without_their_codes(run, stack, hostile, scre
     assert check(ended).count("PWNED") >= 1
 
 
-def test_json_off_a_terminal_holds_the_keys_as_they_are(run, hostile):
-    told = json.loads(check(run("quarantine", "list", "--json")))
-    assert {item.key for item in hostile} <= {each["key"] for each in told}
+def test_json_off_a_terminal_contains_the_unchanged_keys(run, hostile):
+    listed = json.loads(check(run("quarantine", "list", "--json")))
+    assert {item.key for item in hostile} <= {file["key"] for file in listed}

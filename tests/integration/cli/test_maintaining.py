@@ -1,4 +1,4 @@
-"""`music-streams maintain`, the job's part played by the test."""
+"""`music-streams maintain`, with a simulated job."""
 
 import json
 from collections.abc import Callable
@@ -21,30 +21,30 @@ TABLES = [
 
 
 class Glue:
-    """One job, whose runs go through some states, the last for good."""
+    """One job, whose runs pass through the states and stay in the last one."""
 
-    def __init__(self, *states: str, error: str = "", refused: str = "") -> None:
+    def __init__(self, *states: str, error: str = "", rejected: str = "") -> None:
         self._states = list(states)
         self._error = error
-        self._refused = refused
+        self._rejected = rejected
         self.started: list[dict[str, Any]] = []
 
-    def start_job_run(self, **asked: Any) -> dict[str, str]:
-        if self._refused:
-            raise ClientError({"Error": {"Code": self._refused, "Message": "no"}}, "StartJobRun")
-        self.started.append(asked)
+    def start_job_run(self, **arguments: Any) -> dict[str, str]:
+        if self._rejected:
+            raise ClientError({"Error": {"Code": self._rejected, "Message": "no"}}, "StartJobRun")
+        self.started.append(arguments)
         return {"JobRunId": "jr_1"}
 
-    def get_job_run(self, JobName: str, RunId: str) -> dict[str, Any]:  # noqa: N803 - as boto3 has it
+    def get_job_run(self, JobName: str, RunId: str) -> dict[str, Any]:  # noqa: N803 - boto3 defines the names
         assert (JobName, RunId) == ("maintain-lake", "jr_1")
         state = self._states.pop(0) if len(self._states) > 1 else self._states[0]
-        told = {"ErrorMessage": self._error} if self._error and state not in {"STARTING", "RUNNING"} else {}
-        return {"JobRun": {"JobRunState": state, **told}}
+        error = {"ErrorMessage": self._error} if self._error and state not in {"STARTING", "RUNNING"} else {}
+        return {"JobRun": {"JobRunState": state, **error}}
 
 
 @pytest.fixture
 def glue(stack, monkeypatch) -> Callable[[Glue], Glue]:
-    """Put a job in the place of the stack's."""
+    """Replace the job of the stack."""
     monkeypatch.setattr(maintenance, "_POLL_SECONDS", 0.01)
     client = Stack.client
 
@@ -64,7 +64,7 @@ def test_both_tables_are_shown_before_and_after(run, glue, golden):
     check(golden / "maintain.txt", ended.stdout)
 
 
-def test_the_same_for_programs(run, glue):
+def test_json_contains_the_run_and_the_tables(run, glue):
     glue(Glue("SUCCEEDED"))
     result = json.loads(run("maintain", "--json").stdout)["result"]
     assert (result["run"], result["state"]) == ("jr_1", "SUCCEEDED")
@@ -73,7 +73,7 @@ def test_the_same_for_programs(run, glue):
     assert listens["left"] == ["5 data files"]
 
 
-def test_a_lake_without_tables_is_told(run, stack, glue):
+def test_a_lake_without_tables_is_reported(run, stack, glue):
     glue(Glue("SUCCEEDED"))
     report.write(stack.s3, stack.lake_bucket, UpkeepReport("jr_1", []))
     assert "no tables yet" in run("maintain").stdout
@@ -88,33 +88,33 @@ def test_a_run_that_fails_says_why_and_what_to_do(run, glue):
 
 
 @pytest.mark.parametrize(
-    ("refused", "exit_code", "words"),
+    ("rejected", "exit_code", "words"),
     [
-        ("ConcurrentRunsExceededException", 1, "being maintained already"),
-        ("AccessDeniedException", 3, "do not allow StartJobRun"),
+        ("ConcurrentRunsExceededException", 1, "a run of the lake maintenance is in progress"),
+        ("AccessDeniedException", 3, "access denied to StartJobRun"),
     ],
 )
-def test_why_a_run_cannot_be_started_is_told(run, glue, refused, exit_code, words):
-    glue(Glue("RUNNING", refused=refused))
+def test_the_reason_why_a_run_cannot_start_is_shown(run, glue, rejected, exit_code, words):
+    glue(Glue("RUNNING", rejected=rejected))
     ended = run("maintain")
     assert ended.exit_code == exit_code
     assert words in ended.stderr
 
 
-def test_a_run_that_takes_long_goes_on_alone(run, glue):
+def test_a_run_that_takes_too_long_continues_without_the_command(run, glue):
     glue(Glue("RUNNING"))
     ended = run("maintain", "--timeout", "0")
     assert ended.exit_code == 4
-    assert "goes on without this command" in ended.stderr
+    assert "it continues without this command" in ended.stderr
 
 
-def test_without_waiting_it_is_only_started(run, glue):
+def test_without_waiting_the_job_is_only_started(run, glue):
     job = glue(Glue("RUNNING"))
     assert run("maintain", "--no-wait").stdout == "sent: maintain the lake\n"
     assert job.started
 
 
-def test_a_report_is_read_as_it_was_written(stack):
+def test_a_report_survives_a_round_trip(stack):
     written = UpkeepReport("jr_2", [replace(TABLES[0], left=["a", "b"])])
     report.write(stack.s3, stack.lake_bucket, written)
     assert report.read(stack.s3, stack.lake_bucket, "jr_2") == written

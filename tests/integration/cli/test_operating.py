@@ -1,4 +1,4 @@
-"""The operators' commands, the pipeline's part played by the test."""
+"""The operators' commands, with a simulated pipeline."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from music_streams.forget.progress import Deleted
 from music_streams.state.requests import Action
 from music_streams.state.sources import Source
 from music_streams_cli import output
-from tests.integration.cli.conftest import MACHINE, put_entry, taken
+from tests.integration.cli.conftest import MACHINE, drained, put_entry
 from tests.integration.cli.pipeline import Pipeline
 from tests.unit.cli.golden import check
 
@@ -41,7 +41,7 @@ def source(name: str) -> Source:
 
 @pytest.fixture(autouse=True)
 def files(stack):
-    """Files in every state, each where the ledger says; one that the ledger does not know."""
+    """Create files in every state, and one that is not in the ledger."""
     arrange(stack)
 
 
@@ -57,7 +57,7 @@ def arrange(stack) -> None:
             more["archive_key"] = item.kept_key(folder)
             stack.s3.put_object(Bucket="landing", Key=more["archive_key"], Body=b"user_id,track_id\n")
         if folder == "quarantine":
-            reason = {"verdict": more["reason"], "detail": f"detail of {name}", "what_to_do": "mend it"}
+            reason = {"verdict": more["reason"], "detail": f"detail of {name}", "what_to_do": "fix it"}
             key = more["archive_key"].rsplit("/", 1)[0] + "/reason.json"
             stack.s3.put_object(Bucket="landing", Key=key, Body=json.dumps(reason))
         put_entry(stack, item, updated_at=LONG_AGO, **more)
@@ -71,7 +71,7 @@ def clear(stack) -> None:
     table = stack.session.resource("dynamodb").Table("files")
     for item in table.scan()["Items"]:
         table.delete_item(Key={"source_id": item["source_id"]})
-    taken(stack, "ArrivalsQueueUrl")
+    drained(stack, "ArrivalsQueueUrl")
 
 
 @pytest.fixture
@@ -103,10 +103,10 @@ def steady(text: str) -> str:
         *("forget 4711 --dry-run", "quarantine list"),
     ],
 )
-def test_what_it_would_do_is_told_and_nothing_is_sent(operate, pipeline, golden, command):
+def test_a_dry_run_shows_the_plan_and_sends_nothing(operate, pipeline, golden, command):
     ended = operate(*command.split())
     assert ended.exit_code == 0, ended.stderr
-    assert pipeline.asked == []
+    assert pipeline.requested == []
     check(golden / f"{command}.txt", steady(ended.stdout))
 
 
@@ -114,133 +114,133 @@ def test_what_it_would_do_is_told_and_nothing_is_sent(operate, pipeline, golden,
     "command",
     ["redrive --idle 0", "replay", "retract plain.csv --yes", "rebuild --from 2024-06-24", "forget 4711 --yes"],
 )
-def test_what_it_did_is_told(operate, golden, command):
+def test_the_result_equals_its_golden_file(operate, golden, command):
     ended = operate(*command.split())
     assert ended.exit_code == 0, ended.stdout + ended.stderr
     check(golden / f"{command}.txt", steady(ended.stdout))
 
 
-def test_a_redrive_moves_what_stands_still_and_nothing_else(operate, pipeline):
+def test_a_redrive_moves_stalled_and_failed_files_only(operate, pipeline):
     assert operate("redrive", "--idle", "0").exit_code == 0
     moved = [("event", "incoming/lost event.csv"), ("redrive", "failed.csv"), ("redrive", "stuck.csv")]
-    assert sorted(pipeline.asked) == moved
+    assert sorted(pipeline.requested) == moved
     again = operate("redrive")
-    assert (again.exit_code, again.stdout.splitlines()[0]) == (0, "nothing stands still")
-    assert sorted(pipeline.asked) == moved
+    assert (again.exit_code, again.stdout.splitlines()[0]) == (0, "no file is stalled or failed")
+    assert sorted(pipeline.requested) == moved
 
 
-def test_a_redrive_of_some(operate, pipeline):
+def test_a_redrive_of_named_files_skips_those_that_need_none(operate, pipeline):
     ended = operate("redrive", "failed.csv", "working.csv", "lost event.csv", "plain.csv", "--idle", "0")
     assert ended.exit_code == 0, ended.stderr
-    assert sorted(pipeline.asked) == [("event", "incoming/lost event.csv"), ("redrive", "failed.csv")]
-    assert "left alone: incoming/working.csv: it is RUNNING" in ended.stderr
-    assert "left alone: incoming/plain.csv: it is ARCHIVED" in ended.stderr
+    assert sorted(pipeline.requested) == [("event", "incoming/lost event.csv"), ("redrive", "failed.csv")]
+    assert "skipped: incoming/working.csv: it is RUNNING" in ended.stderr
+    assert "skipped: incoming/plain.csv: it is ARCHIVED" in ended.stderr
 
 
 @pytest.mark.parametrize(
     ("args", "exit_code", "words"),
     [
-        (("redrive", "lost event.csv"), 0, "left alone: incoming/lost event.csv: it has just landed"),
-        (("redrive", "gone.csv"), 1, "incoming/gone.csv: gone for good"),
-        (("retract", "plain.csv"), 2, "next: --dry-run"),  # nobody can be asked for a yes
-        (("retract", "working.csv", "--yes"), 1, "on its way"),
-        (("retract", "plain", "--yes"), 2, "no file or batch is known as plain"),  # a part of a name is none
-        (("rebuild", "--to", "1999-01-01"), 0, "no file had listens of such a day\n"),
+        (("redrive", "lost event.csv"), 0, "skipped: incoming/lost event.csv: it has just landed"),
+        (("redrive", "gone.csv"), 1, "incoming/gone.csv: its object was deleted"),
+        (("retract", "plain.csv"), 2, "next: --dry-run"),  # there is no terminal to ask on
+        (("retract", "working.csv", "--yes"), 1, "in flight"),
+        (("retract", "plain", "--yes"), 2, "no file or batch matches plain"),  # a part of a name does not match
+        (("rebuild", "--to", "1999-01-01"), 0, "no file has listens of these days\n"),
         (("quarantine", "release", "no header.csv"), 1, "still missing_columns: the header row lacks: listen_time"),
-        *((("forget", "--yes", "--", user), 2, "is no user_id") for user in ("0", "x", "9223372036854775808", "-1")),
+        *((("forget", "--yes", "--", user), 2, "is not a user_id") for user in ("0", "x", "9223372036854775808", "-1")),
     ],
     ids=str,
 )
-def test_nothing_is_sent_and_the_reason_is_told(operate, pipeline, args, exit_code, words):
+def test_nothing_is_sent_and_the_reason_is_shown(operate, pipeline, args, exit_code, words):
     ended = operate(*args)
     assert ended.exit_code == exit_code
     assert words in ended.output
-    assert pipeline.asked == []
+    assert pipeline.requested == []
 
 
-def test_what_was_deleted_before_it_was_archived_goes_no_further(operate, stack):
+def test_a_file_deleted_before_it_was_archived_is_skipped(operate, stack):
     put_entry(stack, source("no copy.csv"), status="PUBLISHED", execution_arn=MACHINE + ":over-1", updated_at=LONG_AGO)
-    told = operate("redrive", "--dry-run").stdout
-    assert "left alone: incoming/no copy.csv: gone for good" in told
+    shown = operate("redrive", "--dry-run").stdout
+    assert "skipped: incoming/no copy.csv: its object was deleted" in shown
     kept = source("no copy.csv").kept_key("archive")
     stack.s3.put_object(Bucket="landing", Key=kept, Body=b"x")
     assert re.search("no copy.csv +PUBLISHED +published, but not archived", operate("redrive", "--dry-run").stdout)
 
 
-def test_a_valid_file_tells_whether_its_execution_ever_began(operate, stack, pipeline):
+def test_the_plan_says_whether_the_execution_of_a_valid_file_began(operate, stack, pipeline):
     put_entry(stack, source("valid.csv"), status="VALID", batch_id="c" * 32, updated_at=LONG_AGO)
-    told = json.loads(operate("redrive", "valid.csv", "--dry-run", "--json").stdout)
-    assert told["plan"]["files"][0]["why"] == "valid, but its execution was never started"
+    shown = json.loads(operate("redrive", "valid.csv", "--dry-run", "--json").stdout)
+    assert shown["plan"]["files"][0]["why"] == "valid, but its execution was never started"
     pipeline.statuses[stack.executions.arn("c" * 32, 1)] = "ABORTED"
-    told = json.loads(operate("redrive", "valid.csv", "--dry-run", "--json").stdout)
-    assert told["plan"]["files"][0]["why"] == "its execution ended, and that was not recorded"
+    shown = json.loads(operate("redrive", "valid.csv", "--dry-run", "--json").stdout)
+    assert shown["plan"]["files"][0]["why"] == "its execution ended, and that was not recorded"
 
 
-def test_a_redrive_of_so_many_at_most(operate, pipeline):
+def test_a_redrive_moves_no_more_than_the_limit(operate, pipeline):
     ended = operate("redrive", "--limit", "1")
     assert ended.exit_code == 0
-    assert len(pipeline.asked) == 1
-    assert "these are the first 1: there may be more" in ended.stderr
+    assert len(pipeline.requested) == 1
+    assert "limited by --limit 1: there may be more files" in ended.stderr
 
 
-def test_a_file_that_fails_again_is_exit_code_1_with_the_way_on(operate, pipeline):
+def test_a_file_that_fails_again_is_exit_code_1_with_a_next_step(operate, pipeline):
     pipeline.ends["failed.csv"] = {"status": "FAILED", "reason": "no_luck"}
     ended = operate("redrive", "failed.csv")
     assert ended.exit_code == 1
     assert "FAILED incoming/failed.csv: no_luck\n  next: find the cause: " in ended.stdout
 
 
-def test_many_files_are_told_in_groups(operate, stack):
+def test_many_files_are_shown_in_groups(operate, stack):
     for n in range(30):
         put_entry(stack, source(f"many {n}.csv"), status="RECEIVED", updated_at=LONG_AGO)
-    told = operate("redrive", "--dry-run").stdout
-    assert re.search(r"^ +30  received, but validate did not finish +many \d+.csv, .*, …$", told, re.MULTILINE)
+    shown = operate("redrive", "--dry-run").stdout
+    assert re.search(r"^ +30  received, but validate did not finish +many \d+.csv, .*, …$", shown, re.MULTILINE)
 
 
-def test_a_replay_tells_what_is_still_parked(operate, pipeline):
+def test_a_replay_shows_how_many_rows_are_still_parked(operate, pipeline):
     pipeline.ends["parked.csv"] = {"rejected": {"unknown_track": 5}}
     assert "parked rows: 12 before, 5 now\n" in operate("replay").stdout
-    assert pipeline.asked == [("replay", "parked.csv")]
+    assert pipeline.requested == [("replay", "parked.csv")]
 
 
-def test_a_replay_of_what_cannot_run_again(operate, stack, pipeline):
+def test_a_replay_of_files_that_cannot_run_again_is_exit_code_1(operate, stack, pipeline):
     stack.s3.delete_object(Bucket="landing", Key=source("plain.csv").kept_key("archive"))
     ended = operate("replay", "plain.csv", "failed.csv")
     assert ended.exit_code == 1
     assert "incoming/plain.csv: its copy was deleted" in ended.stdout
     assert "incoming/failed.csv: it is FAILED" in ended.stdout
-    assert pipeline.asked == []
+    assert pipeline.requested == []
 
 
-def test_on_a_terminal_it_asks(operate, pipeline, terminal):
+def test_on_a_terminal_it_asks_for_confirmation(operate, pipeline, terminal):
     declined = operate("retract", "plain.csv", typed="n\n")
     assert declined.exit_code == 1
     assert "retract 1 file? [y/N]" in declined.stderr
     assert "nothing was sent" in declined.stderr
-    assert pipeline.asked == []
+    assert pipeline.requested == []
     assert operate("retract", "plain.csv", typed="y\n").exit_code == 0
-    assert pipeline.asked == [("retract", "plain.csv")]
+    assert pipeline.requested == [("retract", "plain.csv")]
 
 
-def test_a_retract_is_done_once(operate, pipeline):
+def test_a_second_retract_is_skipped(operate, pipeline):
     operate("retract", "plain.csv", "--yes")
     ended = operate("retract", "plain.csv", "--yes")
     assert ended.exit_code == 0
-    assert "left alone: incoming/plain.csv: it is RETRACTED" in ended.stdout
-    assert len(pipeline.asked) == 1
+    assert "skipped: incoming/plain.csv: it is RETRACTED" in ended.stdout
+    assert len(pipeline.requested) == 1
 
 
-def test_a_name_of_several_files_is_asked_back(operate, stack):
+def test_a_name_of_several_files_is_rejected(operate, stack):
     put_entry(stack, replace(source("plain.csv"), version_id="2"), status="ARCHIVED", updated_at=LONG_AGO)
     ended = operate("retract", "plain.csv", "--yes")
     assert ended.exit_code == 2
-    assert "plain.csv names 2 files; say which by its source_id" in ended.stderr
+    assert "plain.csv matches 2 files; name one by its source_id" in ended.stderr
     assert source("plain.csv").source_id in ended.stderr
 
 
 @pytest.mark.parametrize("name", ["{execution}", "{digits}", "{source_id}", "{batch_id}", "a/{execution}"])
-def test_a_file_named_like_the_id_of_another_does_not_stand_for_it(operate, stack, pipeline, name):
-    """Who puts files chooses their names, and operators take names from a list."""
+def test_a_file_named_like_the_id_of_another_does_not_hide_it(operate, stack, pipeline, name):
+    """Producers choose the names of files, and operators copy names from a list."""
     theirs = source("plain.csv")
     batch_id = "b" * 32
     put_entry(stack, theirs, status="ARCHIVED", updated_at=LONG_AGO, batch_id=batch_id)
@@ -248,16 +248,16 @@ def test_a_file_named_like_the_id_of_another_does_not_stand_for_it(operate, stac
     named = name.format(digits=theirs.source_id[:8], **ids)
     put_entry(stack, source(named), status="ARCHIVED", updated_at=LONG_AGO, batch_id="c" * 32)
     ended = operate("retract", named, "--yes")
-    assert pipeline.asked == ([] if "/" not in name else [(Action.RETRACT, f"{batch_id}-1")])
-    assert ("names 2 files; say which by its source_id" in ended.stderr) is ("/" not in name)
+    assert pipeline.requested == ([] if "/" not in name else [(Action.RETRACT, f"{batch_id}-1")])
+    assert ("matches 2 files; name one by its source_id" in ended.stderr) is ("/" not in name)
 
 
-def test_a_rebuild_is_cut_into_runs(operate, stack, pipeline):
+def test_a_rebuild_is_split_into_runs(operate, stack, pipeline):
     days = [f"2023-{month:02}-{day:02}" for month in (1, 2) for day in range(1, 29)]
     put_entry(stack, source("long.csv"), status="ARCHIVED", updated_at=LONG_AGO, days=days)
     assert operate("rebuild", "--to", "2023-12-31").exit_code == 0
-    assert [len(request.days) for request in pipeline.asked] == [31, 25]
-    assert [day for request in pipeline.asked for day in request.days] == days
+    assert [len(request.days) for request in pipeline.requested] == [31, 25]
+    assert [day for request in pipeline.requested for day in request.days] == days
 
 
 def test_a_rebuild_that_fails_is_exit_code_1(operate, pipeline):
@@ -268,14 +268,14 @@ def test_a_rebuild_that_fails_is_exit_code_1(operate, pipeline):
     assert "next: aws stepfunctions get-execution-history" in ended.stdout
 
 
-def test_to_forget_the_user_is_typed_on_a_terminal(operate, pipeline, terminal):
+def test_forget_asks_for_the_user_id_on_a_terminal(operate, pipeline, terminal):
     assert operate("forget", "4711", typed="yes\n").exit_code == 1
-    assert pipeline.asked == []
+    assert pipeline.requested == []
     assert operate("forget", "004711", typed="4711\n").exit_code == 0
-    assert [request.user_id for request in pipeline.asked] == [4711]
+    assert [request.user_id for request in pipeline.requested] == [4711]
 
 
-def test_what_was_deleted_whole_is_told_with_its_reason(operate, pipeline, golden):
+def test_files_deleted_whole_are_shown_with_their_reason(operate, pipeline, golden):
     key = "quarantine/2024/06/25/0123/[red]bomb[/red]\x1b[2J.csv"
     pipeline.deleted = {"0123": Deleted(f"s3://landing/{key}", "it never was accepted, and holds more than 10 bytes")}
     ended = operate("forget", "4711", "--yes")
@@ -290,48 +290,48 @@ def test_what_was_deleted_whole_is_told_with_its_reason(operate, pipeline, golde
 def test_a_release_counts_the_good_rows(operate, pipeline):
     ended = operate("quarantine", "release", "bad rows.csv")
     assert ended.exit_code == 0, ended.stderr
-    assert "the good rows of a file will count, however many are bad" in ended.stderr
-    assert pipeline.asked == [("release", "bad rows.csv")]
+    assert "the good rows of the file count, whatever the share of bad rows" in ended.stderr
+    assert pipeline.requested == [("release", "bad rows.csv")]
 
 
-def test_a_file_that_was_mended_in_the_quarantine_can_leave_it(operate, stack, pipeline):
+def test_a_quarantined_file_that_was_fixed_in_place_can_be_released(operate, stack, pipeline):
     key = source("no header.csv").kept_key("quarantine")
     stack.s3.put_object(Bucket="landing", Key=key, Body=b"user_id,track_id,listen_time\n")
     assert operate("quarantine", "release", "no header.csv").exit_code == 0
-    assert pipeline.asked == [("release", "no header.csv")]
+    assert pipeline.requested == [("release", "no header.csv")]
 
 
-def test_a_file_that_validate_refuses_is_told_at_the_time_out(operate, pipeline):
-    pipeline.refused.add("bad rows.csv")
+def test_a_timeout_names_the_file_that_validate_ignores(operate, pipeline):
+    pipeline.ignored.add("bad rows.csv")
     ended = operate("quarantine", "release", "bad rows.csv", "--timeout", "0.2")
     assert ended.exit_code == 4
-    assert "bad rows.csv: QUARANTINED as before: its request waits in the queue, or validate left" in ended.stderr
+    assert "bad rows.csv: still QUARANTINED: its request waits in the queue, or validate did not" in ended.stderr
 
 
-def test_reference_data_are_put_again(operate, stack, pipeline):
+def test_reference_data_cannot_be_released(operate, stack, pipeline):
     songs = Source("landing", "reference/songs/songs.csv", "1", 1, LONG_AGO)
     put_entry(stack, songs, status="QUARANTINED", reason="empty_file", updated_at=LONG_AGO)
     ended = operate("quarantine", "release", "songs.csv")
     assert ended.exit_code == 1
-    assert "mend it, then music-streams put FILE --reference songs" in ended.stdout
+    assert "fix it, then music-streams put FILE --reference songs" in ended.stdout
     put_entry(stack, songs, status="ARCHIVED", updated_at=LONG_AGO)
     assert "reference data have no listens" in operate("retract", "songs.csv", "--yes").stdout
 
 
-def test_show_tells_of_treatment_and_attempt(run, golden):
+def test_show_includes_treatment_and_attempt(run, golden):
     check(golden / "show retracted.csv.txt", steady(run("show", "retracted.csv").stdout))
 
 
-def test_without_waiting(operate, pipeline):
+def test_without_waiting_requests_are_only_sent(operate, pipeline):
     ended = operate("replay", "--no-wait", is_asleep=True)
     assert (ended.exit_code, ended.stdout) == (0, "sent: replay 1 file\n")
 
 
-def test_for_programs(operate):
-    told = json.loads(operate("replay", "--json", "--quiet").stdout)
-    assert (told["command"], told["dry_run"], told["sent"]) == ("replay", False, True)
-    assert [file["key"] for file in told["plan"]["files"]] == ["incoming/parked.csv"]
-    assert [file["attempt"] for file in told["result"]["files"]] == [2]
+def test_json_contains_plan_and_result(operate):
+    shown = json.loads(operate("replay", "--json", "--quiet").stdout)
+    assert (shown["command"], shown["dry_run"], shown["sent"]) == ("replay", False, True)
+    assert [file["key"] for file in shown["plan"]["files"]] == ["incoming/parked.csv"]
+    assert [file["attempt"] for file in shown["result"]["files"]] == [2]
     planned = json.loads(operate("forget", "4711", "--dry-run", "--json").stdout)
     assert (planned["sent"], planned["result"]) == (False, None)
     assert planned["plan"]["user_id"] == 4711

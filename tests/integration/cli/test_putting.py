@@ -1,4 +1,4 @@
-"""`put` on AWS, the pipeline's part played by the test."""
+"""`put` on AWS, with a simulated pipeline."""
 
 import json
 import threading
@@ -25,7 +25,7 @@ def version_of(stack, key: str) -> str:
 
 @pytest.fixture
 def pipeline(stack, monkeypatch):
-    """Plays the pipeline: files that land in a folder come to the end that the folder names."""
+    """A simulated pipeline: files under `incoming/to/STATUS/` get that status."""
     stop = threading.Event()
 
     def play() -> None:
@@ -48,40 +48,40 @@ def pipeline(stack, monkeypatch):
             stack.s3.delete_object(Bucket="landing", Key=each["Key"], VersionId=each["VersionId"])
 
 
-def test_published_is_success_with_the_sums(run, file, pipeline):
+def test_published_files_are_exit_code_0_with_the_row_counts(run, file, pipeline):
     ended = run("put", file, "--key", "to/PUBLISHED/")
     assert ended.exit_code == 0, ended.stderr
     assert "rows read 5 = accepted 4 + rejected 1 (1 duplicate)\ndays changed: 2024-06-25\n" in ended.stdout
 
 
-def test_for_programs(run, file, pipeline):
-    told = json.loads(run("put", file, "--key", "incoming/to/PUBLISHED/x.csv", "--json", "-q").stdout)
-    assert told["files"][0]["key"] == "incoming/to/PUBLISHED/x.csv"
-    assert (told["rows_read"], told["rows_accepted"], told["rejected"]) == (5, 4, {"duplicate": 1})
+def test_json_contains_files_and_counts(run, file, pipeline):
+    result = json.loads(run("put", file, "--key", "incoming/to/PUBLISHED/x.csv", "--json", "-q").stdout)
+    assert result["files"][0]["key"] == "incoming/to/PUBLISHED/x.csv"
+    assert (result["rows_read"], result["rows_accepted"], result["rejected"]) == (5, 4, {"duplicate": 1})
 
 
-def test_failed_is_exit_code_1_with_the_way_on(run, file, pipeline):
+def test_a_failed_file_is_exit_code_1_with_a_next_step(run, file, pipeline):
     ended = run("put", file, "--key", "to/FAILED/")
     assert ended.exit_code == 1
     assert "FAILED incoming/to/FAILED/new file.csv: no_luck\n  next: " in ended.stdout
 
 
-def test_a_time_out_is_exit_code_4(run, file, pipeline):
+def test_a_timeout_is_exit_code_4(run, file, pipeline):
     ended = run("put", file, "--key", "away/", "--timeout", "0")
     assert ended.exit_code == 4
     assert "new file.csv: LANDED" in ended.stderr
     assert "next: music-streams status --watch" in ended.stderr
 
 
-def test_without_waiting_the_ids_are_told(run, stack, file, pipeline):
-    told = json.loads(run("put", file, "--no-wait", "--json").stdout)
+def test_without_waiting_the_ids_are_shown(run, stack, file, pipeline):
+    result = json.loads(run("put", file, "--no-wait", "--json").stdout)
     key = "incoming/new file.csv"
-    assert told == {
+    assert result == {
         "uploaded": [{"key": key, "source_id": Source("landing", key, version_of(stack, key), 0, "").source_id}]
     }
 
 
-def test_reference_data_go_to_their_own_place(run, stack, tmp_path, pipeline):
+def test_reference_data_have_their_own_prefix(run, stack, tmp_path, pipeline):
     (tmp_path / "songs.csv").write_bytes(b"x")
     assert run("put", tmp_path / "songs.csv", "--reference", "songs", "--no-wait").exit_code == 0
     assert version_of(stack, "reference/songs/songs.csv")

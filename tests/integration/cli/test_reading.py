@@ -1,4 +1,4 @@
-"""What the reading commands show, against golden files; and what they give to programs."""
+"""The output of the reading commands, compared with golden files, and their JSON and CSV."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from tests.unit.cli.golden import check
 
 
 def steady(text: str) -> str:
-    """Text without what changes from run to run."""
+    """Return the text without the parts that change from run to run."""
     text = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "VERSION", text)
     if "failed.csv" in text:
         text = re.sub(r"[0-9a-f]{32}", "SOURCE_ID", text)
@@ -31,7 +31,7 @@ def steady(text: str) -> str:
         *("metrics genre jazz --csv", "metrics day --json"),
     ],
 )
-def test_a_command_shows_what_was_agreed(run, golden, command):
+def test_a_command_shows_its_golden_file(run, golden, command):
     ended = run(*command.split())
     assert ended.exit_code == 0, ended.stderr
     check(golden / f"{command}.txt", steady(ended.stdout))
@@ -45,7 +45,7 @@ def test_status_shows_the_health_first(run, golden):
 
 @pytest.fixture
 def land(stack):
-    """Puts a file of which no event tells, and takes it away after the test."""
+    """Put a file without an event, and delete it after the test."""
     landed = []
 
     def put(name: str) -> None:
@@ -57,7 +57,7 @@ def land(stack):
         stack.s3.delete_object(Bucket="landing", **each)
 
 
-def test_a_long_name_does_not_widen_the_table_and_is_whole_in_json(run, land):
+def test_a_long_name_does_not_widen_the_table_and_is_complete_in_json(run, land):
     name = "n" * 1_010 + ".csv"
     land(name)
     table = run("status", "--quiet").stdout.split("\n\n", 1)[1]
@@ -65,7 +65,7 @@ def test_a_long_name_does_not_widen_the_table_and_is_whole_in_json(run, land):
     assert name in run("status", "--state", "landed", "--json").stdout
 
 
-def test_status_narrowed(run):
+def test_status_filters_by_state_day_time_and_limit(run):
     def listed(*options):
         return [line["name"] for line in json.loads(run("status", "--json", *options).stdout)["files"]]
 
@@ -76,7 +76,7 @@ def test_status_narrowed(run):
     assert len(listed("--limit", "1")) == 1
 
 
-def test_a_dead_letter_is_news(run, stack):
+def test_a_dead_letter_is_in_the_first_line(run, stack):
     url = stack.outputs["ArrivalsDeadLetterQueueUrl"]
     sqs = stack.client("sqs")
     sqs.send_message(QueueUrl=url, MessageBody="x")
@@ -84,7 +84,7 @@ def test_a_dead_letter_is_news(run, stack):
     sqs.purge_queue(QueueUrl=url)
 
 
-def test_a_file_that_no_event_has_told_of_yet_is_landed(run, land):
+def test_a_file_without_an_event_is_landed(run, land):
     land("new.csv")
     assert "1 file waits" in run("status").stdout.splitlines()[0]
     listed = json.loads(run("status", "--state", "landed", "--json").stdout)["files"]
@@ -92,18 +92,18 @@ def test_a_file_that_no_event_has_told_of_yet_is_landed(run, land):
     assert "is not received yet" in run("show", "new.csv").stderr
 
 
-def test_show_finds_a_file_by_all_that_names_it(run):
+def test_show_finds_a_file_by_name_key_uri_and_id(run):
     good = source("good.csv")
     for name in ("good.csv", good.key, f"s3://landing/{good.key}", good.source_id, good.source_id[:6]):
         assert json.loads(run("show", name, "--json").stdout)["file"]["source_id"] == good.source_id, name
 
 
-def test_show_knows_a_batch_whose_folder_has_expired(run):
+def test_show_finds_a_batch_whose_folder_has_expired(run):
     batch_id = json.loads(run("show", "good.csv", "--json").stdout)["file"]["batch_id"]
     assert json.loads(run("show", f"{batch_id}-1", "--json").stdout)["file"]["key"] == "incoming/good.csv"
 
 
-def test_csv_is_for_spreadsheets_and_json_keeps_all(run):
+def test_csv_has_the_numbers_and_json_has_all_attributes(run):
     rows = list(csv.DictReader(io.StringIO(run("metrics", "day", "2024-06-25", "--csv").stdout)))
     assert [row["listen_count"] for row in rows] == ["590", "590", "590"]
     [genre] = json.loads(run("metrics", "genres", "--day", "2024-06-25", "--json").stdout)
@@ -111,7 +111,7 @@ def test_csv_is_for_spreadsheets_and_json_keeps_all(run):
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])
-def test_csv_shows_a_terminal_nothing_that_it_obeys_and_changes_nothing_else(monkeypatch, is_terminal):
+def test_csv_is_escaped_on_a_terminal_only(monkeypatch, is_terminal):
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return is_terminal
@@ -129,20 +129,20 @@ def test_csv_shows_a_terminal_nothing_that_it_obeys_and_changes_nothing_else(mon
 @pytest.mark.parametrize(
     ("command", "exit_code", "words"),
     [
-        ("show nothing.csv", 2, "no file or batch is known as nothing.csv"),
+        ("show nothing.csv", 2, "no file or batch matches nothing.csv"),
         ("metrics genre polka", 1, "there are no metrics of genre polka"),
         ("metrics day 1999-01-01", 1, "there are no metrics of day 1999-01-01"),
         ("metrics genre jazz --from 2024-06-30 --to 2024-06-01", 2, "is after"),
         ("metrics genre jazz --csv --json", 2, "exclude each other"),
         ("metrics range --from 2020-01-01 --to 2024-01-01", 2, "more than 400 days"),
         ("metrics songs --genre jazz --country Brazil", 2, "exclude each other"),
-        ("status --since 99999999999999d", 2, "neither a span nor a moment"),
-        ("status --since yesterday", 2, "neither a span nor a moment"),
+        ("status --since 99999999999999d", 2, "neither a time span nor a timestamp"),
+        ("status --since yesterday", 2, "neither a time span nor a timestamp"),
         ("status --state LOST", 2, "LOST"),
         ("status --stack-name other", 3, "there is no stack other at AWS"),
     ],
 )
-def test_trouble_is_told_on_stderr_with_the_next_step(run, command, exit_code, words):
+def test_errors_go_to_stderr_and_leave_stdout_empty(run, command, exit_code, words):
     ended = run(*command.split())
     assert ended.exit_code == exit_code
     assert words in ended.stderr

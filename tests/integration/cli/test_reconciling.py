@@ -1,4 +1,4 @@
-"""`music-streams reconcile`, the pipeline's part and the lake played by the test."""
+"""`music-streams reconcile`, with a simulated pipeline and lake."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from music_streams.state import requests
 from music_streams.state.requests import Attempt, Rebuild
 from music_streams.state.sources import Source
 from music_streams_cli import output
-from tests.integration.cli.conftest import MACHINE, put_entry, taken
+from tests.integration.cli.conftest import MACHINE, drained, put_entry
 from tests.integration.cli.pipeline import Pipeline
 from tests.integration.cli.test_operating import clear
 from tests.integration.reconcile.contract import Row, listen
@@ -25,7 +25,7 @@ from tests.unit.cli.golden import check
 
 ARRIVED = "2026-01-01T12:00:00.000Z"
 DATES = ("--from", "2026-01-01", "--to", "2026-01-01")
-DAY = "2024-06-25"  # of which the stack holds metrics that no lake has
+DAY = "2024-06-25"  # the stack has metrics of it that the lake lacks
 COUNTED = {"rows_read": 10, "rows_accepted": 10, "published_at": "2026-01-01T12:05:00.000Z"}
 POISON = {"failing_since": "2026-01-01T12:01:00.000Z", "validated_at": "2026-01-01T12:30:00.000Z", "failures": 3}
 FILES: dict[str, dict[str, Any]] = {
@@ -47,8 +47,8 @@ def source(name: str) -> Source:
     return Source("landing", f"{folder}/{name}", f"version-of-{name}", 1_234, ARRIVED)
 
 
-def stand(stack: Any, name: str, attributes: dict[str, Any]) -> Source:
-    """A file in the ledger, and its object where the ledger says."""
+def create(stack: Any, name: str, attributes: dict[str, Any]) -> Source:
+    """Create a file in the ledger, and its object at its location."""
     item, more = source(name), {"updated_at": ARRIVED, **attributes}
     if more["status"] == "FAILED":
         version = stack.s3.put_object(Bucket="landing", Key=item.key, Body=b"x")["VersionId"]
@@ -70,7 +70,7 @@ def lake(stack, monkeypatch) -> MemoryLake:
 
 @pytest.fixture(autouse=True)
 def pipeline(stack, monkeypatch) -> Pipeline:
-    """Nothing stands anywhere."""
+    """Start without files and metrics."""
     clear(stack)
     for item in stack.metrics.scan()["Items"]:
         stack.metrics.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
@@ -80,9 +80,9 @@ def pipeline(stack, monkeypatch) -> Pipeline:
 
 @pytest.fixture
 def files(stack, pipeline) -> None:
-    """Files in every state, and metrics of a day that are not what the lake says."""
+    """Create files in every state, and metrics of a day that differ from the lake."""
     for name, attributes in FILES.items():
-        stand(stack, name, attributes)
+        create(stack, name, attributes)
     stack.s3.put_object(Bucket="landing", Key=f"archive/2026/01/01/{'f' * 32}/nobody knows.csv", Body=b"x")
     stack.s3.put_object(Bucket="landing", Key="archive/2026/01/01/[red]/[bold]x\n.csv", Body=b"x")
     stack.metrics.put_item(Item={"pk": "GENRE#polka", "sk": f"DAY#{DAY}", "day": DAY, "listen_count": 1, "version": 7})
@@ -112,29 +112,29 @@ def report(stack: Any) -> Any:
     return Reports(stack.s3, "lake").latest()
 
 
-# ── What is found ──
+# ── Findings ──
 
 
-def test_gaps_drift_and_what_would_be_done_are_told_and_nothing_is_sent(reconcile, pipeline, files, lake, golden):
+def test_a_dry_run_shows_gaps_drift_and_repairs_and_sends_nothing(reconcile, pipeline, files, lake, golden):
     lake.listed = rows_of("good.csv")
     ended = reconcile("--dry-run", *DATES)
     assert ended.exit_code == 1
-    assert pipeline.asked == []
+    assert pipeline.requested == []
     check(golden / "reconcile --dry-run.txt", steady(ended.stdout))
     ended = reconcile("--dry-run", "--json", *DATES)
-    told = json.loads(ended.stdout)
-    assert (told["command"], told["dry_run"], told["sent"], told["result"]) == ("reconcile", True, False, None)
+    shown = json.loads(ended.stdout)
+    assert (shown["command"], shown["dry_run"], shown["sent"], shown["result"]) == ("reconcile", True, False, None)
     check(golden / "reconcile --json.txt", steady(ended.stdout))
 
 
-def test_where_nothing_is_wrong_that_is_all_it_says(reconcile, stack, lake, golden):
-    stand(stack, "refused.csv", FILES["refused.csv"])
+def test_without_gaps_only_the_summary_is_shown(reconcile, stack, lake, golden):
+    create(stack, "refused.csv", FILES["refused.csv"])
     ended = reconcile(*DATES)
-    assert (ended.exit_code, ended.stderr) == (0, "looking …\n")
+    assert (ended.exit_code, ended.stderr) == (0, "inspecting …\n")
     check(golden / "reconcile nothing to do.txt", steady(ended.stdout))
 
 
-def test_a_lake_that_is_gone_is_told_with_the_way_out(reconcile, files, lake, golden):
+def test_a_lost_lake_is_reported_with_the_next_step(reconcile, files, lake, golden):
     lake.has_table = False
     ended = reconcile("--dry-run", *DATES, "--prefix", "incoming/g")
     assert ended.exit_code == 1
@@ -143,73 +143,73 @@ def test_a_lake_that_is_gone_is_told_with_the_way_out(reconcile, files, lake, go
 
 def test_many_gaps_are_counted_and_the_first_are_shown(reconcile, stack, golden):
     for n in range(30):
-        stand(stack, f"many {n:02}.csv", {"status": "RECEIVED"})
-    told = {most: reconcile("--dry-run", *DATES, "--max", most).stdout for most in ("25", "29", "0")}
-    assert told["25"].count("validate did not finish") == 40
-    assert "and 10 more: --json lists them" in told["25"]
-    assert "\nand 5 more\n" in told["25"]
-    assert "5 more repairs wait for another time: --max raises the cap" in told["25"]
-    assert "1 more repair waits for another time" in told["29"]
-    assert "30 more repairs wait for another time" in told["0"]
+        create(stack, f"many {n:02}.csv", {"status": "RECEIVED"})
+    shown = {most: reconcile("--dry-run", *DATES, "--max", most).stdout for most in ("25", "29", "0")}
+    assert shown["25"].count("validate did not finish") == 40
+    assert "and 10 more: --json lists them" in shown["25"]
+    assert "\nand 5 more\n" in shown["25"]
+    assert "5 more repairs wait for another run: --max raises the limit" in shown["25"]
+    assert "1 more repair waits for another run" in shown["29"]
+    assert "30 more repairs wait for another run" in shown["0"]
 
 
-def test_a_long_name_leaves_room_for_the_rest(reconcile, stack, monkeypatch):
-    stand(stack, "a name that is long " * 5 + ".csv", {"status": "RECEIVED"})
+def test_a_long_name_leaves_room_for_other_columns(reconcile, stack, monkeypatch):
+    create(stack, "a name that is long " * 5 + ".csv", {"status": "RECEIVED"})
     monkeypatch.setattr(output, "_ENDLESS", 80)
     assert "STUCK  received, but validate" in reconcile("--dry-run", *DATES).stdout
 
 
-def test_only_what_has_the_prefix_is_looked_at(reconcile, files):
-    told = json.loads(reconcile("--dry-run", "--json", *DATES, "--prefix", "incoming/st").stdout)
-    assert [file["key"] for file in told["plan"]["findings"]["files"]] == ["incoming/stuck.csv"]
+def test_only_files_with_the_prefix_are_inspected(reconcile, files):
+    shown = json.loads(reconcile("--dry-run", "--json", *DATES, "--prefix", "incoming/st").stdout)
+    assert [file["key"] for file in shown["plan"]["findings"]["files"]] == ["incoming/stuck.csv"]
 
 
-def test_without_dates_it_is_today_and_yesterday_and_what_is_not_at_its_end(reconcile, files):
-    told = json.loads(reconcile("--dry-run", "--json").stdout)["plan"]["findings"]
-    found = {file["name" if "name" in file else "key"].rsplit("/", 1)[-1] for file in told["files"]}
-    assert found == {"failed.csv", "late.csv", "poison.csv", "songs.csv", "stuck.csv"}
-    assert told["window"]["last"] == clock.now()[:10]
+def test_without_dates_it_inspects_today_yesterday_and_unfinished_files(reconcile, files):
+    shown = json.loads(reconcile("--dry-run", "--json").stdout)["plan"]["findings"]
+    names = {file["name" if "name" in file else "key"].rsplit("/", 1)[-1] for file in shown["files"]}
+    assert names == {"failed.csv", "late.csv", "poison.csv", "songs.csv", "stuck.csv"}
+    assert shown["window"]["last"] == clock.now()[:10]
 
 
-def test_grace_is_what_is_left_alone(reconcile, stack):
-    stand(stack, "stuck.csv", {**FILES["stuck.csv"], "updated_at": clock.seconds_before(clock.now(), 60)})
+def test_files_that_changed_within_the_grace_time_are_in_flight(reconcile, stack):
+    create(stack, "stuck.csv", {**FILES["stuck.csv"], "updated_at": clock.seconds_before(clock.now(), 60)})
     sentences = [reconcile("--dry-run", *DATES, "--grace", grace).stdout.splitlines()[0] for grace in ("300", "10")]
     assert ["STUCK" in sentence or "1 repair" in sentence for sentence in sentences] == [False, True]
 
 
-# ── What is done ──
+# ── Repairs ──
 
 
-def test_what_it_repaired_is_told(reconcile, pipeline, stack, golden):
+def test_the_result_shows_what_is_left_after_the_repairs(reconcile, pipeline, stack, golden):
     pipeline.ends["failed.csv"] = {"days": [], "rows_accepted": 0}
-    item = stand(stack, "failed.csv", FILES["failed.csv"])
+    item = create(stack, "failed.csv", FILES["failed.csv"])
     stack.s3.put_object(Bucket="landing", Key=item.kept_key("archive"), Body=b"x")
     ended = reconcile(*DATES)
     assert ended.exit_code == 0, ended.stdout + ended.stderr
-    assert pipeline.asked == [("redrive", "failed.csv")]
+    assert pipeline.requested == [("redrive", "failed.csv")]
     check(golden / "reconcile.txt", steady(ended.stdout))
-    told = report(stack)
-    assert (told.by, told.dry_run) == ("command line", False)
-    assert (told.before.sentence, told.after.sentence) == ("1 FAILED, 0 OK", "no gaps, 1 OK")
+    stored = report(stack)
+    assert (stored.by, stored.dry_run) == ("command line", False)
+    assert (stored.before.sentence, stored.after.sentence) == ("1 FAILED, 0 OK", "no gaps, 1 OK")
 
 
-def test_what_is_left_is_exit_code_1(reconcile, pipeline, stack):
+def test_a_gap_that_is_left_is_exit_code_1(reconcile, pipeline, stack):
     pipeline.ends["failed.csv"] = {"status": "FAILED", "reason": "no_luck"}
-    stand(stack, "failed.csv", FILES["failed.csv"])
+    create(stack, "failed.csv", FILES["failed.csv"])
     ended = reconcile(*DATES)
     assert ended.exit_code == 1
     assert "1 FAILED, 0 OK" in ended.stdout
     assert not report(stack).is_whole
 
 
-def test_what_it_asks_for(reconcile, files, lake, stack):
+def test_each_gap_has_its_repair(reconcile, files, lake, stack):
     lake.listed = rows_of("good.csv")
     ended = reconcile(*DATES, "--no-wait", is_asleep=True)
-    asked = [requests.parse(body) for body in taken(stack, "ArrivalsQueueUrl")]
-    assert ended.stdout == f"sent: reconcile {len(asked)} repairs\n"
-    assert [request.days for request in asked if isinstance(request, Rebuild)] == [[DAY]]
-    attempts = [request for request in asked if isinstance(request, Attempt)]
-    assert {stack.ledger.entry(each.source_id).source.name: each.action.value for each in attempts} == {
+    sent = [requests.parse(body) for body in drained(stack, "ArrivalsQueueUrl")]
+    assert ended.stdout == f"sent: reconcile {len(sent)} repairs\n"
+    assert [request.days for request in sent if isinstance(request, Rebuild)] == [[DAY]]
+    attempts = [request for request in sent if isinstance(request, Attempt)]
+    assert {stack.ledger.entry(attempt.source_id).source.name: attempt.action.value for attempt in attempts} == {
         "poison.csv": "put_aside",
         "failed.csv": "redrive",
         "songs.csv": "redrive",
@@ -218,11 +218,11 @@ def test_what_it_asks_for(reconcile, files, lake, stack):
     }
 
 
-def test_what_does_not_end_in_time_is_told_by_name(reconcile, stack):
-    stand(stack, "stuck.csv", FILES["stuck.csv"])
+def test_a_timeout_names_the_repairs_that_have_not_ended(reconcile, stack):
+    create(stack, "stuck.csv", FILES["stuck.csv"])
     ended = reconcile(*DATES, "--timeout", "0.05", is_asleep=True)
     assert ended.exit_code == 4
-    assert "1 repair did not end in time; they go on without this command" in ended.stderr
+    assert "timeout: 1 repair did not end in time; the pipeline continues" in ended.stderr
     assert "stuck.csv" in ended.stderr
     assert "next: music-streams reconcile --dry-run" in ended.stderr
 
@@ -233,17 +233,17 @@ def test_what_does_not_end_in_time_is_told_by_name(reconcile, stack):
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        *((option, "--from and --to go together") for option in ("--from 2024-06-01", "--to 2024-06-01")),
+        *((option, "--from and --to must be given together") for option in ("--from 2024-06-01", "--to 2024-06-01")),
         ("--from 2024-06-02 --to 2024-06-01", "--from 2024-06-02 is after --to 2024-06-01"),
         ("--from yesterday --to 2024-06-01", "yesterday"),
         ("--max -1", "--max"),
         ("--grace -1", "--grace"),
-        ("--from 2024-06-01 --stack-name other", "--from and --to go together"),
+        ("--from 2024-06-01 --stack-name other", "--from and --to must be given together"),
     ],
 )
-def test_wrong_usage_is_told_before_anything_is_looked_at(reconcile, command, words):
+def test_wrong_usage_is_reported_before_the_inspection(reconcile, command, words):
     ended = reconcile(*command.split(), is_asleep=True)
     assert ended.exit_code == 2
     assert words in ended.stderr
-    assert "looking" not in ended.stderr
+    assert "inspecting" not in ended.stderr
     assert ended.stdout == ""

@@ -1,4 +1,4 @@
-"""The classes that the pipeline's Spark job loads are archived, on a machine that has no archive yet."""
+"""The warm-up archives the classes that the Spark job of the pipeline loads."""
 
 import os
 import subprocess

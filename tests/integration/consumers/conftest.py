@@ -1,4 +1,4 @@
-"""One table for the tests of a module: they only read, or write days of their own."""
+"""One table per test module, whose tests only read or write their own days."""
 
 from collections.abc import Iterator
 
@@ -11,8 +11,8 @@ from tests.integration.domain.world import World
 
 @pytest.fixture(scope="module")
 def table() -> Iterator[MetricsTable]:
-    with metrics_table() as found:
-        yield found
+    with metrics_table() as created:
+        yield created
 
 
 @pytest.fixture(scope="module")
@@ -22,5 +22,5 @@ def reader(table) -> MetricsReader:
 
 @pytest.fixture(scope="module")
 def world(table) -> World:
-    """What the steps of a run work with, beside the table."""
+    """Everything that the steps of a run need, except the table."""
     return World()

@@ -1,6 +1,6 @@
-"""A MetricsTable on moto as the template describes it, and three days of listens as the pipeline writes them.
+"""A MetricsTable on moto with the template's schema, and three days of items as the pipeline writes them.
 
-The numbers come from the oracle, which computes them from raw files; the items from what load-metrics makes of a row.
+The oracle computes the metrics from raw files; the code of load-metrics makes the items.
 """
 
 from collections.abc import Iterator, Mapping
@@ -53,14 +53,14 @@ user_id,track_id,listen_time
 
 
 def items() -> list[dict[str, Any]]:
-    """All items of the three days, those of tracks too."""
+    """Return all items of the three days, including those of tracks."""
     streams = StreamFile("0" * 32, STREAMS.encode(), datetime(2024, 6, 27, tzinfo=UTC))
     outcome = evaluate([Batch([streams], Reference([SONGS.encode()], [USERS.encode()], 1))], publish_track_metrics=True)
     return [item(_row(pk, sk, content), STAMP) for (pk, sk), content in sorted(outcome.items.items())]
 
 
 def _row(pk: str, sk: str, content: Mapping[str, Any]) -> dict[str, Any]:
-    """The metrics file's row of which the item is made: the day under one name, the average in hundredths."""
+    """Return the row of the metrics file for an item: `day` in all kinds, the average in hundredths."""
     row = {"pk": pk, "sk": sk, "top_songs": None, "top_genres": None, **content}
     row["day"] = row.pop("track_day", None) or row["day"]
     row["avg_hundredths_ms"] = int(row.pop("avg_listening_time_per_user_ms") * 100)
@@ -69,23 +69,23 @@ def _row(pk: str, sk: str, content: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class MetricsTable:
-    """The table and a client that takes plain values."""
+    """The table, and a client that accepts plain values."""
 
     dynamodb: Any
     name: str = TABLE
 
     def put(self, *items: Mapping[str, Any]) -> None:
-        for each in items:
-            self.dynamodb.put_item(TableName=self.name, Item=each)
+        for metric in items:
+            self.dynamodb.put_item(TableName=self.name, Item=metric)
 
     def stored(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.dynamodb.scan(TableName=self.name)["Items"]
-        return found
+        stored: list[dict[str, Any]] = self.dynamodb.scan(TableName=self.name)["Items"]
+        return stored
 
 
 @contextmanager
 def metrics_table() -> Iterator[MetricsTable]:
-    """AWS in this process, with the table and the three days in it; METRICS_TABLE names it."""
+    """Start AWS in this process with the table and the three days; METRICS_TABLE names the table."""
     with aws_in_process(METRICS_TABLE=TABLE):
         table = MetricsTable(clients.dynamodb())
         create_table(table.dynamodb, "MetricsTable", TABLE)

@@ -1,4 +1,4 @@
-"""One contract: what the pipeline writes, the schemas and the reader's types say the same."""
+"""The items of the pipeline, the schemas and the reader's types agree."""
 
 import dataclasses
 import typing
@@ -29,7 +29,7 @@ TYPES = {
     "top_genre": reader.TopGenre,
 }
 KIND_OF_KEY = {"GENRE": "genre_day", "COUNTRY": "country_day", "DAY": "day_summary", "TRACK": "track_day"}
-# What the reader makes of an item's keys, and under which name.
+# The attributes that the reader derives from an item's keys.
 FROM_KEYS: dict[str, dict[str, type]] = {
     "genre_day": {"genre": str},
     "country_day": {"country": str},
@@ -44,16 +44,16 @@ def kind_of(found: dict[str, Any]) -> str:
 
 
 def example(kind: str) -> dict[str, Any]:
-    """A real item of a kind."""
+    """Return a real item of a kind."""
     return next(found for found in items() if kind_of(found) == kind)
 
 
 @pytest.mark.parametrize("schema", [ITEM, EVENT], ids=["item", "event"])
-def test_the_schemas_are_valid_themselves(schema):
+def test_the_schemas_are_valid_json_schema(schema):
     contract.check_itself(schema)
 
 
-def test_every_item_in_the_table_is_of_one_kind_and_has_no_other_attribute(table):
+def test_every_item_in_the_table_has_one_kind_and_no_other_attributes(table):
     stored = table.stored()
     assert {kind_of(found) for found in stored} == set(KINDS)
     for found in stored:
@@ -61,7 +61,7 @@ def test_every_item_in_the_table_is_of_one_kind_and_has_no_other_attribute(table
         assert contract.is_valid(ITEM, found), found["pk"]
 
 
-def test_what_the_transform_computes_becomes_items_of_the_schema(spark):
+def test_items_of_the_transform_match_the_schema(spark):
     at = datetime(2024, 6, 25, 12, tzinfo=UTC)
     tracks = [f"SomeTrack{n:013}" for n in range(7)]
     heard = [
@@ -78,7 +78,7 @@ def test_what_the_transform_computes_becomes_items_of_the_schema(spark):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_item_without_one_of_its_attributes_breaks_the_schema(kind):
+def test_an_item_that_lacks_an_attribute_is_invalid(kind):
     whole = example(kind)
     for name in whole:
         without = {key: value for key, value in whole.items() if key != name}
@@ -86,7 +86,7 @@ def test_an_item_without_one_of_its_attributes_breaks_the_schema(kind):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "path"),
     [
         ({"listen_count": 0}, "listen_count"),
         ({"unique_listeners": Decimal("1.5")}, "unique_listeners"),
@@ -102,10 +102,10 @@ def test_an_item_without_one_of_its_attributes_breaks_the_schema(kind):
         ({"surprise": 1}, "surprise"),
     ],
 )
-def test_an_item_with_another_value_breaks_the_schema(change, told):
-    found = list(faults(of_kind("genre_day"), {**example("genre_day"), **change}))
-    assert found
-    assert all(told in fault for fault in found)
+def test_an_item_with_an_invalid_value_is_invalid(change, path):
+    errors = list(faults(of_kind("genre_day"), {**example("genre_day"), **change}))
+    assert errors
+    assert all(path in error for error in errors)
 
 
 @pytest.mark.parametrize("kind", TYPES)
@@ -137,7 +137,7 @@ def _python_type(schema: contract.Schema) -> Any:
 
 
 @pytest.mark.parametrize("has_changes", [True, False])
-def test_what_a_run_announces_is_of_the_schema_and_readable(world, has_changes):
+def test_the_event_of_a_run_matches_the_schema_and_can_be_parsed(world, has_changes):
     source = world.upload()
     folder = world.batch(source)
     arn = world.execution_arn(f"{folder.batch_id}-1")

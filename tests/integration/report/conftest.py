@@ -1,4 +1,4 @@
-"""The stack of the commands' tests, with files and metrics of two days."""
+"""The stack of the command tests, with files and metrics of two days."""
 
 from tests.integration.cli.conftest import run, stack
 

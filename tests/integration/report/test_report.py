@@ -1,4 +1,4 @@
-"""A day's report from tables and buckets: which files are its own, which days are around it, what the command says."""
+"""The report of a day from tables and buckets: its files, the days around it, and the command."""
 
 from datetime import date
 from pathlib import Path
@@ -21,7 +21,7 @@ def arrived(name: str, at: str, key: str = "") -> Source:
 
 @pytest.fixture
 def put(stack):
-    """Writes ledger entries that are gone after the test."""
+    """Write ledger entries, and delete them after the test."""
     written = []
 
     def write(item: Source, status: str, **attributes) -> Source:
@@ -37,7 +37,7 @@ def put(stack):
 
 
 def groups(stack) -> dict[str, str]:
-    """The day's files by name."""
+    """Return the groups of the files of the day, by name."""
     return {file.entry.source.name: file.group for file in data.gather(stack, DAY).files}
 
 
@@ -52,7 +52,7 @@ def test_a_day_is_read_with_its_genres_countries_neighbours_and_files(stack):
     assert found.is_settled
 
 
-def test_files_without_days_belong_to_it_by_their_names_else_by_their_arrival(stack, put):
+def test_files_without_days_belong_to_a_day_by_name_or_by_arrival(stack, put):
     same_date, other_date = "2026-11-21T23:59:59.000Z", "2026-11-20T21:00:00.000Z"
     put(arrived("same-date.csv", same_date), "FAILED", reason="object_gone")
     put(arrived("other-date.csv", other_date), "FAILED", reason="object_gone")
@@ -74,24 +74,24 @@ def test_a_file_that_runs_again_or_was_retracted_is_found_by_its_days(stack, put
     long_ago = "2024-06-26T00:00:00.000Z"
     put(arrived("again.csv", long_ago), "RUNNING", days=["2024-06-25"], attempt=2, published_at=long_ago)
     put(arrived("taken-back.csv", long_ago), "RETRACTED", days=["2024-06-25"])
-    found = groups(stack)
-    assert (found["again.csv"], found["taken-back.csv"]) == ("waiting", "retracted")
+    group_of = groups(stack)
+    assert (group_of["again.csv"], group_of["taken-back.csv"]) == ("waiting", "retracted")
 
 
-def test_a_quarantined_file_is_mended_once_its_key_was_published_later(stack, put):
+def test_a_quarantined_file_is_fixed_once_its_key_was_published_later(stack, put):
     later = Source("landing", source("refused.csv").key, "next version", 10, "2026-11-21T22:00:00.000Z")
     put(later, "ARCHIVED", days=["2024-06-25"], published_at="2026-11-21T22:01:00.000Z")
     refused = next(file for file in data.gather(stack, DAY).files if file.entry.status == "QUARANTINED")
-    assert refused.group == "mended"
+    assert refused.group == "fixed"
 
 
-def test_a_quarantined_file_brings_its_reason_and_what_to_do(stack):
+def test_a_quarantined_file_has_its_reason_and_what_to_do(stack):
     refused = next(file for file in data.gather(stack, DAY).files if file.group == "quarantined")
     assert refused.reason["detail"] == "the header row lacks: track_id"
     assert refused.next_steps == ["fix the file, then: music-streams put FILE --key refused.csv"]
 
 
-def test_the_stages_of_a_file_are_the_spans_between_its_stamps(stack):
+def test_the_stages_of_a_file_are_the_times_between_its_timestamps(stack):
     good = next(file for file in data.gather(stack, DAY).files if file.group == "published")
     assert good.stages == [3, 1.5, 60.5, 1]
     assert good.seconds == 65
@@ -112,15 +112,15 @@ def test_the_trend_has_fourteen_days_with_listens_and_some_after(stack):
     assert [str(each.day) for each in latest] == days[-14:]
 
 
-def test_the_latest_day_is_the_last_that_has_metrics(stack, put):
+def test_the_latest_day_is_the_last_day_with_metrics(stack, put):
     put(arrived("gone.csv", "2026-11-22T00:00:00.000Z"), "ARCHIVED", days=["2024-06-30"])
     assert data.latest_day(stack.ledger, stack.reader) == DAY
 
 
-def test_a_day_far_from_all_others_still_names_the_nearest(stack):
+def test_the_error_for_a_day_far_from_all_others_names_the_nearest(stack):
     with pytest.raises(BadData) as error:
         data.gather(stack, date(2020, 1, 1))
-    assert error.value.details == ["the nearest days that have: 2024-06-24, 2024-06-25"]
+    assert error.value.details == ["the nearest days with metrics: 2024-06-24, 2024-06-25"]
 
 
 def test_reading_changes_nothing(stack):
@@ -129,7 +129,7 @@ def test_reading_changes_nothing(stack):
     assert list(stack.ledger.search(Attr("key").exists())) == before
 
 
-def test_the_command_writes_the_page_and_tells_where(run, tmp_path):
+def test_the_command_writes_the_page_and_prints_its_path(run, tmp_path):
     place = tmp_path / "day.html"
     ended = run("report", DAY, "--output", place)
     assert ended.exit_code == 0
@@ -140,13 +140,13 @@ def test_the_command_writes_the_page_and_tells_where(run, tmp_path):
     assert "Türkiye" in text
 
 
-def test_latest_is_written_here_under_the_name_of_its_day(run, tmp_path, monkeypatch):
+def test_latest_is_written_to_the_current_folder_under_the_name_of_its_day(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run("report", "latest").exit_code == 0
     assert [each.name for each in tmp_path.iterdir()] == ["music-streams-2024-06-25.html"]
 
 
-def test_open_shows_it_in_the_browser(run, tmp_path, monkeypatch):
+def test_open_shows_the_page_in_the_browser(run, tmp_path, monkeypatch):
     shown = Mock(return_value=True)
     monkeypatch.setattr("webbrowser.open", shown)
     place = tmp_path / "a day.html"
@@ -154,20 +154,20 @@ def test_open_shows_it_in_the_browser(run, tmp_path, monkeypatch):
     shown.assert_called_once_with(place.as_uri())
 
 
-def test_a_day_without_metrics_names_the_nearest_that_have(run, tmp_path):
+def test_a_day_without_metrics_is_exit_code_1_with_the_nearest_days(run, tmp_path):
     place = tmp_path / "day.html"
     ended = run("report", "2024-07-01", "--output", place)
     assert ended.exit_code == 1
     assert "there are no metrics of 2024-07-01" in ended.stderr
-    assert "the nearest days that have: 2024-06-24, 2024-06-25" in ended.stderr
+    assert "the nearest days with metrics: 2024-06-24, 2024-06-25" in ended.stderr
     assert not place.exists()
 
 
 @pytest.mark.parametrize("day", ["yesterday", "2024-02-30", "0001-01-01", "9999-12-31"])
-def test_what_is_no_day_is_wrong_usage(run, day):
+def test_an_invalid_day_is_wrong_usage(run, day):
     ended = run("report", day)
     assert ended.exit_code == 2
-    assert f"{day} is no day" in ended.stderr
+    assert f"{day} is not a day" in ended.stderr
 
 
 def test_a_place_that_cannot_be_written_is_wrong_usage(run, tmp_path):

@@ -1,4 +1,4 @@
-"""Commands in the test's own process, with nothing of the machine's settings."""
+"""Commands in the test process, without the settings of the machine."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +26,7 @@ def bare_environment(monkeypatch, tmp_path) -> None:
 
 @pytest.fixture
 def run() -> Run:
-    """Run a command line; answers its exit code, stdout and stderr."""
+    """Run a command line; returns its exit code, stdout and stderr."""
     return lambda *args: CliRunner().invoke(app, [str(arg) for arg in args], prog_name="music-streams")
 
 

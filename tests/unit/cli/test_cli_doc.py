@@ -1,4 +1,4 @@
-"""The examples of docs/cli.md, and of the operators' help texts, are accepted as they stand."""
+"""The examples of docs/cli.md, and of the operators' help texts, are accepted unchanged."""
 
 import re
 import shlex
@@ -28,8 +28,8 @@ def test_every_command_has_a_section_with_examples():
         assert any(example.startswith(name) for example in EXAMPLES), name
 
 
-@pytest.mark.parametrize("example", [each for each in EXAMPLES if not each.startswith("put ")])
-def test_an_example_fails_only_for_want_of_a_pipeline(run, example):
+@pytest.mark.parametrize("example", [line for line in EXAMPLES if not line.startswith("put ")])
+def test_an_example_fails_only_because_there_is_no_pipeline(run, example):
     ended = run(*shlex.split(example))
     assert ended.exit_code == 3, ended.stderr
     assert "no running pipeline was found" in ended.stderr

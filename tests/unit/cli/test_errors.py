@@ -1,4 +1,4 @@
-"""What becomes of an error of AWS, in whichever command it comes up."""
+"""The handling of AWS errors in any command."""
 
 from unittest.mock import Mock
 
@@ -17,14 +17,14 @@ def refusal(code: str) -> ClientError:
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (refusal("AccessDeniedException"), "these credentials do not allow Query"),
-        (refusal("ExpiredTokenException"), "Query of the pipeline: access denied or no answer"),
-        (EndpointConnectionError(endpoint_url="https://example"), "the pipeline: access denied or no answer"),
+        (refusal("AccessDeniedException"), "access denied to Query"),
+        (refusal("ExpiredTokenException"), "Query of the pipeline did not let us in or did not answer"),
+        (EndpointConnectionError(endpoint_url="https://example"), "the pipeline did not let us in or did not answer"),
         (NoCredentialsError(), "Unable to locate credentials"),
         (UnreadableMetrics("table metrics: there is no such table"), "there is no such table"),
     ],
 )
-def test_no_access_and_no_answer_are_exit_code_3_without_a_traceback(run, monkeypatch, error, words):
+def test_access_denied_and_no_response_are_exit_code_3_without_a_traceback(run, monkeypatch, error, words):
     monkeypatch.setattr(status, "find_stack", Mock(side_effect=error))
     ended = run("status")
     assert ended.exit_code == 3
@@ -33,12 +33,12 @@ def test_no_access_and_no_answer_are_exit_code_3_without_a_traceback(run, monkey
     assert "Traceback" not in ended.stderr
 
 
-def test_an_interruption_says_that_files_go_on(run, monkeypatch):
+def test_an_interruption_says_that_files_are_still_processed(run, monkeypatch):
     monkeypatch.setattr(status, "find_stack", Mock(side_effect=KeyboardInterrupt))
     ended = run("status")
     assert ended.exit_code == 130
-    assert "go on by themselves" in ended.stderr
+    assert "files are still processed" in ended.stderr
 
 
-def test_each_kind_of_trouble_has_an_exit_code_of_its_own():
+def test_each_kind_of_error_has_its_own_exit_code():
     assert [kind.exit_code for kind in (BadData, BadUsage, NoCloud, TimedOut)] == [1, 2, 3, 4]

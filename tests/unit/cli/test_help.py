@@ -1,4 +1,4 @@
-"""What `--help` says, of every command."""
+"""The help text of every command."""
 
 import pytest
 
@@ -12,7 +12,7 @@ OF_GROUPS = (*METRICS, "quarantine list", "quarantine release", "dlq list", "dlq
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, *OF_GROUPS])
-def test_help_is_as_it_was_agreed(run, golden, command):
+def test_help_equals_its_golden_file(run, golden, command):
     shown = run(*command.split(), "--help")
     assert shown.exit_code == 0
     check(golden / f"help {command}.txt".replace(" .", "."), shown.stdout)
@@ -26,7 +26,7 @@ def test_help_has_examples_and_fits_a_narrow_terminal(run, command):
 
 
 @pytest.mark.parametrize("command", COMMANDS[1:])
-def test_every_command_has_a_line_that_is_not_cut_in_the_list(run, command):
+def test_the_summary_of_every_command_is_not_truncated_in_the_list(run, command):
     [line] = [line for line in run("--help").stdout.splitlines() if line.startswith(f"  {command} ")]
     assert line.endswith(".")
     assert not line.endswith("...")

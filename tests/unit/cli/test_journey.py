@@ -1,4 +1,4 @@
-"""Following files, with a ledger that the test writes."""
+"""Following files, with a scripted ledger."""
 
 import io
 from dataclasses import replace
@@ -20,7 +20,7 @@ RECEIVED = Entry(SOURCE, Status.RECEIVED, "2024-06-25T12:00:02.000Z", 1)
 
 
 class ScriptedLedger(Ledger):
-    """Answers one entry after the other, then the last for ever."""
+    """Returns one entry after the other, then always the last."""
 
     def __init__(self, *script: Entry | None) -> None:
         self._script = list(script)
@@ -35,9 +35,9 @@ def no_pauses(monkeypatch):
     monkeypatch.setattr(journey, "_POLL_SECONDS", 0)
 
 
-def follow(ledger: Ledger, journeys: list[Journey], **how) -> str:
+def follow(ledger: Ledger, journeys: list[Journey], **options) -> str:
     shown = io.StringIO()
-    journey.follow(ledger, journeys, Screen(file=shown, width=200), how.pop("timeout", 60), **how)
+    journey.follow(ledger, journeys, Screen(file=shown, width=200), options.pop("timeout", 60), **options)
     return shown.getvalue()
 
 
@@ -45,7 +45,7 @@ def a_file() -> Journey:
     return Journey(SOURCE.source_id, "a.csv", PUT_AT)
 
 
-def test_each_change_is_a_line_off_a_terminal():
+def test_off_a_terminal_each_change_is_a_line():
     quarantined = replace(
         RECEIVED, status=Status.QUARANTINED, reason="empty_file", updated_at="2024-06-25T12:00:03.500Z"
     )
@@ -53,7 +53,7 @@ def test_each_change_is_a_line_off_a_terminal():
     assert lines == ["   2.0 s  a.csv  RECEIVED", "   3.5 s  a.csv  QUARANTINED empty_file"]
 
 
-def test_it_is_done_where_the_goal_is_met():
+def test_following_ends_when_the_goal_is_reached():
     published = replace(RECEIVED, status=Status.PUBLISHED)
     file = a_file()
     follow(ScriptedLedger(published), [file], goal=journey.SETTLED)
@@ -62,14 +62,14 @@ def test_it_is_done_where_the_goal_is_met():
         follow(ScriptedLedger(published), [a_file()], timeout=0, goal=journey.ENDED)
 
 
-def test_a_time_out_names_the_files_and_says_that_nothing_is_lost():
-    with pytest.raises(TimedOut, match="1 file did not come through in time; nothing is lost") as raised:
+def test_a_timeout_names_the_files_and_says_that_nothing_is_lost():
+    with pytest.raises(TimedOut, match="timeout: 1 file did not finish in time; nothing is lost") as raised:
         follow(ScriptedLedger(None), [a_file()], timeout=0)
     assert raised.value.details == ["a.csv: LANDED"]
     assert raised.value.exit_code == 4
 
 
-def test_many_files_are_summed_up_instead_of_a_line_each(monkeypatch):
+def test_many_files_are_shown_as_counts_instead_of_lines(monkeypatch):
     monkeypatch.setattr("music_streams_cli.output.PROGRESS_SECONDS", 0)
     archived = replace(RECEIVED, status=Status.ARCHIVED)
     files = [Journey(f"{n:032x}", f"{n}.csv", PUT_AT) for n in range(50)]
@@ -80,31 +80,33 @@ ARCHIVED = replace(RECEIVED, status=Status.ARCHIVED, updated_at="2024-06-25T12:0
 AGAIN = replace(ARCHIVED, attempt=2, updated_at="2024-06-25T12:00:05.000Z")
 
 
-def asked_again() -> Journey:
+def requested_again() -> Journey:
     return Journey(SOURCE.source_id, "a.csv", PUT_AT, ARCHIVED, attempt=2)
 
 
-def test_the_end_of_an_earlier_attempt_is_none():
-    lines = follow(ScriptedLedger(ARCHIVED, replace(AGAIN, status=Status.VALID), AGAIN), [asked_again()]).splitlines()
+def test_the_end_of_an_earlier_attempt_does_not_count():
+    lines = follow(
+        ScriptedLedger(ARCHIVED, replace(AGAIN, status=Status.VALID), AGAIN), [requested_again()]
+    ).splitlines()
     assert lines == ["   5.0 s  a.csv  VALID", "   5.0 s  a.csv  ARCHIVED"]
 
 
-def test_a_retract_is_done_when_the_ledger_says_so():
+def test_a_retract_ends_when_the_status_is_retracted():
     archived = replace(AGAIN, treatment=Treatment.RETRACT)
-    file = asked_again()
+    file = requested_again()
     follow(ScriptedLedger(archived, replace(archived, status=Status.RETRACTED)), [file])
     assert file.state == Status.RETRACTED
 
 
-def test_what_does_not_begin_again_is_told_so():
+def test_a_timeout_says_that_the_requested_attempt_has_not_begun():
     with pytest.raises(TimedOut) as raised:
-        follow(ScriptedLedger(ARCHIVED), [asked_again()], timeout=0)
+        follow(ScriptedLedger(ARCHIVED), [requested_again()], timeout=0)
     assert raised.value.details == [
-        "a.csv: ARCHIVED as before: its request waits in the queue, or validate left the file as it is"
+        "a.csv: still ARCHIVED: its request waits in the queue, or validate did not change the file"
     ]
 
 
-def test_names_from_outside_do_nothing_to_the_terminal():
+def test_control_codes_in_names_do_not_reach_the_terminal():
     odd = Journey(SOURCE.source_id, "[red]\x1b[31mx.csv", PUT_AT)
     shown = follow(ScriptedLedger(replace(RECEIVED, status=Status.FAILED)), [odd])
     assert "[red]�[31mx.csv  FAILED" in shown

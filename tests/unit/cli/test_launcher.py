@@ -1,4 +1,4 @@
-"""The program `music-streams` at the root of the checkout."""
+"""The program `music-streams` in the root of the checkout."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ def launch(program: Path, *args: str, cwd: Path) -> subprocess.CompletedProcess[
     return subprocess.run([program, *args], cwd=cwd, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.skipif(not LAUNCHER.with_name(".venv").is_dir(), reason="make setup has made no .venv")
+@pytest.mark.skipif(not LAUNCHER.with_name(".venv").is_dir(), reason="there is no .venv: make setup")
 def test_it_runs_from_any_folder_and_through_a_link(run, tmp_path):
     link = tmp_path / "bin" / "music-streams"
     link.parent.mkdir()
@@ -24,7 +24,7 @@ def test_it_runs_from_any_folder_and_through_a_link(run, tmp_path):
     assert ended.stdout == run("--help").stdout
 
 
-def test_it_says_what_to_do_where_nothing_is_set_up(tmp_path):
+def test_without_a_setup_it_says_what_to_do(tmp_path):
     copied = Path(shutil.copy(LAUNCHER, tmp_path))
     ended = launch(copied, "status", cwd=Path(os.sep))
     assert ended.returncode == 3

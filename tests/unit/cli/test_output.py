@@ -1,4 +1,4 @@
-"""Text from outside does nothing to the terminal: one module writes, and what it writes has no codes in it."""
+"""Control codes in text from outside do not reach the terminal: one module writes, and it removes them."""
 
 import ast
 import contextlib
@@ -26,7 +26,7 @@ VALUES = st.recursive(TEXTS, lambda inner: st.lists(inner) | st.dictionaries(TEX
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal, or that it is none."""
+    """A stream that is a terminal, or is not."""
 
     def __init__(self, *, is_terminal: bool) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ def screen(request, monkeypatch) -> Terminal:
 
 
 def lines_of(screen: Terminal, write: Callable[[], None]) -> list[str]:
-    """What is written, without the styles of a terminal; none of it steers one."""
+    """Return the lines that are written, without styles; check that they contain no control codes."""
     with contextlib.redirect_stdout(screen), contextlib.redirect_stderr(screen):
         write()
     text = screen.getvalue()
@@ -52,7 +52,7 @@ def lines_of(screen: Terminal, write: Callable[[], None]) -> list[str]:
     return lines
 
 
-def test_no_text_of_whatever_part_steers_the_terminal(screen):
+def test_no_part_passes_control_codes_to_the_terminal(screen):
     table = output.table(HOSTILE, "b", title=HOSTILE)
     table.add_row(HOSTILE, output.styled((HOSTILE, "bold"), HOSTILE))
     table.caption = HOSTILE
@@ -60,18 +60,18 @@ def test_no_text_of_whatever_part_steers_the_terminal(screen):
 
     def write() -> None:
         output.show(output.stdout(), *parts)
-        output.show_line(output.stdout(), "as it is", HOSTILE)
+        output.show_line(output.stdout(), "unchanged", HOSTILE)
 
     assert "[red]x[/red] [/] [link=a]" in lines_of(screen, write)[0]
 
 
-def test_no_text_of_an_error_steers_the_terminal(screen):
+def test_an_error_passes_no_control_codes_to_the_terminal(screen):
     error = CommandError(HOSTILE, details=["error: forged\nerror: forged"], next_steps=[HOSTILE, HOSTILE])
     lines = lines_of(screen, lambda: output.report(error))
     assert [line[:6] for line in lines if line.startswith(("error:", "next: "))] == ["error:", "next: "]
 
 
-def test_a_question_does_not_steer_the_terminal(monkeypatch):
+def test_a_question_passes_no_control_codes_to_the_terminal(monkeypatch):
     asked: list[str] = []
     monkeypatch.setattr("typer.confirm", lambda text, **_: asked.append(text))
     monkeypatch.setattr("typer.prompt", lambda text, **_: asked.append(text))
@@ -81,7 +81,7 @@ def test_a_question_does_not_steer_the_terminal(monkeypatch):
 
 
 @given(VALUES)
-def test_json_of_any_text_is_written_and_steers_no_terminal(value):
+def test_json_keeps_any_text_and_passes_no_control_codes_to_the_terminal(value):
     for is_terminal in (True, False):
         raw = io.BytesIO()
         with pytest.MonkeyPatch.context() as patch:
@@ -95,7 +95,7 @@ def test_json_of_any_text_is_written_and_steers_no_terminal(value):
         assert not is_terminal or text.isascii()
 
 
-def test_json_is_written_where_the_output_has_few_characters(monkeypatch):
+def test_json_is_written_to_an_ascii_output(monkeypatch):
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii", write_through=True))
     output.show_json("Señal 星空 🎵")
@@ -103,7 +103,6 @@ def test_json_is_written_where_the_output_has_few_characters(monkeypatch):
 
 
 def test_only_one_module_writes():
-    """So nothing can be shown past it."""
     writers = {"print", "echo", "secho", "confirm", "prompt", "write", "writelines", "Console", "Text", "from_markup"}
     for path in sorted(set(PACKAGE.rglob("*.py")) - {PACKAGE / "output.py"}):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

@@ -21,35 +21,35 @@ from tests.template import Template, of_type
 ROOT = Path(__file__).parents[3]
 AIRFLOW = ROOT / ".build" / "tools" / "airflow" / "bin" / "python"
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", DOC, re.MULTILINE | re.DOTALL)
-WORDS = {"DAY": "2024-06-25", "USER": "4711"}  # what the parser of a command checks
+WORDS = {"DAY": "2024-06-25", "USER": "4711"}  # values that the parser of a command checks
 EXAMPLES = sorted({line for block in BLOCKS for line in commands(block)})
-OURS = [line.removeprefix("music-streams ") for line in EXAMPLES if line.startswith("music-streams ")]
-OF_AWS = [line for line in EXAMPLES if line.startswith("aws ")]
-OF_AIRFLOW = [line for line in EXAMPLES if line.startswith("airflow ")]
+OWN_COMMANDS = [line.removeprefix("music-streams ") for line in EXAMPLES if line.startswith("music-streams ")]
+AWS_COMMANDS = [line for line in EXAMPLES if line.startswith("aws ")]
+AIRFLOW_COMMANDS = [line for line in EXAMPLES if line.startswith("airflow ")]
 HEADS = {"state", "parameter", "task"}
 DAGS = {path.stem: ast.parse(path.read_text()) for path in (ROOT / "dags").glob("*.py")}
 
 
 def section(title: str) -> str:
-    """What stands under a heading, up to the next of any level."""
+    """Return the text under a heading, up to the next heading."""
     [text] = re.findall(rf"^#+ {re.escape(title)}\n(.*?)(?=^#|\Z)", DOC, re.MULTILINE | re.DOTALL)
     return str(text)
 
 
 def first_cells(text: str) -> list[str]:
-    """The first cell of each row of the tables, without the headings."""
+    """Return the first cell of each table row, without the headings."""
     return [cell.strip("` ") for cell in re.findall(r"^\| ([^|]+) \|", text, re.MULTILINE) if cell.strip() not in HEADS]
 
 
 def test_every_kind_of_command_is_shown():
-    assert len(OURS) > 20
-    assert OF_AWS
-    assert OF_AIRFLOW
+    assert len(OWN_COMMANDS) > 20
+    assert AWS_COMMANDS
+    assert AIRFLOW_COMMANDS
     assert {line.split()[0] for line in EXAMPLES} <= {"music-streams", "aws", "airflow", "curl", "TOKEN=$(curl"}
 
 
-@pytest.mark.parametrize("example", OURS)
-def test_a_command_fails_only_for_want_of_a_pipeline(run, example, tmp_path, monkeypatch):
+@pytest.mark.parametrize("example", OWN_COMMANDS)
+def test_a_command_fails_only_because_there_is_no_pipeline(run, example, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = [WORDS.get(word, word) for word in shlex.split(example)]
     for name in words:
@@ -60,8 +60,8 @@ def test_a_command_fails_only_for_want_of_a_pipeline(run, example, tmp_path, mon
     assert "no running pipeline was found" in ended.stderr
 
 
-@pytest.mark.parametrize("example", OF_AWS)
-def test_a_command_of_aws_is_an_operation_with_such_parameters(example):
+@pytest.mark.parametrize("example", AWS_COMMANDS)
+def test_an_aws_command_names_an_operation_and_its_parameters(example):
     _, service, command, *rest = shlex.split(example)
     model = botocore.session.get_session().get_service_model(service)
     operations = {xform_name(name, "-"): name for name in model.operation_names}
@@ -72,7 +72,7 @@ def test_a_command_of_aws_is_an_operation_with_such_parameters(example):
 
 
 @pytest.mark.skipif(not AIRFLOW.exists(), reason="Airflow is not installed: make .build/tools/airflow/ready")
-def test_airflow_takes_its_commands_and_its_request(tmp_path):
+def test_airflow_accepts_its_commands_and_its_request(tmp_path):
     [body] = [text for text in re.findall(r"-d '(\{.*?\})'", DOC, re.DOTALL) if "dag_id" in text]
     script = (
         "import json, shlex, sys\n"
@@ -83,18 +83,18 @@ def test_airflow_takes_its_commands_and_its_request(tmp_path):
         "[get_parser().parse_args(shlex.split(line)[1:]) for line in lines]\n"
     )
     environment = {"AIRFLOW_HOME": str(tmp_path), "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"}
-    given = json.dumps([body, *OF_AIRFLOW])
+    given = json.dumps([body, *AIRFLOW_COMMANDS])
     command = [str(AIRFLOW), "-c", script]
     ended = subprocess.run(command, input=given, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
 
 
-def test_airflow_is_given_dags_and_parameters_that_there_are():
-    for line in OF_AIRFLOW:
+def test_airflow_commands_name_existing_dags_and_parameters():
+    for line in AIRFLOW_COMMANDS:
         _, _, verb, *rest = shlex.split(line)
         dag_id = rest[0] if verb == "trigger" else rest[rest.index("--dag-id") + 1]
-        told = json.loads(rest[rest.index("--conf") + 1]) if "--conf" in rest else {}
-        assert set(told) <= set(params(DAGS[dag_id]))
+        conf = json.loads(rest[rest.index("--conf") + 1]) if "--conf" in rest else {}
+        assert set(conf) <= set(params(DAGS[dag_id]))
 
 
 @pytest.mark.parametrize(("of", "states"), [("States of a file", State), ("States of a day", DayState)])
@@ -104,16 +104,16 @@ def test_every_state_and_no_other_has_its_row(of, states):
 
 @pytest.mark.parametrize("dag_id", DAGS)
 def test_every_task_and_parameter_of_a_dag_and_no_other_has_its_row(dag_id):
-    told = first_cells(section(dag_id))
+    documented = first_cells(section(dag_id))
     in_tables = [*params(DAGS[dag_id]), *tasks(DAGS[dag_id])]
-    if dag_id == "backfill_streams":  # its one parameter needs no table
+    if dag_id == "backfill_streams":  # its only parameter needs no table
         in_tables.remove("day")
         assert "The parameter `day`" in section(dag_id)
-    assert sorted(told) == sorted(in_tables)
+    assert sorted(documented) == sorted(in_tables)
 
 
 def params(dag: ast.Module) -> dict[str, object]:
-    """The parameters of a DAG with their defaults."""
+    """Return the parameters of a DAG with their defaults."""
     found = [node.value for node in ast.walk(dag) if isinstance(node, ast.keyword) and node.arg == "params"]
     return {
         key.value: ast.literal_eval(value.args[0])
@@ -125,7 +125,7 @@ def params(dag: ast.Module) -> dict[str, object]:
 
 
 def tasks(dag: ast.Module) -> Iterator[str]:
-    """The tasks of a DAG: functions that are decorated as such, and sensors by their task_id."""
+    """Yield the tasks of a DAG: decorated functions, and sensors by their task_id."""
     for node in ast.walk(dag):
         if isinstance(node, ast.FunctionDef) and any(
             ast.unparse(each).split("(")[0] == "task" for each in node.decorator_list
@@ -142,7 +142,7 @@ def test_defaults_of_parameters_are_those_of_the_dag():
         assert shown[name] == words.get(str(value), str(value)), name
 
 
-def test_every_alarm_is_quoted_with_its_words_and_no_other_is():
+def test_every_alarm_is_quoted_with_its_description_and_no_other_is():
     template = yaml_parse((ROOT / "template.yaml").read_text())
     alarms = of_type(template, "AWS::CloudWatch::Alarm")
     page = " ".join(DOC.split())
@@ -152,7 +152,7 @@ def test_every_alarm_is_quoted_with_its_words_and_no_other_is():
 
 
 def words(template: Template, description: str | dict[str, str]) -> str:
-    """The pattern of an alarm's description: a page quotes a parameter by its default, or by its name."""
+    """Return the pattern of an alarm's description: the page quotes a parameter by its default or its name."""
     if isinstance(description, str):
         return re.escape(description)
 
@@ -173,7 +173,7 @@ def test_every_subject_of_an_alert_is_quoted_and_no_other_is():
 
 
 def subjects() -> Iterator[str]:
-    """The subjects of alerts in the code, as patterns."""
+    """Yield the subjects of alerts in the code, as patterns."""
     states = "|".join({*State, *DayState})
     known = {
         "verdict": "|".join(Verdict),

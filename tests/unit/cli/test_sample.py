@@ -17,12 +17,12 @@ def test_the_same_options_give_the_same_files(run, tmp_path):
     assert len(made["streams_2024-02-29_1.csv"].splitlines()) == 31
 
 
-def test_files_that_are_there_stay_unless_forced_and_the_next_step_is_told(run, tmp_path):
+def test_existing_files_stay_unless_forced_and_the_next_step_is_shown(run, tmp_path):
     small = ("--rows", 3, "--files", 1, "--songs", 3, "--users", 3)
     (tmp_path / "songs.csv").write_text("mine")
     ended = run("sample", tmp_path, *small)
     assert ended.exit_code == 2
-    assert "songs.csv is there already" in ended.stderr
+    assert "songs.csv exists already" in ended.stderr
     assert (tmp_path / "songs.csv").read_text() == "mine"
     forced = run("sample", tmp_path, *small, "--force")
     assert forced.exit_code == 0

@@ -1,4 +1,4 @@
-"""A day made by hand, and a parser that understands its page."""
+"""A hand-made day, and a parser for its page."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -27,7 +27,7 @@ PUBLISHED = {
 
 
 def metrics(listens: int, day: date = DAY, version: int = 7) -> dict[str, Any]:
-    """The attributes that all kinds of items have."""
+    """Return the attributes that all kinds of items have."""
     return {
         "day": day,
         "listen_count": listens,
@@ -61,25 +61,25 @@ def file(
     name: str,
     status: Status = Status.ARCHIVED,
     *,
-    is_mended: bool = False,
-    told: dict[str, Any] | None = None,
+    is_fixed: bool = False,
+    reason_json: dict[str, Any] | None = None,
     next_steps: tuple[str, ...] = (),
     **attributes: Any,
 ) -> DayFile:
-    """A file with what the ledger says of it; of a published one that it came through at 2, 5, 45 and 46 s.
+    """Return a file with its ledger entry; a published one passed its stages after 2, 5, 45 and 46 s.
 
     Args:
-        told: its reason.json.
+        reason_json: the content of its reason.json.
     """
     if status in {Status.PUBLISHED, Status.ARCHIVED}:
         attributes = {**PUBLISHED, **attributes}
     source = Source("landing", f"incoming/{name}", f"version of {name}", 1_234, ARRIVED)
     content = {"updated_at": "2024-06-26T00:10:50.000Z", "attempt": 1, **attributes}
-    return DayFile(Entry(source, status, **content), is_mended, told or {}, list(next_steps))
+    return DayFile(Entry(source, status, **content), is_fixed, reason_json or {}, list(next_steps))
 
 
 def report(**changes: Any) -> DayReport:
-    """A day with two genres, two countries, three days around it and two good files."""
+    """Return a day with two genres, two countries, three days in the trend and two published files."""
     content: dict[str, Any] = {
         "day": DAY,
         "where": "the local cloud",
@@ -95,7 +95,7 @@ def report(**changes: Any) -> DayReport:
 
 @dataclass
 class Element:
-    """An element of a page; `text` is all that stands in it."""
+    """An element of a page; `text` is its text with that of its children."""
 
     tag: str
     attributes: dict[str, str]
@@ -103,18 +103,18 @@ class Element:
     children: list["Element"] = field(default_factory=list)
 
     def find(self, tag: str = "", **attributes: str) -> list["Element"]:
-        """Those within it, in order: of that tag, with these values (`class_` and `id` as in the page)."""
+        """Return the elements within it with that tag and these attributes (`class_`, `id`, …), in order."""
         wanted = {name.rstrip("_"): value for name, value in attributes.items()}
-        found = []
+        elements = []
         for child in self.children:
             if tag in {"", child.tag} and wanted.items() <= child.attributes.items():
-                found.append(child)
-            found += child.find(tag, **attributes)
-        return found
+                elements.append(child)
+            elements += child.find(tag, **attributes)
+        return elements
 
     def one(self, tag: str = "", **attributes: str) -> "Element":
-        [found] = self.find(tag, **attributes)
-        return found
+        [element] = self.find(tag, **attributes)
+        return element
 
     @property
     def words(self) -> str:
@@ -122,7 +122,7 @@ class Element:
 
 
 _VOID = {"meta", "link", "br"}
-_BLOCKS = {"p", "dt", "dd", "br", "td", "th"}  # their text does not run into what stands before
+_BLOCKS = {"p", "dt", "dd", "br", "td", "th"}  # a blank separates their text from the text before
 
 
 class _Parser(HTMLParser):
@@ -152,7 +152,7 @@ class _Parser(HTMLParser):
 
 
 def parse(page: str) -> Element:
-    """The page as a tree; every element must be closed where it belongs."""
+    """Parse a page; every element must be closed in its place."""
     parser = _Parser()
     parser.feed(page)
     parser.close()

@@ -1,4 +1,4 @@
-"""What a key tells of the days in its file."""
+"""The days that the key of a file names."""
 
 from datetime import date
 
@@ -25,7 +25,7 @@ def test_a_day_in_a_key_is_found(key):
     "key",
     ["incoming/a.csv", "incoming/2024-13-45.csv", "incoming/120240625.csv", "incoming/2024-0625.csv", "٢٠٢٤-٠٦-٢٥.csv"],
 )
-def test_other_digits_are_no_day(key):
+def test_other_digits_are_not_a_day(key):
     assert days_named(key) == set()
 
 

@@ -1,4 +1,4 @@
-"""The day in one sentence."""
+"""The verdict on a day, in one sentence."""
 
 import pytest
 
@@ -10,22 +10,22 @@ GOOD = [file("a.csv"), file("b.csv", Status.PUBLISHED)]
 
 
 @pytest.mark.parametrize("status", [Status.RECEIVED, Status.VALID, Status.RUNNING])
-def test_a_file_on_its_way_makes_it_working(status):
+def test_a_file_in_flight_makes_the_day_working(status):
     assert (
-        day_verdict([*GOOD, file("r.csv", status)]).sentence == "WORKING: 1 file on the way (r.csv), 2 files published."
+        day_verdict([*GOOD, file("r.csv", status)]).sentence == "WORKING: 1 file in flight (r.csv), 2 files published."
     )
 
 
-NO_TROUBLE = [file("q.csv", Status.QUARANTINED, is_mended=True), file("r.csv", Status.RETRACTED)]
+NO_PROBLEMS = [file("q.csv", Status.QUARANTINED, is_fixed=True), file("r.csv", Status.RETRACTED)]
 
 
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
         (GOOD, "2 files published."),
-        ([*GOOD, *NO_TROUBLE], "2 files published, 1 file put aside, but mended since, 1 file retracted."),
-        ([], "the ledger knows no file of this day."),
+        ([*GOOD, *NO_PROBLEMS], "2 files published, 1 file quarantined or failed, and fixed since, 1 file retracted."),
+        ([], "the ledger has no file of this day."),
     ],
 )
-def test_what_was_mended_or_retracted_or_never_came_needs_no_attention(files, sentence):
+def test_fixed_retracted_and_missing_files_need_no_attention(files, sentence):
     assert day_verdict(files).sentence == f"OK: {sentence}"
