@@ -13,7 +13,8 @@ TOOLS := .build/tools
 SAM := $(TOOLS)/sam/bin/sam
 GATE := .build/gate
 # Files that codespell checks for misspellings, and for words that checks/words.txt replaces
-PROSE := $(wildcard *.md) docs template.yaml statemachine samconfig.toml Makefile
+PROSE := $(wildcard *.md) docs template.yaml statemachine samconfig.toml Makefile music_streams music_streams_cli plugins local \
+    functions glue dags deploy checks benchmarks tests
 STATE_MACHINES := $(wildcard statemachine/*.asl.yaml)
 DASHBOARD_CHARTS := plugins/music_streams_airflow/dashboard/static/vendor/chart.umd.min.js
 

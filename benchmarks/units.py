@@ -33,7 +33,7 @@ from samtranslator.yaml_helper import yaml_parse
 from benchmarks.cloud import CATALOGUE, upload_reference
 from benchmarks.measure import ROOT, watching
 from music_streams.aws import clients
-from music_streams.aws.alert_topic import Alerts
+from music_streams.aws.alert_sender import Alerts
 from music_streams.cost import measured
 from music_streams.ingest.intake import Intake
 from music_streams.load.fence import Day, Fence

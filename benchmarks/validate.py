@@ -13,7 +13,7 @@ from benchmarks.cloud import credentials_of, running_cloud, streams
 from benchmarks.figures import Figure, of_usages
 from benchmarks.measure import ROOT, measure
 from music_streams.stack import Stack
-from music_streams.validation.verdicts import validate
+from music_streams.validation.file_verdicts import validate
 
 PART = "validate"
 _STARTS = 10

@@ -4,7 +4,7 @@
 
 - moto's HTTP endpoint with the fixes in `moto_patches`;
 - Lambda functions as processes of awslambdaric (`lambda_workers`, `lambda_service`);
-- the pollers between queues and functions (`event_sources`) and the event bus of EventBridge (`event_bus`);
+- the pollers between queues and functions (`queue_pollers`) and the event bus of EventBridge (`event_bus`);
 - Glue job runs as processes (`glue_runs`, `spark`).
 
 The package depends on nothing in the template.

@@ -5,12 +5,12 @@ import shutil
 from local import moto_patches
 from local.aws import Aws
 from local.event_bus import EventBus
-from local.event_sources import EventSources
 from local.glue_runs import GlueRuns
 from local.host import Host
 from local.lambda_service import LambdaService
 from local.lambda_workers import Workers
 from local.log import CloudLog
+from local.queue_pollers import EventSources
 from local.runtime_packages import link_runtime
 from local.state import StateDir
 

@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from music_streams import policy
 from music_streams.aws import clients, function
-from music_streams.aws.alert_topic import Alerts
+from music_streams.aws.alert_sender import Alerts
 from music_streams.aws.slices import has_time
 from music_streams.forget.erasure import Erasure
 from music_streams.state.ledger import Ledger

@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from music_streams.aws import clients, function, logs
-from music_streams.aws.alert_topic import Alerts
+from music_streams.aws.alert_sender import Alerts
 from music_streams.aws.slices import has_time
 from music_streams.run.failure import FailurePath
 from music_streams.run.job_runs import JobRuns

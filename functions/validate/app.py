@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from music_streams.aws import clients, function
-from music_streams.aws.alert_topic import Alerts
+from music_streams.aws.alert_sender import Alerts
 from music_streams.ingest.intake import Intake
 from music_streams.ingest.queue import ArrivalsQueue
 from music_streams.ingest.time_limits import OutOfTime

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from music_streams import clock
-from music_streams.aws.alert_topic import Alerts, listed
+from music_streams.aws.alert_sender import Alerts, listed
 from music_streams.aws.clients import PARALLEL_CALLS
 from music_streams.aws.objects import Place
 from music_streams.aws.slices import process_slices

@@ -25,8 +25,8 @@ from music_streams.forget.user_lines import UserLines
 from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.sources import Source
 from music_streams.state.statuses import Status
+from music_streams.validation.file_verdicts import Verdict, validate
 from music_streams.validation.gunzip import CHUNK_BYTES, MAX_MEMBERS
-from music_streams.validation.verdicts import Verdict, validate
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

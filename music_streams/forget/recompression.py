@@ -5,8 +5,8 @@ import itertools
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 
+from music_streams.validation.file_verdicts import GZIP_MAGIC
 from music_streams.validation.gunzip import MAX_MEMBERS, WBITS, gunzip
-from music_streams.validation.verdicts import GZIP_MAGIC
 
 _WIDE = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 Watch = Callable[[Iterable[bytes]], Iterator[bytes]]

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from music_streams.validation import csv_line
-from music_streams.validation.verdicts import MAX_LINE_BYTES
+from music_streams.validation.file_verdicts import MAX_LINE_BYTES
 
 GREATEST_USER_ID = 2**63 - 1
 _BOM = codecs.BOM_UTF8

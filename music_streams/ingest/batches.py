@@ -15,7 +15,7 @@ from music_streams.state.removed_rows import Removals
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, write_manifest
 from music_streams.state.sources import Treatment, batch_id_of, execution_name
 from music_streams.state.statuses import Status
-from music_streams.validation.verdicts import REQUIRED_COLUMNS, Validation
+from music_streams.validation.file_verdicts import REQUIRED_COLUMNS, Validation
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -16,7 +16,7 @@ from music_streams.state.requests import Action, Attempt, Forget, Rebuild, Reque
 from music_streams.state.run_files import Manifest, RunFolder, write_manifest
 from music_streams.state.sources import Treatment, execution_name
 from music_streams.state.statuses import Status
-from music_streams.validation.verdicts import Validation, Verdict
+from music_streams.validation.file_verdicts import Validation, Verdict
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from music_streams import policy
 from music_streams.aws import objects
 from music_streams.errors import MusicStreamsError
 from music_streams.state.ledger import Entry
-from music_streams.validation.verdicts import Validation, Verdict, validate
+from music_streams.validation.file_verdicts import Validation, Verdict, validate
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -7,7 +7,7 @@ from music_streams.operate.files import STREAMS_PREFIX
 from music_streams.stack import Stack
 from music_streams.state.ledger import OBJECT_GONE, UNREADABLE, Entry
 from music_streams.state.statuses import IN_PROGRESS, Status
-from music_streams.validation.verdicts import Verdict
+from music_streams.validation.file_verdicts import Verdict
 
 _PARKED = "unknown_track"
 _PUT_SONGS = "music-streams put SONGS.csv --reference songs"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from music_streams import clock, policy
-from music_streams.aws.alert_topic import Alerts, listed
+from music_streams.aws.alert_sender import Alerts, listed
 from music_streams.errors import FailureNotRecorded
 from music_streams.reconcile import records
 from music_streams.reconcile.days import DayInspector

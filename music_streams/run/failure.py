@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from music_streams.aws.alert_topic import Alerts, listed
+from music_streams.aws.alert_sender import Alerts, listed
 from music_streams.aws.clients import PARALLEL_CALLS
 from music_streams.run.job_runs import JobRuns
 from music_streams.state.ledger import Entry, Ledger

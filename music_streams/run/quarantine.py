@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from music_streams import display
 from music_streams.aws import objects
-from music_streams.aws.alert_topic import Alerts, listed
+from music_streams.aws.alert_sender import Alerts, listed
 from music_streams.aws.clients import PARALLEL_CALLS
 from music_streams.aws.json_objects import write_json
 from music_streams.aws.objects import Place
 from music_streams.state import object_keys
 from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.run_files import SourceOutcome
-from music_streams.validation.verdicts import Verdict
+from music_streams.validation.file_verdicts import Verdict
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -27,7 +27,7 @@ from music_streams.state.run_files import (
     write_summary,
 )
 from music_streams.state.statuses import Status
-from music_streams.validation.verdicts import Verdict
+from music_streams.validation.file_verdicts import Verdict
 
 if TYPE_CHECKING:
     from types_boto3_events import EventBridgeClient

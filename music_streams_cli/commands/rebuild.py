@@ -13,7 +13,7 @@ from music_streams.state.statuses import Status
 from music_streams_cli import options
 from music_streams_cli.commands.replay import can_run_again, replays
 from music_streams_cli.errors import BadUsage
-from music_streams_cli.moves import Moves
+from music_streams_cli.file_operations import Moves
 from music_streams_cli.operation import CommonOptions, carry_out, with_common_options
 from music_streams_cli.registry import command
 from music_streams_cli.runs import Runs

@@ -14,7 +14,7 @@ from music_streams.state.requests import Action
 from music_streams.state.statuses import Status
 from music_streams_cli import options, search
 from music_streams_cli.errors import BadUsage
-from music_streams_cli.moves import Moves, Skipped, new_attempt, with_objects
+from music_streams_cli.file_operations import Moves, Skipped, new_attempt, with_objects
 from music_streams_cli.operation import CommonOptions, carry_out, with_common_options
 from music_streams_cli.registry import command
 

@@ -33,7 +33,7 @@ def deadline(dag_id: str, interval: timedelta) -> dict[str, Any]:
 
 
 def _send(dag_id: str) -> None:
-    from music_streams.aws.alert_topic import Alerts  # noqa: PLC0415 - Airflow imports this file in every process
+    from music_streams.aws.alert_sender import Alerts  # noqa: PLC0415 - Airflow imports this file in every process
     from music_streams.stack import find_stack  # noqa: PLC0415
 
     stack = find_stack()

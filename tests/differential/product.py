@@ -9,8 +9,8 @@ from pyspark.sql import functions as F
 
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder
 from music_streams.transform import job
-from music_streams.transform.spark import inputs, listens, reference, rows
-from music_streams.validation.verdicts import validate
+from music_streams.transform.spark import inputs, listens, reference, row_reasons
+from music_streams.validation.file_verdicts import validate
 from tests.differential.reading import DirtyFile, FileReading, Row, RowsReading
 from tests.differential.strategies import KNOWN_TRACKS
 from tests.integration.transform.directory_s3 import DirectoryS3
@@ -44,7 +44,9 @@ class Transform:
         folder = RunFolder(LAKE, f"batch{self._batches}")
         listed = [self._stage(folder, f"{number:032x}", file) for number, file in enumerate(files)]
         manifest = Manifest(folder.batch_id, listed)
-        classified = rows.classify(inputs.lines(self._spark, folder, manifest), inputs.sources(self._spark, manifest))
+        classified = row_reasons.classify(
+            inputs.lines(self._spark, folder, manifest), inputs.sources(self._spark, manifest)
+        )
         enriched = listens.enrich(classified, self._songs, self._users).persist()
         # Instants as numbers: Python's calendar ends before Spark's.
         columns = ("source_id", "raw", "reason", "user_id", "track_id", F.unix_micros("listened_at").alias("instant"))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from music_streams.aws.alert_topic import Alerts
+from music_streams.aws.alert_sender import Alerts
 from music_streams.ingest.intake import Intake
 from music_streams.load import job as load_job
 from music_streams.run.archive import archive_sources

@@ -6,7 +6,7 @@ from music_streams.ingest.batches import PendingSource, groups
 from music_streams.state.ledger import Entry
 from music_streams.state.sources import Source, Treatment
 from music_streams.state.statuses import Status
-from music_streams.validation.verdicts import Validation
+from music_streams.validation.file_verdicts import Validation
 
 
 def pending(

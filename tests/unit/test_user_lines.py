@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from music_streams.forget.user_lines import UserLines
-from music_streams.validation.verdicts import MAX_LINE_BYTES, validate
+from music_streams.validation.file_verdicts import MAX_LINE_BYTES, validate
 from tests.differential import reading, strategies
 from tests.differential.reading import DirtyFile
 

@@ -11,7 +11,7 @@ from py4j.protocol import Py4JJavaError
 
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder
 from music_streams.state.sizing import input_bytes
-from music_streams.transform.spark import inputs, listens, rows
+from music_streams.transform.spark import inputs, listens, row_reasons
 from music_streams.transform.spark.partitions import gathered, spread
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class SparkBatch:
     def _classified(self, sources: list[ManifestSource]) -> DataFrame:
         manifest = Manifest(self.manifest.batch_id, sources)
         lines = gathered(inputs.lines(self.spark, self.folder, manifest), self._size)
-        return rows.classify(lines, gathered(inputs.sources(self.spark, manifest), self._size))
+        return row_reasons.classify(lines, gathered(inputs.sources(self.spark, manifest), self._size))
 
     def _search(self, sources: list[ManifestSource]) -> set[str]:
         """Return the sources that Spark cannot read, found by bisection.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from music_streams.transform.spark import rows
+from music_streams.transform.spark import row_reasons
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -19,7 +19,7 @@ _ID_LENGTH = 32
 
 
 def lines(spark: SparkSession, folder: RunFolder, manifest: Manifest) -> DataFrame:
-    """Return the lines of the staged files except blank ones, with the columns of :data:`rows.LINES`."""
+    """Return the lines of the staged files except blank ones, with the columns of :data:`row_reasons.LINES`."""
     # The text reader drops a byte order mark and accepts every line end. The CSV reader would expect the header in the
     # first block of a file, which blank lines may fill: so the header is a line like any, and fields are parsed later.
     line = F.col("value")
@@ -34,7 +34,7 @@ def lines(spark: SparkSession, folder: RunFolder, manifest: Manifest) -> DataFra
 
 
 def sources(spark: SparkSession, manifest: Manifest) -> DataFrame:
-    """Return how to parse the lines of each source, with the columns of :data:`rows.SOURCES`."""
+    """Return how to parse the lines of each source, with the columns of :data:`row_reasons.SOURCES`."""
     values = [
         {
             "source_id": source.source_id,
@@ -45,5 +45,5 @@ def sources(spark: SparkSession, manifest: Manifest) -> DataFrame:
         for source in manifest.streams
     ]
     # The JVM parses one literal: createDataFrame would start a Python worker for a few rows.
-    parsed = F.from_json(F.lit(json.dumps(values)), f"ARRAY<STRUCT<{rows.SOURCES}>>")
+    parsed = F.from_json(F.lit(json.dumps(values)), f"ARRAY<STRUCT<{row_reasons.SOURCES}>>")
     return spark.range(1).select(F.inline(parsed))

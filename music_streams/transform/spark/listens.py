@@ -11,7 +11,7 @@ def enrich(rows: DataFrame, songs: DataFrame, users: DataFrame) -> DataFrame:
     """Add reference data to each row; a valid row whose track is not in songs gets `unknown_track`.
 
     Args:
-        rows: as :func:`rows.classify` returns them.
+        rows: as :func:`row_reasons.classify` returns them.
         songs: as :func:`reference.songs` returns them.
         users: as :func:`reference.users` returns them.
 

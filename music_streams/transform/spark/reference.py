@@ -3,7 +3,7 @@
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from music_streams.transform.spark.rows import TRACK_ID, USER_ID, positive_bigint
+from music_streams.transform.spark.row_reasons import TRACK_ID, USER_ID, positive_bigint
 
 SONG_COLUMNS = ("id", "track_id", "track_name", "artists", "duration_ms", "track_genre")
 USER_COLUMNS = ("user_id", "user_country")

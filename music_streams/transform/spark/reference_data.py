@@ -19,7 +19,7 @@ from music_streams.aws import objects
 from music_streams.aws.json_objects import find_json, write_json
 from music_streams.state.sources import Source
 from music_streams.transform.spark import reference
-from music_streams.validation.verdicts import head
+from music_streams.validation.file_verdicts import head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -13,7 +13,7 @@ from music_streams.state.removed_rows import Removals, Removed
 from music_streams.state.requests import Action, Attempt, Forget, Rebuild, parse, to_message
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, read_claimed, read_manifest
 from music_streams.state.sources import Treatment, batch_id_of
-from music_streams.validation.verdicts import Validation
+from music_streams.validation.file_verdicts import Validation
 from tests.compatibility.stored.kinds import Stored, in_s3, of_run
 from tests.compatibility.stored.moves import TO_ARCHIVED, TO_FAILED, TO_REJECTED, advance, ledger_of, without_copies
 from tests.compatibility.stored.run import BATCH, DAY, EXECUTION, EXECUTIONS, NEXT_DAY

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
 
-from music_streams.aws.alert_topic import Alerts
+from music_streams.aws.alert_sender import Alerts
 from music_streams.operate.files import reason_of
 from music_streams.reader import MetricsPublished
 from music_streams.run.quarantine import Quarantine
@@ -15,7 +15,7 @@ from music_streams.run.settle import Settlement
 from music_streams.state.ledger import Entry
 from music_streams.state.run_files import find_summary
 from music_streams.state.statuses import Status
-from music_streams.validation.verdicts import Verdict
+from music_streams.validation.file_verdicts import Verdict
 from tests.compatibility.stored.kinds import Stored, in_s3, of_run
 from tests.compatibility.stored.moves import before_settling, ledger_of, without_copies
 from tests.compatibility.stored.run import ARN, BATCH, DAY, FOLDER, JOB_RUN, NEXT_DAY, RUN, SETTLED

@@ -30,7 +30,6 @@ from music_streams.state.statuses import Status
 from music_streams.transform import job
 from music_streams.transform.masked_errors import masked_user_ids
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS
-from music_streams.validation import verdicts
 from music_streams.validation.gunzip import MAX_MEMBERS, gunzip
 from tests.differential import reading
 from tests.integration.domain.validate import Validate, ample_time
@@ -496,7 +495,7 @@ def test_no_more_than_the_limit_is_decompressed(world, monkeypatch):
             inflated += len(chunk)
             yield chunk
 
-    monkeypatch.setattr(verdicts, "gunzip", counting)
+    monkeypatch.setattr(file_verdicts, "gunzip", counting)
     monkeypatch.setattr(recompression, "gunzip", counting)
     kept(world, bomb(64), Status.QUARANTINED)
     assert erase(world, forget_run(world), max_file_bytes=2 * MIB) == 0

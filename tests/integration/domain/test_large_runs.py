@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from music_streams.aws.alert_topic import Alerts
+from music_streams.aws.alert_sender import Alerts
 from music_streams.aws.slices import SLICE
 from music_streams.run.archive import archive_sources
 from music_streams.run.claim import claim_sources

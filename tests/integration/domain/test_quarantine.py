@@ -12,7 +12,7 @@ from music_streams.errors import ObjectGone
 from music_streams.reconcile.stalled import Repairs
 from music_streams.run import quarantine
 from music_streams.state.statuses import Status
-from music_streams.validation.verdicts import Verdict
+from music_streams.validation.file_verdicts import Verdict
 from tests.integration.domain.validate import Validate, message, take
 from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LANDING, alerts_by_source, before_and_after
 

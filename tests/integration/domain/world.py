@@ -15,7 +15,7 @@ from moto.s3.models import s3_backends
 
 from music_streams import clock
 from music_streams.aws import clients
-from music_streams.aws.alert_topic import Alerts
+from music_streams.aws.alert_sender import Alerts
 from music_streams.ingest.intake import Intake
 from music_streams.run.executions import Executions
 from music_streams.run.failure import FailurePath

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder
-from music_streams.transform.spark import inputs, rows
+from music_streams.transform.spark import inputs, row_reasons
 from music_streams.validation import csv_line
 from tests.integration.transform.directory_s3 import DirectoryS3
 
@@ -96,9 +96,9 @@ def test_a_large_file_is_read_in_several_splits(read):
 @pytest.mark.parametrize("name", FILES)
 def test_the_header_is_separated_from_the_rows(read, name, spark):
     source_id = f"{list(FILES).index(name):032x}"
-    lines = spark.createDataFrame([row for row in read if row["source_id"] == source_id], rows.LINES)
-    sources = spark.createDataFrame([(source_id, datetime(2026, 11, 21, tzinfo=UTC), 3, 0, 1, 2)], rows.SOURCES)
-    classified = rows.classify(lines, sources).orderBy("position").select("raw").collect()
+    lines = spark.createDataFrame([row for row in read if row["source_id"] == source_id], row_reasons.LINES)
+    sources = spark.createDataFrame([(source_id, datetime(2026, 11, 21, tzinfo=UTC), 3, 0, 1, 2)], row_reasons.SOURCES)
+    classified = row_reasons.classify(lines, sources).orderBy("position").select("raw").collect()
     assert [row["raw"] for row in classified] == lines_of(FILES[name])[1:]
 
 
@@ -128,5 +128,5 @@ def test_spark_and_python_agree_on_the_fields_of_a_line(spark):
         "$1,\\1",
     ]
     frame = spark.createDataFrame([(line,) for line in lines], "line STRING")
-    parsed = frame.select("line", rows.fields(frame.line).alias("fields")).collect()
+    parsed = frame.select("line", row_reasons.fields(frame.line).alias("fields")).collect()
     assert {row["line"]: row["fields"] for row in parsed} == {line: csv_line.fields(line) for line in lines}

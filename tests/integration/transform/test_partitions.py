@@ -6,7 +6,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from music_streams.state.run_files import Manifest, ManifestSource
-from music_streams.transform.spark import inputs, listens, reference, rows
+from music_streams.transform.spark import inputs, listens, reference, row_reasons
 from music_streams.transform.spark.partitions import gathered, spread
 from music_streams_cli import sample_data
 from tests.integration.transform import computed
@@ -47,7 +47,7 @@ def outcome(spark, folder, size):
         songs = gathered(reference.songs(read["songs"].select(*reference.SONG_COLUMNS)), size)
         users = gathered(reference.users(read["users"].select(*reference.USER_COLUMNS)), size)
         lines = gathered(inputs.lines(spark, folder, manifest), size)
-        classified = rows.classify(lines, gathered(inputs.sources(spark, manifest), size))
+        classified = row_reasons.classify(lines, gathered(inputs.sources(spark, manifest), size))
         batch = listens.enrich(classified, songs, users).transform(listens.drop_unused_columns).persist()
         counts = sorted(map(str, listens.counts(batch).collect()))
         accepted = listens.accepted(batch, [source.source_id for source in SOURCES], "b-1", 1)

@@ -14,7 +14,7 @@ from botocore import xform_name
 from samtranslator.yaml_helper import yaml_parse
 
 from music_streams.reconcile.findings import DayState, State
-from music_streams.validation.verdicts import Verdict
+from music_streams.validation.file_verdicts import Verdict
 from tests.runbooks import DOC, RUNBOOKS, commands
 from tests.template import Template, of_type
 

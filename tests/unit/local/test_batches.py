@@ -3,8 +3,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from local.event_sources import Batch, failed_items, record_of
 from local.lambda_service import LARGEST_SYNCHRONOUS_REQUEST
+from local.queue_pollers import Batch, failed_items, record_of
 
 IDS = ["a", "b", "c"]
 

@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from music_streams.validation import csv_line
+from music_streams.validation.file_verdicts import MAX_COLUMNS, MAX_LINE_BYTES, Validation, Verdict, head, validate
 from music_streams.validation.gunzip import MAX_MEMBERS
-from music_streams.validation.verdicts import MAX_COLUMNS, MAX_LINE_BYTES, Validation, Verdict, head, validate
 from tests.pieces import MIB, packed, pieces, with_peak_memory
 
 KEY = "incoming/streams.csv"

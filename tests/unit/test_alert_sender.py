@@ -6,7 +6,7 @@ from unittest.mock import ANY, Mock
 
 import pytest
 
-from music_streams.aws.alert_topic import MAX_LINE, MAX_MESSAGE_BYTES, Alerts
+from music_streams.aws.alert_sender import MAX_LINE, MAX_MESSAGE_BYTES, Alerts
 
 ROOT = Path(__file__).parents[2]
 SNS_LIMIT = 262_144  # bytes: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
@@ -64,7 +64,7 @@ def test_a_subject_is_one_short_line_of_ascii():
     assert len(subject) <= 100
 
 
-def test_only_alert_topic_publishes_to_the_topic():
+def test_only_alert_sender_publishes_to_the_topic():
     """Any other publisher would have to escape and shorten its lines too."""
     folders = ("music_streams", "music_streams_cli", "functions", "glue", "dags", "plugins")
     callers = [
@@ -73,5 +73,5 @@ def test_only_alert_topic_publishes_to_the_topic():
         for path in (ROOT / folder).rglob("*.py")
         if "TopicArn=" in path.read_text()
     ]
-    assert callers == ["music_streams/aws/alert_topic.py"]
+    assert callers == ["music_streams/aws/alert_sender.py"]
     assert not [path for path in (ROOT / "statemachine").iterdir() if "sns" in path.read_text().lower()]

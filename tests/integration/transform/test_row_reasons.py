@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from music_streams.transform.spark import rows
+from music_streams.transform.spark import row_reasons
 
 TRACK = "4dBa8T7oDV9WvGr7kVS4Ez"
 TIME = "2024-06-25 17:43:13"
@@ -49,7 +49,9 @@ REASONS = {line: reason for reason, lines in BAD.items() for line in lines}
 
 def classified(spark, lines: list[tuple[str, str]], sources: list[tuple[Any, ...]]):
     numbered = [(source_id, (0, number), line) for number, (source_id, line) in enumerate(lines)]
-    frame = rows.classify(spark.createDataFrame(numbered, rows.LINES), spark.createDataFrame(sources, rows.SOURCES))
+    frame = row_reasons.classify(
+        spark.createDataFrame(numbered, row_reasons.LINES), spark.createDataFrame(sources, row_reasons.SOURCES)
+    )
     columns = ["source_id", "raw", "reason", "user_id", "track_id", "cast(listened_at as string) as at"]
     return frame.orderBy("position").selectExpr(*columns).collect()
 
