@@ -30,6 +30,7 @@ from music_streams.state.statuses import Status
 from music_streams.transform import job
 from music_streams.transform.masked_errors import masked_user_ids
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS
+from music_streams.validation import file_verdicts
 from music_streams.validation.gunzip import MAX_MEMBERS, gunzip
 from tests.differential import reading
 from tests.integration.domain.validate import Validate, ample_time
