@@ -18,8 +18,8 @@ def refusal(code: str) -> ClientError:
     ("error", "words"),
     [
         (refusal("AccessDeniedException"), "access denied to Query"),
-        (refusal("ExpiredTokenException"), "Query of the pipeline did not let us in or did not answer"),
-        (EndpointConnectionError(endpoint_url="https://example"), "the pipeline did not let us in or did not answer"),
+        (refusal("ExpiredTokenException"), "Query of the pipeline: access denied or no answer"),
+        (EndpointConnectionError(endpoint_url="https://example"), "the pipeline: access denied or no answer"),
         (NoCredentialsError(), "Unable to locate credentials"),
         (UnreadableMetrics("table metrics: there is no such table"), "there is no such table"),
     ],
