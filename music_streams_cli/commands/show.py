@@ -21,6 +21,7 @@ _DAYS_SHOWN = 10
 _ERROR_CHARACTERS = 400
 _TREATMENTS = {
     Treatment.ACCEPT_BAD_ROWS: "released from quarantine: its good rows count, whatever the share of bad rows",
+    Treatment.ACCEPT_MANY_DAYS: "released from quarantine: all its days and good rows count, whatever their number",
     Treatment.RETRACT: "retracted: its rows are taken out of lake and metrics",
     Treatment.PUT_ASIDE: "quarantined: too many attempts failed",
 }

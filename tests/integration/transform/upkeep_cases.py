@@ -5,6 +5,7 @@ Concurrent actions are deterministic: the catalog performs them when the step's 
 
 import io
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -52,12 +53,18 @@ def day(days=iter(range(1, 1000))) -> str:  # noqa: B008 - one for all
 
 @contextmanager
 def at_the_commit(action: Callable[[], object]) -> Iterator[None]:
-    """Call `action` when the next commit to `listens` reaches the catalog: its files are written, not committed."""
-    update, pending = GlueResponse.update_table, [action]
+    """Call `action` when the next commit to `listens` reaches the catalog: its files are written, not committed.
+
+    On a busy machine the committer's client times out and retries before the action has ended, so its end is awaited.
+    """
+    update, pending, has_ended = GlueResponse.update_table, [action], threading.Event()
 
     def update_table(self):
         if pending and self._get_param("TableInput")["Name"] == LISTENS:
-            pending.pop()()
+            try:
+                pending.pop()()
+            finally:
+                has_ended.set()
         return update(self)
 
     GlueResponse.update_table = update_table
@@ -66,6 +73,7 @@ def at_the_commit(action: Callable[[], object]) -> Iterator[None]:
     finally:
         GlueResponse.update_table = update
     assert not pending, "nothing was committed"
+    assert has_ended.wait(300)
 
 
 @contextmanager
