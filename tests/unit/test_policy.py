@@ -136,7 +136,7 @@ SENTENCES = {
         f"in the last StallSeconds ({policy.STALL_SECONDS} s) | waits up to {policy.SETTLE_WAIT_MINUTES} minutes",
         f"not published within LatencySlaSeconds ({policy.LATENCY_SLA_SECONDS} s)",
         f"**LatencySlaSeconds ({policy.LATENCY_SLA_SECONDS} s) from a file's arrival",
-        f"over which AttemptsBeforeQuarantine ({policy.ATTEMPTS_BEFORE_QUARANTINE}) attempts failed",
+        f"after AttemptsBeforeQuarantine ({policy.ATTEMPTS_BEFORE_QUARANTINE}) failed attempts",
         f"AttemptsBeforeQuarantine ({policy.ATTEMPTS_BEFORE_QUARANTINE}) or more attempts failed",
         f"after AttemptsBeforeQuarantine ({policy.ATTEMPTS_BEFORE_QUARANTINE}) attempts",
         f"at least StallSeconds ({policy.STALL_SECONDS} s) after it landed",
