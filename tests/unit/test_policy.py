@@ -122,7 +122,7 @@ SENTENCES = {
         f"S[every {policy.RECONCILE_EVERY_MINUTES} minutes]",
         f"Every {policy.RECONCILE_EVERY_MINUTES} minutes, one run at a time",
         f"deadline: {policy.RECONCILE_OVERDUE_MINUTES} minutes",
-        f"is not done {policy.RECONCILE_OVERDUE_MINUTES} minutes after it was queued",
+        f"has not finished {policy.RECONCILE_OVERDUE_MINUTES} minutes after it was queued",
         f"failed fewer than AttemptsBeforeQuarantine ({policy.ATTEMPTS_BEFORE_QUARANTINE}) times",
         f"a file that failed AttemptsBeforeQuarantine ({policy.ATTEMPTS_BEFORE_QUARANTINE}) times is left",
         f"a rebuild of up to {policy.DAYS_PER_REBUILD} days is one; none: MaxRepairs ({policy.MAX_REPAIRS})",
@@ -130,7 +130,7 @@ SENTENCES = {
         f"waits for files in flight, {policy.SETTLE_WAIT_MINUTES} minutes at most",
         f"until each is finished, {policy.REPAIR_WAIT_MINUTES} minutes at most",
         f"waits up to {policy.FAILURE_RECORDED_MINUTES} minutes until the pipeline has recorded",
-        f"| `wait_for_files` | {policy.BACKFILL_WAIT_HOURS} hours at most |",
+        f"| `wait_for_files` | waits until each is finished, {policy.BACKFILL_WAIT_HOURS} hours at most |",
     ],
     "docs/runbooks.md": [
         f"in the last StallSeconds ({policy.STALL_SECONDS} s) | waits up to {policy.SETTLE_WAIT_MINUTES} minutes",
