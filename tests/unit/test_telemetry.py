@@ -98,4 +98,4 @@ def test_the_page_names_the_log_group_of_spark_itself():
     section = PAGE.split("## 4. Logs", 1)[1].split("\n## ", 1)[0]
     sentences = re.split(r"\.\s", " ".join(section.split()))
     [match] = [sentence for sentence in sentences if "`/aws-glue/jobs/error`" in sentence]
-    assert "holds the lines of Glue and Spark themselves" in match
+    assert "contains the lines of Glue and Spark themselves" in match
