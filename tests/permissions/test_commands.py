@@ -80,7 +80,6 @@ LINES = [
 # `show`.
 WITHOUT_LINES = {"demo"}
 GLUE_STATE = {"resourceType": "glue", "resource": "startJobRun.sync"}
-WHEN = "2026-11-21T21:03:25+00:00"
 ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
     ("lambda", "Invoke"): {"StatusCode": 202},
     ("glue", "StartJobRun"): {"JobRunId": "jr_1"},
