@@ -128,7 +128,8 @@ def test_every_module_that_serves_is_tested_above():
         r"make_server\(|HTTPServer|TCPServer|MotoServer|moto_server\(|create_server|start_server|\.listen\("
     )
     modules = {file.name for file in (REPOSITORY / "local").rglob("*.py") if serves.search(file.read_text())}
-    assert modules == {*SERVERS, "server.py"}  # the cloud itself, which uses web.py
+    # The cloud itself uses web.py; the server of peers.py answers nothing and is closed at once.
+    assert modules == {*SERVERS, "server.py", "peers.py"}
 
 
 def signed(key: str, target: str = "") -> dict[str, str]:
