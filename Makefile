@@ -73,7 +73,7 @@ test-all: lint package $(TOOLS)/airflow/ready $(TOOLS)/airflow-oldest/ready ## R
 
 .PHONY: sam-local
 sam-local: setup $(TOOLS)/sam/ready ## Run sam build, and each file of events/ through its function in a container (Linux on x86_64, as root)
-	$(BIN)/python -m pytest -m slow tests/sam
+	EVERY_EVENT=1 $(BIN)/python -m pytest -m slow tests/sam
 
 .PHONY: bench
 bench: setup ## Measure time, CPU and memory on local clouds: an hour, on an idle machine (PARTS="load validate": only those)

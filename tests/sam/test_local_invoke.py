@@ -1,4 +1,4 @@
-"""`sam local invoke` with every event file, in containers that can reach the local cloud."""
+"""`sam local invoke` with an event file of each function, in containers that can reach the local cloud."""
 
 import json
 import os
@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.events.cases import CASES
 from tests.functions import ROOT
 from tests.sam.engine import NAMESPACES, NoEngine, engine_environment, remove_cgroups
 from tests.sam.image import make_root, python_for
+from tests.sam.session import INVOKED
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +41,7 @@ def answers(built: Path) -> dict[str, Any]:
     return dict(json.loads((folder / "answers.json").read_text()))
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.path)
+@pytest.mark.parametrize("case", INVOKED, ids=lambda case: case.path)
 def test_the_function_answers_in_its_container(case, answers):
     result = answers[case.path]
     # The command succeeds even if the function raises, so check its output.
