@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote
@@ -45,9 +46,13 @@ class Airflow:
     def api(self, method: str, path: str, body: object = None) -> Any:
         """Return the response of a path below /api/v2/; an HTTP error fails with the API's message."""
         try:
-            return send(method, f"{self.url}/api/v2/{path}", body, self.token())
+            return send(method, f"{self.url}/api/v2/{path}", body, self._token)
         except HTTPError as error:
             raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()}") from error
+
+    @cached_property
+    def _token(self) -> str:
+        return self.token()
 
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
         """Start a run of a DAG, and return its id."""
@@ -68,7 +73,7 @@ class Airflow:
         """Wait for a run, and return its state: success or failed, or another one if it did not finish in time."""
         deadline = time.monotonic() + PATIENCE
         while (state := self._run(dag_id, run_id)["state"]) not in _ENDED and time.monotonic() < deadline:
-            time.sleep(0.3)
+            time.sleep(0.5)
         return str(state)
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:

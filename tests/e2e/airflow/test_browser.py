@@ -143,6 +143,7 @@ def test_a_backfill_of_three_days_is_started_in_the_browser(page, airflow, stack
 
     for run_id in awaited(lambda: airflow.backfills("backfill_streams", DAYS), PATIENCE):
         airflow.succeed("backfill_streams", run_id)
+        assert " 1 files ran again" in airflow.returned("backfill_streams", run_id, "verify")
     assert {entry.attempt for entry in stack.ledger.entries(puts).values()} == {2}
     page.goto("/dags/backfill_streams")
     expect(page.get_by_text("wait_for_files").first).to_be_visible()

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import pytest
@@ -14,8 +14,7 @@ from music_streams.reconcile.reports import Report, Reports
 from music_streams.stack import Stack
 from music_streams.state.statuses import Status
 from music_streams_cli import sample_data
-from tests.e2e.airflow.airflow_api import PATIENCE, Airflow
-from tests.e2e.conftest import awaited
+from tests.e2e.airflow.airflow_api import Airflow
 from tests.e2e.faults.jobs import change_job
 from tests.e2e.faults.victims import TRANSFORM, Victims, kill
 from tests.e2e.faults.world import CATALOGUE, World, is_of
@@ -93,29 +92,25 @@ def state_before(report: Report, source_id: str) -> State:
     return next(file.state for file in report.before.files if file.source_id == source_id)
 
 
-def test_a_file_whose_event_was_lost_is_processed(world, airflow, stack):
+def test_files_without_event_or_validation_are_only_reported_by_a_dry_run_and_then_processed(world, airflow, stack):
     day = world.new_day()
     with lost_events(stack):
-        put = world.put("lost.csv", streams(day, 1))
+        lost, unfinished = world.put("lost.csv", streams(day, 1)), world.put("unfinished.csv", streams(day, 2))
+        assert stack.ledger.receive(world.landed(unfinished), 300)
+        _set(stack, unfinished.source_id, "updated_at", clock.seconds_before(clock.now(), 3600))  # an hour ago
+        dry = reconcile(airflow, stack, dry_run=True)
+        reconcile(airflow, stack, expected="failed", redrive=False)
         # On AWS an event might be in flight; here none was sent.
-        assert stack.ledger.entry(put.source_id) is None
+        assert stack.ledger.entry(lost.source_id) is None
+        assert world.entry(unfinished).status is Status.RECEIVED
         report = reconcile(airflow, stack)
-    assert state_before(report, put.source_id) is State.MISSING
-    assert [repair.source_id for repair in report.repairs] == [put.source_id]
+    assert (dry.dry_run, dry.is_whole, len(dry.repairs)) == (True, False, 2)
+    assert state_before(report, lost.source_id) is State.MISSING
+    assert state_before(report, unfinished.source_id) is State.STUCK
+    assert {repair.source_id for repair in report.repairs} == {lost.source_id, unfinished.source_id}
     assert report.is_whole
-    world.check_archived(put)
+    world.check_archived(lost, unfinished)
     check_days(world, day)
-
-
-def test_a_file_that_validate_did_not_finish_is_processed(world, airflow, stack):
-    with lost_events(stack):
-        put = world.put("died.csv", streams(world.new_day(), 2))
-    assert stack.ledger.receive(world.landed(put), 300)
-    _set(stack, put.source_id, "updated_at", clock.seconds_before(clock.now(), 3600))  # an hour ago
-    report = reconcile(airflow, stack)
-    assert state_before(report, put.source_id) is State.STUCK
-    assert report.is_whole
-    world.check_archived(put)
 
 
 def test_wrong_missing_and_unexpected_items_are_repaired(world, airflow, stack):
@@ -181,17 +176,6 @@ def test_a_file_that_fails_repeatedly_while_others_succeed_is_quarantined(world,
     check_days(world, day)
 
 
-def test_a_dry_run_only_reports(world, airflow, stack):
-    with lost_events(stack):
-        put = world.put("dry.csv", streams(world.new_day(), 8))
-        report = reconcile(airflow, stack, dry_run=True)
-        assert stack.ledger.entry(put.source_id) is None
-        assert (report.dry_run, report.is_whole, len(report.repairs)) == (True, False, 1)
-        reconcile(airflow, stack, expected="failed", redrive=False)
-        assert stack.ledger.entry(put.source_id) is None
-        assert reconcile(airflow, stack).is_whole
-
-
 def test_a_gap_without_repair_fails_every_run(world, airflow, stack):
     put = world.put("vanished.csv", streams(world.new_day(), 9))
     [entry] = world.settle(put)
@@ -203,20 +187,6 @@ def test_a_gap_without_repair_fails_every_run(world, airflow, stack):
     assert report.repairs == []
     stack.s3.put_object(**copy, Body=content)
     assert reconcile(airflow, stack).is_whole
-
-
-def test_a_backfill_runs_the_files_of_each_day_again_concurrently(world, airflow, stack):
-    first = world.new_day()
-    days = [first + timedelta(days=n) for n in range(3)]
-    puts = [world.put(f"backfilled-{day}.csv", streams(day, 10 + n)) for n, day in enumerate(days)]
-    world.settle(*puts)
-    span = {"from_date": f"{days[0]}T00:00:00Z", "to_date": f"{days[-1]}T00:00:00Z"}
-    airflow.api("POST", "backfills", {"dag_id": "backfill_streams", **span, "max_active_runs": 2})
-    for run_id in awaited(lambda: airflow.backfills("backfill_streams", days), PATIENCE):
-        airflow.succeed("backfill_streams", run_id)
-        assert " 1 files ran again" in airflow.returned("backfill_streams", run_id, "verify")
-    assert [entry.attempt for entry in world.settle(*puts, attempt=2)] == [2, 2, 2]
-    check_days(world, *days)
 
 
 def test_a_backfill_by_hand_needs_a_day(airflow, world):
