@@ -130,7 +130,7 @@ class Pipeline:
             lease_seconds=300,
             max_file_bytes=1024**3,
         )
-        self.settlement = Settlement(self.s3, clients.client("events"), self.ledger, quarantine)
+        self.settlement = Settlement(self.s3, clients.client("events"), self.ledger, quarantine, 0.2)
 
     def run(self, files: int) -> dict[str, Counter[str]]:
         """Process so many files; return the calls of each function."""

@@ -19,13 +19,15 @@ class Settings:
 
     files_table: str
     alerts_topic_arn: str
+    max_rejected_ratio: float
 
 
 settle = function.start(Settings)
 s3 = clients.client("s3")
 ledger = Ledger(settle.env.files_table, telemetry=settle.telemetry)
 quarantine = Quarantine(s3, ledger, Alerts(clients.client("sns"), settle.env.alerts_topic_arn))
-settlement = Settlement(s3, clients.client("events"), ledger, quarantine, settle.telemetry)
+ratio = settle.env.max_rejected_ratio
+settlement = Settlement(s3, clients.client("events"), ledger, quarantine, ratio, settle.telemetry)
 
 
 @settle.logger.inject_lambda_context(clear_state=True)

@@ -178,7 +178,7 @@ class Erasure:
         return results
 
     def _note(self, folder: RunFolder, notes: Erased, results: "_Results", clearing: Clearing) -> None:
-        """Delete files whole, alert, and note the outcome of each file.
+        """Delete entire files, alert, and note the outcome of each file.
 
         The note is written before the deletion, so that after a crash at any point a repeat, which no longer finds the
         file, still sends the alert.
@@ -197,7 +197,7 @@ class Erasure:
         gone = results.of(FileOutcome.GONE) & notes.to_delete.keys()
         deleted = {source_id: notes.to_delete[source_id] for source_id in gone}
         for source_id, file in deleted.items():
-            message = "deleted %s whole, with all its versions: %s"
+            message = "deleted the entire file %s, in all its versions: %s"
             log.warning(message, file.object, file.why, extra={"source_id": source_id})
         if deleted:
             self._alert(folder.batch_id, list(deleted.values()))
@@ -209,9 +209,9 @@ class Erasure:
 
     def _alert(self, batch_id: str, deleted: list[Deleted]) -> None:
         self.alerts.send(
-            f"music-streams: forget deleted {plural(len(deleted), 'file')} whole",
+            f"music-streams: forget deleted {plural(len(deleted), 'entire file')}",
             [
-                "A user's lines could not be removed from these files, which were deleted whole, with all versions:",
+                "A user's lines could not be removed from these files, so all their versions were deleted:",
                 *listed([f"{file.object}: {file.why}" for file in deleted]),
                 f"The full list: erased.json in the run's folder, batch {batch_id}.",
                 "What to do: if lines of other users are needed, ask the producer for the file without this user.",

@@ -56,27 +56,30 @@ def next_steps(entry: Entry, *, is_local: bool, stall_seconds: float) -> list[Ne
     if entry.status is Status.FAILED and entry.reason == "no_reference_data":
         return [NextStep("put a songs file: ", _PUT_SONGS, f"; then {redrive}")]
     if entry.status is Status.FAILED and entry.reason == OBJECT_GONE:
-        return [NextStep("put it again: ", "music-streams put FILE", "; it was deleted before it was read")]
+        return [NextStep("the object was deleted before it was read; upload it again: ", "music-streams put FILE")]
     if entry.status is Status.FAILED and entry.reason == UNREADABLE:
         return [
             NextStep(
-                "S3 does not return its bytes (archived, or encrypted with another key): "
-                "put it again as STANDARD, without a key"
+                "S3 does not return its bytes (archive storage class, or another encryption key): "
+                "upload it again in storage class STANDARD, without SSE-C"
             ),
-            NextStep("or restore it, then: ", redrive),
+            NextStep("instead, restore the object; then: ", redrive),
         ]
     if entry.status is Status.FAILED:
         history = f"aws stepfunctions get-execution-history --execution-arn {entry.execution_arn}"
         return [
-            NextStep("find the cause: ", f"music-streams logs --file {source_id}" if is_local else history),
+            NextStep(
+                "log of the run: " if is_local else "full history: ",
+                f"music-streams logs --file {source_id}" if is_local else history,
+            ),
             NextStep("after fixing the cause: ", redrive),
         ]
     if entry.status in IN_PROGRESS:
         may_be_stalled = entry.is_older_than(stall_seconds)
-        retry = [NextStep("if its execution has stopped: ", redrive)] if may_be_stalled else []
+        retry = [NextStep("if its status does not change: ", redrive)] if may_be_stalled else []
         return [NextStep("", "music-streams status --watch"), *retry]
     if entry.status is Status.ARCHIVED and entry.is_retracted:
-        return [NextStep("if it does not become RETRACTED: ", redrive)]
+        return [NextStep("if its status is not RETRACTED after 5 minutes: ", redrive)]
     if entry.status is Status.ARCHIVED and parked_rows(entry):
         parked = f"{parked_rows(entry):,} rows are parked until their songs arrive: "
         return [NextStep(parked, _PUT_SONGS, f"; then music-streams replay {source_id}")]
@@ -86,16 +89,16 @@ def next_steps(entry: Entry, *, is_local: bool, stall_seconds: float) -> list[Ne
 def _put_again(entry: Entry) -> NextStep:
     source = entry.source
     if not source.key.isprintable():  # A displayed name would differ from the real one.
-        return NextStep("fix the file and put it again under a printable name")
+        return NextStep("upload a fixed file under a name without control characters")
     name = shlex.quote(source.key.removeprefix(STREAMS_PREFIX))
     to = f"--reference {source.kind}" if source.kind.is_reference else f"--key {name}"
-    return NextStep("fix the file, then: ", f"music-streams put FILE {to}")
+    return NextStep("upload a fixed file: ", f"music-streams put FIXED.csv {to}")
 
 
 def _release(entry: Entry) -> list[NextStep]:
     release = f"music-streams quarantine release {entry.source.source_id}"
     if entry.reason == Verdict.TOO_MANY_DAYS:
-        return [NextStep("or, if its listen_time column is right: ", release)]
+        return [NextStep("instead, if its listen times are correct: ", release)]
     if entry.reason == Verdict.TOO_MANY_BAD_ROWS:
-        return [NextStep("or count its good rows as they are: ", release)]
-    return [NextStep("or, after fixing the cause: ", release)] if entry.reason == Verdict.TOO_MANY_ATTEMPTS else []
+        return [NextStep("instead, if its valid rows are enough: ", release)]
+    return [NextStep("instead, after fixing the cause: ", release)] if entry.reason == Verdict.TOO_MANY_ATTEMPTS else []

@@ -114,7 +114,7 @@ class DayInspector:
         if not differences:
             return DayFinding(day, DayState.OK, version=version)
         listed = [str(difference) for difference in differences[:_DIFFERENCES_LISTED]]
-        why = "its items differ from the lake" if fence else "it was never published"
+        why = "its items differ from the lake" if fence else "the day was never published"
         return DayFinding(day, DayState.METRIC_DRIFT, why, listed, len(differences), version)
 
     def _fences(self, days: list[str]) -> dict[str, dict[str, Any]]:
@@ -135,7 +135,9 @@ class DayInspector:
 
 def _explained(day: DayFinding, in_flight: InFlight, counted: Recount) -> DayFinding:
     if day.state is DayState.METRIC_DRIFT and in_flight.may_explain(day.day, counted.sources.get(day.day, ())):
-        return DayFinding(day.day, DayState.IN_FLIGHT, "a run in flight may be changing it", version=day.version)
+        return DayFinding(
+            day.day, DayState.IN_FLIGHT, "a file or execution in flight may be the reason", version=day.version
+        )
     return day
 
 

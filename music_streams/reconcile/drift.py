@@ -13,6 +13,7 @@ from boto3.dynamodb.conditions import Key
 
 from music_streams.aws.batch_get import KEYS_AT_ONCE, batch_get
 from music_streams.aws.clients import PARALLEL_CALLS
+from music_streams.display import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -27,9 +28,9 @@ class Deviation(StrEnum):
     """How an item differs."""
 
     MISSING = "missing"
-    """The lake has listens of it, and MetricsTable has no item."""
+    """The lake has listens for it, and MetricsTable has no item."""
     GHOST = "ghost"
-    """MetricsTable has an item, and the lake has no listen of it."""
+    """MetricsTable has an item, and the lake has no listen for it."""
     VALUE = "value"
     """An attribute of the item has another value."""
 
@@ -60,12 +61,12 @@ class Difference:
     def __str__(self) -> str:
         name = f"{self.pk} / {self.sk}"
         if self.deviation is Deviation.MISSING:
-            return f"{name} is missing: the lake has {self.expected['listen_count']} listens of it"
+            return f"{name} is missing: the lake has {plural(self.expected['listen_count'], 'listen')} for it"
         if self.deviation is Deviation.GHOST:
-            return f"{name} is a ghost: the lake has no listen of it"
+            return f"{name} is unexpected: the lake has no listen for it"
         actual = "missing" if self.actual is None else _shown(self.actual)
-        expected = "none" if self.expected is None else _shown(self.expected)
-        return f"{name}: {self.attribute} is {actual}, the lake has {expected}"
+        expected = "missing" if self.expected is None else _shown(self.expected)
+        return f"{name}: {self.attribute} is {actual} in MetricsTable, and {expected} by the lake"
 
 
 def drift(dynamodb: Any, metrics_table: str, day: str, expected: list[Item]) -> list[Difference]:  # noqa: ANN401 - see clients.dynamodb

@@ -152,7 +152,7 @@ class FileInspector:
         in_flight = FileFinding(source_id, landed.key, State.IN_FLIGHT, "", landed.received_at, attempt=1)
         if repair := self.repairs.of_unknown(landed):
             return replace(in_flight, state=State.MISSING, why=repair.reason, message=repair.message)
-        return replace(in_flight, why="landed; its event is in flight")
+        return replace(in_flight, why="landed recently; its S3 event is not processed yet")
 
     def _of_entry(self, evidence: Evidence, entry: Entry, window: Window) -> FileFinding:
         if cause := self._unavailable(entry):
@@ -167,7 +167,8 @@ class FileInspector:
         repair = repair or self.repairs.of(entry)
         if repair:
             state = State.FAILED if repair.reason is StallReason.FAILED else State.STUCK
-            why = f"{repair.reason}: {entry.reason}" if entry.reason else str(repair.reason)
+            parts = [entry.reason] if state is State.FAILED and entry.reason else [str(repair.reason), entry.reason]
+            why = ": ".join(filter(None, parts))
             return _finding(entry, state, why, repair.message, repair.attempt)
         if entry.status in FINISHED and not awaits_archiving(entry):
             return self._finished(evidence, entry, is_listed=window.holds(entry.source.received_at))
@@ -176,26 +177,29 @@ class FileInspector:
     def _unavailable(self, entry: Entry) -> str:
         """Return why a file's object cannot be read; '' if it can."""
         if entry.reason == OBJECT_GONE or self.repairs.is_gone(entry):
-            return "its object was deleted by others; put it again"
+            return "its object was deleted, but not by the pipeline: upload the file again"
         if self.repairs.is_unreadable(entry):
-            return "S3 does not return its bytes (archived, or encrypted with another key): restore it, or put it again"
+            return (
+                "S3 does not return its bytes (archive storage class, or another encryption key): "
+                "restore the object, or upload it again in storage class STANDARD without SSE-C"
+            )
         return ""
 
     def _finished(self, evidence: Evidence, entry: Entry, *, is_listed: bool) -> FileFinding:
         if entry.stays_in_place:
-            why = f"quarantined where it landed, because it is too large to move: {entry.reason}"
+            why = f"quarantined under its landing key, because it is too large to copy: {entry.reason}"
             return _finding(entry, State.OK if evidence.landed else State.ORPHAN, why)
         prefix = "quarantine" if entry.status is Status.QUARANTINED else "archive"
         # A retracted file that was deleted before its archiving needs no copy.
         is_unlisted = is_listed and prefix not in evidence.kept and not entry.is_retracted
         # Its copy may have been made after the prefix was listed.
         if is_unlisted and not objects.exists(self.s3, Place(entry.source.bucket, entry.source.kept_key(prefix), "")):
-            return _finding(entry, State.ORPHAN, f"{entry.status}, but its copy in {prefix}/ is gone")
+            return _finding(entry, State.ORPHAN, f"{entry.status}, but its copy in {prefix}/ was deleted")
         return _finding(entry, State.OK, "")
 
     def _in_flight(self, entry: Entry) -> FileFinding:
         if awaits_archiving(entry):
-            return _finding(entry, State.IN_FLIGHT, "its metrics are published; its last steps are in progress")
+            return _finding(entry, State.IN_FLIGHT, "published; is being archived")
         is_late = entry.waiting_since < clock.seconds_before(clock.now(), self.late_seconds)
         if is_late:
             return _finding(entry, State.LATE, f"{entry.status}, but not published within {self.late_seconds:g} s")

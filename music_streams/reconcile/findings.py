@@ -17,7 +17,7 @@ class State(StrEnum):
     OK = "OK"
     """Finished: published and archived, retracted, or quarantined with its reason."""
     IN_FLIGHT = "IN_FLIGHT"
-    """In flight, and in time."""
+    """In flight, and neither late nor stalled."""
     LATE = "LATE"
     """In flight, but its metrics should be published by now."""
     MISSING = "MISSING"
@@ -25,12 +25,12 @@ class State(StrEnum):
     FAILED = "FAILED"
     """Its last attempt failed."""
     STUCK = "STUCK"
-    """It is stalled between two steps: no execution is processing it."""
+    """It is stalled: its status does not change, and no execution is processing it."""
     ORPHAN = "ORPHAN"
-    """An object that no ledger entry names, or a ledger entry whose object is gone."""
+    """An object that no ledger entry names, or a ledger entry whose object was deleted."""
 
 
-GAPS = (State.ORPHAN, State.MISSING, State.FAILED, State.STUCK, State.LATE)
+GAPS = (State.MISSING, State.FAILED, State.STUCK, State.LATE, State.ORPHAN)
 """The states that are a discrepancy, the worst first."""
 
 
@@ -40,11 +40,15 @@ class DayState(StrEnum):
     OK = "OK"
     """Every item equals the lake."""
     IN_FLIGHT = "IN_FLIGHT"
-    """They differ, and a run in flight accounts for that."""
+    """They differ, and a file or execution in flight may be the reason."""
     METRIC_DRIFT = "METRIC_DRIFT"
     """An item is missing, unexpected, or different from the lake."""
     LAKE_LOST = "LAKE_LOST"
     """The items come from a lake that no longer exists, which must be rebuilt from the archive."""
+
+
+BAD_DAYS = (DayState.LAKE_LOST, DayState.METRIC_DRIFT)
+"""The states that are a discrepancy, the worst first."""
 
 
 @dataclass(frozen=True)
@@ -154,12 +158,13 @@ class Findings:
 
     @property
     def bad_days(self) -> list[DayFinding]:
-        """The days whose metrics differ from the lake."""
-        return [day for day in self.days if day.state in {DayState.METRIC_DRIFT, DayState.LAKE_LOST}]
+        """The days with a discrepancy, those of a lost lake first."""
+        bad = (day for day in self.days if day.state in BAD_DAYS)
+        return sorted(bad, key=lambda day: BAD_DAYS.index(day.state))
 
     @property
     def in_flight(self) -> int:
-        """The number of files and days in flight, and in time."""
+        """The number of files and days with the state IN_FLIGHT."""
         return sum(file.state is State.IN_FLIGHT for file in self.files) + sum(
             day.state is DayState.IN_FLIGHT for day in self.days
         )
@@ -171,11 +176,11 @@ class Findings:
 
     @property
     def sentence(self) -> str:
-        """The number of files and days by state, the worst first."""
+        """The number of files, then of days, by state, the worst first."""
         by_state = Counter(file.state for file in self.gaps)
         parts = [f"{by_state[state]:,} {state}" for state in GAPS if by_state[state]]
         of_days = Counter(day.state for day in self.bad_days)
-        parts += [f"{plural(count, 'day')} {state}" for state, count in sorted(of_days.items())]
+        parts += [f"{plural(of_days[state], 'day')} {state}" for state in BAD_DAYS if of_days[state]]
         in_flight = [f"{self.in_flight:,} in flight"] if self.in_flight else []
         return ", ".join([*(parts or ["no gaps"]), f"{self.counts.get(State.OK, 0):,} OK", *in_flight])
 

@@ -1,4 +1,4 @@
-"""The plan of a reconciliation: the repairs to request, the worst and oldest first, up to a cap.
+"""The plan of a reconciliation: the repairs to request, the worst and oldest first, up to a limit.
 
 A plan is carried out by sending its messages to the arrivals queue. They are idempotent.
 """
@@ -22,6 +22,11 @@ class RepairKind(StrEnum):
     REPLAY = "replay"
     PUT_ASIDE = "put_aside"
     REBUILD = "rebuild"
+
+    @property
+    def label(self) -> str:
+        """The name for people."""
+        return "quarantine" if self is RepairKind.PUT_ASIDE else self.value
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Plan:
     """The repairs to request now.
 
     Attributes:
-        left: number of repairs that wait for a later reconciliation, because of the cap.
+        left: number of repairs over the limit, which a later reconciliation requests.
     """
 
     repairs: list[Repair]
@@ -90,7 +95,7 @@ def plan(
 def _of_file(file: FileFinding, attempts_before_quarantine: int) -> Repair:
     if _is_likely_cause(file, attempts_before_quarantine):
         message = requests.to_message(Attempt(file.source_id, file.attempt - 1, Action.PUT_ASIDE))
-        why = f"{file.failures} attempts failed, while runs of other files succeeded"
+        why = f"{file.failures} attempts failed, and other files were published in between"
         return Repair(RepairKind.PUT_ASIDE, file.name, why, message, file.source_id, file.attempt)
     kind = RepairKind.REPLAY if file.state is State.MISSING and file.status else RepairKind.REDRIVE
     return Repair(kind, file.name, file.why, file.message, file.source_id, file.attempt)

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from music_streams import clock, policy
 from music_streams.aws.alert_sender import Alerts, listed
+from music_streams.display import plural
 from music_streams.errors import FailureNotRecorded
 from music_streams.reconcile import records
 from music_streams.reconcile.days import DayInspector
@@ -29,6 +30,17 @@ from music_streams.state.run_files import RunFolder, read_manifest
 from music_streams.state.sources import batch_and_attempt
 from music_streams.state.statuses import Status
 
+_PAGE = "docs/runbooks.md"
+_RUNBOOKS: dict[State | DayState, str] = {
+    DayState.LAKE_LOST: f"{_PAGE}#the-lake-is-lost",
+    DayState.METRIC_DRIFT: f"{_PAGE}#metrics-are-wrong-or-lost",
+    State.MISSING: f"{_PAGE}#a-file-landed-and-nothing-happens",
+    State.FAILED: f"{_PAGE}#runs-fail",
+    State.STUCK: f"{_PAGE}#states-of-a-file",
+    State.LATE: f"{_PAGE}#files-are-late",
+    State.ORPHAN: f"{_PAGE}#states-of-a-file",
+}
+
 
 @dataclass(frozen=True)
 class Inspection:
@@ -47,7 +59,7 @@ class Reconciler:
     """Reconciles a pipeline.
 
     Attributes:
-        grace_seconds: a file that moved or landed less than that ago is in flight; None: the stack's StallSeconds.
+        grace_seconds: a file that changed or landed more recently is in flight; None: the stack's StallSeconds.
     """
 
     stack: Stack
@@ -131,16 +143,30 @@ class Reconciler:
         """
         reports = Reports(self.stack.s3, self.stack.lake_bucket)
         before = reports.latest()
-        known = _problems(before.findings) if before else set()
+        known = _problems(before.findings) if before else {}
         # The alert comes first: once the report is written, a retry would consider its problems known.
-        if new := [text for text in sorted(_problems(report.findings)) if text not in known]:
-            self._alert(report, new, reports.uri(report))
+        problems = _problems(report.findings)
+        if new := {text: state for text, state in problems.items() if text not in known}:
+            self._alert(report, new, len(problems) - len(new), reports.uri(report))
         return reports.write(report, day_records)
 
-    def _alert(self, report: Report, new_problems: list[str], uri: str) -> None:
+    def _alert(self, report: Report, new: dict[str, State | DayState], known: int, uri: str) -> None:
+        if report.dry_run:
+            left = "Dry run: no repair was requested."
+        else:
+            left = f"Left after {plural(len(report.repairs), 'repair')}."
+        if report.left:
+            left += f" {plural(report.left, 'repair')} over the limit: left to the next reconciliation."
         Alerts(self.stack.client("sns"), self.stack.output("AlertsTopicArn")).send(
             f"music-streams: reconciliation: {report.findings.sentence}",
-            [*listed(new_problems), f"Full report: {uri}", "What to do: docs/runbooks.md, or music-streams reconcile"],
+            [
+                left,
+                "New since the last report:",
+                *listed(list(new)),
+                *([f"Already reported: {known:,}"] if known else []),
+                *(f"What to do about {state}: {_RUNBOOKS[state]}" for state in dict.fromkeys(new.values())),
+                f"Full report: {uri}",
+            ],
         )
 
     def _file_inspector(self) -> FileInspector:
@@ -180,12 +206,15 @@ def _lacks_rows(entry: Entry, sources: dict[str, set[str]]) -> bool:
 def _without_rows(file: FileFinding, entry: Entry, lost_days: set[str]) -> FileFinding:
     if file.state is not State.OK:
         return file
-    missing = replace(file, state=State.MISSING, why="archived, but the lake lacks rows of it", days=entry.days)
+    missing = replace(
+        file, state=State.MISSING, why="archived, but rows of it are missing in the lake", days=entry.days
+    )
     if lost_days.intersection(entry.days):
         return missing  # The whole lake is lost, so no single file is repaired.
     return replace(missing, message=ask(entry, Action.REPLAY), attempt=entry.attempt + 1)
 
 
-def _problems(findings: Findings) -> set[str]:
-    files = {f"{file.state}: {file.key} ({file.source_id[:8]}): {file.why}" for file in findings.gaps}
-    return files | {f"{day.state}: {day.day}: {day.why}" for day in findings.bad_days}
+def _problems(findings: Findings) -> dict[str, State | DayState]:
+    """Return the text and state of each problem, the worst first."""
+    days = {f"{day.state}: {day.day}: {day.why}": day.state for day in findings.bad_days}
+    return days | {f"{file.state}: {file.key} ({file.source_id[:8]}): {file.why}": file.state for file in findings.gaps}

@@ -33,7 +33,7 @@ class Report:
         dry_run: whether repairs were only planned.
         before, after: the findings before and after the repairs; after is None if no repair was requested.
         repairs: the repairs that were requested, or would be without dry_run.
-        left: number of repairs that wait for a later reconciliation, because of the cap.
+        left: number of repairs over the limit, which a later reconciliation requests.
     """
 
     run: str

@@ -1,4 +1,4 @@
-"""Stalled sources, why they are stalled, and the messages that move them on: the plan of a redrive.
+"""Stalled sources, why they are stalled, and the messages that continue them: the plan of a redrive.
 
 The plan is derived from S3, the ledger and Step Functions. It is carried out by sending its messages, which are
 idempotent.
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 class StallReason(StrEnum):
     """Why a source is stalled."""
 
-    NOT_RECEIVED = "landed, but its event never came"
+    NOT_RECEIVED = "landed, but its S3 event was not received"
     NOT_VALIDATED = "received, but validate did not finish"
-    NOT_STARTED = "valid, but its execution was never started"
-    NOT_RECORDED = "its execution ended, and that was not recorded"
+    NOT_STARTED = "valid, but its execution was not started"
+    NOT_RECORDED = "its execution ended, but that was not recorded"
     FAILED = "failed"
     NOT_ARCHIVED = "published, but not archived"
-    NOT_RETRACTED = "retracted, but not in the ledger"
-    NOT_REMOVED = "quarantined, but its object is still where it landed"
+    NOT_RETRACTED = "its rows were removed, but its status is not RETRACTED yet"
+    NOT_REMOVED = "quarantined, but its object is still under its landing key"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class StalledSource:
     """A stalled or failed source.
 
     Attributes:
-        message: the message for the arrivals queue that moves it on.
+        message: the message for the arrivals queue that continues it.
         entry: its ledger entry; None if it has none.
     """
 
@@ -68,7 +68,7 @@ class Repairs:
     """Finds stalled and failed sources.
 
     Attributes:
-        idle_seconds: a source that moved or landed less than that ago is left alone, unless it failed.
+        idle_seconds: a source that changed or landed more recently is skipped, unless it failed.
     """
 
     s3: "S3Client"
@@ -98,7 +98,7 @@ class Repairs:
         return StalledSource(source, StallReason.NOT_RECEIVED, s3_events.event_of(source))
 
     def of_leftover(self, entry: Entry) -> StalledSource | None:
-        """Return the redrive that removes a quarantined source from where it landed; None if it may be in progress."""
+        """Return the redrive that deletes a quarantined source's landed object; None if that may be in progress."""
         should_move = entry.status is Status.QUARANTINED and not entry.stays_in_place
         if not should_move or not self._is_idle(entry.updated_at):
             return None

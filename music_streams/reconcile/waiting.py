@@ -21,7 +21,7 @@ def file_inspector(stack: Stack, grace_seconds: float | None = None) -> FileInsp
 
     Args:
         stack: the pipeline.
-        grace_seconds: a file that moved or landed less than that ago is in flight; None: the stack's StallSeconds.
+        grace_seconds: a file that changed or landed more recently is in flight; None: the stack's StallSeconds.
     """
     grace = stack.policy.stall_seconds if grace_seconds is None else grace_seconds
     repairs = Repairs(stack.s3, stack.ledger, stack.executions, stack.landing_bucket, grace)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from music_streams import display
 from music_streams.aws.alert_sender import Alerts, listed
 from music_streams.aws.clients import PARALLEL_CALLS
 from music_streams.run.job_runs import JobRuns
@@ -28,17 +29,30 @@ log = logging.getLogger(__name__)
 
 _KNOWN_REASONS = re.compile(r"\b(no_reference_data)\b")
 _MAX_REASON = 300  # characters
+_RUNBOOK = "docs/runbooks.md#runs-fail"
+_STEPS = (
+    "Airflow retries the files, until they have failed AttemptsBeforeQuarantine times.",
+    "What to do, if this alert comes again for the same files, or if all executions fail:",
+    "1. music-streams show FILE",
+    f"2. Fix the cause: {_RUNBOOK}",
+    "3. music-streams redrive FILE",
+)
 
 
 @dataclass(frozen=True)
 class FailurePath:
-    """Records executions and job runs that did not succeed."""
+    """Records executions and job runs that did not succeed.
+
+    Attributes:
+        stack_name: the name of the stack, for the alerts.
+    """
 
     s3: "S3Client"
     ledger: Ledger
     alerts: Alerts
     job_runs: JobRuns
     step_functions: "SFNClient"
+    stack_name: str
 
     def record(self, detail: dict[str, Any], has_time: Callable[[], bool]) -> int:
         """Stop the job runs of an execution, then change its sources to FAILED.
@@ -72,11 +86,16 @@ class FailurePath:
         self.alerts.send(
             f"music-streams: execution {detail['name']} {detail['status']}",
             [
-                f"Execution {execution_arn} ended with status {detail['status']}.",
+                f"Stack: {self.stack_name}",
+                f"Execution: {execution_arn}",
                 f"Reason: {reason}",
-                "What to do: fix the cause, then run: music-streams redrive",
-                *(["Failed files, which stay where they are:", *listed(failed)] if failed else []),
-                *(["Published files, not archived yet:", *listed(published)] if published else []),
+                *(_STEPS if failed else [f"What to do: {_RUNBOOK}"]),
+                *(["Failed files (not moved, nothing is lost):", *listed(failed)] if failed else []),
+                *(
+                    ["Published files, to be archived by music-streams redrive:", *listed(published)]
+                    if published
+                    else []
+                ),
             ],
         )
         return len(failed)
@@ -107,9 +126,9 @@ class FailurePath:
             f"music-streams: {detail['jobName']} {detail['state']}",
             [
                 f"Run {detail['jobRunId']} of {detail['jobName']} ended with state {detail['state']}.",
-                f"Reason: {str(detail.get('message') or detail['state'])[:_MAX_REASON]}",
-                "No file or metric depends on it; the lake grows until a run succeeds.",
-                "What to do: fix the cause, then run: music-streams maintain",
+                f"Reason: {display.cut(str(detail.get('message') or detail['state']), _MAX_REASON)}",
+                "Files and metrics are not affected. Until a run succeeds, the lake needs more storage.",
+                "What to do: fix the cause (docs/runbooks.md#maintenance-fails), then run: music-streams maintain",
             ],
         )
 
@@ -123,11 +142,13 @@ def fail_source(ledger: Ledger, entry: Entry, execution_arn: str, reason: str) -
 
 
 def _reason(detail: dict[str, Any]) -> str:
-    """Return the known reason that the cause contains, else status, error and cause, shortened."""
-    parts = [detail["status"], detail.get("error"), _message(detail.get("cause") or "")]
+    """Return the known reason that the cause contains, else error and cause, shortened; FAILED is not repeated."""
+    parts = [detail.get("error"), _message(detail.get("cause") or "")]
+    if detail["status"] != "FAILED" or not any(parts):
+        parts.insert(0, detail["status"])
     text = ": ".join(str(part) for part in parts if part)
     known = _KNOWN_REASONS.search(text)
-    return known[1] if known else text[:_MAX_REASON]
+    return known[1] if known else display.cut(text, _MAX_REASON)
 
 
 def _message(cause: str) -> str:

@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 MAX_COPIED_BYTES = 5 * 1024**3  # the limit of CopyObject; larger copies may exceed a function's timeout
 _ADVICE = {
-    Verdict.BAD_KEY: "rename the file to end in .csv (a streams file: .csv or .csv.gz) and upload it again",
-    Verdict.TOO_SLOW: "split the file and upload the parts; gzip files with fewer members are read faster",
+    Verdict.BAD_KEY: "upload the file again under a name that ends in .csv (a streams file: .csv or .csv.gz)",
+    Verdict.TOO_SLOW: "split the file and upload the parts; a gzip file should have one member only",
     Verdict.EMPTY_FILE: "find out why the producer wrote no rows, and upload the complete file",
     Verdict.TOO_LARGE: "split the file and upload the parts, or raise MaxFileBytes and upload the file again",
     Verdict.NOT_UTF8: "encode the file as UTF-8 and upload it again",
     Verdict.NOT_CSV: "fix what the detail describes and upload the file again",
-    Verdict.MISSING_COLUMNS: "write the exact names of all required columns in the header row; upload the file again",
-    Verdict.TOO_MANY_BAD_ROWS: "see the counts, fix the producer or raise MaxRejectedRatio, and upload the file again",
-    Verdict.TOO_MANY_DAYS: "check its listen_time column; if that is correct, release the file to recompute its days",
-    Verdict.TOO_MANY_ATTEMPTS: "find out why its runs failed (music-streams show), fix the cause, and release the file",
+    Verdict.MISSING_COLUMNS: "write the exact names of all required columns in the header, and upload the file again",
+    Verdict.TOO_MANY_BAD_ROWS: "upload a fixed file from the producer; or, if its valid rows suffice, release this one",
+    Verdict.TOO_MANY_DAYS: "upload a fixed file from the producer; or, if its listen times are right, release this one",
+    Verdict.TOO_MANY_ATTEMPTS: "fix the cause, which the alerts of the failed executions name, and release the file",
 }
 _MAX_DETAIL = 1_000  # characters
 
@@ -122,7 +122,7 @@ class Quarantine:
         origins = [source, Place(source.bucket, source.kept_key("archive"), "")]
         places = [place for place in origins if place.key != entry.archive_key and objects.exists(self.s3, place)]
         if places:
-            detail = "it was quarantined before, but its original was not deleted yet"
+            detail = "it was quarantined earlier, perhaps with an alert; its original is deleted only now"
             self._announcements.append(_Announcement(entry, Verdict(entry.reason), detail, places))
 
     def flush(self) -> None:
@@ -147,7 +147,8 @@ class Quarantine:
             f"music-streams: {verdict}: {name if len(batch) == 1 else count}",
             [
                 f"{count} quarantined: {verdict}.",
-                f"What to do: {_ADVICE[verdict]}.",
+                f"What to do: {_ADVICE[verdict]}. The commands: music-streams show FILE",
+                "Runbook: docs/runbooks.md#a-file-was-quarantined",
                 *listed([announced.line for announced in batch]),
             ],
         )

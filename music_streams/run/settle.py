@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from music_streams import display
 from music_streams.aws.slices import process_slices
 from music_streams.aws.telemetry import Metric, Telemetry
 from music_streams.cost.run import costs_by_source
@@ -16,6 +17,7 @@ from music_streams.run.claim import held_entries
 from music_streams.run.quarantine import Quarantine
 from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.run_files import (
+    NOT_MALFORMED,
     LoadReport,
     RunFolder,
     SourceOutcome,
@@ -37,19 +39,24 @@ if TYPE_CHECKING:
 DAYS_PER_EVENT = 5_000
 _DETAILS = {
     Verdict.NOT_CSV: "it passed validation, but Spark could not read it",
-    Verdict.TOO_MANY_DAYS: "it has listens of more days than MaxDaysPerFile, and each of its days would be recomputed",
-    Verdict.TOO_MANY_ATTEMPTS: "its attempts failed repeatedly, while runs of other files succeeded",
+    Verdict.TOO_MANY_DAYS: "its listens cover more days than MaxDaysPerFile, and each day would be recomputed",
+    Verdict.TOO_MANY_ATTEMPTS: "its attempts failed repeatedly, and other files were published in between",
 }
 
 
 @dataclass(frozen=True)
 class Settlement:
-    """Publishes or quarantines the sources of a run."""
+    """Publishes or quarantines the sources of a run.
+
+    Attributes:
+        max_rejected_ratio: the limit of the share of malformed rows, for messages; the run has applied it.
+    """
 
     s3: "S3Client"
     events: "EventBridgeClient"
     ledger: Ledger
     quarantine: Quarantine
+    max_rejected_ratio: float
     telemetry: Telemetry = field(default_factory=Telemetry)
 
     def settle(
@@ -84,7 +91,7 @@ class Settlement:
             outcome, cost = summary.sources[entry.source.source_id], costs.get(entry.source.source_id)
             if outcome.verdict:
                 verdict = Verdict(outcome.verdict)
-                self.quarantine.add(entry, verdict, _detail(verdict, outcome), outcome, cost)
+                self.quarantine.add(entry, verdict, self._detail(verdict, outcome), outcome, cost)
             else:
                 self.ledger.publish(entry, outcome, cost)
 
@@ -141,9 +148,12 @@ class Settlement:
                     f"EventBridge rejected MetricsPublished of batch {summary.batch_id}: {answer['Entries']}"
                 )
 
-
-def _detail(verdict: Verdict, outcome: SourceOutcome) -> str:
-    if verdict in _DETAILS:
-        return _DETAILS[verdict]
-    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(outcome.rejected.items()))
-    return f"{outcome.rows_read} rows read; rejected: {reasons}"
+    def _detail(self, verdict: Verdict, outcome: SourceOutcome) -> str:
+        if verdict in _DETAILS:
+            return _DETAILS[verdict]
+        others = {reason: count for reason, count in outcome.rejected.items() if reason in NOT_MALFORMED}
+        malformed = {reason: count for reason, count in outcome.rejected.items() if reason not in NOT_MALFORMED}
+        count = sum(malformed.values())
+        limit = f"{count / outcome.rows_read:.1%}, limit {self.max_rejected_ratio:.1%}"
+        text = f"{count:,} of {outcome.rows_read:,} rows are malformed ({limit}): {display.counts(malformed)}"
+        return f"{text}; rejected and not malformed: {display.counts(others)}" if others else text

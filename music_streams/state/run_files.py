@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _WHAT_TO_DO = "restore it as the pipeline wrote it, or delete it and let its files run again: music-streams redrive"
+NOT_MALFORMED = frozenset({"duplicate", "unknown_track"})
+"""The reasons of rejected rows that do not count toward MaxRejectedRatio."""
 _UNREAD = {"retract", "put_aside"}  # values of sources.Treatment
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from music_streams.errors import NoReferenceData
 from music_streams.state.removed_rows import Removals, Removed
-from music_streams.state.run_files import Manifest, RunFolder, SourceOutcome, Summary, write_result
+from music_streams.state.run_files import NOT_MALFORMED, Manifest, RunFolder, SourceOutcome, Summary, write_result
 from music_streams.state.sources import Treatment
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS, RowsToDelete
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _FEW_DAYS = 16  # a task keeps one file a day open, some MB each
-NOT_MALFORMED = {"duplicate", "unknown_track"}  # reasons that do not count toward max_rejected_ratio
 _ANY_RATIO = {Treatment.ACCEPT_BAD_ROWS, Treatment.ACCEPT_MANY_DAYS}
 
 

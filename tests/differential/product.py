@@ -7,7 +7,7 @@ from decimal import Decimal
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from music_streams.state.run_files import Manifest, ManifestSource, RunFolder
+from music_streams.state.run_files import NOT_MALFORMED, Manifest, ManifestSource, RunFolder
 from music_streams.transform import job
 from music_streams.transform.spark import inputs, listens, reference, row_reasons
 from music_streams.validation.file_verdicts import validate
@@ -56,7 +56,7 @@ class Transform:
 
         rows_of: dict[str, list[Row]] = {source.source_id: [] for source in listed}
         for row in collected:
-            has_event = row["reason"] is None or row["reason"] in job.NOT_MALFORMED
+            has_event = row["reason"] is None or row["reason"] in NOT_MALFORMED
             event = (row["user_id"], row["track_id"], row["instant"]) if has_event else None
             rows_of[row["source_id"]].append(Row(row["raw"], row["reason"], event))
         readings = []

@@ -86,7 +86,7 @@ def _load(clients: Clients, execution: Execution) -> str:
 
 
 def _settle(clients: Clients, execution: Execution) -> str:
-    settlement = Settlement(clients.s3, clients.events, _ledger(clients), _quarantine(clients))
+    settlement = Settlement(clients.s3, clients.events, _ledger(clients), _quarantine(clients), 0.2)
     left = settlement.settle(execution.manifest_uri, execution.arn, execution.transform_run, _never)
     return "settle" if left else "archive"
 
@@ -97,7 +97,8 @@ def _archive(clients: Clients, execution: Execution) -> str:
 
 
 def _record_failure(clients: Clients, detail: dict[str, Any]) -> None:
-    path = FailurePath(clients.s3, _ledger(clients), _alerts(clients), _job_runs(clients), clients.step_functions)
+    ledger, alerts, job_runs = _ledger(clients), _alerts(clients), _job_runs(clients)
+    path = FailurePath(clients.s3, ledger, alerts, job_runs, clients.step_functions, "streams")
     path.record(detail, lambda: True)
 
 

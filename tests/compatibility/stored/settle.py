@@ -29,7 +29,7 @@ def _settle(world: World) -> Any:
     events = MagicMock(put_events=MagicMock(return_value={"FailedEntryCount": 0}))
     quarantine = Quarantine(world.s3, ledger_of(world), Alerts(MagicMock(), "alerts"))
     with without_copies():
-        settlement = Settlement(world.s3, events, ledger_of(world), quarantine)
+        settlement = Settlement(world.s3, events, ledger_of(world), quarantine, 0.2)
         settlement.settle(FOLDER.manifest_uri, ARN, RUN, lambda: True, [JOB_RUN, JOB_RUN])
     return events
 

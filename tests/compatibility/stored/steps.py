@@ -29,6 +29,7 @@ _ENVIRONMENT = {
     "FILES_TABLE": FILES,
     "ALERTS_TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:alerts",
     "MAX_FILE_BYTES": "1000",
+    "MAX_REJECTED_RATIO": "0.2",
     "TRANSFORM_LEAST_WORKERS": "2",
     "TRANSFORM_MOST_WORKERS": "10",
     "TRANSFORM_JOB": "transform-streams",

@@ -62,7 +62,7 @@ class LargeRun:
         self.ledger = Ledger(FILES, self.dynamodb)
         self.events = cast("Any", Events())
         quarantine = Quarantine(self.s3, self.ledger, Alerts(cast("Any", Topic()), "topic"))
-        self.settlement = Settlement(self.s3, self.events, self.ledger, quarantine)
+        self.settlement = Settlement(self.s3, self.events, self.ledger, quarantine, 0.2)
         self.sources = [self._upload(f"incoming/{n}.csv") for n in range(COUNT)]
         self.folder = RunFolder(LAKE, batch_id_of(source.source_id for source in self.sources))
         self.arn = f"arn:aws:states:us-east-1:123456789012:execution:process:{self.folder.batch_id}-1"
