@@ -75,9 +75,9 @@ def _unreachable(error: NoPipeline) -> NoCloud:
 
 _EPILOG = """\b
 Exit codes:
-  0 done
-  1 files were quarantined or failed, the request could not be completed,
-    or there is nothing to show
+  0 done, or nothing to do
+  1 something failed, was quarantined or could not be done,
+    there is nothing to show, or you answered no
   2 wrong usage
   3 no pipeline found, access denied, or no response
   4 timeout

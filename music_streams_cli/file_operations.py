@@ -203,7 +203,7 @@ class Moves(Operation):
         ]
 
     def _table(self) -> Table:
-        table = output.table("file", "state", "why", "source_id", elastic="why")
+        table = output.table("file", "status", "why", "source_id", elastic="why")
         for move in self.moves:
             why = f"{move.why}: {move.detail}" if move.detail else move.why
             table.add_row(output.name(move.source.name), journey.state(move.state), why, move.source.source_id[:8])
@@ -223,13 +223,13 @@ class Moves(Operation):
     def _skipped(self) -> list[RenderableType]:
         if not self.left:
             return []
-        lines = [f"skipped: {skipped.source.key}: {skipped.why}" for skipped in self.left[:_ROWS_SHOWN]]
+        lines = [f"skipped {skipped.source.key}: {skipped.why}" for skipped in self.left[:_ROWS_SHOWN]]
         more = len(self.left) - _ROWS_SHOWN
-        return ["", *lines, *([f"skipped: {more:,} more"] if more > 0 else [])]
+        return ["", *lines, *([f"skipped {more:,} more"] if more > 0 else [])]
 
 
 def _result_table(entries: list[Entry]) -> Table:
-    columns = ("file", "state", "attempt", "read", "accepted", "rejected")
+    columns = ("file", "status", "attempt", "read", "accepted", "rejected")
     table = output.table(*columns, right=columns[2:], elastic="file")
     for entry in entries:
         state = journey.state(entry.status, entry.reason)

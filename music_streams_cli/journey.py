@@ -124,8 +124,8 @@ def _changes(
     while waiting := [journey for journey in journeys if not journey.has_reached(goal)]:
         if time.monotonic() > deadline:
             raise TimedOut(
-                f"timeout: {display.plural(len(waiting), 'file')} did not finish in time; nothing is lost, "
-                "the pipeline continues without this command",
+                f"timeout: {display.plural(len(waiting), 'file')} not finished after {timeout_seconds:g} s; "
+                "the pipeline continues, only this command has stopped waiting",
                 details=[f"{journey.name}: {_awaited(journey)}" for journey in waiting[:10]],
                 next_steps=["music-streams status --watch", f"music-streams show {waiting[0].source_id}"],
             )
@@ -142,7 +142,7 @@ def _changes(
 def _awaited(journey: Journey) -> str:
     if journey.state != REQUESTED or journey.entry is None:
         return journey.state
-    return f"still {journey.entry.status}: its request waits in the queue, or validate did not change the file"
+    return f"still {journey.entry.status}: its request is still queued, or validate ignored it: see its log"
 
 
 def _position(entry: Entry | None) -> tuple[int, str]:
@@ -183,7 +183,7 @@ def _line(journey: Journey) -> str:
 
 def _table(journeys: list[Journey]) -> Table:
     """Return a table of the files; if not all fit, those in flight come first."""
-    columns = ("file", "state", "rows", "rejected", "time")
+    columns = ("file", "status", "rows", "rejected", "time")
     table = output.table(*columns, right=columns[2:], elastic="file")
     shown = (
         sorted(journeys, key=lambda journey: journey.has_reached(ENDED)) if len(journeys) > _ROWS_SHOWN else journeys

@@ -69,7 +69,7 @@ class Maintenance(Operation):
             now = time.monotonic()
             if now - began > timeout_seconds:
                 raise TimedOut(
-                    f"timeout: the run {self._run_id} did not end in time; it continues without this command",
+                    f"timeout: the run {self._run_id} has not finished after {timeout_seconds:g} s; it continues",
                     next_steps=[self._inspect_command],
                 )
             self._run = glue.get_job_run(JobName=self._job, RunId=self._run_id)["JobRun"]

@@ -50,9 +50,11 @@ Timeout = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Maximum 
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would be done, and stop.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 FilesListed = Annotated[int, typer.Option(min=1, metavar="N", help="Maximum number of files to list.")]
-_FIRST, _LAST = day("--from", "First day."), day("--to", "Last day.")
+_FIRST, _LAST = day("--from", "First day of listens (UTC)."), day("--to", "Last day of listens (UTC).")
 From = Annotated[datetime | None, _FIRST]
 To = Annotated[datetime | None, _LAST]
+FirstArrival = Annotated[datetime | None, day("--from", "First date of arrival (UTC).")]
+LastArrival = Annotated[datetime | None, day("--to", "Last date of arrival (UTC).")]
 FromDay = Annotated[datetime, _FIRST]
 ToDay = Annotated[datetime, _LAST]
 _SOURCE = argument("SOURCE", "A file's name, key or source_id (or its beginning), or a batch_id.")

@@ -21,7 +21,7 @@ from music_streams_cli.errors import CommandError
 _ENDLESS = 10_000  # columns: the output to a pipe is not wrapped
 _NAME_CHARACTERS = 80
 _NARROW = 100  # columns; narrower tables omit some columns
-_NARROW_STATE = 18  # columns: the longest verdict
+_NARROW_STATUS = 18  # columns: the longest verdict
 PROGRESS_SECONDS = 10.0  # between progress lines off a terminal
 
 
@@ -127,7 +127,7 @@ def name(text: str) -> str:
 
 
 def table(
-    *columns: str, right: Iterable[str] = (), elastic: str = "", breaking: str = "state", title: str = ""
+    *columns: str, right: Iterable[str] = (), elastic: str = "", breaking: str = "status", title: str = ""
 ) -> Table:
     """Return a table without lines.
 
@@ -149,7 +149,7 @@ def table(
             no_wrap=not is_elastic and name != breaking,
             overflow="fold" if is_elastic else "ellipsis",
             min_width=12 if is_elastic else None,
-            max_width=_NARROW_STATE if name == breaking and is_narrow() else None,
+            max_width=_NARROW_STATUS if name == breaking and is_narrow() else None,
         )
     return made
 

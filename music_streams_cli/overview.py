@@ -1,5 +1,6 @@
 """The files and the health of a pipeline at one point in time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -33,7 +34,7 @@ class FileLine:
     ended_at: str
 
     def seconds(self, now: datetime) -> float:
-        """Return the seconds from its arrival until it was published or quarantined, or until now."""
+        """Return the seconds from its arrival until it was published, quarantined or failed, or until now."""
         return display.between(self.received_at, self.ended_at) or display.age(self.received_at, now)
 
 
@@ -50,18 +51,25 @@ class Overview:
 class Choice:
     """A selection of files; '' and empty select all."""
 
-    states: frozenset[str] = frozenset()
+    states: Sequence[str] = ()
     day: str = ""
     since: str = ""
     limit: int = 20
 
     def includes(self, state: str) -> bool:
-        """Return whether files in that state are selected."""
+        """Return whether files with that status are selected."""
         return not self.states or state in self.states
+
+    @property
+    def nothing(self) -> str:
+        """The text to show if no file is selected."""
+        if self.day or self.since:
+            return "no matching file"
+        return f"no file is {' or '.join(self.states)}" if self.states else "no files yet"
 
 
 def read(stack: Stack, choice: Choice) -> Overview:
-    """Read the health, and the latest selected files of each state."""
+    """Read the health, and the latest selected files of each status."""
     now = datetime.now(UTC)
     snapshot = health.read(stack, now)
     condition = Attr("days").contains(choice.day) if choice.day else None

@@ -27,7 +27,7 @@ _STYLES = {State.LATE: "yellow", State.IN_FLIGHT: "cyan"}
 
 @dataclass
 class Reconciliation(Operation):
-    """Finds gaps and drift, requests repairs, and inspects again.
+    """Finds discrepancies, requests repairs, and inspects again.
 
     Attributes:
         before: the first inspection.
@@ -53,13 +53,12 @@ class Reconciliation(Operation):
         if self.planned.repairs:
             table = output.table("repair", "of", "why", elastic="why")
             for repair in self.planned.repairs[:_ROWS_SHOWN]:
-                table.add_row(repair.what.value, _short(repair.name), repair.why)
+                table.add_row(repair.what.label, _short(repair.name), repair.why)
             more = len(self.planned.repairs) - _ROWS_SHOWN
             parts += ["", table, *([f"and {more:,} more"] if more > 0 else [])]
         if self.planned.left:
-            left = display.plural(self.planned.left, "more repair")
-            verb = "waits" if self.planned.left == 1 else "wait"
-            parts += ["", f"{left} {verb} for another run: --max raises the limit"]
+            left = display.plural(self.planned.left, "repair")
+            parts += ["", f"{left} over the limit (--max): left to the next reconciliation"]
         return parts
 
     def plan_as_json(self) -> dict[str, Any]:
@@ -81,8 +80,8 @@ class Reconciliation(Operation):
             now = time.monotonic()
             if now - began > timeout_seconds:
                 raise TimedOut(
-                    f"timeout: {display.plural(len(waiting), 'repair')} did not end in time; the pipeline continues "
-                    "without this command",
+                    f"timeout: {display.plural(len(waiting), 'repair')} not finished after {timeout_seconds:g} s; "
+                    "the pipeline continues, only this command has stopped waiting",
                     details=[repair.name for repair in waiting[:10]],
                     next_steps=["music-streams reconcile --dry-run     shows what is left"],
                 )
@@ -113,7 +112,7 @@ class Reconciliation(Operation):
 
     @property
     def has_problems(self) -> bool:
-        """Return whether gaps or drift are left."""
+        """Return whether discrepancies are left."""
         return not self._last.findings.is_whole
 
     @property
@@ -130,7 +129,7 @@ def _findings(findings: Findings) -> list[RenderableType]:
     at = clock.parse(findings.looked_at)
     parts: list[RenderableType] = [
         output.styled((findings.sentence, style)),
-        f"files{named} that arrived {dates}, and all that are in flight; read at {at:%H:%M:%S} UTC",
+        f"files{named} that arrived {dates}, and all that are not finished; read at {at:%H:%M:%S} UTC",
     ]
     if findings.gaps:
         parts += ["", _table(findings.gaps[:_ROWS_SHOWN])]
@@ -147,7 +146,7 @@ def _findings(findings: Findings) -> list[RenderableType]:
 
 
 def _table(files: list[FileFinding]) -> RenderableType:
-    table = output.table("file", "state", "why", "source_id", elastic="why")
+    table = output.table("file", "state", "why", "source_id", elastic="why", breaking="state")
     for file in files:
         style = _STYLES.get(file.state, "bold red")
         table.add_row(_short(file.name), output.styled((file.state.value, style)), file.why, file.source_id[:8])

@@ -41,12 +41,12 @@ def problem(stack: Stack, entry: Entry) -> list[RenderableType]:
     reason = reason_of(stack, entry)
     detail = f": {reason['detail']}" if reason else ""
     steps = [
-        *([reason["what_to_do"]] if reason else []),
         *next_steps.on_stack(stack, entry),
         f"for details: music-streams show {entry.source.source_id}",
     ]
     return [
         "",
         output.styled(journey.state(entry.status), f" {entry.source.key}: {entry.reason}{detail}"),
+        *([f"  what to do: {reason['what_to_do']}"] if reason else []),
         *(f"  next: {step}" for step in steps),
     ]

@@ -82,8 +82,8 @@ class Runs(Operation):
             now = time.monotonic()
             if now - began > timeout_seconds:
                 raise TimedOut(
-                    f"timeout: {display.plural(len(waiting), 'run')} did not end in time; nothing is lost, "
-                    "the pipeline continues without this command",
+                    f"timeout: {display.plural(len(waiting), 'run')} not finished after {timeout_seconds:g} s; "
+                    "the pipeline continues, only this command has stopped waiting",
                     details=[f"{batch_id}: {self._statuses[batch_id] or _REQUESTED}" for batch_id in waiting[:10]],
                     next_steps=[f"aws stepfunctions describe-execution --execution-arn {self._arn(waiting[0])}"],
                 )

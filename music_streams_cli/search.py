@@ -82,7 +82,7 @@ def unknown(stack: Stack, text: str) -> BadUsage:
     if landed := find_landed(stack, text):
         seconds = display.span(display.age(landed.received_at))
         return BadUsage(
-            f"{text} landed {seconds} ago and is not received yet: its event waits in the batch window",
+            f"{text} landed {seconds} ago and is not processed yet",
             next_steps=["music-streams status --watch", "music-streams redrive     if it takes minutes"],
         )
     return BadUsage(

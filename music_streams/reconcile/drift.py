@@ -66,7 +66,7 @@ class Difference:
             return f"{name} is unexpected: the lake has no listen for it"
         actual = "missing" if self.actual is None else _shown(self.actual)
         expected = "missing" if self.expected is None else _shown(self.expected)
-        return f"{name}: {self.attribute} is {actual} in MetricsTable, and {expected} by the lake"
+        return f"{name}: {self.attribute} is {actual} in MetricsTable and {expected} in the lake"
 
 
 def drift(dynamodb: Any, metrics_table: str, day: str, expected: list[Item]) -> list[Difference]:  # noqa: ANN401 - see clients.dynamodb

@@ -30,15 +30,14 @@ from music_streams.state.run_files import RunFolder, read_manifest
 from music_streams.state.sources import batch_and_attempt
 from music_streams.state.statuses import Status
 
-_PAGE = "docs/runbooks.md"
-_RUNBOOKS: dict[State | DayState, str] = {
-    DayState.LAKE_LOST: f"{_PAGE}#the-lake-is-lost",
-    DayState.METRIC_DRIFT: f"{_PAGE}#metrics-are-wrong-or-lost",
-    State.MISSING: f"{_PAGE}#a-file-landed-and-nothing-happens",
-    State.FAILED: f"{_PAGE}#runs-fail",
-    State.STUCK: f"{_PAGE}#states-of-a-file",
-    State.LATE: f"{_PAGE}#files-are-late",
-    State.ORPHAN: f"{_PAGE}#states-of-a-file",
+RUNBOOKS: dict[State | DayState, str] = {
+    DayState.LAKE_LOST: "docs/runbooks.md#the-lake-is-lost",
+    DayState.METRIC_DRIFT: "docs/runbooks.md#metrics-are-wrong-or-lost",
+    State.MISSING: "docs/runbooks.md#a-file-landed-and-nothing-happens",
+    State.FAILED: "docs/runbooks.md#runs-fail",
+    State.STUCK: "docs/runbooks.md#states-of-a-file",
+    State.LATE: "docs/runbooks.md#files-are-late",
+    State.ORPHAN: "docs/runbooks.md#states-of-a-file",
 }
 
 
@@ -153,8 +152,10 @@ class Reconciler:
     def _alert(self, report: Report, new: dict[str, State | DayState], known: int, uri: str) -> None:
         if report.dry_run:
             left = "Dry run: no repair was requested."
-        else:
+        elif report.after:
             left = f"Left after {plural(len(report.repairs), 'repair')}."
+        else:
+            left = "No repair was requested."
         if report.left:
             left += f" {plural(report.left, 'repair')} over the limit: left to the next reconciliation."
         Alerts(self.stack.client("sns"), self.stack.output("AlertsTopicArn")).send(
@@ -164,7 +165,7 @@ class Reconciler:
                 "New since the last report:",
                 *listed(list(new)),
                 *([f"Already reported: {known:,}"] if known else []),
-                *(f"What to do about {state}: {_RUNBOOKS[state]}" for state in dict.fromkeys(new.values())),
+                *(f"What to do about {state}: {RUNBOOKS[state]}" for state in dict.fromkeys(new.values())),
                 f"Full report: {uri}",
             ],
         )
@@ -206,9 +207,7 @@ def _lacks_rows(entry: Entry, sources: dict[str, set[str]]) -> bool:
 def _without_rows(file: FileFinding, entry: Entry, lost_days: set[str]) -> FileFinding:
     if file.state is not State.OK:
         return file
-    missing = replace(
-        file, state=State.MISSING, why="archived, but rows of it are missing in the lake", days=entry.days
-    )
+    missing = replace(file, state=State.MISSING, why="archived, but the lake lacks rows of it", days=entry.days)
     if lost_days.intersection(entry.days):
         return missing  # The whole lake is lost, so no single file is repaired.
     return replace(missing, message=ask(entry, Action.REPLAY), attempt=entry.attempt + 1)

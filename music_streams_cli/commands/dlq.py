@@ -54,9 +54,10 @@ def redrive(common: CommonOptions, limit: _Limit = 1_000) -> None:
     """Send the dead letters of both queues back to where they came from.
 
     Each is deleted only after it was sent; the command is idempotent. A message that is neither an event nor a
-    request stays.
+    request stays in the queue.
 
-    Exit code: 0 all were sent back, or there are none; 1 some stay; 2 wrong usage; 3 no pipeline.
+    Exit code: 0 all were sent back, or there are none; 1 some messages are still in the queue; 2 wrong usage;
+    3 no pipeline.
     """
     stack = find_stack(common.stack_name)
     with dead_letters.held(stack, limit) as held:
@@ -83,7 +84,9 @@ class Letters(Operation):
     def plan(self) -> list[RenderableType]:
         """Return the messages, and which of them stay."""
         stay = [
-            f"skipped, neither an event nor a request: {letter.shown}" for letter in self._letters if not letter.payload
+            f"cannot be sent back (not a valid message): {letter.shown}"
+            for letter in self._letters
+            if not letter.payload
         ]
         table: RenderableType = _table(self._movable) if self._movable else "no dead letter can be sent back"
         return [table if self._letters else "no dead letters", *stay]
@@ -102,7 +105,7 @@ class Letters(Operation):
 
     def result(self) -> list[RenderableType]:
         """Return how many messages were sent back."""
-        stay = [f"skipped, AWS rejected it: {letter.shown}" for letter in self._rejected]
+        stay = [f"still in the queue, because AWS rejected it: {letter.shown}" for letter in self._rejected]
         return [f"sent back: {display.plural(self._sent, 'message')}", *stay, "next: music-streams status"]
 
     def result_as_json(self) -> dict[str, Any]:

@@ -35,7 +35,7 @@ _SHOWN = 20  # files
 def forget(common: CommonOptions, user: Annotated[str, options.argument("USER", "The user_id.")]) -> None:
     """Erase a user's events from the lake and from the kept files, and recompute their days.
 
-    This cannot be undone. On a terminal you have to type the user_id; off one, it needs --yes.
+    This cannot be undone. On a terminal you have to type the user_id; without one, --yes is required.
 
     Not erased: files in flight (run it again when they have finished), files that arrive later, reference data,
     and backups.
@@ -75,7 +75,7 @@ def _with(stack: Stack, *statuses: Status) -> Iterator[Entry]:
 
 
 def _deleted(stack: Stack, summaries: list[Summary]) -> list[dict[str, str]]:
-    """Return the files that the runs deleted whole."""
+    """Return the entire files that the runs deleted."""
     by_run = [read_erased(stack.s3, RunFolder(stack.lake_bucket, summary.batch_id)).deleted for summary in summaries]
     return [
         {"source_id": source_id, "object": file.object, "why": file.why}
@@ -91,7 +91,7 @@ def _closing(stack: Stack, summaries: list[Summary]) -> list[str]:
     if deleted:
         lines += [
             "",
-            f"deleted whole, because the user's lines could not be removed: {display.plural(len(deleted), 'file')}",
+            f"{display.plural(len(deleted), 'entire file')} deleted, because the user's lines could not be removed:",
         ]
         lines += [f"  {file['object']}: {file['why']}" for file in deleted[:_SHOWN]]
     if len(deleted) > _SHOWN:
@@ -105,7 +105,7 @@ def _plan(user_id: int, kept: int, in_flight: int) -> list[str]:
         "erased, without keeping a copy:",
         "  the user's events in the lake and its earlier snapshots; days with such events are recomputed",
         f"  the user's lines in {display.plural(kept, 'file')} in archive and quarantine, if they contain any;",
-        "  the whole file, if the lines cannot be found or removed: damaged gzip, too large, unreadable",
+        "  the entire file, if the lines cannot be found or removed: damaged gzip, too large, unreadable",
         "  the user's lines in staged copies of files",
         "not erased:",
         f"  files in flight or failed: {display.plural(in_flight, 'file')}{again}",

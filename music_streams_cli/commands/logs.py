@@ -37,12 +37,14 @@ def logs(
         str | None, options.unset("FILE", "Only lines about this file: its name, key or source_id.")
     ] = None,
     batch: Annotated[str | None, options.unset("ID", "Only lines about this batch: its batch_id.")] = None,
-    part: Annotated[str | None, options.unset("PART", "Only this part: lambda, glue, queue, states, events.")] = None,
+    part: Annotated[
+        str | None, options.unset("PART", "Only this component: lambda, glue, queue, states, events.")
+    ] = None,
 ) -> None:
-    """Show the log of all parts of the local cloud.
+    """Show the log of all components of the local cloud. For a stack on AWS, see the last example.
 
     With --file or --batch: the lines that name it, and the log of its job runs. If runs are concurrent, the lines of
-    Spark and Python may be of either.
+    Spark and Python cannot be attributed to one of them.
     """
     path = local_cloud.state().log_file
     if not path.is_file():

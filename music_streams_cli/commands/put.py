@@ -43,7 +43,7 @@ def put(
     ] = None,
     reference: Annotated[
         Reference | None,
-        typer.Option(help="The files are reference data, which every later run reads.", show_default=False),
+        typer.Option(help="The files are reference data, used by every later run.", show_default=False),
     ] = None,
     wait: options.Wait = True,
     timeout: options.Timeout = policy.COMMAND_WAIT_SECONDS,
@@ -170,7 +170,7 @@ def stages(upload: Journey) -> dict[str, float]:
 def _say_result(stack: Stack, journeys: list[Journey]) -> None:
     console = output.stdout()
     result, entries = _result(journeys), [upload.entry for upload in journeys if upload.entry]
-    columns = ("file", "state", "read", "accepted", "rejected", "validated", "started", "published")
+    columns = ("file", "status", "read", "accepted", "rejected", "validated", "started", "published")
     table = output.table(*columns, right=columns[2:], elastic="file")
     for upload in journeys:
         if entry := upload.entry:
@@ -187,7 +187,7 @@ def _say_result(stack: Stack, journeys: list[Journey]) -> None:
             f"days changed: {display.days(result['days']) or 'none'}",
         )
     if any(entry.source.kind.is_reference and entry.published_at for entry in entries):
-        output.show(console, "reference data: every later run reads them")
+        output.show(console, "reference data: used by every later run")
     if result["rejected"].get("unknown_track"):
         output.show(
             console,

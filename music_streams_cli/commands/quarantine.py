@@ -21,8 +21,8 @@ from music_streams_cli.registry import command, group
 
 # Verdicts after which a file is released without another validation here, and the note for the operator.
 _NOT_VALIDATED_AGAIN = {
-    Verdict.TOO_MANY_BAD_ROWS: "the good rows of the file count, whatever the share of bad rows",
-    Verdict.TOO_MANY_DAYS: "all days of the file are recomputed, whatever their number",
+    Verdict.TOO_MANY_BAD_ROWS: "the valid rows of the file are published; MaxRejectedRatio does not apply",
+    Verdict.TOO_MANY_DAYS: "all days of the file are recomputed; neither MaxDaysPerFile nor MaxRejectedRatio applies",
     Verdict.TOO_LARGE: "the file stays quarantined, unless MaxFileBytes was raised",
 }
 
@@ -42,24 +42,24 @@ def list_(limit: options.FilesListed = 20, as_json: options.Json = False, stack_
     """List the quarantined files, the latest first: verdict, detail, what to do."""
     stack = find_stack(stack_name)
     entries = list(islice(stack.ledger.with_status(Status.QUARANTINED), limit + 1))
-    records = [_as_json(stack, entry) for entry in entries[:limit]]
+    listed = [(entry, files.reason_of(stack, entry) or {}) for entry in entries[:limit]]
     if as_json:
-        output.show_json(records)
+        output.show_json([_as_json(stack, entry, reason) for entry, reason in listed])
         return
     console = output.stdout()
-    if not records:
+    if not listed:
         output.show(console, "no file is quarantined")
-    for entry, record in zip(entries[:limit], records, strict=True):
+    for entry, reason in listed:
         ago = display.span(display.age(entry.updated_at))
         output.show(console, output.styled((entry.reason, "yellow"), f" {entry.source.key}  {ago} ago"))
-        for line in (record["detail"], *(f"next: {step}" for step in record["next"])):
-            output.show(console, f"  {line}")
+        if reason:
+            output.show(console, f"  {reason['detail']}", f"  what to do: {reason['what_to_do']}")
+        output.show(console, *(f"  next: {step}" for step in next_steps.on_stack(stack, entry)))
     if len(entries) > limit:
         output.show(console, "", f"next: for more files: music-streams quarantine list --limit {10 * limit}")
 
 
-def _as_json(stack: Stack, entry: Entry) -> dict[str, Any]:
-    reason = files.reason_of(stack, entry) or {}
+def _as_json(stack: Stack, entry: Entry, reason: dict[str, Any]) -> dict[str, Any]:
     steps = [str(step) for step in next_steps.on_stack(stack, entry)]
     what_to_do = [reason["what_to_do"]] if "what_to_do" in reason else []
     return {**files.as_json(entry), "detail": reason.get("detail", ""), "next": [*what_to_do, *steps]}
@@ -74,12 +74,14 @@ def _as_json(stack: Stack, entry: Entry) -> dict[str, Any]:
 )
 @with_common_options()
 def release(common: CommonOptions, sources: options.Sources) -> None:
-    """Process quarantined files again in spite of their verdict: after too_many_bad_rows their good rows count.
+    """Process quarantined files again in spite of their verdict.
 
-    After too_many_days a file counts with all its days. After another verdict it is validated again, and stays
-    quarantined if it is still invalid. Reference files cannot be released: fix them and put them again.
+    After too_many_bad_rows, the valid rows are published. After too_many_days, all days are published. After another
+    verdict, a file is validated again, and stays quarantined if it is still invalid. Reference files cannot be
+    released: fix them and upload them again.
 
-    Exit code: 0 all were processed; 1 some stay or failed; 2 wrong usage; 3 no pipeline; 4 timeout.
+    Exit code: 0 all were processed; 1 some files are still quarantined, or failed; 2 wrong usage; 3 no pipeline;
+    4 timeout.
     """
     stack = find_stack(common.stack_name)
     entries = search.choose(stack, sources, lambda entry: entry.status is Status.QUARANTINED)
@@ -100,8 +102,8 @@ def _why_not(stack: Stack, entry: Entry) -> Skipped | None:
     if entry.status is not Status.QUARANTINED:
         return Skipped(source, f"it is {entry.status}, not QUARANTINED")
     if source.kind.is_reference:
-        again = f"music-streams put FILE --reference {source.kind}"
-        return Skipped(source, f"runs read reference data where they landed: fix it, then {again}", is_problem=True)
+        again = f"music-streams put FIXED.csv --reference {source.kind}"
+        return Skipped(source, f"reference data cannot be released; upload a fixed file: {again}", is_problem=True)
     if not objects.exists(stack.s3, entry.place):
         return Skipped(source, f"its copy was deleted: {entry.place.uri}", is_problem=True)
     if entry.reason in _NOT_VALIDATED_AGAIN:

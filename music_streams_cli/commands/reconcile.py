@@ -16,7 +16,7 @@ _MOST = options.of_stack(policy.MAX_REPAIRS, "MaxRepairs")
 
 @command(
     "reconcile",
-    "Find and repair missing files and wrong metrics.",
+    "Find and repair discrepancies: missing files, wrong metrics.",
     "music-streams reconcile --dry-run",
     "music-streams reconcile --from 2024-06-01 --to 2024-06-30",
     "music-streams reconcile --prefix incoming/radio/ --yes",
@@ -24,8 +24,8 @@ _MOST = options.of_stack(policy.MAX_REPAIRS, "MaxRepairs")
 @with_common_options()
 def reconcile(
     common: CommonOptions,
-    first: options.From = None,
-    last: options.To = None,
+    first: options.FirstArrival = None,
+    last: options.LastArrival = None,
     prefix: Annotated[str, options.unset("PREFIX", "Only files whose key begins with this.")] = "",
     most: Annotated[
         int | None, options.unset("N", "Maximum number of repairs.", "--max", min=0, show_default=_MOST)
@@ -37,10 +37,10 @@ def reconcile(
         ),
     ] = None,
 ) -> None:
-    """Compare the buckets, the ledger, the executions, the lake and the metrics, and repair gaps.
+    """Compare the buckets, the ledger, the executions, the lake and the metrics, and repair discrepancies.
 
-    It inspects the files that arrived today and yesterday, or on the dates given, and all that are in flight or failed.
-    It compares the metrics of the days with listens in these files.
+    It inspects the files that arrived today and yesterday, or on the dates given, and all files that are not finished.
+    It compares the metrics of the days with listens in these files. A gap is a discrepancy.
 
     Exit code: 0 no gap is left; 1 gaps are left; 2 wrong usage; 3 no pipeline; 4 timeout.
     """

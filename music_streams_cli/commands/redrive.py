@@ -1,4 +1,4 @@
-"""`music-streams redrive`: move stalled and failed files on."""
+"""`music-streams redrive`: continue stalled files and retry failed files."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -14,19 +14,18 @@ from music_streams_cli.file_operations import Move, Moves, Skipped
 from music_streams_cli.operation import CommonOptions, carry_out, with_common_options
 from music_streams_cli.registry import command
 
-_GONE = "its object was deleted: put the file again if it is needed"
-
-_UNREADABLE = "S3 does not return its bytes: restore it from its archive class, or put it again without its own key"
+_GONE = "the object was deleted. If it is needed, upload it again"
+_UNREADABLE = "S3 does not return its bytes: restore it from its storage class, or upload it again without SSE-C"
 
 _IDLE = (
-    "Skip files that changed more recently, unless they failed. With less than the default, validate may still hold a "
-    "file; the request then changes nothing."
+    "Skip files that changed more recently, unless they failed. With less than the default, a file may be listed that "
+    "validate is still processing; the request then has no effect."
 )
 
 
 @command(
     "redrive",
-    "Move stalled and failed files on.",
+    "Continue stalled files and retry failed files.",
     "music-streams redrive --dry-run",
     "music-streams redrive",
     "music-streams redrive streams_2024-06-25.csv",
@@ -39,12 +38,12 @@ def redrive(
     limit: Annotated[int | None, options.unset("N", "Maximum number of files.", min=1)] = None,
     idle: Annotated[float | None, options.unset("SECONDS", _IDLE, min=0, show_default=options.STALL)] = None,
 ) -> None:
-    """Move stalled and failed files on: all of them, or the files named.
+    """Continue stalled files and retry failed files: all of them, or the files named.
 
-    Lost events are sent again, incomplete work is completed, failed files run in a new attempt. A file that failed
+    Lost S3 events are sent again, incomplete steps are completed, failed files run in a new attempt. A file that failed
     repeatedly runs in a batch of its own. Files that are being processed are skipped.
 
-    Exit code: 0 all moved on, or none is stalled; 1 some failed or were quarantined; 2 wrong usage; 3 no pipeline;
+    Exit code: 0 all continued, or none is stalled; 1 some failed or were quarantined; 2 wrong usage; 3 no pipeline;
     4 timeout.
     """
     stack = find_stack(common.stack_name)
@@ -69,7 +68,9 @@ def _named(stack: Stack, repairs: Repairs, texts: Sequence[str]) -> tuple[list[M
             if stalled := repairs.of_unknown(landed):
                 moves[landed.source_id] = _move(stalled)
             else:
-                left[landed.source_id] = Skipped(landed, "it has just landed: its event is in flight")
+                left[landed.source_id] = Skipped(
+                    landed, f"it landed {_ago(landed.received_at)} and is not processed yet"
+                )
             continue
         for entry in search.choose(stack, [text], lambda entry: repairs.of(entry) is not None):
             if stalled := repairs.of(entry):
@@ -91,8 +92,12 @@ def _left(repairs: Repairs, entry: Entry) -> Skipped:
         return Skipped(entry.source, _UNREADABLE, is_problem=True)
     if entry.status is Status.QUARANTINED:
         release = f"music-streams quarantine release {entry.source.source_id[:8]}"
-        return Skipped(entry.source, f"it is quarantined ({entry.reason}): fix it and put it again, or {release}")
+        return Skipped(entry.source, f"it is quarantined ({entry.reason}): upload a fixed file, or {release}")
     if entry.status in {Status.ARCHIVED, Status.RETRACTED}:
         return Skipped(entry.source, f"it is {entry.status}")
-    ago = display.span(display.age(entry.updated_at))
-    return Skipped(entry.source, f"it is {entry.status}, changed {ago} ago: its execution is running or has just begun")
+    changed = f"it is {entry.status}, changed {_ago(entry.updated_at)}"
+    return Skipped(entry.source, f"{changed}: its execution is running or is about to start")
+
+
+def _ago(timestamp: str) -> str:
+    return f"{display.span(display.age(timestamp))} ago"

@@ -36,7 +36,7 @@ def replay(
 
     Without SOURCE and --day: every file with parked rows, whose tracks were in no songs file when it ran.
 
-    New rows are committed before the old ones are deleted, so metrics never dip.
+    New rows are committed before the old ones are deleted, so metrics are complete at any time.
 
     Exit code: 0 all ran, or there is nothing to run; 1 some failed, were quarantined or cannot run; 2 wrong usage;
     3 no pipeline; 4 timeout.
@@ -66,7 +66,14 @@ def replays(stack: Stack, name: str, entries: Sequence[Entry], why: str, nothing
     def closing(ended: list[Entry]) -> list[str]:
         still = sum(map(parked_rows, ended))
         lines = [f"parked rows: {before:,} before, {still:,} now"] if before or still else []
-        return [*lines, *(["parked rows wait for their songs: music-streams put"] if still else [])]
+        return [
+            *lines,
+            *(
+                ["rows stay parked until their songs are uploaded: music-streams put SONGS.csv --reference songs"]
+                if still
+                else []
+            ),
+        ]
 
     return Moves(name, stack, moves, left, nothing, notes, closing)
 
@@ -84,5 +91,5 @@ def _left(entry: Entry) -> Skipped:
     if entry.source.kind.is_reference:
         return Skipped(entry.source, "reference data: every run reads them again")
     if entry.is_retracted:
-        return Skipped(entry.source, "retracted; to count it again, put it again", is_problem=True)
+        return Skipped(entry.source, "retracted; to publish it again, upload it again", is_problem=True)
     return Skipped(entry.source, f"it is {entry.status}; only ARCHIVED files can run again", is_problem=True)

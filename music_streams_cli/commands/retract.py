@@ -1,4 +1,4 @@
-"""`music-streams retract`: take a file's rows out of lake and metrics."""
+"""`music-streams retract`: remove a file's rows from lake and metrics."""
 
 from functools import partial
 
@@ -16,21 +16,21 @@ from music_streams_cli.registry import command
 
 @command(
     "retract",
-    "Take a file's rows out of the metrics.",
+    "Remove a file's rows from the metrics.",
     "music-streams retract streams_2024-06-25.csv --dry-run",
     "music-streams retract streams_2024-06-25.csv",
     "music-streams retract 3f2a91c0 --yes     the beginning of a source_id",
 )
 @with_common_options()
 def retract(common: CommonOptions, sources: options.Sources) -> None:
-    """Take the rows of files out of lake and metrics; their days are recomputed.
+    """Remove the rows of files from lake and metrics; their days are recomputed.
 
-    The files themselves stay in the archive. An event that another file contains too is still counted. To count a file
-    again, put it again.
+    The files themselves stay in the archive. An event that another file contains too is still counted. To publish a
+    file again, upload it again.
 
-    Off a terminal it needs --yes.
+    Without a terminal, --yes is required.
 
-    Exit code: 0 all are retracted; 1 some are not; 2 wrong usage; 3 no pipeline; 4 timeout.
+    Exit code: 0 all are retracted; 1 some files are not retracted; 2 wrong usage; 3 no pipeline; 4 timeout.
     """
     stack = find_stack(common.stack_name)
     why_not = partial(_why_not, stack)
@@ -41,7 +41,7 @@ def retract(common: CommonOptions, sources: options.Sources) -> None:
     notes = [
         f"rows to delete: {sum(entry.rows_accepted for entry in retracted):,}",
         f"days to recompute: {display.days(days) or 'none in the ledger'}",
-        "the files stay in the archive; to count one again, put it again",
+        "the files stay in the archive; to publish one again, upload it again",
     ]
 
     def closing(ended: list[Entry]) -> list[str]:
@@ -65,11 +65,13 @@ def _why_not(stack: Stack, entry: Entry) -> Skipped | None:
     if entry.status is Status.RETRACTED:
         return Skipped(source, "it is RETRACTED")
     if entry.status is Status.QUARANTINED:
-        return Skipped(source, "it is QUARANTINED: none of its rows counts")
+        return Skipped(source, "it is QUARANTINED: none of its rows is published")
     if entry.status is Status.ARCHIVED and entry.is_retracted:
-        return Skipped(source, "its rows are deleted; if it is not RETRACTED soon: music-streams redrive")
+        return Skipped(
+            source, "its rows are deleted; if its status is not RETRACTED after 5 minutes: music-streams redrive"
+        )
     if entry.status is Status.FAILED and not entry.days and not objects.exists(stack.s3, entry.place):
-        return Skipped(source, "its object was deleted before it was read: none of its rows counts")
+        return Skipped(source, "its object was deleted before it was read: none of its rows is published")
     if entry.status not in {Status.ARCHIVED, Status.FAILED}:
         return Skipped(source, f"it is {entry.status}, in flight: wait until it is ARCHIVED", is_problem=True)
     return None

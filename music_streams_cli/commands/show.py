@@ -20,9 +20,9 @@ _OTHERS_SHOWN = 5
 _DAYS_SHOWN = 10
 _ERROR_CHARACTERS = 400
 _TREATMENTS = {
-    Treatment.ACCEPT_BAD_ROWS: "released from quarantine: its good rows count, whatever the share of bad rows",
-    Treatment.ACCEPT_MANY_DAYS: "released from quarantine: all its days and good rows count, whatever their number",
-    Treatment.RETRACT: "retracted: its rows are taken out of lake and metrics",
+    Treatment.ACCEPT_BAD_ROWS: "released from quarantine: MaxRejectedRatio does not apply",
+    Treatment.ACCEPT_MANY_DAYS: "released from quarantine: neither MaxDaysPerFile nor MaxRejectedRatio applies",
+    Treatment.RETRACT: "retracted: its rows are removed from lake and metrics",
     Treatment.PUT_ASIDE: "quarantined: too many attempts failed",
 }
 
@@ -42,9 +42,9 @@ def show(
     as_json: options.Json = False,
     stack_name: options.StackName = None,
 ) -> None:
-    """Show the history of a file: object, verdict, execution, job runs, snapshot, items, and its location.
+    """Show what happened to a file: its status, errors, job runs and metrics, and the command to run next.
 
-    Of several files with one name, the last to arrive is shown; of a batch, all files.
+    Of several files with one name, the last to arrive is shown; of a batch or an execution, all files.
     """
     stack = find_stack(stack_name)
     entries = search.find_entries(stack, source)
@@ -57,6 +57,7 @@ def show(
     if as_json:
         output.show_json(report.as_json())
     else:
+        output.show(output.stdout(), stack.where)
         _show_file(output.stdout(), report)
         _show_others(output.stdout(), entries[1:])
 
@@ -69,7 +70,7 @@ def _show_batch(stack: Stack, entries: list[Entry], *, as_json: bool) -> None:
         return
     console = output.stdout()
     title = output.styled((f"batch {report.entry.batch_id}", "bold"), f"  {display.plural(len(entries), 'file')}")
-    output.show(console, title, "", _batch_table(entries))
+    output.show(console, stack.where, title, "", _batch_table(entries))
     if total := sum(entry.cost_micro_usd for entry in entries):
         output.show(console, f"  cost  {display.dollars(total)} at AWS prices")
     if report.execution:
@@ -79,7 +80,7 @@ def _show_batch(stack: Stack, entries: list[Entry], *, as_json: bool) -> None:
 
 
 def _batch_table(entries: list[Entry]) -> Table:
-    columns = ("  file", "state", "rows", "rejected", "source_id")
+    columns = ("  file", "status", "rows", "rejected", "source_id")
     table = output.table(*columns, right=("rows", "rejected"), elastic="  file")
     for entry in entries:
         name, state = f"  {output.name(entry.source.name)}", journey.state(entry.status, entry.reason)
@@ -111,13 +112,15 @@ def _show_file(console: output.Screen, report: FileReport) -> None:
     )
     _show_moves(console, entry)
     if report.reason:
-        reason = output.facts((name, str(report.reason[name])) for name in ("verdict", "detail", "what_to_do"))
+        reason = output.facts(
+            (name.replace("_", " "), str(report.reason[name])) for name in ("verdict", "detail", "what_to_do")
+        )
         output.show(console, *_heading("Why it is quarantined"), reason)
     if report.execution:
         _show_execution(console, report.execution)
     elif entry.execution_arn:
         name = entry.execution_arn.rsplit(":", 1)[-1]
-        output.show(console, *_heading("Execution", f"{name}: its history has expired"))
+        output.show(console, *_heading("Execution", f"{name}: no longer in Step Functions (kept for 90 days)"))
     _show_result(console, report)
     suffix = "" if report.location.is_there else "  (NOT FOUND)"
     output.show(console, *_heading("Location"), f"  {report.location.uri}{suffix}")
@@ -129,11 +132,12 @@ def _rows(entry: Entry) -> list[tuple[str, str]]:
     if not (entry.rows_read or entry.published_at):
         return []
     if entry.status is Status.RETRACTED:
-        return [("rows", "none is counted any more"), ("days", display.days(entry.days) or "none")]
+        return [("rows", "removed from lake and metrics"), ("days", display.days(entry.days) or "none")]
     rejected = sum(entry.rejected.values())
     facts = [("rows", f"read {entry.rows_read:,} = accepted {entry.rows_accepted:,} + rejected {rejected:,}")]
     if entry.status is Status.QUARANTINED:
-        facts = [("rows", f"read {entry.rows_read:,}, rejected {rejected:,}; none was accepted")]
+        counts = f"read {entry.rows_read:,}, rejected {rejected:,}"
+        facts = [("rows", f"{counts}; the file is quarantined, so no row is published")]
     if rejected:
         facts.append(("rejected", display.counts(entry.rejected)))
     return [*facts, ("days", display.days(entry.days) or "none")]
@@ -151,7 +155,7 @@ def _cost(entry: Entry) -> list[tuple[str, str]]:
 
 def _show_moves(console: output.Screen, entry: Entry) -> None:
     """Show its steps, each with the seconds since the previous one."""
-    table = output.table("step", "at", "took", right=("took",))
+    table = output.table("step", "time", "duration", right=("duration",))
     before = entry.source.received_at
     moves = [("arrived", before), ("validated", entry.validated_at), ("run started", entry.started_at)]
     moves += [("published", entry.published_at), ("archived", entry.archived_at)]
@@ -173,7 +177,8 @@ def _show_execution(console: output.Screen, execution: Execution) -> None:
     output.show(console, *_heading("Execution", f"{name}  {execution.status}, {took}"))
     if execution.error:
         output.show(console, f"  error: {display.shortened(execution.error, _ERROR_CHARACTERS)}")
-    table = output.table("  state", "took", "tries", "error", right=("took", "tries"), elastic="error")
+    columns = ("  state", "duration", "attempts", "error")
+    table = output.table(*columns, right=columns[1:3], elastic="error")
     for state in execution.states:
         took = display.seconds(state.seconds) or "running"
         table.add_row(f"  {state.name}", took, str(state.tries or ""), display.shortened(state.error, 200))

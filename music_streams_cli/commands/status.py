@@ -26,8 +26,8 @@ _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _STYLES = {Level.OK: "green", Level.WORKING: "cyan", Level.ATTENTION: "bold red"}
 
 
-class ShownState(StrEnum):
-    """The states that can be selected: the statuses of the ledger, and LANDED."""
+class ShownStatus(StrEnum):
+    """The statuses that can be selected: those of the ledger, and LANDED."""
 
     LANDED = journey.LANDED
     RECEIVED = Status.RECEIVED
@@ -40,18 +40,20 @@ class ShownState(StrEnum):
     RETRACTED = Status.RETRACTED
 
 
+_STATUS_HELP = f"Only files with this status: {', '.join(ShownStatus)}. May be given several times."
+
+
 @command(
     "status",
     "Show the pipeline health and the files.",
     "music-streams status",
     "music-streams status --watch",
-    "music-streams status --state FAILED --state QUARANTINED",
+    "music-streams status --status FAILED --status QUARANTINED",
     "music-streams status --since 2h --json",
 )
 def status(
-    state: Annotated[
-        list[ShownState] | None,
-        options.unset("STATE", "Only files in this state; repeatable.", case_sensitive=False),
+    selected: Annotated[
+        list[ShownStatus] | None, options.unset("STATUS", _STATUS_HELP, "--status", case_sensitive=False)
     ] = None,
     day: Annotated[datetime | None, options.day("--day", "Only files with listens of this UTC day.")] = None,
     since: Annotated[
@@ -66,10 +68,10 @@ def status(
 ) -> None:
     """Show the pipeline health, then the files, the last to arrive first.
 
-    Time: from a file's arrival until it was published or quarantined, or until now.
+    Time: from a file's arrival until it was published, quarantined or failed; if none of these, until now.
     """
     choice = Choice(
-        frozenset(state or ()), day.date().isoformat() if day else "", _timestamp(since) if since else "", limit
+        tuple(selected or ()), day.date().isoformat() if day else "", _timestamp(since) if since else "", limit
     )
     stack = find_stack(stack_name)
     if as_json:
@@ -79,7 +81,7 @@ def status(
         with suppress(KeyboardInterrupt):  # ends --watch
             _watch(stack, choice)
     else:
-        output.show(output.stdout(), *_parts(overview.read(stack, choice), with_hints=not quiet))
+        output.show(output.stdout(), *_parts(stack, choice, with_hints=not quiet))
 
 
 def _timestamp(text: str) -> str:
@@ -105,20 +107,22 @@ def _watch(stack: Stack, choice: Choice) -> None:
     if console.is_terminal:
         with Live(console=console, auto_refresh=False, screen=False) as live:
             while True:
-                live.update(Group(*_parts(overview.read(stack, choice), with_hints=False)), refresh=True)
+                live.update(Group(*_parts(stack, choice, with_hints=False)), refresh=True)
                 time.sleep(_WATCH_SECONDS)
+    output.show(console, stack.where)
     while True:
         health = overview.read(stack, choice).health
         output.show(console, f"{clock.timestamp(health.now)}  {health.sentence}")
         time.sleep(output.PROGRESS_SECONDS)
 
 
-def _parts(current: Overview, *, with_hints: bool) -> list[RenderableType]:
+def _parts(stack: Stack, choice: Choice, *, with_hints: bool) -> list[RenderableType]:
+    current = overview.read(stack, choice)
     health = current.health
     before, level, after = health.sentence.partition(health.level)
-    parts: list[RenderableType] = [output.styled(before, (level, _STYLES[health.level]), after)]
+    parts: list[RenderableType] = [stack.where, output.styled(before, (level, _STYLES[health.level]), after)]
     if current.lines:
-        columns = ["file", "state", "rows", "rejected", "time", *([] if output.is_narrow() else ["arrived"])]
+        columns = ["file", "status", "rows", "rejected", "time", *([] if output.is_narrow() else ["arrived"])]
         table = output.table(*columns, right=("rows", "rejected", "time"), elastic="file")
         for line in current.lines:
             rows, rejected = (f"{line.rows_read:,}", f"{line.rejected:,}") if line.rows_read else ("", "")
@@ -129,7 +133,7 @@ def _parts(current: Overview, *, with_hints: bool) -> list[RenderableType]:
             table.add_row(*cells[: len(columns)])
         parts += ["", table]
     else:
-        parts += ["", "no matching file"] if health.level is not Level.OK else ["", "no files"]
+        parts += ["", choice.nothing]
     if with_hints:
         parts += _hints(current)
     return parts
@@ -138,7 +142,7 @@ def _parts(current: Overview, *, with_hints: bool) -> list[RenderableType]:
 def _hints(current: Overview) -> list[str]:
     hints = []
     if current.is_cut:
-        hints.append("for older files: --limit N, --since 7d, --state STATE")
+        hints.append("for older files: --limit N, --since 7d, --status STATUS")
     unsuccessful = [line for line in current.lines if line.state in {Status.FAILED, Status.QUARANTINED}]
     if unsuccessful:
         unsuccessful.sort(key=lambda line: line.state != Status.FAILED)
@@ -146,9 +150,11 @@ def _hints(current: Overview) -> list[str]:
             f"music-streams show {unsuccessful[0].source_id[:8]}     details of {output.name(unsuccessful[0].name)}"
         )
     if current.health.failed:
-        hints.append("music-streams redrive --dry-run     shows what it would retry, after fixing the cause")
+        hints.append(
+            "music-streams redrive --dry-run     lists the files to retry; fix the cause before you retry them"
+        )
     if any(line.state == Status.QUARANTINED for line in current.lines):
         hints.append("music-streams quarantine list     shows why, and what to do")
     if current.health.dead_letters:
-        hints.append("music-streams dlq list     shows messages that failed processing")
+        hints.append("music-streams dlq list     lists the messages that failed processing")
     return ["", *(f"next: {hint}" for hint in hints)] if hints else []

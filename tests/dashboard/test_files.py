@@ -132,12 +132,12 @@ def test_the_page_of_a_quarantined_file_shows_reason_and_next_step(pipeline, bro
     pipeline.stack.s3.put_object(Bucket="landing", Key="quarantine/x/reason.json", Body=json.dumps(reason))
     text = browser.get(f"/files/{source.source_id}").text
     assert "the header row lacks: track_id" in text
-    assert "fix the file, then: music-streams put FILE --key bad.csv" in text
+    assert "upload a fixed file: music-streams put FIXED.csv --key bad.csv" in text
 
 
 def test_a_command_that_cannot_be_shown_unchanged_is_not_shown(pipeline, browser):
     source = pipeline.put("incoming/\u202ebad.csv", "QUARANTINED", ago(9), reason="missing_columns")
-    assert "music-streams put FILE" not in browser.get(f"/files/{source.source_id}").text
+    assert "music-streams put FIXED.csv" not in browser.get(f"/files/{source.source_id}").text
 
 
 def test_a_command_to_copy_quotes_a_hostile_name(pipeline, browser):

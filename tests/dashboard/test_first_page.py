@@ -66,13 +66,15 @@ def test_sections_are_ordered_by_urgency(busy, browser):
 
 
 def test_the_health_sentence_is_that_of_the_command_line(busy, browser):
-    problems = "1 file failed (last failed.csv), metrics of 1 day differ from the lake, 1 file waits for 40 min"
+    problems = (
+        "1 file failed (most recent: failed.csv), metrics of 1 day differ from the lake, 1 file has waited 40 min"
+    )
     assert f"ATTENTION: {problems}" in " ".join(browser.get("/").text.split())
 
 
 def test_the_wait_of_a_new_attempt_begins_with_the_attempt(pipeline, browser):
     pipeline.put("incoming/again.csv", "RUNNING", ago(9_000), attempt=2, validated_at=ago(3))
-    assert "WORKING: 1 file waits for 3 min (again.csv)" in " ".join(browser.get("/").text.split())
+    assert "WORKING: 1 file has waited 3 min (again.csv)" in " ".join(browser.get("/").text.split())
 
 
 def test_the_oldest_waiting_file_is_compared_with_the_latency_sla(busy, browser):

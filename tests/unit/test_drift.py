@@ -68,21 +68,24 @@ def test_the_attributes_of_the_run_are_not_compared():
 @pytest.mark.parametrize(
     ("changes", "description"),
     [
-        ({"listen_count": Decimal(5)}, "listen_count is 5, the lake has 4"),
-        ({"unique_listeners": "2"}, "unique_listeners is '2', the lake has 2"),
-        ({"unique_listeners": None}, "unique_listeners is missing, the lake has 2"),
+        ({"listen_count": Decimal(5)}, "listen_count is 5 in MetricsTable and 4 in the lake"),
+        ({"unique_listeners": "2"}, "unique_listeners is '2' in MetricsTable and 2 in the lake"),
+        ({"unique_listeners": None}, "unique_listeners is missing in MetricsTable and 2 in the lake"),
         (
             {"avg_listening_time_per_user_ms": Decimal("1000.51")},
-            "avg_listening_time_per_user_ms is 1000.51, the lake has 1000.50",
+            "avg_listening_time_per_user_ms is 1000.51 in MetricsTable and 1000.50 in the lake",
         ),
-        ({"day": "2024-06-26"}, "day is '2024-06-26', the lake has '2024-06-25'"),
-        ({"top_genres": []}, "top_genres is [], the lake has none"),
-        ({"top_songs": [song(1, "A", 3), song(2, "B", 2)]}, "top_songs[1].listen_count is 2, the lake has 1"),
+        ({"day": "2024-06-26"}, "day is '2024-06-26' in MetricsTable and '2024-06-25' in the lake"),
+        ({"top_genres": []}, "top_genres is [] in MetricsTable and missing in the lake"),
+        (
+            {"top_songs": [song(1, "A", 3), song(2, "B", 2)]},
+            "top_songs[1].listen_count is 2 in MetricsTable and 1 in the lake",
+        ),
         (
             {"top_songs": [song(1, "A", 3)]},
-            "top_songs[1] is missing, the lake has {rank: 2, track_id: 'B000000000000000000000', track_name: ",
+            "top_songs[1] is missing in MetricsTable and {rank: 2, track_id: 'B000000000000000000000', track_name: ",
         ),
-        ({"top_songs": "none"}, f"top_songs is 'none', the lake has [{{rank: 1, track_id: 'A{'0' * 21}', "),
+        ({"top_songs": "none"}, f"top_songs is 'none' in MetricsTable and [{{rank: 1, track_id: 'A{'0' * 21}', "),
     ],
 )
 def test_a_different_attribute_is_described(changes, description):
@@ -106,6 +109,6 @@ def test_every_different_attribute_is_found():
 
 def test_missing_items_and_ghosts_are_described_in_the_order_of_their_keys():
     assert sentences(changed(pk="COUNTRY#Ghana")) == [
-        f"COUNTRY#Ghana / DAY#{DAY} is a ghost: the lake has no listen of it",
-        f"{NAME} is missing: the lake has 4 listens of it",
+        f"COUNTRY#Ghana / DAY#{DAY} is unexpected: the lake has no listen for it",
+        f"{NAME} is missing: the lake has 4 listens for it",
     ]

@@ -65,7 +65,7 @@ def test_a_file_is_late_after_the_latency_sla_of_the_stack():
     assert not Health(waiting, [], 0, 0, now).is_late
     late = Health(waiting, [], 0, 0, now, latency_sla_seconds=60)
     assert late.is_late
-    assert "longer than 60 s" in late.sentence
+    assert "over the latency SLA of 60 s" in late.sentence
 
 
 def test_a_stack_of_an_earlier_version_has_the_defaults():

@@ -96,7 +96,7 @@ def test_a_file_that_failed_often_while_others_succeeded_is_quarantined():
     [repair] = plan(findings(failing("f00d")), AT, 10).repairs
     assert (repair.what, repair.attempt) == (RepairKind.PUT_ASIDE, 4)
     assert requested(repair) == Attempt("f00d".ljust(32, "0"), 3, Action.PUT_ASIDE)
-    assert repair.why == "3 attempts failed, while runs of other files succeeded"
+    assert repair.why == "3 attempts failed, and other files were published in between"
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_the_sentence_starts_with_the_worst():
     files = [file("x", state) for state in (State.LATE, State.ORPHAN, State.ORPHAN, State.IN_FLIGHT)]
     days = [*drifted("2024-06-25", "2024-06-26"), DayFinding("2024-06-27", DayState.LAKE_LOST)]
     inspected = findings(*files, days=days)
-    assert inspected.sentence == "2 ORPHAN, 1 LATE, 1 day LAKE_LOST, 2 days METRIC_DRIFT, 0 OK, 1 in flight"
+    assert inspected.sentence == "1 LATE, 2 ORPHAN, 1 day LAKE_LOST, 2 days METRIC_DRIFT, 0 OK, 1 in flight"
     assert not inspected.is_whole
 
 

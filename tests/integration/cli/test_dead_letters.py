@@ -107,7 +107,7 @@ def test_a_letter_that_cannot_be_parsed_stays(run, stack, functions):
     put(stack, {queue: ["no [json] " * 20, '{"detail": 1}'] for queue in LETTERS})
     ended = run("dlq", "redrive")
     assert ended.exit_code == 1
-    assert ended.stdout.count("skipped, neither an event nor a request: ") == 4
+    assert ended.stdout.count("cannot be sent back (not a valid message): ") == 4
     assert functions.invoked == drained(stack, "ArrivalsQueueUrl") == []
     assert [len(drained(stack, queue)) for queue in LETTERS] == [2, 2]
 
@@ -157,7 +157,7 @@ def test_a_letter_that_aws_rejects_does_not_block_others(run, stack, functions):
     ended = run("dlq", "redrive")
     assert ended.exit_code == 1
     assert "sent back: 1 message\n" in ended.stdout
-    assert "skipped, AWS rejected it: execution e1-1 too large" in ended.stdout
+    assert "still in the queue, because AWS rejected it: execution e1-1 too large" in ended.stdout
     assert functions.invoked == [FAILURE]
     assert [json.loads(body) for body in drained(stack, "FailuresDeadLetterQueueUrl")] == [hostile]
 

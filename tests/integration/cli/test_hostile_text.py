@@ -47,7 +47,7 @@ def test_files_with_one_name_are_listed_without_control_codes(run, hostile, scre
 @pytest.mark.parametrize(
     "command",
     [
-        *("CODES", "show CODES", "show dup.csv", "status", "status --since CODES", "status --state CODES"),
+        *("CODES", "show CODES", "show dup.csv", "status", "status --since CODES", "status --status CODES"),
         *("status --json", "replay CODES", "replay dup.csv", "retract CODES --yes", "redrive CODES"),
         *("redrive dup.csv", "rebuild CODES", "forget CODES --yes", "quarantine list", "quarantine list --json"),
         *("quarantine release CODES", "quarantine CODES", "dlq CODES", "metrics genre CODES", "metrics country CODES"),

@@ -133,15 +133,15 @@ def test_a_redrive_of_named_files_skips_those_that_need_none(operate, pipeline):
     ended = operate("redrive", "failed.csv", "working.csv", "lost event.csv", "plain.csv", "--idle", "0")
     assert ended.exit_code == 0, ended.stderr
     assert sorted(pipeline.requested) == [("event", "incoming/lost event.csv"), ("redrive", "failed.csv")]
-    assert "skipped: incoming/working.csv: it is RUNNING" in ended.stderr
-    assert "skipped: incoming/plain.csv: it is ARCHIVED" in ended.stderr
+    assert "skipped incoming/working.csv: it is RUNNING" in ended.stderr
+    assert "skipped incoming/plain.csv: it is ARCHIVED" in ended.stderr
 
 
 @pytest.mark.parametrize(
     ("args", "exit_code", "words"),
     [
-        (("redrive", "lost event.csv"), 0, "skipped: incoming/lost event.csv: it has just landed"),
-        (("redrive", "gone.csv"), 1, "incoming/gone.csv: its object was deleted"),
+        (("redrive", "lost event.csv"), 0, "skipped incoming/lost event.csv: it landed"),
+        (("redrive", "gone.csv"), 1, "incoming/gone.csv: the object was deleted"),
         (("retract", "plain.csv"), 2, "next: --dry-run"),  # there is no terminal to ask on
         (("retract", "working.csv", "--yes"), 1, "in flight"),
         (("retract", "plain", "--yes"), 2, "no file or batch matches plain"),  # a part of a name does not match
@@ -161,7 +161,7 @@ def test_nothing_is_sent_and_the_reason_is_shown(operate, pipeline, args, exit_c
 def test_a_file_deleted_before_it_was_archived_is_skipped(operate, stack):
     put_entry(stack, source("no copy.csv"), status="PUBLISHED", execution_arn=MACHINE + ":over-1", updated_at=LONG_AGO)
     shown = operate("redrive", "--dry-run").stdout
-    assert "skipped: incoming/no copy.csv: its object was deleted" in shown
+    assert "skipped incoming/no copy.csv: the object was deleted" in shown
     kept = source("no copy.csv").kept_key("archive")
     stack.s3.put_object(Bucket="landing", Key=kept, Body=b"x")
     assert re.search("no copy.csv +PUBLISHED +published, but not archived", operate("redrive", "--dry-run").stdout)
@@ -170,10 +170,10 @@ def test_a_file_deleted_before_it_was_archived_is_skipped(operate, stack):
 def test_the_plan_says_whether_the_execution_of_a_valid_file_began(operate, stack, pipeline):
     put_entry(stack, source("valid.csv"), status="VALID", batch_id="c" * 32, updated_at=LONG_AGO)
     shown = json.loads(operate("redrive", "valid.csv", "--dry-run", "--json").stdout)
-    assert shown["plan"]["files"][0]["why"] == "valid, but its execution was never started"
+    assert shown["plan"]["files"][0]["why"] == "valid, but its execution was not started"
     pipeline.statuses[stack.executions.arn("c" * 32, 1)] = "ABORTED"
     shown = json.loads(operate("redrive", "valid.csv", "--dry-run", "--json").stdout)
-    assert shown["plan"]["files"][0]["why"] == "its execution ended, and that was not recorded"
+    assert shown["plan"]["files"][0]["why"] == "its execution ended, but that was not recorded"
 
 
 def test_a_redrive_moves_no_more_than_the_limit(operate, pipeline):
@@ -187,7 +187,7 @@ def test_a_file_that_fails_again_is_exit_code_1_with_a_next_step(operate, pipeli
     pipeline.ends["failed.csv"] = {"status": "FAILED", "reason": "no_luck"}
     ended = operate("redrive", "failed.csv")
     assert ended.exit_code == 1
-    assert "FAILED incoming/failed.csv: no_luck\n  next: find the cause: " in ended.stdout
+    assert "FAILED incoming/failed.csv: no_luck\n  next: full history: " in ended.stdout
 
 
 def test_many_files_are_shown_in_groups(operate, stack):
@@ -226,7 +226,7 @@ def test_a_second_retract_is_skipped(operate, pipeline):
     operate("retract", "plain.csv", "--yes")
     ended = operate("retract", "plain.csv", "--yes")
     assert ended.exit_code == 0
-    assert "skipped: incoming/plain.csv: it is RETRACTED" in ended.stdout
+    assert "skipped incoming/plain.csv: it is RETRACTED" in ended.stdout
     assert len(pipeline.requested) == 1
 
 
@@ -290,7 +290,7 @@ def test_files_deleted_whole_are_shown_with_their_reason(operate, pipeline, gold
 def test_a_release_counts_the_good_rows(operate, pipeline):
     ended = operate("quarantine", "release", "bad rows.csv")
     assert ended.exit_code == 0, ended.stderr
-    assert "the good rows of the file count, whatever the share of bad rows" in ended.stderr
+    assert "the valid rows of the file are published; MaxRejectedRatio does not apply" in ended.stderr
     assert pipeline.requested == [("release", "bad rows.csv")]
 
 
@@ -305,7 +305,7 @@ def test_a_timeout_names_the_file_that_validate_ignores(operate, pipeline):
     pipeline.ignored.add("bad rows.csv")
     ended = operate("quarantine", "release", "bad rows.csv", "--timeout", "0.2")
     assert ended.exit_code == 4
-    assert "bad rows.csv: still QUARANTINED: its request waits in the queue, or validate did not" in ended.stderr
+    assert "bad rows.csv: still QUARANTINED: its request is still queued, or validate ignored it" in ended.stderr
 
 
 def test_reference_data_cannot_be_released(operate, stack, pipeline):
@@ -313,7 +313,7 @@ def test_reference_data_cannot_be_released(operate, stack, pipeline):
     put_entry(stack, songs, status="QUARANTINED", reason="empty_file", updated_at=LONG_AGO)
     ended = operate("quarantine", "release", "songs.csv")
     assert ended.exit_code == 1
-    assert "fix it, then music-streams put FILE --reference songs" in ended.stdout
+    assert "upload a fixed file: music-streams put FIXED.csv --reference songs" in ended.stdout
     put_entry(stack, songs, status="ARCHIVED", updated_at=LONG_AGO)
     assert "reference data have no listens" in operate("retract", "songs.csv", "--yes").stdout
 

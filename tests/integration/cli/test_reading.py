@@ -37,9 +37,11 @@ def test_a_command_shows_its_golden_file(run, golden, command):
     check(golden / f"{command}.txt", steady(ended.stdout))
 
 
-def test_status_shows_the_health_first(run, golden):
+def test_status_shows_the_pipeline_and_its_health_first(run, golden):
     text = run("status").stdout
-    assert text.startswith("ATTENTION: 1 file failed (last failed.csv), no file waits, no dead letters")
+    where, health = text.splitlines()[:2]
+    assert where == "stack streams-test in eu-west-1"
+    assert health.startswith("ATTENTION: 1 file failed (most recent: failed.csv), no file waits, no dead letters")
     check(golden / "status.txt", steady(text.split("\n\n", 1)[1]))
 
 
@@ -62,34 +64,49 @@ def test_a_long_name_does_not_widen_the_table_and_is_complete_in_json(run, land)
     land(name)
     table = run("status", "--quiet").stdout.split("\n\n", 1)[1]
     assert max(map(len, table.splitlines())) < 150
-    assert name in run("status", "--state", "landed", "--json").stdout
+    assert name in run("status", "--status", "landed", "--json").stdout
 
 
-def test_status_filters_by_state_day_time_and_limit(run):
+def test_status_filters_by_status_day_time_and_limit(run):
     def listed(*options):
         return [line["name"] for line in json.loads(run("status", "--json", *options).stdout)["files"]]
 
-    assert listed("--state", "failed") == ["failed.csv"]
-    assert listed("--state", "FAILED", "--state", "ARCHIVED") == ["good.csv", "failed.csv"]
+    assert listed("--status", "failed") == ["failed.csv"]
+    assert listed("--status", "FAILED", "--status", "ARCHIVED") == ["good.csv", "failed.csv"]
     assert listed("--day", "2024-06-24") == ["good.csv"]
     assert listed("--since", "2026-11-21T21:04:00Z") == ["good.csv", "failed.csv"]
     assert len(listed("--limit", "1")) == 1
 
 
-def test_a_dead_letter_is_in_the_first_line(run, stack):
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--status", "RUNNING", "--status", "VALID"], "no file is RUNNING or VALID"),
+        (["--status", "FAILED", "--day", "2020-01-01"], "no matching file"),
+    ],
+)
+def test_status_says_which_files_it_has_not_found(run, options, text):
+    assert run("status", *options).stdout.splitlines()[3] == text
+
+
+def test_show_begins_with_the_pipeline(run):
+    assert run("show", "good.csv").stdout.startswith("stack streams-test in eu-west-1\nincoming/good.csv")
+
+
+def test_a_dead_letter_is_part_of_the_health(run, stack):
     url = stack.outputs["ArrivalsDeadLetterQueueUrl"]
     sqs = stack.client("sqs")
     sqs.send_message(QueueUrl=url, MessageBody="x")
-    assert "1 dead letter" in run("status").stdout.splitlines()[0]
+    assert "1 dead letter" in run("status").stdout.splitlines()[1]
     sqs.purge_queue(QueueUrl=url)
 
 
 def test_a_file_without_an_event_is_landed(run, land):
     land("new.csv")
-    assert "1 file waits" in run("status").stdout.splitlines()[0]
-    listed = json.loads(run("status", "--state", "landed", "--json").stdout)["files"]
+    assert "1 file has waited" in run("status").stdout.splitlines()[1]
+    listed = json.loads(run("status", "--status", "landed", "--json").stdout)["files"]
     assert [line["name"] for line in listed] == ["new.csv"]
-    assert "is not received yet" in run("show", "new.csv").stderr
+    assert "is not processed yet" in run("show", "new.csv").stderr
 
 
 def test_show_finds_a_file_by_name_key_uri_and_id(run):
@@ -138,7 +155,7 @@ def test_csv_is_escaped_on_a_terminal_only(monkeypatch, is_terminal):
         ("metrics songs --genre jazz --country Brazil", 2, "exclude each other"),
         ("status --since 99999999999999d", 2, "neither a time span nor a timestamp"),
         ("status --since yesterday", 2, "neither a time span nor a timestamp"),
-        ("status --state LOST", 2, "LOST"),
+        ("status --status LOST", 2, "LOST"),
         ("status --stack-name other", 3, "there is no stack other at AWS"),
     ],
 )

@@ -32,7 +32,7 @@ FILES: dict[str, dict[str, Any]] = {
     "good.csv": {"status": "ARCHIVED", **COUNTED, "days": [DAY]},
     "no rows left.csv": {"status": "ARCHIVED", **COUNTED, "days": ["2024-01-01"]},
     "no copy.csv": {"status": "ARCHIVED"},
-    "failed.csv": {"status": "FAILED", "reason": "FAILED: States.TaskFailed: the job ran out of memory", "failures": 1},
+    "failed.csv": {"status": "FAILED", "reason": "States.TaskFailed: the job ran out of memory", "failures": 1},
     "poison.csv": {"status": "FAILED", "reason": "no_luck", **POISON, "attempt": 3},
     "songs.csv": {"status": "FAILED", "reason": "no_luck", **POISON, "attempt": 3},
     "stuck.csv": {"status": "RUNNING", "batch_id": "b" * 32, "execution_arn": MACHINE + ":over-1"},
@@ -148,9 +148,9 @@ def test_many_gaps_are_counted_and_the_first_are_shown(reconcile, stack, golden)
     assert shown["25"].count("validate did not finish") == 40
     assert "and 10 more: --json lists them" in shown["25"]
     assert "\nand 5 more\n" in shown["25"]
-    assert "5 more repairs wait for another run: --max raises the limit" in shown["25"]
-    assert "1 more repair waits for another run" in shown["29"]
-    assert "30 more repairs wait for another run" in shown["0"]
+    assert "5 repairs over the limit (--max): left to the next reconciliation" in shown["25"]
+    assert "1 repair over the limit" in shown["29"]
+    assert "30 repairs over the limit" in shown["0"]
 
 
 def test_a_long_name_leaves_room_for_other_columns(reconcile, stack, monkeypatch):
@@ -222,7 +222,7 @@ def test_a_timeout_names_the_repairs_that_have_not_ended(reconcile, stack):
     create(stack, "stuck.csv", FILES["stuck.csv"])
     ended = reconcile(*DATES, "--timeout", "0.05", is_asleep=True)
     assert ended.exit_code == 4
-    assert "timeout: 1 repair did not end in time; the pipeline continues" in ended.stderr
+    assert "timeout: 1 repair not finished after" in ended.stderr
     assert "stuck.csv" in ended.stderr
     assert "next: music-streams reconcile --dry-run" in ended.stderr
 

@@ -71,12 +71,12 @@ def test_a_missing_item_is_drift(world):
     unpublish(world, "GENRE#pop")
     found = day_of(world, MemoryLake(ROWS))
     assert (found.state, found.why, found.count, found.version) == (DRIFT, "its items differ from the lake", 1, 7)
-    assert found.differences == [f"GENRE#pop / DAY#{DAY} is missing: the lake has 2 listens of it"]
+    assert found.differences == [f"GENRE#pop / DAY#{DAY} is missing: the lake has 2 listens for it"]
 
 
 def test_a_day_that_was_never_published_is_drift(world):
     found = day_of(world, MemoryLake(ROWS))
-    assert (found.state, found.why, found.version) == (DRIFT, "it was never published", 0)
+    assert (found.state, found.why, found.version) == (DRIFT, "the day was never published", 0)
 
 
 def test_the_first_of_many_differences_are_listed_and_all_are_counted(world):
@@ -245,7 +245,11 @@ def test_an_archived_file_without_rows_in_the_lake_is_replayed(world, inspect):
     entry = archived(world)
     findings = inspect(MemoryLake([]))
     [file] = findings.files
-    assert (file.state, file.why, file.attempt) == (State.MISSING, "archived, but the lake lacks rows of it", 2)
+    assert (file.state, file.why, file.attempt) == (
+        State.MISSING,
+        "archived, but the lake lacks rows of it",
+        2,
+    )
     assert requests.parse(file.message) == Attempt(entry.source.source_id, 1, Action.REPLAY)
     assert findings.counts == {"OK": 0, "MISSING": 1}
 

@@ -132,15 +132,17 @@ CASES = [
     Case("PUBLISHED just now", just(S.PUBLISHED), MOVES),
     Case("PUBLISHED, its execution ended", idle(S.PUBLISHED), STUCK, T.NOT_ARCHIVED, 1),
     Case("PUBLISHED, copied, the original deleted", copied_not_archived, STUCK, T.NOT_ARCHIVED, 1),
-    Case("PUBLISHED, and deleted", without("", idle(S.PUBLISHED)), State.ORPHAN, "was deleted by others"),
+    Case("PUBLISHED, and deleted", without("", idle(S.PUBLISHED)), State.ORPHAN, "but not by the pipeline"),
     Case("FAILED", idle(S.FAILED, reason="no_luck"), State.FAILED, "failed: no_luck", 2),
     Case("FAILED just now", just(S.FAILED), State.FAILED, T.FAILED, 2),
     Case("FAILED for the third time", idle(S.FAILED, attempt=3, failures=3), State.FAILED, T.FAILED, 4),
-    Case("FAILED, and deleted", without("", idle(S.FAILED)), State.FAILED, "was deleted by others"),
-    Case("deleted before it was read", idle(S.FAILED, reason="object_gone"), State.FAILED, "was deleted by others"),
+    Case("FAILED, and deleted", without("", idle(S.FAILED)), State.FAILED, "but not by the pipeline"),
+    Case("deleted before it was read", idle(S.FAILED, reason="object_gone"), State.FAILED, "but not by the pipeline"),
     Case("FAILED to retract, and deleted", without("", idle(S.FAILED, treatment="retract")), State.FAILED, "failed", 2),
     Case("ARCHIVED", idle(S.ARCHIVED), OK),
-    Case("ARCHIVED, without its copy", without("archive", idle(S.ARCHIVED)), State.ORPHAN, "copy in archive/ is gone"),
+    Case(
+        "ARCHIVED, without its copy", without("archive", idle(S.ARCHIVED)), State.ORPHAN, "copy in archive/ was deleted"
+    ),
     Case("ARCHIVED reference file, where it landed", reference, OK),
     Case("half retracted", lambda world: half_retracted(world).source, STUCK, T.NOT_RETRACTED, 1),
     Case("half retracted just now", just(S.ARCHIVED, **RETRACTING), MOVES),
@@ -374,7 +376,7 @@ def test_a_file_named_reason_json_is_a_copy(world):
 @pytest.mark.parametrize("status", [Status.FAILED, Status.PUBLISHED])
 def test_a_deleted_file_is_reported_only_in_the_window_of_its_last_change(world, status):
     source = without("", idle(status))(world)
-    assert finding_of(world, source).why == "its object was deleted by others; put it again"
+    assert finding_of(world, source).why == "its object was deleted, but not by the pipeline: upload the file again"
     for window in (LATER_DAY, MOVING):
         file = finding_of(world, source, window=window)
         assert (file.state, file.message) == (OK, "")

@@ -125,7 +125,7 @@ def test_repeated_plans_leave_no_gap_and_change_no_healthy_file(world, empty, mi
         rounds += 1
         assert rounds <= (ATTEMPTS_BEFORE_QUARANTINE + 1) * len(sources), "the repairs do not end"
     left = [file for file in file_findings(world, EVER, **AT_ONCE).values() if file.state in GAPS]
-    assert all(file.why == "its object was deleted by others; put it again" for file in left)
+    assert all(file.why == "its object was deleted, but not by the pipeline: upload the file again" for file in left)
     assert len(left) == mix.count("deleted")
     assert {source_id: world.ledger.entry(source_id) for source_id in healthy} == healthy
     entries_at_end = [(name, world.entry(source)) for name, source in sources]

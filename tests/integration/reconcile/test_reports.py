@@ -13,9 +13,9 @@ from botocore.exceptions import ClientError
 from music_streams import clock
 from music_streams.errors import DamagedObject, FailureNotRecorded, QueueRefused
 from music_streams.reconcile import backfill, waiting
-from music_streams.reconcile.findings import DayFinding, DayState, FileFinding, Findings, State, Window
+from music_streams.reconcile.findings import BAD_DAYS, GAPS, DayFinding, DayState, FileFinding, Findings, State, Window
 from music_streams.reconcile.plan import Plan, Repair, RepairKind
-from music_streams.reconcile.reconciler import Inspection, Reconciler, window_of
+from music_streams.reconcile.reconciler import RUNBOOKS, Inspection, Reconciler, window_of
 from music_streams.reconcile.records import DayRecord
 from music_streams.reconcile.report_drafts import Drafts
 from music_streams.reconcile.reports import Report, Reports, run_name
@@ -174,10 +174,13 @@ def test_operators_are_alerted_about_problems(world, stack):
     [alert] = alerts(world, Reconciler(stack), report(failed(), days=[drifted()]))
     assert alert["Subject"] == "music-streams: reconciliation: 1 FAILED, 1 day METRIC_DRIFT, 0 OK"
     assert alert["Message"].splitlines() == [
-        "FAILED: incoming/x.csv (x.csv000): failed: no_luck",
+        "No repair was requested.",
+        "New since the last report:",
         f"METRIC_DRIFT: {DAY}: its items differ from the lake",
+        "FAILED: incoming/x.csv (x.csv000): failed: no_luck",
+        "What to do about METRIC_DRIFT: docs/runbooks.md#metrics-are-wrong-or-lost",
+        "What to do about FAILED: docs/runbooks.md#runs-fail",
         "Full report: s3://lake/reports/reconcile/2026-11-22/20261122T041500123Z.json",
-        "What to do: docs/runbooks.md, or music-streams reconcile",
     ]
 
 
@@ -186,8 +189,34 @@ def test_a_problem_of_the_previous_report_is_not_alerted_again(world, stack):
     assert len(alerts(world, reconciler, report(failed(), days=[drifted()]))) == 1
     assert alerts(world, reconciler, report(failed(), days=[drifted()])) == []
     [alert] = alerts(world, reconciler, report(failed(), failed("y.csv"), days=[drifted()]))
-    assert alert["Message"].splitlines()[0] == "FAILED: incoming/y.csv (y.csv000): failed: no_luck"
+    assert alert["Message"].splitlines()[1:4] == [
+        "New since the last report:",
+        "FAILED: incoming/y.csv (y.csv000): failed: no_luck",
+        "Already reported: 2",
+    ]
     assert "x.csv" not in alert["Message"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"after": findings(failed())}, "Left after 1 repair."),
+        (
+            {"after": findings(failed()), "left": 2},
+            "Left after 1 repair. 2 repairs over the limit: left to the next reconciliation.",
+        ),
+        ({"dry_run": True}, "Dry run: no repair was requested."),
+    ],
+    ids=["repaired", "over the limit", "dry run"],
+)
+def test_an_alert_begins_with_what_was_tried(world, stack, changes, line):
+    repairs = [Repair(RepairKind.REDRIVE, "x.csv", "why", "message", "x" * 32, 2)]
+    [alert] = alerts(world, Reconciler(stack), report(failed(), repairs=repairs, **changes))
+    assert alert["Message"].splitlines()[0] == line
+
+
+def test_every_state_that_is_a_gap_has_a_runbook():
+    assert set(RUNBOOKS) == {*GAPS, *BAD_DAYS}
 
 
 @pytest.mark.parametrize(

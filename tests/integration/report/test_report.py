@@ -88,7 +88,7 @@ def test_a_quarantined_file_is_fixed_once_its_key_was_published_later(stack, put
 def test_a_quarantined_file_has_its_reason_and_what_to_do(stack):
     refused = next(file for file in data.gather(stack, DAY).files if file.group == "quarantined")
     assert refused.reason["detail"] == "the header row lacks: track_id"
-    assert refused.next_steps == ["fix the file, then: music-streams put FILE --key refused.csv"]
+    assert refused.next_steps == ["upload a fixed file: music-streams put FIXED.csv --key refused.csv"]
 
 
 def test_the_stages_of_a_file_are_the_times_between_its_timestamps(stack):

@@ -63,7 +63,7 @@ def test_following_ends_when_the_goal_is_reached():
 
 
 def test_a_timeout_names_the_files_and_says_that_nothing_is_lost():
-    with pytest.raises(TimedOut, match="timeout: 1 file did not finish in time; nothing is lost") as raised:
+    with pytest.raises(TimedOut, match="timeout: 1 file not finished after 0 s; the pipeline continues") as raised:
         follow(ScriptedLedger(None), [a_file()], timeout=0)
     assert raised.value.details == ["a.csv: LANDED"]
     assert raised.value.exit_code == 4
@@ -102,7 +102,7 @@ def test_a_timeout_says_that_the_requested_attempt_has_not_begun():
     with pytest.raises(TimedOut) as raised:
         follow(ScriptedLedger(ARCHIVED), [requested_again()], timeout=0)
     assert raised.value.details == [
-        "a.csv: still ARCHIVED: its request waits in the queue, or validate did not change the file"
+        "a.csv: still ARCHIVED: its request is still queued, or validate ignored it: see its log"
     ]
 
 

@@ -21,7 +21,7 @@ BROKEN = file(
         "detail": "the header row lacks: track_id",
         "what_to_do": "fix the header",
     },
-    next_steps=("fix the file, then: music-streams put FILE --key q.csv",),
+    next_steps=("upload a fixed file: music-streams put FIXED.csv --key q.csv",),
 )
 
 
@@ -140,7 +140,7 @@ def test_a_file_shows_its_rows_and_seconds():
 def test_a_quarantined_file_shows_why_and_what_to_do():
     words = rendered(files=[BROKEN]).one("article").words
     assert "Reason missing_columns: the header row lacks: track_id What to do fix the header" in words
-    assert "fix the file, then: music-streams put FILE --key q.csv" in words
+    assert "upload a fixed file: music-streams put FIXED.csv --key q.csv" in words
     assert f"music-streams show {BROKEN.entry.source.source_id[:8]}" in words
 
 
