@@ -103,5 +103,6 @@ def _show_quarantine(stack: Stack, console: output.Screen, journeys: list[Journe
         reason = reason_of(stack, file.entry) if file.entry else None
         if file.entry and reason:
             output.show(console, "", f"quarantined: {file.name}: {reason['verdict']}: {reason['detail']}")
-            for step in (reason["what_to_do"], *next_steps.on_stack(stack, file.entry)):
+            output.show(console, f"  what to do: {reason['what_to_do']}")
+            for step in next_steps.on_stack(stack, file.entry):
                 output.show(console, f"  next: {step}")

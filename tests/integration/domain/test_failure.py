@@ -47,7 +47,12 @@ def test_running_sources_fail_and_stay_where_they_are(world):
         assert world.has(source)
     (alert,) = world.sent_alerts()
     assert f"{run.name} FAILED" in alert["Subject"]
-    assert all(text in alert["Message"] for text in (*(source.uri for source in run.sources), "the job ended with 1"))
+    lines = alert["Message"].split("\n")
+    assert lines[:2] == ["Stack: streams", f"Execution: {run.arn}"]
+    assert "the job ended with 1" in lines[2]
+    assert "FAILED" not in lines[2]
+    assert lines[-4:-2] == ["3. music-streams redrive FILE", "Failed files (not moved, nothing is lost):"]
+    assert set(lines[-2:]) == {source.uri for source in run.sources}
 
 
 @pytest.mark.parametrize(
@@ -234,7 +239,7 @@ def test_sources_that_were_published_before_the_failure_stay_published_and_are_i
     assert run.fail() == 1
     assert (world.status(done), world.status(source)) == (Status.PUBLISHED, Status.FAILED)
     [alert] = world.sent_alerts()
-    assert "not archived yet" in alert["Message"]
+    assert "to be archived by music-streams redrive" in alert["Message"]
     assert done.uri in alert["Message"]
 
 
