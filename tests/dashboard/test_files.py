@@ -145,7 +145,7 @@ def test_a_command_to_copy_quotes_a_hostile_name(pipeline, browser):
     source = pipeline.put(f"incoming/{name}", "QUARANTINED", ago(9), reason="missing_columns")
     page = browser.get(f"/files/{source.source_id}")
     [command, _] = re.findall(r"<code>(music-streams .*?)</code>", page.html)
-    assert shlex.split(html.unescape(command)) == ["music-streams", "put", "FILE", "--key", name]
+    assert shlex.split(html.unescape(command)) == ["music-streams", "put", "FIXED.csv", "--key", name]
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ CASES = [
     Case("PUBLISHED, its execution ended", idle(S.PUBLISHED), STUCK, T.NOT_ARCHIVED, 1),
     Case("PUBLISHED, copied, the original deleted", copied_not_archived, STUCK, T.NOT_ARCHIVED, 1),
     Case("PUBLISHED, and deleted", without("", idle(S.PUBLISHED)), State.ORPHAN, "but not by the pipeline"),
-    Case("FAILED", idle(S.FAILED, reason="no_luck"), State.FAILED, "failed: no_luck", 2),
+    Case("FAILED", idle(S.FAILED, reason="no_luck"), State.FAILED, "no_luck", 2),
     Case("FAILED just now", just(S.FAILED), State.FAILED, T.FAILED, 2),
     Case("FAILED for the third time", idle(S.FAILED, attempt=3, failures=3), State.FAILED, T.FAILED, 4),
     Case("FAILED, and deleted", without("", idle(S.FAILED)), State.FAILED, "but not by the pipeline"),
@@ -154,7 +154,10 @@ CASES = [
     Case("RETRACTED, without its copy", without("archive", idle(S.RETRACTED, **RETRACTING)), OK),
     Case("QUARANTINED", idle(S.QUARANTINED), OK),
     Case(
-        "QUARANTINED, without its copy", without("quarantine", idle(S.QUARANTINED)), State.ORPHAN, "quarantine/ is gone"
+        "QUARANTINED, without its copy",
+        without("quarantine", idle(S.QUARANTINED)),
+        State.ORPHAN,
+        "quarantine/ was deleted",
     ),
     Case("QUARANTINED in place", lambda world: quarantined_in_place(world).source, STUCK, T.NOT_REMOVED, 1),
     Case("QUARANTINED in place just now", half_way_to_quarantine, MOVES),

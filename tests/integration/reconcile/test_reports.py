@@ -237,7 +237,7 @@ def test_an_alert_is_sent_only_for_new_problems_that_are_left(world, stack, succ
 def test_the_first_of_many_problems_are_listed(world, stack):
     [alert] = alerts(world, Reconciler(stack), report(*(failed(f"{n:02}.csv") for n in range(60))))
     lines = alert["Message"].splitlines()
-    assert (len(lines), lines[50]) == (53, "and 10 more")
+    assert (len(lines), lines[52]) == (55, "and 10 more")
 
 
 def test_an_alert_that_failed_is_sent_by_a_retry(world, stack, monkeypatch):
