@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 MAX_COPIED_BYTES = 5 * 1024**3  # the limit of CopyObject; larger copies may exceed a function's timeout
+_ASK = "ask the producer for a fixed file and upload it"
 _ADVICE = {
     Verdict.BAD_KEY: "upload the file again under a name that ends in .csv (a streams file: .csv or .csv.gz)",
     Verdict.TOO_SLOW: "split the file and upload the parts; a gzip file should have one member only",
@@ -32,8 +33,8 @@ _ADVICE = {
     Verdict.NOT_UTF8: "encode the file as UTF-8 and upload it again",
     Verdict.NOT_CSV: "fix what the detail describes and upload the file again",
     Verdict.MISSING_COLUMNS: "write the exact names of all required columns in the header, and upload the file again",
-    Verdict.TOO_MANY_BAD_ROWS: "upload a fixed file from the producer; or, if its valid rows suffice, release this one",
-    Verdict.TOO_MANY_DAYS: "upload a fixed file from the producer; or, if its listen times are right, release this one",
+    Verdict.TOO_MANY_BAD_ROWS: f"{_ASK}; or, if the valid rows of this one are enough, release it",
+    Verdict.TOO_MANY_DAYS: f"{_ASK}; or, if the listen times of this one are correct, release it",
     Verdict.TOO_MANY_ATTEMPTS: "fix the cause, which the alerts of the failed executions name, and release the file",
 }
 _MAX_DETAIL = 1_000  # characters
@@ -147,7 +148,7 @@ class Quarantine:
             f"music-streams: {verdict}: {name if len(batch) == 1 else count}",
             [
                 f"{count} quarantined: {verdict}.",
-                f"What to do: {_ADVICE[verdict]}. The commands: music-streams show FILE",
+                f"What to do: music-streams show FILE shows the detail and the commands; then {_ADVICE[verdict]}.",
                 "Runbook: docs/runbooks.md#a-file-was-quarantined",
                 *listed([announced.line for announced in batch]),
             ],

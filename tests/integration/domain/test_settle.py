@@ -47,7 +47,10 @@ def test_a_good_source_is_published_with_its_counts(world, run):
             ["7 of 10 rows are malformed (70.0%, limit 20.0%): 7 bad_user_id; rejected and not malformed: 1 duplicate"],
         ),
         (UNREADABLE, ["Spark could not read it"]),
-        (SourceOutcome(10, 0, {"duplicate": 1}, [], "too_many_days"), ["MaxDaysPerFile", "release this one"]),
+        (
+            SourceOutcome(10, 0, {"duplicate": 1}, [], "too_many_days"),
+            ["MaxDaysPerFile", "of this one are correct, release it"],
+        ),
     ],
     ids=lambda value: getattr(value, "verdict", ""),
 )
