@@ -142,24 +142,24 @@ def test_defaults_of_parameters_are_those_of_the_dag():
         assert shown[name] == words.get(str(value), str(value)), name
 
 
-def test_every_alarm_is_quoted_with_its_description_and_no_other_is():
+def test_every_alarm_names_the_runbook_that_quotes_it_and_no_other_alarm_is_quoted():
     template = yaml_parse((ROOT / "template.yaml").read_text())
     alarms = of_type(template, "AWS::CloudWatch::Alarm")
-    page = " ".join(DOC.split())
     assert set(re.findall(r"\b\w+Alarm\b", DOC)) == set(alarms)
     for name, alarm in alarms.items():
-        assert re.search(f'{name}: "{words(template, alarm["AlarmDescription"])}', page), name
+        description = alarm["AlarmDescription"]
+        text, title = (description if isinstance(description, str) else description["Fn::Sub"]).split(" Runbook: ")
+        symptom = " ".join(RUNBOOKS[title.removesuffix(".")].symptom.split())
+        assert re.search(f'{name}: "{words(template, text)}"', symptom), name
 
 
-def words(template: Template, description: str | dict[str, str]) -> str:
+def words(template: Template, description: str) -> str:
     """Return the pattern of an alarm's description: the page quotes a parameter by its default or its name."""
-    if isinstance(description, str):
-        return re.escape(description)
 
     def value(match: re.Match[str]) -> str:
         return f"({match[1]}|{re.escape(str(template['Parameters'][match[1]]['Default']))})"
 
-    return re.sub(r"\\\$\\\{(\w+)\\\}", value, re.escape(description["Fn::Sub"]))
+    return re.sub(r"\\\$\\\{(\w+)\\\}", value, re.escape(description))
 
 
 def test_every_subject_of_an_alert_is_quoted_and_no_other_is():
