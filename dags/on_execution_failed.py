@@ -1,7 +1,7 @@
 """Retry the files of a failed execution within seconds, unless they failed too often.
 
-Started by the pipeline's queue of failed runs. A failed run of this DAG needs no action: the next failure starts it
-again, and `reconcile_streams` repairs the rest.
+Started by the pipeline's queue of failed runs. A failed run of this DAG needs no immediate action: the failed
+execution starts the next run, and `reconcile_streams` handles the files that failed too often.
 """
 
 from datetime import datetime, timedelta
@@ -59,8 +59,9 @@ def on_execution_failed() -> None:
 
         entries = find_stack().ledger.entries(repair["source_id"] for repair in requested).values()
         failed = [f"{entry.source.key}: {entry.reason}" for entry in entries if entry.status is Status.FAILED]
-        if failed or waiting:
-            raise AirflowFailException(f"failed again, or not finished in time: {'; '.join([*failed, *waiting][:10])}")
+        problems = {"failed again": failed, "not finished in time": waiting}
+        if texts := [f"{text}: {'; '.join(names[:10])}" for text, names in problems.items() if names]:
+            raise AirflowFailException(". ".join(texts))
 
     requested = triage()
     patience = timedelta(minutes=policy.REPAIR_WAIT_MINUTES)

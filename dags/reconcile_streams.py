@@ -38,21 +38,21 @@ DAG_ID = "reconcile_streams"
             format="date",
             description="UTC date of arrival; none: today and yesterday. Unfinished files are always inspected.",
         ),
-        "dry_run": Param(False, type="boolean", description="Only report what would be repaired."),
-        "redrive": Param(True, type="boolean", description="Request repairs; without it, any gap fails the run."),
+        "dry_run": Param(False, type="boolean", description="Only report; a gap does not fail the run."),
+        "redrive": Param(True, type="boolean", description="Request repairs of all kinds; false: only inspect."),
         "max_redrive": Param(
             None,
             type=["null", "integer"],
             minimum=0,
             maximum=policy.MOST_REPAIRS,
-            description="Maximum number of repairs; none: the stack's MaxRepairs.",
+            description="Maximum number of repairs of all kinds; none: the stack's MaxRepairs.",
         ),
         "prefix": Param("", type="string", description="Only files whose key starts with it."),
         "grace_seconds": Param(
             None,
             type=["null", "number"],
             minimum=0,
-            description="Files that moved less than that ago are in flight; none: the stack's StallSeconds.",
+            description="A file that changed or landed more recently is in flight; none: the stack's StallSeconds.",
         ),
     },
     **overdue.deadline(DAG_ID, timedelta(minutes=policy.RECONCILE_OVERDUE_MINUTES)),
@@ -77,7 +77,7 @@ def reconcile_streams() -> None:
 
     @task
     def plan() -> list[dict[str, Any]]:
-        """Choose repairs, up to the cap. Returns the repairs to request: none in a dry run."""
+        """Choose repairs, up to the limit. Returns the repairs to request: none in a dry run."""
         reconciler, drafts = _parts()
         params = get_current_context()["params"]
         planned = reconciler.plan(drafts.inspection("before").findings, params["max_redrive"])
@@ -109,7 +109,7 @@ def reconcile_streams() -> None:
         report, records = drafts.report(context["run_id"], dry_run=is_dry, is_asked=bool(requested))
         uri = reconciler.report(report, records)
         if not (report.is_whole or is_dry):
-            raise AirflowFailException(f"{report.findings.sentence}: see the report {uri}, and docs/runbooks.md")
+            raise AirflowFailException(f"{report.findings.sentence}; report: {uri}; see docs/runbooks.md#3-states")
         return uri
 
     planned = plan()

@@ -1,4 +1,4 @@
-"""The version fence: publishes days so that no stale value and no ghost item remains, whatever the order of runs.
+"""The version fence: publishes days so that no stale value and no unexpected item remains, whatever the order of runs.
 
 Publishing day D at version v has three steps (docs/design.md, section 4): write v and the item keys to the fence item,
 write the items, read the fence again. A run that reads a newer version there is superseded: it deletes what it wrote,

@@ -40,7 +40,8 @@ def _send(dag_id: str) -> None:
     Alerts(stack.client("sns"), stack.output("AlertsTopicArn")).send(
         f"music-streams: {dag_id} is overdue",
         [
-            f"A run of {dag_id} did not finish in time: gaps and drift may go unnoticed.",
-            "What to do: open the run in Airflow; meanwhile run music-streams reconcile, which does the same.",
+            f"A run of {dag_id} did not finish in time. Missing files and wrong metrics may not be detected.",
+            "What to do: open the run in Airflow; meanwhile run music-streams reconcile.",
+            "Runbook: docs/runbooks.md#the-reconciler-is-overdue",
         ],
     )

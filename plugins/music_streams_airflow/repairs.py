@@ -22,4 +22,6 @@ def ask(repairs: Iterable[RepairJson]) -> None:
 
 def name(repair: RepairJson) -> str:
     """Return its name in the grid: ``redrive streams.csv``."""
-    return f"{repair['what']} {repair['name']}"
+    from music_streams.reconcile.plan import RepairKind  # noqa: PLC0415 - Airflow imports this file in every process
+
+    return f"{RepairKind(repair['what']).label} {repair['name']}"

@@ -112,7 +112,7 @@ def test_the_page_of_a_file_shows_its_lineage_in_order(pipeline, browser):
         total_cost_micro_usd=45_678,
     )
     page = browser.get(f"/files/{source.source_id}")
-    order = ["next", "object", "verdict", "attempts", "execution", "rows", "items", "location"]
+    order = ["next", "object", "validation", "attempts", "execution", "rows", "items", "location"]
     assert page.sections == order
     assert "read 100 = accepted 97 + rejected 3" in page.text
     assert "3 duplicate" in page.text
@@ -122,7 +122,7 @@ def test_the_page_of_a_file_shows_its_lineage_in_order(pipeline, browser):
     assert page.text.count("DAY#") == 31, "each day is a query"
     assert "s3://landing/archive/2026/11/22/x/good.csv" in page.text
     assert "object not found" in page.text
-    assert page.all("button") == [], "a finished file needs no redrive"
+    assert page.all("button") == [], "a finished file needs no repair"
 
 
 def test_the_page_of_a_quarantined_file_shows_reason_and_next_step(pipeline, browser):
@@ -152,7 +152,7 @@ def test_a_command_to_copy_quotes_a_hostile_name(pipeline, browser):
     ("status", "reason", "buttons"),
     [("FAILED", "timed out", 1), ("FAILED", "object_gone", 0), ("RUNNING", "", 1), ("RETRACTED", "", 0)],
 )
-def test_a_redrive_is_offered_only_if_it_may_help(pipeline, browser, status, reason, buttons):
+def test_a_reconciliation_is_offered_only_if_it_may_help(pipeline, browser, status, reason, buttons):
     source = pipeline.put("incoming/a.csv", status, ago(9), reason=reason)
     assert len(browser.get(f"/files/{source.source_id}").all("button")) == buttons
 

@@ -131,10 +131,11 @@ def test_failed_files_come_first_with_their_error(busy, browser):
     assert states.index("TIMED_OUT: no end in 1,200 s") < states.index("QUARANTINED") < states.index("ARCHIVED")
 
 
-def test_gaps_and_drift_are_those_of_the_last_reconciliation(busy, browser):
+def test_gaps_are_those_of_the_last_reconciliation(busy, browser):
     page = browser.get("/")
     assert "1 MISSING, 1 day METRIC_DRIFT, 9 OK" in page.text
     assert "the ledger does not know it" in page.text
+    assert "docs/runbooks.md, section 3" in page.text
     assert "GENRE#jazz: 4, the lake says 5" in page.text
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from music_streams.reconcile.findings import FileFinding, Findings, State
+from music_streams.reconcile.plan import Repair, RepairKind
 from tests.dashboard.conftest import ago
 from tests.dashboard.test_first_page import WINDOW, report
 
@@ -18,7 +19,16 @@ def test_a_report_shows_findings_repairs_and_findings_after_the_repairs(pipeline
     assert page.sections == ["before", "repairs", "after"]
     assert "no gaps, 10 OK" in page.text
     assert "1 MISSING, 1 day METRIC_DRIFT, 9 OK" in page.text
-    assert "2 repairs" in page.text
+    assert "2 repairs requested" in page.text
+    assert "What to do about each state: docs/runbooks.md, section 3." in page.text
+    assert "none requested" not in page.text + browser.get("/").text
+
+
+def test_a_repair_that_quarantines_a_file_has_that_name(pipeline, browser):
+    repairs = [Repair(RepairKind.PUT_ASIDE, "poison.csv", "3 attempts failed", "m", "b" * 32, 3)]
+    pipeline.reports.write(report(repairs=repairs))
+    assert "1 quarantine" in browser.get("/").text
+    assert "put" not in browser.get("/reconciliations/20261122T141800000Z").text
 
 
 @pytest.mark.parametrize("received_at", ["", "zz", "\0"])
@@ -30,11 +40,14 @@ def test_a_file_without_a_valid_arrival_is_shown(pipeline, browser, received_at)
     assert "arrived –" in page.text
 
 
-def test_a_dry_run_says_that_no_repair_was_requested(pipeline, browser):
-    pipeline.reports.write(report(dry_run=True))
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_run_without_requests_says_that_no_repair_was_requested(pipeline, browser, dry_run):
+    pipeline.reports.write(report(dry_run=dry_run))
     page = browser.get("/reconciliations/20261122T141800000Z")
-    assert "dry run: no repair was requested" in page.text
-    assert "planned, none requested" in page.text
+    assert ("dry run: no repair was requested" in page.text) is dry_run
+    assert "2 repairs planned, none requested" in page.text
+    assert ("dry run: none requested" in browser.get("/").text) is dry_run
+    assert "none requested" in browser.get("/").text
 
 
 @pytest.mark.parametrize(("run", "status"), [("20261122T141800001Z", 404), ("20269922T141800000Z", 404), ("2026", 422)])

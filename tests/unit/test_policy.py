@@ -124,7 +124,7 @@ SENTENCES = {
         f"deadline: {policy.RECONCILE_OVERDUE_MINUTES} minutes",
         f"has not finished {policy.RECONCILE_OVERDUE_MINUTES} minutes after it was queued",
         f"failed fewer than AttemptsBeforeQuarantine ({policy.ATTEMPTS_BEFORE_QUARANTINE}) times",
-        f"a file that failed AttemptsBeforeQuarantine ({policy.ATTEMPTS_BEFORE_QUARANTINE}) times is left",
+        f"a file that failed AttemptsBeforeQuarantine ({policy.ATTEMPTS_BEFORE_QUARANTINE}) times is handled",
         f"a rebuild of up to {policy.DAYS_PER_REBUILD} days is one; none: MaxRepairs ({policy.MAX_REPAIRS})",
         f"none: StallSeconds ({policy.STALL_SECONDS} s)",
         f"waits for files in flight, {policy.SETTLE_WAIT_MINUTES} minutes at most",

@@ -115,7 +115,7 @@ def _add_pages(app: FastAPI, pipeline: Pipeline, now: Callable[[], datetime]) ->
         if dag != RECONCILER:
             raise HTTPException(404, f"Only runs of {RECONCILER} write a report; this is a run of {dag or 'no DAG'}.")
         stack = pipeline.stack()
-        detail = f"The run {run} has no report: it is still running, it failed, or it is too old."
+        detail = f"The run {run} has no report: it is still running, a task failed (see its log), or it is too old."
         report = _or_404(reconciliations.by_dag_run(stack, run, now()), detail)
         return templates.page(request, "reconciliation", stack, now(), report=report)
 

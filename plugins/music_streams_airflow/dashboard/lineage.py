@@ -30,7 +30,7 @@ class Lineage:
     report: FileReport | None
 
     @property
-    def can_be_redriven(self) -> bool:
+    def can_be_repaired(self) -> bool:
         """Return whether a reconciliation of this file may repair it."""
         if self.report is None:
             return True

@@ -243,7 +243,7 @@ class World:
         assert rows == [accepted, rejected]
 
     def check_items(self) -> None:
-        """Check that the items are those of the oracle: none differs, none is missing, none is a ghost."""
+        """Check that the items are those of the oracle: none differs, none is missing, none is unexpected."""
         wrong = differences(self.expected().items, self.items())
         assert not wrong, "\n".join(wrong[:20])
 

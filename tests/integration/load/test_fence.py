@@ -1,4 +1,4 @@
-"""The version fence in any order of calls, deaths and repeats: no stale value, no ghost item, nothing missing.
+"""The version fence in any order of calls, deaths and repeats: no stale value, no unexpected item, nothing missing.
 
 docs/design.md, section 4. However runs interleave, once all have ended the day has the items of the newest version.
 """

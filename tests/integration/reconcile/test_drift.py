@@ -71,7 +71,7 @@ def test_published_items_do_not_drift(table):
     assert drift_of(table, "2025-01-01", expected) == []
 
 
-def test_missing_items_ghosts_and_different_values_are_found(table):
+def test_missing_unexpected_and_different_items_are_found(table):
     day = "2025-01-02"
     expected = expected_of(day)
     track = "TRACK#" + "T0".ljust(22, "0")

@@ -106,8 +106,8 @@ def test_dashboard_begins_with_every_alarm(translated, hours, left_out):
 def test_dashboard_has_its_sections_in_order(widgets):
     headings = [each["properties"]["markdown"].split("\n")[0] for each in widgets if each["type"] == "text"]
     assert " ".join(headings) == (
-        "## Pipeline health ## Arrivals and publications ## Latency ## Rejected ## Runs ## Functions ## Queues "
-        "## Cost drivers ## What to do"
+        "## Pipeline health ## Arrivals and publications ## Latency ## Rejected rows and quarantined files "
+        "## Runs ## Functions ## Queues ## Cost drivers ## What to do"
     )
 
 
