@@ -1,5 +1,7 @@
 """The first page: its content and order, and that its numbers equal those of ledger and records."""
 
+import html
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -70,6 +72,17 @@ def test_the_health_sentence_is_that_of_the_command_line(busy, browser):
         "1 file failed (most recent: failed.csv), metrics of 1 day differ from the lake, 1 file has waited 40 min"
     )
     assert f"ATTENTION: {problems}" in " ".join(browser.get("/").text.split())
+
+
+def test_each_number_of_files_in_the_health_sentence_links_to_those_files(pipeline, browser):
+    for status, count in {"FAILED": 2, "RUNNING": 3, "PUBLISHED": 4, "QUARANTINED": 5}.items():
+        for number in range(count):
+            pipeline.put(f"incoming/{status}-{number}.csv", status, ago(number))
+    [sentence] = re.findall(r"<strong>ATTENTION:</strong>.*?</p>", browser.get("/").html, re.DOTALL)
+    links = {text: address for address, text in re.findall(r'href="/music-streams(.*?)">(.*?)</a>', sentence)}
+    texts = ["2 files failed", "3 files are waiting", "4 files to archive", "5 files quarantined in the last 24 h"]
+    assert list(links) == texts
+    assert [len(browser.get(html.unescape(address)).lines) for address in links.values()] == [2, 3, 4, 5]
 
 
 def test_the_wait_of_a_new_attempt_begins_with_the_attempt(pipeline, browser):

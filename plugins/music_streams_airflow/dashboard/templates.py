@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from music_streams import clock, display
 from music_streams.operate.health import Health
 from music_streams.stack import Stack
-from music_streams.state.statuses import IN_PROGRESS, Status
+from music_streams.state.statuses import UNPUBLISHED, Status
 from music_streams_airflow.dashboard import text
 from music_streams_airflow.dashboard.guard import Login
 from music_streams_airflow.dashboard.listing import LANDED
@@ -111,8 +111,9 @@ def _linked_sentence(health: Health, root: str) -> Markup:
     waiting = len(health.waiting)
     lists = {
         f"{display.plural(len(health.failed), 'file')} failed": [Status.FAILED],
-        "1 file waits" if waiting == 1 else f"{waiting:,} files wait": [LANDED, *IN_PROGRESS],
-        f"{health.quarantined:,} quarantined in 24 h": [Status.QUARANTINED],
+        "1 file has waited" if waiting == 1 else f"{waiting:,} files are waiting": [LANDED, *UNPUBLISHED],
+        f"{display.plural(health.to_archive, 'file')} to archive": [Status.PUBLISHED],
+        f"{display.plural(health.quarantined, 'file')} quarantined in the last 24 h": [Status.QUARANTINED],
     }
     level, _, rest = health.sentence.partition(":")
     sentence = escape(text.visible(rest))

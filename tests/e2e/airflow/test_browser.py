@@ -85,7 +85,7 @@ def test_the_dashboard_is_in_the_navigation_and_begins_with_pipeline_health(page
     frame = page.frame_locator("iframe")
     expect(frame.get_by_role("heading", level=1)).to_be_visible()
     expect(frame.locator("body")).to_contain_text(re.compile(r"(OK|WORKING|ATTENTION):"))
-    expect(frame.locator("body")).to_contain_text("1 quarantined in 24 h")
+    expect(frame.locator("body")).to_contain_text("1 file quarantined in the last 24 h")
     page.wait_for_timeout(500)  # until the charts are drawn
     screenshot(page, "dashboard")
     assert hosts - {""} == {urlsplit(page.url).netloc}, "all content comes from Airflow"
@@ -93,7 +93,7 @@ def test_the_dashboard_is_in_the_navigation_and_begins_with_pipeline_health(page
 
 def test_a_number_links_to_its_files_and_a_file_has_a_page(page, puts):
     page.goto("/music-streams/")
-    page.get_by_role("link", name="1 quarantined in 24 h").click()
+    page.get_by_role("link", name="1 file quarantined in the last 24 h").click()
     expect(page.locator("body")).to_contain_text("missing_columns")
     page.goto(f"/music-streams/files/{puts[0]}")
     expect(page.locator("body")).to_contain_text(f"seen-{DAYS[0]}.csv")
