@@ -50,7 +50,7 @@ class Arrivals:
 
     def process(self, source: Source) -> Outcome:
         """Claim and validate a source. If it was claimed before, complete what a dead invocation left unfinished."""
-        claimed = self.ledger.receive(self._as_stored(source), self.lease_seconds)
+        claimed = self.ledger.claim(self._as_stored(source), self.lease_seconds)
         if claimed:
             return self._validate_arrived(claimed)
         entry = self.ledger.entry(source.source_id)
@@ -60,7 +60,7 @@ class Arrivals:
 
     def resume(self, entry: Entry) -> bool:
         """Complete what an invocation that died left unfinished; return whether an execution has to start."""
-        if entry.status is Status.VALID and entry.is_older_than(self.lease_seconds):
+        if entry.status is Status.VALID and entry.has_been_unchanged_for(self.lease_seconds):
             arn = self.executions.arn(entry.batch_id, entry.attempt)
             if self.executions.status(arn):
                 return False

@@ -75,7 +75,7 @@ def record_unavailable(ledger: Ledger, entry: Entry, error: ObjectGone | Unreada
     """Log why the bytes of a file cannot be read; if it is RECEIVED, change it to FAILED with that reason."""
     log.warning("%s", error, extra={"source_id": entry.source.source_id})
     if entry.status is Status.RECEIVED:
-        ledger.mark_object_gone(entry, OBJECT_GONE if isinstance(error, ObjectGone) else UNREADABLE)
+        ledger.fail_claimed(entry, OBJECT_GONE if isinstance(error, ObjectGone) else UNREADABLE)
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Batches:
             Removals(self.s3, self.lake_bucket).follow(execution_name(batch_id, attempt), failed)
         for pending in group:
             if pending.is_new:
-                is_moved = self.ledger.validate(pending.entry, batch_id)
+                is_moved = self.ledger.mark_valid(pending.entry, batch_id)
             else:
                 is_moved = self.ledger.renew(pending.entry, batch_id, attempt, pending.treatment)
             if not is_moved:

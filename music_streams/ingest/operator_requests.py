@@ -102,7 +102,7 @@ class OperatorRequests:
     def _failed_if_its_execution_ended(self, entry: Entry) -> Entry:
         """Return the entry, changed to FAILED if its execution has ended and nothing recorded that."""
         arn = entry.execution_arn or self.arrivals.executions.arn(entry.batch_id, entry.attempt)
-        is_old = entry.is_older_than(self.arrivals.lease_seconds)
+        is_old = entry.has_been_unchanged_for(self.arrivals.lease_seconds)
         if entry.status not in {Status.VALID, Status.RUNNING} or not is_old or self.arrivals.executions.is_alive(arn):
             return entry
         self._end_last_attempt(entry)

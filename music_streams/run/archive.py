@@ -52,6 +52,6 @@ def archive_source(s3: "S3Client", ledger: Ledger, entry: Entry) -> None:
         except ObjectGone:
             if not entry.is_retracted:  # No row of a retracted file counts, so it needs no copy.
                 raise
-        ledger.archive(entry, key)
+        ledger.mark_archived(entry, key)
     if entry.is_retracted:
-        ledger.retract(entry)
+        ledger.mark_retracted(entry)

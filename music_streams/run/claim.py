@@ -53,7 +53,7 @@ def claim_sources(
         # Of two concurrent requests, the one that the ledger rejected may have written the manifest: skip its sources.
         if entry.status is Status.VALID and entry.treatment == treatments[entry.source.source_id]
     ]
-    left = process_slices(claimable, lambda entry: ledger.run(entry, execution_arn), has_time)
+    left = process_slices(claimable, lambda entry: ledger.mark_running(entry, execution_arn), has_time)
     if left:
         return Claim(left, has_work=True, forgets=False)
     held = manifest.only({entry.source.source_id for entry in _held(execution_arn, ledger, manifest)})

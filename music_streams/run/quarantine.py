@@ -108,7 +108,7 @@ class Quarantine:
         }
         reason_key = object_keys.reason_key(key)
         write_json(self.s3, source.bucket, reason_key, reason, indent=1, is_ascii=True)  # safe to print on terminals
-        record = partial(self.ledger.quarantine, entry, verdict, key if is_copied else "", outcome, cost)
+        record = partial(self.ledger.mark_quarantined, entry, verdict, key if is_copied else "", outcome, cost)
         if entry.place.key == key or not is_copied:
             self._announcements.append(_Announcement(entry, verdict, detail, record=record))
         elif record():
@@ -116,7 +116,7 @@ class Quarantine:
 
     def finish(self, entry: Entry) -> None:
         """Find what a crash left to do after the change to QUARANTINED; :meth:`flush` completes it."""
-        if entry.stays_in_place:
+        if entry.stays_at_landing_key:
             return
         source = entry.source
         origins = [source, Place(source.bucket, source.kept_key("archive"), "")]

@@ -86,7 +86,7 @@ class Settlement:
                 verdict = Verdict(outcome.verdict)
                 self.quarantine.add(entry, verdict, _detail(verdict, outcome), outcome, cost)
             else:
-                self.ledger.publish(entry, outcome, cost)
+                self.ledger.mark_published(entry, outcome, cost)
 
         try:
             left = process_slices(running, settle, has_time)

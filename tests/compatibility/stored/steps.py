@@ -61,7 +61,7 @@ def _before(world: World, step: str) -> None:
     before_settling(world)
     if step == "Archive sources":
         ledger = ledger_of(world)
-        ledger.publish(ledger.entries([PLAYS.source_id])[PLAYS.source_id], GOOD)
+        ledger.mark_published(ledger.entries([PLAYS.source_id])[PLAYS.source_id], GOOD)
     if step == "Erase copies":
         write_manifest(world.s3, FOLDER, Manifest(BATCH, [], forget=[7]))
         write_summary(world.s3, FOLDER, replace(SETTLED, forgotten=[]))

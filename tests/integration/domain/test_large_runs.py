@@ -72,9 +72,9 @@ class LargeRun:
         ]
         write_manifest(self.s3, self.folder, Manifest(self.folder.batch_id, listed))
         for source in self.sources:
-            claimed = self.ledger.receive(source, 300)
+            claimed = self.ledger.claim(source, 300)
             assert claimed
-            self.ledger.validate(claimed, self.folder.batch_id)
+            self.ledger.mark_valid(claimed, self.folder.batch_id)
 
     def _upload(self, key: str) -> Source:
         version_id = self.s3.put_object(Bucket=LANDING, Key=key, Body=GOOD)["VersionId"]
