@@ -56,13 +56,13 @@ class Settlement:
         self,
         manifest_uri: str,
         execution_arn: str,
-        run_id: str,
+        job_run_id: str,
         has_time: Callable[[], bool],
         job_runs: Sequence[Mapping[str, Any]] = (),
     ) -> int:
         """Change each RUNNING source to PUBLISHED, or to QUARANTINED if the run rejected it; then send the event.
 
-        `run_id` is the transform's job run whose metrics were loaded. `job_runs` are the runs of both jobs as Glue
+        `job_run_id` is the transform's job run whose metrics were loaded. `job_runs` are the runs of both jobs as Glue
         describes them; without them no costs are recorded.
 
         Raises:
@@ -73,7 +73,7 @@ class Settlement:
             How many sources are left; if any are, the state machine repeats the step.
         """
         folder = RunFolder.of_manifest(manifest_uri)
-        summary = read_result(self.s3, folder, run_id)
+        summary = read_result(self.s3, folder, job_run_id)
         entries = held_entries(self.s3, self.ledger, manifest_uri, execution_arn)
         if any(entry.status is Status.FAILED for entry in entries):
             raise RunIsOver(f"{execution_arn} was recorded as failed and cannot continue: run music-streams redrive")
@@ -97,7 +97,7 @@ class Settlement:
         finally:
             self.quarantine.flush()
         if left == 0:
-            report = find_load_report(self.s3, folder, run_id)
+            report = find_load_report(self.s3, folder, job_run_id)
             is_repeat = find_summary(self.s3, folder) == summary
             write_summary(self.s3, folder, summary)
             accepted = [outcome for outcome in summary.sources.values() if not outcome.verdict]

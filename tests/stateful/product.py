@@ -112,7 +112,7 @@ def programs(reference_of: Callable[[str], Reference], *, track_metrics: bool) -
             for source in manifest.streams
         }
         batch = MemoryBatch.read(contents, execution.name, reference_of(execution.name)) if contents else None
-        task = transform_job.TransformRun(
+        task = transform_job.RunSettings(
             folder,
             execution.name,
             run_id,

@@ -15,7 +15,7 @@ from music_streams.run.executions import Executions
 from music_streams.run.job_runs import JobRuns
 from music_streams.state.run_files import Manifest, write_manifest, write_summary
 from music_streams.state.statuses import Status
-from music_streams.transform.job import TransformRun
+from music_streams.transform.job import RunSettings
 from tests.compatibility import state_machine
 from tests.compatibility.stored.kinds import Stored
 from tests.compatibility.stored.moves import advance, before_settling, ledger_of, without_copies
@@ -175,7 +175,7 @@ def _failure(world: World, document: Document) -> object:
     return _call(world, "record_failure", event), ledger_of(world).entries([PLAYS.source_id])[PLAYS.source_id].status
 
 
-_TRANSFORM_RUN = TransformRun(FOLDER, EXECUTION, RUN, "LandingBucket", Decimal("0.2"), 1000, publish_track_metrics=True)
+_TRANSFORM_RUN = RunSettings(FOLDER, EXECUTION, RUN, "LandingBucket", Decimal("0.2"), 1000, publish_track_metrics=True)
 _LOAD_RUN = (FOLDER.manifest_uri, RUN, "FilesTable", "MetricsTable")
 _CLAIMED = {"left": 0, "has_work": True, "forgets": False, "workers": 2}
 _LATER = ("input.transform_run", "input.load_run", "input.transform_run.ExecutionTime")
