@@ -142,7 +142,7 @@ class FileEraser:
             raise
 
     def _rewrite_within(self, entry: Entry, place: Place, limits: "_Limits") -> Place | None:
-        stored = partial(objects.chunks, self.s3, place)
+        stored = partial(objects.read_chunks, self.s3, place)
         validation = validate(entry.source.key, stored(), limits.max_bytes, self.has_time_left, limits.members)
         if validation.verdict is Verdict.TOO_SLOW:
             raise FileTooSlow
@@ -172,7 +172,7 @@ class FileEraser:
             FileTooSlow: it was not written and verified in time, and was deleted.
         """
         intended, stored = hashlib.sha256(), hashlib.sha256()
-        described: Mapping[str, Any] = self.s3.head_object(**place.address)  # type: ignore[arg-type]  # all are text
+        described: Mapping[str, Any] = self.s3.head_object(**place.s3_arguments)  # type: ignore[arg-type]  # all are text
         self.s3.upload_fileobj(
             io.BufferedReader(_Stream(_hashed(content, intended)), CHUNK_BYTES),
             place.bucket,
@@ -184,7 +184,7 @@ class FileEraser:
         written = Place(place.bucket, place.key, newest["VersionId"])
         is_verified = False
         try:
-            for chunk in limits.until_timeout(objects.chunks(self.s3, written)):
+            for chunk in limits.until_timeout(objects.read_chunks(self.s3, written)):
                 stored.update(chunk)
             is_verified = stored.digest() == intended.digest()
         finally:
@@ -196,7 +196,7 @@ class FileEraser:
             )
 
     def _delete(self, place: Place) -> None:
-        self.s3.delete_object(**place.address)  # type: ignore[arg-type]  # VersionId or nothing
+        self.s3.delete_object(**place.s3_arguments)  # type: ignore[arg-type]  # VersionId or nothing
 
 
 def should_search(entry: Entry) -> bool:

@@ -78,7 +78,7 @@ class Arrivals:
     def _as_stored(self, source: Source) -> Source:
         """Return the source with size and earliest arrival from S3, because an event can be forged."""
         try:
-            stored = objects.stored(self.s3, source)
+            stored = objects.read_metadata(self.s3, source)
         except Unreadable:
             return source  # Validation fails for the same reason and records it.
         if stored is None:

@@ -45,7 +45,7 @@ def archive_source(s3: "S3Client", ledger: Ledger, entry: Entry) -> None:
         ArchiveMismatch: the copy differs; the original stays.
     """
     key = entry.source.kept_key("archive")
-    keep = objects.keep_copy if entry.source.kind.is_reference else objects.move
+    keep = objects.copy_and_verify if entry.source.kind.is_reference else objects.move
     if entry.status is Status.PUBLISHED:
         try:
             keep(s3, entry.place, key)

@@ -92,10 +92,10 @@ class Quarantine:
         """
         source = entry.source
         key = source.kept_key("quarantine")
-        stored = objects.stored(self.s3, entry.place)
+        stored = objects.read_metadata(self.s3, entry.place)
         is_copied = stored is None or stored.size <= MAX_COPIED_BYTES
         if is_copied:
-            objects.keep_copy(self.s3, entry.place, key)
+            objects.copy_and_verify(self.s3, entry.place, key)
         detail = display.cut(detail, _MAX_DETAIL)
         reason = {
             "source_id": source.source_id,
@@ -156,4 +156,4 @@ class Quarantine:
         if announced.record:
             announced.record()
         for place in announced.places:
-            self.s3.delete_object(**place.address)  # type: ignore[arg-type]  # a place may have no VersionId
+            self.s3.delete_object(**place.s3_arguments)  # type: ignore[arg-type]  # a place may have no VersionId

@@ -138,7 +138,7 @@ class ReferenceData:
         """
         by_header: dict[tuple[str, ...], list[str]] = {}
         for number, source in enumerate(sources):
-            header, is_gzip = head(objects.chunks(self.s3, source))
+            header, is_gzip = head(objects.read_chunks(self.s3, source))
             name = f"reference/{kind}/{number}.csv" + (".gz" if is_gzip else "")
             objects.copy(self.s3, source, self.folder.bucket, self.folder.key(name))
             by_header.setdefault(tuple(header), []).append(self.folder.uri(name))

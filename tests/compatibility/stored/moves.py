@@ -68,6 +68,6 @@ def before_settling(world: World) -> None:
 @contextmanager
 def without_copies() -> Iterator[None]:
     """Skip the copying of files, which no fixture needs."""
-    nothing: Any = dict.fromkeys(("copy", "keep_copy", "move", "stored"), lambda *_: None)
+    nothing: Any = dict.fromkeys(("copy", "copy_and_verify", "move", "read_metadata"), lambda *_: None)
     with patch.multiple(objects, **nothing):
         yield

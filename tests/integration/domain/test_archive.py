@@ -145,7 +145,7 @@ def test_a_multipart_upload_is_archived(world):
 
 def test_a_published_source_whose_object_is_gone_stays_published(world):
     entry = standing(world, Status.PUBLISHED)
-    world.s3.delete_object(**entry.source.address)
+    world.s3.delete_object(**entry.source.s3_arguments)
     with pytest.raises(ObjectGone):
         archive_source(world.s3, world.ledger, entry)
     assert world.entry(entry.source) == entry

@@ -168,7 +168,7 @@ def test_a_file_that_a_new_attempt_rejects_moves_to_quarantine(world, status, ac
 
 def test_a_redrive_of_a_published_file_that_is_gone_changes_nothing(world):
     entry = standing(world, Status.PUBLISHED)
-    world.s3.delete_object(**entry.source.address)
+    world.s3.delete_object(**entry.source.s3_arguments)
     assert take(world, ask(entry, Action.REDRIVE)).outcomes == [Outcome.GONE]
     assert world.status(entry.source) is Status.PUBLISHED
 
@@ -271,7 +271,7 @@ def test_a_request_for_a_file_that_is_gone_begins_no_attempt_and_is_not_retried(
     batch = world.intake().open_batch(ample_time)
     if is_late:
         assert batch.process(ask(entry, action)) is Outcome.RENEWED
-    world.s3.delete_object(**entry.place.address)
+    world.s3.delete_object(**entry.place.s3_arguments)
     if not is_late:
         assert batch.process(ask(entry, action)) is Outcome.GONE
     batch.launch()
@@ -281,7 +281,7 @@ def test_a_request_for_a_file_that_is_gone_begins_no_attempt_and_is_not_retried(
 
 def test_the_rows_of_a_file_that_is_gone_can_be_retracted(world):
     entry = standing(world, Status.ARCHIVED)
-    world.s3.delete_object(**entry.place.address)
+    world.s3.delete_object(**entry.place.s3_arguments)
     take(world, ask(entry, Action.RETRACT))
     Run.holding(world, entry.source).go()
     assert world.status(entry.source) is Status.RETRACTED

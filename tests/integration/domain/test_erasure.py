@@ -528,7 +528,7 @@ def test_a_file_that_was_accepted_once_is_searched_whatever_its_size(world, stat
 
 def reading_slowly(world, monkeypatch, clock: Clock, seconds: float, *sources: Source) -> None:
     """Advance the clock by `seconds` at each byte of these files."""
-    chunks, keys = objects.chunks, {world.entry(source).place.key for source in sources}
+    chunks, keys = objects.read_chunks, {world.entry(source).place.key for source in sources}
 
     def slow(s3: Any, place: Any) -> Iterator[bytes]:
         for chunk in chunks(s3, place):
@@ -538,7 +538,7 @@ def reading_slowly(world, monkeypatch, clock: Clock, seconds: float, *sources: S
             if place.key not in keys:
                 yield chunk
 
-    monkeypatch.setattr(objects, "chunks", slow)
+    monkeypatch.setattr(objects, "read_chunks", slow)
 
 
 @pytest.mark.parametrize("status", [Status.QUARANTINED, Status.ARCHIVED])
@@ -597,7 +597,7 @@ def test_no_file_is_started_after_the_time_is_over(world, monkeypatch, clock):
 def test_a_file_whose_rewriting_runs_out_of_time_leaves_no_version(world, last, monkeypatch, clock):
     source = kept(world)
     put(world, source.kept_key("archive"), FILE)
-    chunks, reads = objects.chunks, 0
+    chunks, reads = objects.read_chunks, 0
 
     def slow(s3: Any, place: Any) -> Iterator[bytes]:
         nonlocal reads
@@ -606,7 +606,7 @@ def test_a_file_whose_rewriting_runs_out_of_time_leaves_no_version(world, last, 
             clock.now += FILE_SECONDS if reads == last else 0.0
             yield chunk
 
-    monkeypatch.setattr(objects, "chunks", slow)
+    monkeypatch.setattr(objects, "read_chunks", slow)
     folder = forget_run(world, source)
     assert erase(world, folder, clock=clock) == 0
     assert reads == last
@@ -618,7 +618,7 @@ def test_a_file_whose_rewriting_runs_out_of_time_leaves_no_version(world, last, 
 def test_a_version_that_could_not_be_read_back_does_not_replace_the_file(world, error, monkeypatch, clock):
     source, other = kept(world), kept(world, WITHOUT_USER)
     key, old = source.kept_key("archive"), world.s3.head_object(Bucket=LANDING, Key=source.kept_key("archive"))
-    chunks = objects.chunks
+    chunks = objects.read_chunks
 
     def failing(s3: Any, place: Any) -> Iterator[bytes]:
         if place.key == key and place.version_id != old["VersionId"]:
@@ -627,7 +627,7 @@ def test_a_version_that_could_not_be_read_back_does_not_replace_the_file(world, 
                 raise error
         return chunks(s3, place)
 
-    monkeypatch.setattr(objects, "chunks", failing)
+    monkeypatch.setattr(objects, "read_chunks", failing)
     folder = forget_run(world, source, other)
     with suppress(TimeoutError):
         assert erase(world, folder, clock=clock) > 0
@@ -636,14 +636,14 @@ def test_a_version_that_could_not_be_read_back_does_not_replace_the_file(world, 
 
 
 def unreadable(world, monkeypatch, *sources: Source, may_lack_permission: bool = False) -> None:
-    chunks, keys = objects.chunks, {world.entry(source).place.key for source in sources}
+    chunks, keys = objects.read_chunks, {world.entry(source).place.key for source in sources}
 
     def fail(s3: Any, place: Any) -> Iterator[bytes]:
         if place.key in keys:
             raise Unreadable(f"{place.uri} is in Glacier", may_lack_permission=may_lack_permission)
         return chunks(s3, place)
 
-    monkeypatch.setattr(objects, "chunks", fail)
+    monkeypatch.setattr(objects, "read_chunks", fail)
 
 
 def test_an_unreadable_quarantined_file_is_deleted_whole(world, monkeypatch, caplog):
@@ -668,7 +668,7 @@ def test_metadata_that_s3_rejects_does_not_stop_forgetting(world, monkeypatch):
     assert content(world, source) == WITHOUT_USER
     monkeypatch.undo()
     place = world.entry(source).place
-    assert world.s3.head_object(**place.address)["Metadata"] == {"c": "kept"}
+    assert world.s3.head_object(**place.s3_arguments)["Metadata"] == {"c": "kept"}
 
 
 def test_a_missing_permission_deletes_no_quarantined_file(world, monkeypatch):

@@ -204,8 +204,8 @@ def slow_files(world, monkeypatch):
             yield GOOD
         yield from chunks_of(s3, place)
 
-    chunks_of = objects.chunks
-    monkeypatch.setattr(objects, "chunks", chunks)
+    chunks_of = objects.read_chunks
+    monkeypatch.setattr(objects, "read_chunks", chunks)
     return clock
 
 
