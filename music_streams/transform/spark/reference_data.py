@@ -19,7 +19,7 @@ from music_streams.aws import objects
 from music_streams.aws.json_objects import find_json, write_json
 from music_streams.state.sources import Source
 from music_streams.transform.spark import reference
-from music_streams.validation.file_verdicts import head
+from music_streams.validation.file_verdicts import read_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -138,7 +138,7 @@ class ReferenceData:
         """
         by_header: dict[tuple[str, ...], list[str]] = {}
         for number, source in enumerate(sources):
-            header, is_gzip = head(objects.read_chunks(self.s3, source))
+            header, is_gzip = read_header(objects.read_chunks(self.s3, source))
             name = f"reference/{kind}/{number}.csv" + (".gz" if is_gzip else "")
             objects.copy(self.s3, source, self.folder.bucket, self.folder.key(name))
             by_header.setdefault(tuple(header), []).append(self.folder.uri(name))
