@@ -166,10 +166,10 @@ class Pipeline:
         return calls
 
     def _validate(self, bodies: list[str]) -> None:
-        batch = self.intake.open_batch(lambda: 300.0)
+        invocation = self.intake.start_invocation(lambda: 300.0)
         for body in bodies:
-            batch.process(body)
-        batch.launch()
+            invocation.process(body)
+        invocation.launch()
 
     def _arrival(self, key: str) -> str:
         version = self.s3.put_object(Bucket=LANDING, Key=key, Body=CONTENT)["VersionId"]

@@ -54,7 +54,7 @@ def _order(request: Rebuild | Forget) -> Callable[[World], None]:
     def process(world: World) -> None:
         unused: Any = None
         intake = Intake(world.s3, unused, unused, unused, unused, LANDING, LAKE, 300.0, 300.0, 1_000)
-        intake.open_batch(lambda: 300.0).process(to_message(request))
+        intake.start_invocation(lambda: 300.0).process(to_message(request))
 
     return process
 

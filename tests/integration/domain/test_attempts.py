@@ -239,7 +239,7 @@ def test_a_request_about_another_attempt_is_ignored(world, action, status, treat
 
 def test_a_request_about_a_source_that_is_not_in_the_ledger_is_rejected(world):
     with pytest.raises(BadEvent, match="is not in the ledger"):
-        world.intake().open_batch(ample_time).process(to_message(Attempt("0" * 32, 1, Action.REDRIVE)))
+        world.intake().start_invocation(ample_time).process(to_message(Attempt("0" * 32, 1, Action.REDRIVE)))
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_a_file_that_still_fails_validation_stays_where_it_is(world, status, act
 )
 def test_a_request_for_a_file_that_is_gone_begins_no_attempt_and_is_not_retried(world, action, status, is_late):
     entry, before = standing(world, status), world.executions()
-    batch = world.intake().open_batch(ample_time)
+    batch = world.intake().start_invocation(ample_time)
     if is_late:
         assert batch.process(ask(entry, action)) is Outcome.RENEWED
     world.s3.delete_object(**entry.place.s3_arguments)
@@ -409,7 +409,7 @@ def test_no_attempt_begins_while_a_job_run_of_the_last_one_is_active(world):
     world.glue.stopping_looks = 10
     world.glue.start("load-metrics", Run.holding(world, entry.source).name)
     times = iter([300.0] * 4)
-    batch = world.intake().open_batch(lambda: next(times, 1.0))
+    batch = world.intake().start_invocation(lambda: next(times, 1.0))
     with pytest.raises(JobRunsAlive):
         batch.process(ask(entry, Action.REDRIVE))
     world.glue.stopping_looks = 0

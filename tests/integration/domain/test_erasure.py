@@ -907,7 +907,7 @@ def test_no_log_alert_event_or_payload_names_the_user(world, caplog, monkeypatch
     if is_rejected:
         monkeypatch.setattr(tables, "delete", conflict)
     with pytest.raises(BadEvent) as rejected:
-        world.intake().open_batch(ample_time).process(requests.to_message(request).replace("request", "Request"))
+        world.intake().start_invocation(ample_time).process(requests.to_message(request).replace("request", "Request"))
     Validate(world, requests.to_message(request)).deliver()
     execution = f"{request.batch_id}-1"
     folder, arn = RunFolder(LAKE, request.batch_id), world.execution_arn(execution)

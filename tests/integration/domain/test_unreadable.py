@@ -73,7 +73,7 @@ def test_an_object_in_an_archive_storage_class_is_unreadable(world):
 
 def test_a_file_that_becomes_unreadable_before_it_is_staged_fails_alone(world, refusal):
     bad, good = world.upload(), world.upload()
-    batch = world.intake().open_batch(ample_time)
+    batch = world.intake().start_invocation(ample_time)
     assert [batch.process(message(source)) for source in (bad, good)] == [Outcome.VALID] * 2
     with refused(world, bad, refusal):
         batch.launch()
@@ -85,7 +85,7 @@ def test_errors_about_the_client_or_the_service_do_not_fail_the_file(world):
     source = world.upload()
     for code in ("SlowDown", "InternalError", "ExpiredToken", "RequestTimeTooSkewed", "SignatureDoesNotMatch"):
         with refused(world, source, (code, code)), pytest.raises(ClientError):
-            world.intake(lease_seconds=-1.0).open_batch(ample_time).process(message(source))
+            world.intake(lease_seconds=-1.0).start_invocation(ample_time).process(message(source))
     assert world.status(source) is None, "its message is retried"
 
 
