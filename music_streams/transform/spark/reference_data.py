@@ -64,7 +64,7 @@ class ReferenceData:
         landing_bucket: the bucket of the CSV files: every ``.csv`` under ``reference/songs/`` and ``reference/users/``.
         accepted: returns those of some source_ids that validation has accepted.
         execution: repeats of the same execution read the same reference data, whatever has landed since.
-        run_id: the Glue job run's id: names the folder that it writes.
+        job_run_id: the Glue job run's id: names the folder that it writes.
     """
 
     spark: SparkSession
@@ -73,7 +73,7 @@ class ReferenceData:
     accepted: Callable[[Iterable[str]], set[str]]
     folder: RunFolder
     execution: str
-    run_id: str
+    job_run_id: str
 
     def read(self) -> SongsAndUsers:
         """Return the songs and users with which this run enriches its rows."""
@@ -94,7 +94,7 @@ class ReferenceData:
         kept = self._read_pointer(pointer)
         if kept is None:
             modified = [int(clock.parse(source.received_at).timestamp() * 1000) for source in [*songs, *users]]
-            kept = _Kept(f"reference/{fingerprint}/{self.run_id}", max(modified, default=0))
+            kept = _Kept(f"reference/{fingerprint}/{self.job_run_id}", max(modified, default=0))
             self._parse(kept.place, songs, users)
             self._write_pointer(pointer, kept)
         return kept
