@@ -68,7 +68,7 @@ def units_besides_jobs(files: Decimal | int, days: Decimal | int, read: Decimal 
 def costs_by_source(job_runs: Sequence[Mapping[str, Any]], claimed: Manifest, summary: Summary) -> dict[str, int]:
     """Return the cost of a run, in millionths of a US dollar, divided among its sources by their size as stored.
 
-    The size of each source is known whatever happened to its rows, and does not change when settle is repeated.
+    The size of each source is known whatever happened to its rows, and does not change when the settle step is retried.
 
     Args:
         job_runs: Glue's descriptions of the transform's and the load's runs.

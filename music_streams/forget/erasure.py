@@ -139,12 +139,12 @@ class Erasure:
             DamagedObject: a record of such a run cannot be read. Some files with lines of the users may be missed, so
                 the run must not report success.
         """
-        manifests, noted = set[str](), set[str]()
+        manifests, recorded = set[str](), set[str]()
         for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=folder.bucket, Prefix="runs/"):
             for item in page.get("Contents", []):
                 if match := _RUN_KEY.match(item["Key"]):
-                    (manifests if match[2] == "manifest.json" else noted).add(match[1])
-        for batch_id in sorted(manifests & noted - {folder.batch_id}):
+                    (manifests if match[2] == "manifest.json" else recorded).add(match[1])
+        for batch_id in sorted(manifests & recorded - {folder.batch_id}):
             other = RunFolder(folder.bucket, batch_id)
             if self._may_be_for_these_users(other, users):
                 removed = RemovalRecords(self.s3, folder.bucket).read(execution_name(batch_id, 1))

@@ -188,7 +188,7 @@ class FileEraser:
                 stored.update(chunk)
             is_verified = stored.digest() == intended.digest()
         finally:
-            if not is_verified:  # else a repeat would use it as the file
+            if not is_verified:  # else a retry would use it as the file
                 self._delete(written)
         if not is_verified:
             raise ArchiveMismatch(

@@ -20,7 +20,7 @@ class Claim:
     """The result of the step.
 
     Attributes:
-        left: how many sources are left to claim; if any are, the state machine repeats the step.
+        left: the number of sources that remain to claim; if any do, the state machine repeats the step.
         has_work: whether the run holds a source, or has days to rebuild or users to forget.
         forgets: whether it has users to forget.
         workers: with how many workers the transform job starts.
@@ -42,7 +42,7 @@ def claim_sources(
 ) -> Claim:
     """Change the manifest's sources from VALID to RUNNING; when none is left, write the list of claimed sources.
 
-    Idempotent: a repeat by the same execution counts the sources that are RUNNING for it as claimed.
+    Idempotent: a retry by the same execution counts the sources that are RUNNING for it as claimed.
     """
     folder = RunFolder.of_manifest(manifest_uri)
     manifest = read_manifest(s3, folder)

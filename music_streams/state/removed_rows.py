@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _WHAT_TO_DO = (
     "nothing else records the days of the removed rows: delete it, then rebuild the lake from the archive "
-    "(music-streams rebuild --from-archive), and repeat the requests that were in flight"
+    "(music-streams rebuild --from-archive), and send the requests that were in flight again"
 )
 
 

@@ -83,7 +83,7 @@ class Manifest:
 
     Attributes:
         sources: sorted by source_id, so that equal batches give equal bytes.
-        days: days to recompute besides those of the sources.
+        days: days to recompute in addition to those of the sources.
         forget: user_ids whose rows are erased from the lake, and whose lines are erased from the files.
     """
 

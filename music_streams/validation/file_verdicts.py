@@ -25,7 +25,7 @@ REQUIRED_COLUMNS = {
     Kind.USERS: ("user_id", "user_country"),
 }
 _SUFFIXES = {Kind.STREAMS: (".csv", ".csv.gz"), Kind.SONGS: (".csv",), Kind.USERS: (".csv",)}
-_MAX_LISTED = 5  # repeated columns that a verdict lists
+_MAX_LISTED = 5  # duplicate columns that a verdict lists
 MAX_LINE_BYTES = 64 * 1024
 MAX_COLUMNS = 1_000
 """The maximum of a streams file, so that the headers of a batch fit into a function's memory."""

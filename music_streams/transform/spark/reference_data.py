@@ -1,4 +1,4 @@
-"""The reference data of a run: parsed from CSV once, cached as Parquet, pinned for repeats of the run.
+"""The reference data of a run: parsed from CSV once, cached as Parquet, pinned for retries of the run.
 
 Of each key under ``reference/`` the newest version that validation accepted is in use, and none if the key was deleted:
 a file that is not validated yet, or not readable, fails no run. The versions in use have a fingerprint. The first run
@@ -63,7 +63,7 @@ class ReferenceData:
     Attributes:
         landing_bucket: the bucket of the CSV files: every ``.csv`` under ``reference/songs/`` and ``reference/users/``.
         accepted: returns those of some source_ids that validation has accepted.
-        execution: repeats of the same execution read the same reference data, whatever has landed since.
+        execution: retries of the same execution read the same reference data, whatever was uploaded since.
         job_run_id: the Glue job run's id: names the folder that it writes.
     """
 
