@@ -75,7 +75,7 @@ def test_archiving_is_idempotent_after_a_crash_at_any_call(world, is_done):
     for call in itertools.count(1):
         source = world.upload()
         run = published(world, source)
-        if not world.dies(run.archive, call, is_done=is_done):
+        if not world.crashes(run.archive, call, is_done=is_done):
             break
         assert world.has(source) or world.content(source.kept_key("archive")) == GOOD
         run.archive()

@@ -16,7 +16,7 @@ from music_streams.state.requests import Action, Attempt, Forget, Rebuild, to_me
 from music_streams.state.run_files import RunFolder, SourceOutcome, read_claimed, read_manifest
 from music_streams.state.sources import Treatment, batch_id_of
 from music_streams.state.statuses import Status
-from tests.integration.domain.run import DAY, TOO_BAD, UNREADABLE, Run
+from tests.integration.domain.run import DAY, TOO_MANY_BAD_ROWS, UNREADABLE, Run
 from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
 from tests.integration.domain.validate import Validate, ample_time, concurrently, message, take
 from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LAKE, World
@@ -119,7 +119,7 @@ def test_the_treatment_of_a_source_is_kept_after_a_failed_run(world, status, act
 def test_a_file_with_too_many_bad_rows_is_quarantined_unchanged_and_processed_after_its_release(world):
     source = world.upload()
     take(world, message(source))
-    Run.holding(world, source).go(**{source.source_id: TOO_BAD})
+    Run.holding(world, source).go(**{source.source_id: TOO_MANY_BAD_ROWS})
     entry = world.entry(source)
     assert (entry.status, entry.rows_accepted, entry.rows_read) == (Status.QUARANTINED, 0, 10)
     assert take(world, ask(entry, Action.RELEASE)).outcomes == [Outcome.RENEWED]
@@ -150,7 +150,7 @@ def test_a_release_lifts_the_limit_for_which_the_file_was_quarantined_and_no_oth
     ("status", "action", "outcome", "reason"),
     [
         (Status.QUARANTINED, Action.RELEASE, UNREADABLE, "not_csv"),
-        (Status.ARCHIVED, Action.REPLAY, TOO_BAD, "too_many_bad_rows"),
+        (Status.ARCHIVED, Action.REPLAY, TOO_MANY_BAD_ROWS, "too_many_bad_rows"),
     ],
 )
 def test_a_file_that_a_new_attempt_rejects_moves_to_quarantine(world, status, action, outcome, reason):
@@ -348,7 +348,7 @@ def test_a_redrive_is_idempotent_after_a_crash_at_any_call(world, name):
         entry = begin(world)
         before = world.executions()
         validate = Validate(world, ask(entry, Action.REDRIVE))
-        if not world.dies(validate.deliver, call, is_done=True):
+        if not world.crashes(validate.deliver, call, is_done=True):
             break
         validate.deliver(ALWAYS_EXPIRED)
         assert validate.queue == []
@@ -377,7 +377,7 @@ def test_beginning_an_attempt_is_idempotent_after_a_crash_at_any_call(world, act
         entry = standing(world, status)
         before = world.executions()
         validate = Validate(world, ask(entry, action))
-        if not world.dies(validate.deliver, call, is_done=True):
+        if not world.crashes(validate.deliver, call, is_done=True):
             break
         validate.deliver(ALWAYS_EXPIRED)
         assert validate.queue == []
@@ -490,7 +490,7 @@ def test_a_request_without_sources_starts_one_run_although_it_repeats_or_crashes
     for call in itertools.count(1):
         before = world.executions()
         validate = Validate(world, to_message(request_), to_message(request_))
-        if world.dies(validate.deliver, call, is_done=True):
+        if world.crashes(validate.deliver, call, is_done=True):
             validate.deliver()
         names |= world.executions() - before
         if not validate.outcomes[2:]:

@@ -153,7 +153,7 @@ class Batch:
 def test_an_invocation_is_idempotent_after_a_crash_at_any_call(world, is_done, together):
     for call in itertools.count(1):
         batch = Batch(world)
-        is_dead = world.dies(batch.validate.deliver, call, is_done=is_done)
+        is_dead = world.crashes(batch.validate.deliver, call, is_done=is_done)
         if is_dead and together:
             batch.validate.deliver(ALWAYS_EXPIRED)
         elif is_dead:

@@ -128,7 +128,7 @@ def test_a_quarantine_is_idempotent_after_a_crash_at_any_call(world, is_done):
     for call in itertools.count(1):
         claimed = received(world)
         world.sent_alerts()
-        if not world.dies(partial(quarantined, world, claimed), call, is_done=is_done):
+        if not world.crashes(partial(quarantined, world, claimed), call, is_done=is_done):
             break
         # The next delivery of the event completes the quarantine.
         if world.status(claimed.source) is Status.RECEIVED:
@@ -187,7 +187,7 @@ def test_every_alert_of_a_batch_is_sent_although_the_invocation_crashes_at_any_c
         sources = [world.upload(content) for content in (b"", b"\xff\n", b"", GOOD)]
         validate = Validate(world, *map(message, sources))
         world.sent_alerts()
-        if not world.dies(validate.deliver, call, is_done=is_done):
+        if not world.crashes(validate.deliver, call, is_done=is_done):
             break
         world.quarantine._announcements.clear()  # The crash lost the process's memory.
         validate.deliver(ALWAYS_EXPIRED)

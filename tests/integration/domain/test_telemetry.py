@@ -12,7 +12,7 @@ from music_streams.run.settle import Settlement
 from music_streams.state.ledger import Ledger
 from music_streams.state.run_files import LoadReport, SourceOutcome, write_load_report
 from music_streams.state.statuses import Status
-from tests.integration.domain.run import ACCEPTED, RUN_ID, TOO_BAD, Run
+from tests.integration.domain.run import ACCEPTED, RUN_ID, TOO_MANY_BAD_ROWS, Run
 from tests.integration.domain.world import ALWAYS_EXPIRED, FILES, World, always
 
 NOW = "2024-06-25T12:00:00.000Z"
@@ -75,7 +75,7 @@ def test_a_rejected_transition_is_not_counted(world, ledger, telemetry):
 
 
 def test_files_rows_and_items_of_a_run_are_recorded_once_although_it_is_settled_twice(world, settlement, telemetry):
-    run = run_of(world, ACCEPTED, replace(ACCEPTED, rows_accepted=4, rejected={"duplicate": 6}), TOO_BAD)
+    run = run_of(world, ACCEPTED, replace(ACCEPTED, rows_accepted=4, rejected={"duplicate": 6}), TOO_MANY_BAD_ROWS)
     assert [settle(settlement, run) for _ in range(2)] == [0, 0]
     recorded = telemetry.by_metric
     assert all(seconds > 0 for seconds in recorded.pop(Metric.TIME_TO_PUBLISHED))
