@@ -110,12 +110,10 @@ class Erasure:
         done = (entry for entry in entries if entry.source.source_id in progress.done)
         finished_at = {entry.source.source_id: entry.updated_at for entry in done}
         copies = list(self._staged(folder.bucket, finished_at))
-        copies_left = process_slices(
-            copies, lambda copy: self.s3.delete_object(Bucket=copy.bucket, Key=copy.key), has_time
-        )
-        if errors and not copies_left:
+        more = process_slices(copies, lambda copy: self.s3.delete_object(Bucket=copy.bucket, Key=copy.key), has_time)
+        if errors and not more:
             raise errors[0]
-        return copies_left + len(remaining)
+        return more + len(remaining)
 
     def _entries_to_search(self, sources_with_users: list[str]) -> list[Entry]:
         """Return the entries of the files to search, all of which have finished."""

@@ -78,6 +78,5 @@ def read_erased(s3: "S3Client", folder: RunFolder) -> ErasureProgress:
 def _erased(content: dict[str, Any]) -> ErasureProgress:
     files = content.get("deleted", {}).items()
     to_delete = {source_id: FileToDelete(file["object"], file["why"]) for source_id, file in files}
-    return ErasureProgress(
-        set(content["done"]), to_delete, set(content.get("slow", [])), set(content.get("failed", []))
-    )
+    slow, failed = (set(content.get(name, [])) for name in ("slow", "failed"))
+    return ErasureProgress(set(content["done"]), to_delete, slow, failed)

@@ -51,9 +51,8 @@ class TableMaintenance:
         removed = self.remove_rejected(rejected_rows_days) if table == REJECTED_ROWS and rejected_rows_days else 0
         skipped = [*self.compact(table), *self.merge_manifests(table)]
         self.expire(table)
-        orphan_files = self.lake.remove_orphans(
-            table, self.now - SNAPSHOT_RETENTION
-        )  # younger ones may still be committed
+        # Younger files may still be committed.
+        orphan_files = self.lake.remove_orphans(table, self.now - SNAPSHOT_RETENTION)
         report = TableReport(table, before, self._size(table), removed, orphan_files, skipped)
         log.info("%s", report)
         return report

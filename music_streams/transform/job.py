@@ -65,14 +65,14 @@ def process(
     Raises:
         NoReferenceData: there is no valid songs row; nothing was committed.
     """
-    removals = RemovalRecords(s3, run.folder.bucket)
+    records = RemovalRecords(s3, run.folder.bucket)
     outcomes = _classify(run, manifest, batch)
     for source in manifest.quarantined:
         outcomes[source.source_id] = _without_rows(verdict="too_many_attempts")
     if batch:
         _append(run, manifest, batch, lake, outcomes)
         batch.close()
-    removed = _remove(removals, run, manifest, lake, outcomes)
+    removed = _remove(records, run, manifest, lake, outcomes)
     if manifest.forget:
         lake.expire()
     for source in manifest.retracted:
@@ -117,26 +117,19 @@ def _append(
     accepted_ids = [source_id for source_id, outcome in outcomes.items() if outcome.verdict is None]
     if any(outcomes[source_id].rejected for source_id in accepted_ids):
         # Rejected rows are partitioned by the day of arrival: today for new files, any day for those of a rebuild.
-        arrivals = {source.received_at[:10] for source in manifest.streams}
-        lake.append(
-            REJECTED_ROWS, batch.rejected(accepted_ids), run.execution, few_days=len(arrivals) <= _MAX_OPEN_FILES
-        )
+        days = {source.received_at[:10] for source in manifest.streams}
+        lake.append(REJECTED_ROWS, batch.rejected(accepted_ids), run.execution, few_days=len(days) <= _MAX_OPEN_FILES)
     if any(outcomes[source_id].rows_accepted for source_id in accepted_ids):
         days = {day for source_id in accepted_ids for day in outcomes[source_id].days}
         lake.append(LISTENS, batch.accepted(accepted_ids), run.execution, few_days=len(days) <= _MAX_OPEN_FILES)
 
 
 def _remove(
-    removals: RemovalRecords,
-    run: RunSettings,
-    manifest: Manifest,
-    lake: Lake[RowsT],
-    outcomes: dict[str, SourceOutcome],
+    records: RemovalRecords, run: RunSettings, manifest: Manifest, lake: Lake[RowsT], outcomes: dict[str, SourceOutcome]
 ) -> RemovedRows:
     """Delete older copies, rows of quarantined sources and of users to forget, each recorded before it is deleted.
 
-    Returns:
-        What all job runs of the execution, and of the failed ones before it, have removed.
+    Returns what all job runs of the execution, and of the failed ones before it, have removed.
     """
     to_delete = RowsToDelete(
         run.execution,
@@ -150,12 +143,12 @@ def _remove(
         if not to_delete or not (found := lake.find(to_delete)):
             break
         name = f"{run.job_run_id}-{number}"
-        tracks = removals.tracks_uri(run.execution, name) if run.publish_track_metrics else None
+        tracks = records.tracks_uri(run.execution, name) if run.publish_track_metrics else None
         if tracks:
             lake.write_tracks(to_delete, found, tracks)
-        removals.write(run.execution, name, found.days, tracks)
+        records.write(run.execution, name, found.days, tracks)
         lake.delete(to_delete, found)
-    removed = removals.read(run.execution)
+    removed = records.read(run.execution)
     if not manifest.forget:
         # The batch of a failed attempt may have had other sources too, which are not part of this run.
         removed.days = {source_id: removed.days[source_id] for source_id in outcomes if source_id in removed.days}

@@ -87,13 +87,12 @@ def validate(
     if not key.lower().endswith(_SUFFIXES[kind]):
         return Validation(Verdict.BAD_KEY, f"the key does not end in {' or '.join(_SUFFIXES[kind])}: {key!r}")
     stored, is_gzip = _detect_gzip(chunks)
-    # Gzip adds at most this much to a file of max_bytes.
+    # A file of max_bytes never has more bytes than this as gzip.
     stored = _limit_bytes(stored, max_bytes + max_bytes // 64 + 2 * CHUNK_BYTES)
     scan = _Scan(max_bytes)
     try:
-        for chunk in _with_full_first_chunk(
-            _until_timeout(gunzip(stored, max_members) if is_gzip else stored, has_time)
-        ):
+        content = gunzip(stored, max_members) if is_gzip else stored
+        for chunk in _with_full_first_chunk(_until_timeout(content, has_time)):
             scan.feed(chunk)
             if scan.is_too_large:
                 break
@@ -259,10 +258,7 @@ class _OutOfTimeError(Exception):
 
 
 def _limit_bytes(chunks: Iterator[bytes], max_bytes: int) -> Iterator[bytes]:
-    """Yield the chunks; raise _StoredTooLargeError if they have more bytes.
-
-    Without a limit, gzip could contain any number of bytes that decompress to nothing.
-    """
+    """Yield the chunks; raise if they have more bytes: gzip can have any number that decompress to nothing."""
     size = 0
     for chunk in chunks:
         size += len(chunk)

@@ -35,12 +35,8 @@ def classify(lines: DataFrame, sources: DataFrame) -> DataFrame:
         F.get("fields", F.col("track_id_at")).alias("track_id"),
         F.get("fields", F.col("listen_time_at")).alias("time_text"),
     )
-    parsed = texts.withColumns(
-        {
-            "user_id": parse_positive_bigint(F.col("user_text"), USER_ID),
-            "listened_at": parse_instant(F.col("time_text")),
-        }
-    )
+    user_id = parse_positive_bigint(F.col("user_text"), USER_ID)
+    parsed = texts.withColumns({"user_id": user_id, "listened_at": parse_instant(F.col("time_text"))})
     is_like_header = (
         ~F.col("is_malformed")
         & F.col("user_text").eqNullSafe("user_id")

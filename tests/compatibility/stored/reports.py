@@ -50,9 +50,8 @@ _RECORD = DayRecord(
     NEXT_DAY, ARRIVED, 900.0, 2, *_HOURS, _ENDS, _VERDICTS, 14, 8, _BAD_ROWS, 2, 1, _WAITS, _STAGES, 1_234
 )
 _BUSY = "2024-06-25: a run was changing it"
-_TABLE = maintenance.TableReport(
-    "listens", maintenance.Size(10, 1_000, 3, 5), maintenance.Size(2, 900, 1, 4), 0, 6, [_BUSY]
-)
+_SIZES = maintenance.Size(10, 1_000, 3, 5), maintenance.Size(2, 900, 1, 4)
+_TABLE = maintenance.TableReport("listens", *_SIZES, 0, 6, [_BUSY])
 _MAINTENANCE = maintenance.MaintenanceReport(RUN, [_TABLE])
 
 
@@ -122,11 +121,5 @@ REPORTS = [
     in_s3("reports/reconciliation", _reported, f"{_REPORT.run}.json", _named, _REPORT, _OLDER_REPORTS),
     in_s3("reports/day", _reported, f"/days/{NEXT_DAY}.json", _read_records, [_RECORD], _OLDER_RECORDS),
     *(_draft(when) for when in ("before", "plan", "after")),
-    in_s3(
-        "reports/maintenance",
-        _write_maintenance,
-        f"maintenance/{RUN}.json",
-        lambda s3, _: maintenance.read(s3, LAKE, RUN),
-        _MAINTENANCE,
-    ),
+    in_s3("reports/maintenance", _write_maintenance, f"maintenance/{RUN}.json", _read_maintenance, _MAINTENANCE),
 ]
