@@ -24,7 +24,7 @@ def designs() -> str:
     """Return the table of both designs by workload."""
     rows = []
     for workload in WORKLOADS:
-        ours, polling = model.ours(workload), model.polling(workload)
+        ours, polling = model.event_driven(workload), model.polling(workload)
         of_jobs = polling.cost(prices.public()) - prices.public().cost(polling.units["managed Airflow"])
         files = f"{workload.files_per_day:,} × {workload.rows_per_file:,}"
         of_ours = [f"{ours.runs:,}", f"{_dollars(ours):,.0f}"]
@@ -38,7 +38,7 @@ def designs() -> str:
 
 def parts() -> str:
     """Return the table of the default workload's cost by service."""
-    month = model.ours(Workload())
+    month = model.event_driven(Workload())
     total = _dollars(month)
     rows = [
         [service, f"{(cost := float(prices.public().cost(units))):,.2f}", f"{100 * cost / total:.1f}"]
@@ -89,7 +89,7 @@ def sizes() -> str:
     rows = []
     for files, size, window in ((10, 1_000, 60), (100, 10_000, 60), (1_000, 100_000, 60), (10_000, 100_000, 300)):
         workload = Workload(files_per_day=files, rows_per_file=size, window_seconds=window, batch_size=1_000)
-        small, large = model.ours(workload), model.ours(replace(workload, least_workers=10))
+        small, large = model.event_driven(workload), model.event_driven(replace(workload, least_workers=10))
         rows.append(
             [f"{files * size:,}", f"{files:,} × {size:,}", f"{window} s", f"{small.runs / model.DAYS:,.0f}"]
             + [f"{workload.rows_recomputed:,}"]
@@ -113,7 +113,7 @@ PAGES: Pages = {
 
 
 def _month(rate: int, window: int) -> Month:
-    return model.ours(Workload(files_per_day=rate, rows_per_file=ROWS, window_seconds=window))
+    return model.event_driven(Workload(files_per_day=rate, rows_per_file=ROWS, window_seconds=window))
 
 
 def _chart(rate: int) -> str:

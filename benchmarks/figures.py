@@ -23,7 +23,7 @@ class Figure:
         case: what was measured.
         unit: of the values.
         values: one for each repetition.
-        target: the limit that readers compare with, '' for none. Exceeding it is no failure.
+        target: the limit that readers compare with, '' for none. Exceeding it is not a failure.
     """
 
     part: str

@@ -32,7 +32,7 @@ from pyspark.sql import DataFrame, SparkSession
 from benchmarks import iceberg
 from benchmarks.iceberg import BUCKET, REGION
 from local.aws import Aws
-from music_streams.maintain.upkeep import KEPT, Upkeep
+from music_streams.maintain.tables import SNAPSHOT_RETENTION, TableMaintenance
 from music_streams.transform.ports import DATABASE, LISTENS, RowsToDelete
 from music_streams.transform.spark import lake as lakes
 from music_streams.transform.spark.lake import IcebergLake
@@ -159,10 +159,10 @@ class Growing:
         """Run the job's steps as if the arrivals were of a week: the snapshots of three days of seven stay."""
         commits = sorted(int(snapshot["timestamp-ms"]) for snapshot in self.lake.state(LISTENS).metadata["snapshots"])
         oldest = commits[max(0, len(commits) - self.every * 3 // 7)]
-        upkeep = Upkeep(self.lake, datetime.fromtimestamp(oldest / 1000, UTC) + KEPT)
-        upkeep.compact(LISTENS)
-        upkeep.merge_manifests(LISTENS)
-        upkeep.expire(LISTENS)
+        maintenance = TableMaintenance(self.lake, datetime.fromtimestamp(oldest / 1000, UTC) + SNAPSHOT_RETENTION)
+        maintenance.compact(LISTENS)
+        maintenance.merge_manifests(LISTENS)
+        maintenance.expire(LISTENS)
 
     @staticmethod
     def _day(arrival: int) -> datetime:

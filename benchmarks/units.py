@@ -36,7 +36,7 @@ from music_streams.aws import clients
 from music_streams.aws.alert_sender import Alerts
 from music_streams.cost import measured
 from music_streams.ingest.intake import Intake
-from music_streams.load.fence import Day, Fence
+from music_streams.load.fence import DayToPublish, Fence
 from music_streams.load.items import Provenance
 from music_streams.operate import history
 from music_streams.run.archive import archive_sources
@@ -162,14 +162,14 @@ class Pipeline:
         provenance = Provenance(days, "lake", "batch", "2026-11-22T00:00:00.000Z")
         fence = Fence(self.dynamodb, FILES, METRICS, provenance)
         with counted() as calls:
-            fence.publish([Day(str(date(2024, 1, 1) + timedelta(days=number))) for number in range(days)])
+            fence.publish([DayToPublish(str(date(2024, 1, 1) + timedelta(days=number))) for number in range(days)])
         return calls
 
     def _validate(self, bodies: list[str]) -> None:
-        batch = self.intake.open_batch(lambda: 300.0)
+        invocation = self.intake.start_invocation(lambda: 300.0)
         for body in bodies:
-            batch.process(body)
-        batch.launch()
+            invocation.process(body)
+        invocation.launch()
 
     def _arrival(self, key: str) -> str:
         version = self.s3.put_object(Bucket=LANDING, Key=key, Body=CONTENT)["VersionId"]

@@ -1,1 +1,1 @@
-"""Check, package and upload what a deployment to AWS needs beside the template; see docs/deploy.md."""
+"""Check, package and upload what a deployment to AWS needs in addition to the template; see docs/deploy.md."""

@@ -1,4 +1,4 @@
-"""Package the files that AWS needs beside template.yaml and the functions: the Glue jobs, and the files of Airflow.
+"""Package what AWS needs in addition to template.yaml and the functions: the Glue jobs, and the files of Airflow.
 
 ``python -m deploy.package jobs .build/package`` writes ``.build/package/jobs/VERSION/``, and the VERSION to
 ``.build/package/jobs/version``. It is a digest of the content: the same sources give the same version on every machine,

@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 from music_streams.aws import clients, logs
 from music_streams.state.ledger import Ledger
 from music_streams.state.run_files import RunFolder
-from music_streams.transform.job import TransformRun
+from music_streams.transform.job import RunSettings
 from music_streams.transform.spark.job import run
 
 parser = ArgumentParser(allow_abbrev=False)
@@ -36,11 +36,11 @@ run(
     spark,
     clients.client("s3"),
     clients.client("glue"),
-    Ledger(arguments.files_table).accepted,
-    TransformRun(
+    Ledger(arguments.files_table).accepted_ids,
+    RunSettings(
         folder=RunFolder.of_manifest(arguments.manifest),
         execution=arguments.execution,
-        run_id=arguments.JOB_RUN_ID,
+        job_run_id=arguments.JOB_RUN_ID,
         landing_bucket=arguments.landing_bucket,
         max_rejected_ratio=arguments.max_rejected_ratio,
         max_days_per_file=arguments.max_days_per_file,

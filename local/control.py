@@ -66,7 +66,7 @@ def is_healthy(record: ServerRecord) -> bool:
 def stop(state: StateDir) -> int:
     """Stop the server and Airflow, kill what is left, and return how many processes ended.
 
-    Raises ServerError if a process survives.
+    Raises ServerError if a process does not end.
     """
     before = len(processes.find(state.marker))
     airflow.stop(state)

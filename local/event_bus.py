@@ -19,7 +19,7 @@ from local.lambda_service import LambdaService
 from local.log import CloudLog
 from local.loose_types import Json, Moto
 
-_REASONS = {
+_S3_REASONS = {
     "CompleteMultipartUpload": "CompleteMultipartUpload",
     "Copy": "CopyObject",
     "Delete": "DeleteObject",
@@ -32,7 +32,7 @@ _PLACEHOLDER = re.compile(r"<(?P<name>[A-Za-z0-9_.\-]+)>")
 
 
 class EventBus:
-    """The default bus."""
+    """The default event bus: matches events with the rules in moto, and delivers them to the targets."""
 
     def __init__(self, functions: LambdaService, aws: Aws, log: CloudLog) -> None:
         self._functions = functions
@@ -44,19 +44,19 @@ class EventBus:
     def deliver(self, rule: Moto, event: Mapping[str, Json]) -> None:
         """Send the event to the rule's targets if the rule is enabled and matches."""
         try:
-            self._deliver(rule, event)
+            self._deliver_if_matching(rule, event)
         except Exception as error:  # noqa: BLE001  as on AWS, the call that caused the event succeeds
             self._log.write("events", f"rule {rule.name} failed: {type(error).__name__}: {error}")
 
-    def _deliver(self, rule: Moto, event: Mapping[str, Json]) -> None:
+    def _deliver_if_matching(self, rule: Moto, event: Mapping[str, Json]) -> None:
         if rule.state != "ENABLED" or rule.scheduled_expression or not rule.event_pattern.matches_event(event):
             return
         delivered = {name: value for name, value in event.items() if name != "ingestion-time"}
         if not isinstance(delivered["time"], str):
-            delivered["time"] = iso_seconds(datetime.fromtimestamp(float(delivered["time"]), UTC))
+            delivered["time"] = format_seconds(datetime.fromtimestamp(float(delivered["time"]), UTC))
         self._log.write("events", f"{event['detail-type']} → {rule.name}")
         for target in list(rule.targets):
-            self._send(target["Arn"], target_input(target, delivered))
+            self._send_to(target["Arn"], target_input(target, delivered))
 
     def publish(self, source: str, detail_type: str, resources: list[str], detail: Mapping[str, Json]) -> None:
         """Publish an event of an AWS service."""
@@ -66,7 +66,7 @@ class EventBus:
             "detail-type": detail_type,
             "source": source,
             "account": ACCOUNT,
-            "time": iso_seconds(datetime.now(UTC)),
+            "time": format_seconds(datetime.now(UTC)),
             "region": self._aws.region,
             "resources": resources,
             "detail": detail,
@@ -75,8 +75,8 @@ class EventBus:
         for rule in list(rules.values()):
             self.deliver(rule, event)
 
-    def object_event(self, account: str, bucket: Moto, event_name: str, key: Moto) -> None:
-        """Publish a change of an object. moto also calls this for the tags of every upload, even if there are none.
+    def publish_object_event(self, account: str, bucket: Moto, event_name: str, key: Moto) -> None:
+        """Publish a change of an object. Ignore a tag event without tags: moto sends one for each upload.
 
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
         """
@@ -98,8 +98,8 @@ class EventBus:
             "source-ip-address": "127.0.0.1",
         }
         action = event_name.rsplit(":", 1)[-1]
-        if action in _REASONS:
-            detail["reason"] = _REASONS[action]
+        if action in _S3_REASONS:
+            detail["reason"] = _S3_REASONS[action]
         if detail_type == "Object Deleted":
             detail["deletion-type"] = "Permanently Deleted"
         self.publish("aws.s3", detail_type, [bucket.arn], detail)
@@ -108,7 +108,7 @@ class EventBus:
         tagger = s3_backends[ACCOUNT]["aws"].tagger
         return bool(tagger.list_tags_for_resource(key.arn)["Tags"])
 
-    def execution_changed(self, execution: Moto) -> None:
+    def publish_execution_status(self, execution: Moto) -> None:
         """Publish that an execution started or ended.
 
         https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
@@ -123,8 +123,8 @@ class EventBus:
             "stateMachineArn": execution.state_machine_arn,
             "name": execution.name,
             "status": status,
-            "startDate": epoch_milliseconds(execution.start_date),
-            "stopDate": epoch_milliseconds(execution.stop_date),
+            "startDate": to_epoch_milliseconds(execution.start_date),
+            "stopDate": to_epoch_milliseconds(execution.stop_date),
             "input": execution.execution_input,
             "inputDetails": {"included": True},
             "output": output,
@@ -134,7 +134,7 @@ class EventBus:
         }
         self.publish("aws.states", "Step Functions Execution Status Change", [execution.execution_arn], detail)
 
-    def job_run_ended(self, run: Moto) -> None:
+    def publish_job_run_end(self, run: Moto) -> None:
         """Publish that a job run ended.
 
         https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-glue.html
@@ -148,7 +148,7 @@ class EventBus:
         }
         self.publish("aws.glue", "Glue Job State Change", [], detail)
 
-    def _send(self, arn: str, text: str) -> None:
+    def _send_to(self, arn: str, text: str) -> None:
         service = arn.split(":")[2]
         if service == "lambda":
             self._functions.invoke_later(arn, text.encode())
@@ -157,7 +157,7 @@ class EventBus:
             self._in_background(arn, lambda: queues.send_message(queue_name=name, message_body=text))
         elif service == "sns":
             self._in_background(arn, lambda: self._aws.client("sns").publish(TopicArn=arn, Message=text))
-        else:
+        else:  # a state machine
             states = self._aws.client("stepfunctions")
             self._in_background(arn, lambda: states.start_execution(stateMachineArn=arn, input=text))
 
@@ -165,14 +165,14 @@ class EventBus:
         def attempt() -> None:
             try:
                 send()
-            except Exception as error:  # noqa: BLE001  it would be lost in this thread: log it
+            except Exception as error:  # noqa: BLE001  nothing else reports an error of this thread
                 self._log.write("events", f"delivery to {arn} failed: {type(error).__name__}: {error}")
 
         self._senders.submit(attempt)
 
 
 class _Sequence:
-    """Increasing hexadecimal numbers."""
+    """Generates increasing hexadecimal numbers."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -189,17 +189,17 @@ def target_input(target: Mapping[str, Json], event: Mapping[str, Json]) -> str:
     if "Input" in target:
         return str(target["Input"])
     if "InputPath" in target:
-        return json.dumps(at_path(event, target["InputPath"]))
+        return json.dumps(get_path(event, target["InputPath"]))
     transformer = target.get("InputTransformer")
     if transformer:
         paths = transformer.get("InputPathsMap", {})
-        values = {name: at_path(event, path) for name, path in paths.items()}
+        values = {name: get_path(event, path) for name, path in paths.items()}
         values["aws.events.event.json"] = event
         return fill_template(transformer["InputTemplate"], values)
     return json.dumps(event)
 
 
-def at_path(event: Json, path: str) -> Json:
+def get_path(event: Json, path: str) -> Json:
     """Return the value at a path such as $.a.b[0], None if there is none."""
     value = event
     for step in _PATH_STEP.finditer(path):
@@ -228,11 +228,11 @@ def fill_template(template: str, values: Mapping[str, Json]) -> str:
     return _PLACEHOLDER.sub(replacement, template)
 
 
-def iso_seconds(instant: datetime) -> str:
+def format_seconds(instant: datetime) -> str:
     """Return the instant as 2026-11-21T21:03:25Z."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def epoch_milliseconds(instant: datetime | None) -> int | None:
+def to_epoch_milliseconds(instant: datetime | None) -> int | None:
     """Return the instant in milliseconds since 1970."""
     return None if instant is None else int(instant.timestamp() * 1000)

@@ -19,7 +19,7 @@ def main(parent: int, address_space: int, program: list[str]) -> None:
     """Set up the process and execute the program; never return."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
-        if os.getppid() != parent:  # the parent died before the call above
+        if os.getppid() != parent:  # the parent ended before the call above
             os._exit(1)
         if address_space:
             resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))

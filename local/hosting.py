@@ -1,4 +1,4 @@
-"""Everything that runs inside the server besides moto."""
+"""Everything that runs inside the server in addition to moto."""
 
 import shutil
 
@@ -26,13 +26,13 @@ class Cloud:
         self._workers = Workers(state.functions, state.runtime, host)
         functions = LambdaService(self._workers, aws, log)
         bus = EventBus(functions, aws, log)
-        self._runs = GlueRuns(state.glue, host, bus.job_run_ended)
+        self._runs = GlueRuns(state.glue, host, bus.publish_job_run_end)
         self._sources = EventSources(functions, aws.region, log)
         hooks = moto_patches.Hooks(
             invoke=functions.invoke,
             deliver=bus.deliver,
-            object_event=bus.object_event,
-            execution_changed=bus.execution_changed,
+            publish_object_event=bus.publish_object_event,
+            publish_execution_status=bus.publish_execution_status,
             start_job_run=self._runs.start,
             stop_job_run=self._runs.stop,
         )

@@ -103,7 +103,7 @@ def find(marker: str) -> list[psutil.Process]:
 def sweep(marker: str, *, patience: float = 5.0) -> int:
     """Kill what is left of a cloud, and return how many processes were killed.
 
-    Raises TimeoutError if something survives for `patience` seconds.
+    Raises TimeoutError if a process does not end in `patience` seconds.
     """
     deadline = time.monotonic() + patience
     killed: set[int] = set()

@@ -69,7 +69,7 @@ def failed_items(response: bytes, identifiers: Collection[str]) -> set[str]:
     except ValueError:
         return all_items
     failures = report.get("batchItemFailures") if isinstance(report, dict) else None
-    if not failures:  # full success; AWS treats a response that is no report, such as a string, the same way
+    if not failures:  # full success; AWS treats a response that is not a report, such as a string, the same way
         return set()
     if not isinstance(failures, list):
         return all_items
@@ -168,7 +168,7 @@ class _Poller:
                         self._free_slot()
                     else:
                         self._invokers.submit(self._process, batch)
-            except Exception as error:  # noqa: BLE001  a poller must survive every error
+            except Exception as error:  # noqa: BLE001  a poller must continue after every error
                 self._log.write("queue", f"{self._name}: {type(error).__name__}: {error}")
                 self._stopping.wait(1)
 

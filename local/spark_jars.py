@@ -1,4 +1,4 @@
-"""Download the jars that Spark needs besides its own, once, into the cache.
+"""Download the jars that Spark needs in addition to its own, once, into the cache.
 
 Each must match its SHA-256 in spark_jars.sha256, since the jars run with the developer's permissions.
 ``python -m local.spark_jars``, which ``make lock`` calls, downloads them again and writes that file.

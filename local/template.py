@@ -148,7 +148,7 @@ def _is_built_by_make(logical_id: str, resource: Mapping[str, Json]) -> bool:
 def _existing(template: Template, logical_id: str, location: str) -> Path:
     path = (template.folder / location).resolve()
     if not path.exists():
-        raise TemplateError(f"{logical_id}: {location} does not exist beside {template.path.name}")
+        raise TemplateError(f"{logical_id}: {location} does not exist next to {template.path.name}")
     return path
 
 

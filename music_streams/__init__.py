@@ -5,7 +5,7 @@ The packages, in the order in which they process a file:
 * :mod:`~music_streams.ingest`, :mod:`~music_streams.validation` -- messages become manifests and executions;
 * :mod:`~music_streams.run` -- the steps of the state machine around the two jobs;
 * :mod:`~music_streams.transform`, :mod:`~music_streams.load` -- the two jobs;
-* :mod:`~music_streams.maintain`, :mod:`~music_streams.forget` -- upkeep of the lake; erasure of users;
+* :mod:`~music_streams.maintain`, :mod:`~music_streams.forget` -- maintenance of the lake; erasure of users;
 * :mod:`~music_streams.reconcile`, :mod:`~music_streams.operate` -- what checks, repairs and shows all of it.
 
 They share :mod:`~music_streams.state` (the ledger, a run's folder) and call AWS through :mod:`~music_streams.aws`.

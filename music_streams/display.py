@@ -21,7 +21,7 @@ def span(value: float) -> str:
     return f"{max(value, 0):.0f} s"
 
 
-def between(start: str, end: str) -> float | None:
+def seconds_between(start: str, end: str) -> float | None:
     """Return the seconds between two timestamps; None if one is ''."""
     return (clock.parse(end) - clock.parse(start)).total_seconds() if start and end else None
 

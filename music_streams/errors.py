@@ -56,7 +56,7 @@ class NoReferenceData(MusicStreamsError):
 
 
 class RunIsOver(MusicStreamsError):
-    """An execution that was recorded as failed was redriven in Step Functions."""
+    """An execution continued after it was recorded as failed: it was redriven in Step Functions."""
 
 
 class JobRunsAlive(MusicStreamsError):

@@ -99,7 +99,7 @@ At 20 MB/s the largest accepted file takes half of that; the rest of the timeout
 batch."""
 
 ERASE_FILE_SHARE = 0.6
-"""Share of erase's timeout in which one file must be searched; a slower file is deleted whole.
+"""Share of erase's timeout in which one file must be searched; a slower file is deleted.
 
 The rest is for deleting its versions and for waiting on AWS."""
 

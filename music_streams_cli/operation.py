@@ -1,4 +1,4 @@
-"""The common steps of the operators' commands: show the plan, ask, send, follow, show the result.
+"""The common steps of the operators' commands: show the plan, ask for confirmation, send, wait, show the result.
 
 A command makes its plan and passes it as an :class:`Operation`. Requests are idempotent, so an interrupted command can
 be run again.
@@ -34,7 +34,7 @@ class CommonOptions:
 
 
 def with_common_options(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Replace the parameter `common` of a command by the options that operations share, except `without`."""
+    """Replace the parameter `common` of a command with the options that operations share, except `without`."""
     shared = [option for option in inspect.signature(CommonOptions).parameters.values() if option.name not in without]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -112,17 +112,18 @@ def no_lines(_: object) -> list[str]:
 
 
 def carry_out(operation: Operation, common: CommonOptions) -> None:
-    """Show an operation, or carry it out, as the options say.
+    """Send an operation and wait for it, or only show its plan: with --dry-run, or if there is nothing to do.
 
     Raises:
         BadUsage: a destructive operation is not confirmed, and there is no terminal to ask on.
         TimedOut: it was sent and has not ended in time.
+        typer.Exit: it was declined, or a part of it failed.
     """
-    is_sent = operation.amount != "" and not common.dry_run
-    if is_sent:
-        _begin(operation, common)
-    is_awaited = is_sent and common.wait
-    if is_awaited:
+    should_send = operation.amount != "" and not common.dry_run
+    if should_send:
+        _confirm_and_send(operation, common)
+    should_wait = should_send and common.wait
+    if should_wait:
         operation.follow(output.stderr(quiet=common.quiet), common.timeout)
     if common.as_json:
         output.show_json(
@@ -130,13 +131,13 @@ def carry_out(operation: Operation, common: CommonOptions) -> None:
                 "command": operation.name,
                 "dry_run": common.dry_run,
                 "plan": operation.plan_as_json(),
-                "sent": is_sent,
-                "result": operation.result_as_json() if is_awaited else None,
+                "sent": should_send,
+                "result": operation.result_as_json() if should_wait else None,
             }
         )
-    elif is_awaited:
+    elif should_wait:
         output.show(output.stdout(), *operation.result())
-    elif is_sent:
+    elif should_send:
         output.show(output.stdout(), f"sent: {operation.name} {operation.amount}")
     else:
         output.show(output.stdout(), *_heading(operation), *operation.plan())
@@ -146,7 +147,7 @@ def carry_out(operation: Operation, common: CommonOptions) -> None:
         raise typer.Exit(BadData.exit_code)
 
 
-def _begin(operation: Operation, common: CommonOptions) -> None:
+def _confirm_and_send(operation: Operation, common: CommonOptions) -> None:
     asks = output.is_interactive() and not common.yes
     if operation.is_destructive and not (asks or common.yes):
         raise BadUsage(

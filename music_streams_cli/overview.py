@@ -35,7 +35,7 @@ class FileLine:
 
     def seconds(self, now: datetime) -> float:
         """Return the seconds from its arrival until it was published, quarantined or failed, or until now."""
-        return display.between(self.received_at, self.ended_at) or display.age(self.received_at, now)
+        return display.seconds_between(self.received_at, self.ended_at) or display.age(self.received_at, now)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from music_streams import clock
 from music_streams.aws import clients
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, write_claimed
-from music_streams.transform.job import TransformRun
+from music_streams.transform.job import RunSettings
 from music_streams.transform.ports import DATABASE
 from music_streams.transform.spark.job import run
 from music_streams_cli import sample_data
@@ -40,7 +40,7 @@ def main() -> None:
             spark.conf.set(name.replace(_CATALOG, "spark.sql.catalog.lake"), value)
     for execution in ("b-1", "b-2"):
         write_claimed(s3, folder, execution, Manifest(folder.batch_id, [_SOURCE]))
-        attempt = TransformRun(folder, execution, execution, _LANDING, Decimal(1), 1, publish_track_metrics=False)
+        attempt = RunSettings(folder, execution, execution, _LANDING, Decimal(1), 1, publish_track_metrics=False)
         run(spark, s3, glue, set, attempt)  # `set` accepts every reference file: there is no ledger
     spark.stop()
 

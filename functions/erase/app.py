@@ -1,4 +1,4 @@
-"""erase: deletes the lines of forgotten users from the kept files, or a whole file if its lines cannot be searched."""
+"""erase: erases forgotten users from files in archive/ and quarantine/; deletes a file that cannot be searched."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +32,7 @@ erasure = Erasure(clients.client("s3"), Ledger(erase.env.files_table), alerts, e
 def handler(event: dict[str, str], context: LambdaContext) -> dict[str, Any]:
     """``{manifest}`` → ``{left}``."""
     with erase.invocation(batch_id=RunFolder.of_manifest(event["manifest"]).batch_id):
-        file_seconds = context.get_remaining_time_in_millis() / 1000 * policy.ERASE_FILE_SHARE
-        left = erasure.erase(event["manifest"], has_time(context), file_seconds)
+        search_seconds = context.get_remaining_time_in_millis() / 1000 * policy.ERASE_FILE_SHARE
+        left = erasure.erase(event["manifest"], has_time(context), search_seconds)
         erase.logger.info("users erased from files", left=left)
     return {"left": left}

@@ -57,12 +57,12 @@ intake = Intake(
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Process each message, then start the executions. Only messages that failed return to the queue."""
     not_begun: list[str] = []
-    batch = intake.open_batch(lambda: context.get_remaining_time_in_millis() / 1000)
+    invocation = intake.start_invocation(lambda: context.get_remaining_time_in_millis() / 1000)
 
     def process(record: SQSRecord) -> None:
         with validate.logger.append_context_keys(message_id=record.message_id):
             try:
-                batch.process(record.body)
+                invocation.process(record.body)
             except OutOfTime:
                 not_begun.append(record.receipt_handle)
                 raise
@@ -75,6 +75,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     with validate.invocation():
         with processor(records=event["Records"], handler=process):
             processor.process()
-        batch.launch()
+        invocation.launch()
     queue.make_visible(not_begun)
     return dict(processor.response())

@@ -14,9 +14,9 @@ class Hooks:
     """Invoke a function: function, body, headers, and the headers of the response, which it sets."""
     deliver: Callable[[Moto, dict[str, Json]], None]
     """Deliver to a rule an event that may match it."""
-    object_event: Callable[[str, Moto, str, Moto], None]
+    publish_object_event: Callable[[str, Moto, str, Moto], None]
     """An object changed: account, a bucket that notifies EventBridge, name of the event, and the key."""
-    execution_changed: Callable[[Moto], None]
+    publish_execution_status: Callable[[Moto], None]
     """An execution started or ended."""
     start_job_run: Callable[[Moto, Moto], None]
     """A run of a Glue job was accepted: job and run."""

@@ -112,4 +112,4 @@ def accept_newlines_in_keys() -> None:
 
 def send_object_events(hooks: Hooks) -> None:
     """Moto's object events differ from those of AWS in names, times and identifiers."""
-    notifications._send_event_bridge_message = hooks.object_event
+    notifications._send_event_bridge_message = hooks.publish_object_event

@@ -106,7 +106,7 @@ def report_executions(hooks: Hooks) -> None:
     @functools.wraps(start)
     def start_and_report(self: Moto) -> None:
         start(self)
-        hooks.execution_changed(self)
+        hooks.publish_execution_status(self)
 
     @functools.wraps(terminate)
     def terminated(self: Moto) -> None:
@@ -118,7 +118,7 @@ def report_executions(hooks: Hooks) -> None:
             if isinstance(state, ProgramStopped):
                 execution.error, execution.cause = state.error, state.cause
             terminate(self)
-        hooks.execution_changed(execution)
+        hooks.publish_execution_status(execution)
 
     def stop_execution(self: Moto) -> Moto:
         execution = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))

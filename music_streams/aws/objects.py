@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 # Error codes of S3 for an object that the pipeline cannot read, and what to do. The response to HEAD has no body: its
 # code is the HTTP status. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-_UNREADABLE = {
+_ADVICE = {
     "InvalidObjectState": "it is in an archive storage class: restore it, or upload it again as STANDARD",
     "InvalidRequest": "it is probably encrypted with a customer-provided key (SSE-C): upload it again without one",
-    "AccessDenied": "it is probably encrypted with a KMS key that denies access: upload it again without one",
-    "KMS": "its KMS key cannot be used: upload it again without one",
+    "AccessDenied": "it is probably encrypted with a KMS key that the pipeline cannot use: upload it again without one",
+    "KMS": "its KMS key cannot be used: upload it again without one",  # of KMS.DisabledException and others
     "400": "it is probably encrypted with a customer-provided key (SSE-C): upload it again without one",
-    "403": "it is probably archived or encrypted with a key of its own: upload it again as STANDARD, without a key",
+    "403": "it is probably archived or encrypted with another key: upload it again as STANDARD, without a key",
 }
 _MAY_LACK_PERMISSION = {"AccessDenied", "403"}
 _CHUNK_BYTES = 1024 * 1024
@@ -47,19 +47,19 @@ class Place:
 
     @property
     def uri(self) -> str:
-        """The object's URI in messages."""
+        """The object's S3 URI, for messages."""
         version = f"?versionId={self.version_id}" if self.version_id else ""
         return f"s3://{self.bucket}/{self.key}{version}"
 
     @property
-    def address(self) -> dict[str, str]:
-        """The arguments Bucket, Key and, if there is one, VersionId of S3's operations."""
+    def s3_arguments(self) -> dict[str, str]:
+        """The keyword arguments that identify the object in calls of S3: Bucket, Key and, if known, VersionId."""
         version = {"VersionId": self.version_id} if self.version_id else {}
         return {"Bucket": self.bucket, "Key": self.key, **version}
 
 
 @dataclass(frozen=True)
-class Stored:
+class ObjectMetadata:
     """The metadata of an object.
 
     Attributes:
@@ -71,63 +71,62 @@ class Stored:
     modified_at: datetime
 
 
-def chunks(s3: "S3Client", place: Place) -> Iterator[bytes]:
+def read_chunks(s3: "S3Client", place: Place) -> Iterator[bytes]:
     """Yield the bytes of an object, 1 MiB at a time.
 
     Raises:
         ObjectGone: it does not exist.
         Unreadable: S3 does not return them.
     """
-    with _explained(s3, place, "read"):
-        body = s3.get_object(**place.address)["Body"]  # type: ignore[arg-type]  # VersionId or nothing
+    with _translated_errors(s3, place, "read"):
+        body = s3.get_object(**place.s3_arguments)["Body"]  # type: ignore[arg-type]  # VersionId or nothing
     with closing(body):
         yield from body.iter_chunks(_CHUNK_BYTES)
 
 
 def copy(s3: "S3Client", place: Place, bucket: str, key: str) -> None:
-    """Copy an object within S3, in parts if it is too large for one call (5 GiB).
+    """Copy an object to another bucket or key, in parts if it is too large for one call (5 GiB).
 
     Raises:
         ObjectGone: it does not exist.
         Unreadable: S3 does not return its bytes.
     """
-    origin: Any = place.address
-    with _explained(s3, place, "copied"):
+    origin: Any = place.s3_arguments
+    with _translated_errors(s3, place, "copied"):
         s3.copy(origin, bucket, key, Config=_COPY)
 
 
 def move(s3: "S3Client", place: Place, key: str) -> None:
     """Copy an object to another key of its bucket, verify the copy, and delete the original.
 
-    Idempotent: if only the copy exists, nothing is done. Raises what :func:`keep_copy` raises; the original is kept
-    then.
+    Idempotent: if only the copy exists, nothing is done. If :func:`copy_and_verify` raises, nothing is deleted.
     """
-    keep_copy(s3, place, key)
+    copy_and_verify(s3, place, key)
     if place.key != key:
-        s3.delete_object(**place.address)  # type: ignore[arg-type]  # VersionId or nothing
+        s3.delete_object(**place.s3_arguments)  # type: ignore[arg-type]  # VersionId or nothing
 
 
-def keep_copy(s3: "S3Client", place: Place, key: str) -> None:
-    """Copy and verify, without deleting the original. An object that has the key already is its own copy.
+def copy_and_verify(s3: "S3Client", place: Place, key: str) -> None:
+    """Copy an object to a key of its bucket and verify the copy. If it has that key, only check that it exists.
 
     Raises:
         ObjectGone: neither the object nor a copy exists.
         Unreadable: S3 does not return the object's bytes.
         ArchiveMismatch: the copy differs.
     """
-    kept = Place(place.bucket, key, "")
+    target = Place(place.bucket, key, "")
     if place.key == key:
-        if not exists(s3, kept):
-            raise ObjectGone(f"{kept.uri} was deleted; upload it again if it is needed")
+        if not exists(s3, target):
+            raise ObjectGone(f"{target.uri} was deleted; upload it again if it is needed")
         return
     try:
-        copy(s3, place, kept.bucket, kept.key)
+        copy(s3, place, target.bucket, target.key)
     except ObjectGone:
-        if not exists(s3, kept):
+        if not exists(s3, target):
             raise
         return
-    if not _is_same(s3, place, kept):
-        raise ArchiveMismatch(f"the copy s3://{place.bucket}/{key} differs from {place.uri}, which is kept")
+    if not _is_same(s3, place, target):
+        raise ArchiveMismatch(f"the copy s3://{place.bucket}/{key} differs from {place.uri}, which was not deleted")
 
 
 def exists(s3: "S3Client", place: Place) -> bool:
@@ -138,48 +137,48 @@ def exists(s3: "S3Client", place: Place) -> bool:
         return True
 
 
-def stored(s3: "S3Client", place: Place) -> Stored | None:
+def read_metadata(s3: "S3Client", place: Place) -> ObjectMetadata | None:
     """Return the metadata of an object; None if it does not exist.
 
     Raises:
         Unreadable: S3 does not return them.
     """
     head = _head(s3, place)
-    return Stored(head["ContentLength"], head["LastModified"]) if head else None
+    return ObjectMetadata(head["ContentLength"], head["LastModified"]) if head else None
 
 
 def is_readable(s3: "S3Client", place: Place) -> bool:
     """Whether an object exists and S3 returns its bytes."""
     try:
-        next(chunks(s3, place), b"")
+        next(read_chunks(s3, place), b"")
     except (ObjectGone, Unreadable):
         return False
     return True
 
 
 @contextmanager
-def _explained(s3: "S3Client", place: Place, done: str) -> Iterator[None]:
-    """Raise S3's errors about the object as ObjectGone or Unreadable, and other errors unchanged."""
+def _translated_errors(s3: "S3Client", place: Place, done: str) -> Iterator[None]:
+    """Translate S3's errors about the object to ObjectGone or Unreadable, and re-raise others."""
     try:
         yield
     except ClientError as error:
         code = error_code(error)
-        if is_gone(error) or (code in {"InvalidArgument", "400"} and _never_was(s3, place)):
+        if is_gone(error) or (code in {"InvalidArgument", "400"} and _is_impossible_version(s3, place)):
             raise ObjectGone(
                 f"{place.uri} was deleted before it was {done}; upload it again if it is needed"
             ) from error
-        if advice := _UNREADABLE.get(code.partition(".")[0]):
+        if advice := _ADVICE.get(code.partition(".")[0]):
             message = f"{place.uri} cannot be {done} ({code}): {advice}"
             raise Unreadable(message, may_lack_permission=code in _MAY_LACK_PERMISSION) from error
         raise
 
 
-def _never_was(s3: "S3Client", place: Place) -> bool:
+def _is_impossible_version(s3: "S3Client", place: Place) -> bool:
     """Whether S3 cannot have assigned the version id: GET then fails with InvalidArgument, and HEAD with 400."""
     if not place.version_id:
         return False
     try:
-        s3.get_object(**place.address)["Body"].close()  # type: ignore[arg-type]  # VersionId or nothing
+        s3.get_object(**place.s3_arguments)["Body"].close()  # type: ignore[arg-type]  # VersionId or nothing
     except ClientError as error:
         return error_code(error) == "InvalidArgument"
     return False
@@ -187,32 +186,32 @@ def _never_was(s3: "S3Client", place: Place) -> bool:
 
 def _head(s3: "S3Client", place: Place) -> "HeadObjectOutputTypeDef | None":
     try:
-        with _explained(s3, place, "inspected"):
-            return s3.head_object(**place.address, ChecksumMode="ENABLED")  # type: ignore[arg-type]  # VersionId or nothing
+        with _translated_errors(s3, place, "inspected"):
+            return s3.head_object(**place.s3_arguments, ChecksumMode="ENABLED")  # type: ignore[arg-type]  # VersionId or nothing
     except ObjectGone:
         return None
 
 
-def _is_same(s3: "S3Client", place: Place, kept: Place) -> bool:
-    """Whether a copy has the size and a checksum of the original.
+def _is_same(s3: "S3Client", place: Place, target: Place) -> bool:
+    """Whether a copy has the content of the original: the same size, and the same checksum, ETag or SHA-256.
 
     A checksum that S3 computed over the whole object is compared first, then the ETag, which is a digest of the
     content only if neither object was uploaded in parts. If neither is comparable, both objects are read.
     """
-    original, duplicate = _head(s3, place), _head(s3, kept)
-    if original is None or duplicate is None or original["ContentLength"] != duplicate["ContentLength"]:
+    original, copied = _head(s3, place), _head(s3, target)
+    if original is None or copied is None or original["ContentLength"] != copied["ContentLength"]:
         return False
     for name in _CHECKSUMS:
-        checksums = original.get(name), duplicate.get(name)
-        if all(checksums) and not any("-" in str(checksum) for checksum in checksums):  # "-3": over three parts
+        checksums = original.get(name), copied.get(name)
+        if all(checksums) and not any("-" in str(checksum) for checksum in checksums):  # "-3": of three parts
             return checksums[0] == checksums[1]
-    if "-" not in original["ETag"] + duplicate["ETag"]:
-        return original["ETag"] == duplicate["ETag"]
-    return _sha256(s3, place) == _sha256(s3, kept)
+    if "-" not in original["ETag"] + copied["ETag"]:
+        return original["ETag"] == copied["ETag"]
+    return _sha256(s3, place) == _sha256(s3, target)
 
 
 def _sha256(s3: "S3Client", place: Place) -> str:
     digest = hashlib.sha256()
-    for chunk in chunks(s3, place):
+    for chunk in read_chunks(s3, place):
         digest.update(chunk)
     return digest.hexdigest()

@@ -1,8 +1,8 @@
 """Cost of a workload in a month, with this pipeline and with a design that polls and starts two jobs for each file.
 
-Assumptions: arrivals are a Poisson process with a constant rate, a month has 30 days, and a day has as many rows as
-arrive in a day. Both designs do the same work in a run: they classify the rows of its files and recompute the whole
-days that those touch.
+Assumptions: arrivals are a Poisson process with a constant rate, a month has 30 days, and each day of data has as many
+rows as arrive per day. Both designs do the same work in a run: they classify the rows of its files and recompute the
+days that the rows belong to.
 """
 
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from decimal import Decimal
 from music_streams import policy
 from music_streams.cost import assumed, measured
 from music_streams.cost.prices import Prices
-from music_streams.cost.run import billed_dpu_seconds, units_around_the_jobs
-from music_streams.cost.units import Unit, Units, times, together
+from music_streams.cost.run import billed_dpu_seconds, units_besides_jobs
+from music_streams.cost.units import Unit, Units, add, multiply
 from music_streams.state.run_files import Manifest, ManifestSource
 from music_streams.state.sizing import CORES, SMALL, Bounds, workers_for
 
 DAYS = 30
 POLL_SECONDS = 300
-_SECONDS_A_DAY = 86_400
+_SECONDS_PER_DAY = 86_400
 _SHELL_DPU = Decimal("0.0625")
 _MILLION = 1_000_000
 _EVENT_SECONDS = 2
@@ -47,13 +47,13 @@ class Workload:
     @property
     def window(self) -> Decimal:
         """Return the seconds for which a batch is open; a full one is closed early."""
-        until_full = Decimal((self.batch_size - 1) * _SECONDS_A_DAY) / self.files_per_day
+        until_full = Decimal((self.batch_size - 1) * _SECONDS_PER_DAY) / self.files_per_day
         return min(Decimal(self.window_seconds), until_full)
 
     @property
     def files_per_run(self) -> Decimal:
         """Return the size of a batch: the file that opens it, and those that arrive while it is open."""
-        return 1 + self.window * self.files_per_day / _SECONDS_A_DAY
+        return 1 + self.window * self.files_per_day / _SECONDS_PER_DAY
 
     @property
     def wait_seconds(self) -> Decimal:
@@ -62,16 +62,16 @@ class Workload:
 
     @property
     def rows_recomputed(self) -> int:
-        """Return the rows of the days that a run touches: earlier days whole, the current one half full on average."""
+        """Return the rows of the days that a run touches; the current day is half complete on average."""
         return (2 * self.days_touched - 1) * self.files_per_day * self.rows_per_file // 2
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run of `files` files of a workload.
+    """One run that processes `files` files of a workload, a number that is an average.
 
     Attributes:
-        transform_seconds, load_seconds: durations of its jobs, with their start.
+        transform_seconds, load_seconds: durations of its jobs in seconds, including their start.
         workers: number of workers of the transform.
     """
 
@@ -90,7 +90,7 @@ class Run:
 
     @property
     def transform_seconds(self) -> Decimal:
-        """Return the duration: a small run uses one core, others all executor cores, as fast as the measured one."""
+        """Return the duration: a small run uses one core, others all executor cores, each as fast as measured."""
         seconds = measured.read().seconds
         work = self.files * self.workload.rows_per_file * seconds.cpu_per_million_rows_read
         work += self.workload.rows_recomputed * seconds.cpu_per_million_rows_recomputed
@@ -117,13 +117,13 @@ class Run:
     @property
     def units(self) -> dict[str, Units]:
         """Return the units of the whole run, by service."""
-        around = units_around_the_jobs(self.files, self.workload.days_touched, self._bytes)
-        return {"Glue Spark": self.transform_units, "Glue Python Shell": self.load_units, **around}
+        other_units = units_besides_jobs(self.files, self.workload.days_touched, self._bytes)
+        return {"Glue Spark": self.transform_units, "Glue Python Shell": self.load_units, **other_units}
 
 
 @dataclass(frozen=True)
 class Month:
-    """A month of a design.
+    """The usage and latency of one design in one month.
 
     Attributes:
         runs: number of runs of the Spark job.
@@ -144,30 +144,30 @@ class Month:
         return sum((prices.cost(units) for units in self.units.values()), Decimal(0))
 
 
-def ours(workload: Workload) -> Month:
-    """Return the month of this pipeline, in which files that arrive within the window share a run."""
+def event_driven(workload: Workload) -> Month:
+    """Return the monthly usage of this pipeline, in which files that arrive within the window share a run."""
     run = Run(workload, workload.files_per_run)
     runs = Decimal(workload.files_per_day * DAYS) / workload.files_per_run
-    known = measured.read()
-    units = {service: times(of_run, runs) for service, of_run in run.units.items()}
+    values = measured.read()
+    units = {service: multiply(of_run, runs) for service, of_run in run.units.items()}
     idle = {Unit.QUEUE_REQUESTS: Decimal(assumed.IDLE_QUEUE_REQUESTS)}
-    units["EventBridge, SQS"] = together(units["EventBridge, SQS"], idle)
-    units["alarms, key"] = {Unit.ALARM_METRICS: known.alarm_metrics, Unit.KEYS: known.keys}
+    units["EventBridge, SQS"] = add(units["EventBridge, SQS"], idle)
+    units["alarms, key"] = {Unit.ALARM_METRICS: values.alarm_metrics, Unit.KEYS: values.keys}
     return _month(run, runs, _EVENT_SECONDS + workload.wait_seconds, units)
 
 
 def polling(workload: Workload) -> Month:
-    """Return the month of a scheduler that lists the bucket every five minutes and starts two jobs for each file."""
+    """Return the monthly usage of a scheduler that lists the bucket every five minutes and starts two jobs per file."""
     run = Run(workload, Decimal(1))
     runs = Decimal(workload.files_per_day * DAYS)
     log_bytes = Decimal(assumed.LOG_BYTES_OF_SPARK + assumed.LOG_BYTES_OF_SHELL)
     units = {
-        "Glue Spark": times(run.transform_units, runs),
-        "Glue Python Shell": times(run.load_units, runs),
-        # Without a ledger it needs somewhat less than this.
+        "Glue Spark": multiply(run.transform_units, runs),
+        "Glue Python Shell": multiply(run.load_units, runs),
+        # This design has no ledger, so it needs somewhat less than this.
         "DynamoDB": {Unit.WRITE_UNITS: run.units["DynamoDB"][Unit.WRITE_UNITS] * runs},
         "S3 requests": {
-            Unit.S3_WRITES: assumed.SPARK_S3_WRITES * runs + Decimal(DAYS * _SECONDS_A_DAY // POLL_SECONDS),
+            Unit.S3_WRITES: assumed.SPARK_S3_WRITES * runs + Decimal(DAYS * _SECONDS_PER_DAY // POLL_SECONDS),
             Unit.S3_READS: assumed.SPARK_S3_READS * runs,
         },
         "CloudWatch logs": {Unit.LOG_BYTES: log_bytes * runs},
@@ -177,6 +177,6 @@ def polling(workload: Workload) -> Month:
 
 
 def _month(run: Run, runs: Decimal, wait: Decimal, units: dict[str, Units]) -> Month:
-    at_once = runs * run.transform_seconds / (DAYS * _SECONDS_A_DAY)
+    at_once = runs * run.transform_seconds / (DAYS * _SECONDS_PER_DAY)
     seconds_to_metrics = wait + run.transform_seconds + run.load_seconds
     return Month(round(runs), seconds_to_metrics, run.transform_seconds, at_once, units)

@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from music_streams.cost import assumed, measured, prices
-from music_streams.cost.units import Unit, Units, times, together
+from music_streams.cost.units import Unit, Units, add, multiply
 from music_streams.state.run_files import Manifest, Summary
 from music_streams.state.sizing import input_bytes
 
@@ -38,7 +38,7 @@ def glue_units(job_run: Mapping[str, Any]) -> Units | None:
     return {Unit.GLUE_DPU_SECONDS: billed_dpu_seconds(seconds, capacity)}
 
 
-def units_around_the_jobs(files: Decimal | int, days: Decimal | int, read: Decimal | int) -> dict[str, Units]:
+def units_besides_jobs(files: Decimal | int, days: Decimal | int, read: Decimal | int) -> dict[str, Units]:
     """Return what is billed for a run besides Glue, by service.
 
     Args:
@@ -49,7 +49,7 @@ def units_around_the_jobs(files: Decimal | int, days: Decimal | int, read: Decim
     known = measured.read()
     fences = known.calls["load_day"]["fences"] * days
     calls = [known.units_of(function, "file", files) for function in FUNCTIONS]
-    billed_by_call = together(*calls, known.units_of("load", "day", days))
+    billed_by_call = add(*calls, known.units_of("load", "day", days))
     sizes = known.seconds
     written = sizes.items_per_day * days * sizes.write_units_per_item + fences * sizes.write_units_per_fence
     spark: Units = {Unit.S3_WRITES: Decimal(assumed.SPARK_S3_WRITES), Unit.S3_READS: Decimal(assumed.SPARK_S3_READS)}
@@ -58,9 +58,9 @@ def units_around_the_jobs(files: Decimal | int, days: Decimal | int, read: Decim
     return {
         "Step Functions": {Unit.STATE_TRANSITIONS: known.transitions},
         "Lambda": _functions(files, read),
-        "DynamoDB": together(_only(billed_by_call, Unit.WRITE_UNITS, Unit.READ_UNITS), {Unit.WRITE_UNITS: written}),
-        "S3 requests": together(_only(billed_by_call, Unit.S3_WRITES, Unit.S3_READS), spark),
-        "EventBridge, SQS": together(_only(billed_by_call, Unit.EVENTS), times(events, files)),
+        "DynamoDB": add(_only(billed_by_call, Unit.WRITE_UNITS, Unit.READ_UNITS), {Unit.WRITE_UNITS: written}),
+        "S3 requests": add(_only(billed_by_call, Unit.S3_WRITES, Unit.S3_READS), spark),
+        "EventBridge, SQS": add(_only(billed_by_call, Unit.EVENTS), multiply(events, files)),
         "CloudWatch logs": {Unit.LOG_BYTES: Decimal(log_bytes)},
     }
 
@@ -68,7 +68,7 @@ def units_around_the_jobs(files: Decimal | int, days: Decimal | int, read: Decim
 def costs_by_source(job_runs: Sequence[Mapping[str, Any]], claimed: Manifest, summary: Summary) -> dict[str, int]:
     """Return the cost of a run, in millionths of a US dollar, divided among its sources by their size as stored.
 
-    The size of each source is known whatever happened to its rows, and does not change when settle is repeated.
+    The size of each source is known whatever happened to its rows, and does not change when the settle step is retried.
 
     Args:
         job_runs: Glue's descriptions of the transform's and the load's runs.
@@ -81,8 +81,8 @@ def costs_by_source(job_runs: Sequence[Mapping[str, Any]], claimed: Manifest, su
     glue = [units for job_run in job_runs if (units := glue_units(job_run)) is not None]
     if len(glue) < len(job_runs):
         return {}
-    around = units_around_the_jobs(len(claimed.sources), len(summary.days), input_bytes(claimed))
-    dollars = prices.public().cost(together(*glue, *around.values()))
+    other_units = units_besides_jobs(len(claimed.sources), len(summary.days), input_bytes(claimed))
+    dollars = prices.public().cost(add(*glue, *other_units.values()))
     total = int((dollars * 1_000_000).to_integral_value(ROUND_HALF_UP))
     return shares(total, {source.source_id: source.size for source in claimed.sources})
 

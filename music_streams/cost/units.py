@@ -27,12 +27,12 @@ class Unit(StrEnum):
     AIRFLOW_HOURS = "airflow_hours"
 
 
-def together(*parts: Units) -> Units:
+def add(*parts: Units) -> Units:
     """Return the sum of several amounts."""
     named = [unit for unit in Unit if any(unit in part for part in parts)]
     return {unit: sum((part.get(unit, Decimal(0)) for part in parts), Decimal(0)) for unit in named}
 
 
-def times(units: Units, factor: Decimal | int) -> Units:
+def multiply(units: Units, factor: Decimal | int) -> Units:
     """Return the units multiplied by a factor."""
     return {unit: amount * factor for unit, amount in units.items()}

@@ -1,1 +1,1 @@
-"""Erasure of users from the kept files."""
+"""Erasure of users from the files under `archive/` and `quarantine/`."""

@@ -19,7 +19,7 @@ from music_streams import clock
 from music_streams.aws import objects
 from music_streams.errors import ObjectGone, Unreadable
 from music_streams.ingest.batches import PendingSource, record_unavailable
-from music_streams.ingest.launch import Launch
+from music_streams.ingest.launch import Launcher
 from music_streams.ingest.outcomes import Outcome
 from music_streams.ingest.time_limits import FileValidator
 from music_streams.run.executions import Executions
@@ -44,13 +44,13 @@ class Arrivals:
     ledger: Ledger
     executions: Executions
     quarantine: Quarantine
-    validate: FileValidator
-    launch: Launch
+    validator: FileValidator
+    launcher: Launcher
     lease_seconds: float
 
     def process(self, source: Source) -> Outcome:
-        """Claim and validate a source. If it was claimed before, complete what a dead invocation left unfinished."""
-        claimed = self.ledger.receive(self._as_stored(source), self.lease_seconds)
+        """Claim and validate a source. If it was claimed before, complete what a crashed invocation did not."""
+        claimed = self.ledger.claim(self._as_stored(source), self.lease_seconds)
         if claimed:
             return self._validate_arrived(claimed)
         entry = self.ledger.entry(source.source_id)
@@ -59,12 +59,12 @@ class Arrivals:
         return Outcome.DUPLICATE
 
     def resume(self, entry: Entry) -> bool:
-        """Complete what an invocation that died left unfinished; return whether an execution has to start."""
-        if entry.status is Status.VALID and entry.is_older_than(self.lease_seconds):
+        """Complete what a crashed invocation did not; return whether an execution has to start."""
+        if entry.status is Status.VALID and entry.has_been_unchanged_for(self.lease_seconds):
             arn = self.executions.arn(entry.batch_id, entry.attempt)
             if self.executions.status(arn):
                 return False
-            self.launch.add_execution(entry.batch_id, entry.attempt)
+            self.launcher.add_execution(entry.batch_id, entry.attempt)
             return True
         if entry.status is Status.QUARANTINED:
             self.quarantine.finish(entry)
@@ -78,7 +78,7 @@ class Arrivals:
     def _as_stored(self, source: Source) -> Source:
         """Return the source with size and earliest arrival from S3, because an event can be forged."""
         try:
-            stored = objects.stored(self.s3, source)
+            stored = objects.read_metadata(self.s3, source)
         except Unreadable:
             return source  # Validation fails for the same reason and records it.
         if stored is None:
@@ -89,11 +89,11 @@ class Arrivals:
 
     def _validate_arrived(self, claimed: Entry) -> Outcome:
         try:
-            validation = self.validate(claimed)
+            validation = self.validator(claimed)
             if validation.verdict:
                 self.quarantine.add(claimed, validation.verdict, validation.detail)
                 return Outcome.QUARANTINED
         except (ObjectGone, Unreadable) as error:
             return self.fail_unavailable(claimed, error)
-        self.launch.add(PendingSource(claimed, validation=validation))
+        self.launcher.add(PendingSource(claimed, validation=validation))
         return Outcome.VALID

@@ -11,7 +11,7 @@ from music_streams.aws import objects
 from music_streams.aws.clients import PARALLEL_CALLS
 from music_streams.errors import ObjectGone, Unreadable
 from music_streams.state.ledger import OBJECT_GONE, UNREADABLE, Entry, Ledger
-from music_streams.state.removed_rows import Removals
+from music_streams.state.removed_rows import RemovalRecords
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, write_manifest
 from music_streams.state.sources import Treatment, batch_id_of, execution_name
 from music_streams.state.statuses import Status
@@ -75,7 +75,7 @@ def record_unavailable(ledger: Ledger, entry: Entry, error: ObjectGone | Unreada
     """Log why the bytes of a file cannot be read; if it is RECEIVED, change it to FAILED with that reason."""
     log.warning("%s", error, extra={"source_id": entry.source.source_id})
     if entry.status is Status.RECEIVED:
-        ledger.mark_object_gone(entry, OBJECT_GONE if isinstance(error, ObjectGone) else UNREADABLE)
+        ledger.fail_claimed(entry, OBJECT_GONE if isinstance(error, ObjectGone) else UNREADABLE)
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,10 @@ class Batches:
         write_manifest(self.s3, RunFolder(self.lake_bucket, batch_id), Manifest(batch_id, sources))
         for failed in sorted({pending.failed_execution for pending in group if pending.failed_execution}):
             # It may have removed rows of days that it did not recompute.
-            Removals(self.s3, self.lake_bucket).follow(execution_name(batch_id, attempt), failed)
+            RemovalRecords(self.s3, self.lake_bucket).write_failed_attempt(execution_name(batch_id, attempt), failed)
         for pending in group:
             if pending.is_new:
-                is_moved = self.ledger.validate(pending.entry, batch_id)
+                is_moved = self.ledger.mark_valid(pending.entry, batch_id)
             else:
                 is_moved = self.ledger.renew(pending.entry, batch_id, attempt, pending.treatment)
             if not is_moved:

@@ -1,4 +1,4 @@
-"""Processes a batch of messages from the arrivals queue.
+"""Processes the messages that one invocation of the function `validate` receives from the arrivals queue.
 
 A message is an S3 event (arrivals.py) or a request (operator_requests.py). The sources to run are collected
 (launch.py), staged and listed in a manifest (batches.py), and their execution is started.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from music_streams.ingest import s3_events
 from music_streams.ingest.arrivals import Arrivals
 from music_streams.ingest.batches import Batches
-from music_streams.ingest.launch import Launch
+from music_streams.ingest.launch import Launcher
 from music_streams.ingest.operator_requests import OperatorRequests
 from music_streams.ingest.outcomes import Outcome
 from music_streams.ingest.time_limits import FileValidator, OutOfTime
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Intake:
-    """The AWS resources that validate uses.
+    """The AWS clients and settings of the function `validate`.
 
     Attributes:
         landing_bucket: the only bucket whose events are accepted.
@@ -52,18 +52,18 @@ class Intake:
     lease_seconds: float
     max_file_bytes: int
 
-    def open_batch(self, seconds_left: Callable[[], float]) -> "IntakeBatch":
-        """Begin a batch; `seconds_left` returns how much of the function's time remains."""
-        validate = FileValidator(self.s3, seconds_left, self.timeout_seconds, self.max_file_bytes)
-        launch = Launch(Batches(self.s3, self.ledger, self.lake_bucket), self.executions)
+    def start_invocation(self, seconds_left: Callable[[], float]) -> "Invocation":
+        """Return an invocation; `seconds_left` returns how much of the function's time remains."""
+        validator = FileValidator(self.s3, seconds_left, self.timeout_seconds, self.max_file_bytes)
+        launcher = Launcher(Batches(self.s3, self.ledger, self.lake_bucket), self.executions)
         arrivals = Arrivals(
-            self.s3, self.ledger, self.executions, self.quarantine, validate, launch, self.lease_seconds
+            self.s3, self.ledger, self.executions, self.quarantine, validator, launcher, self.lease_seconds
         )
-        return IntakeBatch(self.landing_bucket, arrivals, OperatorRequests(arrivals, self.job_runs, self.lake_bucket))
+        return Invocation(self.landing_bucket, arrivals, OperatorRequests(arrivals, self.job_runs, self.lake_bucket))
 
 
 @dataclass(frozen=True)
-class IntakeBatch:
+class Invocation:
     """The messages of one invocation: :meth:`process` each, then :meth:`launch` once."""
 
     _landing_bucket: str
@@ -71,32 +71,35 @@ class IntakeBatch:
     _operator_requests: OperatorRequests
 
     def process(self, body: str) -> Outcome:
-        """Claim and validate the source of one message, or carry out a request.
+        """Claim and validate the source of one message, or carry out a request; return the outcome.
 
         Raises:
-            BadEvent: the message can never be processed; SQS moves it to the dead-letter queue in the end.
+            BadEvent: the message can never be processed; SQS eventually moves it to the dead-letter queue.
             OutOfTime: too little time is left; another invocation must process the message.
         """
         request = requests.parse(body)
         source = None if request else s3_events.source_of(body, self._landing_bucket)
-        work = source or request
-        if work is None:
+        message = source or request
+        if message is None:
             return Outcome.IGNORED
-        if isinstance(work, Source | Attempt) and not self._arrivals.validate.has_time():
-            name = work.uri if isinstance(work, Source) else work
+        if isinstance(message, Source | Attempt) and not self._arrivals.validator.has_time():
+            name = message.uri if isinstance(message, Source) else f"the {message.action} of {message.source_id}"
             raise OutOfTime(f"too little time is left to process {name}: its message returns to the queue")
-        outcome = self._arrivals.process(work) if isinstance(work, Source) else self._operator_requests.process(work)
-        log.info("message processed: %s", outcome, extra={**_ids(work), "outcome": outcome.value})
+        if isinstance(message, Source):
+            outcome = self._arrivals.process(message)
+        else:
+            outcome = self._operator_requests.process(message)
+        log.info("message processed: %s", outcome, extra={**_ids(message), "outcome": outcome.value})
         return outcome
 
     def launch(self) -> None:
         """Create the batches of the pending sources and start their executions."""
         try:
-            self._arrivals.launch.start_executions()
-        finally:  # Alerts come last, so that a failure to send them does not keep good files from their run.
+            self._arrivals.launcher.start_executions()
+        finally:  # Alerts come last, so that a failure to send them does not prevent valid files from being processed.
             self._arrivals.quarantine.flush()
 
 
-def _ids(work: Source | Request) -> dict[str, str]:
+def _ids(message: Source | Request) -> dict[str, str]:
     """Return the ids for a log line about a message; none of them identifies a user."""
-    return {"batch_id": work.batch_id} if isinstance(work, Rebuild | Forget) else {"source_id": work.source_id}
+    return {"batch_id": message.batch_id} if isinstance(message, Rebuild | Forget) else {"source_id": message.source_id}

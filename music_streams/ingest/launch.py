@@ -8,8 +8,8 @@ from music_streams.state.run_files import RunFolder
 
 
 @dataclass
-class Launch:
-    """Collects while messages are processed; call :meth:`start_executions` once at the end."""
+class Launcher:
+    """Collects them while messages are processed; call :meth:`start_executions` once at the end."""
 
     batches: Batches
     executions: Executions

@@ -82,14 +82,14 @@ class OperatorRequests:
 
     def _renew(self, entry: Entry, treatment: Treatment) -> Outcome:
         self._end_last_attempt(entry)
-        validation = self.arrivals.validate(entry) if treatment.adds_rows else Validation(None)
+        validation = self.arrivals.validator(entry) if treatment.adds_rows else Validation(None)
         if treatment is Treatment.PUT_ASIDE and not objects.exists(self.arrivals.s3, entry.place):
             raise ObjectGone(f"{entry.place.uri} was deleted: there is nothing to quarantine")
         if verdict := validation.verdict:
             warning = "%s still fails validation: %s: %s"
             log.warning(warning, entry.place.uri, verdict, validation.detail, extra=_ids(entry))
             return Outcome.REFUSED
-        self.arrivals.launch.add(PendingSource(entry, treatment, validation))
+        self.arrivals.launcher.add(PendingSource(entry, treatment, validation))
         return Outcome.RENEWED
 
     def _finish_archiving(self, entry: Entry) -> bool:
@@ -102,7 +102,7 @@ class OperatorRequests:
     def _failed_if_its_execution_ended(self, entry: Entry) -> Entry:
         """Return the entry, changed to FAILED if its execution has ended and nothing recorded that."""
         arn = entry.execution_arn or self.arrivals.executions.arn(entry.batch_id, entry.attempt)
-        is_old = entry.is_older_than(self.arrivals.lease_seconds)
+        is_old = entry.has_been_unchanged_for(self.arrivals.lease_seconds)
         if entry.status not in {Status.VALID, Status.RUNNING} or not is_old or self.arrivals.executions.is_alive(arn):
             return entry
         self._end_last_attempt(entry)
@@ -117,7 +117,7 @@ class OperatorRequests:
         """
         execution = execution_name(entry.batch_id, entry.attempt)
         if entry.batch_id and execution not in self._ended:
-            self.job_runs.end(execution, self.arrivals.validate.has_time)
+            self.job_runs.end(execution, self.arrivals.validator.has_time)
             self._ended.add(execution)
 
     def _start_without_sources(self, request: Rebuild | Forget) -> Outcome:
@@ -126,7 +126,7 @@ class OperatorRequests:
         forget = [request.user_id] if isinstance(request, Forget) else []
         manifest = Manifest(request.batch_id, [], days, forget)
         write_manifest(self.arrivals.s3, RunFolder(self.lake_bucket, request.batch_id), manifest)
-        self.arrivals.launch.add_execution(request.batch_id, 1)
+        self.arrivals.launcher.add_execution(request.batch_id, 1)
         return Outcome.ORDERED
 
 

@@ -51,7 +51,7 @@ class FileValidator:
         share = policy.VALIDATE_FILE_SHARE * self.timeout_seconds
         begun_at = self.seconds_left()
         until = max(begun_at - share, _LAUNCH_SHARE * self.timeout_seconds)
-        content = objects.chunks(self.s3, entry.place)
+        content = objects.read_chunks(self.s3, entry.place)
         validation = validate(entry.source.key, content, self.max_file_bytes, lambda: self.seconds_left() > until)
         if validation.verdict is Verdict.TOO_SLOW and begun_at - until < share:
             raise OutOfTime(f"too little time is left to validate {entry.place.uri}: another invocation does it")

@@ -2,7 +2,7 @@
 
 Publishing day D at version v has three steps (docs/design.md, section 4): write v and the item keys to the fence item,
 write the items, read the fence again. A run that reads a newer version there is superseded: it deletes what it wrote,
-and this is success, because a newer run has the day. Every write is conditional, so no lock is needed.
+and this is success, because a newer run has published the day. Every write is conditional, so no lock is needed.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Day:
+class DayToPublish:
     """The items to publish for a day.
 
     Attributes:
-        day: YYYY-MM-DD.
+        date: YYYY-MM-DD.
         items: all items of the day.
         keys_to_delete: keys of items to delete that the fence does not list: TRACK items that the run removed, and
             unexpected keys that a rebuild found.
     """
 
-    day: str
+    date: str
     items: list[dict[str, Any]] = field(default_factory=list)
     keys_to_delete: list[tuple[str, str]] = field(default_factory=list)
 
     @property
-    def listed(self) -> set[tuple[str, str]]:
-        """The keys of the items that the fence lists."""
+    def fence_keys(self) -> set[tuple[str, str]]:
+        """The keys to add to the fence: those of all items of the day except TRACK items."""
         return {(item["pk"], item["sk"]) for item in self.items if not item["pk"].startswith("TRACK#")}
 
 
 @dataclass(frozen=True)
 class Fence:
-    """Publishes days at the version and lake of one run.
+    """Publishes days for one run, whose version and lake UUID are in `provenance`.
 
     Attributes:
         dynamodb: a client that accepts plain Python values (see clients.dynamodb).
@@ -59,28 +59,33 @@ class Fence:
     metrics_table: str
     provenance: Provenance
 
-    def publish(self, days: Iterable[Day]) -> list[str]:
-        """Publish the items of days, unless a newer run has them. Each step runs concurrently for all days.
+    def publish(self, days: Iterable[DayToPublish]) -> list[str]:
+        """Publish the items of days that no newer run has published. Each step runs concurrently for all days.
 
         Returns:
-            The days that are published at this run's version; a newer run has the others.
+            The days that are published at this run's version; a newer run has published the others.
         """
         days = list(days)
         with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
-            outdated = dict(pool.map(self._raise_to_version, days))
-            passed = [day for day in days if outdated[day.day] is not None]
-            list(pool.map(self._put, [item for day in passed for item in day.items]))
-            # These keys are deleted even if a newer run has the day: it may not list them, and its own items are newer.
-            outdated_keys = [key for day in days for key in (*day.keys_to_delete, *(outdated[day.day] or ()))]
-            list(pool.map(self._delete_outdated, outdated_keys))
-            superseded = dict(pool.map(self._is_superseded, passed))
-            published = {day.day for day in passed if not superseded[day.day]}
-            list(pool.map(self._undo, [item for day in days if day.day not in published for item in day.items]))
+            stale_keys = dict(pool.map(self._advance_fence, days))
+            accepted = [day for day in days if stale_keys[day.date] is not None]
+            list(pool.map(self._put, [item for day in accepted for item in day.items]))
+            # Delete these even if a newer run has published the day: its fence may not list them, and the condition
+            # protects its items.
+            keys_to_delete = [key for day in days for key in (*day.keys_to_delete, *(stale_keys[day.date] or ()))]
+            list(pool.map(self._delete_stale, keys_to_delete))
+            superseded = dict(pool.map(self._check_superseded, accepted))
+            published = {day.date for day in accepted if not superseded[day.date]}
+            list(pool.map(self._undo, [item for day in days if day.date not in published for item in day.items]))
         return sorted(published)
 
-    def _raise_to_version(self, day: Day) -> tuple[str, set[tuple[str, str]] | None]:
-        """Step 1. Return the day and the outdated keys that the fence lists, or None if its version is newer."""
-        keys = day.listed
+    def _advance_fence(self, day: DayToPublish) -> tuple[str, set[tuple[str, str]] | None]:
+        """Step 1. Set the fence to this run's version, unless it has a newer one.
+
+        Returns:
+            The date, and the keys in the fence that only earlier versions wrote; None if the fence has a newer version.
+        """
+        keys = day.fence_keys
         change = "SET #version = :version, #lake = :lake, #at = :at"
         names = {"#version": "version", "#lake": "lake_uuid", "#at": "updated_at"}
         own = self.provenance
@@ -90,9 +95,9 @@ class Fence:
             names["#keys"] = "keys"
             values[":keys"] = {json.dumps(key, ensure_ascii=False) for key in keys}
         try:
-            answer = self.dynamodb.update_item(
+            response = self.dynamodb.update_item(
                 TableName=self.files_table,
-                Key={"source_id": f"FENCE#{day.day}"},
+                Key={"source_id": f"FENCE#{day.date}"},
                 UpdateExpression=change,
                 ConditionExpression=self._not_newer(),
                 ExpressionAttributeNames=names,
@@ -101,15 +106,15 @@ class Fence:
             )
         except ClientError as error:
             if error_code(error) == "ConditionalCheckFailedException":
-                return day.day, None
+                return day.date, None
             raise
-        stored = answer["Attributes"].get("keys", set())
-        return day.day, {(pk, sk) for pk, sk in map(json.loads, stored)} - keys
+        stored = response["Attributes"].get("keys", set())
+        return day.date, {(pk, sk) for pk, sk in map(json.loads, stored)} - keys
 
     def _put(self, item: dict[str, Any]) -> None:
         self._write(self.dynamodb.put_item, self._not_newer(), Item=item)
 
-    def _delete_outdated(self, key: tuple[str, str]) -> None:
+    def _delete_stale(self, key: tuple[str, str]) -> None:
         self._write(self.dynamodb.delete_item, self._not_newer(), Key={"pk": key[0], "sk": key[1]})
 
     def _write(self, write: Any, condition: ConditionBase, **arguments: Any) -> None:  # noqa: ANN401 - put or delete
@@ -120,19 +125,19 @@ class Fence:
             if error_code(error) != "ConditionalCheckFailedException":
                 raise
 
-    def _is_superseded(self, day: Day) -> tuple[str, bool]:
-        """Step 3. Return the day, and whether a newer run has it."""
-        answer = self.dynamodb.get_item(
-            TableName=self.files_table, Key={"source_id": f"FENCE#{day.day}"}, ConsistentRead=True
+    def _check_superseded(self, day: DayToPublish) -> tuple[str, bool]:
+        """Step 3. Return the date, and whether a newer run has published the day."""
+        response = self.dynamodb.get_item(
+            TableName=self.files_table, Key={"source_id": f"FENCE#{day.date}"}, ConsistentRead=True
         )
-        fence = answer["Item"]
+        fence = response["Item"]
         own = self.provenance
-        return day.day, bool(fence["lake_uuid"] != own.lake_uuid or fence["version"] > own.version)
+        return day.date, bool(fence["lake_uuid"] != own.lake_uuid or fence["version"] > own.version)
 
     def _undo(self, item: dict[str, Any]) -> None:
         """Delete an item if this run wrote it, in this job run or an earlier one, and no newer run overwrote it."""
-        is_own = Attr("version").eq(self.provenance.version) & Attr("lake_uuid").eq(self.provenance.lake_uuid)
-        self._write(self.dynamodb.delete_item, is_own, Key={"pk": item["pk"], "sk": item["sk"]})
+        own = Attr("version").eq(self.provenance.version) & Attr("lake_uuid").eq(self.provenance.lake_uuid)
+        self._write(self.dynamodb.delete_item, own, Key={"pk": item["pk"], "sk": item["sk"]})
 
     def _not_newer(self) -> ConditionBase:
         """Return the condition that the stored item is absent, not newer than this run, or of another lake table."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet
 
 from music_streams.errors import MusicStreamsError
-from music_streams.load.fence import Day
+from music_streams.load.fence import DayToPublish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -51,7 +51,7 @@ def read_rows(s3: S3Client, folder: RunFolder, summary: Summary) -> Iterator[dic
                     yield from batch.to_pylist()
 
 
-def read_days(s3: S3Client, folder: RunFolder, summary: Summary, provenance: Provenance) -> Iterator[Day]:
+def read_days(s3: S3Client, folder: RunFolder, summary: Summary, provenance: Provenance) -> Iterator[DayToPublish]:
     """Yield the run's days in order, so that only one day's items are in memory.
 
     Raises:
@@ -60,16 +60,16 @@ def read_days(s3: S3Client, folder: RunFolder, summary: Summary, provenance: Pro
     expected = deque(sorted(summary.days))
     for name, rows in groupby(read_rows(s3, folder, summary), key=itemgetter("day")):
         while expected and expected[0] < name:
-            yield Day(expected.popleft())
+            yield DayToPublish(expected.popleft())
         if not expected or expected.popleft() != name:
             uri = folder.uri(summary.metrics)
             raise UnorderedMetrics(f"the rows of {name} are not contiguous in {uri}: redrive the files of the run")
         yield _day(name, rows, provenance)
-    yield from map(Day, expected)
+    yield from map(DayToPublish, expected)
 
 
-def _day(name: str, rows: Iterable[dict[str, Any]], provenance: Provenance) -> Day:
-    day = Day(name)
+def _day(name: str, rows: Iterable[dict[str, Any]], provenance: Provenance) -> DayToPublish:
+    day = DayToPublish(name)
     for row in rows:
         if row["listen_count"] is None:
             day.keys_to_delete.append((row["pk"], row["sk"]))

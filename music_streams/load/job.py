@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from types_boto3_s3 import S3Client
 
-    from music_streams.load.fence import Day
+    from music_streams.load.fence import DayToPublish
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def run(
     `files_table` has the fences, `metrics_table` the items.
 
     Returns:
-        The days that are published at this run's version; a newer run has the others.
+        The days that are published at this run's version; a newer run has published the others.
     """
     folder = RunFolder.of_manifest(manifest_uri)
     summary = read_result(s3, folder, transform_run_id)
@@ -48,39 +48,39 @@ def run(
     provenance = Provenance(summary.version, summary.lake_uuid, summary.batch_id, clock.now())
     fence = Fence(dynamodb, files_table, metrics_table, provenance)
     published: list[str] = []
-    written = refused = 0
+    written = rejected = 0
     rebuilt = set(read_manifest(s3, folder).days)
     for days in _waves(read_days(s3, folder, summary, provenance)):
         for day in days:
-            if day.day in rebuilt:
+            if day.date in rebuilt:
                 day.keys_to_delete += _unexpected_keys(dynamodb, metrics_table, day)
         published_now = fence.publish(days)
         published += published_now
-        count_of = {day.day: len(day.items) for day in days}
+        count_of = {day.date: len(day.items) for day in days}
         items = sum(count_of.values())
         accepted = sum(count_of[day] for day in published_now)
-        written, refused = written + accepted, refused + items - accepted
-        wave = f"{days[0].day} … {days[-1].day}: {items} items at version {provenance.version}"
-        log.info("%s; %s of %s days published, a newer run has the others", wave, len(published_now), len(days))
-    write_load_report(s3, folder, transform_run_id, LoadReport(written, refused))
+        written, rejected = written + accepted, rejected + items - accepted
+        wave = f"{days[0].date} … {days[-1].date}: {items} items at version {provenance.version}"
+        log.info("%s; %s of %s days published, the others by a newer run", wave, len(published_now), len(days))
+    write_load_report(s3, folder, transform_run_id, LoadReport(written, rejected))
     return published
 
 
-def _unexpected_keys(dynamodb: Any, metrics_table: str, day: Day) -> list[tuple[str, str]]:  # noqa: ANN401 - see clients.dynamodb
+def _unexpected_keys(dynamodb: Any, metrics_table: str, day: DayToPublish) -> list[tuple[str, str]]:  # noqa: ANN401 - see clients.dynamodb
     """Return the keys of the day's stored items that the run did not compute; the fence may not list them."""
     pages = dynamodb.get_paginator("query").paginate(
         TableName=metrics_table,
         IndexName="by-day",
-        KeyConditionExpression=Key("day").eq(day.day),
+        KeyConditionExpression=Key("day").eq(day.date),
         ProjectionExpression="pk, sk",
     )
     stored = {(item["pk"], item["sk"]) for page in pages for item in page["Items"]}
-    return sorted(stored - day.listed)
+    return sorted(stored - day.fence_keys)
 
 
-def _waves(days: Iterable[Day]) -> Iterator[list[Day]]:
+def _waves(days: Iterable[DayToPublish]) -> Iterator[list[DayToPublish]]:
     """Group days into lists that are worth a thread pool: many small days, or one large day."""
-    wave: list[Day] = []
+    wave: list[DayToPublish] = []
     weight = 0
     for day in days:
         wave.append(day)

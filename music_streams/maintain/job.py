@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from music_streams.maintain import report
-from music_streams.maintain.report import UpkeepReport
-from music_streams.maintain.upkeep import Upkeep
+from music_streams.maintain.report import MaintenanceReport
+from music_streams.maintain.tables import TableMaintenance
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS
 
 if TYPE_CHECKING:
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 def run(
     lake: IcebergLake, s3: S3Client, bucket: str, run_id: str, rejected_rows_days: int, now: datetime
-) -> UpkeepReport:
+) -> MaintenanceReport:
     """Maintain the tables that exist, and write the report under the job run's id; idempotent.
 
     Rejected rows are kept for `rejected_rows_days` after their file's arrival; 0: without limit.
     """
-    upkeep = Upkeep(lake, now)
+    maintenance = TableMaintenance(lake, now)
     tables = [table for table in (REJECTED_ROWS, LISTENS) if lake.exists(table)]
-    done = UpkeepReport(run_id, [upkeep.of(table, rejected_rows_days) for table in tables])
+    done = MaintenanceReport(run_id, [maintenance.maintain(table, rejected_rows_days) for table in tables])
     report.write(s3, bucket, done)
     return done

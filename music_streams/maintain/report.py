@@ -47,31 +47,31 @@ class TableReport:
 
 
 @dataclass(frozen=True)
-class UpkeepReport:
+class MaintenanceReport:
     """The report of one maintenance run."""
 
     run_id: str
     tables: list[TableReport]
 
 
-def write(s3: S3Client, bucket: str, report: UpkeepReport) -> None:
+def write(s3: S3Client, bucket: str, report: MaintenanceReport) -> None:
     """Write a report to the lake bucket."""
     write_json(s3, bucket, _key(report.run_id), asdict(report), indent=1, is_ascii=True)
 
 
-def read(s3: S3Client, bucket: str, run_id: str) -> UpkeepReport:
+def read(s3: S3Client, bucket: str, run_id: str) -> MaintenanceReport:
     """Return the report of a job run that succeeded."""
     return read_json(
         s3, bucket, _key(run_id), _report, "maintenance itself succeeded; for a new report run: music-streams maintain"
     )
 
 
-def _report(content: dict[str, Any]) -> UpkeepReport:
+def _report(content: dict[str, Any]) -> MaintenanceReport:
     tables = [
         TableReport(**{**each, "before": Size(**each["before"]), "after": Size(**each["after"])})
         for each in content["tables"]
     ]
-    return UpkeepReport(content["run_id"], tables)
+    return MaintenanceReport(content["run_id"], tables)
 
 
 def _key(run_id: str) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from music_streams.aws.telemetry import Metric, Telemetry
-from music_streams.display import between
+from music_streams.display import seconds_between
 from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.statuses import UNFINISHED, UNPUBLISHED, Status
 
@@ -28,7 +28,7 @@ class Backlog:
 
     def age(self, now: str) -> float:
         """Return the seconds for which the oldest file has waited; 0 if no file waits."""
-        waited = between(self.oldest.waiting_since, now) if self.oldest else None
+        waited = seconds_between(self.oldest.waiting_since, now) if self.oldest else None
         return max(0.0, waited or 0.0)  # S3's clock may be ahead of ours.
 
     @property

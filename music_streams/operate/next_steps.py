@@ -75,7 +75,7 @@ def next_steps(entry: Entry, *, is_local: bool, stall_seconds: float) -> list[Ne
             NextStep("after fixing the cause: ", redrive),
         ]
     if entry.status in IN_PROGRESS:
-        may_be_stalled = entry.is_older_than(stall_seconds)
+        may_be_stalled = entry.has_been_unchanged_for(stall_seconds)
         retry = [NextStep("if its status does not change: ", redrive)] if may_be_stalled else []
         return [NextStep("", "music-streams status --watch"), *retry]
     if entry.status is Status.ARCHIVED and entry.is_retracted:

@@ -47,7 +47,9 @@ class Evidence:
         entry = self.entry
         if entry is None or awaits_archiving(entry):
             return False
-        is_left_behind = entry.status is Status.QUARANTINED and self.landed is not None and not entry.stays_in_place
+        is_left_behind = (
+            entry.status is Status.QUARANTINED and self.landed is not None and not entry.stays_at_landing_key
+        )
         return entry.status in FINISHED and not is_left_behind
 
 
@@ -160,7 +162,7 @@ class FileInspector:
                 return _finding(entry, State.OK, "")
             state = State.FAILED if entry.status is Status.FAILED else State.ORPHAN
             return _finding(entry, state, cause)
-        is_moving = entry.status is Status.QUARANTINED and not entry.stays_in_place and evidence.landed
+        is_moving = entry.status is Status.QUARANTINED and not entry.stays_at_landing_key and evidence.landed
         if is_moving and not self.repairs.of_leftover(entry):
             return _finding(entry, State.IN_FLIGHT, "being moved to quarantine/")
         repair = self.repairs.of_leftover(entry) if evidence.landed else None
@@ -186,7 +188,7 @@ class FileInspector:
         return ""
 
     def _finished(self, evidence: Evidence, entry: Entry, *, is_listed: bool) -> FileFinding:
-        if entry.stays_in_place:
+        if entry.stays_at_landing_key:
             why = f"quarantined under its landing key, because it is too large to copy: {entry.reason}"
             return _finding(entry, State.OK if evidence.landed else State.ORPHAN, why)
         prefix = "quarantine" if entry.status is Status.QUARANTINED else "archive"

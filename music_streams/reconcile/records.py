@@ -8,7 +8,7 @@ from statistics import quantiles
 from typing import Any
 
 from music_streams import clock
-from music_streams.display import between
+from music_streams.display import seconds_between
 from music_streams.reconcile.field_types import well_typed
 from music_streams.state.ledger import Entry
 from music_streams.state.statuses import REFUSED_OR_FAILED, WITHOUT_ROWS
@@ -106,7 +106,7 @@ def record(day: str, entries: Iterable[Entry], target_seconds: float, now: str) 
     """
     files = [e for e in entries if e.source.received_at[:10] == day and not e.source.kind.is_reference]
     with_sla = [entry for entry in files if entry.status not in WITHOUT_ROWS]
-    spans = (between(entry.source.received_at, entry.first_published_at) for entry in with_sla)
+    spans = (seconds_between(entry.source.received_at, entry.first_published_at) for entry in with_sla)
     seconds = [span for span in spans if span is not None]
     overdue = clock.seconds_before(now, target_seconds)
     late = sum(not entry.first_published_at and entry.source.received_at < overdue for entry in with_sla)
@@ -146,5 +146,5 @@ def _stages(files: Iterable[Entry]) -> dict[str, Percentiles]:
             continue  # The timestamps of a file that ran again are from different attempts.
         times = (entry.source.received_at, entry.validated_at, entry.started_at, entry.published_at, entry.archived_at)
         for stage, (before, after) in zip(STAGES, pairwise(times), strict=True):
-            spans[stage].append(max(between(before, after) or 0.0, 0.0))  # S3's clock may be ahead of ours.
+            spans[stage].append(max(seconds_between(before, after) or 0.0, 0.0))  # S3's clock may be ahead of ours.
     return {stage: percentiles for stage, of_stage in spans.items() if (percentiles := Percentiles.of(of_stage))}

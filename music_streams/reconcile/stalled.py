@@ -99,7 +99,7 @@ class Repairs:
 
     def of_leftover(self, entry: Entry) -> StalledSource | None:
         """Return the redrive that deletes a quarantined source's landed object; None if that may be in progress."""
-        should_move = entry.status is Status.QUARANTINED and not entry.stays_in_place
+        should_move = entry.status is Status.QUARANTINED and not entry.stays_at_landing_key
         if not should_move or not self._is_idle(entry.updated_at):
             return None
         return StalledSource(entry.source, StallReason.NOT_REMOVED, ask(entry, Action.REDRIVE), entry)

@@ -1,6 +1,6 @@
 """The last step of an execution: moves published files to ``archive/``.
 
-Reference files are copied and stay where they landed, because every run reads them there.
+Reference files are copied and stay at their landing keys, because every run reads them there.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def archive_sources(
     """Archive each source that the run has published; change those that it retracted to RETRACTED.
 
     Returns:
-        How many sources are left; if any are, the state machine repeats the step.
+        The number of sources that remain; if any do, the state machine repeats the step.
     """
     entries = held_entries(s3, ledger, manifest_uri, execution_arn)
     published = [entry for entry in entries if awaits_archiving(entry)]
@@ -36,22 +36,22 @@ def awaits_archiving(entry: Entry) -> bool:
 
 
 def archive_source(s3: "S3Client", ledger: Ledger, entry: Entry) -> None:
-    """Copy the file, verify the copy, delete a streams file's original, then PUBLISHED → ARCHIVED (→ RETRACTED).
+    """Copy the file, verify the copy, delete a streams file's original, and change its status to ARCHIVED or RETRACTED.
 
-    Idempotent: a repeat after a crash finds the copy and completes the rest.
+    Idempotent: a retry after a crash finds the copy and completes the rest.
 
     Raises:
-        ObjectGone: the file and its copy were deleted by others; its metrics stay published.
+        ObjectGone: the file and its copy were deleted outside the pipeline; its metrics stay published.
         ArchiveMismatch: the copy differs; the original stays.
     """
     key = entry.source.kept_key("archive")
-    keep = objects.keep_copy if entry.source.kind.is_reference else objects.move
+    keep = objects.copy_and_verify if entry.source.kind.is_reference else objects.move
     if entry.status is Status.PUBLISHED:
         try:
             keep(s3, entry.place, key)
         except ObjectGone:
             if not entry.is_retracted:  # No row of a retracted file counts, so it needs no copy.
                 raise
-        ledger.archive(entry, key)
+        ledger.mark_archived(entry, key)
     if entry.is_retracted:
-        ledger.retract(entry)
+        ledger.mark_retracted(entry)

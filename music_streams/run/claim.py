@@ -20,7 +20,7 @@ class Claim:
     """The result of the step.
 
     Attributes:
-        left: how many sources are left to claim; if any are, the state machine repeats the step.
+        left: the number of sources that remain to claim; if any do, the state machine repeats the step.
         has_work: whether the run holds a source, or has days to rebuild or users to forget.
         forgets: whether it has users to forget.
         workers: with how many workers the transform job starts.
@@ -42,7 +42,7 @@ def claim_sources(
 ) -> Claim:
     """Change the manifest's sources from VALID to RUNNING; when none is left, write the list of claimed sources.
 
-    Idempotent: a repeat by the same execution counts the sources that are RUNNING for it as claimed.
+    Idempotent: a retry by the same execution counts the sources that are RUNNING for it as claimed.
     """
     folder = RunFolder.of_manifest(manifest_uri)
     manifest = read_manifest(s3, folder)
@@ -53,7 +53,7 @@ def claim_sources(
         # Of two concurrent requests, the one that the ledger rejected may have written the manifest: skip its sources.
         if entry.status is Status.VALID and entry.treatment == treatments[entry.source.source_id]
     ]
-    left = process_slices(claimable, lambda entry: ledger.run(entry, execution_arn), has_time)
+    left = process_slices(claimable, lambda entry: ledger.mark_running(entry, execution_arn), has_time)
     if left:
         return Claim(left, has_work=True, forgets=False)
     held = manifest.only({entry.source.source_id for entry in _held(execution_arn, ledger, manifest)})

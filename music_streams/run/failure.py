@@ -137,8 +137,8 @@ def fail_source(ledger: Ledger, entry: Entry, execution_arn: str, reason: str) -
     """Change a source to FAILED if the execution, which has ended, holds it or was about to claim it."""
     if entry.status is Status.VALID:
         # It ended before it claimed the source. Without this claim, the source would stay VALID.
-        ledger.run(entry, execution_arn)
-    ledger.fail(entry, execution_arn, reason)
+        ledger.mark_running(entry, execution_arn)
+    ledger.mark_failed(entry, execution_arn, reason)
 
 
 def _reason(detail: dict[str, Any]) -> str:

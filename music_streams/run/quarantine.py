@@ -93,10 +93,10 @@ class Quarantine:
         """
         source = entry.source
         key = source.kept_key("quarantine")
-        stored = objects.stored(self.s3, entry.place)
+        stored = objects.read_metadata(self.s3, entry.place)
         is_copied = stored is None or stored.size <= MAX_COPIED_BYTES
         if is_copied:
-            objects.keep_copy(self.s3, entry.place, key)
+            objects.copy_and_verify(self.s3, entry.place, key)
         detail = display.cut(detail, _MAX_DETAIL)
         reason = {
             "source_id": source.source_id,
@@ -109,7 +109,7 @@ class Quarantine:
         }
         reason_key = object_keys.reason_key(key)
         write_json(self.s3, source.bucket, reason_key, reason, indent=1, is_ascii=True)  # safe to print on terminals
-        record = partial(self.ledger.quarantine, entry, verdict, key if is_copied else "", outcome, cost)
+        record = partial(self.ledger.mark_quarantined, entry, verdict, key if is_copied else "", outcome, cost)
         if entry.place.key == key or not is_copied:
             self._announcements.append(_Announcement(entry, verdict, detail, record=record))
         elif record():
@@ -117,7 +117,7 @@ class Quarantine:
 
     def finish(self, entry: Entry) -> None:
         """Find what a crash left to do after the change to QUARANTINED; :meth:`flush` completes it."""
-        if entry.stays_in_place:
+        if entry.stays_at_landing_key:
             return
         source = entry.source
         origins = [source, Place(source.bucket, source.kept_key("archive"), "")]
@@ -158,4 +158,4 @@ class Quarantine:
         if announced.record:
             announced.record()
         for place in announced.places:
-            self.s3.delete_object(**place.address)  # type: ignore[arg-type]  # a place may have no VersionId
+            self.s3.delete_object(**place.s3_arguments)  # type: ignore[arg-type]  # a place may have no VersionId

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from types_boto3_events import EventBridgeClient
     from types_boto3_s3 import S3Client
 
-# An event may have 256 KB: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
+# An event is limited to 256 KB: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
 DAYS_PER_EVENT = 5_000
 _DETAILS = {
     Verdict.NOT_CSV: "it passed validation, but Spark could not read it",
@@ -63,13 +63,13 @@ class Settlement:
         self,
         manifest_uri: str,
         execution_arn: str,
-        run_id: str,
+        job_run_id: str,
         has_time: Callable[[], bool],
         job_runs: Sequence[Mapping[str, Any]] = (),
     ) -> int:
         """Change each RUNNING source to PUBLISHED, or to QUARANTINED if the run rejected it; then send the event.
 
-        `run_id` is the transform's job run whose metrics were loaded. `job_runs` are the runs of both jobs as Glue
+        `job_run_id` is the transform's job run whose metrics were loaded. `job_runs` are the runs of both jobs as Glue
         describes them; without them no costs are recorded.
 
         Raises:
@@ -77,44 +77,44 @@ class Settlement:
             EventRefused: EventBridge rejected the event; a retry sends it again.
 
         Returns:
-            How many sources are left; if any are, the state machine repeats the step.
+            The number of sources that remain; if any do, the state machine repeats the step.
         """
         folder = RunFolder.of_manifest(manifest_uri)
-        summary = read_result(self.s3, folder, run_id)
+        summary = read_result(self.s3, folder, job_run_id)
         entries = held_entries(self.s3, self.ledger, manifest_uri, execution_arn)
         if any(entry.status is Status.FAILED for entry in entries):
             raise RunIsOver(f"{execution_arn} was recorded as failed and cannot continue: run music-streams redrive")
         running = [entry for entry in entries if entry.status is Status.RUNNING]
         costs = self._costs(folder, summary, job_runs)
 
-        def settle(entry: Entry) -> None:
+        def settle_source(entry: Entry) -> None:
             outcome, cost = summary.sources[entry.source.source_id], costs.get(entry.source.source_id)
             if outcome.verdict:
                 verdict = Verdict(outcome.verdict)
                 self.quarantine.add(entry, verdict, self._detail(verdict, outcome), outcome, cost)
             else:
-                self.ledger.publish(entry, outcome, cost)
+                self.ledger.mark_published(entry, outcome, cost)
 
         try:
-            left = process_slices(running, settle, has_time)
-            if left == 0:
+            remaining = process_slices(running, settle_source, has_time)
+            if remaining == 0:
                 for entry in entries:
                     if entry.status is Status.QUARANTINED:
                         self.quarantine.finish(entry)
         finally:
             self.quarantine.flush()
-        if left == 0:
-            report = find_load_report(self.s3, folder, run_id)
-            is_repeat = find_summary(self.s3, folder) == summary
+        if remaining == 0:
+            report = find_load_report(self.s3, folder, job_run_id)
+            was_settled_before = find_summary(self.s3, folder) == summary
             write_summary(self.s3, folder, summary)
             accepted = [outcome for outcome in summary.sources.values() if not outcome.verdict]
-            if not is_repeat:
+            if not was_settled_before:
                 self._record_metrics(summary, accepted, report)
-            self._announce(summary, accepted)
-        return left
+            self._send_events(summary, accepted)
+        return remaining
 
     def _costs(self, folder: RunFolder, summary: Summary, job_runs: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-        """Return the cost of each source; the same in every repeat, which has the same job runs and sources."""
+        """Return the cost of each source by source_id. A retry returns the same, for the same job runs and sources."""
         if not job_runs:
             return {}
         return costs_by_source(job_runs, read_claimed(self.s3, folder, summary.execution), summary)
@@ -129,8 +129,8 @@ class Settlement:
             self.telemetry.record(Metric.ITEMS_WRITTEN, report.items_written)
             self.telemetry.record(Metric.ITEMS_REFUSED, report.items_refused)
 
-    def _announce(self, summary: Summary, accepted: list[SourceOutcome]) -> None:
-        """Send `MetricsPublished`; if the days are many, in several events."""
+    def _send_events(self, summary: Summary, accepted: list[SourceOutcome]) -> None:
+        """Send `MetricsPublished`, in several events if there are more than DAYS_PER_EVENT days."""
         for start in range(0, max(1, len(summary.days)), DAYS_PER_EVENT):
             detail = {
                 "batch_id": summary.batch_id,
@@ -140,12 +140,12 @@ class Settlement:
                 "rows_accepted": sum(outcome.rows_accepted for outcome in accepted),
             }
             text = json.dumps(detail)
-            answer = self.events.put_events(
+            response = self.events.put_events(
                 Entries=[{"Source": "music-streams", "DetailType": "MetricsPublished", "Detail": text}]
             )
-            if answer["FailedEntryCount"]:
+            if response["FailedEntryCount"]:
                 raise EventRefused(
-                    f"EventBridge rejected MetricsPublished of batch {summary.batch_id}: {answer['Entries']}"
+                    f"EventBridge rejected MetricsPublished of batch {summary.batch_id}: {response['Entries']}"
                 )
 
     def _detail(self, verdict: Verdict, outcome: SourceOutcome) -> str:

@@ -1,7 +1,7 @@
 """The ledger: one item for each source in FilesTable, whose status changes only by conditional writes.
 
 Statuses and transitions: docs/design.md, section 5. A write whose condition fails changes nothing and returns False:
-another program changed the source first, and the caller's work on it is void or was done already.
+another program changed the source first, so the caller must discard its work, or the work was done already.
 """
 
 import logging
@@ -19,7 +19,7 @@ from music_streams.aws.batch_get import batch_get
 from music_streams.aws.clients import error_code
 from music_streams.aws.objects import Place
 from music_streams.aws.telemetry import Metric, Telemetry
-from music_streams.display import between
+from music_streams.display import seconds_between
 from music_streams.state.run_files import SourceOutcome
 from music_streams.state.sources import Source, Treatment, batch_and_attempt
 from music_streams.state.statuses import RENEWABLE, Status
@@ -30,12 +30,12 @@ OBJECT_GONE = "object_gone"
 """The reason of a file that was deleted before it was read."""
 UNREADABLE = "unreadable"
 """The reason of a file whose bytes S3 did not return when it arrived."""
-_REFUSED = "ConditionalCheckFailedException"
+_CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A source's item in the ledger. Attributes of statuses that it has not reached are '' or 0.
+    """A source's item in the ledger. Attributes of statuses that it has not reached are empty or 0.
 
     Attributes:
         first_published_at: when its metrics were first published; published_at is of the last attempt.
@@ -69,22 +69,22 @@ class Entry:
 
     @property
     def place(self) -> Place:
-        """The source's location: where it landed, until it is moved to the archive or the quarantine."""
-        is_kept_where_it_landed = self.source.kind.is_reference and self.status is not Status.QUARANTINED
-        if is_kept_where_it_landed or not self.archive_key:
+        """The source's location: its landing key, until it is moved to `archive/` or `quarantine/`."""
+        is_at_landing_key = self.source.kind.is_reference and self.status is not Status.QUARANTINED
+        if is_at_landing_key or not self.archive_key:
             return self.source
         return Place(self.source.bucket, self.archive_key, "")
 
     @property
-    def stays_in_place(self) -> bool:
-        """Whether it is quarantined and too large to be moved from where it landed."""
+    def stays_at_landing_key(self) -> bool:
+        """Whether it is quarantined, and too large to be moved from its landing key."""
         return self.status is Status.QUARANTINED and not self.archive_key
 
     @property
     def is_accepted(self) -> bool:
-        """Whether validation accepted it, and it is neither quarantined nor retracted, nor about to be."""
-        is_withdrawn = self.status is Status.QUARANTINED or not self.treatment.adds_rows
-        return bool(self.validated_at) and not is_withdrawn
+        """Whether validation accepted it, and no quarantine or retraction has removed its rows or will do so."""
+        removes_rows = self.status is Status.QUARANTINED or not self.treatment.adds_rows
+        return bool(self.validated_at) and not removes_rows
 
     @property
     def is_retracted(self) -> bool:
@@ -93,18 +93,21 @@ class Entry:
 
     @property
     def waiting_since(self) -> str:
-        """The timestamp since which its metrics are due: its arrival, or the start of its new attempt."""
+        """When the wait for its metrics began: its arrival, or the start of its new attempt."""
         return self.source.received_at if self.attempt == 1 else self.validated_at
 
-    def is_older_than(self, seconds: float) -> bool:
-        """Whether its status last changed more than so many seconds ago."""
+    def has_been_unchanged_for(self, seconds: float) -> bool:
+        """Whether its status last changed more than `seconds` ago."""
         return self.updated_at < clock.seconds_before(clock.now(), seconds)
 
 
 class Ledger:
-    """Reads and changes entries of FilesTable. Each change of status is logged and recorded as a metric."""
+    """Reads and changes entries of FilesTable. Each change of status is logged and recorded as a metric.
 
-    def __init__(self, table: str, dynamodb: Any = None, telemetry: Telemetry | None = None) -> None:  # noqa: ANN401 - as clients.dynamodb gives it
+    The methods `mark_*` and `fail_claimed` record the result of work; they return whether the write's condition held.
+    """
+
+    def __init__(self, table: str, dynamodb: Any = None, telemetry: Telemetry | None = None) -> None:  # noqa: ANN401 - as clients.dynamodb returns it
         self._dynamodb = dynamodb or clients.dynamodb()
         self._table = table
         self._telemetry = telemetry or Telemetry()
@@ -124,7 +127,7 @@ class Ledger:
         items = batch_get(self._dynamodb, self._table, keys)
         return {item["source_id"]: _entry(item) for item in items}
 
-    def accepted(self, source_ids: Iterable[str]) -> set[str]:
+    def accepted_ids(self, source_ids: Iterable[str]) -> set[str]:
         """Return the ids of the sources that are accepted (:attr:`Entry.is_accepted`), read consistently."""
         entries = self.entries(source_ids)
         return {source_id for source_id, entry in entries.items() if entry.is_accepted}
@@ -132,7 +135,7 @@ class Ledger:
     def with_status(
         self, status: Status, since: str = "", condition: ConditionBase | None = None, *, oldest_first: bool = False
     ) -> Iterator[Entry]:
-        """Yield the entries with a status, the last changed first, page by page.
+        """Yield the entries with a status, page by page; the last changed first, unless `oldest_first`.
 
         They are read from an index, which is eventually consistent. Entries that last changed before the timestamp
         `since`, or do not meet the condition, are left out.
@@ -153,26 +156,24 @@ class Ledger:
         for page in self._dynamodb.get_paginator(operation).paginate(TableName=self._table, **filtered):
             yield from map(_entry, page["Items"])
 
-    def receive(self, source: Source, lease_seconds: float) -> Entry | None:
-        """Claim a source: (none) → RECEIVED, or take over a RECEIVED source whose lease has expired.
+    def claim(self, source: Source, lease_seconds: float) -> Entry | None:
+        """Claim a source: create its entry as RECEIVED, or take over a RECEIVED source whose lease has expired.
 
         Returns:
             The claimed entry; its `updated_at` identifies the claim in later writes. None if the source is claimed by
             another invocation, or has a later status.
         """
         at = clock.now()
-        is_new = Attr("source_id").not_exists()
-        lease_has_expired = Attr("status").eq(Status.RECEIVED) & Attr("updated_at").lt(
-            clock.seconds_before(at, lease_seconds)
-        )
+        new = Attr("source_id").not_exists()
+        expired = Attr("status").eq(Status.RECEIVED) & Attr("updated_at").lt(clock.seconds_before(at, lease_seconds))
         claim = {"source_id": source.source_id, "status": Status.RECEIVED, "attempt": 1, "updated_at": at}
         item = asdict(source) | claim
         try:
             response = self._dynamodb.put_item(
-                TableName=self._table, Item=item, ConditionExpression=is_new | lease_has_expired, ReturnValues="ALL_OLD"
+                TableName=self._table, Item=item, ConditionExpression=new | expired, ReturnValues="ALL_OLD"
             )
         except ClientError as error:
-            if error_code(error) == _REFUSED:
+            if error_code(error) == _CONDITION_FAILED:
                 return None
             raise
         entry = _entry(item)
@@ -181,41 +182,41 @@ class Ledger:
             self._telemetry.record(Status.RECEIVED.metric)
         return entry
 
-    def validate(self, claimed: Entry, batch_id: str) -> bool:
-        """RECEIVED → VALID, as part of a batch whose manifest is written."""
+    def mark_valid(self, claimed: Entry, batch_id: str) -> bool:
+        """Change a claimed source from RECEIVED to VALID, in a batch whose manifest has been written."""
         at = clock.now()
-        return self._move(claimed, Status.VALID, _is_claim(claimed), at, batch_id=batch_id, validated_at=at)
+        return self._change(claimed, Status.VALID, _if_claimed(claimed), at, batch_id=batch_id, validated_at=at)
 
-    def quarantine(
+    def mark_quarantined(
         self, entry: Entry, reason: str, kept_key: str, outcome: SourceOutcome | None = None, cost: int | None = None
     ) -> bool:
-        """RECEIVED → QUARANTINED by validate, or RUNNING → QUARANTINED with counts and cost after a run."""
-        condition = _is_claim(entry) if entry.status is Status.RECEIVED else _is_run(entry.execution_arn)
+        """Change a claimed source from RECEIVED, or one with its counts and cost from RUNNING, to QUARANTINED."""
+        condition = _if_claimed(entry) if entry.status is Status.RECEIVED else _if_running(entry.execution_arn)
         changes = {"reason": reason, "archive_key": kept_key, **(_counts(outcome) if outcome else {})}
-        return self._move(entry, Status.QUARANTINED, condition, clock.now(), **changes, **_costs(entry, cost))
+        return self._change(entry, Status.QUARANTINED, condition, clock.now(), **changes, **_costs(entry, cost))
 
-    def mark_object_gone(self, claimed: Entry, reason: str) -> bool:
-        """RECEIVED → FAILED: reason is OBJECT_GONE or UNREADABLE."""
-        return self._move(claimed, Status.FAILED, _is_claim(claimed), clock.now(), reason=reason)
+    def fail_claimed(self, claimed: Entry, reason: str) -> bool:
+        """Change a claimed source from RECEIVED to FAILED; the reason is OBJECT_GONE or UNREADABLE."""
+        return self._change(claimed, Status.FAILED, _if_claimed(claimed), clock.now(), reason=reason)
 
     def renew(self, entry: Entry, batch_id: str, attempt: int, treatment: Treatment) -> bool:
-        """FAILED, ARCHIVED or QUARANTINED → VALID for a new attempt, unless the entry changed since it was read."""
+        """Begin a new attempt: FAILED, ARCHIVED or QUARANTINED to VALID, unless the entry changed since it was read."""
         at = clock.now()
-        is_renewable = Attr("status").is_in(list(RENEWABLE))
+        renewable = Attr("status").is_in(list(RENEWABLE))
         cleared = dict.fromkeys(("execution_arn", "reason", "started_at", "published_at", "archived_at"), "")
         renewed = {"batch_id": batch_id, "attempt": attempt, "treatment": treatment, "validated_at": at}
-        return self._move(entry, Status.VALID, is_renewable & _is_unchanged(entry), at, **renewed, **cleared)
+        return self._change(entry, Status.VALID, renewable & _if_unchanged(entry), at, **renewed, **cleared)
 
-    def run(self, entry: Entry, execution_arn: str) -> bool:
-        """VALID → RUNNING, if the execution's batch and attempt are those of the source."""
+    def mark_running(self, entry: Entry, execution_arn: str) -> bool:
+        """Change a source from VALID to RUNNING, if the execution's batch and attempt are those of the source."""
         at = clock.now()
         batch_id, attempt = batch_and_attempt(execution_arn)
-        is_its_batch = Attr("batch_id").eq(batch_id) & Attr("attempt").eq(attempt)
-        condition = Attr("status").eq(Status.VALID) & is_its_batch
-        return self._move(entry, Status.RUNNING, condition, at, execution_arn=execution_arn, started_at=at)
+        same_batch = Attr("batch_id").eq(batch_id) & Attr("attempt").eq(attempt)
+        condition = Attr("status").eq(Status.VALID) & same_batch
+        return self._change(entry, Status.RUNNING, condition, at, execution_arn=execution_arn, started_at=at)
 
-    def publish(self, entry: Entry, outcome: SourceOutcome, cost: int | None = None) -> bool:
-        """RUNNING → PUBLISHED with counts and cost, by the execution that has claimed the source."""
+    def mark_published(self, entry: Entry, outcome: SourceOutcome, cost: int | None = None) -> bool:
+        """Change a source from RUNNING to PUBLISHED with counts and cost, if its execution still holds it."""
         at = clock.now()
         changes = {
             "published_at": at,
@@ -225,29 +226,29 @@ class Ledger:
             **_counts(outcome),
             **_costs(entry, cost),
         }
-        has_changed = self._move(entry, Status.PUBLISHED, _is_run(entry.execution_arn), at, **changes)
+        has_changed = self._change(entry, Status.PUBLISHED, _if_running(entry.execution_arn), at, **changes)
         if has_changed:
             self._record_publication(entry, outcome, at)
         return has_changed
 
-    def archive(self, entry: Entry, archive_key: str) -> bool:
-        """PUBLISHED → ARCHIVED, after the verified copy in the archive has replaced the original."""
+    def mark_archived(self, entry: Entry, archive_key: str) -> bool:
+        """Change a source from PUBLISHED to ARCHIVED, after its copy in the archive has been verified."""
         at = clock.now()
         condition = Attr("status").eq(Status.PUBLISHED) & Attr("execution_arn").eq(entry.execution_arn)
-        return self._move(entry, Status.ARCHIVED, condition, at, archive_key=archive_key, archived_at=at)
+        return self._change(entry, Status.ARCHIVED, condition, at, archive_key=archive_key, archived_at=at)
 
-    def retract(self, entry: Entry) -> bool:
-        """ARCHIVED → RETRACTED, after a run has processed the source as empty."""
+    def mark_retracted(self, entry: Entry) -> bool:
+        """Change a source from ARCHIVED to RETRACTED, after a run has processed it as empty."""
         condition = Attr("status").eq(Status.ARCHIVED) & Attr("treatment").eq(Treatment.RETRACT)
-        return self._move(entry, Status.RETRACTED, condition, clock.now())
+        return self._change(entry, Status.RETRACTED, condition, clock.now())
 
-    def fail(self, entry: Entry, execution_arn: str, reason: str) -> bool:
-        """RUNNING → FAILED, if that execution has claimed the source."""
+    def mark_failed(self, entry: Entry, execution_arn: str, reason: str) -> bool:
+        """Change a source from RUNNING to FAILED, if that execution has claimed it."""
         at = clock.now()
         changes = {"reason": reason, "failures": entry.failures + 1, "failing_since": entry.failing_since or at}
-        return self._move(entry, Status.FAILED, _is_run(execution_arn), at, **changes)
+        return self._change(entry, Status.FAILED, _if_running(execution_arn), at, **changes)
 
-    def _move(self, entry: Entry, to: Status, condition: ConditionBase, at: str, **attributes: object) -> bool:
+    def _change(self, entry: Entry, to: Status, condition: ConditionBase, at: str, **attributes: object) -> bool:
         changes = {"status": to, "updated_at": at, **attributes}
         try:
             self._dynamodb.update_item(
@@ -259,7 +260,7 @@ class Ledger:
                 ExpressionAttributeValues={f":{name}": value for name, value in changes.items()},
             )
         except ClientError as error:
-            if error_code(error) == _REFUSED:
+            if error_code(error) == _CONDITION_FAILED:
                 return False
             raise
         _log(entry, to, **attributes)
@@ -270,7 +271,7 @@ class Ledger:
         self._telemetry.record(Metric.ROWS_ACCEPTED, outcome.rows_accepted)
         self._telemetry.record(Metric.ROWS_REJECTED, sum(outcome.rejected.values()))
         has_latency_sla = not (entry.first_published_at or entry.source.kind.is_reference)
-        latency = between(entry.source.received_at, at)
+        latency = seconds_between(entry.source.received_at, at)
         if has_latency_sla and latency is not None:
             self._telemetry.record(Metric.TIME_TO_PUBLISHED, max(0.0, latency))  # the clocks of S3 and Lambda differ
 
@@ -287,15 +288,15 @@ def _log(entry: Entry, to: Status, **attributes: object) -> None:
     log.info("%s: %s", to, entry.source.uri, extra={name: value for name, value in keys.items() if value})
 
 
-def _is_claim(claimed: Entry) -> ConditionBase:
+def _if_claimed(claimed: Entry) -> ConditionBase:
     return Attr("status").eq(Status.RECEIVED) & Attr("updated_at").eq(claimed.updated_at)
 
 
-def _is_unchanged(entry: Entry) -> ConditionBase:
+def _if_unchanged(entry: Entry) -> ConditionBase:
     return Attr("status").eq(entry.status) & Attr("updated_at").eq(entry.updated_at) & Attr("attempt").eq(entry.attempt)
 
 
-def _is_run(execution_arn: str) -> ConditionBase:
+def _if_running(execution_arn: str) -> ConditionBase:
     return Attr("status").eq(Status.RUNNING) & Attr("execution_arn").eq(execution_arn)
 
 
@@ -304,23 +305,23 @@ def _counts(outcome: SourceOutcome) -> dict[str, object]:
 
 
 def _costs(entry: Entry, cost: int | None) -> dict[str, object]:
-    """Add the cost to the total, which no other program can change: only a source's execution settles it, and once."""
+    """Return the attributes for a cost. No other program can change the total: one execution settles it, and once."""
     if cost is None:
         return {}
     return {"cost_micro_usd": cost, "total_cost_micro_usd": entry.total_cost_micro_usd + cost}
 
 
 def _entry(item: dict[str, Any]) -> Entry:
-    # Before events were validated, a size that is not a number could be stored: it must not prevent listing the others.
+    # An old entry can have a size that is not a number: events were not validated. It must not prevent listing others.
     size = int(item["size"]) if isinstance(item["size"], Decimal | int) else 0
     source = Source(item["bucket"], item["key"], item["version_id"], size, item["received_at"])
-    values = {field.name: _plain(item[field.name]) for field in fields(Entry) if field.name in item}
+    values = {field.name: _with_ints(item[field.name]) for field in fields(Entry) if field.name in item}
     enums = {"status": Status(item["status"]), "treatment": Treatment(item.get("treatment", ""))}
     return Entry(source=source, **(values | enums))
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - what DynamoDB stores
-    """Convert numbers to int: DynamoDB returns a Decimal for each, and those of the ledger are whole."""
+def _with_ints(value: Any) -> Any:  # noqa: ANN401 - what DynamoDB stores
+    """Convert numbers to int: DynamoDB returns each as a Decimal, and those of the ledger are integers."""
     if isinstance(value, Decimal):
         return int(value)
     return {name: int(count) for name, count in value.items()} if isinstance(value, dict) else value

@@ -1,4 +1,4 @@
-"""Keys in the landing bucket: the prefixes under which files land, and the keys under which they are kept.
+"""Keys in the landing bucket: the prefixes of landing keys, and the keys under `archive/` and `quarantine/`.
 
 Rules: docs/design.md, section 3, Prefixes.
 """
@@ -12,7 +12,7 @@ _REASON = "reason.json"
 
 
 class Kind(StrEnum):
-    """The kind of a file, given by the prefix under which it lands."""
+    """The kind of a file, given by the prefix of its landing key."""
 
     STREAMS = "streams"
     SONGS = "songs"
@@ -20,7 +20,7 @@ class Kind(StrEnum):
 
     @property
     def is_reference(self) -> bool:
-        """Whether it is reference data, which stays where it landed because every run reads it there."""
+        """Whether it is reference data, which stays at its landing key because every run reads it there."""
         return self is not Kind.STREAMS
 
 
@@ -38,12 +38,12 @@ def kind_of(key: str) -> Kind | None:
 def kept_key(prefix: str, received_at: str, source_id: str, key: str) -> str:
     """Return the key under `prefix` (``archive`` or ``quarantine``): date of arrival, source_id and a safe name."""
     name = safe_name(key)
-    # The name of the object beside a quarantined file that has the reason must not be taken.
+    # The object next to a quarantined file that has the reason needs this name.
     return f"{kept_on(prefix, received_at[:10])}{source_id}/{'_' if name == _REASON else ''}{name}"
 
 
 def kept_on(prefix: str, day: str) -> str:
-    """Return the prefix of all kept files with a date of arrival, YYYY-MM-DD."""
+    """Return the prefix of all moved files with a date of arrival, YYYY-MM-DD."""
     return f"{prefix}/{day.replace('-', '/')}/"
 
 
@@ -54,7 +54,7 @@ def kept_source(key: str) -> str | None:
 
 
 def reason_key(key: str) -> str:
-    """Return the key of the reason beside a quarantined file, given the file's key under ``quarantine/``."""
+    """Return the key of the reason next to a quarantined file, given the file's key under ``quarantine/``."""
     return f"{key.rsplit('/', 1)[0]}/{_REASON}"
 
 

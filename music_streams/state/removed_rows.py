@@ -1,7 +1,7 @@
-"""Notes of the rows that a run removes from the lake, written before it does: the days and tracks to recompute.
+"""Records of the rows that a run removes from the lake, written before it does: the days and tracks to recompute.
 
 Once rows are deleted, nothing else records which days they belonged to: the lake's snapshots expire. A retry of the
-run, and the next attempt after a failed one, therefore read the notes.
+run, and the next attempt after a failed one, therefore read these records.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 _WHAT_TO_DO = (
     "nothing else records the days of the removed rows: delete it, then rebuild the lake from the archive "
-    "(music-streams rebuild --from-archive), and repeat the requests that were in flight"
+    "(music-streams rebuild --from-archive), and send the requests that were in flight again"
 )
 
 
 @dataclass
-class Removed:
+class RemovedRows:
     """The rows that executions have removed, or are about to.
 
     Attributes:
@@ -38,66 +38,66 @@ class Removed:
 
 
 @dataclass(frozen=True)
-class Removals:
-    """The notes of all executions, stored in the folders of their runs."""
+class RemovalRecords:
+    """Reads and writes the records, which are stored in the folders of the runs."""
 
     s3: S3Client
     bucket: str
 
     def tracks_uri(self, execution: str, name: str) -> str:
-        """Return the URI for the tracks of the note with this name."""
+        """Return the URI for the tracks of the record with this name."""
         return self._folder(execution).uri(f"removed/{execution}/tracks/{name}")
 
-    def note(self, execution: str, name: str, days: dict[str, set[str]], tracks: str | None) -> None:
-        """Write what is about to be removed; `name` distinguishes this note from the execution's others."""
-        listed = {source_id: sorted(of_source) for source_id, of_source in days.items()}
-        self._put(execution, name, {"days": listed, "tracks": tracks})
+    def write(self, execution: str, name: str, days: dict[str, set[str]], tracks: str | None) -> None:
+        """Record what is about to be removed; `name` distinguishes this record from the execution's others."""
+        by_source = {source_id: sorted(source_days) for source_id, source_days in days.items()}
+        self._put(execution, name, {"days": by_source, "tracks": tracks})
 
-    def follow(self, execution: str, failed: str) -> None:
-        """Write that an execution is a new attempt at sources of a failed one, whose removals it must recompute."""
+    def write_failed_attempt(self, execution: str, failed: str) -> None:
+        """Record that an execution is a new attempt at sources of a failed one, whose removals it must recompute."""
         self._put(execution, f"after-{failed}", {"failed": failed})
 
-    def of(self, execution: str) -> Removed:
-        """Return what an execution, and those that it follows, have noted.
+    def read(self, execution: str) -> RemovedRows:
+        """Return what an execution, and the failed ones before it, have recorded.
 
         Raises:
-            DamagedObject: a note cannot be read; nothing else records its days.
+            DamagedObject: a record cannot be read; nothing else records its days.
         """
-        removed = Removed()
+        removed = RemovedRows()
         executions = [execution]
         for followed in executions:
-            for note in self._notes(followed):
-                if "failed" in note:
-                    executions += {note["failed"]}.difference(executions)
+            for record in self._records(followed):
+                if "failed" in record:
+                    executions += {record["failed"]}.difference(executions)
                     continue
-                for source_id, days in note["days"].items():
+                for source_id, days in record["days"].items():
                     removed.days.setdefault(source_id, set()).update(days)
-                if note["tracks"]:
-                    removed.tracks.append(note["tracks"])
+                if record["tracks"]:
+                    removed.tracks.append(record["tracks"])
         return removed
 
-    def _notes(self, execution: str) -> Iterator[dict[str, Any]]:
+    def _records(self, execution: str) -> Iterator[dict[str, Any]]:
         folder = self._folder(execution)
         pages = self.s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=folder.key(f"removed/{execution}/notes/")
         )
         for page in pages:
             for listed in page.get("Contents", []):
-                yield read_json(self.s3, self.bucket, listed["Key"], _note, _WHAT_TO_DO)
+                yield read_json(self.s3, self.bucket, listed["Key"], _record, _WHAT_TO_DO)
 
-    def _put(self, execution: str, name: str, note: dict[str, Any]) -> None:
+    def _put(self, execution: str, name: str, record: dict[str, Any]) -> None:
         key = self._folder(execution).key(f"removed/{execution}/notes/{name}.json")
-        write_json(self.s3, self.bucket, key, note, is_ascii=True)
+        write_json(self.s3, self.bucket, key, record, is_ascii=True)
 
     def _folder(self, execution: str) -> RunFolder:
         return RunFolder(self.bucket, execution.rpartition("-")[0])
 
 
-def _note(raw: dict[str, Any]) -> dict[str, Any]:
-    """Check a note, which has one of two forms."""
+def _record(raw: dict[str, Any]) -> dict[str, Any]:
+    """Check a record, which has one of two forms."""
     if "failed" in raw:
         return {"failed": _text(raw["failed"])}
-    days = {source_id: [strict.day(day) for day in of_source] for source_id, of_source in raw["days"].items()}
+    days = {source_id: [strict.day(day) for day in source_days] for source_id, source_days in raw["days"].items()}
     return {"days": days, "tracks": None if raw["tracks"] is None else _text(raw["tracks"])}
 
 

@@ -1,4 +1,4 @@
-"""Requests of operators and of Airflow: messages in the arrivals queue, beside S3's events.
+"""Requests of operators and of Airflow: messages in the arrivals queue, next to S3's events.
 
 All work starts from this queue, so that one function with one role starts it, in batches, and once even after crashes.
 An :class:`Attempt` names the attempt that it expects in the ledger; if the ledger has a later one, it was done already.
@@ -68,7 +68,7 @@ class Rebuild:
 
 @dataclass(frozen=True)
 class Forget:
-    """A request to erase a user's rows from the lake and the kept files; `requested_at` is a timestamp."""
+    """A request to erase a user's rows from the lake and the files; `requested_at` is a timestamp."""
 
     user_id: int
     requested_at: str

@@ -1,8 +1,8 @@
 """A run's folder in the lake bucket: ``runs/<batch_id>/`` with manifest.json, input/, metrics/ and summary.json.
 
 The manifest lists what to process, ``claimed-<execution>.json`` the part of it that an execution has claimed,
-``metrics/<run_id>/summary.json`` the results of one run of the transform, and summary.json what was published. All are
-JSON; reading a damaged one raises DamagedObject.
+``metrics/<job_run_id>/summary.json`` the results of one job run of the transform, and summary.json what was published.
+All are JSON; reading a damaged one raises DamagedObject.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class ManifestSource:
     """A staged source.
 
     Attributes:
-        kind: the kind of file. Reference files are listed, but not staged: a run reads all of them where they landed.
+        kind: the kind of file. Reference files are listed, but not staged: a run reads all at their landing keys.
         input: the staged object's name under ``input/``: ``<source_id>.csv``, or ``.csv.gz`` if it is gzip.
         header: the column names of its header row, in order.
         received_at: the timestamp of its arrival, with which ``future_listen_time`` is decided.
@@ -85,8 +85,8 @@ class Manifest:
 
     Attributes:
         sources: sorted by source_id, so that equal batches give equal bytes.
-        days: days to recompute besides those of the sources.
-        forget: user_ids whose rows are erased from the lake and whose lines are erased from the kept files.
+        days: days to recompute in addition to those of the sources.
+        forget: user_ids whose rows are erased from the lake, and whose lines are erased from the files.
     """
 
     batch_id: str
@@ -110,7 +110,7 @@ class Manifest:
         return [source for source in self.sources if source.treatment == "retract"]
 
     @property
-    def put_aside(self) -> list[ManifestSource]:
+    def quarantined(self) -> list[ManifestSource]:
         """The sources to quarantine without reading them."""
         return [source for source in self.sources if source.treatment == "put_aside"]
 
@@ -197,24 +197,24 @@ def read_claimed(s3: S3Client, folder: RunFolder, execution: str) -> Manifest:
     return _read(s3, folder, f"claimed-{execution}.json", _manifest)
 
 
-def write_result(s3: S3Client, folder: RunFolder, run_id: str, summary: Summary) -> None:
-    """Write the result of one run of the transform, beside its metrics; only one such run of an execution is used."""
-    _write(s3, folder, f"metrics/{run_id}/summary.json", asdict(summary))
+def write_result(s3: S3Client, folder: RunFolder, job_run_id: str, summary: Summary) -> None:
+    """Write the result of a job run of the transform, next to its metrics; only one of an execution is used."""
+    _write(s3, folder, f"metrics/{job_run_id}/summary.json", asdict(summary))
 
 
-def read_result(s3: S3Client, folder: RunFolder, run_id: str) -> Summary:
+def read_result(s3: S3Client, folder: RunFolder, job_run_id: str) -> Summary:
     """Read the result of one run of the transform."""
-    return _read(s3, folder, f"metrics/{run_id}/summary.json", _summary)
+    return _read(s3, folder, f"metrics/{job_run_id}/summary.json", _summary)
 
 
-def write_load_report(s3: S3Client, folder: RunFolder, run_id: str, report: LoadReport) -> None:
+def write_load_report(s3: S3Client, folder: RunFolder, job_run_id: str, report: LoadReport) -> None:
     """Write the load's report on the metrics of a run of the transform."""
-    _write(s3, folder, f"metrics/{run_id}/load.json", asdict(report))
+    _write(s3, folder, f"metrics/{job_run_id}/load.json", asdict(report))
 
 
-def find_load_report(s3: S3Client, folder: RunFolder, run_id: str) -> LoadReport | None:
+def find_load_report(s3: S3Client, folder: RunFolder, job_run_id: str) -> LoadReport | None:
     """Read the load's report on the metrics of a run of the transform; None if there is none."""
-    return _find(s3, folder, f"metrics/{run_id}/load.json", lambda raw: LoadReport(**raw))
+    return _find(s3, folder, f"metrics/{job_run_id}/load.json", lambda raw: LoadReport(**raw))
 
 
 def write_summary(s3: S3Client, folder: RunFolder, summary: Summary) -> None:

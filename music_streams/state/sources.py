@@ -40,7 +40,7 @@ def _digest(parts: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Source(Place):
-    """One object version in the landing bucket, at the location where it landed.
+    """One object version in the landing bucket, at its landing key.
 
     Attributes:
         size: bytes as stored (compressed, if the object is gzip).
@@ -73,7 +73,7 @@ class Source(Place):
         return self.key.rsplit("/", 1)[-1]
 
     def kept_key(self, prefix: str) -> str:
-        """Return the key under which it is kept; see :func:`object_keys.kept_key`."""
+        """Return its key under `archive/` or `quarantine/`; see :func:`object_keys.kept_key`."""
         return object_keys.kept_key(prefix, self.received_at, self.source_id, self.key)
 
 

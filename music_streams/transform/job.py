@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from music_streams.errors import NoReferenceData
-from music_streams.state.removed_rows import Removals, Removed
+from music_streams.state.removed_rows import RemovalRecords, RemovedRows
 from music_streams.state.run_files import NOT_MALFORMED, Manifest, RunFolder, SourceOutcome, Summary, write_result
 from music_streams.state.sources import Treatment
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS, RowsToDelete
@@ -25,142 +25,147 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_FEW_DAYS = 16  # a task keeps one file a day open, some MB each
-_ANY_RATIO = {Treatment.ACCEPT_BAD_ROWS, Treatment.ACCEPT_MANY_DAYS}
+_MAX_OPEN_FILES = 16  # a Spark task keeps one file per day open, some MB each
+_WITHOUT_RATIO_LIMIT = {Treatment.ACCEPT_BAD_ROWS, Treatment.ACCEPT_MANY_DAYS}
 
 
 @dataclass(frozen=True)
-class TransformRun:
+class RunSettings:
     """The settings of a run.
 
     Attributes:
         execution: the state machine execution's name, ``<batch_id>-<attempt>``: identifies the run's commits.
-        run_id: the Glue job run's id: names its output, so that the outputs of two job runs never mix.
+        job_run_id: the Glue job run's id: names its output, so that the outputs of two job runs never mix.
         max_rejected_ratio: a file whose share of malformed rows is greater is quarantined.
         max_days_per_file: a file with listens of more days is quarantined.
     """
 
     folder: RunFolder
     execution: str
-    run_id: str
+    job_run_id: str
     landing_bucket: str
     max_rejected_ratio: Decimal
     max_days_per_file: int
     publish_track_metrics: bool
 
     @property
-    def is_repeat(self) -> bool:
-        """Whether the sources may have been committed by an earlier attempt."""
+    def has_earlier_attempt(self) -> bool:
+        """Whether an earlier attempt may have committed rows of the sources."""
         return not self.execution.endswith("-1")
 
 
 def process(
-    s3: S3Client, task: TransformRun, manifest: Manifest, batch: Batch[RowsT] | None, lake: Lake[RowsT]
+    s3: S3Client, run: RunSettings, manifest: Manifest, batch: Batch[RowsT] | None, lake: Lake[RowsT]
 ) -> Summary:
-    """Run all steps in order; if a run dies after any of them, it can be repeated.
+    """Run all steps of the transform and return the summary. Each step is idempotent, so a retry can repeat them all.
 
     `batch` has the rows of the manifest's streams files; None if there are none.
 
     Raises:
         NoReferenceData: there is no valid songs row; nothing was committed.
     """
-    removals = Removals(s3, task.folder.bucket)
-    outcomes = _classify(task, manifest, batch)
-    for source in manifest.put_aside:
-        outcomes[source.source_id] = SourceOutcome(0, 0, {}, [], "too_many_attempts")
+    records = RemovalRecords(s3, run.folder.bucket)
+    outcomes = _classify(run, manifest, batch)
+    for source in manifest.quarantined:
+        outcomes[source.source_id] = _without_rows(verdict="too_many_attempts")
     if batch:
-        _append(task, manifest, batch, lake, outcomes)
+        _append(run, manifest, batch, lake, outcomes)
         batch.close()
-    removed = _remove(removals, task, manifest, lake, outcomes)
+    removed = _remove(records, run, manifest, lake, outcomes)
     if manifest.forget:
         lake.expire()
     for source in manifest.retracted:
-        outcomes[source.source_id] = SourceOutcome(0, 0, {}, sorted(removed.days.get(source.source_id, ())))
+        outcomes[source.source_id] = _without_rows(removed.days.get(source.source_id, ()))
     days = sorted(
         {
             *manifest.days,
             *(day for outcome in outcomes.values() for day in outcome.days),
-            *(day for of_source in removed.days.values() for day in of_source),
+            *(day for days_of_source in removed.days.values() for day in days_of_source),
         }
     )
     forgotten = sorted(removed.days) if manifest.forget else []
-    summary = Summary(task.folder.batch_id, task.execution, 0, "", [], "", outcomes, forgotten)
+    summary = Summary(run.folder.batch_id, run.execution, 0, "", [], "", outcomes, forgotten)
     if days:
         log.info("committed; days to recompute: %s", len(days))
-        summary = _measure(task, lake, summary, days, removed)
-    write_result(s3, task.folder, task.run_id, summary)
+        summary = _write_metrics(run, lake, summary, days, removed)
+    write_result(s3, run.folder, run.job_run_id, summary)
     return summary
 
 
-def _classify(task: TransformRun, manifest: Manifest, batch: Batch[RowsT] | None) -> dict[str, SourceOutcome]:
+def _classify(run: RunSettings, manifest: Manifest, batch: Batch[RowsT] | None) -> dict[str, SourceOutcome]:
     """Return the outcome of each source."""
     if batch is None:
-        return {source_id: SourceOutcome(0, 0, {}, []) for source_id in manifest.source_ids}
+        return {source_id: _without_rows() for source_id in manifest.source_ids}
     counts = batch.counts()
-    outcomes = _outcomes(counts, manifest, task)
+    outcomes = _outcomes(counts, manifest, run)
     for source_id in batch.unreadable():
-        outcomes[source_id] = SourceOutcome(0, 0, {}, [], "not_csv")
+        outcomes[source_id] = _without_rows(verdict="not_csv")
     if not any(outcome.rows_accepted for outcome in outcomes.values()) and not batch.has_reference():
         raise NoReferenceData(
-            f"no_reference_data: no valid songs row under s3://{task.landing_bucket}/reference/songs/: "
-            "put a songs file there, then redrive the streams files"
+            f"no_reference_data: no valid songs row under s3://{run.landing_bucket}/reference/songs/: "
+            "upload a songs file there, then redrive the streams files"
         )
     log.info("%s rows of %s files classified", sum(o.rows_read for o in outcomes.values()), len(manifest.streams))
     return outcomes
 
 
 def _append(
-    task: TransformRun, manifest: Manifest, batch: Batch[RowsT], lake: Lake[RowsT], outcomes: dict[str, SourceOutcome]
+    run: RunSettings, manifest: Manifest, batch: Batch[RowsT], lake: Lake[RowsT], outcomes: dict[str, SourceOutcome]
 ) -> None:
     """Commit the rows of the accepted sources, rejected rows first."""
-    kept = [source_id for source_id, outcome in outcomes.items() if outcome.verdict is None]
-    if any(outcomes[source_id].rejected for source_id in kept):
-        # They are partitioned by the day of arrival: today for new files, any day for those of a rebuild.
-        arrivals = {source.received_at[:10] for source in manifest.streams}
-        lake.append(REJECTED_ROWS, batch.rejected(kept), task.execution, few_days=len(arrivals) <= _FEW_DAYS)
-    if any(outcomes[source_id].rows_accepted for source_id in kept):
-        days = {day for source_id in kept for day in outcomes[source_id].days}
-        lake.append(LISTENS, batch.accepted(kept), task.execution, few_days=len(days) <= _FEW_DAYS)
+    accepted_ids = [source_id for source_id, outcome in outcomes.items() if outcome.verdict is None]
+    if any(outcomes[source_id].rejected for source_id in accepted_ids):
+        # Rejected rows are partitioned by the day of arrival: today for new files, any day for those of a rebuild.
+        days = {source.received_at[:10] for source in manifest.streams}
+        lake.append(REJECTED_ROWS, batch.rejected(accepted_ids), run.execution, few_days=len(days) <= _MAX_OPEN_FILES)
+    if any(outcomes[source_id].rows_accepted for source_id in accepted_ids):
+        days = {day for source_id in accepted_ids for day in outcomes[source_id].days}
+        lake.append(LISTENS, batch.accepted(accepted_ids), run.execution, few_days=len(days) <= _MAX_OPEN_FILES)
 
 
 def _remove(
-    removals: Removals, task: TransformRun, manifest: Manifest, lake: Lake[RowsT], outcomes: dict[str, SourceOutcome]
-) -> Removed:
-    """Delete older copies, rows of refused sources and of users to forget, each recorded before it is removed."""
+    records: RemovalRecords, run: RunSettings, manifest: Manifest, lake: Lake[RowsT], outcomes: dict[str, SourceOutcome]
+) -> RemovedRows:
+    """Delete older copies, rows of quarantined sources and of users to forget, each recorded before it is deleted.
+
+    Returns what all job runs of the execution, and of the failed ones before it, have removed.
+    """
     to_delete = RowsToDelete(
-        task.execution,
-        older=manifest.source_ids if task.is_repeat else [],
+        run.execution,
+        older=manifest.source_ids if run.has_earlier_attempt else [],
         # Usually none exist, but an earlier attempt or job run may have accepted the source.
-        refused=[source_id for source_id, outcome in outcomes.items() if outcome.verdict],
+        quarantined=[source_id for source_id, outcome in outcomes.items() if outcome.verdict],
         users=manifest.forget,
     )
-    # Repeat until none are found: other runs may add rows of a user during the deletion.
+    # Repeat until no such rows are found: other runs may add rows of a user during the deletion.
     for number in itertools.count():
         if not to_delete or not (found := lake.find(to_delete)):
             break
-        name = f"{task.run_id}-{number}"
-        tracks = removals.tracks_uri(task.execution, name) if task.publish_track_metrics else None
+        name = f"{run.job_run_id}-{number}"
+        tracks = records.tracks_uri(run.execution, name) if run.publish_track_metrics else None
         if tracks:
             lake.write_tracks(to_delete, found, tracks)
-        removals.note(task.execution, name, found.days, tracks)
+        records.write(run.execution, name, found.days, tracks)
         lake.delete(to_delete, found)
-    removed = removals.of(task.execution)
+    removed = records.read(run.execution)
     if not manifest.forget:
-        # A failed attempt may have had other sources too, which are not part of this run.
+        # The batch of a failed attempt may have had other sources too, which are not part of this run.
         removed.days = {source_id: removed.days[source_id] for source_id in outcomes if source_id in removed.days}
     return removed
 
 
-def _measure(task: TransformRun, lake: Lake[RowsT], summary: Summary, days: list[str], removed: Removed) -> Summary:
-    """Write the metrics of the days from one snapshot."""
-    pinned, place = lake.pin(), f"metrics/{task.run_id}"
-    lake.write_metrics(pinned, days, removed.tracks if task.publish_track_metrics else None, task.folder.uri(place))
+def _write_metrics(
+    run: RunSettings, lake: Lake[RowsT], summary: Summary, days: list[str], removed: RemovedRows
+) -> Summary:
+    """Write the metrics of the days from one snapshot, and return the summary with its version and their location."""
+    pinned, place = lake.pin(), f"metrics/{run.job_run_id}"
+    lake.write_metrics(pinned, days, removed.tracks if run.publish_track_metrics else None, run.folder.uri(place))
     log.info("metrics written at version %s", pinned.version)
     return replace(summary, version=pinned.version, lake_uuid=pinned.uuid, days=days, metrics=place)
 
 
-def _outcomes(counts: Iterable[Count], manifest: Manifest, task: TransformRun) -> dict[str, SourceOutcome]:
-    """Return the outcome of each source from the rows of :func:`listens.counts`."""
+def _outcomes(counts: Iterable[Count], manifest: Manifest, run: RunSettings) -> dict[str, SourceOutcome]:
+    """Return the outcome of each source from the rows of :func:`~music_streams.transform.spark.listens.counts`."""
     rejected: dict[str, Counter[str]] = {source_id: Counter() for source_id in manifest.source_ids}
     by_day: dict[str, Counter[str]] = {source_id: Counter() for source_id in manifest.source_ids}
     for row in counts:
@@ -169,18 +174,23 @@ def _outcomes(counts: Iterable[Count], manifest: Manifest, task: TransformRun) -
         else:
             rejected[row["source_id"]][row["reason"]] += row["count"]
     return {
-        source.source_id: _outcome(task, source, by_day[source.source_id], rejected[source.source_id])
+        source.source_id: _outcome(run, source, by_day[source.source_id], rejected[source.source_id])
         for source in manifest.sources
     }
 
 
-def _outcome(task: TransformRun, source: ManifestSource, by_day: Counter[str], rejected: Counter[str]) -> SourceOutcome:
-    """Return the outcome of a source. A release may have lifted one of the limits."""
+def _without_rows(days: Iterable[str] = (), *, verdict: str | None = None) -> SourceOutcome:
+    """Return the outcome of a source none of whose rows were read."""
+    return SourceOutcome(rows_read=0, rows_accepted=0, rejected={}, days=sorted(days), verdict=verdict)
+
+
+def _outcome(run: RunSettings, source: ManifestSource, by_day: Counter[str], rejected: Counter[str]) -> SourceOutcome:
+    """Return the outcome of a source. After a release, one limit or both no longer apply to it."""
     rows_accepted = by_day.total()
     rows_read = rows_accepted + rejected.total()
     malformed = sum(count for reason, count in rejected.items() if reason not in NOT_MALFORMED)
-    if source.treatment not in _ANY_RATIO and malformed > task.max_rejected_ratio * rows_read:
+    if source.treatment not in _WITHOUT_RATIO_LIMIT and malformed > run.max_rejected_ratio * rows_read:
         return SourceOutcome(rows_read, 0, dict(rejected), [], "too_many_bad_rows")
-    if source.treatment != Treatment.ACCEPT_MANY_DAYS and len(by_day) > task.max_days_per_file:
+    if source.treatment != Treatment.ACCEPT_MANY_DAYS and len(by_day) > run.max_days_per_file:
         return SourceOutcome(rows_read, 0, dict(rejected), [], "too_many_days")
     return SourceOutcome(rows_read, rows_accepted, dict(rejected), sorted(by_day))

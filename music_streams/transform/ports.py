@@ -51,18 +51,18 @@ class RowsToDelete:
 
     Attributes:
         execution: the execution that deletes them.
-        older: source_ids of which the rows that other executions committed are deleted.
-        refused: source_ids of which all rows are deleted.
+        older: source_ids whose rows are deleted if another execution committed them.
+        quarantined: source_ids whose rows are all deleted.
         users: user_ids whose rows are deleted; a rejected row is theirs if its text contains the id as a field.
     """
 
     execution: str
     older: list[str]
-    refused: list[str]
+    quarantined: list[str]
     users: list[int]
 
     def __bool__(self) -> bool:
-        return bool(self.older or self.refused or self.users)
+        return bool(self.older or self.quarantined or self.users)
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Lake(Protocol[Rows_contra]):
             table: one of the two tables.
             rows: with all columns of the table.
             execution: the execution that commits them.
-            few_days: whether the rows are of so few days that a task can keep one file a day open.
+            few_days: whether the rows are of so few days that a Spark task can keep one file per day open.
         """
 
     def find(self, to_delete: RowsToDelete) -> FoundRows:

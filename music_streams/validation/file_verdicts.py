@@ -25,18 +25,18 @@ REQUIRED_COLUMNS = {
     Kind.USERS: ("user_id", "user_country"),
 }
 _SUFFIXES = {Kind.STREAMS: (".csv", ".csv.gz"), Kind.SONGS: (".csv",), Kind.USERS: (".csv",)}
-_MAX_REPEATS = 5  # repeated columns that a verdict lists
+_MAX_LISTED = 5  # duplicate columns that a verdict lists
 MAX_LINE_BYTES = 64 * 1024
 MAX_COLUMNS = 1_000
-"""Of a streams file: the headers of a whole batch must fit into the memory of the functions."""
+"""The maximum of a streams file, so that the headers of a batch fit into a function's memory."""
 GZIP_MAGIC = b"\x1f\x8b"
 _LINE_ENDS = (b"\n", b"\r")
 _BLANK = csv_line.BLANK.encode()
-_INK = re.compile(b"[^" + re.escape(_BLANK) + b"]")
+_NON_BLANK = re.compile(b"[^" + re.escape(_BLANK) + b"]")
 
 
 class Verdict(StrEnum):
-    """Why a file is quarantined, in the order in which the reasons apply."""
+    """Why a file is quarantined. The verdicts of validation are in order of precedence; the last three come later."""
 
     BAD_KEY = "bad_key"
     TOO_SLOW = "too_slow"
@@ -80,18 +80,19 @@ def validate(
         key: the object's key; its suffix must be .csv, or for streams .csv.gz, in any case.
         chunks: the stored bytes, in pieces of any size.
         max_bytes: the largest uncompressed size that is accepted.
-        has_time: whether there is time left for the file; called for each chunk, at least once for each stored one.
+        has_time: returns whether there is time left for the file; called at least once for each stored chunk.
         max_members: how many members a gzip file may have.
     """
     kind = kind_of(key) or Kind.STREAMS
     if not key.lower().endswith(_SUFFIXES[kind]):
         return Validation(Verdict.BAD_KEY, f"the key does not end in {' or '.join(_SUFFIXES[kind])}: {key!r}")
-    stored, is_gzip = _opened(chunks)
-    # The gzip form of a file of that size is never larger, however badly it is compressed.
-    stored = _bounded(stored, max_bytes + max_bytes // 64 + 2 * CHUNK_BYTES)
+    stored, is_gzip = _detect_gzip(chunks)
+    # A file of max_bytes never has more bytes than this as gzip.
+    stored = _limit_bytes(stored, max_bytes + max_bytes // 64 + 2 * CHUNK_BYTES)
     scan = _Scan(max_bytes)
     try:
-        for chunk in _from_first_bytes(_in_time(gunzip(stored, max_members) if is_gzip else stored, has_time)):
+        content = gunzip(stored, max_members) if is_gzip else stored
+        for chunk in _with_full_first_chunk(_until_timeout(content, has_time)):
             scan.feed(chunk)
             if scan.is_too_large:
                 break
@@ -100,35 +101,35 @@ def validate(
     except _OutOfTimeError:
         return Validation(Verdict.TOO_SLOW, f"reading it timed out after {scan.size:,} uncompressed bytes")
     except TooManyMembers as error:
-        scan.damage = f"{error}"
+        scan.gzip_error = f"{error}"
     except zlib.error as error:
-        scan.damage = f"the gzip stream is truncated or damaged ({error})"
-    return scan.validation(kind, is_gzip=is_gzip)
+        scan.gzip_error = f"the gzip stream is truncated or damaged ({error})"
+    return scan.result(kind, is_gzip=is_gzip)
 
 
-def head(chunks: Iterable[bytes]) -> tuple[list[str], bool]:
+def read_header(chunks: Iterable[bytes]) -> tuple[list[str], bool]:
     """Return the column names of a valid file and whether it is gzip, reading only as many bytes as needed."""
-    stored, is_gzip = _opened(chunks)
+    stored, is_gzip = _detect_gzip(chunks)
     scan = _Scan(sys.maxsize)
-    for chunk in _from_first_bytes(gunzip(stored) if is_gzip else stored):
+    for chunk in _with_full_first_chunk(gunzip(stored) if is_gzip else stored):
         scan.feed(chunk)
         if scan.has_header:
             break
     return scan.header(), is_gzip
 
 
-def _repeated(header: list[str], required: tuple[str, ...]) -> str:
+def _duplicate_columns(header: list[str], required: tuple[str, ...]) -> str:
     """List the first few columns of a header that have the name of an earlier one; '' if there are none.
 
     Only names of the contract are quoted: in a file without a header, any other would be a row's value.
     """
     first: dict[str, int] = {}
-    repeats = [(n, name) for n, name in enumerate(header, start=1) if first.setdefault(name, n) != n]
-    listed = [
+    duplicates = [(n, name) for n, name in enumerate(header, start=1) if first.setdefault(name, n) != n]
+    shown = [
         f"column {n} repeats column {first[name]}{f' ({name})' if name in required else ''}"
-        for n, name in repeats[:_MAX_REPEATS]
+        for n, name in duplicates[:_MAX_LISTED]
     ]
-    return ", ".join(listed) + (f" and {len(repeats) - _MAX_REPEATS} more" if len(repeats) > _MAX_REPEATS else "")
+    return ", ".join(shown) + (f" and {len(duplicates) - _MAX_LISTED} more" if len(duplicates) > _MAX_LISTED else "")
 
 
 class _Scan:
@@ -139,24 +140,24 @@ class _Scan:
         self.size = 0
         self.is_too_large = False  # no later part of the file can cause a verdict with precedence over this one
         self.is_blank = True
-        self.not_utf8 = ""
-        self.not_csv = ""
-        self.damage = ""
+        self.utf8_error = ""
+        self.csv_error = ""
+        self.gzip_error = ""
         self._header = bytearray()
-        self._header_has_ink = False
+        self._header_has_content = False
         self.has_header = False
-        self._line_bytes = 0  # of the line that the next chunk continues
+        self._line_bytes = 0  # length so far of the line that the next chunk continues
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def feed(self, chunk: bytes) -> None:
-        if not chunk:  # would search the header line again
+        if not chunk:  # An empty chunk would make _collect_header search the header line again.
             return
         if self.size == 0 and chunk.startswith(codecs.BOM_UTF8):
             self.size = len(codecs.BOM_UTF8)
             chunk = chunk.removeprefix(codecs.BOM_UTF8)
-        if not self.not_utf8:
+        if not self.utf8_error:
             self._check_utf8(chunk)
-        if not self.not_csv:
+        if not self.csv_error:
             self._check_lines(chunk)
         self.size += len(chunk)
         self.is_too_large |= self.size > self.max_bytes
@@ -165,29 +166,29 @@ class _Scan:
             self._collect_header(chunk)
 
     def header(self) -> list[str]:
-        """Return the fields of the first line that is not blank; none if it is not a record."""
+        """Return the fields of the first line that is not blank; an empty list if it is not a valid CSV record."""
         return csv_line.fields(self._header.decode()) or []
 
-    def validation(self, kind: Kind, *, is_gzip: bool) -> Validation:
-        """Return the first verdict that applies, in the order of the contract; of damaged gzip only the damage."""
+    def result(self, kind: Kind, *, is_gzip: bool) -> Validation:
+        """Return the verdict of highest precedence (docs/design.md, section 3), or NOT_CSV if gzip data is damaged."""
         required = REQUIRED_COLUMNS[kind]
-        if not self.not_utf8:
+        if not self.utf8_error:
             self._check_utf8(b"", final=True)
-        if self.damage:
-            return Validation(Verdict.NOT_CSV, self.damage)
+        if self.gzip_error:
+            return Validation(Verdict.NOT_CSV, self.gzip_error)
         if self.is_too_large:
-            return Validation(Verdict.TOO_LARGE, f"the file is larger than {self.max_bytes} bytes, uncompressed")
+            return Validation(Verdict.TOO_LARGE, f"the file is larger than {self.max_bytes:,} bytes, uncompressed")
         if self.is_blank:
             return Validation(Verdict.EMPTY_FILE, "the file contains only blank lines")
-        if self.not_utf8:
-            return Validation(Verdict.NOT_UTF8, self.not_utf8)
-        if self.not_csv:
-            return Validation(Verdict.NOT_CSV, self.not_csv)
+        if self.utf8_error:
+            return Validation(Verdict.NOT_UTF8, self.utf8_error)
+        if self.csv_error:
+            return Validation(Verdict.NOT_CSV, self.csv_error)
         header = self.header()
         if kind is Kind.STREAMS and len(header) > MAX_COLUMNS:
             return Validation(Verdict.NOT_CSV, f"the header row has {len(header):,} columns, more than {MAX_COLUMNS:,}")
-        if repeats := _repeated(header, required):
-            return Validation(Verdict.NOT_CSV, f"the header row has duplicate columns: {repeats}")
+        if duplicates := _duplicate_columns(header, required):
+            return Validation(Verdict.NOT_CSV, f"the header row has duplicate columns: {duplicates}")
         missing = [name for name in required if name not in header]
         if missing:
             return Validation(Verdict.MISSING_COLUMNS, f"the header row lacks: {', '.join(missing)}")
@@ -197,47 +198,47 @@ class _Scan:
         try:
             self._decoder.decode(chunk, final)
         except UnicodeDecodeError as error:
-            self.not_utf8 = f"the bytes near position {self.size + error.start} are not UTF-8"
+            self.utf8_error = f"the bytes near position {self.size + error.start} are not UTF-8"
 
     def _check_lines(self, chunk: bytes) -> None:
         if (position := chunk.find(b"\0")) >= 0:
-            self.not_csv = f"there is a NUL byte at position {self.size + position}"
+            self.csv_error = f"there is a NUL byte at position {self.size + position}"
             return
         line_start = -self._line_bytes
         while len(chunk) - line_start > MAX_LINE_BYTES:
-            # A line end in the next 64 KiB proves that no line there is too long: continue after the last one.
+            # A line terminator in the next 64 KiB proves that no line there is too long: continue after the last one.
             end = line_start + MAX_LINE_BYTES + 1
             last = max(chunk.rfind(mark, max(line_start, 0), end) for mark in _LINE_ENDS)
             if last < 0:
-                self.not_csv = f"the line that starts at position {self.size + line_start} is longer than 64 KiB"
+                self.csv_error = f"the line that starts at position {self.size + line_start} is longer than 64 KiB"
                 return
             line_start = last + 1
         last = max(chunk.rfind(mark, max(line_start, 0)) for mark in _LINE_ENDS)
         self._line_bytes = len(chunk) - (last + 1 if last >= 0 else line_start)
 
     def _collect_header(self, chunk: bytes) -> None:
-        """Keep the first line that is not blank, without searching the kept bytes again."""
-        ink = None if self._header_has_ink else _INK.search(chunk)
+        """Collect the first line that is not blank, without searching the collected bytes again."""
+        content = None if self._header_has_content else _NON_BLANK.search(chunk)
         start = 0
-        if not self._header_has_ink:
-            start = 1 + max(chunk.rfind(mark, 0, ink.start() if ink else None) for mark in _LINE_ENDS)
-            self._header_has_ink = ink is not None
+        if not self._header_has_content:
+            start = 1 + max(chunk.rfind(mark, 0, content.start() if content else None) for mark in _LINE_ENDS)
+            self._header_has_content = content is not None
         if start:  # the lines before were blank
             self._header.clear()
-        ends = [end for mark in _LINE_ENDS if (end := chunk.find(mark, ink.start() if ink else start)) >= 0]
+        ends = [end for mark in _LINE_ENDS if (end := chunk.find(mark, content.start() if content else start)) >= 0]
         self._header += chunk[start : min(ends, default=start + MAX_LINE_BYTES + 1)]
         # A longer line cannot be a header: the file is not_csv.
         self.has_header = bool(ends) or len(self._header) > MAX_LINE_BYTES
 
 
-def _opened(chunks: Iterable[bytes]) -> tuple[Iterator[bytes], bool]:
+def _detect_gzip(chunks: Iterable[bytes]) -> tuple[Iterator[bytes], bool]:
     """Return the same bytes, and whether they are gzip."""
-    chunks = _from_first_bytes(iter(chunks))
+    chunks = _with_full_first_chunk(iter(chunks))
     first = next(chunks, b"")
     return itertools.chain([first], chunks), first.startswith(GZIP_MAGIC)
 
 
-def _from_first_bytes(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _with_full_first_chunk(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Yield the same bytes; the first chunk is long enough to contain a byte order mark or gzip's magic bytes."""
     first = b""
     for chunk in chunks:
@@ -256,18 +257,18 @@ class _OutOfTimeError(Exception):
     """There is no time left for the file."""
 
 
-def _bounded(chunks: Iterator[bytes], most: int) -> Iterator[bytes]:
-    """Yield the chunks up to a number of bytes: gzip can contain any number of bytes that decompress to nothing."""
+def _limit_bytes(chunks: Iterator[bytes], max_bytes: int) -> Iterator[bytes]:
+    """Yield the chunks; raise if they have more bytes: gzip can have any number that decompress to nothing."""
     size = 0
     for chunk in chunks:
         size += len(chunk)
-        if size > most:
+        if size > max_bytes:
             raise _StoredTooLargeError
         yield chunk
 
 
-def _in_time(chunks: Iterable[bytes], has_time: Callable[[], bool]) -> Iterator[bytes]:
-    """Yield the chunks as long as there is time."""
+def _until_timeout(chunks: Iterable[bytes], has_time: Callable[[], bool]) -> Iterator[bytes]:
+    """Yield the chunks; raise _OutOfTimeError when no time is left."""
     for chunk in chunks:
         if not has_time():
             raise _OutOfTimeError

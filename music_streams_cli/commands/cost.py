@@ -66,7 +66,7 @@ def cost(
         used = prices.with_own(price_file) if price_file else prices.public()
     except BadPrices as error:
         raise BadUsage(str(error)) from error
-    ours, polling = model.ours(workload), model.polling(workload)
+    ours, polling = model.event_driven(workload), model.polling(workload)
     if as_json:
         output.show_json(
             {"prices": {"region": used.region, "as_of": used.as_of}}

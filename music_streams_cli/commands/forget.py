@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Annotated
 
 from music_streams import clock, display
-from music_streams.forget.file_clearing import is_kept
+from music_streams.forget.file_eraser import should_search
 from music_streams.forget.progress import read_erased
 from music_streams.forget.user_lines import GREATEST_USER_ID
 from music_streams.operate import files
@@ -44,7 +44,7 @@ def forget(common: CommonOptions, user: Annotated[str, options.argument("USER", 
     """
     user_id = _user_id(user)
     stack = find_stack(common.stack_name)
-    kept = sum(is_kept(entry) for entry in _with(stack, *FINISHED))
+    kept = sum(should_search(entry) for entry in _with(stack, *FINISHED))
     in_flight = sum(not entry.source.kind.is_reference for entry in _with(stack, *UNFINISHED))
     in_flight += sum(not source.kind.is_reference for source in files.landed(stack))
     carry_out(

@@ -117,5 +117,5 @@ def _why_not(stack: Stack, entry: Entry) -> Skipped | None:
 def _validated(stack: Stack, entry: Entry) -> Validation:
     """Validate the file as the pipeline does, whatever its size, for RELEASE_CHECK_SECONDS at most."""
     until = time.monotonic() + policy.RELEASE_CHECK_SECONDS
-    content = objects.chunks(stack.s3, entry.place)
+    content = objects.read_chunks(stack.s3, entry.place)
     return validate(entry.source.key, content, sys.maxsize, lambda: time.monotonic() < until)

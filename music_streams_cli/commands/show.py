@@ -165,7 +165,7 @@ def _show_moves(console: output.Screen, entry: Entry) -> None:
         if timestamp:
             # Timestamps of earlier attempts are overwritten, so the time since the arrival spans all attempts.
             is_later_attempt = entry.attempt > 1 and before == entry.source.received_at
-            took = None if timestamp == before or is_later_attempt else display.between(before, timestamp)
+            took = None if timestamp == before or is_later_attempt else display.seconds_between(before, timestamp)
             table.add_row(f"  {name}", _at(timestamp), display.seconds(took))
             before = timestamp
     output.show(console, "", table)

@@ -58,7 +58,7 @@ class DayFile:
     @property
     def seconds(self) -> float | None:
         """Return the seconds from its arrival until it was published or quarantined; None while it is in flight."""
-        return display.between(self.entry.source.received_at, files.ended_at(self.entry))
+        return display.seconds_between(self.entry.source.received_at, files.ended_at(self.entry))
 
     @property
     def stages(self) -> list[float]:
@@ -77,7 +77,7 @@ class DayFile:
             entry.archived_at,
         ]
         reached = timestamps[: timestamps.index("")] if "" in timestamps else timestamps
-        spans = (display.between(before, after) or 0.0 for before, after in pairwise(reached))
+        spans = (display.seconds_between(before, after) or 0.0 for before, after in pairwise(reached))
         return [max(span, 0.0) for span in spans]  # the clocks of S3 and of the pipeline may differ
 
 

@@ -61,11 +61,11 @@ class Transform:
             rows_of[row["source_id"]].append(Row(row["raw"], row["reason"], event))
         readings = []
         for source, file in zip(listed, files, strict=True):
-            of_source = [row for row in counts if row["source_id"] == source.source_id]
-            task = job.TransformRun(folder, "b-1", "jr_1", "landing", Decimal(file.max_rejected_ratio), 100_000, False)
-            outcome = job._outcomes(of_source, Manifest("b", [source]), task)[source.source_id]
+            rows = [row for row in counts if row["source_id"] == source.source_id]
+            task = job.RunSettings(folder, "b-1", "jr_1", "landing", Decimal(file.max_rejected_ratio), 100_000, False)
+            outcome = job._outcomes(rows, Manifest("b", [source]), task)[source.source_id]
             counted: Counter[tuple[str | None, str | None]] = Counter()
-            for row in of_source:
+            for row in rows:
                 counted[row["reason"], row["day"]] += row["count"]
             readings.append(
                 RowsReading(

@@ -63,8 +63,8 @@ class Scene:
         batch_id = self._case.batch_id
         kept_key = source.kept_key(state.kept) if state.kept else ""
         if kept_key:
-            self._s3.copy_object(Bucket=source.bucket, Key=kept_key, CopySource=source.address)
-            self._s3.delete_object(**source.address)
+            self._s3.copy_object(Bucket=source.bucket, Key=kept_key, CopySource=source.s3_arguments)
+            self._s3.delete_object(**source.s3_arguments)
         item = entry_item(
             source,
             updated_at=source.received_at,

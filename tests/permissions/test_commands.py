@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from local.aws import ACCOUNT
 from music_streams.maintain import report
-from music_streams.maintain.report import UpkeepReport
+from music_streams.maintain.report import MaintenanceReport
 from music_streams.state.requests import Forget, Rebuild
 from music_streams.state.run_files import RunFolder
 from music_streams_cli import dead_letters, journey, maintenance, reconciliation, registry, runs
@@ -188,7 +188,7 @@ def ran(stack, template, tmp_path_factory) -> dict[str, Result]:
     functions.create_state_machine(name="process-streams", definition=json.dumps(machine), roleArn=role)
     functions.start_execution(stateMachineArn=MACHINE, name="over-1")
     execution_named("over-1").status = "FAILED"
-    report.write(stack.s3, stack.lake_bucket, UpkeepReport("jr_1", TABLES))
+    report.write(stack.s3, stack.lake_bucket, MaintenanceReport("jr_1", TABLES))
     logical_ids = LOGICAL_IDS | {stack.outputs[output]: name for output, name in QUEUES.items()}
     logical_ids |= {stack.outputs["AlertsTopicArn"]: "AlertsTopic"}
     results = {}

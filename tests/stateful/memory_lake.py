@@ -206,4 +206,4 @@ class MemoryBatch:
 def _is_deleted(row: Listen | Rejected, to_delete: RowsToDelete) -> bool:
     is_older = row.source_id in to_delete.older and row.execution != to_delete.execution
     users = {row.user_id} if isinstance(row, Listen) else {int(part) for part in row.raw.split(",") if part.isdigit()}
-    return is_older or row.source_id in to_delete.refused or not users.isdisjoint(to_delete.users)
+    return is_older or row.source_id in to_delete.quarantined or not users.isdisjoint(to_delete.users)

@@ -60,7 +60,7 @@ def _validate(clients: Clients, bodies: list[str]) -> list[str]:
         lease_seconds=cloud.LEASE_SECONDS,
         max_file_bytes=1_000,
     )
-    batch = intake.open_batch(lambda: float(cloud.LEASE_SECONDS))
+    batch = intake.start_invocation(lambda: float(cloud.LEASE_SECONDS))
     failed = []
     for body in bodies:
         try:
@@ -113,7 +113,7 @@ def programs(reference_of: Callable[[str], Reference], *, track_metrics: bool) -
             for source in manifest.streams
         }
         batch = MemoryBatch.read(contents, execution.name, reference_of(execution.name)) if contents else None
-        task = transform_job.TransformRun(
+        task = transform_job.RunSettings(
             folder,
             execution.name,
             run_id,

@@ -103,21 +103,21 @@ def results_of_a_ledger(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> list[
         results.append(sorted(entries, key=lambda entry: entry.source.key))
 
     at(0)
-    results.append([ledger.receive(source, 10), ledger.receive(other, 10), ledger.receive(source, 10)])
+    results.append([ledger.claim(source, 10), ledger.claim(other, 10), ledger.claim(source, 10)])
     at(20)
-    claimed = ledger.receive(source, 10)
+    claimed = ledger.claim(source, 10)
     assert claimed
     at(21)
-    results.append([ledger.validate(entry(), "batch"), ledger.validate(claimed, "batch")])
-    results.append([ledger.run(entry(), f"{EXECUTION}0"), ledger.run(entry(), EXECUTION)])
+    results.append([ledger.mark_valid(entry(), "batch"), ledger.mark_valid(claimed, "batch")])
+    results.append([ledger.mark_running(entry(), f"{EXECUTION}0"), ledger.mark_running(entry(), EXECUTION)])
     at(22)
-    results.append(ledger.publish(entry(), SourceOutcome(3, 1, {"duplicate": 2}, ["2024-06-25"])))
-    results.append([ledger.archive(entry(), "kept"), ledger.archive(entry(), "kept")])
+    results.append(ledger.mark_published(entry(), SourceOutcome(3, 1, {"duplicate": 2}, ["2024-06-25"])))
+    results.append([ledger.mark_archived(entry(), "kept"), ledger.mark_archived(entry(), "kept")])
     results.append(list(ledger.with_status(Status.ARCHIVED, since="2026-11-21T21:00:22.000Z")))
     results.append(list(ledger.with_status(Status.ARCHIVED, since="2026-11-21T21:00:23.000Z")))
     at(23)
     results.append([ledger.renew(entry(), "batch", 2, Treatment.RETRACT) for _ in range(2)])
-    results.append(ledger.retract(entry()))
+    results.append(ledger.mark_retracted(entry()))
     at(24)
     return results
 

@@ -83,7 +83,7 @@ class World:
         if is_deleted:
             self.cloud.record(f"{self._name(source)} is deleted")
             self.arrivals[source.source_id] = Arrival(source, b"", is_deleted=True)
-            self.cloud.s3.delete_object(**source.address)
+            self.cloud.s3.delete_object(**source.s3_arguments)
 
     def put_reference(self, genres: dict[str, tuple[str, ...]], countries: dict[str, str], deliveries: int) -> None:
         """Replace the songs and users under reference/."""

@@ -35,8 +35,8 @@ def test_many_days_are_shortened_to_first_last_and_number():
 
 
 def test_seconds_between_two_timestamps_or_none_if_one_is_empty():
-    assert display.between("2024-06-25T12:00:00.000Z", "2024-06-25T12:00:01.500Z") == 1.5
-    assert display.between("2024-06-25T12:00:00.000Z", "") is None
+    assert display.seconds_between("2024-06-25T12:00:00.000Z", "2024-06-25T12:00:01.500Z") == 1.5
+    assert display.seconds_between("2024-06-25T12:00:00.000Z", "") is None
 
 
 def test_age():

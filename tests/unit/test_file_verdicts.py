@@ -12,7 +12,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from music_streams.validation import csv_line
-from music_streams.validation.file_verdicts import MAX_COLUMNS, MAX_LINE_BYTES, Validation, Verdict, head, validate
+from music_streams.validation.file_verdicts import (
+    MAX_COLUMNS,
+    MAX_LINE_BYTES,
+    Validation,
+    Verdict,
+    read_header,
+    validate,
+)
 from music_streams.validation.gunzip import MAX_MEMBERS
 from tests.pieces import MIB, packed, pieces, with_peak_memory
 
@@ -22,10 +29,10 @@ BOM = b"\xef\xbb\xbf"
 HEADER = b"user_id,track_id,listen_time"
 ROW = b"7,4dBa8T7oDV9WvGr7kVS4Ez,2024-06-25 17:43:13"
 GOOD = HEADER + b"\n" + ROW + b"\n"
-LARGE = 1000
+SIZE_LIMIT = 1000
 
 
-def of(data: bytes, *, key: str = KEY, max_bytes: int = 1024 * MIB) -> Validation:
+def validated(data: bytes, *, key: str = KEY, max_bytes: int = 1024 * MIB) -> Validation:
     return validate(key, [data], max_bytes)
 
 
@@ -48,25 +55,25 @@ VALID = {
 
 
 @pytest.mark.parametrize("data", VALID.values(), ids=VALID)
-def test_a_valid_file_has_no_verdict_but_a_header(data):
-    validation = of(data)
+def test_a_valid_file_has_a_header_and_no_verdict(data):
+    validation = validated(data)
     assert (validation.verdict, validation.header) == (None, COLUMNS)
 
 
 @pytest.mark.parametrize("key", ["incoming/a.csv", "incoming/a.CSV", "incoming/b/a.csv.gz", "incoming/a.Csv.GZ"])
 @pytest.mark.parametrize(("data", "is_gzip"), [(GOOD, False), (gzip.compress(GOOD), True)], ids=["plain", "gzip"])
 def test_gzip_is_detected_by_the_magic_bytes_not_by_the_name(key, data, is_gzip):
-    validation = of(data, key=key)
+    validation = validated(data, key=key)
     assert (validation.verdict, validation.is_gzip) == (None, is_gzip)
 
 
 def test_the_header_may_quote_reorder_and_add_columns():
-    validation = of(b'extra,"listen_time","a, ""b""",user_id,track_id\n')
+    validation = validated(b'extra,"listen_time","a, ""b""",user_id,track_id\n')
     assert validation.verdict is None
     assert validation.header == ["extra", "listen_time", 'a, "b"', "user_id", "track_id"]
 
 
-REFUSED = {
+INVALID = {
     "no bytes": (b"", Verdict.EMPTY_FILE),
     "blank lines": (b"\n\r\n \t\n", Verdict.EMPTY_FILE),
     "only a byte order mark": (BOM, Verdict.EMPTY_FILE),
@@ -83,32 +90,32 @@ REFUSED = {
     "a last line of 64 KiB and a byte": (GOOD + b"x" * (MAX_LINE_BYTES + 1), Verdict.NOT_CSV),
     "a header of 64 KiB and a byte": (HEADER + b"," + b"x" * (MAX_LINE_BYTES - len(HEADER)), Verdict.NOT_CSV),
     "a column name twice": (HEADER + b",user_id\n", Verdict.NOT_CSV),
-    "a column name twice, not a needed one": (HEADER + b",x,x\n", Verdict.NOT_CSV),
+    "a column name twice, not a required one": (HEADER + b",x,x\n", Verdict.NOT_CSV),
     "gzip cut off": (gzip.compress(GOOD)[:-1], Verdict.NOT_CSV),
-    "gzip magic and no more": (gzip.compress(GOOD)[:2], Verdict.NOT_CSV),
+    "only the magic bytes of gzip": (gzip.compress(GOOD)[:2], Verdict.NOT_CSV),
     "gzip whose second member is cut off": (gzip.compress(GOOD) + gzip.compress(ROW)[:-1], Verdict.NOT_CSV),
     "gzip with a wrong checksum": (gzip.compress(GOOD)[:-8] + bytes(8), Verdict.NOT_CSV),
-    "gzip with other bytes behind it": (gzip.compress(GOOD) + b"behind", Verdict.NOT_CSV),
-    "no needed column": (b"a,b,c\n1,2,3\n", Verdict.MISSING_COLUMNS),
+    "gzip with trailing bytes": (gzip.compress(GOOD) + b"behind", Verdict.NOT_CSV),
+    "no required column": (b"a,b,c\n1,2,3\n", Verdict.MISSING_COLUMNS),
     "one column missing": (b"user_id,track_id\n", Verdict.MISSING_COLUMNS),
-    "a column in other letters": (b"User_id,track_id,listen_time\n", Verdict.MISSING_COLUMNS),
+    "a column in the wrong case": (b"User_id,track_id,listen_time\n", Verdict.MISSING_COLUMNS),
     "a column with a space": (b"user_id, track_id,listen_time\n", Verdict.MISSING_COLUMNS),
-    "a header that is no record": (b'user_id,track_id,listen_time,"x\n', Verdict.MISSING_COLUMNS),
+    "a header that is not a record": (b'user_id,track_id,listen_time,"x\n', Verdict.MISSING_COLUMNS),
     "a second byte order mark": (BOM + BOM + GOOD, Verdict.MISSING_COLUMNS),
 }
 
 
-@pytest.mark.parametrize(("data", "verdict"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(("data", "verdict"), INVALID.values(), ids=INVALID)
 def test_an_invalid_file_has_a_verdict_with_a_detail_and_a_bad_key_takes_precedence(data, verdict):
-    validation = of(data)
+    validation = validated(data)
     assert validation.verdict is verdict
     assert validation.detail
-    assert of(data, key="incoming/a.txt").verdict is Verdict.BAD_KEY
+    assert validated(data, key="incoming/a.txt").verdict is Verdict.BAD_KEY
 
 
 @pytest.mark.parametrize("key", ["incoming/a.txt", "incoming/a", "incoming/csv", "incoming/a.csv.bz2", "incoming/a.gz"])
 def test_a_key_with_another_suffix_is_bad_regardless_of_the_bytes(key):
-    assert of(GOOD, key=key).verdict is Verdict.BAD_KEY
+    assert validated(GOOD, key=key).verdict is Verdict.BAD_KEY
 
 
 SONGS = b"track_id,track_name,artists,duration_ms,track_genre\n"
@@ -130,7 +137,7 @@ USERS = b"user_country,user_id\n"
     ],
 )
 def test_a_reference_file_needs_the_columns_of_its_kind(key, data, verdict):
-    assert of(data, key=key).verdict is verdict
+    assert validated(data, key=key).verdict is verdict
 
 
 def test_a_bad_key_is_reported_without_reading_the_file():
@@ -138,18 +145,18 @@ def test_a_bad_key_is_reported_without_reading_the_file():
         raise AssertionError("read")
         yield b""
 
-    assert validate("incoming/a.txt", unreadable(), LARGE).verdict is Verdict.BAD_KEY
+    assert validate("incoming/a.txt", unreadable(), SIZE_LIMIT).verdict is Verdict.BAD_KEY
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_the_size_limit_counts_uncompressed_bytes(compress):
-    data = GOOD + b"\n" * (LARGE - len(GOOD))
-    assert of(compress(data), max_bytes=LARGE).verdict is None
-    assert of(compress(data + b"\n"), max_bytes=LARGE).verdict is Verdict.TOO_LARGE
+    data = GOOD + b"\n" * (SIZE_LIMIT - len(GOOD))
+    assert validated(compress(data), max_bytes=SIZE_LIMIT).verdict is None
+    assert validated(compress(data + b"\n"), max_bytes=SIZE_LIMIT).verdict is Verdict.TOO_LARGE
 
 
 DEFECTS = {  # a part of a file -> the verdict it causes; in the order of the contract
-    Verdict.TOO_LARGE: b"x" * LARGE + b"\n",
+    Verdict.TOO_LARGE: b"x" * SIZE_LIMIT + b"\n",
     Verdict.NOT_UTF8: b"\xff\n",
     Verdict.NOT_CSV: b"\0\n",
     Verdict.MISSING_COLUMNS: b"",
@@ -162,12 +169,12 @@ def test_the_verdict_with_precedence_applies_regardless_of_the_order_of_defects(
     header = b"a,b\n" if second is Verdict.MISSING_COLUMNS else HEADER + b"\n"
     for parts in itertools.permutations([DEFECTS[first], DEFECTS[second]]):
         data = compress(header + b"".join(parts))
-        assert of(data, max_bytes=LARGE).verdict is first
+        assert validated(data, max_bytes=SIZE_LIMIT).verdict is first
 
 
-@pytest.mark.parametrize(("size", "verdict"), [(LARGE, Verdict.EMPTY_FILE), (LARGE + 1, Verdict.TOO_LARGE)])
+@pytest.mark.parametrize(("size", "verdict"), [(SIZE_LIMIT, Verdict.EMPTY_FILE), (SIZE_LIMIT + 1, Verdict.TOO_LARGE)])
 def test_a_file_of_blank_lines_is_empty_up_to_the_size_limit_and_too_large_over_it(size, verdict):
-    assert of(b"\n" * size, max_bytes=LARGE).verdict is verdict
+    assert validated(b"\n" * size, max_bytes=SIZE_LIMIT).verdict is verdict
 
 
 @pytest.mark.parametrize("start", [b"", b"a\n"], ids=["blank", "rows"])
@@ -223,7 +230,7 @@ def test_a_file_that_exceeds_its_time_is_too_slow_and_is_not_read_further(compre
 
 
 def test_the_verdict_too_large_takes_precedence_over_later_damage():
-    assert of(gzip.compress(GOOD + bytes(LARGE))[:-9], max_bytes=100).verdict is Verdict.TOO_LARGE
+    assert validated(gzip.compress(GOOD + bytes(SIZE_LIMIT))[:-9], max_bytes=100).verdict is Verdict.TOO_LARGE
 
 
 class Counted(str):
@@ -239,13 +246,13 @@ class Counted(str):
     __hash__ = str.__hash__
 
 
-@pytest.mark.parametrize("last", ["x", "1"], ids=["names once", "a name twice"])
+@pytest.mark.parametrize("last", ["x", "1"], ids=["unique names", "a name twice"])
 def test_the_number_of_comparisons_is_linear_in_the_number_of_columns(monkeypatch, last):
     def comparisons(count: int) -> int:
         names = ["user_id", "user_country", *map(str, range(count)), last]
         monkeypatch.setattr(csv_line, "fields", lambda _: [Counted(name) for name in names])
         Counted.comparisons = 0
-        assert of(GOOD, key="reference/users/a.csv").verdict is (Verdict.NOT_CSV if last == "1" else None)
+        assert validated(GOOD, key="reference/users/a.csv").verdict is (Verdict.NOT_CSV if last == "1" else None)
         return Counted.comparisons
 
     assert comparisons(4_000) < 3 * max(100, comparisons(2_000))
@@ -253,7 +260,7 @@ def test_the_number_of_comparisons_is_linear_in_the_number_of_columns(monkeypatc
 
 def test_the_verdict_on_repeated_columns_lists_a_few_and_quotes_no_unknown_name():
     names = [f"{n}-" + "x" * 300 for n in range(60)]
-    validation = of(",".join([*COLUMNS, *names, *names]).encode() + b"\n")
+    validation = validated(",".join([*COLUMNS, *names, *names]).encode() + b"\n")
     assert validation.verdict is Verdict.NOT_CSV
     assert validation.detail.startswith("the header row has duplicate columns: column 64 repeats column 4, ")
     assert validation.detail.endswith(" and 55 more")
@@ -262,13 +269,13 @@ def test_the_verdict_on_repeated_columns_lists_a_few_and_quotes_no_unknown_name(
 
 
 def test_the_verdict_on_repeated_columns_names_columns_of_the_contract():
-    assert of(HEADER + b",b,track_id,b\n").detail == (
+    assert validated(HEADER + b",b,track_id,b\n").detail == (
         "the header row has duplicate columns: column 5 repeats column 2 (track_id), column 6 repeats column 4"
     )
 
 
 def test_the_verdict_on_a_file_without_a_header_does_not_quote_its_first_row():
-    validation = of(b"4711471147,4711471147,2024-06-25 17:43:13\n")
+    validation = validated(b"4711471147,4711471147,2024-06-25 17:43:13\n")
     assert validation.verdict is Verdict.NOT_CSV
     assert "4711471147" not in validation.detail
 
@@ -278,16 +285,16 @@ def expected_validation(data: bytes, max_bytes: int) -> tuple[Verdict | None, li
     size = len(text)
     text = text.removeprefix(BOM)
     lines = re.split(b"[\r\n]", text)
-    with_ink = [line for line in lines if line.strip(csv_line.BLANK.encode())]
+    not_blank = [line for line in lines if line.strip(csv_line.BLANK.encode())]
     if size > max_bytes:
         return Verdict.TOO_LARGE, []
-    if not with_ink:
+    if not not_blank:
         return Verdict.EMPTY_FILE, []
     if text.decode(errors="ignore").encode() != text:
         return Verdict.NOT_UTF8, []
     if b"\0" in text or max(map(len, lines)) > MAX_LINE_BYTES:
         return Verdict.NOT_CSV, []
-    header = csv_line.fields(with_ink[0].decode()) or []
+    header = csv_line.fields(not_blank[0].decode()) or []
     if len(set(header)) < len(header):
         return Verdict.NOT_CSV, []
     if not set(COLUMNS) <= set(header):
@@ -297,7 +304,7 @@ def expected_validation(data: bytes, max_bytes: int) -> tuple[Verdict | None, li
 
 PIECES = [HEADER, ROW, b"a", b'"', b",", "é𝄞".encode(), b"\n", b"\r\n", b"\r", b" ", b"\t\n", b"\x1f\n"]
 DEFECTIVE = [b"\0", b"\xff", b"\xc3", BOM, b",user_id"]
-LONG = {"line": b"x" * (MAX_LINE_BYTES - 1), "LINE": b"y" * MAX_LINE_BYTES, "blank": b"\n" * LARGE}
+LONG = {"line": b"x" * (MAX_LINE_BYTES - 1), "LINE": b"y" * MAX_LINE_BYTES, "blank": b"\n" * SIZE_LIMIT}
 PIECE = st.sampled_from(PIECES)
 ANY_PIECE = PIECE | st.sampled_from(DEFECTIVE) | st.sampled_from(list(LONG)).map(lambda name: LONG[name])
 CONTENT = st.one_of(
@@ -315,7 +322,7 @@ def gzipped(draw) -> bytes:
 
 
 FILES = st.one_of(CONTENT, CONTENT.map(lambda data: BOM + data), gzipped())
-LIMITS = st.sampled_from([MIB, 2 * LARGE, 60])
+LIMITS = st.sampled_from([MIB, 2 * SIZE_LIMIT, 60])
 
 
 def cut(data: bytes, at: list[int]) -> list[bytes]:
@@ -376,16 +383,16 @@ def test_a_plain_file_of_one_endless_line_is_validated_in_a_few_megabytes_of_mem
 
 
 def test_gzip_with_too_many_members_is_not_csv_and_the_detail_says_so():
-    validation = of(gzip.compress(GOOD) + gzip.compress(b"") * MAX_MEMBERS)
+    validation = validated(gzip.compress(GOOD) + gzip.compress(b"") * MAX_MEMBERS)
     assert validation.verdict is Verdict.NOT_CSV
     assert validation.detail == "the gzip file has more than 100,000 members"
-    assert of(gzip.compress(GOOD) + gzip.compress(b"") * (MAX_MEMBERS - 1)).verdict is None
+    assert validated(gzip.compress(GOOD) + gzip.compress(b"") * (MAX_MEMBERS - 1)).verdict is None
 
 
 @pytest.mark.parametrize("data", [gzip.compress(b"") * 1000, gzip.compress(b"\n") * 1000], ids=["nothing", "blank"])
-def test_the_time_is_checked_even_if_a_file_contains_nothing(data):
+def test_the_time_is_checked_even_if_gzip_decompresses_to_nothing(data):
     calls = itertools.count()
-    assert validate(KEY, [data], LARGE, lambda: next(calls) >= 0).verdict is Verdict.EMPTY_FILE
+    assert validate(KEY, [data], SIZE_LIMIT, lambda: next(calls) >= 0).verdict is Verdict.EMPTY_FILE
     assert next(calls) >= 1000
 
 
@@ -393,39 +400,39 @@ WIDE = HEADER + b"".join(b",c%d" % n for n in range(MAX_COLUMNS - len(COLUMNS)))
 
 
 def test_a_streams_file_has_at_most_a_thousand_columns():
-    assert of(WIDE + b"\n").verdict is None
-    validation = of(WIDE + b",more\n")
+    assert validated(WIDE + b"\n").verdict is None
+    validation = validated(WIDE + b",more\n")
     assert validation.verdict is Verdict.NOT_CSV
     assert validation.detail == "the header row has 1,001 columns, more than 1,000"
-    assert of(b"user_country," + WIDE, key="reference/users/a.csv").verdict is None
+    assert validated(b"user_country," + WIDE, key="reference/users/a.csv").verdict is None
 
 
-@pytest.mark.parametrize("start", [b" " * (MAX_LINE_BYTES + 2), b"x" * (MAX_LINE_BYTES + 2)], ids=["blanks", "ink"])
+@pytest.mark.parametrize("start", [b" " * (MAX_LINE_BYTES + 2), b"x" * (MAX_LINE_BYTES + 2)], ids=["blanks", "text"])
 def test_a_first_line_that_is_too_long_is_not_searched_further(start):
     """Searching it again with each chunk would take quadratic time."""
     chunks = iter([start, *[b" "] * 100])
-    assert head(chunks)[0] in ([], [start.decode()[: MAX_LINE_BYTES + 1]])
+    assert read_header(chunks)[0] in ([], [start.decode()[: MAX_LINE_BYTES + 1]])
     assert len(list(chunks)) >= 98  # all but the first, and those that are read ahead
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 @pytest.mark.parametrize("blanks", [b"", b"\n" * (MAX_LINE_BYTES - 7), b" \r\n" * MAX_LINE_BYTES], ids=len)
 def test_the_header_is_found_after_any_number_of_blank_lines(pack, blanks):
-    assert head(pieces(pack(BOM + blanks + GOOD), 1000)) == (COLUMNS, pack is gzip.compress)
+    assert read_header(pieces(pack(BOM + blanks + GOOD), 1000)) == (COLUMNS, pack is gzip.compress)
 
 
 def test_the_header_of_a_gzip_file_is_found_after_a_long_file_name():
     packed = gzip.compress(GOOD)
     flagged = packed[:3] + b"\x08" + packed[4:10] + b"n" * 70_000 + b"\0" + packed[10:]
-    assert head([flagged[:MAX_LINE_BYTES], flagged[MAX_LINE_BYTES:]]) == (COLUMNS, True)
+    assert read_header([flagged[:MAX_LINE_BYTES], flagged[MAX_LINE_BYTES:]]) == (COLUMNS, True)
 
 
 @given(
     parts=st.lists(st.sampled_from([b" ", b"\n", b"\r", HEADER, b"x", b",", BOM, b"1,2,3"]), max_size=9),
     size=st.integers(1, 40),
 )
-def test_head_returns_the_header_of_the_validation_for_any_chunks(parts, size):
+def test_read_header_returns_the_header_of_the_validation_for_any_chunks(parts, size):
     data = b"".join(parts)
-    validation = of(data)
+    validation = validated(data)
     if validation.verdict is None:
-        assert head(pieces(data, size)) == (validation.header, False)
+        assert read_header(pieces(data, size)) == (validation.header, False)

@@ -7,7 +7,7 @@ from pathlib import Path
 from samtranslator.yaml_helper import yaml_parse
 
 from music_streams import policy
-from music_streams.maintain import upkeep
+from music_streams.maintain import tables
 from music_streams.run.job_runs import _LONGEST_RUN
 from music_streams.transform.spark.lake import EXECUTIONS_END
 
@@ -24,7 +24,7 @@ def timeout_of(job: str) -> timedelta:
 def test_an_execution_and_its_job_runs_end_before_their_snapshots_expire():
     longest = timedelta(seconds=MACHINE["TimeoutSeconds"]) + timeout_of("TransformJob")
     assert longest == timedelta(hours=9)
-    assert longest < EXECUTIONS_END < upkeep.KEPT
+    assert longest < EXECUTIONS_END < tables.SNAPSHOT_RETENTION
 
 
 def test_no_reader_uses_a_snapshot_for_half_of_its_retention():
@@ -32,17 +32,20 @@ def test_no_reader_uses_a_snapshot_for_half_of_its_retention():
     timeouts = re.findall(r"dagrun_timeout=timedelta\((\w+)=policy\.(\w+)\)", dags)
     longest = [timedelta(**{unit: getattr(policy, name)}) for unit, name in timeouts]
     assert len(longest) == 3
-    assert max(*longest, timeout_of("TransformJob"), timeout_of("MaintainJob"), _LONGEST_RUN) < upkeep.KEPT / 2
+    assert (
+        max(*longest, timeout_of("TransformJob"), timeout_of("MaintainJob"), _LONGEST_RUN)
+        < tables.SNAPSHOT_RETENTION / 2
+    )
 
 
 def test_the_page_states_the_actual_times():
     defaults = {name: str(parameter.get("Default")) for name, parameter in TEMPLATE["Parameters"].items()}
     assert f"`{defaults['MaintenanceSchedule']}`" in PAGE
-    assert timedelta(days=3) == upkeep.KEPT
+    assert timedelta(days=3) == tables.SNAPSHOT_RETENTION
     assert "3 days" in PAGE
     assert f"{timeout_of('MaintainJob').total_seconds() / 3600:.0f} hours" in PAGE
     assert "five" in PAGE
-    assert upkeep._FEWEST == 5
+    assert tables._MIN_FILES == 5
 
 
 def test_every_link_leads_to_a_file():

@@ -31,7 +31,7 @@ def test_the_job_fails_without_naming_the_user(tmp_path, monkeypatch):
     nobody: Any = None
     folder = RunFolder("lake", "forget")
     write_claimed(s3, folder, "forget-1", Manifest("forget", [], forget=[7, USER]))
-    task = job.TransformRun(folder, "forget-1", "jr_1", "landing", Decimal("0.2"), 1, publish_track_metrics=False)
+    task = job.RunSettings(folder, "forget-1", "jr_1", "landing", Decimal("0.2"), 1, publish_track_metrics=False)
     with pytest.raises(ForgetFailed, match="Found conflicting files") as caught:
         spark_job.run(nobody, s3, nobody, set, task)
     assert str(USER) not in printed(caught.value)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
     from music_streams.state.run_files import Summary
-    from music_streams.transform.job import TransformRun
+    from music_streams.transform.job import RunSettings
 
 
 def run(
@@ -28,22 +28,22 @@ def run(
     s3: S3Client,
     glue: GlueClient,
     accepted: Callable[[Iterable[str]], set[str]],
-    task: TransformRun,
+    settings: RunSettings,
 ) -> Summary:
     """Process a manifest on Spark; idempotent for an execution.
 
     `accepted` returns those of some source_ids that validation has accepted: no other reference file is read.
     """
-    manifest = read_claimed(s3, task.folder, task.execution)
+    manifest = read_claimed(s3, settings.folder, settings.execution)
     batch = None
     # A batch of reference files alone parses them now, ready for the next streams files. A run that only takes a
     # reference file out of use reads none, so it succeeds even if the file cannot be parsed.
     is_new = any(source.kind != "streams" and Treatment(source.treatment).adds_rows for source in manifest.sources)
     if manifest.streams or is_new:
         reference = ReferenceData(
-            spark, s3, task.landing_bucket, accepted, task.folder, task.execution, task.run_id
+            spark, s3, settings.landing_bucket, accepted, settings.folder, settings.execution, settings.job_run_id
         ).read()
         if manifest.streams:
-            batch = SparkBatch(spark, s3, task.folder, manifest, reference, task.execution)
+            batch = SparkBatch(spark, s3, settings.folder, manifest, reference, settings.execution)
     with masked_user_ids(manifest.forget):
-        return process(s3, task, manifest, batch, IcebergLake(spark, glue, s3))
+        return process(s3, settings, manifest, batch, IcebergLake(spark, glue, s3))

@@ -3,7 +3,7 @@
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from music_streams.transform.spark.row_reasons import TRACK_ID, USER_ID, positive_bigint
+from music_streams.transform.spark.row_reasons import TRACK_ID, USER_ID, parse_positive_bigint
 
 SONG_COLUMNS = ("id", "track_id", "track_name", "artists", "duration_ms", "track_genre")
 USER_COLUMNS = ("user_id", "user_country")
@@ -27,7 +27,7 @@ def songs(rows: DataFrame) -> DataFrame:
         track_id, track_name, artists, duration_ms (bigint), genres (sorted array without repeats). Rows without a
         valid track_id, duration_ms or track_genre are left out.
     """
-    duration = positive_bigint(F.col("duration_ms"), _DIGITS)
+    duration = parse_positive_bigint(F.col("duration_ms"), _DIGITS)
     valid = rows.select(
         "track_id",
         F.coalesce("track_name", F.lit("")).alias("track_name"),
@@ -62,7 +62,7 @@ def users(rows: DataFrame) -> DataFrame:
         user_id (bigint), user_country: the smallest non-empty one of the user.
     """
     return (
-        rows.select(positive_bigint(F.col("user_id"), USER_ID).alias("user_id"), "user_country")
+        rows.select(parse_positive_bigint(F.col("user_id"), USER_ID).alias("user_id"), "user_country")
         .where(F.col("user_id").isNotNull() & (F.col("user_country") != ""))
         .where(F.octet_length("user_country") <= MAX_KEY_BYTES)
         .groupBy("user_id")

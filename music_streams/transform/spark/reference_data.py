@@ -1,4 +1,4 @@
-"""The reference data of a run: parsed from CSV once, cached as Parquet, pinned for repeats of the run.
+"""The reference data of a run: parsed from CSV once, cached as Parquet, pinned for retries of the run.
 
 Of each key under ``reference/`` the newest version that validation accepted is in use, and none if the key was deleted:
 a file that is not validated yet, or not readable, fails no run. The versions in use have a fingerprint. The first run
@@ -19,7 +19,7 @@ from music_streams.aws import objects
 from music_streams.aws.json_objects import find_json, write_json
 from music_streams.state.sources import Source
 from music_streams.transform.spark import reference
-from music_streams.validation.file_verdicts import head
+from music_streams.validation.file_verdicts import read_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -63,8 +63,8 @@ class ReferenceData:
     Attributes:
         landing_bucket: the bucket of the CSV files: every ``.csv`` under ``reference/songs/`` and ``reference/users/``.
         accepted: returns those of some source_ids that validation has accepted.
-        execution: repeats of the same execution read the same reference data, whatever has landed since.
-        run_id: the Glue job run's id: names the folder that it writes.
+        execution: retries of the same execution read the same reference data, whatever was uploaded since.
+        job_run_id: the Glue job run's id: names the folder that it writes.
     """
 
     spark: SparkSession
@@ -73,7 +73,7 @@ class ReferenceData:
     accepted: Callable[[Iterable[str]], set[str]]
     folder: RunFolder
     execution: str
-    run_id: str
+    job_run_id: str
 
     def read(self) -> SongsAndUsers:
         """Return the songs and users with which this run enriches its rows."""
@@ -94,7 +94,7 @@ class ReferenceData:
         kept = self._read_pointer(pointer)
         if kept is None:
             modified = [int(clock.parse(source.received_at).timestamp() * 1000) for source in [*songs, *users]]
-            kept = _Kept(f"reference/{fingerprint}/{self.run_id}", max(modified, default=0))
+            kept = _Kept(f"reference/{fingerprint}/{self.job_run_id}", max(modified, default=0))
             self._parse(kept.place, songs, users)
             self._write_pointer(pointer, kept)
         return kept
@@ -138,7 +138,7 @@ class ReferenceData:
         """
         by_header: dict[tuple[str, ...], list[str]] = {}
         for number, source in enumerate(sources):
-            header, is_gzip = head(objects.chunks(self.s3, source))
+            header, is_gzip = read_header(objects.read_chunks(self.s3, source))
             name = f"reference/{kind}/{number}.csv" + (".gz" if is_gzip else "")
             objects.copy(self.s3, source, self.folder.bucket, self.folder.key(name))
             by_header.setdefault(tuple(header), []).append(self.folder.uri(name))

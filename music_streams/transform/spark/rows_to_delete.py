@@ -23,8 +23,8 @@ def deletion_condition(table: str, to_delete: RowsToDelete) -> str:
     conditions = []
     if to_delete.older:
         conditions.append(f"source_id IN ({_texts(to_delete.older)}) AND execution <> {_texts([to_delete.execution])}")
-    if to_delete.refused:
-        conditions.append(f"source_id IN ({_texts(to_delete.refused)})")
+    if to_delete.quarantined:
+        conditions.append(f"source_id IN ({_texts(to_delete.quarantined)})")
     if to_delete.users and table == LISTENS:
         conditions.append(f"user_id IN ({', '.join(_numbers(to_delete.users))})")
     elif to_delete.users:

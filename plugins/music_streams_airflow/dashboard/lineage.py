@@ -66,6 +66,8 @@ def _steps(entry: Entry) -> list[Step]:
         if timestamp:
             # Timestamps of earlier attempts are not kept: the time since arrival would include all attempts.
             is_of_all_attempts = entry.attempt > 1 and before == entry.source.received_at
-            steps.append(Step(name, timestamp, None if is_of_all_attempts else display.between(before, timestamp)))
+            steps.append(
+                Step(name, timestamp, None if is_of_all_attempts else display.seconds_between(before, timestamp))
+            )
             before = timestamp
     return steps

@@ -9,7 +9,7 @@ from music_streams.ingest.batches import Batches, PendingSource
 from music_streams.ingest.intake import Intake
 from music_streams.ingest.s3_events import event_of, source_of
 from music_streams.run.claim import claim_sources
-from music_streams.state.removed_rows import Removals, Removed
+from music_streams.state.removed_rows import RemovalRecords, RemovedRows
 from music_streams.state.requests import Action, Attempt, Forget, Rebuild, parse, to_message
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, read_claimed, read_manifest
 from music_streams.state.sources import Treatment, batch_id_of
@@ -54,7 +54,7 @@ def _order(request: Rebuild | Forget) -> Callable[[World], None]:
     def process(world: World) -> None:
         unused: Any = None
         intake = Intake(world.s3, unused, unused, unused, unused, LANDING, LAKE, 300.0, 300.0, 1_000)
-        intake.open_batch(lambda: 300.0).process(to_message(request))
+        intake.start_invocation(lambda: 300.0).process(to_message(request))
 
     return process
 
@@ -68,13 +68,13 @@ def _claim(world: World) -> None:
 
 def _removed_before(s3: Any, key: str) -> object:
     """Return what an execution that follows a failed one reads of the latter's removals."""
-    Removals(s3, LAKE).note(f"{BATCH}-1", "note", {PLAYS.source_id: {DAY}}, None)
-    return Removals(s3, LAKE).of(key.split("/")[3])
+    RemovalRecords(s3, LAKE).write(f"{BATCH}-1", "note", {PLAYS.source_id: {DAY}}, None)
+    return RemovalRecords(s3, LAKE).read(key.split("/")[3])
 
 
 def _manifest_of(s3: Any, folder: RunFolder) -> object:
     manifest = read_manifest(s3, folder)
-    return manifest, *_ids(manifest.streams, manifest.retracted, manifest.put_aside)
+    return manifest, *_ids(manifest.streams, manifest.retracted, manifest.quarantined)
 
 
 def _ids(*parts: Iterable[ManifestSource]) -> list[list[str]]:
@@ -107,7 +107,7 @@ _UNTREATED_MEANS = (_UNTREATED, *_ids(_LISTED, [], []))
 _REBUILT = (Manifest(REBUILD.batch_id, [], [DAY, NEXT_DAY]), *_ids([], [], []))
 _FORGOTTEN = (Manifest(FORGET.batch_id, [], [], [7]), *_ids([], [], []))
 _read_claimed = of_run(lambda s3, folder: read_claimed(s3, folder, f"{folder.batch_id}-1"))
-_REMOVED = Removed({PLAYS.source_id: {DAY}})
+_REMOVED = RemovedRows({PLAYS.source_id: {DAY}})
 INTAKE = [
     _manifest("manifest", _arrived, _NEW_MEANS, dict.fromkeys(_ABSENT, _NEW_MEANS)),
     _manifest("manifest-of-treatments", _renewed, _TREATED_MEANS, {_ABSENT[0]: _UNTREATED_MEANS}),

@@ -16,16 +16,18 @@ from tests.compatibility.world import FILES, World
 
 Move = Callable[[Ledger, Entry], object]
 MOVES: dict[str, Move] = {
-    "validate": lambda ledger, entry: ledger.validate(entry, BATCH),
-    "run": lambda ledger, entry: ledger.run(entry, f"{EXECUTIONS}:{entry.batch_id}-{entry.attempt}"),
-    "publish": lambda ledger, entry: ledger.publish(entry, GOOD, 1_234),
-    "archive": lambda ledger, entry: ledger.archive(entry, entry.source.kept_key("archive")),
-    "fail": lambda ledger, entry: ledger.fail(entry, entry.execution_arn, "FAILED: States.TaskFailed: no memory"),
-    "refuse": lambda ledger, entry: ledger.quarantine(entry, "too_large", entry.source.kept_key("quarantine")),
-    "reject": lambda ledger, entry: ledger.quarantine(
+    "validate": lambda ledger, entry: ledger.mark_valid(entry, BATCH),
+    "run": lambda ledger, entry: ledger.mark_running(entry, f"{EXECUTIONS}:{entry.batch_id}-{entry.attempt}"),
+    "publish": lambda ledger, entry: ledger.mark_published(entry, GOOD, 1_234),
+    "archive": lambda ledger, entry: ledger.mark_archived(entry, entry.source.kept_key("archive")),
+    "fail": lambda ledger, entry: ledger.mark_failed(
+        entry, entry.execution_arn, "FAILED: States.TaskFailed: no memory"
+    ),
+    "refuse": lambda ledger, entry: ledger.mark_quarantined(entry, "too_large", entry.source.kept_key("quarantine")),
+    "reject": lambda ledger, entry: ledger.mark_quarantined(
         entry, "too_many_bad_rows", entry.source.kept_key("quarantine"), BAD, 1_234
     ),
-    "retract": lambda ledger, entry: ledger.retract(entry),
+    "retract": lambda ledger, entry: ledger.mark_retracted(entry),
 }
 TO_ARCHIVED = ("validate", "run", "publish", "archive")
 TO_FAILED = ("validate", "run", "fail")
@@ -39,7 +41,7 @@ def ledger_of(world: World) -> Ledger:
 def advance(world: World, source: Source, *moves: str | Treatment) -> Entry:
     """Receive a source and change its status with the ledger: by MOVES, or by a renewal with a treatment."""
     ledger = ledger_of(world)
-    entry = ledger.receive(source, 300)
+    entry = ledger.claim(source, 300)
     for move in moves:
         assert entry is not None
         if isinstance(move, Treatment):
@@ -66,6 +68,6 @@ def before_settling(world: World) -> None:
 @contextmanager
 def without_copies() -> Iterator[None]:
     """Skip the copying of files, which no fixture needs."""
-    nothing: Any = dict.fromkeys(("copy", "keep_copy", "move", "stored"), lambda *_: None)
+    nothing: Any = dict.fromkeys(("copy", "copy_and_verify", "move", "read_metadata"), lambda *_: None)
     with patch.multiple(objects, **nothing):
         yield

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from music_streams.maintain import report as upkeep
+from music_streams.maintain import report as maintenance
 from music_streams.reconcile.findings import DayFinding, DayState, FileFinding, Findings, State, Window
 from music_streams.reconcile.plan import Plan, Repair, RepairKind
 from music_streams.reconcile.reconciler import Inspection
@@ -50,16 +50,21 @@ _RECORD = DayRecord(
     NEXT_DAY, ARRIVED, 900.0, 2, *_HOURS, _ENDS, _VERDICTS, 14, 8, _BAD_ROWS, 2, 1, _WAITS, _STAGES, 1_234
 )
 _BUSY = "2024-06-25: a run was changing it"
-_TABLE = upkeep.TableReport("listens", upkeep.Size(10, 1_000, 3, 5), upkeep.Size(2, 900, 1, 4), 0, 6, [_BUSY])
-_UPKEEP = upkeep.UpkeepReport(RUN, [_TABLE])
+_SIZES = maintenance.Size(10, 1_000, 3, 5), maintenance.Size(2, 900, 1, 4)
+_TABLE = maintenance.TableReport("listens", *_SIZES, 0, 6, [_BUSY])
+_MAINTENANCE = maintenance.MaintenanceReport(RUN, [_TABLE])
 
 
 def _reported(world: World, report: Report = _REPORT) -> None:
     Reports(world.s3, LAKE).write(report, [_RECORD])
 
 
-def _upkeep(world: World) -> None:
-    upkeep.write(world.s3, LAKE, _UPKEEP)
+def _write_maintenance(world: World) -> None:
+    maintenance.write(world.s3, LAKE, _MAINTENANCE)
+
+
+def _read_maintenance(s3: Any, _: str) -> object:
+    return maintenance.read(s3, LAKE, RUN)
 
 
 def _named(s3: Any, _: str) -> object:
@@ -116,5 +121,5 @@ REPORTS = [
     in_s3("reports/reconciliation", _reported, f"{_REPORT.run}.json", _named, _REPORT, _OLDER_REPORTS),
     in_s3("reports/day", _reported, f"/days/{NEXT_DAY}.json", _read_records, [_RECORD], _OLDER_RECORDS),
     *(_draft(when) for when in ("before", "plan", "after")),
-    in_s3("reports/maintenance", _upkeep, f"maintenance/{RUN}.json", lambda s3, _: upkeep.read(s3, LAKE, RUN), _UPKEEP),
+    in_s3("reports/maintenance", _write_maintenance, f"maintenance/{RUN}.json", _read_maintenance, _MAINTENANCE),
 ]

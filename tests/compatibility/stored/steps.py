@@ -15,7 +15,7 @@ from music_streams.run.executions import Executions
 from music_streams.run.job_runs import JobRuns
 from music_streams.state.run_files import Manifest, write_manifest, write_summary
 from music_streams.state.statuses import Status
-from music_streams.transform.job import TransformRun
+from music_streams.transform.job import RunSettings
 from tests.compatibility import state_machine
 from tests.compatibility.stored.kinds import Stored
 from tests.compatibility.stored.moves import advance, before_settling, ledger_of, without_copies
@@ -63,7 +63,7 @@ def _before(world: World, step: str) -> None:
     before_settling(world)
     if step == "Archive sources":
         ledger = ledger_of(world)
-        ledger.publish(ledger.entries([PLAYS.source_id])[PLAYS.source_id], GOOD)
+        ledger.mark_published(ledger.entries([PLAYS.source_id])[PLAYS.source_id], GOOD)
     if step == "Erase copies":
         write_manifest(world.s3, FOLDER, Manifest(BATCH, [], forget=[7]))
         write_summary(world.s3, FOLDER, replace(SETTLED, forgotten=[]))
@@ -177,7 +177,7 @@ def _failure(world: World, document: Document) -> object:
     return _call(world, "record_failure", event), ledger_of(world).entries([PLAYS.source_id])[PLAYS.source_id].status
 
 
-_TRANSFORM_RUN = TransformRun(FOLDER, EXECUTION, RUN, "LandingBucket", Decimal("0.2"), 1000, publish_track_metrics=True)
+_TRANSFORM_RUN = RunSettings(FOLDER, EXECUTION, RUN, "LandingBucket", Decimal("0.2"), 1000, publish_track_metrics=True)
 _LOAD_RUN = (FOLDER.manifest_uri, RUN, "FilesTable", "MetricsTable")
 _CLAIMED = {"left": 0, "has_work": True, "forgets": False, "workers": 2}
 _LATER = ("input.transform_run", "input.load_run", "input.transform_run.ExecutionTime")

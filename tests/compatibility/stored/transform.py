@@ -5,12 +5,12 @@ from decimal import Decimal
 from typing import Any
 from unittest.mock import MagicMock
 
-from music_streams.forget.progress import Deleted, Erased, read_erased, write_erased
-from music_streams.state.removed_rows import Removals, Removed
+from music_streams.forget.progress import ErasureProgress, FileToDelete, read_erased, write_erased
+from music_streams.state.removed_rows import RemovalRecords, RemovedRows
 from music_streams.state.run_files import Manifest, SourceOutcome, Summary, read_result
 from music_streams.state.sources import Source, Treatment
 from music_streams.transform import job
-from music_streams.transform.job import TransformRun
+from music_streams.transform.job import RunSettings
 from music_streams.transform.ports import LISTENS
 from music_streams.transform.spark.reference_data import ReferenceData, _Kept
 from tests.compatibility.stored.kinds import Stored, in_s3, of_run
@@ -45,7 +45,7 @@ def _transform(world: World) -> None:
     tables.uuid = "lake-1"
     older = [_listen(PACKED, "2024-06-01", EXECUTION), _listen(PLAYS, DAY, EXECUTION)]
     tables.append(LISTENS, older, EXECUTION, object())
-    task = TransformRun(FOLDER, SECOND, RUN, LANDING, Decimal("0.4"), 2, publish_track_metrics=True)
+    task = RunSettings(FOLDER, SECOND, RUN, LANDING, Decimal("0.4"), 2, publish_track_metrics=True)
     batch = MemoryBatch(rows, broken={OTHERS[2].source_id})
     job.process(world.s3, task, Manifest(BATCH, _CLASSIFIED), batch, MemoryLake(tables, world.s3))
 
@@ -69,10 +69,10 @@ def _removal(name: str, tracks: str | None) -> Stored:
     days = {PLAYS.source_id: {DAY, NEXT_DAY}, PACKED.source_id: set[str]()}
     return in_s3(
         f"runs/{name}",
-        lambda world: Removals(world.s3, LAKE).note(EXECUTION, f"{RUN}-0", days, tracks),
+        lambda world: RemovalRecords(world.s3, LAKE).write(EXECUTION, f"{RUN}-0", days, tracks),
         f"/notes/{RUN}-0.json",
-        lambda s3, _: Removals(s3, LAKE).of(EXECUTION),
-        Removed(days, [tracks] if tracks else []),
+        lambda s3, _: RemovalRecords(s3, LAKE).read(EXECUTION),
+        RemovedRows(days, [tracks] if tracks else []),
     )
 
 
@@ -96,8 +96,10 @@ def _erase(world: World) -> None:
 
 _NOTHING_IN_FORCE = "e3b0c44298fc1c149afbf4c8996fb924"
 _PINNED = (1_719_388_805_000, [f"s3://{LAKE}/reference/abc/jr_1/{kind}" for kind in ("songs", "users")])
-_TO_DELETE = {OTHERS[0].source_id: Deleted(OTHERS[0].uri, "its gzip stream is damaged")}
-_ERASED = Erased({PLAYS.source_id, OTHERS[0].source_id}, _TO_DELETE, {OTHERS[1].source_id}, {OTHERS[2].source_id})
+_TO_DELETE = {OTHERS[0].source_id: FileToDelete(OTHERS[0].uri, "its gzip stream is damaged")}
+_ERASED = ErasureProgress(
+    {PLAYS.source_id, OTHERS[0].source_id}, _TO_DELETE, {OTHERS[1].source_id}, {OTHERS[2].source_id}
+)
 _WITHOUT_VERDICTS = {source: replace(outcome, verdict=None) for source, outcome in _OUTCOMES.items()}
 _OLDER_RESULTS: dict[str, object] = {
     "content.forgotten": _result(_OUTCOMES),

@@ -96,7 +96,7 @@ def test_files_without_event_or_validation_are_only_reported_by_a_dry_run_and_th
     day = world.new_day()
     with lost_events(stack):
         lost, unfinished = world.put("lost.csv", streams(day, 1)), world.put("unfinished.csv", streams(day, 2))
-        assert stack.ledger.receive(world.landed(unfinished), 300)
+        assert stack.ledger.claim(world.landed(unfinished), 300)
         _set(stack, unfinished.source_id, "updated_at", clock.seconds_before(clock.now(), 3600))  # an hour ago
         dry = reconcile(airflow, stack, dry_run=True)
         reconcile(airflow, stack, expected="failed", redrive=False)

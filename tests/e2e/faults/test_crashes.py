@@ -1,4 +1,4 @@
-"""The jobs of a run are killed at every critical point, twice in each execution, which retries them once."""
+"""Jobs are killed at every critical point. An execution retries a job once, so every second kill fails it."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,29 +21,29 @@ from tests.e2e.faults.world import CATALOGUE, World
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROWS = 2_000
-TRIES = 2  # job runs that the state machine starts before its execution fails
+JOB_RUNS_PER_EXECUTION = 2  # job runs before the execution fails
 
-# The points at which the runs of a file are killed, in order: every second kill fails it, and it must be redriven.
-FIRST_ATTEMPT_DIES = {
+# The points at which the job runs of a file are killed, in order: after every second kill the file must be redriven.
+KILL_POINTS_BY_SCENARIO = {
     "before its commits, then between them": [kill_points.spark_starts, kill_points.rejected_rows_committed],
     "during a commit, then after it": [kill_points.listens_written, kill_points.listens_committed],
     "with its metrics written": [kill_points.metrics_written],
 }
-SECOND_ATTEMPT_DIES = [kill_points.listens_committed, kill_points.older_copies_deleted]
+REPLAY_KILL_POINTS = [kill_points.listens_committed, kill_points.older_copies_deleted]
 
 
-def file(seed: int, day: date) -> bytes:
+def make_file(seed: int, day: date) -> bytes:
     return sample_data.streams(seed, CATALOGUE, day, ROWS, dirty=0.05, duplicates=0.02, unknown=0.02)
 
 
 def break_runs(world: World, victims: Victims, put: Journey, points: Sequence[KillPoint]) -> list[str]:
-    """Kill one run after another, redrive the file when it fails, and return the names of the executions."""
+    """Kill one job run after another, redrive the file when it fails, and return the names of the executions."""
     attempt, executions, killed = world.entry(put).attempt, [], set[int]()
     for number, point in enumerate(points, start=1):
         world.wait_for_status(put, Status.RUNNING, attempt=attempt)
         executions.append(world.execution_of(put))
         killed.add(kill_at(point, world.lake, victims, executions[-1], frozenset(killed)))
-        if number % TRIES == 0:
+        if number % JOB_RUNS_PER_EXECUTION == 0:
             entry = world.wait_for_status(put, Status.FAILED, attempt=attempt)
             assert world.is_at_landing_key(entry) or world.kept(entry)
             world.redrive(put)
@@ -53,15 +53,15 @@ def break_runs(world: World, victims: Victims, put: Journey, points: Sequence[Ki
 
 @pytest.fixture(scope="module")
 def broken(world, victims) -> dict[str, tuple[Journey, list[str]]]:
-    """Each file with the executions whose runs were killed, by its scenario."""
+    """Return, by scenario, the uploaded file and the names of its executions."""
 
     def break_first_attempt(number: int, scenario: str) -> tuple[Journey, list[str]]:
-        put = world.put_alone(f"crashes/{number}.csv", file(number, days[scenario]))
-        executions = break_runs(world, victims, put, FIRST_ATTEMPT_DIES[scenario])
+        put = world.put_alone(f"crashes/{number}.csv", make_file(number, days[scenario]))
+        executions = break_runs(world, victims, put, KILL_POINTS_BY_SCENARIO[scenario])
         world.wait_for_status(put, Status.ARCHIVED)
         return put, executions
 
-    days = {scenario: world.new_day() for scenario in FIRST_ATTEMPT_DIES}
+    days = {scenario: world.new_day() for scenario in KILL_POINTS_BY_SCENARIO}
     with ThreadPoolExecutor(2) as pool:
         return dict(zip(days, pool.map(break_first_attempt, range(len(days)), days), strict=True))
 
@@ -82,15 +82,15 @@ def test_replay_that_is_killed_repeatedly_counts_no_row_twice(world, victims, br
     put, _ = broken["with its metrics written"]
     world.ask(put, Action.REPLAY)
     world.wait_for_status(put, Status.RUNNING, attempt=2)
-    break_runs(world, victims, put, SECOND_ATTEMPT_DIES)
-    assert world.wait_for_status(put, Status.ARCHIVED, attempt=3)
+    break_runs(world, victims, put, REPLAY_KILL_POINTS)
+    world.wait_for_status(put, Status.ARCHIVED, attempt=3)
     world.check()
     world.check_archived(put)
 
 
-def test_retract_that_is_killed_after_its_deletion_still_updates_the_metrics(world, victims):
+def test_retraction_that_is_killed_after_its_deletion_still_updates_the_metrics(world, victims):
     day = world.new_day()
-    put = world.put_alone("crashes/retracted.csv", file(8, day))
+    put = world.put_alone("crashes/retracted.csv", make_file(8, day))
     world.wait_for_status(put, Status.ARCHIVED)
     assert world.of_day(day)
     world.ask(put, Action.RETRACT)
@@ -102,18 +102,18 @@ def test_retract_that_is_killed_after_its_deletion_still_updates_the_metrics(wor
     world.check()
 
 
-def test_loader_that_is_killed_half_way_leaves_no_stale_item(world, victims):
+def test_load_job_that_is_killed_halfway_leaves_no_stale_item(world, victims):
     day, killed, written_until = world.new_day(), set[int](), ""
-    put = world.put_alone("crashes/half loaded.csv", file(9, day))
+    put = world.put_alone("crashes/half loaded.csv", make_file(9, day))
     execution = world.execution_of(put)
-    for _ in range(TRIES):
-        loader = victims.run(LOAD, execution, frozenset(killed))
+    for _ in range(JOB_RUNS_PER_EXECUTION):
+        load_job = victims.run(LOAD, execution, frozenset(killed))
         awaited(partial(world.has_items_since, day, written_until), 300, every=0.02)
-        with suspended(loader):
+        with suspended(load_job):
             written = [item for item in world.of_day(day).values() if item["updated_at"] > written_until]
-            assert kill(loader)
+            assert kill(load_job)
         assert 0 < len(written) < len(world.expected_of(day)) / 2
-        killed.add(loader.pid)
+        killed.add(load_job.pid)
         written_until = max(item["updated_at"] for item in written)
     world.wait_for_status(put, Status.FAILED)
     world.redrive(put)

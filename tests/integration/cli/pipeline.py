@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from music_streams import clock
-from music_streams.forget.progress import Deleted, Erased, write_erased
+from music_streams.forget.progress import ErasureProgress, FileToDelete, write_erased
 from music_streams.ingest import s3_events
 from music_streams.run.executions import Executions
 from music_streams.stack import Stack
@@ -42,7 +42,7 @@ class Pipeline:
     ends: dict[str, dict[str, Any]] = field(default_factory=dict)
     ignored: set[str] = field(default_factory=set)
     executions: str = "SUCCEEDED"
-    deleted: dict[str, Deleted] = field(default_factory=dict)
+    deleted: dict[str, FileToDelete] = field(default_factory=dict)
     requested: list[Any] = field(default_factory=list)
     statuses: dict[str, str] = field(default_factory=dict)  # of executions by ARN
 
@@ -95,7 +95,7 @@ class Pipeline:
             summary = Summary(request.batch_id, "run", 8, "lake", days, "metrics", {}, forgotten)
             write_summary(self.stack.s3, folder, summary)
             if self.deleted:
-                write_erased(self.stack.s3, folder, Erased(set(self.deleted), self.deleted))
+                write_erased(self.stack.s3, folder, ErasureProgress(set(self.deleted), self.deleted))
             self.statuses[self.stack.executions.arn(request.batch_id, 1)] = self.executions
         else:
             source = s3_events.source_of(body, self.stack.landing_bucket)

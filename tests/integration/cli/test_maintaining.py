@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from music_streams.maintain import report
-from music_streams.maintain.report import Size, TableReport, UpkeepReport
+from music_streams.maintain.report import MaintenanceReport, Size, TableReport
 from music_streams.stack import Stack
 from music_streams_cli import maintenance
 from tests.unit.cli.golden import check
@@ -52,7 +52,7 @@ def glue(stack, monkeypatch) -> Callable[[Glue], Glue]:
         monkeypatch.setattr(Stack, "client", lambda self, name: job if name == "glue" else client(self, name))
         return job
 
-    report.write(stack.s3, stack.lake_bucket, UpkeepReport("jr_1", TABLES))
+    report.write(stack.s3, stack.lake_bucket, MaintenanceReport("jr_1", TABLES))
     return use
 
 
@@ -75,7 +75,7 @@ def test_json_contains_the_run_and_the_tables(run, glue):
 
 def test_a_lake_without_tables_is_reported(run, stack, glue):
     glue(Glue("SUCCEEDED"))
-    report.write(stack.s3, stack.lake_bucket, UpkeepReport("jr_1", []))
+    report.write(stack.s3, stack.lake_bucket, MaintenanceReport("jr_1", []))
     assert "no tables yet" in run("maintain").stdout
 
 
@@ -115,6 +115,6 @@ def test_without_waiting_the_job_is_only_started(run, glue):
 
 
 def test_a_report_survives_a_round_trip(stack):
-    written = UpkeepReport("jr_2", [replace(TABLES[0], left=["a", "b"])])
+    written = MaintenanceReport("jr_2", [replace(TABLES[0], left=["a", "b"])])
     report.write(stack.s3, stack.lake_bucket, written)
     assert report.read(stack.s3, stack.lake_bucket, "jr_2") == written

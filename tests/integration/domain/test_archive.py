@@ -75,7 +75,7 @@ def test_archiving_is_idempotent_after_a_crash_at_any_call(world, is_done):
     for call in itertools.count(1):
         source = world.upload()
         run = published(world, source)
-        if not world.dies(run.archive, call, is_done=is_done):
+        if not world.crashes(run.archive, call, is_done=is_done):
             break
         assert world.has(source) or world.content(source.kept_key("archive")) == GOOD
         run.archive()
@@ -145,7 +145,7 @@ def test_a_multipart_upload_is_archived(world):
 
 def test_a_published_source_whose_object_is_gone_stays_published(world):
     entry = standing(world, Status.PUBLISHED)
-    world.s3.delete_object(**entry.source.address)
+    world.s3.delete_object(**entry.source.s3_arguments)
     with pytest.raises(ObjectGone):
         archive_source(world.s3, world.ledger, entry)
     assert world.entry(entry.source) == entry

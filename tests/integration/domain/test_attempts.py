@@ -16,7 +16,7 @@ from music_streams.state.requests import Action, Attempt, Forget, Rebuild, to_me
 from music_streams.state.run_files import RunFolder, SourceOutcome, read_claimed, read_manifest
 from music_streams.state.sources import Treatment, batch_id_of
 from music_streams.state.statuses import Status
-from tests.integration.domain.run import DAY, TOO_BAD, UNREADABLE, Run
+from tests.integration.domain.run import DAY, TOO_MANY_BAD_ROWS, UNREADABLE, Run
 from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
 from tests.integration.domain.validate import Validate, ample_time, concurrently, message, take
 from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LAKE, World
@@ -119,7 +119,7 @@ def test_the_treatment_of_a_source_is_kept_after_a_failed_run(world, status, act
 def test_a_file_with_too_many_bad_rows_is_quarantined_unchanged_and_processed_after_its_release(world):
     source = world.upload()
     take(world, message(source))
-    Run.holding(world, source).go(**{source.source_id: TOO_BAD})
+    Run.holding(world, source).go(**{source.source_id: TOO_MANY_BAD_ROWS})
     entry = world.entry(source)
     assert (entry.status, entry.rows_accepted, entry.rows_read) == (Status.QUARANTINED, 0, 10)
     assert take(world, ask(entry, Action.RELEASE)).outcomes == [Outcome.RENEWED]
@@ -150,7 +150,7 @@ def test_a_release_lifts_the_limit_for_which_the_file_was_quarantined_and_no_oth
     ("status", "action", "outcome", "reason"),
     [
         (Status.QUARANTINED, Action.RELEASE, UNREADABLE, "not_csv"),
-        (Status.ARCHIVED, Action.REPLAY, TOO_BAD, "too_many_bad_rows"),
+        (Status.ARCHIVED, Action.REPLAY, TOO_MANY_BAD_ROWS, "too_many_bad_rows"),
     ],
 )
 def test_a_file_that_a_new_attempt_rejects_moves_to_quarantine(world, status, action, outcome, reason):
@@ -168,7 +168,7 @@ def test_a_file_that_a_new_attempt_rejects_moves_to_quarantine(world, status, ac
 
 def test_a_redrive_of_a_published_file_that_is_gone_changes_nothing(world):
     entry = standing(world, Status.PUBLISHED)
-    world.s3.delete_object(**entry.source.address)
+    world.s3.delete_object(**entry.source.s3_arguments)
     assert take(world, ask(entry, Action.REDRIVE)).outcomes == [Outcome.GONE]
     assert world.status(entry.source) is Status.PUBLISHED
 
@@ -239,7 +239,7 @@ def test_a_request_about_another_attempt_is_ignored(world, action, status, treat
 
 def test_a_request_about_a_source_that_is_not_in_the_ledger_is_rejected(world):
     with pytest.raises(BadEvent, match="is not in the ledger"):
-        world.intake().open_batch(ample_time).process(to_message(Attempt("0" * 32, 1, Action.REDRIVE)))
+        world.intake().start_invocation(ample_time).process(to_message(Attempt("0" * 32, 1, Action.REDRIVE)))
 
 
 @pytest.mark.parametrize(
@@ -268,10 +268,10 @@ def test_a_file_that_still_fails_validation_stays_where_it_is(world, status, act
 )
 def test_a_request_for_a_file_that_is_gone_begins_no_attempt_and_is_not_retried(world, action, status, is_late):
     entry, before = standing(world, status), world.executions()
-    batch = world.intake().open_batch(ample_time)
+    batch = world.intake().start_invocation(ample_time)
     if is_late:
         assert batch.process(ask(entry, action)) is Outcome.RENEWED
-    world.s3.delete_object(**entry.place.address)
+    world.s3.delete_object(**entry.place.s3_arguments)
     if not is_late:
         assert batch.process(ask(entry, action)) is Outcome.GONE
     batch.launch()
@@ -281,7 +281,7 @@ def test_a_request_for_a_file_that_is_gone_begins_no_attempt_and_is_not_retried(
 
 def test_the_rows_of_a_file_that_is_gone_can_be_retracted(world):
     entry = standing(world, Status.ARCHIVED)
-    world.s3.delete_object(**entry.place.address)
+    world.s3.delete_object(**entry.place.s3_arguments)
     take(world, ask(entry, Action.RETRACT))
     Run.holding(world, entry.source).go()
     assert world.status(entry.source) is Status.RETRACTED
@@ -348,7 +348,7 @@ def test_a_redrive_is_idempotent_after_a_crash_at_any_call(world, name):
         entry = begin(world)
         before = world.executions()
         validate = Validate(world, ask(entry, Action.REDRIVE))
-        if not world.dies(validate.deliver, call, is_done=True):
+        if not world.crashes(validate.deliver, call, is_done=True):
             break
         validate.deliver(ALWAYS_EXPIRED)
         assert validate.queue == []
@@ -377,7 +377,7 @@ def test_beginning_an_attempt_is_idempotent_after_a_crash_at_any_call(world, act
         entry = standing(world, status)
         before = world.executions()
         validate = Validate(world, ask(entry, action))
-        if not world.dies(validate.deliver, call, is_done=True):
+        if not world.crashes(validate.deliver, call, is_done=True):
             break
         validate.deliver(ALWAYS_EXPIRED)
         assert validate.queue == []
@@ -409,7 +409,7 @@ def test_no_attempt_begins_while_a_job_run_of_the_last_one_is_active(world):
     world.glue.stopping_looks = 10
     world.glue.start("load-metrics", Run.holding(world, entry.source).name)
     times = iter([300.0] * 4)
-    batch = world.intake().open_batch(lambda: next(times, 1.0))
+    batch = world.intake().start_invocation(lambda: next(times, 1.0))
     with pytest.raises(JobRunsAlive):
         batch.process(ask(entry, Action.REDRIVE))
     world.glue.stopping_looks = 0
@@ -490,7 +490,7 @@ def test_a_request_without_sources_starts_one_run_although_it_repeats_or_crashes
     for call in itertools.count(1):
         before = world.executions()
         validate = Validate(world, to_message(request_), to_message(request_))
-        if world.dies(validate.deliver, call, is_done=True):
+        if world.crashes(validate.deliver, call, is_done=True):
             validate.deliver()
         names |= world.executions() - before
         if not validate.outcomes[2:]:

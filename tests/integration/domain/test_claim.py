@@ -88,7 +88,7 @@ def test_a_claim_is_idempotent_after_a_crash_at_any_call(world, is_done):
         ours, theirs = world.upload(), world.upload()
         run = Run.of(world, ours, theirs)
         world.batch(theirs)
-        if not world.dies(run.claim, call, is_done=is_done):
+        if not world.crashes(run.claim, call, is_done=is_done):
             break
         assert run.claim() == HAS_WORK
         assert held(run) == {ours.source_id}

@@ -22,7 +22,7 @@ from music_streams.forget.erasure import Erasure
 from music_streams.run.archive import archive_sources
 from music_streams.run.claim import claim_sources
 from music_streams.state import requests
-from music_streams.state.removed_rows import Removals
+from music_streams.state.removed_rows import RemovalRecords
 from music_streams.state.requests import Forget
 from music_streams.state.run_files import Manifest, RunFolder, Summary, read_claimed, write_manifest, write_summary
 from music_streams.state.sources import Source, request_batch_id
@@ -44,9 +44,9 @@ HEADER = b"user_id,track_id,listen_time\n"
 THEIRS = b"007,4dBa8T7oDV9WvGr7kVS4Ez,2024-06-25 17:43:13\n"
 OTHERS = b"70,4dBa8T7oDV9WvGr7kVS4Ez,2024-06-07 17:43:13\n"
 FILE = HEADER + THEIRS + OTHERS
-CLEARED = HEADER + OTHERS
+WITHOUT_USER = HEADER + OTHERS
 BROKEN = b"user,track\n7,1\n70,1\n"
-BROKEN_CLEARED = b"user,track\n70,1\n"
+BROKEN_WITHOUT_USER = b"user,track\n70,1\n"
 FILE_SECONDS = 540.0
 YEARS_AGO, IN_YEARS = "2001-01-01T00:00:00.000Z", "2201-01-01T00:00:00.000Z"
 
@@ -140,7 +140,7 @@ def stage(world, source: Source, suffix: str = ".csv") -> str:
 def test_the_lines_of_a_user_are_removed_from_the_files_that_the_lake_named(world):
     source, other = kept(world), kept(world)
     assert erase(world, forget_run(world, source)) == 0
-    assert content(world, source) == CLEARED
+    assert content(world, source) == WITHOUT_USER
     assert versions(world, source) == [("archive", "version")]
     assert content(world, other) == FILE
 
@@ -149,21 +149,21 @@ def test_the_lines_of_a_user_are_removed_from_the_files_that_the_lake_named(worl
 def test_a_file_without_rows_in_the_lake_is_always_searched(world, status):
     source = kept(world, status=status)
     assert erase(world, forget_run(world)) == 0
-    assert content(world, source) == CLEARED
+    assert content(world, source) == WITHOUT_USER
     assert len(versions(world, source)) == 1
 
 
 BROKEN_FILES = {
-    "missing columns": (BROKEN, BROKEN_CLEARED),
-    "not CSV": (FILE + b"\0", CLEARED + b"\0"),
+    "missing columns": (BROKEN, BROKEN_WITHOUT_USER),
+    "not CSV": (FILE + b"\0", WITHOUT_USER + b"\0"),
     "not UTF-8": (HEADER + b"7,\xe9,x\r\n\xe9\r70,b,c", HEADER + b"\xe9\r70,b,c"),
     "UTF-16": (
         b"\xff\xfe" + BROKEN.decode().replace("\n", "\r\n").encode("utf-16-le"),
-        b"\xff\xfe" + BROKEN_CLEARED.decode().replace("\n", "\r\n").encode("utf-16-le"),
+        b"\xff\xfe" + BROKEN_WITHOUT_USER.decode().replace("\n", "\r\n").encode("utf-16-le"),
     ),
     "a long line": (
         FILE + b"x" * 3_000_000 + b",7,\n" + b"y" * 3_000_000 + b",70",
-        CLEARED + b"y" * 3_000_000 + b",70",
+        WITHOUT_USER + b"y" * 3_000_000 + b",70",
     ),
 }
 
@@ -183,7 +183,7 @@ def test_lines_that_contain_the_id_are_removed_from_a_file_without_a_usable_head
 def test_gzip_of_several_members_stays_gzip(world):
     source = kept(world, gzip.compress(HEADER + THEIRS[:9]) + gzip.compress(THEIRS[9:] + OTHERS))
     erase(world, forget_run(world, source))
-    assert reading.uncompressed(content(world, source) or b"") == (CLEARED, False)
+    assert reading.uncompressed(content(world, source) or b"") == (WITHOUT_USER, False)
 
 
 @pytest.mark.parametrize(("line", "is_gone"), [(b"7,1\n", True), (b"70,1\n", False)])
@@ -213,7 +213,7 @@ def test_content_type_and_metadata_of_a_file_stay(world):
     assert {name: found[name] for name in described} == described
 
 
-@pytest.mark.parametrize("stored", [FILE, CLEARED], ids=["to be written", "clean"])
+@pytest.mark.parametrize("stored", [FILE, WITHOUT_USER], ids=["to be written", "clean"])
 def test_older_versions_markers_and_other_copies_are_deleted(world, stored):
     source = kept(world, status=Status.ARCHIVED)
     archive, quarantine = source.kept_key("archive"), source.kept_key("quarantine")
@@ -224,7 +224,7 @@ def test_older_versions_markers_and_other_copies_are_deleted(world, stored):
     put(world, quarantine + "x", FILE)
     put(world, quarantine.rsplit("/", 1)[0] + "/reason.json", b"{}")
     erase(world, forget_run(world, source))
-    assert content(world, source) == CLEARED
+    assert content(world, source) == WITHOUT_USER
     assert versions(world, source) == [("archive", "version"), ("quarantine", "version")]  # of the longer key
     assert world.content(quarantine) is None
     assert world.content(quarantine + "x") == FILE
@@ -232,7 +232,7 @@ def test_older_versions_markers_and_other_copies_are_deleted(world, stored):
 
 
 def test_a_clean_file_is_not_rewritten(world):
-    source = kept(world, CLEARED, Status.QUARANTINED)
+    source = kept(world, WITHOUT_USER, Status.QUARANTINED)
     before = world.s3.head_object(Bucket=LANDING, Key=source.kept_key("quarantine"))["VersionId"]
     erase(world, forget_run(world))
     assert world.s3.head_object(Bucket=LANDING, Key=source.kept_key("quarantine"))["VersionId"] == before
@@ -276,7 +276,7 @@ def test_a_file_in_flight_is_skipped_with_a_warning(world, status, caplog):
     assert erase(world, forget_run(world, source, other)) == 0
     assert content(world, source) == FILE
     assert world.content(copy, LAKE) == FILE
-    assert content(world, other) == CLEARED
+    assert content(world, other) == WITHOUT_USER
     [warning] = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert source.uri in warning
     assert status in warning
@@ -322,13 +322,13 @@ def test_a_version_that_was_not_stored_as_written_is_deleted_and_the_file_stays(
     assert content(world, source) == FILE
     assert versions(world, source) == [("archive", "version")] * 2
     assert erase(world, folder) == 0
-    assert content(world, source) == CLEARED
+    assert content(world, source) == WITHOUT_USER
 
 
 # ── Crashes, time, other processes ────────────────────────────────────────────────────────────────────────────────────
 
 AT_REST = {
-    "archived gzip": (Status.ARCHIVED, gzip.compress(FILE), CLEARED),
+    "archived gzip": (Status.ARCHIVED, gzip.compress(FILE), WITHOUT_USER),
     "damaged gzip": (Status.QUARANTINED, gzip.compress(FILE)[:-5], None),
     "deleted": (Status.ARCHIVED, None, None),
 }
@@ -387,13 +387,13 @@ def test_files_are_cleared_in_slices_each_once(world):
     sources = [kept(world) for _ in range(20)]
     folder = forget_run(world, *sources)
     assert erase(world, folder, never) == 4
-    cleared = [source for source in sources if content(world, source) == CLEARED]
+    cleared = [source for source in sources if content(world, source) == WITHOUT_USER]
     assert len(cleared) == 16
     for source in cleared:  # a second search would remove the lines
         put(world, source.kept_key("archive"), FILE)
     assert erase(world, folder, never) == 0
     assert [content(world, source) for source in cleared] == [FILE] * 16
-    assert all(content(world, source) == CLEARED for source in sources if source not in cleared)
+    assert all(content(world, source) == WITHOUT_USER for source in sources if source not in cleared)
     assert erase(world, folder, never) == 0
 
 
@@ -418,7 +418,7 @@ def test_files_in_flight_take_no_place_in_a_slice(world):
         world.put_entry(source, Status.RUNNING)
     source = kept(world)
     assert erase(world, forget_run(world, *moving, source), never) == 0
-    assert content(world, source) == CLEARED
+    assert content(world, source) == WITHOUT_USER
 
 
 def test_staged_copies_are_deleted_in_slices(world):
@@ -482,7 +482,7 @@ def test_a_file_over_the_limits_that_was_never_accepted_is_deleted_whole_and_oth
     behind = kept(world)
     folder = forget_run(world, first, hostile, behind)
     assert erase(world, folder, max_file_bytes=MIB) == 0
-    assert [content(world, source) for source in (first, behind)] == [CLEARED] * 2
+    assert [content(world, source) for source in (first, behind)] == [WITHOUT_USER] * 2
     assert noted(world, folder)["done"] == sorted(each.source_id for each in (first, hostile, behind))
     assert_deleted_and_reported(world, folder, hostile, why, caplog)
 
@@ -521,14 +521,14 @@ def test_a_file_that_was_accepted_once_is_searched_whatever_its_size(world, stat
     source = kept(world, stored, status, **entry)
     folder = forget_run(world, source)
     assert erase(world, folder, max_file_bytes=10) == 0
-    assert reading.uncompressed(content(world, source) or b"") == (CLEARED, False)
+    assert reading.uncompressed(content(world, source) or b"") == (WITHOUT_USER, False)
     assert noted(world, folder) == {"done": [source.source_id]}
     assert world.sent_alerts() == []
 
 
 def reading_slowly(world, monkeypatch, clock: Clock, seconds: float, *sources: Source) -> None:
     """Advance the clock by `seconds` at each byte of these files."""
-    chunks, keys = objects.chunks, {world.entry(source).place.key for source in sources}
+    chunks, keys = objects.read_chunks, {world.entry(source).place.key for source in sources}
 
     def slow(s3: Any, place: Any) -> Iterator[bytes]:
         for chunk in chunks(s3, place):
@@ -538,7 +538,7 @@ def reading_slowly(world, monkeypatch, clock: Clock, seconds: float, *sources: S
             if place.key not in keys:
                 yield chunk
 
-    monkeypatch.setattr(objects, "chunks", slow)
+    monkeypatch.setattr(objects, "read_chunks", slow)
 
 
 @pytest.mark.parametrize("status", [Status.QUARANTINED, Status.ARCHIVED])
@@ -553,7 +553,7 @@ def test_a_file_that_takes_too_long_alone_in_an_invocation_is_deleted_whole(worl
         durations.append(clock.now - sum(durations))
     assert len(durations) < 5
     assert max(durations) < FILE_SECONDS + 2 * step
-    assert all(content(world, source) == CLEARED for source in others)
+    assert all(content(world, source) == WITHOUT_USER for source in others)
     assert_deleted_and_reported(world, folder, slow, "could not be searched in 540 seconds", caplog)
     assert "slow" not in noted(world, folder)
 
@@ -564,7 +564,7 @@ def test_several_slow_files_finish_one_by_one_and_block_no_others(world, monkeyp
     reading_slowly(world, monkeypatch, clock, FILE_SECONDS / 50, *slow)
     folder = forget_run(world)
     assert finish(world, folder, clock=clock) <= 8
-    assert all(content(world, source) == CLEARED for source in others)
+    assert all(content(world, source) == WITHOUT_USER for source in others)
     assert sorted(noted(world, folder)["deleted"]) == sorted(source.source_id for source in slow)
 
 
@@ -573,7 +573,7 @@ def test_a_file_that_is_slow_next_to_others_and_in_time_alone_is_cleared(world, 
     reading_slowly(world, monkeypatch, clock, 1.0, slow, heavy)  # 110 bytes, four times
     folder = forget_run(world, slow, heavy)
     assert finish(world, folder, clock=clock) <= 4
-    assert [content(world, each) for each in (slow, heavy)] == [CLEARED] * 2
+    assert [content(world, each) for each in (slow, heavy)] == [WITHOUT_USER] * 2
     assert noted(world, folder) == {"done": sorted(each.source_id for each in (slow, heavy))}
 
 
@@ -583,7 +583,7 @@ def test_a_file_that_runs_out_of_time_late_in_an_invocation_is_not_deleted(world
     folder = forget_run(world)
     assert erase(world, folder, clock=clock) == 1
     assert erase(world, folder, clock=clock) == 0
-    assert [content(world, source) for source in sources] == [CLEARED] * 2
+    assert [content(world, source) for source in sources] == [WITHOUT_USER] * 2
 
 
 def test_no_file_is_started_after_the_time_is_over(world, monkeypatch, clock):
@@ -597,7 +597,7 @@ def test_no_file_is_started_after_the_time_is_over(world, monkeypatch, clock):
 def test_a_file_whose_rewriting_runs_out_of_time_leaves_no_version(world, last, monkeypatch, clock):
     source = kept(world)
     put(world, source.kept_key("archive"), FILE)
-    chunks, reads = objects.chunks, 0
+    chunks, reads = objects.read_chunks, 0
 
     def slow(s3: Any, place: Any) -> Iterator[bytes]:
         nonlocal reads
@@ -606,7 +606,7 @@ def test_a_file_whose_rewriting_runs_out_of_time_leaves_no_version(world, last, 
             clock.now += FILE_SECONDS if reads == last else 0.0
             yield chunk
 
-    monkeypatch.setattr(objects, "chunks", slow)
+    monkeypatch.setattr(objects, "read_chunks", slow)
     folder = forget_run(world, source)
     assert erase(world, folder, clock=clock) == 0
     assert reads == last
@@ -616,9 +616,9 @@ def test_a_file_whose_rewriting_runs_out_of_time_leaves_no_version(world, last, 
 
 @pytest.mark.parametrize("error", [None, TimeoutError], ids=["time", "an error"])
 def test_a_version_that_could_not_be_read_back_does_not_replace_the_file(world, error, monkeypatch, clock):
-    source, other = kept(world), kept(world, CLEARED)
+    source, other = kept(world), kept(world, WITHOUT_USER)
     key, old = source.kept_key("archive"), world.s3.head_object(Bucket=LANDING, Key=source.kept_key("archive"))
-    chunks = objects.chunks
+    chunks = objects.read_chunks
 
     def failing(s3: Any, place: Any) -> Iterator[bytes]:
         if place.key == key and place.version_id != old["VersionId"]:
@@ -627,7 +627,7 @@ def test_a_version_that_could_not_be_read_back_does_not_replace_the_file(world, 
                 raise error
         return chunks(s3, place)
 
-    monkeypatch.setattr(objects, "chunks", failing)
+    monkeypatch.setattr(objects, "read_chunks", failing)
     folder = forget_run(world, source, other)
     with suppress(TimeoutError):
         assert erase(world, folder, clock=clock) > 0
@@ -636,14 +636,14 @@ def test_a_version_that_could_not_be_read_back_does_not_replace_the_file(world, 
 
 
 def unreadable(world, monkeypatch, *sources: Source, may_lack_permission: bool = False) -> None:
-    chunks, keys = objects.chunks, {world.entry(source).place.key for source in sources}
+    chunks, keys = objects.read_chunks, {world.entry(source).place.key for source in sources}
 
     def fail(s3: Any, place: Any) -> Iterator[bytes]:
         if place.key in keys:
             raise Unreadable(f"{place.uri} is in Glacier", may_lack_permission=may_lack_permission)
         return chunks(s3, place)
 
-    monkeypatch.setattr(objects, "chunks", fail)
+    monkeypatch.setattr(objects, "read_chunks", fail)
 
 
 def test_an_unreadable_quarantined_file_is_deleted_whole(world, monkeypatch, caplog):
@@ -651,7 +651,7 @@ def test_an_unreadable_quarantined_file_is_deleted_whole(world, monkeypatch, cap
     unreadable(world, monkeypatch, hostile)
     folder = forget_run(world, behind)
     assert erase(world, folder) == 0
-    assert content(world, behind) == CLEARED
+    assert content(world, behind) == WITHOUT_USER
     assert_deleted_and_reported(world, folder, hostile, "cannot be read: .*Glacier", caplog)
 
 
@@ -665,10 +665,10 @@ def test_metadata_that_s3_rejects_does_not_stop_forgetting(world, monkeypatch):
 
     monkeypatch.setattr(world.s3, "head_object", described)
     assert erase(world, forget_run(world, source)) == 0
-    assert content(world, source) == CLEARED
+    assert content(world, source) == WITHOUT_USER
     monkeypatch.undo()
     place = world.entry(source).place
-    assert world.s3.head_object(**place.address)["Metadata"] == {"c": "kept"}
+    assert world.s3.head_object(**place.s3_arguments)["Metadata"] == {"c": "kept"}
 
 
 def test_a_missing_permission_deletes_no_quarantined_file(world, monkeypatch):
@@ -678,9 +678,9 @@ def test_a_missing_permission_deletes_no_quarantined_file(world, monkeypatch):
         unreadable(world, patch, source, may_lack_permission=True)
         with pytest.raises(Unreadable):
             erase(world, folder)
-        assert (content(world, source), content(world, behind)) == (FILE, CLEARED)
+        assert (content(world, source), content(world, behind)) == (FILE, WITHOUT_USER)
     assert erase(world, folder) == 0
-    assert content(world, source) == CLEARED
+    assert content(world, source) == WITHOUT_USER
 
 
 @pytest.mark.parametrize("status", [Status.ARCHIVED, Status.RETRACTED])
@@ -696,12 +696,12 @@ def test_an_unreadable_archived_file_stays_and_fails_the_step_after_all_others_a
             with pytest.raises(Unreadable):
                 erase(world, folder)
         assert content(world, source) == FILE
-        assert all(content(world, each) == CLEARED for each in others)
+        assert all(content(world, each) == WITHOUT_USER for each in others)
         assert world.content(copy, LAKE) is None
         assert world.sent_alerts() == []
         assert {each.source_id for each in caplog.records} == {source.source_id}
     assert erase(world, folder) == 0
-    assert content(world, source) == CLEARED
+    assert content(world, source) == WITHOUT_USER
     assert "failed" not in noted(world, folder)
 
 
@@ -711,7 +711,7 @@ def test_files_that_fail_block_no_others_and_the_step_ends(world, monkeypatch):
     folder = forget_run(world, *bad, *good)
     with pytest.raises(Unreadable):
         finish(world, folder, has_time=never, most=5)
-    assert all(content(world, source) == CLEARED for source in good)
+    assert all(content(world, source) == WITHOUT_USER for source in good)
     assert all(content(world, source) == FILE for source in bad)
 
 
@@ -727,7 +727,7 @@ def test_a_file_that_is_not_stored_as_written_blocks_no_other(world):
     with pytest.raises(ArchiveMismatch):
         erase(world, forget_run(world, source, other), s3=CorruptingOne(world.s3))
     assert content(world, source) == FILE
-    assert content(world, other) == CLEARED
+    assert content(world, other) == WITHOUT_USER
 
 
 def test_a_file_too_large_to_copy_is_deleted_where_it_landed_and_no_other_version_of_its_key(world, caplog):
@@ -772,7 +772,7 @@ def test_deleting_a_file_whole_may_crash_at_any_call_and_is_reported_by_the_repe
             assert erase(world, folder, max_file_bytes=10) == 0
         assert versions(world, hostile) == [], call
         assert not world.has(hostile), call
-        assert content(world, behind) == CLEARED, call
+        assert content(world, behind) == WITHOUT_USER, call
         assert list(noted(world, folder)["deleted"]) == [hostile.source_id], call
         assert any(world.entry(hostile).place.uri in alert["Message"] for alert in world.sent_alerts()), call
     assert call > len(
@@ -786,7 +786,7 @@ def test_older_notes_are_continued(world):
     notes = json.dumps({"done": [done.source_id]}).encode()
     world.s3.put_object(Bucket=LAKE, Key=folder.key("erased.json"), Body=notes)
     assert erase(world, folder) == 0
-    assert [content(world, each) for each in (done, source)] == [FILE, CLEARED]
+    assert [content(world, each) for each in (done, source)] == [FILE, WITHOUT_USER]
 
 
 # ── A forget that failed ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -797,7 +797,7 @@ def failed_run(world, *removed: Source, users: tuple[int, ...] = (USER,)) -> Run
     folder = RunFolder(LAKE, request_batch_id("failed", world.name("failed")))
     write_manifest(world.s3, folder, Manifest(folder.batch_id, [], forget=list(users)))
     days = {source.source_id: {"2024-06-25"} for source in removed}
-    Removals(world.s3, LAKE).note(f"{folder.batch_id}-1", "listens", days, None)
+    RemovalRecords(world.s3, LAKE).write(f"{folder.batch_id}-1", "listens", days, None)
     return folder
 
 
@@ -806,7 +806,7 @@ def test_files_of_a_failed_run_are_cleared_by_the_next_run_for_the_same_user(wor
     failed_run(world, source)
     failed_run(world, of_another_user, users=(70,))
     assert erase(world, forget_run(world)) == 0
-    assert content(world, source) == CLEARED
+    assert content(world, source) == WITHOUT_USER
     assert content(world, of_another_user) == FILE
 
 
@@ -821,7 +821,7 @@ def test_an_archived_file_that_could_not_be_read_is_cleared_by_another_request(w
             erase(world, folder)
     put(world, world.entry(other).place.key, FILE)  # a second search would remove the lines
     assert erase(world, forget_run(world)) == 0
-    assert [content(world, each) for each in (source, other)] == [CLEARED, FILE]
+    assert [content(world, each) for each in (source, other)] == [WITHOUT_USER, FILE]
 
 
 DAMAGED = {
@@ -837,7 +837,7 @@ def test_a_folder_that_is_not_of_a_run_does_not_stop_forgetting(world, damaged):
         world.s3.put_object(Bucket=LAKE, Key=f"runs/zzz/{name}", Body=damaged)
     source = kept(world)
     assert erase(world, forget_run(world, source)) == 0
-    assert content(world, source) == CLEARED
+    assert content(world, source) == WITHOUT_USER
 
 
 @pytest.mark.parametrize("damaged", DAMAGED.values(), ids=DAMAGED)
@@ -849,7 +849,11 @@ def test_a_run_with_a_damaged_manifest_counts_as_one_for_the_user(world, damaged
     world.s3.put_object(Bucket=LAKE, Key=without_notes.manifest_uri.split("/", 3)[3], Body=damaged)
     source = kept(world)
     assert erase(world, forget_run(world, source)) == 0
-    assert [content(world, each) for each in (source, theirs, of_others)] == [CLEARED, CLEARED, HEADER + OTHERS]
+    assert [content(world, each) for each in (source, theirs, of_others)] == [
+        WITHOUT_USER,
+        WITHOUT_USER,
+        HEADER + OTHERS,
+    ]
     [line] = [record.getMessage() for record in caplog.records if "damaged" in record.getMessage()]
     assert line.startswith(f"{failed.manifest_uri} is damaged: ")
 
@@ -870,7 +874,7 @@ def test_files_of_a_failed_run_with_damaged_progress_notes_are_searched_again(wo
     failed = failed_run(world, source)
     world.s3.put_object(Bucket=LAKE, Key=failed.key("erased.json"), Body=b"[]")
     assert erase(world, forget_run(world)) == 0
-    assert content(world, source) == CLEARED
+    assert content(world, source) == WITHOUT_USER
 
 
 def test_notes_of_a_run_whose_manifest_has_expired_do_not_stop_forgetting(world):
@@ -878,7 +882,7 @@ def test_notes_of_a_run_whose_manifest_has_expired_do_not_stop_forgetting(world)
     world.s3.delete_object(Bucket=LAKE, Key=expired.key("manifest.json"))
     source = kept(world)
     assert erase(world, forget_run(world, source)) == 0
-    assert content(world, source) == CLEARED
+    assert content(world, source) == WITHOUT_USER
 
 
 # ── End to end ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -903,13 +907,13 @@ def test_no_log_alert_event_or_payload_names_the_user(world, caplog, monkeypatch
     if is_rejected:
         monkeypatch.setattr(tables, "delete", conflict)
     with pytest.raises(BadEvent) as rejected:
-        world.intake().open_batch(ample_time).process(requests.to_message(request).replace("request", "Request"))
+        world.intake().start_invocation(ample_time).process(requests.to_message(request).replace("request", "Request"))
     Validate(world, requests.to_message(request)).deliver()
     execution = f"{request.batch_id}-1"
     folder, arn = RunFolder(LAKE, request.batch_id), world.execution_arn(execution)
     claim = claim_sources(world.s3, world.ledger, folder.manifest_uri, arn, always)
     payloads = [execution, world.execution_input(execution), claim]
-    task = job.TransformRun(folder, execution, "jr_1", LANDING, Decimal("0.2"), 1, publish_track_metrics=True)
+    task = job.RunSettings(folder, execution, "jr_1", LANDING, Decimal("0.2"), 1, publish_track_metrics=True)
     try:
         lake = MemoryLake(tables, world.s3)
         with masked_user_ids([user]):
@@ -924,7 +928,7 @@ def test_no_log_alert_event_or_payload_names_the_user(world, caplog, monkeypatch
         assert erase(world, folder) == 0
     alerts, payloads_text = world.sent_alerts(), str([*payloads, *world.sent_events()])
     assert bool(alerts) == is_rejected
-    assert is_rejected or (content(world, good), content(world, bad)) == (CLEARED, HEADER)
+    assert is_rejected or (content(world, good), content(world, bad)) == (WITHOUT_USER, HEADER)
     logged = [str(vars(record)) + logging.Formatter().format(record) for record in caplog.records]
     assert logged
     logged += traceback.format_exception(rejected.value)  # as the function's batch processor logs it

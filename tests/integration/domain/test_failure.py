@@ -145,7 +145,7 @@ def test_recording_a_failure_is_idempotent_after_a_crash_at_any_call(world, is_d
         run = Run.of(world, source, waiting).claimed()
         world.put_entry(waiting, Status.VALID, batch_id=run.folder.batch_id)
         world.sent_alerts()
-        if not world.dies(run.fail, call, is_done=is_done):
+        if not world.crashes(run.fail, call, is_done=is_done):
             break
         run.fail()
         assert (world.status(source), world.status(waiting)) == (Status.FAILED, Status.FAILED)
@@ -185,7 +185,7 @@ def test_recording_a_failure_is_idempotent_after_a_crash_while_job_runs_stop(wor
         world.glue.runs.clear()  # More runs would be more pages, and so more calls than in the last iteration.
         world.glue.stopping_looks = 1
         run_id = world.glue.start(TRANSFORM_JOB, run.name)
-        if not world.dies(run.fail, call, is_done=is_done):
+        if not world.crashes(run.fail, call, is_done=is_done):
             break
         assert world.status(*run.sources) is Status.RUNNING or world.glue.state(run_id) == "STOPPED"
         run.fail()

@@ -56,7 +56,7 @@ def test_valid_files_even_two_versions_of_a_key_are_staged_listed_and_started_as
 def test_an_invalid_file_is_quarantined_and_starts_no_execution(world, content, key, reason):
     source = world.upload(content, key)
     before = world.executions()
-    batch = world.intake(max_file_bytes=len(GOOD) * 2).open_batch(ample_time)
+    batch = world.intake(max_file_bytes=len(GOOD) * 2).start_invocation(ample_time)
     assert batch.process(message(source)) is Outcome.QUARANTINED
     batch.launch()
     assert (world.status(source), world.entry(source).reason) == (Status.QUARANTINED, reason)
@@ -76,7 +76,7 @@ def test_a_reference_file_is_listed_and_stays_where_it_landed(world):
 
 def test_an_object_that_is_deleted_before_it_is_staged_fails_alone(world):
     gone, good = world.upload(), world.upload()
-    batch = world.intake().open_batch(ample_time)
+    batch = world.intake().start_invocation(ample_time)
     assert [batch.process(message(source)) for source in (gone, good)] == [Outcome.VALID] * 2
     world.s3.delete_object(Bucket=LANDING, Key=gone.key, VersionId=gone.version_id)
     batch.launch()
@@ -88,7 +88,7 @@ def test_an_object_that_is_deleted_before_it_is_staged_fails_alone(world):
 def test_a_batch_whose_objects_are_all_deleted_before_they_are_staged_starts_no_execution(world):
     gone = world.upload()
     before = world.executions()
-    batch = world.intake().open_batch(ample_time)
+    batch = world.intake().start_invocation(ample_time)
     batch.process(message(gone))
     world.s3.delete_object(Bucket=LANDING, Key=gone.key, VersionId=gone.version_id)
     batch.launch()
@@ -98,15 +98,15 @@ def test_a_batch_whose_objects_are_all_deleted_before_they_are_staged_starts_no_
 def test_a_file_is_not_claimed_if_too_little_time_is_left(world):
     source = world.upload()
     with pytest.raises(OutOfTime):
-        world.intake().open_batch(lambda: 74.9).process(message(source))
+        world.intake().start_invocation(lambda: 74.9).process(message(source))
     assert world.ledger.entry(source.source_id) is None
-    assert world.intake().open_batch(lambda: 75.1).process(message(source)) is Outcome.VALID
+    assert world.intake().start_invocation(lambda: 75.1).process(message(source)) is Outcome.VALID
 
 
 def test_a_request_changes_nothing_if_too_little_time_is_left(world):
     entry = standing(world, Status.FAILED)
     before = world.item(entry.source)
-    batch = world.intake().open_batch(lambda: 74.9)
+    batch = world.intake().start_invocation(lambda: 74.9)
     with pytest.raises(OutOfTime, match=entry.source.source_id):
         batch.process(stalled.ask(entry, Action.REDRIVE))
     batch.launch()
@@ -153,7 +153,7 @@ class Batch:
 def test_an_invocation_is_idempotent_after_a_crash_at_any_call(world, is_done, together):
     for call in itertools.count(1):
         batch = Batch(world)
-        is_dead = world.dies(batch.validate.deliver, call, is_done=is_done)
+        is_dead = world.crashes(batch.validate.deliver, call, is_done=is_done)
         if is_dead and together:
             batch.validate.deliver(ALWAYS_EXPIRED)
         elif is_dead:
@@ -204,14 +204,14 @@ def slow_files(world, monkeypatch):
             yield GOOD
         yield from chunks_of(s3, place)
 
-    chunks_of = objects.chunks
-    monkeypatch.setattr(objects, "chunks", chunks)
+    chunks_of = objects.read_chunks
+    monkeypatch.setattr(objects, "read_chunks", chunks)
     return clock
 
 
 def test_a_file_that_exceeds_its_share_of_the_time_is_quarantined_and_the_others_are_started(world, slow_files):
     good, slow, after = world.upload(), world.upload(key=f"incoming/{world.name('slow')}.csv"), world.upload()
-    batch = world.intake().open_batch(slow_files)
+    batch = world.intake().start_invocation(slow_files)
     outcomes = [batch.process(message(source)) for source in (good, slow, after)]
     assert outcomes == [Outcome.VALID, Outcome.QUARANTINED, Outcome.VALID]
     assert (world.status(slow), world.entry(slow).reason) == (Status.QUARANTINED, "too_slow")
@@ -223,7 +223,7 @@ def test_a_file_that_exceeds_its_share_of_the_time_is_quarantined_and_the_others
 def test_a_file_that_began_late_is_validated_by_another_invocation(world, slow_files):
     slow_files.left = 100.0
     good, slow = world.upload(), world.upload(key=f"incoming/{world.name('slow')}.csv")
-    batch = world.intake().open_batch(slow_files)
+    batch = world.intake().start_invocation(slow_files)
     assert batch.process(message(good)) is Outcome.VALID
     with pytest.raises(OutOfTime, match="another invocation"):
         batch.process(message(slow))
@@ -231,7 +231,7 @@ def test_a_file_that_began_late_is_validated_by_another_invocation(world, slow_f
     batch.launch()
     assert [world.status(source) for source in (good, slow)] == [Status.VALID, Status.RECEIVED]
     slow_files.left = 300.0
-    assert world.intake(ALWAYS_EXPIRED).open_batch(slow_files).process(message(slow)) is Outcome.QUARANTINED
+    assert world.intake(ALWAYS_EXPIRED).start_invocation(slow_files).process(message(slow)) is Outcome.QUARANTINED
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from music_streams.ingest.outcomes import Outcome
 from music_streams.state.run_files import read_manifest
 from music_streams.state.statuses import Status
-from tests.integration.domain.run import TOO_BAD, Run
+from tests.integration.domain.run import TOO_MANY_BAD_ROWS, Run
 from tests.integration.domain.validate import message, take
 from tests.integration.domain.world import GOOD, LAKE
 
@@ -60,7 +60,7 @@ def test_a_key_is_quarantined_under_a_safe_name(world, key, is_rejected_by_its_r
     source = world.upload(content, key)
     take(world, message(source))
     if is_rejected_by_its_run:
-        Run.holding(world, source).go(**{source.source_id: TOO_BAD})
+        Run.holding(world, source).go(**{source.source_id: TOO_MANY_BAD_ROWS})
     entry = world.entry(source)
     assert (entry.status, entry.source.key) == (Status.QUARANTINED, key)
     assert SAFE.fullmatch(entry.archive_key)

@@ -19,7 +19,7 @@ from music_streams.state.ledger import Ledger
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, Summary, write_manifest, write_result
 from music_streams.state.sources import Source, batch_id_of
 from music_streams.state.statuses import Status
-from tests.integration.domain.run import ACCEPTED, DAY, RUN_ID, TOO_BAD, Run
+from tests.integration.domain.run import ACCEPTED, DAY, RUN_ID, TOO_MANY_BAD_ROWS, Run
 from tests.integration.domain.world import FILES, GOOD, HEADER, LAKE, LANDING, RECEIVED_AT, always
 from tests.integration.load.memory_dynamodb import MemoryDynamoDB
 from tests.stateful.memory_s3 import MemoryS3
@@ -72,16 +72,18 @@ class LargeRun:
         ]
         write_manifest(self.s3, self.folder, Manifest(self.folder.batch_id, listed))
         for source in self.sources:
-            claimed = self.ledger.receive(source, 300)
+            claimed = self.ledger.claim(source, 300)
             assert claimed
-            self.ledger.validate(claimed, self.folder.batch_id)
+            self.ledger.mark_valid(claimed, self.folder.batch_id)
 
     def _upload(self, key: str) -> Source:
         version_id = self.s3.put_object(Bucket=LANDING, Key=key, Body=GOOD)["VersionId"]
         return Source(LANDING, key, version_id, len(GOOD), RECEIVED_AT)
 
     def finish_jobs(self) -> None:
-        outcomes = {source.source_id: TOO_BAD if n < BAD else ACCEPTED for n, source in enumerate(self.sources)}
+        outcomes = {
+            source.source_id: TOO_MANY_BAD_ROWS if n < BAD else ACCEPTED for n, source in enumerate(self.sources)
+        }
         summary = Summary(self.folder.batch_id, f"{self.folder.batch_id}-1", 7, "uuid", [DAY], "metrics/1", outcomes)
         write_result(self.s3, self.folder, RUN_ID, summary)
 

@@ -19,32 +19,32 @@ EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:process:batch-1"
 
 Transition = Callable[[Ledger, Entry], object]
 TRANSITIONS: dict[str, Transition] = {
-    "receive": lambda ledger, entry: ledger.receive(entry.source, 300),
-    "validate": lambda ledger, entry: ledger.validate(entry, BATCH),
-    "mark_object_gone": lambda ledger, entry: ledger.mark_object_gone(entry, OBJECT_GONE),
-    "quarantine": lambda ledger, entry: ledger.quarantine(entry, "not_csv", "quarantine/x"),
-    "run": lambda ledger, entry: ledger.run(entry, EXECUTION),
-    "publish": lambda ledger, entry: ledger.publish(entry, OUTCOME),
-    "fail": lambda ledger, entry: ledger.fail(entry, EXECUTION, "States.Timeout"),
-    "archive": lambda ledger, entry: ledger.archive(entry, "archive/x"),
+    "claim": lambda ledger, entry: ledger.claim(entry.source, 300),
+    "mark_valid": lambda ledger, entry: ledger.mark_valid(entry, BATCH),
+    "fail_claimed": lambda ledger, entry: ledger.fail_claimed(entry, OBJECT_GONE),
+    "mark_quarantined": lambda ledger, entry: ledger.mark_quarantined(entry, "not_csv", "quarantine/x"),
+    "mark_running": lambda ledger, entry: ledger.mark_running(entry, EXECUTION),
+    "mark_published": lambda ledger, entry: ledger.mark_published(entry, OUTCOME),
+    "mark_failed": lambda ledger, entry: ledger.mark_failed(entry, EXECUTION, "States.Timeout"),
+    "mark_archived": lambda ledger, entry: ledger.mark_archived(entry, "archive/x"),
     "renew": lambda ledger, entry: ledger.renew(entry, BATCH, entry.attempt + 1, Treatment.NORMAL),
-    "retract": lambda ledger, entry: ledger.retract(entry),
+    "mark_retracted": lambda ledger, entry: ledger.mark_retracted(entry),
 }
 EDGES: dict[tuple[Status | None, str], Status] = {
-    (None, "receive"): Status.RECEIVED,
-    (Status.RECEIVED, "receive"): Status.RECEIVED,
-    (Status.RECEIVED, "validate"): Status.VALID,
-    (Status.RECEIVED, "quarantine"): Status.QUARANTINED,
-    (Status.RECEIVED, "mark_object_gone"): Status.FAILED,
-    (Status.VALID, "run"): Status.RUNNING,
-    (Status.RUNNING, "publish"): Status.PUBLISHED,
-    (Status.RUNNING, "quarantine"): Status.QUARANTINED,
-    (Status.RUNNING, "fail"): Status.FAILED,
-    (Status.PUBLISHED, "archive"): Status.ARCHIVED,
+    (None, "claim"): Status.RECEIVED,
+    (Status.RECEIVED, "claim"): Status.RECEIVED,
+    (Status.RECEIVED, "mark_valid"): Status.VALID,
+    (Status.RECEIVED, "mark_quarantined"): Status.QUARANTINED,
+    (Status.RECEIVED, "fail_claimed"): Status.FAILED,
+    (Status.VALID, "mark_running"): Status.RUNNING,
+    (Status.RUNNING, "mark_published"): Status.PUBLISHED,
+    (Status.RUNNING, "mark_quarantined"): Status.QUARANTINED,
+    (Status.RUNNING, "mark_failed"): Status.FAILED,
+    (Status.PUBLISHED, "mark_archived"): Status.ARCHIVED,
     (Status.FAILED, "renew"): Status.VALID,
     (Status.ARCHIVED, "renew"): Status.VALID,
     (Status.QUARANTINED, "renew"): Status.VALID,
-    (Status.ARCHIVED, "retract"): Status.RETRACTED,
+    (Status.ARCHIVED, "mark_retracted"): Status.RETRACTED,
 }
 REJECTED = [(status, move) for status in Status for move in TRANSITIONS if (status, move) not in EDGES]
 
@@ -74,7 +74,7 @@ def test_every_other_transition_is_rejected_and_changes_nothing(world, status, m
     assert world.item(entry.source) == before
 
 
-@pytest.mark.parametrize("move", [name for name in TRANSITIONS if name != "receive"])
+@pytest.mark.parametrize("move", [name for name in TRANSITIONS if name != "claim"])
 def test_a_source_that_was_never_received_has_no_transition(world, move):
     source = world.upload()
     for status in Status:
@@ -85,22 +85,22 @@ def test_a_source_that_was_never_received_has_no_transition(world, move):
 
 def test_a_new_source_is_received_once(world):
     source = world.upload()
-    claimed = world.ledger.receive(source, 300)
+    claimed = world.ledger.claim(source, 300)
     assert claimed == world.entry(source)
-    assert world.ledger.receive(source, 300) is None
+    assert world.ledger.claim(source, 300) is None
 
 
 def test_an_expired_claim_is_replaced(world):
     source = world.upload()
-    world.ledger.receive(source, 300)
-    assert world.ledger.receive(source, ALWAYS_EXPIRED) is not None
+    world.ledger.claim(source, 300)
+    assert world.ledger.claim(source, ALWAYS_EXPIRED) is not None
 
 
-@pytest.mark.parametrize("move", ["validate", "mark_object_gone", "quarantine"])
+@pytest.mark.parametrize("move", ["mark_valid", "fail_claimed", "mark_quarantined"])
 def test_the_holder_of_a_replaced_claim_changes_nothing(world, move):
     source = world.upload()
     earlier = world.put_entry(source, Status.RECEIVED)
-    later = world.ledger.receive(source, 300)
+    later = world.ledger.claim(source, 300)
     assert not TRANSITIONS[move](world.ledger, earlier)
     assert world.entry(source) == later
     assert TRANSITIONS[move](world.ledger, later)
@@ -109,7 +109,7 @@ def test_the_holder_of_a_replaced_claim_changes_nothing(world, move):
 @pytest.mark.parametrize("name", ["another-1", "batch-2", "batch-11"])
 def test_an_execution_claims_only_sources_that_are_valid_for_its_batch_and_attempt(world, name):
     entry = entry_with(world, Status.VALID)
-    assert not world.ledger.run(entry, EXECUTION.replace("batch-1", name))
+    assert not world.ledger.mark_running(entry, EXECUTION.replace("batch-1", name))
     assert world.entry(entry.source) == entry
 
 
@@ -126,7 +126,7 @@ def test_a_writer_with_a_stale_entry_makes_no_other_transition(world, move, stat
 def test_only_a_source_to_retract_becomes_retracted(world):
     for treatment in (Treatment.NORMAL, Treatment.ACCEPT_BAD_ROWS):
         entry = entry_with(world, Status.ARCHIVED, treatment=treatment)
-        assert not world.ledger.retract(entry)
+        assert not world.ledger.mark_retracted(entry)
         assert world.entry(entry.source) == entry
 
 
@@ -150,7 +150,7 @@ def test_a_new_attempt_keeps_the_counts_of_the_last_one_and_clears_its_result(wo
     assert (renewed.execution_arn, renewed.reason, renewed.archived_at) == ("", "", "")
 
 
-@pytest.mark.parametrize("move", ["publish", "fail", "quarantine"])
+@pytest.mark.parametrize("move", ["mark_published", "mark_failed", "mark_quarantined"])
 def test_an_execution_changes_only_sources_that_it_holds(world, move):
     source = world.upload()
     entry = world.put_entry(source, Status.RUNNING, batch_id=BATCH, execution_arn="another")
@@ -162,12 +162,12 @@ def test_an_execution_changes_only_sources_that_it_holds(world, move):
 def test_an_archived_source_has_exactly_the_attributes_of_the_contract(world):
     source = world.upload()
     ledger = world.ledger
-    claimed = ledger.receive(source, 300)
+    claimed = ledger.claim(source, 300)
     assert claimed is not None
-    ledger.validate(claimed, BATCH)
-    ledger.run(world.entry(source), EXECUTION)
-    ledger.publish(world.entry(source), OUTCOME)
-    ledger.archive(world.entry(source), "archive/x")
+    ledger.mark_valid(claimed, BATCH)
+    ledger.mark_running(world.entry(source), EXECUTION)
+    ledger.mark_published(world.entry(source), OUTCOME)
+    ledger.mark_archived(world.entry(source), "archive/x")
     item = world.item(source)
     names = ("validated_at", "started_at", "published_at", "first_published_at", "archived_at", "updated_at")
     timestamps = {item.pop(name) for name in names}
@@ -189,7 +189,7 @@ def test_an_archived_source_has_exactly_the_attributes_of_the_contract(world):
 def test_a_file_quarantined_after_a_run_keeps_its_counts(world):
     entry = entry_with(world, Status.RUNNING)
     bad = SourceOutcome(10, 0, {"bad_user_id": 5}, [], "too_many_bad_rows")
-    assert world.ledger.quarantine(entry, "too_many_bad_rows", "quarantine/x", bad)
+    assert world.ledger.mark_quarantined(entry, "too_many_bad_rows", "quarantine/x", bad)
     item = world.item(entry.source)
     assert (item["status"], item["reason"], item["archive_key"]) == ("QUARANTINED", "too_many_bad_rows", "quarantine/x")
     counts = [item[name] for name in ("rows_read", "rows_accepted", "rejected", "days")]
@@ -210,4 +210,4 @@ def test_many_entries_are_read_together_although_ids_are_repeated_or_unknown(wor
     rejected = entry_with(world, Status.QUARANTINED, **held).source.source_id
     ids = [*known, rejected, "0" * 32, *known[::-1]]  # some are twice in one request
     assert world.ledger.entries(ids).keys() == {*known, rejected}
-    assert world.ledger.accepted(ids) == set(known)
+    assert world.ledger.accepted_ids(ids) == set(known)

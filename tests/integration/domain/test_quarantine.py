@@ -18,7 +18,7 @@ from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LANDING, alerts
 
 
 def received(world, **upload):
-    claimed = world.ledger.receive(world.upload(**upload), 300)
+    claimed = world.ledger.claim(world.upload(**upload), 300)
     assert claimed is not None
     return claimed
 
@@ -77,7 +77,7 @@ def test_a_file_that_is_too_large_to_copy_is_quarantined_where_it_landed(world, 
     world.sent_alerts()
     quarantined(world, claimed, verdict)
     entry = world.entry(claimed.source)
-    assert (entry.status, entry.archive_key, entry.stays_in_place) == (Status.QUARANTINED, "", True)
+    assert (entry.status, entry.archive_key, entry.stays_at_landing_key) == (Status.QUARANTINED, "", True)
     assert entry.place == claimed.source
     assert reason_beside(world, claimed.source.kept_key("quarantine"))["verdict"] == verdict
     assert len(world.sent_alerts()) == 1
@@ -107,7 +107,7 @@ def test_a_file_named_reason_json_is_kept_beside_its_reason(world):
 
 def test_the_holder_of_a_replaced_claim_sends_no_alert_and_deletes_nothing(world):
     earlier = received(world)
-    assert world.ledger.receive(earlier.source, ALWAYS_EXPIRED)
+    assert world.ledger.claim(earlier.source, ALWAYS_EXPIRED)
     world.sent_alerts()
     quarantined(world, earlier)
     assert world.sent_alerts() == []
@@ -128,11 +128,11 @@ def test_a_quarantine_is_idempotent_after_a_crash_at_any_call(world, is_done):
     for call in itertools.count(1):
         claimed = received(world)
         world.sent_alerts()
-        if not world.dies(partial(quarantined, world, claimed), call, is_done=is_done):
+        if not world.crashes(partial(quarantined, world, claimed), call, is_done=is_done):
             break
         # The next delivery of the event completes the quarantine.
         if world.status(claimed.source) is Status.RECEIVED:
-            quarantined(world, world.ledger.receive(claimed.source, ALWAYS_EXPIRED))
+            quarantined(world, world.ledger.claim(claimed.source, ALWAYS_EXPIRED))
         else:
             finish(world, claimed.source)
         entry = world.entry(claimed.source)
@@ -188,7 +188,7 @@ def test_every_alert_of_a_batch_is_sent_although_the_invocation_crashes_at_any_c
         sources = [world.upload(content) for content in (b"", b"\xff\n", b"", GOOD)]
         validate = Validate(world, *map(message, sources))
         world.sent_alerts()
-        if not world.dies(validate.deliver, call, is_done=is_done):
+        if not world.crashes(validate.deliver, call, is_done=is_done):
             break
         world.quarantine._announcements.clear()  # The crash lost the process's memory.
         validate.deliver(ALWAYS_EXPIRED)

@@ -16,8 +16,8 @@ def versions_in_use(world):
     """Returns the contents of the versions that a run reads."""
 
     def read(prefix: str = PREFIX) -> list[bytes | None]:
-        data = ReferenceData(None, world.s3, LANDING, world.ledger.accepted, RunFolder(LAKE, "b"), "b-1", "jr_1")  # type: ignore[arg-type]  # Spark is not asked
-        return [world.s3.get_object(**source.address)["Body"].read() for source in data._in_use(prefix)]
+        data = ReferenceData(None, world.s3, LANDING, world.ledger.accepted_ids, RunFolder(LAKE, "b"), "b-1", "jr_1")  # type: ignore[arg-type]  # Spark is not asked
+        return [world.s3.get_object(**source.s3_arguments)["Body"].read() for source in data._in_use(prefix)]
 
     return read
 

@@ -14,7 +14,7 @@ from music_streams.reconcile.stalled import ask
 from music_streams.state.requests import Action
 from music_streams.state.run_files import SourceOutcome, read_summary
 from music_streams.state.statuses import Status
-from tests.integration.domain.run import ACCEPTED, DAY, RUN_ID, TOO_BAD, UNREADABLE, Run
+from tests.integration.domain.run import ACCEPTED, DAY, RUN_ID, TOO_MANY_BAD_ROWS, UNREADABLE, Run
 from tests.integration.domain.standing import move
 from tests.integration.domain.validate import take
 from tests.integration.domain.world import GOOD, alerts_by_source, always, before_and_after
@@ -22,14 +22,14 @@ from tests.integration.domain.world import GOOD, alerts_by_source, always, befor
 
 @pytest.fixture
 def run(world):
-    """A run of one good and one bad file after its jobs, without earlier alerts and events."""
-    run = Run.with_results(world, ACCEPTED, TOO_BAD)
+    """Return a run of one valid and one invalid file after its jobs; discard earlier alerts and events."""
+    run = Run.with_results(world, ACCEPTED, TOO_MANY_BAD_ROWS)
     world.sent_alerts()
     world.sent_events()
     return run
 
 
-def test_a_good_source_is_published_with_its_counts(world, run):
+def test_a_valid_source_is_published_with_its_counts(world, run):
     run.settle()
     good, _ = run.sources
     entry = world.entry(good)
@@ -43,7 +43,7 @@ def test_a_good_source_is_published_with_its_counts(world, run):
     ("outcome", "texts"),
     [
         (
-            TOO_BAD,
+            TOO_MANY_BAD_ROWS,
             ["7 of 10 rows are malformed (70.0%, limit 20.0%): 7 bad_user_id; rejected and not malformed: 1 duplicate"],
         ),
         (UNREADABLE, ["Spark could not read it"]),
@@ -76,13 +76,13 @@ def test_the_event_describes_the_publication(world, run):
 
 
 @before_and_after
-def test_a_settlement_is_idempotent_after_a_crash_at_any_call(world, is_done):
+def test_the_step_is_idempotent_after_a_crash_at_any_call(world, is_done):
     for call in itertools.count(1):
-        run = Run.with_results(world, ACCEPTED, TOO_BAD)
+        run = Run.with_results(world, ACCEPTED, TOO_MANY_BAD_ROWS)
         good, bad = run.sources
         world.sent_alerts()
         world.sent_events()
-        if not world.dies(run.settle, call, is_done=is_done):
+        if not world.crashes(run.settle, call, is_done=is_done):
             break
         run.settle()
         assert (world.status(good), world.status(bad)) == (Status.PUBLISHED, Status.QUARANTINED)
@@ -90,12 +90,12 @@ def test_a_settlement_is_idempotent_after_a_crash_at_any_call(world, is_done):
         assert not world.has(bad), call
         assert world.sent_alerts(), call
         assert world.sent_events(), call
-    assert call > 10
+    assert call > 10, "all crash points were tried"
 
 
-def bad_run(world, new, released):
-    """A run that rejects all its files: new ones, and ones that were released from quarantine."""
-    run = Run.with_results(world, *[TOO_BAD] * (new + released))
+def run_with_invalid_files(world, new, released):
+    """Return a run that rejects all its files: new ones, and ones that were released from quarantine."""
+    run = Run.with_results(world, *[TOO_MANY_BAD_ROWS] * (new + released))
     for source in run.sources[new:]:
         kept = move(world, source, "quarantine")
         held = {"batch_id": run.folder.batch_id, "execution_arn": run.arn, "archive_key": kept}
@@ -104,8 +104,8 @@ def bad_run(world, new, released):
     return run
 
 
-def test_the_bad_files_of_a_run_cause_one_alert(world):
-    run = bad_run(world, new=20, released=2)
+def test_the_invalid_files_of_a_run_cause_one_alert(world):
+    run = run_with_invalid_files(world, new=20, released=2)
     assert run.settle() == 0
     [alert] = world.sent_alerts()
     assert alert["Subject"] == "music-streams: too_many_bad_rows: 22 files"
@@ -115,28 +115,29 @@ def test_the_bad_files_of_a_run_cause_one_alert(world):
 
 
 def test_each_call_of_the_step_sends_an_alert_about_the_files_that_it_quarantined(world):
-    run = bad_run(world, new=SLICE + 1, released=0)
+    run = run_with_invalid_files(world, new=SLICE + 1, released=0)
     assert run.settle(has_time=lambda: False) == 1
     [first] = world.sent_alerts()
     assert run.settle(has_time=lambda: False) == 0
     [second] = world.sent_alerts()
-    assert (len(re.findall("source_id", second["Message"])), "and 14 more" in first["Message"]) == (1, True)
+    assert "and 14 more" in first["Message"]
+    assert len(re.findall("source_id", second["Message"])) == 1
 
 
 @before_and_after
-def test_every_alert_of_a_run_is_sent_although_the_step_crashes_at_any_call(world, is_done):
+def test_every_alert_of_a_run_is_sent_even_if_the_step_crashes_at_any_call(world, is_done):
     for call in itertools.count(1):
-        run = bad_run(world, new=2, released=1)
-        if not world.dies(run.settle, call, is_done=is_done):
+        run = run_with_invalid_files(world, new=2, released=1)
+        if not world.crashes(run.settle, call, is_done=is_done):
             break
-        world.quarantine._announcements.clear()  # The crash lost the process's memory.
+        world.quarantine._announcements.clear()  # A crash loses the state in memory.
         run.settle()
         assert alerts_by_source(world.sent_alerts()).keys() == {source.source_id for source in run.sources}, call
         for source in run.sources:
             assert world.status(source) is Status.QUARANTINED, call
             assert world.content(source.kept_key("quarantine")) == GOOD, call
             assert not world.has(source), call
-    assert call > 15
+    assert call > 15, "all crash points were tried"
 
 
 def test_the_summary_is_that_of_the_job_run_whose_metrics_were_loaded(world, run):
@@ -171,21 +172,21 @@ def costs(world, *sources):
     return [(e.cost_micro_usd, e.total_cost_micro_usd) for e in map(world.entry, sources)]
 
 
-def test_every_source_of_a_run_gets_its_share_of_the_cost_also_if_quarantined(world, run):
+def test_every_source_of_a_run_gets_its_share_of_the_cost_even_if_it_is_quarantined(world, run):
     run.settle(job_runs=JOB_RUNS)
     [(good, _), (bad, _)] = costs(world, *run.sources)
     billed = 90 * 2 + 60 * 0.0625  # DPU-seconds: a minute at least
     assert good + bad > billed / 3_600 * 0.44 * 1_000_000
-    assert abs(good - bad) <= 1, "they are of the same size"
+    assert abs(good - bad) <= 1, "both files have the same size"
 
 
 @before_and_after
-def test_a_repeated_settlement_adds_the_cost_once(world, run, is_done):
+def test_a_retry_of_the_step_adds_the_cost_once(world, run, is_done):
     run.settle(job_runs=JOB_RUNS)
     expected = sum(cost for cost, _ in costs(world, *run.sources))
     for call in itertools.count(1):
-        again = Run.with_results(world, ACCEPTED, TOO_BAD)
-        if not world.dies(lambda again=again: again.settle(job_runs=JOB_RUNS), call, is_done=is_done):
+        again = Run.with_results(world, ACCEPTED, TOO_MANY_BAD_ROWS)
+        if not world.crashes(lambda again=again: again.settle(job_runs=JOB_RUNS), call, is_done=is_done):
             break
         for _ in range(2):
             again.settle(job_runs=JOB_RUNS)
@@ -203,7 +204,7 @@ def test_a_later_run_has_its_own_cost_and_adds_it_to_the_total(world, run):
     again.finish_jobs()
     again.settle(job_runs=JOB_RUNS)
     [(second, total)] = costs(world, good)
-    assert second > first, "it was alone"
+    assert second > first, "the file was alone in its run"
     assert total == first + second
 
 
@@ -218,7 +219,7 @@ def test_a_job_run_without_billing_data_does_not_prevent_publication(world, run)
 def test_any_number_of_days_is_sent_in_events_within_the_limit_of_eventbridge(world, run, count):
     days = [str(date(1970, 1, 1) + timedelta(days=n)) for n in range(count)]
     good, bad = (source.source_id for source in run.sources)
-    run.finish_jobs({good: ACCEPTED, bad: TOO_BAD}, days=days)
+    run.finish_jobs({good: ACCEPTED, bad: TOO_MANY_BAD_ROWS}, days=days)
     assert run.settle() == 0
     sent = world.sent_events()
     assert sorted(day for event in sent for day in event["detail"]["days"]) == days
@@ -228,12 +229,12 @@ def test_any_number_of_days_is_sent_in_events_within_the_limit_of_eventbridge(wo
 
 
 def test_an_event_that_eventbridge_rejects_fails_the_step_and_is_sent_by_a_retry(world, run):
-    class Refusing:
+    class RejectingEvents:
         def put_events(self, **_):
             return {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException"}]}
 
     with pytest.raises(EventRefused, match="ThrottlingException"):
-        replace(world.settlement, events=Refusing()).settle(run.folder.manifest_uri, run.arn, RUN_ID, always)
+        replace(world.settlement, events=RejectingEvents()).settle(run.folder.manifest_uri, run.arn, RUN_ID, always)
     assert world.sent_events() == []
     run.settle()
     assert len(world.sent_events()) == 1

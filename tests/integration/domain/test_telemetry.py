@@ -12,7 +12,7 @@ from music_streams.run.settle import Settlement
 from music_streams.state.ledger import Ledger
 from music_streams.state.run_files import LoadReport, SourceOutcome, write_load_report
 from music_streams.state.statuses import Status
-from tests.integration.domain.run import ACCEPTED, RUN_ID, TOO_BAD, Run
+from tests.integration.domain.run import ACCEPTED, RUN_ID, TOO_MANY_BAD_ROWS, Run
 from tests.integration.domain.world import ALWAYS_EXPIRED, FILES, World, always
 
 NOW = "2024-06-25T12:00:00.000Z"
@@ -60,22 +60,22 @@ def run_of(world: World, *outcomes: SourceOutcome) -> Run:
 
 def test_a_file_counts_as_received_once_although_its_event_repeats_or_its_claim_expires(world, ledger, telemetry):
     source = world.upload()
-    ledger.receive(source, 300)
-    ledger.receive(source, 300)
-    assert ledger.receive(source, ALWAYS_EXPIRED)
+    ledger.claim(source, 300)
+    ledger.claim(source, 300)
+    assert ledger.claim(source, ALWAYS_EXPIRED)
     assert telemetry.by_metric == {Metric.FILES_RECEIVED: [1]}
 
 
 def test_a_rejected_transition_is_not_counted(world, ledger, telemetry):
     run = run_of(world, ACCEPTED)
     [entry] = run.entries
-    assert [ledger.publish(entry, ACCEPTED) for _ in range(2)] == [True, False]
+    assert [ledger.mark_published(entry, ACCEPTED) for _ in range(2)] == [True, False]
     assert telemetry.of(Metric.FILES_PUBLISHED) == [1]
     assert (telemetry.of(Metric.ROWS_ACCEPTED), telemetry.of(Metric.ROWS_REJECTED)) == ([8], [2])
 
 
 def test_files_rows_and_items_of_a_run_are_recorded_once_although_it_is_settled_twice(world, settlement, telemetry):
-    run = run_of(world, ACCEPTED, replace(ACCEPTED, rows_accepted=4, rejected={"duplicate": 6}), TOO_BAD)
+    run = run_of(world, ACCEPTED, replace(ACCEPTED, rows_accepted=4, rejected={"duplicate": 6}), TOO_MANY_BAD_ROWS)
     assert [settle(settlement, run) for _ in range(2)] == [0, 0]
     recorded = telemetry.by_metric
     assert all(seconds > 0 for seconds in recorded.pop(Metric.TIME_TO_PUBLISHED))
@@ -95,7 +95,7 @@ def test_the_time_to_publication_is_recorded_for_the_first_publication_of_stream
     again, songs = world.upload(), world.upload(key=f"reference/songs/{world.name('songs')}.csv")
     for source, published_at in ((again, NOW), (songs, "")):
         held = {"execution_arn": world.execution_arn("b-2"), "batch_id": "b", "first_published_at": published_at}
-        ledger.publish(world.put_entry(source, Status.RUNNING, **held), ACCEPTED)
+        ledger.mark_published(world.put_entry(source, Status.RUNNING, **held), ACCEPTED)
     assert telemetry.of(Metric.FILES_PUBLISHED) == [1, 1]
     assert telemetry.of(Metric.TIME_TO_PUBLISHED) == []
 
@@ -124,11 +124,11 @@ def test_an_archived_file_is_counted_once(world, ledger, telemetry):
 def test_every_transition_is_logged_with_the_file_and_its_batch(world, ledger, caplog):
     caplog.set_level("INFO", "music_streams")
     source = world.upload()
-    claimed = ledger.receive(source, 300)
+    claimed = ledger.claim(source, 300)
     assert claimed
-    ledger.validate(claimed, "batch")
-    ledger.run(world.entry(source), world.execution_arn("batch-1"))
-    ledger.fail(world.entry(source), world.execution_arn("batch-1"), "no memory")
+    ledger.mark_valid(claimed, "batch")
+    ledger.mark_running(world.entry(source), world.execution_arn("batch-1"))
+    ledger.mark_failed(world.entry(source), world.execution_arn("batch-1"), "no memory")
     lines = [record for record in caplog.records if getattr(record, "source_id", "") == source.source_id]
     found: list[Any] = [(line.status, getattr(line, "batch_id", ""), getattr(line, "reason", "")) for line in lines]
     assert found == [

@@ -73,7 +73,7 @@ def test_an_object_in_an_archive_storage_class_is_unreadable(world):
 
 def test_a_file_that_becomes_unreadable_before_it_is_staged_fails_alone(world, refusal):
     bad, good = world.upload(), world.upload()
-    batch = world.intake().open_batch(ample_time)
+    batch = world.intake().start_invocation(ample_time)
     assert [batch.process(message(source)) for source in (bad, good)] == [Outcome.VALID] * 2
     with refused(world, bad, refusal):
         batch.launch()
@@ -85,7 +85,7 @@ def test_errors_about_the_client_or_the_service_do_not_fail_the_file(world):
     source = world.upload()
     for code in ("SlowDown", "InternalError", "ExpiredToken", "RequestTimeTooSkewed", "SignatureDoesNotMatch"):
         with refused(world, source, (code, code)), pytest.raises(ClientError):
-            world.intake(lease_seconds=-1.0).open_batch(ample_time).process(message(source))
+            world.intake(lease_seconds=-1.0).start_invocation(ample_time).process(message(source))
     assert world.status(source) is None, "its message is retried"
 
 
@@ -93,7 +93,7 @@ def test_the_error_names_the_object_and_what_to_do(world, refusal):
     source = world.upload()
     with refused(world, source, refusal):
         with pytest.raises(Unreadable, match="upload it again") as error:
-            list(objects.chunks(world.s3, source))
+            list(objects.read_chunks(world.s3, source))
         with pytest.raises(Unreadable):
             objects.copy(world.s3, source, LAKE, "x")
         assert objects.exists(world.s3, source)
@@ -150,7 +150,7 @@ def test_a_deleted_version_is_gone_with_every_error_code_and_the_others_continue
     bad, good = world.upload(), world.upload()
     with refused(world, bad, (of_bytes, of_head)):
         with pytest.raises(ObjectGone):
-            list(objects.chunks(world.s3, bad))
+            list(objects.read_chunks(world.s3, bad))
         with pytest.raises(ObjectGone):
             objects.copy(world.s3, bad, LAKE, "x")
         assert not objects.exists(world.s3, bad)
@@ -171,7 +171,7 @@ def test_a_deleted_version_is_gone_and_not_unreadable(world):
     source = world.upload()
     world.s3.delete_object(Bucket=LANDING, Key=source.key, VersionId=source.version_id)
     with pytest.raises(ObjectGone):
-        list(objects.chunks(world.s3, source))
+        list(objects.read_chunks(world.s3, source))
     assert not objects.is_readable(world.s3, source)
 
 

@@ -34,7 +34,7 @@ class Validate:
         self.outcomes: list[Outcome] = []
 
     def deliver(self, lease_seconds: float = 300.0) -> None:
-        batch = self.world.intake(lease_seconds, self.max_file_bytes).open_batch(ample_time)
+        batch = self.world.intake(lease_seconds, self.max_file_bytes).start_invocation(ample_time)
         failed = []
         for body in self.queue:
             try:

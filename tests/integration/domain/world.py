@@ -46,11 +46,11 @@ def always() -> bool:
 
 
 class Crash(Exception):
-    """The process dies: none of its later calls reaches AWS."""
+    """The process crashes: none of its later calls reaches AWS."""
 
 
 before_and_after = pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
-"""Parametrizes tests in which a process dies at each of its calls."""
+"""Parametrizes tests in which a process crashes at each of its calls."""
 
 
 def alerts_by_source(alerts: list[dict[str, str]]) -> Counter[str]:
@@ -230,8 +230,8 @@ class World:
         with self._watching(before=begin, after=end):
             yield calls
 
-    def dies(self, step: Callable[[], object], call: int, *, is_done: bool) -> bool:
-        """Return whether a step dies at its n-th AWS call; False if it makes fewer calls and finishes."""
+    def crashes(self, step: Callable[[], object], call: int, *, is_done: bool) -> bool:
+        """Return whether a step crashes at its n-th AWS call; False if it makes fewer calls and finishes."""
         try:
             with self.crash_at(call, is_done=is_done):
                 step()

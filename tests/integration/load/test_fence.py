@@ -102,7 +102,7 @@ def test_of_many_days_only_those_that_no_newer_run_has_are_published():
     provenance = Provenance(1, "lake", "batch", "2026-11-21T21:03:25.123Z")
     fenced = fence.Fence(dynamodb, FILES, METRICS, provenance)
     older = version(1, A)
-    published = fenced.publish(fence.Day(day, older.items(day)) for day in days)
+    published = fenced.publish(fence.DayToPublish(day, older.items(day)) for day in days)
     assert published == [day for day in days if day not in newer]
     expected = [item for day in days for item in (version(2, B) if day in newer else older).items(day)]
     assert stored(dynamodb) == by_key(expected)
@@ -171,7 +171,7 @@ def histories(draw):
     """Generate runs of some versions including the newest, in any order, with the calls at which their tries die."""
     versions = draw(VERSIONS)
     numbers = draw(st.lists(st.integers(0, len(versions) - 1), max_size=3))
-    # The newest version has the day; each version that removes a track must run to delete its item.
+    # The newest version is published in the end; each version that removes a track must run to delete its item.
     needed = [version for version in versions if version.removed or version is versions[-1]]
     runs = draw(st.permutations([*needed, *(versions[n] for n in numbers)]))
     return versions[-1], [(run, draw(DEATHS)) for run in runs]

@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.transform import own_process
 
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("analyst_cases", "upkeep_cases")]
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("analyst_cases", "maintenance_cases")]
 
 
 @pytest.mark.timeout(1800)

@@ -128,5 +128,5 @@ def test_spark_and_python_agree_on_the_fields_of_a_line(spark):
         "$1,\\1",
     ]
     frame = spark.createDataFrame([(line,) for line in lines], "line STRING")
-    parsed = frame.select("line", row_reasons.fields(frame.line).alias("fields")).collect()
+    parsed = frame.select("line", row_reasons.split_fields(frame.line).alias("fields")).collect()
     assert {row["line"]: row["fields"] for row in parsed} == {line: csv_line.fields(line) for line in lines}

@@ -69,10 +69,10 @@ class Pipeline:
     folder: RunFolder
 
     def run(self, lake: SparkLake, landing: str = LANDING) -> Summary:
-        task = job.TransformRun(
+        task = job.RunSettings(
             folder=self.folder,
             execution=f"{self.folder.batch_id}-1",
-            run_id="jr_1",
+            job_run_id="jr_1",
             landing_bucket=landing,
             max_rejected_ratio=Decimal("0.20"),
             max_days_per_file=MAX_DAYS,
@@ -205,7 +205,7 @@ def outcome_of(
     rows: list[dict[str, Any]], *, ratio: str = "0.20", days: int = 1, treatment: Treatment = Treatment.NORMAL
 ) -> SourceOutcome:
     """Return the outcome of source s with these row counts."""
-    task = job.TransformRun(RunFolder(LAKE, "b"), "b-1", "jr_1", LANDING, Decimal(ratio), days, False)
+    task = job.RunSettings(RunFolder(LAKE, "b"), "b-1", "jr_1", LANDING, Decimal(ratio), days, False)
     listed = ManifestSource("s", "streams", "s.csv", HEADER, RECEIVED_AT, 1_000, treatment)
     return job._outcomes(rows, Manifest("b", [listed]), task)["s"]
 

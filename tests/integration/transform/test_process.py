@@ -13,7 +13,7 @@ import pytest
 
 from music_streams.errors import LakeChanged
 from music_streams.load.items import read_rows
-from music_streams.state.removed_rows import Removals
+from music_streams.state.removed_rows import RemovalRecords
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, SourceOutcome, Summary, read_result
 from music_streams.state.sources import Treatment
 from music_streams.transform import job
@@ -84,10 +84,10 @@ class Pipeline:
         """Run the transform, and the load if the transform survives."""
         self.tries += 1
         if attempt.follows:  # as validate does
-            Removals(self.s3, LAKE).follow(attempt.execution, attempt.follows)
+            RemovalRecords(self.s3, LAKE).write_failed_attempt(attempt.execution, attempt.follows)
         folder = RunFolder(LAKE, attempt.batch)
         run_id = f"jr_{self.tries}"
-        task = job.TransformRun(folder, attempt.execution, run_id, "landing", Decimal("0.2"), 1_000, tracks)
+        task = job.RunSettings(folder, attempt.execution, run_id, "landing", Decimal("0.2"), 1_000, tracks)
         batch = attempt.rows
         lake = MemoryLake(Steps(self.tables, step), self.s3)
         summary = job.process(Steps(self.s3, step), task, attempt.manifest, batch, lake)  # type: ignore[arg-type]
@@ -375,7 +375,7 @@ def test_an_attempt_is_replaced_even_if_the_next_dies_before_its_first_step(make
     with pytest.raises(Dies):
         pipeline.run(RETRACT, dies_at(steps_of(make, RETRACT).index("before read of listens")))
     retry = Attempt(3, treatments={A: Treatment.RETRACT}, follows=RETRACT.execution, batch="retry")
-    Removals(pipeline.s3, LAKE).follow(retry.execution, retry.follows)
+    RemovalRecords(pipeline.s3, LAKE).write_failed_attempt(retry.execution, retry.follows)
     pipeline.run(Attempt(4, treatments={A: Treatment.RETRACT}, follows=retry.execution, batch="last"))
     assert pipeline.published == pipeline.lake_metrics
 

@@ -30,7 +30,8 @@ def test_files_that_arrive_within_the_window_share_a_run(workload, files_per_run
 @pytest.mark.parametrize("files_per_day", [100, 1_000, 10_000, 100_000])
 def test_a_longer_window_costs_less_and_takes_longer(files_per_day):
     months = [
-        model.ours(Workload(files_per_day=files_per_day, rows_per_file=100, window_seconds=w)) for w in (1, 60, 300)
+        model.event_driven(Workload(files_per_day=files_per_day, rows_per_file=100, window_seconds=w))
+        for w in (1, 60, 300)
     ]
     assert [dollars(month) for month in months] == sorted((dollars(month) for month in months), reverse=True)
     runs = [month.runs for month in months]
@@ -38,7 +39,7 @@ def test_a_longer_window_costs_less_and_takes_longer(files_per_day):
 
 
 def test_more_touched_days_cost_more():
-    one, many = (model.ours(Workload(days_touched=days)) for days in (1, 30))
+    one, many = (model.event_driven(Workload(days_touched=days)) for days in (1, 30))
     assert dollars(many) > 1.5 * float(dollars(one))
     assert many.units["DynamoDB"][Unit.WRITE_UNITS] > 20 * one.units["DynamoDB"][Unit.WRITE_UNITS]
 
@@ -55,7 +56,7 @@ def test_the_polling_design_pays_for_two_jobs_for_each_file():
 
 def test_the_jobs_of_a_single_file_cost_the_same_in_both_designs():
     lonely = Workload(files_per_day=1)
-    ours, polling = model.ours(lonely), model.polling(lonely)
+    ours, polling = model.event_driven(lonely), model.polling(lonely)
     assert ours.runs == polling.runs == DAYS
     assert ours.units["Glue Spark"] == pytest.approx(polling.units["Glue Spark"], rel=Decimal("0.01"))
     assert "managed Airflow" not in ours.units

@@ -6,7 +6,7 @@ import pytest
 
 from music_streams.cost import prices
 from music_streams.cost.prices import BadPrices
-from music_streams.cost.units import Unit, times, together
+from music_streams.cost.units import Unit, add, multiply
 
 
 def test_every_unit_has_a_price():
@@ -21,7 +21,7 @@ def test_the_cost_of_units_is_by_the_table():
 
 def test_units_add_up_and_multiply():
     one, other = {Unit.EVENTS: Decimal(1)}, {Unit.EVENTS: Decimal(2), Unit.KEYS: Decimal(1)}
-    assert together(one, times(other, 3)) == {Unit.EVENTS: 7, Unit.KEYS: 3}
+    assert add(one, multiply(other, 3)) == {Unit.EVENTS: 7, Unit.KEYS: 3}
 
 
 def test_own_prices_replace_those_that_they_name(tmp_path):

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from music_streams.cost import assumed, measured
-from music_streams.cost.run import FUNCTIONS, costs_by_source, glue_units, shares, units_around_the_jobs
+from music_streams.cost.run import FUNCTIONS, costs_by_source, glue_units, shares, units_besides_jobs
 from music_streams.cost.units import Unit
 from music_streams.state.run_files import Manifest, ManifestSource, SourceOutcome, Summary
 from tests.functions import all_functions
@@ -60,7 +60,7 @@ def test_nearly_all_cost_of_a_small_run_is_that_of_its_jobs():
 
 
 def test_more_files_and_days_cost_more():
-    few, many = units_around_the_jobs(1, 1, 1_000), units_around_the_jobs(10, 30, 1_000_000_000)
+    few, many = units_besides_jobs(1, 1, 1_000), units_besides_jobs(10, 30, 1_000_000_000)
     for service, units in few.items():
         for unit, amount in units.items():
             assert many[service][unit] >= amount, (service, unit)

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from local.event_bus import at_path, fill_template, target_input
+from local.event_bus import fill_template, get_path, target_input
 
 EVENT = {"source": "aws.s3", "detail": {"name": 'a "quoted" name', "sizes": [1, 2], "bucket": {"name": "b"}}}
 
@@ -34,7 +34,7 @@ def test_a_target_receives_its_configured_input(target, expected):
     ],
 )
 def test_a_path_selects_a_value(path, value):
-    assert at_path(EVENT, path) == value
+    assert get_path(EVENT, path) == value
 
 
 @pytest.mark.parametrize(

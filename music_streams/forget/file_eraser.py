@@ -1,7 +1,7 @@
-"""Permanently remove the lines of users from one kept file and its older versions.
+"""Permanently erase the lines of users from one file under `archive/` or `quarantine/`, and its older versions.
 
 First write a version without the lines under the same key and read it back, then delete all versions listed before: so
-a crash leaves the file complete, and a repeat finishes the rest. Delete none if the source's entry has changed
+a crash leaves the file complete, and a retry finishes the rest. Delete none if the source's entry has changed
 meanwhile: the only copy may be a version written since.
 """
 
@@ -37,8 +37,8 @@ _UPLOAD = TransferConfig(use_threads=False)  # one part at a time in memory
 _DESCRIPTION = ("ContentType", "ContentEncoding", "ContentDisposition", "ContentLanguage", "CacheControl", "Metadata")
 
 
-class Unclearable(MusicStreamsError):
-    """A file cannot be searched, or lines cannot be removed from it: it must be deleted whole. The message says why."""
+class NotErasable(MusicStreamsError):
+    """A file cannot be searched, or lines cannot be removed from it: it must be deleted. The message says why."""
 
 
 class FileTooSlow(MusicStreamsError):
@@ -48,7 +48,7 @@ class FileTooSlow(MusicStreamsError):
 class FileOutcome(Enum):
     """The outcome for a file."""
 
-    CLEARED = auto()
+    ERASED = auto()
     GONE = auto()
     """The file does not exist, or no longer does."""
     MOVED = auto()
@@ -56,25 +56,25 @@ class FileOutcome(Enum):
 
 
 @dataclass(frozen=True)
-class Clearing:
-    """Removes users from kept files.
+class FileEraser:
+    """Erases users from files under `archive/` and `quarantine/`.
 
     Attributes:
-        max_file_bytes: uncompressed bytes that are read at most of a file that was never accepted.
-        is_in_time: returns whether there is time to continue with a file.
+        max_file_bytes: maximum number of uncompressed bytes to read from a file that was never accepted.
+        has_time_left: returns whether there is time to continue with a file.
     """
 
     s3: "S3Client"
     ledger: Ledger
     users: list[int]
     max_file_bytes: int
-    is_in_time: Callable[[], bool]
+    has_time_left: Callable[[], bool]
 
-    def clear(self, entry: Entry) -> FileOutcome:
+    def erase(self, entry: Entry) -> FileOutcome:
         """Remove the users' lines from all versions of the file.
 
         Raises:
-            Unclearable: the file must be deleted whole.
+            NotErasable: the file must be deleted.
             FileTooSlow: searching the file takes too long.
             Unreadable: an archived file cannot be read, or a permission may be missing.
             ArchiveMismatch: the version that was written is not as intended; the file is unchanged.
@@ -82,17 +82,18 @@ class Clearing:
         versions = list(self._versions(entry))
         places = (version.place for version in versions if version.is_file)
         place = next((place for place in places if place.key == entry.place.key), None)
-        clean = place and self._rewritten(entry, place)
-        if not self._sweep(entry, [version.place for version in versions if version.place != clean]):
+        unchanged = place and self._rewrite(entry, place)
+        to_delete = [version.place for version in versions if version.place != unchanged]
+        if not self._delete_unless_changed(entry, to_delete):
             return FileOutcome.MOVED
-        return FileOutcome.CLEARED if place else FileOutcome.GONE
+        return FileOutcome.ERASED if place else FileOutcome.GONE
 
     def delete(self, entry: Entry) -> FileOutcome:
         """Delete every version of a file."""
         places = [version.place for version in self._versions(entry)]
-        return FileOutcome.GONE if self._sweep(entry, places) else FileOutcome.MOVED
+        return FileOutcome.GONE if self._delete_unless_changed(entry, places) else FileOutcome.MOVED
 
-    def _sweep(self, entry: Entry, places: list[Place]) -> bool:
+    def _delete_unless_changed(self, entry: Entry, places: list[Place]) -> bool:
         """Delete the versions. Delete none and return False if the entry has changed since it was read."""
         current = self.ledger.entry(entry.source.source_id)
         if current != entry:
@@ -103,7 +104,7 @@ class Clearing:
         return True
 
     def _versions(self, entry: Entry) -> Iterator["_Version"]:
-        """Yield all versions under the keys where a source is kept, and the source itself if it is where it landed.
+        """Yield all versions of a source under `archive/` and `quarantine/`, and the source itself if it was not moved.
 
         Of each key delete markers come first, then the newest version: when they are deleted from the end, no older
         version becomes the current one meanwhile.
@@ -126,23 +127,23 @@ class Clearing:
                         place = Place(source.bucket, key, item["VersionId"])
                         yield _Version(place, is_file=item["IsLatest"] and not is_marker)
 
-    def _rewritten(self, entry: Entry, place: Place) -> Place | None:
-        """Return the version if it is clean; None if a new version was written over it."""
+    def _rewrite(self, entry: Entry, place: Place) -> Place | None:
+        """Return the version if it has no lines of the users; None if a new version was written over it."""
         if entry.place == entry.source:
-            raise Unclearable("it was quarantined for its size and cannot be searched")
+            raise NotErasable("it was quarantined for its size and cannot be searched")
         try:
-            return self._without_users(entry, place, self._limits(entry))
+            return self._rewrite_within(entry, place, self._limits(entry))
         except TooManyMembers as error:
-            raise Unclearable(str(error)) from error
+            raise NotErasable(str(error)) from error
         except Unreadable as error:
             # A missing permission must not delete every quarantined file.
             if entry.status is Status.QUARANTINED and not error.may_lack_permission:
-                raise Unclearable(f"it cannot be read: {error}") from error
+                raise NotErasable(f"it cannot be read: {error}") from error
             raise
 
-    def _without_users(self, entry: Entry, place: Place, limits: "_Limits") -> Place | None:
-        stored = partial(objects.chunks, self.s3, place)
-        validation = validate(entry.source.key, stored(), limits.max_bytes, self.is_in_time, limits.members)
+    def _rewrite_within(self, entry: Entry, place: Place, limits: "_Limits") -> Place | None:
+        stored = partial(objects.read_chunks, self.s3, place)
+        validation = validate(entry.source.key, stored(), limits.max_bytes, self.has_time_left, limits.members)
         if validation.verdict is Verdict.TOO_SLOW:
             raise FileTooSlow
         lines = UserLines(self.users, validation.header)
@@ -151,7 +152,7 @@ class Clearing:
         if not matches.lines:
             return place
         if content.is_damaged:
-            raise Unclearable("it is damaged gzip with lines of the user, from which no line can be removed")
+            raise NotErasable("it is damaged gzip with lines of the user, from which no line can be removed")
         plain = Unpacked(stored(), max_members=limits.members, watched=limits.watch)
         self._replace(place, content.pack(lines.without(matches, plain)), limits)
         log.info("removed %s lines from %s", matches.lines, place.uri, extra=about(entry))
@@ -161,7 +162,7 @@ class Clearing:
         """Return no limits for a file that was accepted once: MaxFileBytes may have been different then."""
         was_accepted = entry.status is not Status.QUARANTINED or entry.validated_at
         most = (sys.maxsize, sys.maxsize) if was_accepted else (self.max_file_bytes, MAX_MEMBERS)
-        return _Limits(*most, self.is_in_time)
+        return _Limits(*most, self.has_time_left)
 
     def _replace(self, place: Place, content: Iterator[bytes], limits: "_Limits") -> None:
         """Write a new version over another, and verify it by reading it back.
@@ -171,7 +172,7 @@ class Clearing:
             FileTooSlow: it was not written and verified in time, and was deleted.
         """
         intended, stored = hashlib.sha256(), hashlib.sha256()
-        described: Mapping[str, Any] = self.s3.head_object(**place.address)  # type: ignore[arg-type]  # all are text
+        described: Mapping[str, Any] = self.s3.head_object(**place.s3_arguments)  # type: ignore[arg-type]  # all are text
         self.s3.upload_fileobj(
             io.BufferedReader(_Stream(_hashed(content, intended)), CHUNK_BYTES),
             place.bucket,
@@ -183,11 +184,11 @@ class Clearing:
         written = Place(place.bucket, place.key, newest["VersionId"])
         is_verified = False
         try:
-            for chunk in limits.in_time(objects.chunks(self.s3, written)):
+            for chunk in limits.until_timeout(objects.read_chunks(self.s3, written)):
                 stored.update(chunk)
             is_verified = stored.digest() == intended.digest()
         finally:
-            if not is_verified:  # else a repeat would use it as the file
+            if not is_verified:  # else a retry would use it as the file
                 self._delete(written)
         if not is_verified:
             raise ArchiveMismatch(
@@ -195,14 +196,14 @@ class Clearing:
             )
 
     def _delete(self, place: Place) -> None:
-        self.s3.delete_object(**place.address)  # type: ignore[arg-type]  # VersionId or nothing
+        self.s3.delete_object(**place.s3_arguments)  # type: ignore[arg-type]  # VersionId or nothing
 
 
-def is_kept(entry: Entry) -> bool:
+def should_search(entry: Entry) -> bool:
     """Return whether a finished source is a file to search.
 
-    A reference file that is not quarantined stays where it landed; its producer replaces it there. A streams file that
-    was too large to copy is quarantined where it landed.
+    A reference file that is not quarantined stays at its landing key, where its producer replaces it. A streams file
+    that was too large to copy is quarantined at its landing key.
     """
     is_uncopied = entry.status is Status.QUARANTINED and not entry.source.kind.is_reference
     return entry.place.key != entry.source.key or is_uncopied
@@ -225,20 +226,20 @@ class _Limits:
 
     max_bytes: int
     members: int
-    is_in_time: Callable[[], bool]
+    has_time_left: Callable[[], bool]
 
     def watch(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the same uncompressed bytes; raise if they exceed a limit."""
         size = 0
-        for chunk in self.in_time(chunks):
+        for chunk in self.until_timeout(chunks):
             size += len(chunk)
             if size > self.max_bytes:
-                raise Unclearable(f"it was never accepted, and has more than {self.max_bytes:,} bytes, uncompressed")
+                raise NotErasable(f"it was never accepted, and has more than {self.max_bytes:,} bytes, uncompressed")
             yield chunk
 
-    def in_time(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    def until_timeout(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
-            if not self.is_in_time():
+            if not self.has_time_left():
                 raise FileTooSlow
             yield chunk
 

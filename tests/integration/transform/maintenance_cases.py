@@ -22,7 +22,7 @@ from benchmarks import iceberg
 from benchmarks.iceberg import BUCKET
 from checks.translate import translated
 from music_streams.maintain import job, report
-from music_streams.maintain.upkeep import KEPT, Upkeep
+from music_streams.maintain.tables import SNAPSHOT_RETENTION, TableMaintenance
 from music_streams.reconcile.lake import LakeReader, Listens
 from music_streams.stack import Stack
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS, RowsToDelete
@@ -119,17 +119,17 @@ def needs_of(environ: dict[str, Any]) -> Iterator[Need]:
         yield Need("s3:ListBucket", "LakeBucket", {"s3:prefix": query.get("prefix", [])})
 
 
-def upkeep_of(lake: Tables, now: datetime | None = None) -> Upkeep:
+def maintenance_of(lake: Tables, now: datetime | None = None) -> TableMaintenance:
     for table in (LISTENS, REJECTED_ROWS):
         lake.state(table)  # which creates it
-    return Upkeep(lake, now or datetime.now(UTC))
+    return TableMaintenance(lake, now or datetime.now(UTC))
 
 
 def when_all_has_aged(lake: Tables) -> None:
     """Run the steps except the removal of orphans, whose age Iceberg determines itself."""
-    upkeep_of(lake).compact(LISTENS)
-    upkeep_of(lake).merge_manifests(LISTENS)
-    upkeep_of(lake, datetime.now(UTC) + KEPT).expire(LISTENS)
+    maintenance_of(lake).compact(LISTENS)
+    maintenance_of(lake).merge_manifests(LISTENS)
+    maintenance_of(lake, datetime.now(UTC) + SNAPSHOT_RETENTION).expire(LISTENS)
 
 
 def fill(lake: Tables, day: str, source: str, execution: str, files: int = MANY) -> None:
@@ -180,7 +180,7 @@ def test_many_small_files_of_a_day_are_merged_and_a_few_stay(lake, sources, day)
     fill(lake, day, a, "many-1")
     fill(lake, eve, b, "few-1", FEW)
     rows, pinned = lake.rows(LISTENS, a, b), lake.pin()
-    assert upkeep_of(lake).compact(LISTENS) == []
+    assert maintenance_of(lake).compact(LISTENS) == []
     assert (files_of(lake, day), files_of(lake, eve)) == (1, FEW)
     assert lake.rows(LISTENS, a, b) == rows
     assert lake.pin().version > pinned.version  # later runs publish a newer version
@@ -190,12 +190,12 @@ def test_without_work_nothing_is_committed(lake, sources, day):
     a, *_ = sources
     fill(lake, day, a, "idle-1")
     lake.rejected("idle-1", (a, "bad"), received=day)
-    upkeep_of(lake).of(LISTENS, 0)
-    upkeep_of(lake).of(REJECTED_ROWS, 0)
+    maintenance_of(lake).maintain(LISTENS, 0)
+    maintenance_of(lake).maintain(REJECTED_ROWS, 0)
     before = location(lake, LISTENS), location(lake, REJECTED_ROWS)
-    again = upkeep_of(lake).of(LISTENS, 0)
+    again = maintenance_of(lake).maintain(LISTENS, 0)
     assert again.before == again.after
-    upkeep_of(lake).of(REJECTED_ROWS, 7 * 365 * 10)
+    maintenance_of(lake).maintain(REJECTED_ROWS, 7 * 365 * 10)
     assert (location(lake, LISTENS), location(lake, REJECTED_ROWS)) == before
 
 
@@ -205,8 +205,8 @@ def test_rejected_rows_are_deleted_by_the_arrival_of_their_file(lake, sources):
     before_midnight, midnight = datetime(2001, 2, 28, 23, 59, 59, tzinfo=UTC), datetime(2001, 3, 1, tzinfo=UTC)
     rows = [("old", "bad_user_id", a, "text-1", before_midnight), ("young", "bad_user_id", b, "text-1", midnight)]
     lake.append(REJECTED_ROWS, lake.spark.createDataFrame(rows, REJECTED_COLUMNS), "text-1")
-    assert upkeep_of(lake, now).of(REJECTED_ROWS, 0).rows_removed == 0
-    removed = upkeep_of(lake, now).of(REJECTED_ROWS, 30)
+    assert maintenance_of(lake, now).maintain(REJECTED_ROWS, 0).rows_removed == 0
+    removed = maintenance_of(lake, now).maintain(REJECTED_ROWS, 30)
     assert removed.rows_removed == 1
     assert lake.rows(REJECTED_ROWS, a, b) == [(b, "text-1", "young")]
     summary = lake.state(REJECTED_ROWS)._current["summary"]
@@ -217,7 +217,7 @@ def test_small_manifests_are_merged(lake, sources, day):
     a, *_ = sources
     for number in range(MANY):
         lake.listens(f"manifest{number}-1", (a, number, day))
-    assert upkeep_of(lake).merge_manifests(LISTENS) == []
+    assert maintenance_of(lake).merge_manifests(LISTENS) == []
     assert len(lake.manifests(LISTENS)) == 1
     assert len(lake.rows(LISTENS, a)) == MANY
 
@@ -233,11 +233,11 @@ def test_exactly_the_snapshots_of_the_retention_period_can_be_read(lake, sources
     for number in range(3):
         lake.listens(f"kept{number}-1", (a, number, day))
     *_, last_but_one, last = commit_times(lake)
-    upkeep_of(lake, last - timedelta(milliseconds=1) + KEPT).expire(LISTENS)
+    maintenance_of(lake, last - timedelta(milliseconds=1) + SNAPSHOT_RETENTION).expire(LISTENS)
     assert commit_times(lake) == [last_but_one, last]  # the one that was current at its start, and all since
-    upkeep_of(lake, last_but_one - timedelta(milliseconds=1) + KEPT).expire(LISTENS)
+    maintenance_of(lake, last_but_one - timedelta(milliseconds=1) + SNAPSHOT_RETENTION).expire(LISTENS)
     assert commit_times(lake) == [last_but_one, last]
-    upkeep_of(lake, last + 2 * KEPT).expire(LISTENS)
+    maintenance_of(lake, last + 2 * SNAPSHOT_RETENTION).expire(LISTENS)
     assert commit_times(lake) == [last]
     assert len(lake.rows(LISTENS, a)) == 3
 
@@ -247,7 +247,7 @@ def test_deleted_rows_are_in_no_file_after_their_snapshots_have_expired(lake, so
     fill(lake, day, a, "left-1")
     lake.listens("left-2", (a, 424242, day))
     lake.remove(RowsToDelete("f-1", [], [], [424242]))
-    upkeep_of(lake).of(LISTENS, 0)
+    maintenance_of(lake).maintain(LISTENS, 0)
     assert lake.in_files()[424242] == 1
     when_all_has_aged(lake)
     in_files = lake.in_files()
@@ -277,7 +277,7 @@ def test_a_pinned_snapshot_can_be_read_after_maintenance(lake, sources, day):
     a, *_ = sources
     fill(lake, day, a, "pinned-1")
     pinned, listens = lake.pin(), reader(lake)
-    upkeep_of(lake).of(LISTENS, 0)
+    maintenance_of(lake).maintain(LISTENS, 0)
     lake.remove(RowsToDelete("pinned-2", [], [a], []))
     assert files_of(lake, day) == 0
     assert lake.listens_at(pinned.snapshot_id, [day]).count() == MANY
@@ -287,20 +287,22 @@ def test_a_pinned_snapshot_can_be_read_after_maintenance(lake, sources, day):
 def test_uncommitted_files_are_deleted_when_no_run_can_still_commit_them(lake, sources, day):
     a, *_ = sources
     fill(lake, day, a, "orphans-1", 1)
-    old, new = (lake.stray(KEPT + timedelta(hours=hours)) for hours in (1, -1))
-    tables = [upkeep_of(lake).of(table, 0) for table in (LISTENS, REJECTED_ROWS)]
+    old, new = (lake.stray(SNAPSHOT_RETENTION + timedelta(hours=hours)) for hours in (1, -1))
+    tables = [maintenance_of(lake).maintain(table, 0) for table in (LISTENS, REJECTED_ROWS)]
     assert sum(table.orphans_removed for table in tables) == 1
     assert {old, new} & {*lake.files()} == {new}
     lake.s3.delete_object(Bucket=BUCKET, Key=new)
 
 
-@pytest.mark.parametrize("remove", [lambda lake: lake.remove_orphans(LISTENS, datetime.now(UTC) - KEPT), Tables.expire])
+@pytest.mark.parametrize(
+    "remove", [lambda lake: lake.remove_orphans(LISTENS, datetime.now(UTC) - SNAPSHOT_RETENTION), Tables.expire]
+)
 def test_only_the_folder_of_the_table_is_listed_for_stray_files(lake, sources, day, remove):
     """Hadoop's file system requests keys that may be missing: a role that may list only warehouse/ gets 403."""
     a, *_ = sources
     fill(lake, day, a, "listed-1", 1)
     # The folder of a table whose name begins with this table's name.
-    other = lake.stray(2 * KEPT, "listens_of_others")
+    other = lake.stray(2 * SNAPSHOT_RETENTION, "listens_of_others")
     with requests_of_programs() as requested:
         remove(lake)
     listed = {prefix for need in requested if need.action == "s3:ListBucket" for prefix in need.context["s3:prefix"]}
@@ -319,7 +321,7 @@ def test_delete_files_of_other_writers_are_merged(lake, sources, day):
     lake.spark.sql(f"DELETE FROM {name} WHERE source_id = '{a}' AND user_id = 2")  # noqa: S608
     lake.spark.sql(f"ALTER TABLE {name} UNSET TBLPROPERTIES ('write.delete.mode')")
     assert lake.state(LISTENS).total("delete-files") == 1
-    upkeep_of(lake).compact(LISTENS)
+    maintenance_of(lake).compact(LISTENS)
     assert users(reader(lake), day) == [1, 3, 4, 5]
 
 
@@ -328,7 +330,7 @@ def test_delete_files_of_other_writers_are_merged(lake, sources, day):
 
 def test_appends_and_deletions_of_a_run_while_files_are_rewritten_are_kept(lake, sources, day):
     a, b, *_ = sources
-    upkeep_of(lake).compact(LISTENS)
+    maintenance_of(lake).compact(LISTENS)
     fill(lake, day, a, "busy-1")
     lake.listens("again-1", (b, 9, day))
     own = lake.elsewhere()
@@ -339,13 +341,13 @@ def test_appends_and_deletions_of_a_run_while_files_are_rewritten_are_kept(lake,
         own.remove(RowsToDelete("busy-2", [], [], [1000]))
 
     with at_the_commit(replay):
-        left = upkeep_of(lake).compact(LISTENS)
+        left = maintenance_of(lake).compact(LISTENS)
     expected = [*(str(1000 + number) for number in range(1, MANY)), "10"]
     assert users_of(lake, a, b) == expected
     assert left == [f"{MANY} data files"]
     assert files_of(lake, day) == MANY  # without those of the older copy and of user 1000, with that of the new copy
 
-    assert upkeep_of(lake).compact(LISTENS) == []
+    assert maintenance_of(lake).compact(LISTENS) == []
     assert files_of(lake, day) == 1
     assert users_of(lake, a, b) == expected
 
@@ -354,7 +356,7 @@ def test_a_run_that_only_appends_does_not_conflict_with_maintenance(lake, source
     a, b, *_ = sources
     fill(lake, day, a, "smooth-1")
     with at_the_commit(lambda: lake.elsewhere().listens("beside-1", (b, 1, day))):
-        assert upkeep_of(lake).compact(LISTENS) == []
+        assert maintenance_of(lake).compact(LISTENS) == []
     assert files_of(lake, day) == 2
     assert len(lake.rows(LISTENS, a, b)) == MANY + 1
 
@@ -363,7 +365,7 @@ def test_a_run_retries_its_deletion_if_its_files_were_rewritten(lake, sources, d
     a, b, *_ = sources
     fill(lake, day, a, "first-1")
     lake.listens("second-2", (a, 1, day), (b, 2, day))
-    with at_the_commit(lambda: upkeep_of(lake.elsewhere()).of(LISTENS, 0)):
+    with at_the_commit(lambda: maintenance_of(lake.elsewhere()).maintain(LISTENS, 0)):
         lake.remove(older("second-2", a))
     assert lake.rows(LISTENS, a, b) == [(a, "second-2", "1"), (b, "second-2", "2")]
 
@@ -373,7 +375,7 @@ def test_manifests_that_a_run_replaces_during_maintenance_are_skipped(lake, sour
     for number in range(MANY):
         lake.listens(f"lists{number}-1", (a, number, day))
     with at_the_commit(lambda: lake.elsewhere().remove(RowsToDelete("lists-2", [], [a], []))):
-        [left] = upkeep_of(lake).merge_manifests(LISTENS)
+        [left] = maintenance_of(lake).merge_manifests(LISTENS)
     assert left.endswith(" manifests")
     assert lake.rows(LISTENS, a) == []
 
@@ -389,7 +391,7 @@ def test_a_user_who_is_forgotten_while_files_are_rewritten_is_in_no_file(lake, s
         own.expire()
 
     with at_the_commit(forgotten):
-        upkeep_of(lake).of(LISTENS, 0)
+        maintenance_of(lake).maintain(LISTENS, 0)
     assert lake.in_files()[565656] == 0
     assert len(lake.rows(LISTENS, a)) == MANY
 
@@ -401,7 +403,7 @@ def test_the_role_grants_all_requests_of_maintenance_and_no_other(lake, sources,
     lake.rejected("role-1", (a, "bad"), received="2001-01-01")
     with requests_of_programs() as requested:
         job.run(lake, lake.s3, BUCKET, "jr_role", 365, datetime.now(UTC))
-        upkeep_of(lake, datetime.now(UTC) + KEPT).expire(LISTENS)
+        maintenance_of(lake, datetime.now(UTC) + SNAPSHOT_RETENTION).expire(LISTENS)
     refused = {need.action for need in requested if not allows(granted, need.action, need.resource, need.context)}
     assert not refused, [need for need in requested if need.action in refused][:5]
     used = {need.action for need in requested}

@@ -1,4 +1,4 @@
-"""The maintenance of one table: if a run dies after any step, the next run repeats the steps.
+"""The maintenance of one table. If a run crashes after any step, the next run repeats the steps.
 
 Each step commits a new snapshot, or none if there is nothing to do; none changes an existing snapshot. So maintenance
 blocks neither readers nor writers: readers use their snapshot, and of two writers that replace the same file the first
@@ -25,34 +25,35 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KEPT = timedelta(days=policy.SNAPSHOTS_KEPT_DAYS)
+SNAPSHOT_RETENTION = timedelta(days=policy.SNAPSHOTS_KEPT_DAYS)
 """How long snapshots can be read, and how long a file that no snapshot refers to may still be committed."""
-_FEWEST = 5  # small files of a day, or small manifests: fewer are not worth a new one
-_SMALL_FILE = 384 * 1024**2  # bytes; Iceberg makes them of 512 MiB
-_SMALL_MANIFEST = 4 * 1024**2  # bytes; Iceberg makes them of 8 MiB
+_MIN_FILES = 5  # fewer small files of a day, or small manifests, are not merged
+_SMALL_FILE = 384 * 1024**2  # bytes; Iceberg's target is 512 MiB
+_SMALL_MANIFEST = 4 * 1024**2  # bytes; Iceberg's target is 8 MiB
 _COMPACTION = {
-    "min-input-files": str(_FEWEST),
+    "min-input-files": str(_MIN_FILES),
     "min-file-size-bytes": str(_SMALL_FILE),
-    "delete-file-threshold": "1",  # the pipeline writes no delete files; those of other writers are merged
+    "delete-file-threshold": "1",  # the pipeline writes no delete files; those of other programs are merged
     "partial-progress.enabled": "true",  # files in conflict are skipped, the others are rewritten
 }
 
 
 @dataclass(frozen=True)
-class Upkeep:
-    """Maintains tables as of an instant."""
+class TableMaintenance:
+    """Maintains tables; `now` decides which rows, snapshots and files have expired."""
 
     lake: IcebergLake
     now: datetime
 
-    def of(self, table: str, rejected_rows_days: int) -> TableReport:
-        """Run all steps in order: delete rows before files are rewritten, expire snapshots after."""
+    def maintain(self, table: str, rejected_rows_days: int) -> TableReport:
+        """Run all steps and return the report: delete rows, then rewrite files, and expire snapshots last."""
         before = self._size(table)
         removed = self.remove_rejected(rejected_rows_days) if table == REJECTED_ROWS and rejected_rows_days else 0
-        left = [*self.compact(table), *self.merge_manifests(table)]
+        skipped = [*self.compact(table), *self.merge_manifests(table)]
         self.expire(table)
-        orphans = self.lake.remove_orphans(table, self.now - KEPT)  # younger ones may still be committed
-        report = TableReport(table, before, self._size(table), removed, orphans, left)
+        # Younger files may still be committed.
+        orphan_files = self.lake.remove_orphans(table, self.now - SNAPSHOT_RETENTION)
+        report = TableReport(table, before, self._size(table), removed, orphan_files, skipped)
         log.info("%s", report)
         return report
 
@@ -62,17 +63,17 @@ class Upkeep:
         return self.lake.delete_rejected_before(midnight)
 
     def compact(self, table: str) -> list[str]:
-        """Merge the small files of each day; return what was skipped because runs were changing it."""
+        """Merge the small files of each day; return which remain, as a text for the report."""
         options = ", ".join(f"'{name}', '{value}'" for name, value in _COMPACTION.items())
         self.lake.call("rewrite_data_files", table, options=f"map({options})")
         # The procedure does not report commits that were rejected.
-        left = self.lake.small_files(table, _SMALL_FILE, _FEWEST)
-        return [f"{left} data files"] if left else []
+        remaining = self.lake.small_files(table, _SMALL_FILE, _MIN_FILES)
+        return [f"{remaining} data files"] if remaining else []
 
     def merge_manifests(self, table: str) -> list[str]:
-        """Merge small manifests; return what was skipped because a run replaced one of them."""
+        """Merge small manifests; return which remain because a run replaced one, as a text for the report."""
         small = [size for size in self.lake.manifests(table) if size < _SMALL_MANIFEST]
-        if len(small) < _FEWEST:
+        if len(small) < _MIN_FILES:
             return []
         try:
             self.lake.call("rewrite_manifests", table)
@@ -83,12 +84,12 @@ class Upkeep:
         return []
 
     def expire(self, table: str) -> None:
-        """Expire old snapshots and the files that only they refer to; the last :data:`KEPT` stay readable.
+        """Expire snapshots older than :data:`SNAPSHOT_RETENTION`, and the files that only they refer to.
 
-        The snapshot that was current at that instant stays too: its age proves that no snapshot of a running execution
-        has expired (see IcebergLake.append).
+        The snapshot that was current at that instant is kept too: with its age IcebergLake.append verifies that no
+        snapshot of a running execution has expired.
         """
-        oldest = self.lake.state(table).last_commit_before(self.now - KEPT)
+        oldest = self.lake.state(table).last_commit_before(self.now - SNAPSHOT_RETENTION)
         if oldest is not None:
             self.lake.call("expire_snapshots", table, older_than=timestamp(oldest), retain_last="1")
 
