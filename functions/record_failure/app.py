@@ -21,7 +21,6 @@ class Settings:
     alerts_topic_arn: str
     transform_job: str
     load_job: str
-    stack_name: str
 
 
 record_failure = function.start(Settings)
@@ -32,7 +31,6 @@ failure_path = FailurePath(
     alerts=Alerts(clients.client("sns"), env.alerts_topic_arn),
     job_runs=JobRuns(clients.client("glue"), (env.transform_job, env.load_job)),
     step_functions=clients.client("stepfunctions"),
-    stack_name=env.stack_name,
 )
 
 

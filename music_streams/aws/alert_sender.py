@@ -4,6 +4,7 @@ Keys, column names and error messages are untrusted and are forwarded by mail an
 escaped here, for all callers: one line stays one line, whatever name it contains, and the size is bounded.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ MAX_LINE = 500
 """Characters of a line; a longer one is shortened in the middle, because both ends identify its subject."""
 MAX_MESSAGE_BYTES = 240_000
 """Bytes of a message in UTF-8: SNS accepts 262,144, attributes included."""
+_AFTER_STACK = re.compile("-AlertsTopic(-[0-9A-Za-z]+)?$")  # CloudFormation: name of the stack, resource, random suffix
 
 
 @dataclass(frozen=True)
@@ -30,15 +32,16 @@ class Alerts:
     topic_arn: str
 
     def send(self, subject: str, lines: Sequence[str]) -> None:
-        r"""Publish one alert.
+        r"""Publish one alert. Its first line names the stack, from the name of the topic.
 
         Args:
             subject: characters that are not printable ASCII are sent as `?`; cut at 100 characters.
             lines: one line of text each, the most important first. Line breaks and other unprintable characters are
                 sent as escapes such as ``\n``; see MAX_LINE and MAX_MESSAGE_BYTES.
         """
+        stack = _AFTER_STACK.sub("", self.topic_arn.rpartition(":")[2])
         safe_subject = "".join(c if c.isascii() and c.isprintable() else "?" for c in subject)[:_MAX_SUBJECT]
-        self.sns.publish(TopicArn=self.topic_arn, Subject=safe_subject, Message=_message(lines))
+        self.sns.publish(TopicArn=self.topic_arn, Subject=safe_subject, Message=_message([f"Stack: {stack}", *lines]))
 
 
 def listed(items: Sequence[str]) -> list[str]:

@@ -41,18 +41,13 @@ _STEPS = (
 
 @dataclass(frozen=True)
 class FailurePath:
-    """Records executions and job runs that did not succeed.
-
-    Attributes:
-        stack_name: the name of the stack, for the alerts.
-    """
+    """Records executions and job runs that did not succeed."""
 
     s3: "S3Client"
     ledger: Ledger
     alerts: Alerts
     job_runs: JobRuns
     step_functions: "SFNClient"
-    stack_name: str
 
     def record(self, detail: dict[str, Any], has_time: Callable[[], bool]) -> int:
         """Stop the job runs of an execution, then change its sources to FAILED.
@@ -86,7 +81,6 @@ class FailurePath:
         self.alerts.send(
             f"music-streams: execution {detail['name']} {detail['status']}",
             [
-                f"Stack: {self.stack_name}",
                 f"Execution: {execution_arn}",
                 f"Reason: {reason}",
                 *(_STEPS if failed else [f"What to do: {_RUNBOOK}"]),

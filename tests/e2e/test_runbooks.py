@@ -190,7 +190,7 @@ def test_a_fixed_file_replaces_a_file_of_bad_rows(operator):
     operator.receives(runbook, "music-streams: too_many_bad_rows: FILE", FILE="bad.csv")
     assert "bad.csv" in succeeded(operator(runbook.check, FILE="bad.csv"))
     (operator.folder / "fixed.csv").write_bytes(listens())
-    succeeded(operator(runbook.fix, only="put", FILE="bad.csv", **{"FIXED.csv": "fixed.csv"}))
+    succeeded(operator(runbook.fix, only="put", KEY="bad.csv", **{"FIXED.csv": "fixed.csv"}))
     # The file is archived shortly after its metrics are published.
     assert re.search(
         r"^incoming/bad\.csv  (PUBLISHED|ARCHIVED)$", succeeded(operator(runbook.verify, FILE="bad.csv")), re.MULTILINE
@@ -222,8 +222,8 @@ def test_a_failed_file_is_redriven_after_the_cause_is_fixed(operator):
     operator.receives(runbook, "music-streams: execution EXECUTION FAILED", EXECUTION=name, FAILED="ABORTED")
     assert "stopped.csv" in succeeded(operator(runbook.check, FILE="stopped.csv"))
     succeeded(operator(runbook.fix))
-    proof = succeeded(operator(runbook.verify))
-    assert "no file is stalled or failed" in proof
+    proof = succeeded(operator(runbook.verify, FILE="stopped.csv"))
+    assert "ARCHIVED" in proof
     assert "none failed" in proof
 
 

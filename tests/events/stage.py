@@ -45,7 +45,7 @@ def environment_of(function_environment: dict[str, Any], physical: dict[str, str
     """Return a function's environment with resolved references; parameters have their defaults."""
     parameters = yaml_parse((ROOT / "template.yaml").read_text())["Parameters"]
     values = {name: str(parameter["Default"]) for name, parameter in parameters.items() if "Default" in parameter}
-    values |= {**physical, "AWS::StackName": "music-streams"}
+    values |= physical
     return {
         name: values[value["Ref"]] if isinstance(value, dict) else str(value)
         for name, value in function_environment.items()

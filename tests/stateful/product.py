@@ -98,7 +98,7 @@ def _archive(clients: Clients, execution: Execution) -> str:
 
 def _record_failure(clients: Clients, detail: dict[str, Any]) -> None:
     ledger, alerts, job_runs = _ledger(clients), _alerts(clients), _job_runs(clients)
-    path = FailurePath(clients.s3, ledger, alerts, job_runs, clients.step_functions, "streams")
+    path = FailurePath(clients.s3, ledger, alerts, job_runs, clients.step_functions)
     path.record(detail, lambda: True)
 
 

@@ -15,11 +15,19 @@ BIDI_CONTROLS = ["\u202e", "\u202a", "\u2066", "\u200f", "\u061c"]
 CONTROL = [*LINE_BREAKS, *BIDI_CONTROLS, "\x1b[2J", "\x7f", "\u200b", "\ufeff", "\U000e0041", "\udc80"]
 
 
-def sent(subject, lines):
+def sent(subject, lines, topic_arn="arn:aws:sns:eu-west-1:1:mine-AlertsTopic-1a2B"):
+    """Return the subject, and the message after its first line, which names the stack."""
     topic = Mock()
-    Alerts(topic, "arn:topic").send(subject, lines)
-    topic.publish.assert_called_once_with(TopicArn="arn:topic", Subject=ANY, Message=ANY)
-    return topic.publish.call_args.kwargs["Subject"], topic.publish.call_args.kwargs["Message"]
+    Alerts(topic, topic_arn).send(subject, lines)
+    topic.publish.assert_called_once_with(TopicArn=topic_arn, Subject=ANY, Message=ANY)
+    stack, _, message = topic.publish.call_args.kwargs["Message"].partition("\n")
+    assert stack == "Stack: mine"
+    return topic.publish.call_args.kwargs["Subject"], message
+
+
+def test_the_first_line_names_the_stack_of_the_topic():
+    for name in ("mine-AlertsTopic-1a2B", "mine-AlertsTopic", "mine"):
+        assert sent("subject", ["line"], f"arn:aws:sns:eu-west-1:1:{name}") == ("subject", "line")
 
 
 @pytest.mark.parametrize("sign", CONTROL, ids=ascii)

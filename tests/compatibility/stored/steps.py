@@ -34,7 +34,6 @@ _ENVIRONMENT = {
     "TRANSFORM_MOST_WORKERS": "10",
     "TRANSFORM_JOB": "transform-streams",
     "LOAD_JOB": "load-metrics",
-    "STACK_NAME": "music-streams",
     "POWERTOOLS_METRICS_NAMESPACE": "music-streams",
 }
 _STEPS = ("Claim sources", "Settle sources", "Archive sources", "Erase copies")

@@ -48,7 +48,7 @@ def test_running_sources_fail_and_stay_where_they_are(world):
     (alert,) = world.sent_alerts()
     assert f"{run.name} FAILED" in alert["Subject"]
     lines = alert["Message"].split("\n")
-    assert lines[:2] == ["Stack: streams", f"Execution: {run.arn}"]
+    assert lines[:2] == ["Stack: alerts", f"Execution: {run.arn}"]
     assert "the job ended with 1" in lines[2]
     assert "FAILED" not in lines[2]
     assert lines[-4:-2] == ["3. music-streams redrive FILE", "Failed files (not moved, nothing is lost):"]

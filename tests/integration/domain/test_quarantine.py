@@ -164,7 +164,7 @@ def test_a_batch_of_bad_files_causes_one_alert_for_each_reason(world):
     take(world, *(message(source) for pair in zip_longest(empty, broken) for source in pair if source))
     alerts = {alert["Subject"]: alert["Message"].split("\n") for alert in world.sent_alerts()}
     assert alerts.keys() == {"music-streams: empty_file: 60 files", "music-streams: not_utf8: 3 files"}
-    heading, advice, runbook, *lines = alerts["music-streams: empty_file: 60 files"]
+    _, heading, advice, runbook, *lines = alerts["music-streams: empty_file: 60 files"]
     assert heading == "60 files quarantined: empty_file."
     assert advice.startswith("What to do: ")
     assert runbook == "Runbook: docs/runbooks.md#a-file-was-quarantined"

@@ -77,7 +77,7 @@ class World:
         self.state_machine = Executions(self.sfn, self.state_machine_arn)
         self.job_runs = JobRuns(self.glue.client, (TRANSFORM_JOB, LOAD_JOB))
         self.settlement = Settlement(self.s3, self.events, self.ledger, self.quarantine, 0.2)
-        self.failure_path = FailurePath(self.s3, self.ledger, self.alerts, self.job_runs, self.sfn, "streams")
+        self.failure_path = FailurePath(self.s3, self.ledger, self.alerts, self.job_runs, self.sfn)
 
     def _create(self) -> None:
         create_buckets(self.s3, LANDING, LAKE)
