@@ -1,4 +1,4 @@
-"""Many files at the same time: a hundred, of which Spark fails to read one, and a thousand."""
+"""Many files at the same time: a hundred, of which Spark fails to read one, and a burst."""
 
 import gzip
 import threading
@@ -17,7 +17,9 @@ from music_streams_cli import sample_data
 from tests.e2e.faults.victims import TRANSFORM, Victims, suspended
 from tests.e2e.faults.world import CATALOGUE, World
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+BURST = 300  # files; benchmarks/burst.py measures a thousand
 
 
 def test_unreadable_file_among_a_hundred_is_quarantined_alone(world, victims):
@@ -47,25 +49,25 @@ def test_unreadable_file_among_a_hundred_is_quarantined_alone(world, victims):
     world.check_archived(broken)
 
 
-def test_thousand_files_are_processed_in_few_runs(world, victims):
+def test_burst_of_files_is_processed_in_few_runs(world, victims):
     days = [world.new_day() for _ in range(2)]
-    contents = [sample_data.streams(n, CATALOGUE, days[n % 2], 30) for n in range(1_000)]
+    contents = [sample_data.streams(n, CATALOGUE, days[n % 2], 30) for n in range(BURST)]
     executions, runs = len(world.executions("SUCCEEDED")), job_runs(world)
     failed = len(world.executions("FAILED"))
     began = time.monotonic()
     with peak_memory(victims) as peak:
         with ThreadPoolExecutor(16) as pool:
-            puts = list(pool.map(lambda n: world.put(f"thousand/{n}.csv", contents[n]), range(1_000)))
-        entries = world.settle(*puts, seconds=1_200)
+            puts = list(pool.map(lambda n: world.put(f"burst/{n}.csv", contents[n]), range(BURST)))
+        entries = world.settle(*puts)
     seconds = time.monotonic() - began
     assert {entry.status for entry in entries} == {Status.ARCHIVED}
     assert {entry.attempt for entry in entries} == {1}
     began_now = len(world.executions("SUCCEEDED")) - executions
     print(
-        f"1,000 files in {seconds:.0f} s: {began_now} executions, {job_runs(world) - runs} job runs, "
+        f"{BURST} files in {seconds:.0f} s: {began_now} executions, {job_runs(world) - runs} job runs, "
         f"{max(peak) / 2**20:,.0f} MiB at most"
     )
-    assert began_now <= 20
+    assert began_now <= 10
     assert len(world.executions("FAILED")) == failed
     world.check()
 
