@@ -19,7 +19,9 @@ _LISTENS = 10
 
 
 def is_own(client: Address, server: Address) -> bool:
-    """Return whether our own user opened the connection; True if the system does not show that.
+    """Return whether our own user opened the connection; True if the kernel shows no users at all.
+
+    False if the kernel does not find the client's socket, as for a client in a container.
 
     client, server: the IPv4 addresses of its two ends.
     """
@@ -27,7 +29,7 @@ def is_own(client: Address, server: Address) -> bool:
 
 
 def is_others(client: Address, server: Address) -> bool:
-    """Return whether another user opened the connection; False if the system does not show that, as for a container."""
+    """Return whether another user opened the connection; False if the kernel does not show which user did."""
     return shows_users() and uid_of_peer(client, server) not in {None, os.geteuid()}
 
 
@@ -57,5 +59,6 @@ def uid_of_peer(client: Address, server: Address) -> int | None:
     if _HEADER.unpack_from(answer)[1] != _SOCK_DIAG_BY_FAMILY:  # an error: no such socket
         return None
     _, state, _, uid, inode = _ANSWER.unpack_from(answer, _HEADER.size)
-    is_open = inode != 0 and state != _LISTENS  # a closed end may name root; a server's port may be that of the client
+    # A closed socket has inode 0 and may have user 0 (root). A socket that listens on the client's port is another one.
+    is_open = inode != 0 and state != _LISTENS
     return int(uid) if is_open else None

@@ -26,7 +26,7 @@ It is validate's timeout and its lease: an invocation may still be processing a 
 ATTEMPTS_BEFORE_QUARANTINE = 3
 """After so many failed attempts a file is quarantined, if other files were published meanwhile.
 
-The last of them is the first in which the file ran alone (ALONE_AFTER_ATTEMPTS), so that no other file is the cause."""
+In the last of them the file ran alone (ALONE_AFTER_ATTEMPTS), so that no other file is the cause."""
 
 MAX_REPAIRS = 50
 """The most repairs that one reconciliation requests; a rebuild of DAYS_PER_REBUILD days is one.
@@ -90,7 +90,9 @@ MAX_DAYS_PER_FILE = 1_000
 # ── Validating and erasing a file ─────────────────────────────────────────────────────────────────────────────────
 
 ALONE_AFTER_ATTEMPTS = 2
-"""Failed attempts after which a file runs in a batch of its own: another file may have caused a single failure."""
+"""A file runs in a batch of its own if the attempt that failed has this number or a greater one.
+
+Another file may have caused the failure of a first attempt."""
 
 VALIDATE_FILE_SHARE = 0.4
 """Share of validate's timeout in which one file must be read; a slower file is quarantined as too_slow.

@@ -56,7 +56,7 @@ class Operation(ABC):
 
     Attributes:
         name: the name of the command.
-        is_destructive: it cannot be undone and needs a confirmation.
+        is_destructive: it cannot be undone, and needs --yes without a terminal. On a terminal every operation asks.
     """
 
     name: str

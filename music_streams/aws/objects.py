@@ -107,7 +107,7 @@ def move(s3: "S3Client", place: Place, key: str) -> None:
 
 
 def copy_and_verify(s3: "S3Client", place: Place, key: str) -> None:
-    """Copy an object to a key of its bucket and verify the copy. If it has that key, only check that it exists.
+    """Copy an object to a key of its bucket and verify the copy; if its own key is that one, check only that it exists.
 
     Raises:
         ObjectGone: neither the object nor a copy exists.

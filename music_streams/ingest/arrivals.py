@@ -4,8 +4,8 @@ Every step is idempotent. A message is deleted from the queue only when all its 
 received again, and the status in the ledger decides what remains to be done:
 
 * RECEIVED, lease expired: claim and validate the source again;
-* RECEIVED, lease not expired: another invocation is processing the same event, and its message is still in the queue,
-  because the lease is shorter than the queue's visibility timeout. This message can be deleted;
+* RECEIVED, lease not expired: another invocation is processing another delivery of the event. If it crashes, SQS
+  delivers that message again after the visibility timeout, when the lease has expired. So this one can be deleted;
 * VALID for longer than the lease: the manifest is written, so start the execution (its name makes a second start
   harmless). Before that, the invocation that wrote the manifest may still be changing the rest of the batch to VALID;
 * QUARANTINED: finish the move to quarantine;
@@ -76,7 +76,7 @@ class Arrivals:
         return Outcome.GONE if isinstance(error, ObjectGone) else Outcome.UNREADABLE
 
     def _as_stored(self, source: Source) -> Source:
-        """Return the source with size and earliest arrival from S3, because an event can be forged."""
+        """Return the source with S3's size, and no arrival before LastModified, because an event can be forged."""
         try:
             stored = objects.read_metadata(self.s3, source)
         except Unreadable:

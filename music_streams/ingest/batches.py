@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PendingSource:
-    """A source that waits for its batch. One that is to be retracted is not validated."""
+    """A source that waits for its batch. One that adds no rows (retract, put_aside) is not validated."""
 
     entry: Entry
     treatment: Treatment = Treatment.NORMAL
@@ -38,7 +38,7 @@ class PendingSource:
 
     @property
     def runs_alone(self) -> bool:
-        """Whether it failed so often that it gets a batch of its own."""
+        """Whether its second or a later attempt failed: then it gets a batch of its own."""
         return self.entry.status is Status.FAILED and self.entry.attempt >= policy.ALONE_AFTER_ATTEMPTS
 
     @property
@@ -64,7 +64,7 @@ class PendingSource:
 
 
 def groups(sources: Collection[PendingSource]) -> list[list[PendingSource]]:
-    """Return the batches: one of new sources, one of new attempts, and one for each source that failed repeatedly."""
+    """Return the batches: one of new sources, one of new attempts, and one for each source that runs alone."""
     new = [source for source in sources if source.is_new]
     retried = [source for source in sources if not (source.is_new or source.runs_alone)]
     alone = [[source] for source in sources if source.runs_alone]
@@ -115,7 +115,7 @@ class Batches:
     def _staged(self, group: list[PendingSource]) -> list[PendingSource]:
         """Copy the files to the run's folder: Spark can read neither object versions nor every key.
 
-        If a version was deleted or cannot be read, it fails, and the others become a batch with a folder of its own.
+        A file that cannot be copied is left out (a new one is FAILED); the others become a batch with its own folder.
         """
         folder = RunFolder(self.lake_bucket, batch_id_of(pending.entry.source.source_id for pending in group))
 

@@ -9,7 +9,7 @@ from music_streams.state.run_files import RunFolder
 
 @dataclass
 class Launcher:
-    """Collects them while messages are processed; call :meth:`start_executions` once at the end."""
+    """Collects sources and executions while messages are processed; call :meth:`start_executions` once at the end."""
 
     batches: Batches
     executions: Executions

@@ -9,6 +9,7 @@ class Outcome(StrEnum):
     VALID = "valid"
     QUARANTINED = "quarantined"
     DUPLICATE = "duplicate"
+    """Claimed or done before; what a crashed invocation left is completed."""
     IGNORED = "ignored"
     GONE = "gone"
     UNREADABLE = "unreadable"
@@ -20,4 +21,4 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     """The file still fails validation, or the action does not apply to reference data."""
     ORDERED = "ordered"
-    """A run without sources of its own begins."""
+    """The run of a rebuild or forget starts."""

@@ -2,7 +2,7 @@
 
 Publishing day D at version v has three steps (docs/design.md, section 4): write v and the item keys to the fence item,
 write the items, read the fence again. A run that reads a newer version there is superseded: it deletes what it wrote,
-and this is success, because a newer run has published the day. Every write is conditional, so no lock is needed.
+and this is success, because the newer run, or its retry, publishes the day. Every write is conditional, without a lock.
 """
 
 from __future__ import annotations
@@ -60,18 +60,18 @@ class Fence:
     provenance: Provenance
 
     def publish(self, days: Iterable[DayToPublish]) -> list[str]:
-        """Publish the items of days that no newer run has published. Each step runs concurrently for all days.
+        """Publish the items of days whose fence no newer run has advanced. Each step runs concurrently for all days.
 
         Returns:
-            The days that are published at this run's version; a newer run has published the others.
+            The days that are published at this run's version; a newer run has advanced the fence of the others.
         """
         days = list(days)
         with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
             stale_keys = dict(pool.map(self._advance_fence, days))
             accepted = [day for day in days if stale_keys[day.date] is not None]
             list(pool.map(self._put, [item for day in accepted for item in day.items]))
-            # Delete these even if a newer run has published the day: its fence may not list them, and the condition
-            # protects its items.
+            # Delete these even if the fence has a newer version: it may not list them, and the condition protects the
+            # items of the newer run.
             keys_to_delete = [key for day in days for key in (*day.keys_to_delete, *(stale_keys[day.date] or ()))]
             list(pool.map(self._delete_stale, keys_to_delete))
             superseded = dict(pool.map(self._check_superseded, accepted))
@@ -118,7 +118,7 @@ class Fence:
         self._write(self.dynamodb.delete_item, self._not_newer(), Key={"pk": key[0], "sk": key[1]})
 
     def _write(self, write: Any, condition: ConditionBase, **arguments: Any) -> None:  # noqa: ANN401 - put or delete
-        """Step 2 for one item. Ignore a failed condition: step 3 detects that a newer run wrote the item."""
+        """Put or delete one item on a condition; a failed one means that a newer run wrote the item, and is ignored."""
         try:
             write(TableName=self.metrics_table, ConditionExpression=condition, **arguments)
         except ClientError as error:
@@ -126,7 +126,7 @@ class Fence:
                 raise
 
     def _check_superseded(self, day: DayToPublish) -> tuple[str, bool]:
-        """Step 3. Return the date, and whether a newer run has published the day."""
+        """Step 3. Return the date, and whether a newer run has advanced the fence."""
         response = self.dynamodb.get_item(
             TableName=self.files_table, Key={"source_id": f"FENCE#{day.date}"}, ConsistentRead=True
         )

@@ -37,7 +37,7 @@ def run(
     `files_table` has the fences, `metrics_table` the items.
 
     Returns:
-        The days that are published at this run's version; a newer run has published the others.
+        The days that are published at this run's version; a newer run has advanced the fence of the others.
     """
     folder = RunFolder.of_manifest(manifest_uri)
     summary = read_result(s3, folder, transform_run_id)

@@ -1,9 +1,9 @@
 """The maintenance of one table. If a run crashes after any step, the next run repeats the steps.
 
-Each step commits a new snapshot, or none if there is nothing to do; none changes an existing snapshot. So maintenance
-blocks neither readers nor writers: readers use their snapshot, and of two writers that replace the same file the first
-to commit wins. If maintenance wins, the transform retries its statement; if the transform wins, maintenance leaves the
-file to its next run.
+The steps that rewrite data commit new snapshots; the others delete only snapshots and orphan files older than
+SNAPSHOT_RETENTION. So maintenance blocks neither readers nor writers: readers use their snapshot, and of two writers
+that replace the same file the first to commit wins. If maintenance wins, the transform retries its statement; if the
+transform wins, maintenance leaves the file to its next run.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class TableMaintenance:
     now: datetime
 
     def maintain(self, table: str, rejected_rows_days: int) -> TableReport:
-        """Run all steps and return the report: delete rows, then rewrite files, and expire snapshots last."""
+        """Run all steps and return the report: delete rows, rewrite files, expire snapshots, delete orphan files."""
         before = self._size(table)
         removed = self.remove_rejected(rejected_rows_days) if table == REJECTED_ROWS and rejected_rows_days else 0
         skipped = [*self.compact(table), *self.merge_manifests(table)]

@@ -36,7 +36,13 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Check:
-    """The result of the last reconciliation: days with a discrepancy, those of them that are LAKE_LOST, a timestamp."""
+    """The days of the last reconciliation; gaps of files are not included.
+
+    Attributes:
+        bad_days: the days with a gap.
+        at: when they were inspected.
+        lost_days: those of `bad_days` that are LAKE_LOST.
+    """
 
     bad_days: Sequence[str]
     at: str
@@ -70,7 +76,7 @@ class Health:
 
     @property
     def is_late(self) -> bool:
-        """Whether a file has waited longer than the latency SLA."""
+        """Whether a file has waited for more than `latency_sla_seconds`, in its first or a new attempt."""
         return self.oldest is not None and display.age(self.oldest.since, self.now) > self.latency_sla_seconds
 
     @property

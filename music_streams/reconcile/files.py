@@ -109,7 +109,8 @@ class FileInspector:
     def findings(self, stock: Stock) -> Iterator[FileFinding]:
         """Yield the state of each file, in no particular order.
 
-        The pipeline keeps running meanwhile: a gap counts only if the ledger entry has not changed since it was read.
+        The pipeline keeps running meanwhile: a file with a gap whose ledger entry has changed since it was read is
+        classified again from its new entry.
         """
         findings = {source_id: self._of(source_id, known, stock.window) for source_id, known in stock.evidence.items()}
         suspected = [name for name, file in findings.items() if file.state in GAPS and _SOURCE_ID.fullmatch(name)]

@@ -120,7 +120,7 @@ class Settlement:
         return costs_by_source(job_runs, read_claimed(self.s3, folder, summary.execution), summary)
 
     def _record_metrics(self, summary: Summary, accepted: list[SourceOutcome], report: LoadReport | None) -> None:
-        """Record the metrics of the run; rows of quarantined files are not counted."""
+        """Record the CloudWatch metrics of the run; rows of quarantined files are not counted."""
         if rows_read := sum(outcome.rows_read for outcome in accepted):
             rejected = sum(sum(outcome.rejected.values()) for outcome in accepted)
             self.telemetry.record(Metric.REJECTED_ROW_RATIO, rejected / rows_read)

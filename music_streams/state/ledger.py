@@ -39,7 +39,8 @@ class Entry:
 
     Attributes:
         first_published_at: when its metrics were first published; published_at is of the last attempt.
-        failures: attempts that failed since it was last published; failing_since is the time of the first of them.
+        failures: attempts whose execution failed since it was last published (not those in which validate could not
+            read the file); failing_since is the time of the first of them.
         cost_micro_usd: its share of the cost of the last settled attempt, in millionths of a US dollar;
             total_cost_micro_usd is the sum over all settled attempts, replays included.
     """
@@ -104,7 +105,7 @@ class Entry:
 class Ledger:
     """Reads and changes entries of FilesTable. Each change of status is logged and recorded as a metric.
 
-    The methods `mark_*` and `fail_claimed` record the result of work; they return whether the write's condition held.
+    Methods that change an entry return whether the write's condition held; `claim` returns the entry, or None.
     """
 
     def __init__(self, table: str, dynamodb: Any = None, telemetry: Telemetry | None = None) -> None:  # noqa: ANN401 - as clients.dynamodb returns it
@@ -190,7 +191,10 @@ class Ledger:
     def mark_quarantined(
         self, entry: Entry, reason: str, kept_key: str, outcome: SourceOutcome | None = None, cost: int | None = None
     ) -> bool:
-        """Change a claimed source from RECEIVED, or one with its counts and cost from RUNNING, to QUARANTINED."""
+        """Change a source to QUARANTINED: from RECEIVED by validate, or from RUNNING by settle, with outcome and cost.
+
+        `kept_key` is where it was copied; '' if it is too large to copy.
+        """
         condition = _if_claimed(entry) if entry.status is Status.RECEIVED else _if_running(entry.execution_arn)
         changes = {"reason": reason, "archive_key": kept_key, **(_counts(outcome) if outcome else {})}
         return self._change(entry, Status.QUARANTINED, condition, clock.now(), **changes, **_costs(entry, cost))

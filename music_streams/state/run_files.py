@@ -163,7 +163,7 @@ class LoadReport:
 
     Attributes:
         items_written: items of the days that are published at the run's version; all are written, as they contain it.
-        items_refused: items of days that a newer run has published.
+        items_refused: items of days whose fence a newer run has advanced.
     """
 
     items_written: int

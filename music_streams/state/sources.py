@@ -44,7 +44,7 @@ class Source(Place):
 
     Attributes:
         size: bytes as stored (compressed, if the object is gzip).
-        received_at: the timestamp of its arrival, from S3's event.
+        received_at: when it arrived: the time of S3's event, but not before the object's LastModified.
     """
 
     size: int

@@ -30,7 +30,9 @@ IN_PROGRESS = (*UNPUBLISHED, Status.PUBLISHED)
 UNFINISHED = (*IN_PROGRESS, Status.FAILED)
 """In flight, or waiting for a redrive."""
 FINISHED = (Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED)
-"""In a terminal state: nothing happens to it unless somebody requests it."""
+"""In a terminal state: nothing happens to it unless somebody requests it.
+
+Exception: ARCHIVED with the treatment `retract` becomes RETRACTED (`awaits_archiving`)."""
 ENDED = (*FINISHED, Status.FAILED)
 """The attempt has ended, with or without success."""
 RENEWABLE = (Status.FAILED, Status.ARCHIVED, Status.QUARANTINED)

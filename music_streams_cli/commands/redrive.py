@@ -40,11 +40,11 @@ def redrive(
 ) -> None:
     """Continue stalled files and retry failed files: all of them, or the files named.
 
-    Lost S3 events are sent again, incomplete steps are completed, failed files run in a new attempt. A file that failed
-    repeatedly runs in a batch of its own. Files that are being processed are skipped.
+    Lost S3 events are sent again, incomplete steps are completed, failed files run in a new attempt. A file whose
+    second or a later attempt failed runs in a batch of its own. Files that are being processed are skipped.
 
-    Exit code: 0 all continued, or none is stalled; 1 some failed or were quarantined; 2 wrong usage; 3 no pipeline;
-    4 timeout.
+    Exit code: 0 all continued, or none is stalled; 1 some failed, were quarantined or cannot be redriven, or you
+    answered no; 2 wrong usage; 3 no pipeline; 4 timeout.
     """
     stack = find_stack(common.stack_name)
     idle = stack.policy.stall_seconds if idle is None else idle

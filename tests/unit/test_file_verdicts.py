@@ -155,7 +155,7 @@ def test_the_size_limit_counts_uncompressed_bytes(compress):
     assert validated(compress(data + b"\n"), max_bytes=SIZE_LIMIT).verdict is Verdict.TOO_LARGE
 
 
-DEFECTS = {  # a part of a file -> the verdict it causes; in the order of the contract
+DEFECTS = {  # verdict -> the part of a file that causes it; in order of precedence
     Verdict.TOO_LARGE: b"x" * SIZE_LIMIT + b"\n",
     Verdict.NOT_UTF8: b"\xff\n",
     Verdict.NOT_CSV: b"\0\n",
@@ -422,8 +422,8 @@ def test_the_header_is_found_after_any_number_of_blank_lines(pack, blanks):
 
 
 def test_the_header_of_a_gzip_file_is_found_after_a_long_file_name():
-    packed = gzip.compress(GOOD)
-    flagged = packed[:3] + b"\x08" + packed[4:10] + b"n" * 70_000 + b"\0" + packed[10:]
+    compressed = gzip.compress(GOOD)
+    flagged = compressed[:3] + b"\x08" + compressed[4:10] + b"n" * 70_000 + b"\0" + compressed[10:]
     assert read_header([flagged[:MAX_LINE_BYTES], flagged[MAX_LINE_BYTES:]]) == (COLUMNS, True)
 
 
