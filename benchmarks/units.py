@@ -36,7 +36,7 @@ from music_streams.aws import clients
 from music_streams.aws.alert_sender import Alerts
 from music_streams.cost import measured
 from music_streams.ingest.intake import Intake
-from music_streams.load.fence import DayToPublish, Fence
+from music_streams.load.fence import DayPublisher, DayToPublish
 from music_streams.load.items import Provenance
 from music_streams.operate import history
 from music_streams.run.archive import archive_sources
@@ -160,9 +160,9 @@ class Pipeline:
     def load(self, days: int) -> Counter[str]:
         """Publish so many days without items; return the calls of the fence."""
         provenance = Provenance(days, "lake", "batch", "2026-11-22T00:00:00.000Z")
-        fence = Fence(self.dynamodb, FILES, METRICS, provenance)
+        publisher = DayPublisher(self.dynamodb, FILES, METRICS, provenance)
         with counted() as calls:
-            fence.publish([DayToPublish(str(date(2024, 1, 1) + timedelta(days=number))) for number in range(days)])
+            publisher.publish([DayToPublish(str(date(2024, 1, 1) + timedelta(days=number))) for number in range(days)])
         return calls
 
     def _validate(self, bodies: list[str]) -> None:

@@ -80,16 +80,16 @@ def reconcile_streams() -> None:
         """Choose repairs, up to the limit. Returns the repairs to request: none in a dry run."""
         reconciler, drafts = _parts()
         params = get_current_context()["params"]
-        planned = reconciler.plan(drafts.inspection("before").findings, params["max_redrive"])
-        drafts.write_plan(planned)
+        new_plan = reconciler.plan(drafts.inspection("before").findings, params["max_redrive"])
+        drafts.write_plan(new_plan)
         has_requests = params["redrive"] and not params["dry_run"]
-        return [repair.as_json() for repair in planned.repairs] if has_requests else []
+        return [repair.as_json() for repair in new_plan.repairs] if has_requests else []
 
     @task(map_index_template="{{ name }}", retries=3, retry_delay=timedelta(seconds=10))
-    def repair(planned: dict[str, Any]) -> None:
+    def repair(repair_json: dict[str, Any]) -> None:
         """Request one repair. This is idempotent."""
-        get_current_context()["name"] = repairs.name(planned)
-        repairs.ask([planned])
+        get_current_context()["name"] = repairs.name(repair_json)
+        repairs.ask([repair_json])
 
     @task(trigger_rule="none_failed")
     def verify(requested: list[dict[str, Any]]) -> str:
@@ -112,13 +112,17 @@ def reconcile_streams() -> None:
             raise AirflowFailException(f"{report.findings.sentence}; report: {uri}; see docs/runbooks.md#3-states")
         return uri
 
-    planned = plan()
+    repairs_to_request = plan()
     patience = timedelta(minutes=policy.REPAIR_WAIT_MINUTES)
     waited = UntilSettled(
-        task_id="wait_for_repairs", repairs=planned, patience=patience, poll_interval=2.0, trigger_rule="none_failed"
+        task_id="wait_for_repairs",
+        repairs=repairs_to_request,
+        patience=patience,
+        poll_interval=2.0,
+        trigger_rule="none_failed",
     )
-    settled >> take_stock() >> planned
-    repair.expand(planned=planned) >> waited >> verify(planned) >> verdict(planned)
+    settled >> take_stock() >> repairs_to_request
+    repair.expand(repair_json=repairs_to_request) >> waited >> verify(repairs_to_request) >> verdict(repairs_to_request)
 
 
 def _parts() -> "tuple[Reconciler, Drafts]":

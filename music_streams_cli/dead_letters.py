@@ -15,7 +15,7 @@ from music_streams.errors import BadEvent
 from music_streams.ingest import s3_events
 from music_streams.stack import Stack
 from music_streams.state import requests
-from music_streams.state.requests import Attempt, Rebuild
+from music_streams.state.requests import Rebuild, SourceRequest
 
 _CHARACTERS_SHOWN = 80  # of a message that cannot be parsed
 _ABOUT_SHOWN = 160  # characters
@@ -138,7 +138,7 @@ def _arrival(body: str, landing_bucket: str) -> str:
     if request is None:
         source = s3_events.source_of(body, landing_bucket)
         return f"file {source.key}" if source else "a file that the pipeline does not process"
-    if isinstance(request, Attempt):
+    if isinstance(request, SourceRequest):
         return f"{request.action} of {request.source_id}"
     if isinstance(request, Rebuild):
         return f"rebuild of {display.days(request.days)}"

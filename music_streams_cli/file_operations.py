@@ -32,7 +32,7 @@ _NAMES_SHOWN = 3  # per group
 
 
 @dataclass(frozen=True)
-class Move:
+class FileRequest:
     """A file for which a request is sent.
 
     Attributes:
@@ -67,9 +67,9 @@ class Move:
         }
 
 
-def new_attempt(entry: Entry, action: Action, why: str, detail: str = "") -> Move:
-    """Return the move that runs a file again."""
-    return Move(entry.source, stalled.ask(entry, action), why, detail, entry, entry.attempt + 1)
+def new_attempt_request(entry: Entry, action: Action, why: str, detail: str = "") -> FileRequest:
+    """Return the request of a new attempt of a file."""
+    return FileRequest(entry.source, stalled.request_message(entry, action), why, detail, entry, entry.attempt + 1)
 
 
 @dataclass(frozen=True)
@@ -95,11 +95,11 @@ class Skipped:
 
 
 def split(
-    entries: Iterable[Entry], why_not: Callable[[Entry], Skipped | None], move: Callable[[Entry], Move]
-) -> tuple[list[Move], list[Skipped]]:
-    """Return moves for the entries without a reason against it, and the others as skipped."""
+    entries: Iterable[Entry], why_not: Callable[[Entry], Skipped | None], request: Callable[[Entry], FileRequest]
+) -> tuple[list[FileRequest], list[Skipped]]:
+    """Return requests for the entries without a reason against it, and the others as skipped."""
     pairs = [(entry, why_not(entry)) for entry in entries]
-    return [move(entry) for entry, reason in pairs if not reason], [reason for _, reason in pairs if reason]
+    return [request(entry) for entry, reason in pairs if not reason], [reason for _, reason in pairs if reason]
 
 
 def with_objects(stack: Stack, entries: Sequence[Entry]) -> tuple[list[Entry], list[Skipped]]:
@@ -119,19 +119,19 @@ def _why_no_object(s3: "S3Client", entry: Entry) -> str:
 
 
 @dataclass
-class Moves(Operation):
+class FileOperation(Operation):
     """An operation on files.
 
     Attributes:
-        nothing: the text to show if there are no moves.
+        nothing: the text to show if there are no requests.
         notes: further lines of the plan.
         closing: returns further lines of the result.
     """
 
     name: str
     stack: Stack
-    moves: list[Move]
-    left: list[Skipped]
+    requests: list[FileRequest]
+    skipped: list[Skipped]
     nothing: str
     notes: list[str] = field(default_factory=list)
     closing: Callable[[list[Entry]], list[str]] = no_lines
@@ -141,25 +141,29 @@ class Moves(Operation):
     @property
     def amount(self) -> str:
         """Return the number of files."""
-        return display.plural(len(self.moves), "file") if self.moves else ""
+        return display.plural(len(self.requests), "file") if self.requests else ""
 
     def plan(self) -> list[RenderableType]:
         """Return the files, in groups if there are many, the notes, and the skipped files."""
-        table = [self._table() if len(self.moves) <= _ROWS_SHOWN else self._groups()] if self.moves else [self.nothing]
-        notes = ["", *self.notes] if self.notes and self.moves else []
-        return [*table, *notes, *self._skipped()]
+        table = self._table() if len(self.requests) <= _ROWS_SHOWN else self._groups()
+        notes = ["", *self.notes] if self.notes and self.requests else []
+        return [table if self.requests else self.nothing, *notes, *self._skipped_lines()]
 
     def plan_as_json(self) -> dict[str, Any]:
         """Return the files and the skipped files as JSON."""
-        return {"files": [move.as_json() for move in self.moves], "left": [skipped.as_json() for skipped in self.left]}
+        return {
+            "files": [request.as_json() for request in self.requests],
+            "left": [skipped.as_json() for skipped in self.skipped],
+        }
 
     def send(self) -> None:
         """Send one request per file to the arrivals queue."""
         queue_url = self.stack.output("ArrivalsQueueUrl")
-        requests.send(self.stack.client("sqs"), queue_url, [move.message for move in self.moves])
+        requests.send(self.stack.client("sqs"), queue_url, [request.message for request in self.requests])
         at = datetime.now(UTC)
         self._journeys = [
-            Journey(move.source.source_id, move.source.name, at, move.entry, move.attempt) for move in self.moves
+            Journey(request.source.source_id, request.source.name, at, request.entry, request.attempt)
+            for request in self.requests
         ]
 
     def follow(self, progress: output.Screen, timeout_seconds: float) -> None:
@@ -186,7 +190,7 @@ class Moves(Operation):
     @property
     def has_problems(self) -> bool:
         """Return whether a file failed or was quarantined, or a requested operation is not possible."""
-        return bool(self._with_problems) or any(skipped.is_problem for skipped in self.left)
+        return bool(self._with_problems) or any(skipped.is_problem for skipped in self.skipped)
 
     @property
     def _ended(self) -> list[Entry]:
@@ -195,36 +199,38 @@ class Moves(Operation):
     @property
     def _with_problems(self) -> list[Entry]:
         """Return the entries that changed and ended in failure or quarantine."""
-        pairs = zip(self.moves, self._journeys, strict=False)  # before requests are sent there are no journeys
+        pairs = zip(self.requests, self._journeys, strict=False)  # before requests are sent there are no journeys
         return [
             journey.entry
-            for move, journey in pairs
-            if journey.entry and journey.entry != move.entry and journey.entry.status in results.UNSUCCESSFUL
+            for request, journey in pairs
+            if journey.entry and journey.entry != request.entry and journey.entry.status in results.UNSUCCESSFUL
         ]
 
     def _table(self) -> Table:
         table = output.table("file", "status", "why", "source_id", elastic="why")
-        for move in self.moves:
-            why = f"{move.why}: {move.detail}" if move.detail else move.why
-            table.add_row(output.name(move.source.name), journey.state(move.state), why, move.source.source_id[:8])
+        for request in self.requests:
+            why = f"{request.why}: {request.detail}" if request.detail else request.why
+            table.add_row(
+                output.name(request.source.name), journey.state(request.state), why, request.source.source_id[:8]
+            )
         return table
 
     def _groups(self) -> Table:
-        groups = defaultdict[str, list[Move]](list)
-        for move in self.moves:
-            groups[move.why].append(move)
+        groups = defaultdict[str, list[FileRequest]](list)
+        for request in self.requests:
+            groups[request.why].append(request)
         table = output.table("files", "why", "examples", right=("files",), elastic="examples", breaking="why")
-        for why, moves in groups.items():
-            names = ", ".join(output.name(move.source.name) for move in moves[:_NAMES_SHOWN])
-            more = ", …" if len(moves) > _NAMES_SHOWN else ""
-            table.add_row(f"{len(moves):,}", why, names + more)
+        for why, group in groups.items():
+            names = ", ".join(output.name(request.source.name) for request in group[:_NAMES_SHOWN])
+            more = ", …" if len(group) > _NAMES_SHOWN else ""
+            table.add_row(f"{len(group):,}", why, names + more)
         return table
 
-    def _skipped(self) -> list[RenderableType]:
-        if not self.left:
+    def _skipped_lines(self) -> list[RenderableType]:
+        if not self.skipped:
             return []
-        lines = [f"skipped {skipped.source.key}: {skipped.why}" for skipped in self.left[:_ROWS_SHOWN]]
-        more = len(self.left) - _ROWS_SHOWN
+        lines = [f"skipped {skipped.source.key}: {skipped.why}" for skipped in self.skipped[:_ROWS_SHOWN]]
+        more = len(self.skipped) - _ROWS_SHOWN
         return ["", *lines, *([f"skipped {more:,} more"] if more > 0 else [])]
 
 

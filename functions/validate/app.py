@@ -11,7 +11,7 @@ from music_streams.aws import clients, function
 from music_streams.aws.alert_sender import Alerts
 from music_streams.ingest.intake import Intake
 from music_streams.ingest.queue import ArrivalsQueue
-from music_streams.ingest.time_limits import OutOfTime
+from music_streams.ingest.time_limits import InvocationOutOfTime
 from music_streams.run.executions import Executions
 from music_streams.run.job_runs import JobRuns
 from music_streams.run.quarantine import Quarantine
@@ -63,7 +63,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         with validate.logger.append_context_keys(message_id=record.message_id):
             try:
                 invocation.process(record.body)
-            except OutOfTime:
+            except InvocationOutOfTime:
                 not_begun.append(record.receipt_handle)
                 raise
 

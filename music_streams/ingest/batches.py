@@ -104,10 +104,10 @@ class Batches:
             RemovalRecords(self.s3, self.lake_bucket).write_failed_attempt(execution_name(batch_id, attempt), failed)
         for pending in group:
             if pending.is_new:
-                is_moved = self.ledger.mark_valid(pending.entry, batch_id)
+                has_changed = self.ledger.mark_valid(pending.entry, batch_id)
             else:
-                is_moved = self.ledger.renew(pending.entry, batch_id, attempt, pending.treatment)
-            if not is_moved:
+                has_changed = self.ledger.renew(pending.entry, batch_id, attempt, pending.treatment)
+            if not has_changed:
                 ids = {"source_id": pending.entry.source.source_id, "batch_id": batch_id}
                 log.warning("the run skips %s: its status has changed", pending.entry.source.uri, extra=ids)
         return {(batch_id, attempt)}

@@ -15,13 +15,13 @@ from music_streams.ingest.batches import Batches
 from music_streams.ingest.launch import Launcher
 from music_streams.ingest.operator_requests import OperatorRequests
 from music_streams.ingest.outcomes import Outcome
-from music_streams.ingest.time_limits import FileValidator, OutOfTime
+from music_streams.ingest.time_limits import FileValidator, InvocationOutOfTime
 from music_streams.run.executions import Executions
 from music_streams.run.job_runs import JobRuns
 from music_streams.run.quarantine import Quarantine
 from music_streams.state import requests
 from music_streams.state.ledger import Ledger
-from music_streams.state.requests import Attempt, Forget, Rebuild, Request
+from music_streams.state.requests import Forget, Rebuild, Request, SourceRequest
 from music_streams.state.sources import Source
 
 if TYPE_CHECKING:
@@ -75,16 +75,16 @@ class Invocation:
 
         Raises:
             BadEvent: the message can never be processed; SQS eventually moves it to the dead-letter queue.
-            OutOfTime: too little time is left; another invocation must process the message.
+            InvocationOutOfTime: too little time is left; another invocation must process the message.
         """
         request = requests.parse(body)
         source = None if request else s3_events.source_of(body, self._landing_bucket)
         message = source or request
         if message is None:
             return Outcome.IGNORED
-        if isinstance(message, Source | Attempt) and not self._arrivals.validator.has_time():
+        if isinstance(message, Source | SourceRequest) and not self._arrivals.validator.has_time():
             name = message.uri if isinstance(message, Source) else f"the {message.action} of {message.source_id}"
-            raise OutOfTime(f"too little time is left to process {name}: its message returns to the queue")
+            raise InvocationOutOfTime(f"too little time is left to process {name}: its message returns to the queue")
         if isinstance(message, Source):
             outcome = self._arrivals.process(message)
         else:

@@ -12,7 +12,7 @@ from music_streams.run.archive import archive_source, awaits_archiving
 from music_streams.run.failure import fail_source
 from music_streams.run.job_runs import JobRuns
 from music_streams.state.ledger import Entry
-from music_streams.state.requests import Action, Attempt, Forget, Rebuild, Request
+from music_streams.state.requests import Action, Forget, Rebuild, Request, SourceRequest
 from music_streams.state.run_files import Manifest, RunFolder, write_manifest
 from music_streams.state.sources import Treatment, execution_name
 from music_streams.state.statuses import Status
@@ -51,9 +51,9 @@ class OperatorRequests:
         Raises:
             BadEvent: the request names a source that is not in the ledger.
         """
-        return self._attempt(request) if isinstance(request, Attempt) else self._start_without_sources(request)
+        return self._attempt(request) if isinstance(request, SourceRequest) else self._start_without_sources(request)
 
-    def _attempt(self, request: Attempt) -> Outcome:
+    def _attempt(self, request: SourceRequest) -> Outcome:
         entry = self.arrivals.ledger.entry(request.source_id)
         if entry is None:
             raise BadEvent(f"source {request.source_id} is not in the ledger: request an attempt of one that is")
@@ -62,7 +62,7 @@ class OperatorRequests:
         except (ObjectGone, Unreadable) as error:
             return self.arrivals.fail_unavailable(entry, error)
 
-    def _start_attempt(self, entry: Entry, request: Attempt) -> Outcome:
+    def _start_attempt(self, entry: Entry, request: SourceRequest) -> Outcome:
         if entry.attempt != request.attempt:
             self.arrivals.resume(entry)
             return Outcome.DUPLICATE

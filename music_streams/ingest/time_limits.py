@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _BEGIN_SHARE, _LAUNCH_SHARE = 0.25, 0.2
 
 
-class OutOfTime(MusicStreamsError):
+class InvocationOutOfTime(MusicStreamsError):
     """Too little of the function's time is left: the message returns to the queue."""
 
 
@@ -46,7 +46,7 @@ class FileValidator:
 
         Raises:
             ObjectGone, Unreadable: its bytes cannot be read.
-            OutOfTime: earlier files used so much of the invocation's time that less than a full share was left.
+            InvocationOutOfTime: earlier files used so much of the time that less than a full share was left.
         """
         share = policy.VALIDATE_FILE_SHARE * self.timeout_seconds
         begun_at = self.seconds_left()
@@ -54,5 +54,7 @@ class FileValidator:
         content = objects.read_chunks(self.s3, entry.place)
         validation = validate(entry.source.key, content, self.max_file_bytes, lambda: self.seconds_left() > until)
         if validation.verdict is Verdict.TOO_SLOW and begun_at - until < share:
-            raise OutOfTime(f"too little time is left to validate {entry.place.uri}: another invocation does it")
+            raise InvocationOutOfTime(
+                f"too little time is left to validate {entry.place.uri}: another invocation does it"
+            )
         return validation

@@ -47,7 +47,7 @@ class DayToPublish:
 
 
 @dataclass(frozen=True)
-class Fence:
+class DayPublisher:
     """Publishes days for one run, whose version and lake UUID are in `provenance`.
 
     Attributes:

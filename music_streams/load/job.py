@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.conditions import Key
 
 from music_streams import clock
-from music_streams.load.fence import Fence
+from music_streams.load.fence import DayPublisher
 from music_streams.load.items import Provenance, read_days
 from music_streams.state.run_files import LoadReport, RunFolder, read_manifest, read_result, write_load_report
 
@@ -46,7 +46,7 @@ def run(
         write_load_report(s3, folder, transform_run_id, LoadReport(0, 0))
         return []
     provenance = Provenance(summary.version, summary.lake_uuid, summary.batch_id, clock.now())
-    fence = Fence(dynamodb, files_table, metrics_table, provenance)
+    publisher = DayPublisher(dynamodb, files_table, metrics_table, provenance)
     published: list[str] = []
     written = rejected = 0
     rebuilt = set(read_manifest(s3, folder).days)
@@ -54,7 +54,7 @@ def run(
         for day in days:
             if day.date in rebuilt:
                 day.keys_to_delete += _unexpected_keys(dynamodb, metrics_table, day)
-        published_now = fence.publish(days)
+        published_now = publisher.publish(days)
         published += published_now
         count_of = {day.date: len(day.items) for day in days}
         items = sum(count_of.values())

@@ -31,6 +31,6 @@ def failed(ledger: Ledger, requested: list[Repair]) -> list[Entry]:
 
 
 def _replay(entry: Entry, day: str) -> Repair:
-    message = stalled.ask(entry, Action.REPLAY)
+    message = stalled.request_message(entry, Action.REPLAY)
     why = f"backfill of {day}"
     return Repair(RepairKind.REPLAY, entry.source.name, why, message, entry.source.source_id, entry.attempt + 1)

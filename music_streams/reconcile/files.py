@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from music_streams import clock
 from music_streams.aws import objects
 from music_streams.aws.objects import Place
-from music_streams.reconcile import inventory
 from music_streams.reconcile.findings import GAPS, FileFinding, State, Window
-from music_streams.reconcile.stalled import Repairs, StallReason
+from music_streams.reconcile.inventory import landed
+from music_streams.reconcile.stalled import StalledFinder, StallReason
 from music_streams.run.archive import awaits_archiving
 from music_streams.state import object_keys
 from music_streams.state.ledger import OBJECT_GONE, Entry, Ledger
@@ -54,7 +54,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Stock:
+class Inventory:
     """Every source of a window, with its evidence.
 
     Attributes:
@@ -75,24 +75,24 @@ class FileInspector:
     """Takes the inventory of files and gives each file a state.
 
     Attributes:
-        repairs: finds stalled files, and files whose object is gone.
+        finder: finds stalled files, and files whose object is gone.
         late_seconds: time from a file's arrival until its metrics should be published.
     """
 
     s3: "S3Client"
     ledger: Ledger
-    repairs: Repairs
+    finder: StalledFinder
     landing_bucket: str
     late_seconds: float
 
-    def stock(self, window: Window) -> Stock:
+    def take_inventory(self, window: Window) -> Inventory:
         """Combine S3 and the ledger into the evidence of each source.
 
         Reads all files in flight; the window's dates of archive/ and quarantine/; and the finished ledger entries that
         changed since the window began. For a window of recent dates the cost depends on the number of changes.
         """
         evidence: dict[str, Evidence] = defaultdict(Evidence)
-        for source in inventory.landed(self.s3, self.landing_bucket):
+        for source in landed(self.s3, self.landing_bucket):
             evidence[source.source_id].landed = source
         for prefix in _KEPT:
             for day in window.dates:
@@ -104,21 +104,23 @@ class FileInspector:
         unknown = [name for name, of_one in evidence.items() if of_one.entry is None and _SOURCE_ID.fullmatch(name)]
         for source_id, entry in self.ledger.entries(unknown).items():
             evidence[source_id].entry = entry
-        return Stock(window, {name: of_one for name, of_one in evidence.items() if _is_in_window(of_one, window)})
+        return Inventory(window, {name: of_one for name, of_one in evidence.items() if _is_in_window(of_one, window)})
 
-    def findings(self, stock: Stock) -> Iterator[FileFinding]:
+    def findings(self, inventory: Inventory) -> Iterator[FileFinding]:
         """Yield the state of each file, in no particular order.
 
         The pipeline keeps running meanwhile: a file with a gap whose ledger entry has changed since it was read is
         classified again from its new entry.
         """
-        findings = {source_id: self._of(source_id, known, stock.window) for source_id, known in stock.evidence.items()}
+        findings = {
+            source_id: self._of(source_id, known, inventory.window) for source_id, known in inventory.evidence.items()
+        }
         suspected = [name for name, file in findings.items() if file.state in GAPS and _SOURCE_ID.fullmatch(name)]
         for source_id, entry in self.ledger.entries(suspected).items():
-            evidence = stock.evidence[source_id]
+            evidence = inventory.evidence[source_id]
             if entry != evidence.entry:
-                findings[source_id] = self._of_entry(replace(evidence, entry=entry), entry, stock.window)
-        for entry in filter(_others_succeeded_after(stock.entries), stock.entries):
+                findings[source_id] = self._of_entry(replace(evidence, entry=entry), entry, inventory.window)
+        for entry in filter(_others_succeeded_after(inventory.entries), inventory.entries):
             source_id = entry.source.source_id
             findings[source_id] = replace(findings[source_id], is_outlived=True)
         yield from findings.values()
@@ -151,10 +153,10 @@ class FileInspector:
             is_id = _SOURCE_ID.fullmatch(source_id)
             cause = "no ledger entry has its source_id" if is_id else "its key contains no source_id"
             return FileFinding(source_id, key, State.ORPHAN, f"in {' and '.join(evidence.kept)}/, but {cause}", "")
-        landed = evidence.landed
-        in_flight = FileFinding(source_id, landed.key, State.IN_FLIGHT, "", landed.received_at, attempt=1)
-        if repair := self.repairs.of_unknown(landed):
-            return replace(in_flight, state=State.MISSING, why=repair.reason, message=repair.message)
+        source = evidence.landed
+        in_flight = FileFinding(source_id, source.key, State.IN_FLIGHT, "", source.received_at, attempt=1)
+        if stalled := self.finder.of_unknown(source):
+            return replace(in_flight, state=State.MISSING, why=stalled.reason, message=stalled.message)
         return replace(in_flight, why="landed recently; its S3 event is not processed yet")
 
     def _of_entry(self, evidence: Evidence, entry: Entry, window: Window) -> FileFinding:
@@ -164,24 +166,24 @@ class FileInspector:
             state = State.FAILED if entry.status is Status.FAILED else State.ORPHAN
             return _finding(entry, state, cause)
         is_moving = entry.status is Status.QUARANTINED and not entry.stays_at_landing_key and evidence.landed
-        if is_moving and not self.repairs.of_leftover(entry):
+        if is_moving and not self.finder.of_leftover(entry):
             return _finding(entry, State.IN_FLIGHT, "being moved to quarantine/")
-        repair = self.repairs.of_leftover(entry) if evidence.landed else None
-        repair = repair or self.repairs.of(entry)
-        if repair:
-            state = State.FAILED if repair.reason is StallReason.FAILED else State.STUCK
-            parts = [entry.reason] if state is State.FAILED and entry.reason else [str(repair.reason), entry.reason]
+        stalled = self.finder.of_leftover(entry) if evidence.landed else None
+        stalled = stalled or self.finder.of(entry)
+        if stalled:
+            state = State.FAILED if stalled.reason is StallReason.FAILED else State.STUCK
+            parts = [entry.reason] if state is State.FAILED and entry.reason else [str(stalled.reason), entry.reason]
             why = ": ".join(filter(None, parts))
-            return _finding(entry, state, why, repair.message, repair.attempt)
+            return _finding(entry, state, why, stalled.message, stalled.attempt)
         if entry.status in FINISHED and not awaits_archiving(entry):
             return self._finished(evidence, entry, is_listed=window.holds(entry.source.received_at))
         return self._in_flight(entry)
 
     def _unavailable(self, entry: Entry) -> str:
         """Return why a file's object cannot be read; '' if it can."""
-        if entry.reason == OBJECT_GONE or self.repairs.is_gone(entry):
+        if entry.reason == OBJECT_GONE or self.finder.is_gone(entry):
             return "its object was deleted, but not by the pipeline: upload the file again"
-        if self.repairs.is_unreadable(entry):
+        if self.finder.is_unreadable(entry):
             return (
                 "S3 does not return its bytes (archive storage class, or another encryption key): "
                 "restore the object, or upload it again in storage class STANDARD without SSE-C"

@@ -12,7 +12,7 @@ from music_streams import policy
 from music_streams.reconcile.findings import DayState, FileFinding, Findings, State
 from music_streams.state import requests
 from music_streams.state.object_keys import kind_of
-from music_streams.state.requests import Action, Attempt, Rebuild
+from music_streams.state.requests import Action, Rebuild, SourceRequest
 
 
 class RepairKind(StrEnum):
@@ -94,7 +94,7 @@ def plan(
 
 def _of_file(file: FileFinding, attempts_before_quarantine: int) -> Repair:
     if _is_likely_cause(file, attempts_before_quarantine):
-        message = requests.to_message(Attempt(file.source_id, file.attempt - 1, Action.PUT_ASIDE))
+        message = requests.to_message(SourceRequest(file.source_id, file.attempt - 1, Action.PUT_ASIDE))
         why = f"{file.failures} attempts failed, and other files were published in between"
         return Repair(RepairKind.PUT_ASIDE, file.name, why, message, file.source_id, file.attempt)
     kind = RepairKind.REPLAY if file.state is State.MISSING and file.status else RepairKind.REDRIVE

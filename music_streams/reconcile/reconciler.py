@@ -14,13 +14,13 @@ from music_streams.display import plural
 from music_streams.errors import FailureNotRecorded
 from music_streams.reconcile import records
 from music_streams.reconcile.days import DayInspector
-from music_streams.reconcile.files import Evidence, FileInspector, Stock
+from music_streams.reconcile.files import Evidence, FileInspector, Inventory
 from music_streams.reconcile.findings import DayState, FileFinding, Findings, State, Window, counts_of
 from music_streams.reconcile.lake import LakeReader
 from music_streams.reconcile.plan import Plan, Repair, plan
 from music_streams.reconcile.records import DayRecord
 from music_streams.reconcile.reports import Report, Reports
-from music_streams.reconcile.stalled import ask
+from music_streams.reconcile.stalled import request_message
 from music_streams.reconcile.waiting import file_inspector
 from music_streams.stack import Stack
 from music_streams.state import requests
@@ -73,9 +73,9 @@ class Reconciler:
         """
         now = clock.now()
         file_inspector = self._file_inspector()
-        stock = file_inspector.stock(window)
-        files = list(file_inspector.findings(stock))
-        entries = stock.entries
+        inventory = file_inspector.take_inventory(window)
+        files = list(file_inspector.findings(inventory))
+        entries = inventory.entries
         of_files = {day for entry in entries for day in entry.days}
         compared = self._day_inspector.compare({*of_files, *days}, self._all_moving(entries, window))
         lost = {day.day for day in compared.days if day.state is DayState.LAKE_LOST}
@@ -130,9 +130,9 @@ class Reconciler:
         if ended_unclaimed or any(entry.status is Status.RUNNING for entry in held):
             raise FailureNotRecorded(f"{execution_arn} ended, but its files are not FAILED yet: try again in seconds")
         retried = [entry for entry in held if entry.failures < self.stack.policy.attempts_before_quarantine]
-        stock = Stock(Window.of_moving(), {entry.source.source_id: Evidence(entry) for entry in retried})
-        files = [file for file in self._file_inspector().findings(stock) if file.state is not State.OK]
-        return Findings(stock.window, clock.now(), counts_of(files, len(retried) - len(files)), files, [])
+        inventory = Inventory(Window.of_moving(), {entry.source.source_id: Evidence(entry) for entry in retried})
+        files = [file for file in self._file_inspector().findings(inventory) if file.state is not State.OK]
+        return Findings(inventory.window, clock.now(), counts_of(files, len(retried) - len(files)), files, [])
 
     def report(self, report: Report, day_records: Sequence[DayRecord]) -> str:
         """Write a report, and alert the operators about problems that the previous report did not have.
@@ -187,7 +187,7 @@ class Reconciler:
 
     def _all_moving(self, entries: list[Entry], window: Window) -> list[Entry]:
         """Return the entries of the files in flight with any prefix, because each may change a day."""
-        return entries if not window.prefix else self._file_inspector().stock(Window.of_moving()).entries
+        return entries if not window.prefix else self._file_inspector().take_inventory(Window.of_moving()).entries
 
 
 def window_of(day: str | None, prefix: str = "") -> Window:
@@ -210,7 +210,7 @@ def _without_rows(file: FileFinding, entry: Entry, lost_days: set[str]) -> FileF
     missing = replace(file, state=State.MISSING, why="archived, but the lake lacks rows of it", days=entry.days)
     if lost_days.intersection(entry.days):
         return missing  # The whole lake is lost, so no single file is repaired.
-    return replace(missing, message=ask(entry, Action.REPLAY), attempt=entry.attempt + 1)
+    return replace(missing, message=request_message(entry, Action.REPLAY), attempt=entry.attempt + 1)
 
 
 def _problems(findings: Findings) -> dict[str, State | DayState]:

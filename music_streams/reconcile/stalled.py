@@ -21,7 +21,7 @@ from music_streams.run.archive import awaits_archiving
 from music_streams.run.executions import ALIVE, Executions
 from music_streams.state import requests
 from music_streams.state.ledger import UNREADABLE, Entry, Ledger
-from music_streams.state.requests import Action, Attempt
+from music_streams.state.requests import Action, SourceRequest
 from music_streams.state.sources import Source, Treatment
 from music_streams.state.statuses import UNFINISHED, Status
 
@@ -64,7 +64,7 @@ class StalledSource:
 
 
 @dataclass(frozen=True)
-class Repairs:
+class StalledFinder:
     """Finds stalled and failed sources.
 
     Attributes:
@@ -89,7 +89,7 @@ class Repairs:
         reason = self._reason(entry)
         if reason is None or self.is_gone(entry) or self.is_unreadable(entry):
             return None
-        return StalledSource(entry.source, reason, ask(entry, Action.REDRIVE), entry)
+        return StalledSource(entry.source, reason, request_message(entry, Action.REDRIVE), entry)
 
     def of_unknown(self, source: Source) -> StalledSource | None:
         """Return the redrive of a source without ledger entry; None if its event may be in flight."""
@@ -102,7 +102,7 @@ class Repairs:
         should_move = entry.status is Status.QUARANTINED and not entry.stays_at_landing_key
         if not should_move or not self._is_idle(entry.updated_at):
             return None
-        return StalledSource(entry.source, StallReason.NOT_REMOVED, ask(entry, Action.REDRIVE), entry)
+        return StalledSource(entry.source, StallReason.NOT_REMOVED, request_message(entry, Action.REDRIVE), entry)
 
     def is_gone(self, entry: Entry) -> bool:
         """Whether a source cannot continue, because its object was deleted by others; a retract needs no object."""
@@ -134,8 +134,8 @@ class Repairs:
 
     def _of_bucket(self) -> Iterator[StalledSource]:
         for source, entry in with_entries(self.ledger, landed(self.s3, self.landing_bucket)):
-            if repair := self.of_leftover(entry) if entry else self.of_unknown(source):
-                yield repair
+            if stalled := self.of_leftover(entry) if entry else self.of_unknown(source):
+                yield stalled
 
     def _reason(self, entry: Entry) -> StallReason | None:
         if entry.status is Status.FAILED:
@@ -165,9 +165,9 @@ class Repairs:
         return self._statuses[arn]
 
 
-def ask(entry: Entry, action: Action) -> str:
+def request_message(entry: Entry, action: Action) -> str:
     """Return the message that requests an action for the current attempt of a source."""
-    return requests.to_message(Attempt(entry.source.source_id, entry.attempt, action))
+    return requests.to_message(SourceRequest(entry.source.source_id, entry.attempt, action))
 
 
 def parked(ledger: Ledger) -> Iterator[Entry]:

@@ -6,7 +6,7 @@ from music_streams.aws import objects
 from music_streams.reconcile.files import FileInspector
 from music_streams.reconcile.findings import State, Window
 from music_streams.reconcile.plan import Repair
-from music_streams.reconcile.stalled import Repairs
+from music_streams.reconcile.stalled import StalledFinder
 from music_streams.run.archive import awaits_archiving
 from music_streams.run.executions import ALIVE
 from music_streams.stack import Stack
@@ -24,8 +24,8 @@ def file_inspector(stack: Stack, grace_seconds: float | None = None) -> FileInsp
         grace_seconds: a file that changed or landed more recently is in flight; None: the stack's StallSeconds.
     """
     grace = stack.policy.stall_seconds if grace_seconds is None else grace_seconds
-    repairs = Repairs(stack.s3, stack.ledger, stack.executions, stack.landing_bucket, grace)
-    return FileInspector(stack.s3, stack.ledger, repairs, stack.landing_bucket, stack.policy.latency_sla_seconds)
+    finder = StalledFinder(stack.s3, stack.ledger, stack.executions, stack.landing_bucket, grace)
+    return FileInspector(stack.s3, stack.ledger, finder, stack.landing_bucket, stack.policy.latency_sla_seconds)
 
 
 def in_flight(stack: Stack, prefix: str, grace_seconds: float | None = None) -> dict[str, str]:
@@ -37,7 +37,7 @@ def in_flight(stack: Stack, prefix: str, grace_seconds: float | None = None) -> 
         grace_seconds: see :func:`file_inspector`.
     """
     inspector = file_inspector(stack, grace_seconds)
-    files = inspector.findings(inspector.stock(Window.of_moving(prefix)))
+    files = inspector.findings(inspector.take_inventory(Window.of_moving(prefix)))
     return {file.source_id: file.name for file in files if file.state in _MOVING}
 
 

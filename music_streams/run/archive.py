@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from music_streams.aws import objects
 from music_streams.aws.slices import process_slices
 from music_streams.errors import ObjectGone
-from music_streams.run.claim import held_entries
+from music_streams.run.claim import claimed_entries
 from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.statuses import Status
 
@@ -25,7 +25,7 @@ def archive_sources(
     Returns:
         The number of sources that remain; if any do, the state machine repeats the step.
     """
-    entries = held_entries(s3, ledger, manifest_uri, execution_arn)
+    entries = claimed_entries(s3, ledger, manifest_uri, execution_arn)
     published = [entry for entry in entries if awaits_archiving(entry)]
     return process_slices(published, lambda entry: archive_source(s3, ledger, entry), has_time)
 

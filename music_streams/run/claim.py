@@ -56,22 +56,22 @@ def claim_sources(
     left = process_slices(claimable, lambda entry: ledger.mark_running(entry, execution_arn), has_time)
     if left:
         return Claim(left, has_work=True, forgets=False)
-    held = manifest.only({entry.source.source_id for entry in _held(execution_arn, ledger, manifest)})
-    write_claimed(s3, folder, execution_name(*batch_and_attempt(execution_arn)), held)
+    claimed = manifest.only({entry.source.source_id for entry in _claimed(execution_arn, ledger, manifest)})
+    write_claimed(s3, folder, execution_name(*batch_and_attempt(execution_arn)), claimed)
     return Claim(
         0,
-        has_work=bool(held.sources or held.days or held.forget),
-        forgets=bool(held.forget),
-        workers=workers_for(held, bounds),
+        has_work=bool(claimed.sources or claimed.days or claimed.forget),
+        forgets=bool(claimed.forget),
+        workers=workers_for(claimed, bounds),
     )
 
 
-def held_entries(s3: "S3Client", ledger: Ledger, manifest_uri: str, execution_arn: str) -> list[Entry]:
-    """Return the ledger entries of the sources that this execution claimed and still holds."""
+def claimed_entries(s3: "S3Client", ledger: Ledger, manifest_uri: str, execution_arn: str) -> list[Entry]:
+    """Return the entries of the sources that this execution claimed and that have no later attempt, in any status."""
     execution = execution_name(*batch_and_attempt(execution_arn))
-    return _held(execution_arn, ledger, read_claimed(s3, RunFolder.of_manifest(manifest_uri), execution))
+    return _claimed(execution_arn, ledger, read_claimed(s3, RunFolder.of_manifest(manifest_uri), execution))
 
 
-def _held(execution_arn: str, ledger: Ledger, manifest: Manifest) -> list[Entry]:
+def _claimed(execution_arn: str, ledger: Ledger, manifest: Manifest) -> list[Entry]:
     entries = ledger.entries(manifest.source_ids)
     return [entry for entry in entries.values() if entry.execution_arn == execution_arn]

@@ -13,7 +13,7 @@ from music_streams.aws.slices import process_slices
 from music_streams.aws.telemetry import Metric, Telemetry
 from music_streams.cost.run import costs_by_source
 from music_streams.errors import EventRefused, RunIsOver
-from music_streams.run.claim import held_entries
+from music_streams.run.claim import claimed_entries
 from music_streams.run.quarantine import Quarantine
 from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.run_files import (
@@ -81,7 +81,7 @@ class Settlement:
         """
         folder = RunFolder.of_manifest(manifest_uri)
         summary = read_result(self.s3, folder, job_run_id)
-        entries = held_entries(self.s3, self.ledger, manifest_uri, execution_arn)
+        entries = claimed_entries(self.s3, self.ledger, manifest_uri, execution_arn)
         if any(entry.status is Status.FAILED for entry in entries):
             raise RunIsOver(f"{execution_arn} was recorded as failed and cannot continue: run music-streams redrive")
         running = [entry for entry in entries if entry.status is Status.RUNNING]

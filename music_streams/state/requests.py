@@ -1,7 +1,7 @@
 """Requests of operators and of Airflow: messages in the arrivals queue, next to S3's events.
 
 All work starts from this queue, so that one function with one role starts it, in batches, and once even after crashes.
-An :class:`Attempt` names the attempt that it expects in the ledger; if the ledger has a later one, it was done already.
+A :class:`SourceRequest` names the attempt that it expects in the ledger; if that has a later one, it was done already.
 """
 
 import json
@@ -41,7 +41,7 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True)
-class Attempt:
+class SourceRequest:
     """A request to act on a source.
 
     Attributes:
@@ -79,8 +79,8 @@ class Forget:
         return request_batch_id("forget", self.requested_at, str(self.user_id))
 
 
-Request = Attempt | Rebuild | Forget
-_KINDS: dict[str, type[Request]] = {"attempt": Attempt, "rebuild": Rebuild, "forget": Forget}
+Request = SourceRequest | Rebuild | Forget
+_KINDS: dict[str, type[Request]] = {"attempt": SourceRequest, "rebuild": Rebuild, "forget": Forget}
 _source_id = partial(strict.text, pattern=_SOURCE_ID, form=f"{ID_DIGITS} hex digits")
 
 
@@ -97,7 +97,7 @@ def _days(value: object) -> list[str]:
 
 
 _CHECKS: dict[type, dict[str, Callable[[object], Any]]] = {
-    Attempt: {"source_id": _source_id, "attempt": partial(strict.whole, most=_MOST_ATTEMPTS), "action": _action},
+    SourceRequest: {"source_id": _source_id, "attempt": partial(strict.whole, most=_MOST_ATTEMPTS), "action": _action},
     Rebuild: {"days": _days, "requested_at": strict.timestamp},
     Forget: {"user_id": strict.whole, "requested_at": strict.timestamp},
 }

@@ -98,7 +98,7 @@ def _classify(run: RunSettings, manifest: Manifest, batch: Batch[RowsT] | None) 
         return {source_id: _without_rows() for source_id in manifest.source_ids}
     counts = batch.counts()
     outcomes = _outcomes(counts, manifest, run)
-    for source_id in batch.unreadable():
+    for source_id in batch.unparsable():
         outcomes[source_id] = _without_rows(verdict="not_csv")
     if not any(outcome.rows_accepted for outcome in outcomes.values()) and not batch.has_reference():
         raise NoReferenceData(
@@ -116,11 +116,13 @@ def _append(
     accepted_ids = [source_id for source_id, outcome in outcomes.items() if outcome.verdict is None]
     if any(outcomes[source_id].rejected for source_id in accepted_ids):
         # Rejected rows are partitioned by the day of arrival: today for new files, any day for those of a rebuild.
-        days = {source.received_at[:10] for source in manifest.streams}
-        lake.append(REJECTED_ROWS, batch.rejected(accepted_ids), run.execution, few_days=len(days) <= _MAX_OPEN_FILES)
+        arrival_days = {source.received_at[:10] for source in manifest.streams}
+        few_days = len(arrival_days) <= _MAX_OPEN_FILES
+        lake.append(REJECTED_ROWS, batch.rejected(accepted_ids), run.execution, few_days=few_days)
     if any(outcomes[source_id].rows_accepted for source_id in accepted_ids):
-        days = {day for source_id in accepted_ids for day in outcomes[source_id].days}
-        lake.append(LISTENS, batch.accepted(accepted_ids), run.execution, few_days=len(days) <= _MAX_OPEN_FILES)
+        listen_days = {day for source_id in accepted_ids for day in outcomes[source_id].days}
+        few_days = len(listen_days) <= _MAX_OPEN_FILES
+        lake.append(LISTENS, batch.accepted(accepted_ids), run.execution, few_days=few_days)
 
 
 def _remove(
@@ -158,10 +160,11 @@ def _write_metrics(
     run: RunSettings, lake: Lake[RowsT], summary: Summary, days: list[str], removed: RemovedRows
 ) -> Summary:
     """Write the metrics of the days from one snapshot, and return the summary with its version and their location."""
-    pinned, place = lake.pin(), f"metrics/{run.job_run_id}"
-    lake.write_metrics(pinned, days, removed.tracks if run.publish_track_metrics else None, run.folder.uri(place))
+    pinned, metrics_folder = lake.pin(), f"metrics/{run.job_run_id}"
+    tracks = removed.tracks if run.publish_track_metrics else None
+    lake.write_metrics(pinned, days, tracks, run.folder.uri(metrics_folder))
     log.info("metrics written at version %s", pinned.version)
-    return replace(summary, version=pinned.version, lake_uuid=pinned.uuid, days=days, metrics=place)
+    return replace(summary, version=pinned.version, lake_uuid=pinned.uuid, days=days, metrics=metrics_folder)
 
 
 def _outcomes(counts: Iterable[Count], manifest: Manifest, run: RunSettings) -> dict[str, SourceOutcome]:

@@ -27,10 +27,10 @@ class Batch(Protocol[Rows_co]):
     """The classified rows of the streams files that a manifest lists."""
 
     def counts(self) -> Iterable[Count]:
-        """Count all rows except those of unreadable files."""
+        """Count all rows except those of files that Spark cannot parse."""
 
-    def unreadable(self) -> set[str]:
-        """Return the sources whose files cannot be read, known after :meth:`counts`."""
+    def unparsable(self) -> set[str]:
+        """Return the sources whose files Spark cannot parse, known after :meth:`counts`."""
 
     def has_reference(self) -> bool:
         """Return whether there is a valid songs row."""

@@ -98,7 +98,7 @@ def validate(
                 break
     except _StoredTooLargeError:
         scan.is_too_large = True
-    except _OutOfTimeError:
+    except _FileTimeoutError:
         return Validation(Verdict.TOO_SLOW, f"reading it timed out after {scan.size:,} uncompressed bytes")
     except TooManyMembers as error:
         scan.gzip_error = f"{error}"
@@ -253,8 +253,8 @@ class _StoredTooLargeError(Exception):
     """There are more stored bytes than the largest accepted file can have."""
 
 
-class _OutOfTimeError(Exception):
-    """There is no time left for the file."""
+class _FileTimeoutError(Exception):
+    """The file was not read within its share of the time."""
 
 
 def _limit_bytes(chunks: Iterator[bytes], max_bytes: int) -> Iterator[bytes]:
@@ -268,8 +268,8 @@ def _limit_bytes(chunks: Iterator[bytes], max_bytes: int) -> Iterator[bytes]:
 
 
 def _until_timeout(chunks: Iterable[bytes], has_time: Callable[[], bool]) -> Iterator[bytes]:
-    """Yield the chunks; raise _OutOfTimeError when no time is left."""
+    """Yield the chunks; raise _FileTimeoutError when no time is left."""
     for chunk in chunks:
         if not has_time():
-            raise _OutOfTimeError
+            raise _FileTimeoutError
         yield chunk

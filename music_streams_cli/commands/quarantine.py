@@ -15,7 +15,7 @@ from music_streams.state.requests import Action
 from music_streams.state.statuses import Status
 from music_streams.validation.file_verdicts import Validation, Verdict, validate
 from music_streams_cli import options, output, search
-from music_streams_cli.file_operations import Move, Moves, Skipped, new_attempt, split
+from music_streams_cli.file_operations import FileOperation, FileRequest, Skipped, new_attempt_request, split
 from music_streams_cli.operation import CommonOptions, carry_out, with_common_options
 from music_streams_cli.registry import command, group
 
@@ -85,15 +85,15 @@ def release(common: CommonOptions, sources: options.Sources) -> None:
     """
     stack = find_stack(common.stack_name)
     entries = search.choose(stack, sources, lambda entry: entry.status is Status.QUARANTINED)
-    moves, left = split(entries, partial(_why_not, stack), _released)
-    reasons = {move.why for move in moves}
+    requests, skipped = split(entries, partial(_why_not, stack), _released)
+    reasons = {request.why for request in requests}
     notes = [f"{verdict}: {note}" for verdict, note in _NOT_VALIDATED_AGAIN.items() if verdict in reasons]
-    carry_out(Moves("quarantine release", stack, moves, left, "nothing to release", notes), common)
+    carry_out(FileOperation("quarantine release", stack, requests, skipped, "nothing to release", notes), common)
 
 
-def _released(entry: Entry) -> Move:
+def _released(entry: Entry) -> FileRequest:
     rows = f"{entry.rows_read:,} rows read, {sum(entry.rejected.values()):,} rejected" if entry.rows_read else ""
-    return new_attempt(entry, Action.RELEASE, entry.reason, rows)
+    return new_attempt_request(entry, Action.RELEASE, entry.reason, rows)
 
 
 def _why_not(stack: Stack, entry: Entry) -> Skipped | None:

@@ -13,7 +13,7 @@ from music_streams.state.statuses import Status
 from music_streams_cli import options
 from music_streams_cli.commands.replay import can_run_again, replays
 from music_streams_cli.errors import BadUsage
-from music_streams_cli.file_operations import Moves
+from music_streams_cli.file_operations import FileOperation
 from music_streams_cli.operation import CommonOptions, carry_out, with_common_options
 from music_streams_cli.registry import command
 from music_streams_cli.runs import Runs
@@ -71,7 +71,7 @@ def _of_days(stack: Stack, first: datetime | None, last: datetime | None) -> Run
     )
 
 
-def _of_archive(stack: Stack) -> Moves:
+def _of_archive(stack: Stack) -> FileOperation:
     entries = list(filter(can_run_again, stack.ledger.with_status(Status.ARCHIVED)))
     plan = replays(stack, "rebuild --from-archive", entries, "archived", nothing="no file is archived")
     plan.notes.append("until all have finished, the metrics contain only the files processed so far")

@@ -5,12 +5,12 @@ from itertools import islice
 from typing import Annotated
 
 from music_streams import display
-from music_streams.reconcile.stalled import Repairs, StalledSource, StallReason
+from music_streams.reconcile.stalled import StalledFinder, StalledSource, StallReason
 from music_streams.stack import Stack, find_stack
 from music_streams.state.ledger import Entry
 from music_streams.state.statuses import Status
 from music_streams_cli import options, search
-from music_streams_cli.file_operations import Move, Moves, Skipped
+from music_streams_cli.file_operations import FileOperation, FileRequest, Skipped
 from music_streams_cli.operation import CommonOptions, carry_out, with_common_options
 from music_streams_cli.registry import command
 
@@ -48,47 +48,47 @@ def redrive(
     """
     stack = find_stack(common.stack_name)
     idle = stack.policy.stall_seconds if idle is None else idle
-    repairs = Repairs(stack.s3, stack.ledger, stack.executions, stack.landing_bucket, idle)
-    moves, left = _named(stack, repairs, sources) if sources else _all(repairs, limit)
-    notes = [f"limited by --limit {limit}: there may be more files"] if limit and len(moves) == limit else []
-    carry_out(Moves("redrive", stack, moves[:limit], left, "no file is stalled or failed", notes), common)
+    finder = StalledFinder(stack.s3, stack.ledger, stack.executions, stack.landing_bucket, idle)
+    requests, skipped = _named(stack, finder, sources) if sources else _all(finder, limit)
+    notes = [f"limited by --limit {limit}: there may be more files"] if limit and len(requests) == limit else []
+    carry_out(FileOperation("redrive", stack, requests[:limit], skipped, "no file is stalled or failed", notes), common)
 
 
-def _all(repairs: Repairs, limit: int | None) -> tuple[list[Move], list[Skipped]]:
-    moves = [_move(stalled) for stalled in islice(repairs.find(), limit)]
-    return moves, [Skipped(entry.source, _GONE) for entry in repairs.gone()]
+def _all(finder: StalledFinder, limit: int | None) -> tuple[list[FileRequest], list[Skipped]]:
+    requests = [_request(stalled) for stalled in islice(finder.find(), limit)]
+    return requests, [Skipped(entry.source, _GONE) for entry in finder.gone()]
 
 
-def _named(stack: Stack, repairs: Repairs, texts: Sequence[str]) -> tuple[list[Move], list[Skipped]]:
-    moves: dict[str, Move] = {}
-    left: dict[str, Skipped] = {}
+def _named(stack: Stack, finder: StalledFinder, texts: Sequence[str]) -> tuple[list[FileRequest], list[Skipped]]:
+    requests: dict[str, FileRequest] = {}
+    skipped: dict[str, Skipped] = {}
     for text in texts:
         landed = None if search.find_entries(stack, text, loosely=False) else search.find_landed(stack, text)
         if landed:
-            if stalled := repairs.of_unknown(landed):
-                moves[landed.source_id] = _move(stalled)
+            if stalled := finder.of_unknown(landed):
+                requests[landed.source_id] = _request(stalled)
             else:
-                left[landed.source_id] = Skipped(
+                skipped[landed.source_id] = Skipped(
                     landed, f"it landed {_ago(landed.received_at)} and is not processed yet"
                 )
             continue
-        for entry in search.choose(stack, [text], lambda entry: repairs.of(entry) is not None):
-            if stalled := repairs.of(entry):
-                moves[entry.source.source_id] = _move(stalled)
+        for entry in search.choose(stack, [text], lambda entry: finder.of(entry) is not None):
+            if stalled := finder.of(entry):
+                requests[entry.source.source_id] = _request(stalled)
             else:
-                left[entry.source.source_id] = _left(repairs, entry)
-    return list(moves.values()), list(left.values())
+                skipped[entry.source.source_id] = _skipped(finder, entry)
+    return list(requests.values()), list(skipped.values())
 
 
-def _move(stalled: StalledSource) -> Move:
+def _request(stalled: StalledSource) -> FileRequest:
     detail = stalled.entry.reason if stalled.entry and stalled.reason is StallReason.FAILED else ""
-    return Move(stalled.source, stalled.message, stalled.reason, detail, stalled.entry, stalled.attempt)
+    return FileRequest(stalled.source, stalled.message, stalled.reason, detail, stalled.entry, stalled.attempt)
 
 
-def _left(repairs: Repairs, entry: Entry) -> Skipped:
-    if repairs.is_gone(entry):
+def _skipped(finder: StalledFinder, entry: Entry) -> Skipped:
+    if finder.is_gone(entry):
         return Skipped(entry.source, _GONE, is_problem=True)
-    if repairs.is_unreadable(entry):
+    if finder.is_unreadable(entry):
         return Skipped(entry.source, _UNREADABLE, is_problem=True)
     if entry.status is Status.QUARANTINED:
         release = f"music-streams quarantine release {entry.source.source_id[:8]}"

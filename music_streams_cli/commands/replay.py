@@ -14,7 +14,7 @@ from music_streams.state.requests import Action
 from music_streams.state.statuses import Status
 from music_streams_cli import options, search
 from music_streams_cli.errors import BadUsage
-from music_streams_cli.file_operations import Moves, Skipped, new_attempt, with_objects
+from music_streams_cli.file_operations import FileOperation, Skipped, new_attempt_request, with_objects
 from music_streams_cli.operation import CommonOptions, carry_out, with_common_options
 from music_streams_cli.registry import command
 
@@ -55,11 +55,11 @@ def replay(
     carry_out(replays(stack, "replay", entries, why, nothing="there is no file to run again"), common)
 
 
-def replays(stack: Stack, name: str, entries: Sequence[Entry], why: str, nothing: str) -> Moves:
+def replays(stack: Stack, name: str, entries: Sequence[Entry], why: str, nothing: str) -> FileOperation:
     """Return the operation that runs archived files again."""
-    fit, left = with_objects(stack, [entry for entry in entries if can_run_again(entry)])
-    left = [_left(entry) for entry in entries if not can_run_again(entry)] + left
-    moves = [new_attempt(entry, Action.REPLAY, why, _parked(entry)) for entry in fit]
+    fit, skipped = with_objects(stack, [entry for entry in entries if can_run_again(entry)])
+    skipped = [_skipped(entry) for entry in entries if not can_run_again(entry)] + skipped
+    requests = [new_attempt_request(entry, Action.REPLAY, why, _parked(entry)) for entry in fit]
     before = sum(map(parked_rows, fit))
     notes = [f"parked rows: {before:,}"] if before else []
 
@@ -75,7 +75,7 @@ def replays(stack: Stack, name: str, entries: Sequence[Entry], why: str, nothing
             ),
         ]
 
-    return Moves(name, stack, moves, left, nothing, notes, closing)
+    return FileOperation(name, stack, requests, skipped, nothing, notes, closing)
 
 
 def can_run_again(entry: Entry) -> bool:
@@ -87,7 +87,7 @@ def _parked(entry: Entry) -> str:
     return f"{parked_rows(entry):,} parked" if parked_rows(entry) else ""
 
 
-def _left(entry: Entry) -> Skipped:
+def _skipped(entry: Entry) -> Skipped:
     if entry.source.kind.is_reference:
         return Skipped(entry.source, "reference data: every run reads them again")
     if entry.is_retracted:

@@ -9,7 +9,7 @@ from music_streams.state.ledger import Entry
 from music_streams.state.requests import Action
 from music_streams.state.statuses import Status
 from music_streams_cli import options, search
-from music_streams_cli.file_operations import Moves, Skipped, new_attempt, split
+from music_streams_cli.file_operations import FileOperation, Skipped, new_attempt_request, split
 from music_streams_cli.operation import CommonOptions, carry_out, with_common_options
 from music_streams_cli.registry import command
 
@@ -35,8 +35,8 @@ def retract(common: CommonOptions, sources: options.Sources) -> None:
     stack = find_stack(common.stack_name)
     why_not = partial(_why_not, stack)
     entries = search.choose(stack, sources, lambda entry: why_not(entry) is None)
-    moves, left = split(entries, why_not, lambda e: new_attempt(e, Action.RETRACT, "requested", _rows(e)))
-    retracted = [move.entry for move in moves if move.entry]
+    requests, skipped = split(entries, why_not, lambda e: new_attempt_request(e, Action.RETRACT, "requested", _rows(e)))
+    retracted = [request.entry for request in requests if request.entry]
     days = sorted({day for entry in retracted for day in entry.days})
     notes = [
         f"rows to delete: {sum(entry.rows_accepted for entry in retracted):,}",
@@ -48,7 +48,8 @@ def retract(common: CommonOptions, sources: options.Sources) -> None:
         recomputed = sorted({day for entry in ended if entry.status is Status.RETRACTED for day in entry.days})
         return [f"days recomputed: {display.days(recomputed) or 'none'}"]
 
-    carry_out(Moves("retract", stack, moves, left, "nothing to retract", notes, closing, is_destructive=True), common)
+    nothing = "nothing to retract"
+    carry_out(FileOperation("retract", stack, requests, skipped, nothing, notes, closing, is_destructive=True), common)
 
 
 def _rows(entry: Entry) -> str:

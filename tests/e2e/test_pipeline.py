@@ -71,7 +71,7 @@ class World:
         self.waves[-1].files.append((put, content))
         return put
 
-    def settle(self) -> None:
+    def wait_until_ended(self) -> None:
         """Wait until every file put so far has ended."""
         journeys = [put for wave in self.waves for put, _ in wave.files]
         journey.follow(self.stack.ledger, journeys, output.stdout(), TIMEOUT_SECONDS)
@@ -142,16 +142,16 @@ def world(stack) -> World:
     world.put("key.csv", sample_data.streams(30, CATALOGUE, KEY_AGAIN, 300))
     world.put("broken.csv", sample_data.broken(DAY)["missing_columns"])
     world.put("empty.csv", sample_data.broken(DAY)["empty_file"])
-    world.settle()
+    world.wait_until_ended()
 
     world.put("in turn/b.csv", in_turn[1])
     world.put("_copy of original [1]+%20é.csv", original)
     world.put("key.csv", sample_data.streams(31, CATALOGUE, KEY_AGAIN, 200))
-    world.settle()
+    world.wait_until_ended()
 
     world.put("in turn/c.csv", in_turn[2])
     world.put("late.csv.gz", sample_data.streams(40, CATALOGUE, LATE, 400, late_days=4))
-    world.settle()
+    world.wait_until_ended()
     return world
 
 
@@ -264,7 +264,7 @@ def test_the_items_of_real_input_equal_the_oracle(world):
     songs, users, streams = ((shared_data() / name).read_bytes() for name in names)
     world.put_reference("real", songs, users)
     put = world.put("streams_2024-06-25_a.csv", streams)
-    world.settle()
+    world.wait_until_ended()
     assert world.entry(put).rows_accepted == 11_346
     assert differences(world.expected().items, world.items()) == []
 

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from music_streams.state.requests import Action, Attempt, Forget, Rebuild, to_message
+from music_streams.state.requests import Action, Forget, Rebuild, SourceRequest, to_message
 from music_streams.state.run_files import SourceOutcome
 from music_streams.state.sources import Treatment
 from music_streams.state.statuses import Status
@@ -185,7 +185,7 @@ def _attempts() -> Case:
         "unwanted": (SourceState(Status.ARCHIVED, "archive"), Action.RETRACT, Status.VALID),
     }
     by_key = {f"incoming/attempts/{name}.csv": attempt for name, attempt in attempts.items()}
-    messages = [to_message(Attempt(source_in_file(key), 1, action)) for key, (_, action, _) in by_key.items()]
+    messages = [to_message(SourceRequest(source_in_file(key), 1, action)) for key, (_, action, _) in by_key.items()]
     return Case(
         "validate",
         "attempts",

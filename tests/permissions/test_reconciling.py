@@ -11,7 +11,7 @@ from music_streams.reconcile.reconciler import Reconciler
 from music_streams.reconcile.reports import Report, Reports
 from music_streams.state.statuses import Status
 from tests.integration.domain.run import DAY, Run
-from tests.integration.domain.standing import standing
+from tests.integration.domain.stored_sources import stored_entry
 from tests.integration.domain.world import FILES, LAKE, LANDING, METRICS
 from tests.integration.reconcile.conftest import world
 from tests.integration.reconcile.stage import WINDOW, MemoryLake, stack_of
@@ -49,8 +49,8 @@ def logical_ids(world, stack):
 def test_policies_grant_every_call_of_a_reconciliation(world, stack, statements, logical_ids, monkeypatch):
     source = world.upload()
     Run.of(world, source).go()
-    standing(world, Status.FAILED, failures=1)
-    standing(world, Status.PUBLISHED)
+    stored_entry(world, Status.FAILED, failures=1)
+    stored_entry(world, Status.PUBLISHED)
     world.upload()
     world.dynamodb.put_item(TableName=METRICS, Item={"pk": "GENRE#ghost", "sk": f"DAY#{DAY}", "day": DAY})
     reconciler = Reconciler(stack, grace_seconds=0)

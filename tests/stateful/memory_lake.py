@@ -187,7 +187,7 @@ class MemoryBatch:
         names = ("source_id", "reason", "day")
         return [{**dict(zip(names, key, strict=True)), "count": count} for key, count in counter.items()]
 
-    def unreadable(self) -> set[str]:
+    def unparsable(self) -> set[str]:
         return self.broken
 
     def has_reference(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from music_streams import clock
 from music_streams.aws.objects import Place
 from music_streams.ingest.s3_events import event_of
-from music_streams.reconcile.stalled import Repairs, StalledSource, StallReason, ask, days_known
+from music_streams.reconcile.stalled import StalledFinder, StalledSource, StallReason, days_known, request_message
 from music_streams.run.executions import Executions
 from music_streams.state import requests
 from music_streams.state.ledger import Entry, Ledger
@@ -101,7 +101,7 @@ class World:
             f"{action} of {self._name(entry.source)} ({entry.status}, attempt {entry.attempt}) is requested"
         )
         self._requests.add((entry.source.source_id, entry.attempt, action))
-        self.cloud.send(ask(entry, action), deliveries)
+        self.cloud.send(request_message(entry, action), deliveries)
 
     def rebuild(self, days: list[str]) -> None:
         """Request a rebuild of days, as an operator does, if listens were committed already."""
@@ -149,7 +149,7 @@ class World:
             self._pass_visibility_timeout()
             self.check()
             executions = Executions(cloud.step_functions, STATE_MACHINE_ARN)  # type: ignore[arg-type]  # a fake
-            repairs = list(Repairs(cloud.s3, self.ledger, executions, LANDING).find())  # type: ignore[arg-type]  # fake
+            repairs = list(StalledFinder(cloud.s3, self.ledger, executions, LANDING).find())  # type: ignore[arg-type]  # fake
             if not repairs and not cloud.dead_letters and not self._has_dropped_metrics:
                 return
             if self._has_dropped_metrics and (days := days_known(self.ledger)):

@@ -55,8 +55,8 @@ def test_the_policy_of_a_stack_is_read_from_its_outputs():
 def test_the_reconciler_uses_the_values_of_the_stack_by_default():
     outputs = {"LandingBucketName": "landing", "FilesTableName": "files", "StateMachineArn": "arn"}
     stack = stack_with({**outputs, "LatencySlaSeconds": "70", "StallSeconds": "400"})
-    assert (file_inspector(stack).late_seconds, file_inspector(stack).repairs.idle_seconds) == (70, 400)
-    assert file_inspector(stack, grace_seconds=0).repairs.idle_seconds == 0
+    assert (file_inspector(stack).late_seconds, file_inspector(stack).finder.idle_seconds) == (70, 400)
+    assert file_inspector(stack, grace_seconds=0).finder.idle_seconds == 0
 
 
 def test_a_file_is_late_after_the_latency_sla_of_the_stack():

@@ -14,7 +14,7 @@ from music_streams.reconcile.plan import Plan, Repair, RepairKind, plan
 from music_streams.reconcile.records import DayRecord, Percentiles
 from music_streams.reconcile.reports import Report, run_name
 from music_streams.state import requests
-from music_streams.state.requests import Action, Attempt, Rebuild
+from music_streams.state.requests import Action, Rebuild, SourceRequest
 
 AT = "2026-11-22T04:15:00.123Z"
 FAILED_AT = "2026-11-22T04:00:00.000Z"
@@ -95,7 +95,7 @@ def test_a_file_is_quarantined_after_the_stacks_number_of_attempts(attempts, kin
 def test_a_file_that_failed_often_while_others_succeeded_is_quarantined():
     [repair] = plan(findings(failing("f00d")), AT, 10).repairs
     assert (repair.what, repair.attempt) == (RepairKind.PUT_ASIDE, 4)
-    assert requested(repair) == Attempt("f00d".ljust(32, "0"), 3, Action.PUT_ASIDE)
+    assert requested(repair) == SourceRequest("f00d".ljust(32, "0"), 3, Action.PUT_ASIDE)
     assert repair.why == "3 attempts failed, and other files were published in between"
 
 

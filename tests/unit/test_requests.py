@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from music_streams.errors import BadEvent
-from music_streams.state.requests import Action, Attempt, Forget, Rebuild, parse, to_message
+from music_streams.state.requests import Action, Forget, Rebuild, SourceRequest, parse, to_message
 
 TIMESTAMP = "2026-11-21T21:03:25.123Z"
 ATTEMPT: dict[str, Any] = {"request": "attempt", "source_id": "3f" * 16, "attempt": 1, "action": "redrive"}
@@ -19,7 +19,10 @@ REBUILD: dict[str, Any] = {"request": "rebuild", "days": ["2024-06-25"], "reques
 FORGET: dict[str, Any] = {"request": "forget", "user_id": 7, "requested_at": TIMESTAMP}
 REQUESTS = st.one_of(
     st.builds(
-        Attempt, st.text("0123456789abcdef", min_size=32, max_size=32), st.integers(1, 99), st.sampled_from(Action)
+        SourceRequest,
+        st.text("0123456789abcdef", min_size=32, max_size=32),
+        st.integers(1, 99),
+        st.sampled_from(Action),
     ),
     st.builds(Rebuild, st.lists(st.dates().map(str), min_size=1), st.just(TIMESTAMP)),
     st.builds(Forget, st.integers(1, 2**63 - 1), st.just(TIMESTAMP)),
@@ -32,7 +35,7 @@ def test_a_request_survives_serialization(request):
 
 
 def test_messages_have_the_form_in_the_design():
-    assert json.loads(to_message(Attempt("3f" * 16, 1, Action.REDRIVE))) == ATTEMPT
+    assert json.loads(to_message(SourceRequest("3f" * 16, 1, Action.REDRIVE))) == ATTEMPT
     assert json.loads(to_message(Rebuild(["2024-06-25"], TIMESTAMP))) == REBUILD
     assert json.loads(to_message(Forget(7, TIMESTAMP))) == FORGET
 
@@ -139,7 +142,7 @@ def test_no_message_requests_more_than_the_user_days_or_source_that_it_names(bod
         assert 1 <= request.user_id < 2**63
     elif isinstance(request, Rebuild):
         assert all(str(date.fromisoformat(day)) == day for day in request.days)
-    elif isinstance(request, Attempt):
+    elif isinstance(request, SourceRequest):
         assert re.fullmatch("[0-9a-f]{32}", request.source_id)
         assert type(request.attempt) is int
     if request:

@@ -38,29 +38,29 @@ class SparkBatch:
     execution: str
 
     def __post_init__(self) -> None:
-        self._unreadable: set[str] = set()
+        self._unparsable: set[str] = set()
         self._size = input_bytes(self.manifest)
         self._spread = ExitStack()
         self._spread.enter_context(spread(self.spark, self._size))
         self._rows = self._enriched()
 
     def counts(self) -> list[Row]:
-        """Count all rows except those of unreadable files."""
+        """Count all rows except those of files that Spark cannot parse."""
         try:
             return listens.counts(self._rows).collect()
         except Py4JJavaError:
-            self._unreadable = self._search(self.manifest.streams)
-            if not self._unreadable:
+            self._unparsable = self._search(self.manifest.streams)
+            if not self._unparsable:
                 raise
-            for source_id in sorted(self._unreadable):
+            for source_id in sorted(self._unparsable):
                 log.warning("quarantined, because Spark cannot read it: %s", source_id, extra={"source_id": source_id})
         self._rows.unpersist()
         self._rows = self._enriched()
         return listens.counts(self._rows).collect()
 
-    def unreadable(self) -> set[str]:
+    def unparsable(self) -> set[str]:
         """Return the sources whose files Spark cannot read."""
-        return self._unreadable
+        return self._unparsable
 
     def has_reference(self) -> bool:
         """Return whether there is a valid songs row."""
@@ -80,7 +80,7 @@ class SparkBatch:
         self._spread.close()
 
     def _enriched(self) -> DataFrame:
-        read = [source for source in self.manifest.streams if source.source_id not in self._unreadable]
+        read = [source for source in self.manifest.streams if source.source_id not in self._unparsable]
         songs, users = (gathered(rows, self._size) for rows in (self.reference.songs, self.reference.users))
         return listens.enrich(self._classified(read), songs, users).transform(listens.drop_unused_columns).persist()
 

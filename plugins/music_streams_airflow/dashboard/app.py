@@ -145,12 +145,12 @@ def _add_refusals(app: FastAPI, pipeline: Pipeline, login: Login) -> None:
         return templates.error_page(request, 422, "Invalid address", "", details=details)
 
     @app.exception_handler(MusicStreamsError)
-    def no_pipeline(request: Request, error: MusicStreamsError) -> HTMLResponse:
-        pipeline.forget()
+    def cannot_read(request: Request, error: MusicStreamsError) -> HTMLResponse:
+        pipeline.drop_cached_stack()
         details, steps = (error.details, error.next_steps) if isinstance(error, NoPipeline) else ([], [])
         return templates.error_page(request, 503, "Cannot read the pipeline", str(error), details, steps)
 
     @app.exception_handler(BotoCoreError)
     @app.exception_handler(ClientError)
     def no_access(request: Request, error: BotoCoreError | ClientError) -> HTMLResponse:
-        return no_pipeline(request, stacks.no_access(error, "the pipeline"))
+        return cannot_read(request, stacks.no_access(error, "the pipeline"))

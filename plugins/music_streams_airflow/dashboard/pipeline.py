@@ -32,7 +32,7 @@ class Pipeline:
                 self._stack, self._found_at = stack, time.monotonic()
             return self._stack
 
-    def forget(self) -> None:
+    def drop_cached_stack(self) -> None:
         """Find the stack again at the next request, because it did not answer."""
         with self._lock:
             self._stack = None

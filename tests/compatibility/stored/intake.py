@@ -10,7 +10,7 @@ from music_streams.ingest.intake import Intake
 from music_streams.ingest.s3_events import event_of, source_of
 from music_streams.run.claim import claim_sources
 from music_streams.state.removed_rows import RemovalRecords, RemovedRows
-from music_streams.state.requests import Action, Attempt, Forget, Rebuild, parse, to_message
+from music_streams.state.requests import Action, Forget, Rebuild, SourceRequest, parse, to_message
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, read_claimed, read_manifest
 from music_streams.state.sources import Treatment, batch_id_of
 from music_streams.validation.file_verdicts import Validation
@@ -85,7 +85,7 @@ def _manifest(name: str, act: Callable[[World], None], means: object, older: dic
     return in_s3(f"runs/{name}", act, "/manifest.json", of_run(_manifest_of), means, older)
 
 
-def _message(name: str, request: Attempt | Rebuild | Forget) -> Stored:
+def _message(name: str, request: SourceRequest | Rebuild | Forget) -> Stored:
     return Stored(
         f"messages/{name}",
         lambda _: dict(json.loads(to_message(request))),
@@ -115,7 +115,10 @@ INTAKE = [
     _manifest("manifest-of-forget", _order(FORGET), _FORGOTTEN),
     in_s3("runs/claimed", _claim, "-1.json", _read_claimed, _NEW, dict.fromkeys(_ABSENT, _NEW)),
     in_s3("runs/removal-of-attempt-before", _renewed, f"/after-{EXECUTION}.json", _removed_before, _REMOVED),
-    *(_message(f"attempt-{action.value.replace('_', '-')}", Attempt(PLAYS.source_id, 2, action)) for action in Action),
+    *(
+        _message(f"attempt-{action.value.replace('_', '-')}", SourceRequest(PLAYS.source_id, 2, action))
+        for action in Action
+    ),
     _message("rebuild", REBUILD),
     _message("forget", FORGET),
     Stored(

@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from music_streams.load import job
-from music_streams.load.fence import DayToPublish, Fence
+from music_streams.load.fence import DayPublisher, DayToPublish
 from music_streams.load.items import Provenance
 from music_streams.reader import CountryDay, DaySummary, GenreDay, MetricsReader, TopGenre, TopSong, TrackDay
 from music_streams.state import run_files
@@ -65,7 +65,7 @@ def _behind_fence(world: World) -> object:
     for version, lake in ((6, "lake-1"), (8, "lake-1"), (1, "lake-2")):
         provenance = Provenance(version, lake, BATCH, ARRIVED)
         item = {**country, "version": version, "lake_uuid": lake}
-        published[version, lake] = Fence(world.dynamodb, FILES, METRICS, provenance).publish(
+        published[version, lake] = DayPublisher(world.dynamodb, FILES, METRICS, provenance).publish(
             [DayToPublish(DAY, [item])]
         )
     return published, sorted(item["pk"] for item in world.dynamodb.scan(TableName=METRICS)["Items"])

@@ -12,7 +12,7 @@ from music_streams.reconcile.reconciler import Inspection
 from music_streams.reconcile.records import DayRecord, Percentiles
 from music_streams.reconcile.report_drafts import Drafts
 from music_streams.reconcile.reports import Report, Reports
-from music_streams.state.requests import Action, Attempt, to_message
+from music_streams.state.requests import Action, SourceRequest, to_message
 from tests.compatibility.stored.kinds import Stored, at_tick, in_s3
 from tests.compatibility.stored.run import BATCH, DAY, NEXT_DAY, RUN
 from tests.compatibility.stored.sources import ARRIVED, PLAYS
@@ -26,7 +26,7 @@ _FILE = replace(
     reason="no memory",
     attempt=4,
     failures=3,
-    message=to_message(Attempt(PLAYS.source_id, 3, Action.REDRIVE)),
+    message=to_message(SourceRequest(PLAYS.source_id, 3, Action.REDRIVE)),
     days=[DAY],
     is_outlived=True,
 )

@@ -43,7 +43,7 @@ def puts(stack, airflow) -> list[str]:
     files = [
         world.put(f"seen-{day}.csv", sample_data.streams(50 + n, CATALOGUE, day, 300)) for n, day in enumerate(DAYS)
     ]
-    world.settle(*files, world.put("broken.csv", b"user_id,listen_time\n"))
+    world.wait_until_ended(*files, world.put("broken.csv", b"user_id,listen_time\n"))
     return [file.source_id for file in files]
 
 

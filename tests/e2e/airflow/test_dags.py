@@ -115,7 +115,7 @@ def test_files_without_event_or_validation_are_only_reported_by_a_dry_run_and_th
 
 def test_wrong_missing_and_unexpected_items_are_repaired(world, airflow, stack):
     day = world.new_day()
-    world.settle(world.put("right.csv", streams(day, 3)))
+    world.wait_until_ended(world.put("right.csv", streams(day, 3)))
     genres = sorted(pk for pk, _ in world.of_day(day) if pk.startswith("GENRE#"))
     key = {"pk": genres[0], "sk": f"DAY#{day}"}
     stack.metrics.update_item(
@@ -162,7 +162,7 @@ def test_a_file_that_fails_repeatedly_while_others_succeed_is_quarantined(world,
     with broken_jobs(stack):
         put = world.put("poison.csv", streams(day, 6))
         world.wait_for_status(put, Status.FAILED)
-    world.settle(world.put("sound.csv", streams(world.new_day(), 7)))
+    world.wait_until_ended(world.put("sound.csv", streams(world.new_day(), 7)))
     with broken_jobs(stack):
         world.redrive(put)
         world.wait_for_status(put, Status.FAILED, attempt=2)
@@ -178,7 +178,7 @@ def test_a_file_that_fails_repeatedly_while_others_succeed_is_quarantined(world,
 
 def test_a_gap_without_repair_fails_every_run(world, airflow, stack):
     put = world.put("vanished.csv", streams(world.new_day(), 9))
-    [entry] = world.settle(put)
+    [entry] = world.wait_until_ended(put)
     copy = {"Bucket": entry.source.bucket, "Key": entry.archive_key}
     content = stack.s3.get_object(**copy)["Body"].read()
     stack.s3.delete_object(**copy)

@@ -1,6 +1,6 @@
-"""Points of a transform run at which a test kills it, as observed from outside.
+"""Points of a job run of the transform at which a test kills it, as observed from outside.
 
-Each is created with the run's process when that starts, and then returns whether the point is reached.
+Each is created with the process of the job run when that starts, and then returns whether the point is reached.
 """
 
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def metrics_written(lake: Lake, execution: str, process: psutil.Process) -> IsRe
 
 
 def kill_at(point: KillPoint, lake: Lake, victims: Victims, execution: str, excluding: frozenset[int]) -> int:
-    """Kill the next run of an execution with SIGKILL at a point, and return its process id."""
+    """Kill the next transform job run of an execution with SIGKILL at a point, and return its process id."""
     process = victims.run(TRANSFORM, execution, excluding)
     is_reached = point(lake, execution, process)
 

@@ -98,7 +98,7 @@ def wave(world) -> Wave:
     for name, write in FORMATS.items():
         day = world.new_day()
         put.by_format[day] = world.put(f"formats/{name}", write(moved(rows, day)))
-    world.settle(*put.good, bad, refused)
+    world.wait_until_ended(*put.good, bad, refused)
     return put
 
 
@@ -181,7 +181,7 @@ def test_no_row_of_a_file_with_too_many_bad_rows_counts(world, wave):
 def test_late_file_recomputes_only_its_days(world, wave):
     before = {(item["pk"], item["sk"]): item for item in world.items()}
     day = min(wave.by_format)
-    [entry] = world.settle(world.put("late.csv", sample_data.streams(50, CATALOGUE, day, 80)))
+    [entry] = world.wait_until_ended(world.put("late.csv", sample_data.streams(50, CATALOGUE, day, 80)))
     touched = {key for key, item in before.items() if any(is_of(item, day) for day in entry.days)}
     after = {(item["pk"], item["sk"]): item for item in world.items()}
     assert all(after[key] == item for key, item in before.items() if key not in touched)

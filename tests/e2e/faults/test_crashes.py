@@ -36,8 +36,11 @@ def make_file(seed: int, day: date) -> bytes:
     return sample_data.streams(seed, CATALOGUE, day, ROWS, dirty=0.05, duplicates=0.02, unknown=0.02)
 
 
-def break_runs(world: World, victims: Victims, put: Journey, points: Sequence[KillPoint]) -> list[str]:
-    """Kill one job run after another, redrive the file when it fails, and return the names of the executions."""
+def kill_job_runs(world: World, victims: Victims, put: Journey, points: Sequence[KillPoint]) -> list[str]:
+    """Kill one job run after another, and redrive the file when it fails.
+
+    Returns the name of the execution of each killed job run; names repeat.
+    """
     attempt, executions, killed = world.entry(put).attempt, [], set[int]()
     for number, point in enumerate(points, start=1):
         world.wait_for_status(put, Status.RUNNING, attempt=attempt)
@@ -57,7 +60,7 @@ def broken(world, victims) -> dict[str, tuple[Journey, list[str]]]:
 
     def break_first_attempt(number: int, scenario: str) -> tuple[Journey, list[str]]:
         put = world.put_alone(f"crashes/{number}.csv", make_file(number, days[scenario]))
-        executions = break_runs(world, victims, put, KILL_POINTS_BY_SCENARIO[scenario])
+        executions = kill_job_runs(world, victims, put, KILL_POINTS_BY_SCENARIO[scenario])
         world.wait_for_status(put, Status.ARCHIVED)
         return put, executions
 
@@ -82,7 +85,7 @@ def test_replay_that_is_killed_repeatedly_counts_no_row_twice(world, victims, br
     put, _ = broken["with its metrics written"]
     world.ask(put, Action.REPLAY)
     world.wait_for_status(put, Status.RUNNING, attempt=2)
-    break_runs(world, victims, put, REPLAY_KILL_POINTS)
+    kill_job_runs(world, victims, put, REPLAY_KILL_POINTS)
     world.wait_for_status(put, Status.ARCHIVED, attempt=3)
     world.check()
     world.check_archived(put)
@@ -95,7 +98,7 @@ def test_retraction_that_is_killed_after_its_deletion_still_updates_the_metrics(
     assert world.of_day(day)
     world.ask(put, Action.RETRACT)
     world.wait_for_status(put, Status.RUNNING, attempt=2)
-    break_runs(world, victims, put, [kill_points.older_copies_deleted, kill_points.spark_starts])
+    kill_job_runs(world, victims, put, [kill_points.older_copies_deleted, kill_points.spark_starts])
     world.wait_for_status(put, Status.RETRACTED, attempt=3)
     del world.streams[put.source_id]
     assert not world.of_day(day)

@@ -55,7 +55,7 @@ def test_files_that_are_added_replayed_or_retracted_during_maintenance_count_onc
     day = world.new_day()
     files = [sample_data.streams(n, CATALOGUE, day, 400, dirty=0.05) for n in range(ENOUGH + 4)]
     early = [world.put_alone(f"maintained/{n}.csv", files.pop()) for n in range(ENOUGH)]
-    world.settle(*early)
+    world.wait_until_ended(*early)
 
     first = start(world)
     replayed, retracted, *_ = early
@@ -69,7 +69,7 @@ def test_files_that_are_added_replayed_or_retracted_during_maintenance_count_onc
     assert committed(world, run["StartedOn"], run["CompletedOn"]) > 0
     world.wait_for_status(replayed, Status.ARCHIVED, attempt=2)
     world.wait_for_status(retracted, Status.RETRACTED, attempt=2)
-    world.settle(*late, seconds=900)
+    world.wait_until_ended(*late, seconds=900)
     del world.streams[retracted.source_id]
     world.check()
     world.check_archived(replayed, *early[2:], *late)

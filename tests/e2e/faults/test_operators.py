@@ -61,7 +61,7 @@ def files(world) -> Files:
             world.put("operators/bad.csv", bad),
         ],
     )
-    world.settle(put.parked, put.retracted, *put.of_user)
+    world.wait_until_ended(put.parked, put.retracted, *put.of_user)
     put.days_of_retracted = world.entry(put.retracted).days
     assert [world.entry(each).status for each in put.of_user][1:] == [Status.ARCHIVED, Status.QUARANTINED]
     return put
@@ -72,7 +72,7 @@ def processed(world, files) -> Files:
     """The files after the songs arrived, the replay and the retract."""
     world.check()
     assert world.entry(files.parked).rejected == {"unknown_track": 200}
-    world.settle(world.put_reference("songs", "later.csv", LATER.songs))
+    world.wait_until_ended(world.put_reference("songs", "later.csv", LATER.songs))
     assert files.parked.source_id in {entry.source.source_id for entry in stalled.parked(world.stack.ledger)}
     world.ask(files.parked, Action.REPLAY)
     world.ask(files.retracted, Action.RETRACT)

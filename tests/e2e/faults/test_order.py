@@ -42,6 +42,6 @@ def test_metrics_are_of_the_newest_snapshot_if_older_runs_end_last(world, victim
             world.wait_for_status(retracted, Status.RETRACTED)
             assert not rare_items & {*world.of_day(early), *world.of_day(half_way)}
     del world.streams[retracted.source_id]
-    world.settle(first, second)
+    world.wait_until_ended(first, second)
     world.check()
     world.check_archived(first, second, newer)

@@ -41,7 +41,7 @@ def test_lost_lake_is_rebuilt_from_the_archive(world):
     before = world.lake.metadata(LISTENS)
     lose_the_lake(world)
     entries = [each for each in world.stack.ledger.with_status(Status.ARCHIVED) if each.source.kind is Kind.STREAMS]
-    world.send(*(stalled.ask(entry, Action.REPLAY) for entry in entries))
+    world.send(*(stalled.request_message(entry, Action.REPLAY) for entry in entries))
     attempts = {entry.source.source_id: entry.attempt for entry in entries}
 
     def are_all_replayed() -> bool:

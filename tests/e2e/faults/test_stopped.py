@@ -37,7 +37,7 @@ def test_execution_waits_for_a_free_job_run_until_there_is_one(world, victims):
         failed = world.wait_for_status(stopped, Status.FAILED)
         assert failed.reason.startswith("ABORTED")
         assert not victims.runs(TRANSFORM, world.execution_of(stopped))
-    world.settle(puts[1], waits)
+    world.wait_until_ended(puts[1], waits)
     world.redrive(stopped)
     world.wait_for_status(stopped, Status.ARCHIVED, attempt=2)
     world.check()

@@ -36,7 +36,7 @@ def test_unreadable_file_among_a_hundred_is_quarantined_alone(world, victims):
         staged = folder.key(f"input/{broken.source_id}.csv.gz")
         world.stack.s3.head_object(Bucket=folder.bucket, Key=staged)
         world.stack.s3.put_object(Bucket=folder.bucket, Key=staged, Body=contents[57][:-20])
-    world.settle(*puts)
+    world.wait_until_ended(*puts)
     entry, original = world.entry(broken), world.streams.pop(broken.source_id)
     assert (entry.status, entry.reason, entry.rows_read) == (Status.QUARANTINED, "not_csv", 0)
     world.check()
@@ -58,7 +58,7 @@ def test_burst_of_files_is_processed_in_few_runs(world, victims):
     with peak_memory(victims) as peak:
         with ThreadPoolExecutor(16) as pool:
             puts = list(pool.map(lambda n: world.put(f"burst/{n}.csv", contents[n]), range(BURST)))
-        entries = world.settle(*puts)
+        entries = world.wait_until_ended(*puts)
     seconds = time.monotonic() - began
     assert {entry.status for entry in entries} == {Status.ARCHIVED}
     assert {entry.attempt for entry in entries} == {1}

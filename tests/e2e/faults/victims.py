@@ -41,7 +41,7 @@ class Victims:
     def run(
         self, script: str, execution: str, excluding: frozenset[int] = frozenset(), seconds: float = 300
     ) -> psutil.Process:
-        """Wait for a run of a script for an execution, excluding some process ids, and return it."""
+        """Wait for a job run of a script for an execution, excluding some process ids, and return it."""
 
         def find() -> psutil.Process | None:
             return next((each for each in self.runs(script, execution) if each.pid not in excluding), None)

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from music_streams import clock
 from music_streams.aws import clients
 from music_streams.reconcile import inventory, stalled
-from music_streams.reconcile.stalled import Repairs
+from music_streams.reconcile.stalled import StalledFinder
 from music_streams.run.executions import Executions
 from music_streams.stack import Stack
 from music_streams.state import requests
@@ -63,7 +63,9 @@ class World:
         change_job(stack, "TransformJobName", {"--publish_track_metrics": "true"})
         world = cls(stack, Lake(stack))
         references = {"songs": SONGS, "users": CATALOGUE.users}
-        world.settle(*(world.put_reference(kind, "made.csv", content) for kind, content in references.items()))
+        world.wait_until_ended(
+            *(world.put_reference(kind, "made.csv", content) for kind, content in references.items())
+        )
         return world
 
     def new_day(self) -> date:
@@ -91,17 +93,19 @@ class World:
     # ── Asking ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def ask(self, put: Journey, action: Action) -> None:
-        self.send(stalled.ask(self.entry(put), action))
+        self.send(stalled.request_message(self.entry(put), action))
 
     def send(self, *messages: str) -> None:
         requests.send(self.stack.client("sqs"), self.stack.outputs["ArrivalsQueueUrl"], messages)
 
-    def repairs(self) -> Repairs:
+    def stalled_finder(self) -> StalledFinder:
         """Return the stalled sources, without waiting for StallSeconds."""
-        return Repairs(self.stack.s3, self.stack.ledger, self._executions, self.stack.landing_bucket, idle_seconds=0)
+        return StalledFinder(
+            self.stack.s3, self.stack.ledger, self._executions, self.stack.landing_bucket, idle_seconds=0
+        )
 
     def redrive(self, put: Journey) -> None:
-        repair = self.repairs().of(self.entry(put))
+        repair = self.stalled_finder().of(self.entry(put))
         assert repair, f"{put.name} cannot be redriven: {self.entry(put).status}"
         self.send(repair.message)
 
@@ -114,7 +118,7 @@ class World:
                 return True
             if not self.executions("RUNNING"):
                 self.let_time_pass(killed_at)
-                messages = {repair.message for repair in self.repairs().find()} - sent
+                messages = {repair.message for repair in self.stalled_finder().find()} - sent
                 self.send(*messages)
                 sent.update(messages)
             return False
@@ -151,10 +155,10 @@ class World:
 
     def wait_for_status(self, put: Journey, *statuses: Status, attempt: int = 1) -> Entry:
         """Wait for a status in that attempt or a later one, and return the entry."""
-        [entry] = self.settle(put, goal=frozenset(statuses), attempt=attempt)
+        [entry] = self.wait_until_ended(put, goal=frozenset(statuses), attempt=attempt)
         return entry
 
-    def settle(
+    def wait_until_ended(
         self, *puts: Journey, goal: frozenset[Status] = ENDED, attempt: int = 1, seconds: float = RUN_TIMEOUT
     ) -> list[Entry]:
         """Wait until all files have a status of `goal`, by default a terminal one or FAILED; return their entries."""

@@ -16,7 +16,7 @@ from music_streams.run.executions import Executions
 from music_streams.stack import Stack
 from music_streams.state import requests
 from music_streams.state.ledger import Entry
-from music_streams.state.requests import Action, Attempt, Forget, Rebuild
+from music_streams.state.requests import Action, Forget, Rebuild, SourceRequest
 from music_streams.state.run_files import RunFolder, Summary, write_summary
 from music_streams_cli import journey, maintenance, reconciliation, runs
 from music_streams_cli.app import app
@@ -81,7 +81,7 @@ class Pipeline:
 
     def _process(self, body: str) -> None:
         request = requests.parse(body)
-        if isinstance(request, Attempt):
+        if isinstance(request, SourceRequest):
             entry = self.stack.ledger.entry(request.source_id)
             assert entry
             self.requested.append((request.action, entry.source.name))

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from music_streams.state import requests
-from music_streams.state.requests import Action, Attempt, Forget, Rebuild
+from music_streams.state.requests import Action, Forget, Rebuild, SourceRequest
 from music_streams_cli import dead_letters, output
 from tests.integration.cli.conftest import drained
 from tests.unit.cli.golden import check
@@ -23,7 +23,7 @@ FAILURE = {"detail": {"name": "e1-1", "status": "TIMED_OUT", "executionArn": "ar
 LETTERS = {
     "ArrivalsDeadLetterQueueUrl": [
         json.dumps(EVENT),
-        requests.to_message(Attempt("3f" * 16, 2, Action.REPLAY)),
+        requests.to_message(SourceRequest("3f" * 16, 2, Action.REPLAY)),
         requests.to_message(Rebuild(["2024-06-25"], "2026-11-21T21:03:25.000Z")),
         requests.to_message(Forget(4711, "2026-11-21T21:03:25.000Z")),
     ],

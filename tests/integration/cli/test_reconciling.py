@@ -13,7 +13,7 @@ from music_streams.reconcile.lake import LakeReader
 from music_streams.reconcile.reports import Reports
 from music_streams.run.executions import Executions
 from music_streams.state import requests
-from music_streams.state.requests import Attempt, Rebuild
+from music_streams.state.requests import Rebuild, SourceRequest
 from music_streams.state.sources import Source
 from music_streams_cli import output
 from tests.integration.cli.conftest import MACHINE, drained, put_entry
@@ -208,7 +208,7 @@ def test_each_gap_has_its_repair(reconcile, files, lake, stack):
     sent = [requests.parse(body) for body in drained(stack, "ArrivalsQueueUrl")]
     assert ended.stdout == f"sent: reconcile {len(sent)} repairs\n"
     assert [request.days for request in sent if isinstance(request, Rebuild)] == [[DAY]]
-    attempts = [request for request in sent if isinstance(request, Attempt)]
+    attempts = [request for request in sent if isinstance(request, SourceRequest)]
     assert {stack.ledger.entry(attempt.source_id).source.name: attempt.action.value for attempt in attempts} == {
         "poison.csv": "put_aside",
         "failed.csv": "redrive",

@@ -16,7 +16,7 @@ DAY = "2024-06-25"
 RUN_ID = "jr_1"
 ACCEPTED = SourceOutcome(10, 8, {"unknown_track": 2}, [DAY])
 TOO_MANY_BAD_ROWS = SourceOutcome(10, 0, {"bad_user_id": 7, "duplicate": 1}, [], "too_many_bad_rows")
-UNREADABLE = SourceOutcome(0, 0, {}, [], "not_csv")
+NOT_CSV = SourceOutcome(0, 0, {}, [], "not_csv")
 
 
 @dataclass

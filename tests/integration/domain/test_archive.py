@@ -11,7 +11,7 @@ from music_streams.run.archive import archive_source
 from music_streams.state.sources import Source, Treatment
 from music_streams.state.statuses import Status
 from tests.integration.domain.run import Run
-from tests.integration.domain.standing import standing
+from tests.integration.domain.stored_sources import stored_entry
 from tests.integration.domain.world import GOOD, LANDING, RECEIVED_AT, before_and_after
 
 
@@ -30,7 +30,7 @@ def test_published_versions_are_archived_once_although_the_step_is_repeated(worl
         entry = world.entry(source)
         assert (entry.status, entry.archive_key) == (Status.ARCHIVED, source.kept_key("archive"))
         assert world.content(entry.archive_key) == b"%d" % n
-        assert not world.has(source)
+        assert not world.is_at_landing_key(source)
     before = [world.item(source) for source in sources]
     assert run.archive() == 0
     assert [world.item(source) for source in sources] == before
@@ -42,13 +42,13 @@ def test_a_reference_file_is_copied_and_stays_where_it_landed(world, key):
     assert published(world, source).archive() == 0
     assert world.status(source) is Status.ARCHIVED
     assert world.content(source.kept_key("archive")) == GOOD
-    assert world.has(source)
+    assert world.is_at_landing_key(source)
 
 
 def test_two_versions_of_a_key_are_archived_separately(world):
     earlier, later = (world.upload(content, "incoming/same.csv") for content in (b"earlier", b"later"))
     published(world, earlier).archive()
-    assert world.has(later)
+    assert world.is_at_landing_key(later)
     published(world, later).archive()
     assert world.content(world.entry(earlier).archive_key) == b"earlier"
     assert world.content(world.entry(later).archive_key) == b"later"
@@ -58,7 +58,7 @@ def test_two_versions_of_a_key_are_archived_separately(world):
 def test_a_source_that_is_not_published_is_not_archived(world, status):
     source = world.upload()
     assert published(world, source, status=status).archive() == 0
-    assert world.has(source)
+    assert world.is_at_landing_key(source)
     assert world.content(source.kept_key("archive")) is None
 
 
@@ -67,7 +67,7 @@ def test_a_source_of_another_execution_is_not_archived(world):
     run = published(world, source)
     world.put_entry(source, Status.PUBLISHED, execution_arn=world.execution_arn("other-1"))
     assert run.archive() == 0
-    assert world.has(source)
+    assert world.is_at_landing_key(source)
 
 
 @before_and_after
@@ -77,11 +77,11 @@ def test_archiving_is_idempotent_after_a_crash_at_any_call(world, is_done):
         run = published(world, source)
         if not world.crashes(run.archive, call, is_done=is_done):
             break
-        assert world.has(source) or world.content(source.kept_key("archive")) == GOOD
+        assert world.is_at_landing_key(source) or world.content(source.kept_key("archive")) == GOOD
         run.archive()
         assert world.status(source) is Status.ARCHIVED
         assert world.content(source.kept_key("archive")) == GOOD
-        assert not world.has(source)
+        assert not world.is_at_landing_key(source)
     assert call > len(["manifest", "entry", "copy", "copy", "proof", "proof", "removal", "ledger"])
 
 
@@ -92,7 +92,7 @@ def test_archiving_is_idempotent_after_a_crash_at_any_call(world, is_done):
     "stored", [b"", GOOD[:-1], GOOD[:-1] + b"x", GOOD * 2], ids=["empty", "short", "other", "long"]
 )
 def test_a_source_stays_until_its_copy_has_its_size_and_checksum(world, stored):
-    entry = standing(world, Status.PUBLISHED)
+    entry = stored_entry(world, Status.PUBLISHED)
 
     def copy(_origin: Any, bucket: str, key: str, **_: Any) -> None:
         world.s3.put_object(Bucket=bucket, Key=key, Body=stored)
@@ -100,13 +100,13 @@ def test_a_source_stays_until_its_copy_has_its_size_and_checksum(world, stored):
     with patch.object(world.s3, "copy", copy), pytest.raises(ArchiveMismatch):
         archive_source(world.s3, world.ledger, entry)
     assert world.status(entry.source) is Status.PUBLISHED
-    assert world.has(entry.source)
+    assert world.is_at_landing_key(entry.source)
     archive_source(world.s3, world.ledger, entry)
     assert world.content(world.entry(entry.source).archive_key) == GOOD
 
 
 def test_a_copy_of_another_size_is_rejected_although_its_checksum_is_equal(world):
-    entry = standing(world, Status.PUBLISHED)
+    entry = stored_entry(world, Status.PUBLISHED)
     key, real_head_object = entry.source.kept_key("archive"), world.s3.head_object
 
     def head_object(**arguments: Any) -> dict[str, Any]:
@@ -115,16 +115,16 @@ def test_a_copy_of_another_size_is_rejected_although_its_checksum_is_equal(world
 
     with patch.object(world.s3, "head_object", head_object), pytest.raises(ArchiveMismatch):
         archive_source(world.s3, world.ledger, entry)
-    assert world.has(entry.source)
+    assert world.is_at_landing_key(entry.source)
 
 
 def test_an_object_with_other_content_at_the_archive_key_is_overwritten(world):
-    entry = standing(world, Status.PUBLISHED)
+    entry = stored_entry(world, Status.PUBLISHED)
     key = entry.source.kept_key("archive")
     world.s3.put_object(Bucket=entry.source.bucket, Key=key, Body=b"of somebody else")
     archive_source(world.s3, world.ledger, entry)
     assert world.content(key) == GOOD
-    assert not world.has(entry.source)
+    assert not world.is_at_landing_key(entry.source)
 
 
 def test_a_multipart_upload_is_archived(world):
@@ -140,11 +140,11 @@ def test_a_multipart_upload_is_archived(world):
     source = Source(LANDING, key, version_id, len(content), RECEIVED_AT)
     published(world, source).archive()
     assert world.content(world.entry(source).archive_key) == content
-    assert not world.has(source)
+    assert not world.is_at_landing_key(source)
 
 
 def test_a_published_source_whose_object_is_gone_stays_published(world):
-    entry = standing(world, Status.PUBLISHED)
+    entry = stored_entry(world, Status.PUBLISHED)
     world.s3.delete_object(**entry.source.s3_arguments)
     with pytest.raises(ObjectGone):
         archive_source(world.s3, world.ledger, entry)
@@ -152,7 +152,7 @@ def test_a_published_source_whose_object_is_gone_stays_published(world):
 
 
 def test_a_released_source_moves_from_quarantine_to_the_archive(world):
-    quarantined = standing(world, Status.QUARANTINED)
+    quarantined = stored_entry(world, Status.QUARANTINED)
     source, kept = quarantined.source, quarantined.archive_key
     entry = world.put_entry(source, Status.PUBLISHED, execution_arn="arn", archive_key=kept)
     archive_source(world.s3, world.ledger, entry)
@@ -163,10 +163,10 @@ def test_a_released_source_moves_from_quarantine_to_the_archive(world):
 
 @pytest.mark.parametrize("status", [Status.PUBLISHED, Status.ARCHIVED])
 def test_a_source_to_retract_becomes_retracted_and_its_file_is_kept(world, status):
-    entry = standing(world, status, treatment=Treatment.RETRACT)
+    entry = stored_entry(world, status, treatment=Treatment.RETRACT)
     run = Run.holding(world, entry.source)
     world.batch(entry.source, status=status, execution_arn=run.arn, treatment="retract", archive_key=entry.archive_key)
     assert run.archive() == 0
     assert world.status(entry.source) is Status.RETRACTED
     assert world.content(world.entry(entry.source).archive_key) == GOOD
-    assert not world.has(entry.source)
+    assert not world.is_at_landing_key(entry.source)

@@ -10,15 +10,15 @@ import pytest
 from music_streams import clock
 from music_streams.errors import BadEvent, JobRunsAlive
 from music_streams.ingest.outcomes import Outcome
-from music_streams.reconcile.stalled import ask
+from music_streams.reconcile.stalled import request_message
 from music_streams.state.ledger import Entry
-from music_streams.state.requests import Action, Attempt, Forget, Rebuild, to_message
+from music_streams.state.requests import Action, Forget, Rebuild, SourceRequest, to_message
 from music_streams.state.run_files import RunFolder, SourceOutcome, read_claimed, read_manifest
 from music_streams.state.sources import Treatment, batch_id_of
 from music_streams.state.statuses import Status
-from tests.integration.domain.run import DAY, TOO_MANY_BAD_ROWS, UNREADABLE, Run
-from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
-from tests.integration.domain.validate import Validate, ample_time, concurrently, message, take
+from tests.integration.domain.run import DAY, NOT_CSV, TOO_MANY_BAD_ROWS, Run
+from tests.integration.domain.stored_sources import alive, half_retracted, quarantined_in_place, stored_entry
+from tests.integration.domain.validate import Validate, ample_time, concurrently, deliver, message
 from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LAKE, World
 
 NEW_ATTEMPTS = {
@@ -40,7 +40,7 @@ def check(world, entry, status, attempt):
     """The source has a final status, and one copy of it is left."""
     current = world.entry(entry.source)
     assert (current.status, current.attempt) == (status, attempt)
-    assert not world.has(entry.source)
+    assert not world.is_at_landing_key(entry.source)
     copies = [world.content(entry.source.kept_key(folder)) for folder in ("archive", "quarantine")]
     assert copies == ([None, GOOD] if status is Status.QUARANTINED else [GOOD, None])
 
@@ -52,9 +52,9 @@ def check(world, entry, status, attempt):
 def test_a_new_attempt_reads_the_source_from_its_location_and_leaves_one_copy_in_the_archive(
     world, action, status, treatment
 ):
-    entry = standing(world, status)
+    entry = stored_entry(world, status)
     source = entry.source
-    assert take(world, ask(entry, action)).outcomes == [Outcome.RENEWED]
+    assert deliver(world, request_message(entry, action)).outcomes == [Outcome.RENEWED]
     renewed = world.entry(source)
     assert (renewed.status, renewed.attempt, renewed.treatment) == (Status.VALID, 2, treatment)
     assert renewed.batch_id == batch_id_of([source.source_id])
@@ -74,19 +74,23 @@ def test_a_new_attempt_reads_the_source_from_its_location_and_leaves_one_copy_in
 def test_a_new_attempt_of_a_reference_file_reads_it_where_it_landed(world, key):
     content = b"user_id,user_country,track_id,track_name,artists,duration_ms,track_genre\n"
     source = world.upload(content, key)
-    take(world, message(source))
+    deliver(world, message(source))
     run = Run.holding(world, source).claimed()
     run.fail()
     run.end()
-    assert take(world, ask(world.entry(source), Action.REDRIVE)).outcomes == [Outcome.RENEWED]
+    assert deliver(world, request_message(world.entry(source), Action.REDRIVE)).outcomes == [Outcome.RENEWED]
     Run.holding(world, source).go()
     assert world.status(source) is Status.ARCHIVED
-    assert world.has(source)
+    assert world.is_at_landing_key(source)
 
 
 def test_sources_that_are_requested_together_share_a_run_without_new_ones(world):
-    failed, archived, new = standing(world, Status.FAILED), standing(world, Status.ARCHIVED, attempt=3), world.upload()
-    take(world, ask(failed, Action.REDRIVE), ask(archived, Action.REPLAY), message(new))
+    failed, archived, new = (
+        stored_entry(world, Status.FAILED),
+        stored_entry(world, Status.ARCHIVED, attempt=3),
+        world.upload(),
+    )
+    deliver(world, request_message(failed, Action.REDRIVE), request_message(archived, Action.REPLAY), message(new))
     together = Run.holding(world, failed.source)
     assert {entry.source for entry in together.entries} == {failed.source, archived.source}
     assert together.attempt == 4
@@ -105,11 +109,11 @@ def test_sources_that_are_requested_together_share_a_run_without_new_ones(world)
     ],
 )
 def test_the_treatment_of_a_source_is_kept_after_a_failed_run(world, status, action, treatment):
-    entry = standing(world, status)
-    take(world, ask(entry, action))
+    entry = stored_entry(world, status)
+    deliver(world, request_message(entry, action))
     run = Run.holding(world, entry.source).claimed()
     run.fail()
-    take(world, ask(world.entry(entry.source), Action.REDRIVE))
+    deliver(world, request_message(world.entry(entry.source), Action.REDRIVE))
     again = Run.holding(world, entry.source)
     assert again.attempt == 3
     assert [each.treatment for each in read_manifest(world.s3, again.folder).sources] == [treatment]
@@ -118,11 +122,11 @@ def test_the_treatment_of_a_source_is_kept_after_a_failed_run(world, status, act
 
 def test_a_file_with_too_many_bad_rows_is_quarantined_unchanged_and_processed_after_its_release(world):
     source = world.upload()
-    take(world, message(source))
+    deliver(world, message(source))
     Run.holding(world, source).go(**{source.source_id: TOO_MANY_BAD_ROWS})
     entry = world.entry(source)
     assert (entry.status, entry.rows_accepted, entry.rows_read) == (Status.QUARANTINED, 0, 10)
-    assert take(world, ask(entry, Action.RELEASE)).outcomes == [Outcome.RENEWED]
+    assert deliver(world, request_message(entry, Action.RELEASE)).outcomes == [Outcome.RENEWED]
     Run.holding(world, source).go()
     released = world.entry(source)
     assert (released.status, released.rows_accepted) == (Status.ARCHIVED, 8)
@@ -139,8 +143,8 @@ def test_a_file_with_too_many_bad_rows_is_quarantined_unchanged_and_processed_af
     ],
 )
 def test_a_release_lifts_the_limit_for_which_the_file_was_quarantined_and_no_other(world, reason, before, treatment):
-    entry = standing(world, Status.QUARANTINED, reason=reason, treatment=before)
-    assert take(world, ask(entry, Action.RELEASE)).outcomes == [Outcome.RENEWED]
+    entry = stored_entry(world, Status.QUARANTINED, reason=reason, treatment=before)
+    assert deliver(world, request_message(entry, Action.RELEASE)).outcomes == [Outcome.RENEWED]
     assert world.entry(entry.source).treatment == treatment
     [listed] = read_manifest(world.s3, Run.holding(world, entry.source).folder).sources
     assert listed.treatment == treatment
@@ -149,13 +153,13 @@ def test_a_release_lifts_the_limit_for_which_the_file_was_quarantined_and_no_oth
 @pytest.mark.parametrize(
     ("status", "action", "outcome", "reason"),
     [
-        (Status.QUARANTINED, Action.RELEASE, UNREADABLE, "not_csv"),
+        (Status.QUARANTINED, Action.RELEASE, NOT_CSV, "not_csv"),
         (Status.ARCHIVED, Action.REPLAY, TOO_MANY_BAD_ROWS, "too_many_bad_rows"),
     ],
 )
 def test_a_file_that_a_new_attempt_rejects_moves_to_quarantine(world, status, action, outcome, reason):
-    entry = standing(world, status)
-    take(world, ask(entry, action))
+    entry = stored_entry(world, status)
+    deliver(world, request_message(entry, action))
     Run.holding(world, entry.source).go(**{entry.source.source_id: outcome})
     again = world.entry(entry.source)
     assert (again.status, again.reason) == (Status.QUARANTINED, reason)
@@ -167,9 +171,9 @@ def test_a_file_that_a_new_attempt_rejects_moves_to_quarantine(world, status, ac
 
 
 def test_a_redrive_of_a_published_file_that_is_gone_changes_nothing(world):
-    entry = standing(world, Status.PUBLISHED)
+    entry = stored_entry(world, Status.PUBLISHED)
     world.s3.delete_object(**entry.source.s3_arguments)
-    assert take(world, ask(entry, Action.REDRIVE)).outcomes == [Outcome.GONE]
+    assert deliver(world, request_message(entry, Action.REDRIVE)).outcomes == [Outcome.GONE]
     assert world.status(entry.source) is Status.PUBLISHED
 
 
@@ -177,8 +181,8 @@ def test_a_redrive_of_a_published_file_that_is_gone_changes_nothing(world):
     ("status", "action"), [(Status.QUARANTINED, Action.RELEASE), (Status.ARCHIVED, Action.RETRACT)]
 )
 def test_reference_data_cannot_be_released_or_retracted_because_runs_read_it_where_it_landed(world, status, action):
-    entry = standing(world, status, key="reference/users/a.csv")
-    assert take(world, ask(entry, action)).outcomes == [Outcome.REFUSED]
+    entry = stored_entry(world, status, key="reference/users/a.csv")
+    assert deliver(world, request_message(entry, action)).outcomes == [Outcome.REFUSED]
     assert world.entry(entry.source) == entry
 
 
@@ -189,41 +193,41 @@ def test_an_action_that_does_not_apply_to_the_status_changes_nothing(world, acti
         return
     entry = alive(world, status)
     before, item = world.executions(), world.item(entry.source)
-    assert take(world, ask(entry, action)).outcomes == [Outcome.DUPLICATE]
+    assert deliver(world, request_message(entry, action)).outcomes == [Outcome.DUPLICATE]
     assert world.item(entry.source) == item
     assert world.executions() == before
 
 
 @pytest.mark.parametrize("action", Action)
 def test_a_retracted_source_stays_retracted(world, action):
-    entry = standing(world, Status.RETRACTED, treatment=Treatment.RETRACT)
-    for body in (ask(entry, action), message(entry.source)):
-        assert take(world, body, lease_seconds=ALWAYS_EXPIRED).outcomes == [Outcome.DUPLICATE]
+    entry = stored_entry(world, Status.RETRACTED, treatment=Treatment.RETRACT)
+    for body in (request_message(entry, action), message(entry.source)):
+        assert deliver(world, body, lease_seconds=ALWAYS_EXPIRED).outcomes == [Outcome.DUPLICATE]
     assert world.entry(entry.source) == entry
     assert world.content(entry.archive_key) == GOOD
 
 
 @pytest.mark.parametrize("status", [Status.RECEIVED, Status.VALID, Status.RUNNING])
 def test_a_redrive_of_a_source_that_changed_recently_changes_nothing(world, status):
-    entry = standing(world, status, updated_at=clock.now())
+    entry = stored_entry(world, status, updated_at=clock.now())
     item, before = world.item(entry.source), world.executions()
-    assert take(world, ask(entry, Action.REDRIVE)).outcomes == [Outcome.DUPLICATE]
+    assert deliver(world, request_message(entry, Action.REDRIVE)).outcomes == [Outcome.DUPLICATE]
     assert world.item(entry.source) == item
     assert world.executions() == before
 
 
 @each_new_attempt
 def test_a_request_that_is_delivered_twice_or_late_is_carried_out_once(world, action, status, treatment):
-    entry = standing(world, status)
-    body, before = ask(entry, action), world.executions()
-    assert take(world, body, body).queue == []
+    entry = stored_entry(world, status)
+    body, before = request_message(entry, action), world.executions()
+    assert deliver(world, body, body).queue == []
     once = world.item(entry.source)
-    assert take(world, body).outcomes == [Outcome.DUPLICATE]
+    assert deliver(world, body).outcomes == [Outcome.DUPLICATE]
     assert world.item(entry.source) == once
     run = Run.holding(world, entry.source)
     run.go()
     ended = world.item(entry.source)
-    assert take(world, body, lease_seconds=ALWAYS_EXPIRED).outcomes == [Outcome.DUPLICATE]
+    assert deliver(world, body, lease_seconds=ALWAYS_EXPIRED).outcomes == [Outcome.DUPLICATE]
     assert world.item(entry.source) == ended
     assert world.executions() - before == {run.name}
 
@@ -231,15 +235,15 @@ def test_a_request_that_is_delivered_twice_or_late_is_carried_out_once(world, ac
 @pytest.mark.parametrize("attempt", [1, 3])
 @each_new_attempt
 def test_a_request_about_another_attempt_is_ignored(world, action, status, treatment, attempt):
-    entry = standing(world, status, attempt=2)
-    body = to_message(Attempt(entry.source.source_id, attempt, action))
-    assert take(world, body).outcomes == [Outcome.DUPLICATE]
+    entry = stored_entry(world, status, attempt=2)
+    body = to_message(SourceRequest(entry.source.source_id, attempt, action))
+    assert deliver(world, body).outcomes == [Outcome.DUPLICATE]
     assert world.entry(entry.source) == entry
 
 
 def test_a_request_about_a_source_that_is_not_in_the_ledger_is_rejected(world):
     with pytest.raises(BadEvent, match="is not in the ledger"):
-        world.intake().start_invocation(ample_time).process(to_message(Attempt("0" * 32, 1, Action.REDRIVE)))
+        world.intake().start_invocation(ample_time).process(to_message(SourceRequest("0" * 32, 1, Action.REDRIVE)))
 
 
 @pytest.mark.parametrize(
@@ -251,8 +255,8 @@ def test_a_request_about_a_source_that_is_not_in_the_ledger_is_rejected(world):
     ],
 )
 def test_a_file_that_still_fails_validation_stays_where_it_is(world, status, action, content):
-    entry = standing(world, status, content=content)
-    assert take(world, ask(entry, action)).outcomes == [Outcome.REFUSED]
+    entry = stored_entry(world, status, content=content)
+    assert deliver(world, request_message(entry, action)).outcomes == [Outcome.REFUSED]
     assert world.entry(entry.source) == entry
     assert world.content(entry.archive_key) == content
 
@@ -267,22 +271,22 @@ def test_a_file_that_still_fails_validation_stays_where_it_is(world, status, act
     ],
 )
 def test_a_request_for_a_file_that_is_gone_begins_no_attempt_and_is_not_retried(world, action, status, is_late):
-    entry, before = standing(world, status), world.executions()
+    entry, before = stored_entry(world, status), world.executions()
     batch = world.intake().start_invocation(ample_time)
     if is_late:
-        assert batch.process(ask(entry, action)) is Outcome.RENEWED
+        assert batch.process(request_message(entry, action)) is Outcome.RENEWED
     world.s3.delete_object(**entry.place.s3_arguments)
     if not is_late:
-        assert batch.process(ask(entry, action)) is Outcome.GONE
+        assert batch.process(request_message(entry, action)) is Outcome.GONE
     batch.launch()
     assert world.entry(entry.source) == entry
     assert world.executions() == before
 
 
 def test_the_rows_of_a_file_that_is_gone_can_be_retracted(world):
-    entry = standing(world, Status.ARCHIVED)
+    entry = stored_entry(world, Status.ARCHIVED)
     world.s3.delete_object(**entry.place.s3_arguments)
-    take(world, ask(entry, Action.RETRACT))
+    deliver(world, request_message(entry, Action.RETRACT))
     Run.holding(world, entry.source).go()
     assert world.status(entry.source) is Status.RETRACTED
 
@@ -292,18 +296,18 @@ def test_the_rows_of_a_file_that_is_gone_can_be_retracted(world):
 
 def ended(world, status, **attributes):
     """A source with a status, whose execution has ended without a record of that."""
-    entry = standing(world, status, **attributes)
+    entry = stored_entry(world, status, **attributes)
     Run.holding(world, entry.source).start().end()
     return entry
 
 
 STALLED: dict[str, tuple[Callable[[World], Entry], Status, int]] = {
-    "RECEIVED, its lease over": (partial(standing, status=Status.RECEIVED), Status.ARCHIVED, 1),
-    "VALID, never started": (partial(standing, status=Status.VALID), Status.ARCHIVED, 1),
+    "RECEIVED, its lease over": (partial(stored_entry, status=Status.RECEIVED), Status.ARCHIVED, 1),
+    "VALID, never started": (partial(stored_entry, status=Status.VALID), Status.ARCHIVED, 1),
     "VALID, its execution over": (partial(ended, status=Status.VALID), Status.ARCHIVED, 2),
     "RUNNING, its execution over": (partial(ended, status=Status.RUNNING), Status.ARCHIVED, 2),
-    "RUNNING, its execution unknown": (partial(standing, status=Status.RUNNING), Status.ARCHIVED, 2),
-    "FAILED": (partial(standing, status=Status.FAILED), Status.ARCHIVED, 2),
+    "RUNNING, its execution unknown": (partial(stored_entry, status=Status.RUNNING), Status.ARCHIVED, 2),
+    "FAILED": (partial(stored_entry, status=Status.FAILED), Status.ARCHIVED, 2),
     "PUBLISHED, its execution over": (partial(ended, status=Status.PUBLISHED), Status.ARCHIVED, 1),
     "QUARANTINED, still in place": (quarantined_in_place, Status.QUARANTINED, 1),
     "ARCHIVED, to be retracted": (half_retracted, Status.RETRACTED, 1),
@@ -324,7 +328,7 @@ def run_on(world, entry):
 @pytest.mark.parametrize(("begin", "status", "attempt"), STALLED.values(), ids=STALLED)
 def test_a_redrive_continues_every_stalled_source(world, begin, status, attempt):
     entry, before = begin(world), world.executions()
-    validate = take(world, ask(entry, Action.REDRIVE))
+    validate = deliver(world, request_message(entry, Action.REDRIVE))
     assert validate.queue == []
     assert len(world.executions() - before) <= 1
     run_on(world, entry)
@@ -347,7 +351,7 @@ def test_a_redrive_is_idempotent_after_a_crash_at_any_call(world, name):
     for call in itertools.count(1):
         entry = begin(world)
         before = world.executions()
-        validate = Validate(world, ask(entry, Action.REDRIVE))
+        validate = Validate(world, request_message(entry, Action.REDRIVE))
         if not world.crashes(validate.deliver, call, is_done=True):
             break
         validate.deliver(ALWAYS_EXPIRED)
@@ -374,9 +378,9 @@ def test_a_redrive_is_idempotent_after_a_crash_at_any_call(world, name):
 )
 def test_beginning_an_attempt_is_idempotent_after_a_crash_at_any_call(world, action, status, treatment):
     for call in itertools.count(1):
-        entry = standing(world, status)
+        entry = stored_entry(world, status)
         before = world.executions()
-        validate = Validate(world, ask(entry, action))
+        validate = Validate(world, request_message(entry, action))
         if not world.crashes(validate.deliver, call, is_done=True):
             break
         validate.deliver(ALWAYS_EXPIRED)
@@ -399,7 +403,7 @@ def test_job_runs_of_an_ended_execution_are_stopped_before_a_new_attempt(world, 
     entry = ended(world, status)
     mine = world.glue.start("transform-streams", Run.holding(world, entry.source).name)
     other = world.glue.start("transform-streams", "other-1")
-    take(world, ask(entry, Action.REDRIVE))
+    deliver(world, request_message(entry, Action.REDRIVE))
     assert (world.glue.state(mine), world.glue.state(other)) == ("STOPPED", "RUNNING")
     assert world.entry(entry.source).attempt == 2
 
@@ -411,7 +415,7 @@ def test_no_attempt_begins_while_a_job_run_of_the_last_one_is_active(world):
     times = iter([300.0] * 4)
     batch = world.intake().start_invocation(lambda: next(times, 1.0))
     with pytest.raises(JobRunsAlive):
-        batch.process(ask(entry, Action.REDRIVE))
+        batch.process(request_message(entry, Action.REDRIVE))
     world.glue.stopping_looks = 0
     assert world.entry(entry.source) == entry
 
@@ -420,9 +424,9 @@ def test_no_attempt_begins_while_a_job_run_of_the_last_one_is_active(world):
 
 
 def test_five_concurrent_requests_begin_one_attempt(world):
-    entry = standing(world, Status.FAILED)
+    entry = stored_entry(world, Status.FAILED)
     before = world.executions()
-    concurrently(*(Validate(world, ask(entry, Action.REDRIVE)) for _ in range(5)))
+    concurrently(*(Validate(world, request_message(entry, Action.REDRIVE)) for _ in range(5)))
     run = Run.holding(world, entry.source)
     assert run.attempt == 2
     assert world.executions() - before == {run.name}
@@ -441,8 +445,8 @@ def test_five_concurrent_requests_begin_one_attempt(world):
 )
 def test_of_two_concurrent_requests_one_wins_and_the_run_has_the_treatment_in_the_ledger(world, status, one, other):
     for call in itertools.count(1):
-        entry = standing(world, status)
-        first, second = Validate(world, ask(entry, one)), Validate(world, ask(entry, other))
+        entry = stored_entry(world, status)
+        first, second = Validate(world, request_message(entry, one)), Validate(world, request_message(entry, other))
         with world.interrupt_at(call, second.deliver) as calls:
             first.deliver()
         if len(calls) < call:
@@ -453,7 +457,7 @@ def test_of_two_concurrent_requests_one_wins_and_the_run_has_the_treatment_in_th
         if not run.claim().has_work:
             # The rejected request overwrote the manifest of the other: nothing runs until a redrive.
             run.end()
-            take(world, ask(world.entry(entry.source), Action.REDRIVE), lease_seconds=ALWAYS_EXPIRED)
+            deliver(world, request_message(world.entry(entry.source), Action.REDRIVE), lease_seconds=ALWAYS_EXPIRED)
             run = Run.holding(world, entry.source).claimed()
         [held] = read_claimed(world.s3, run.folder, run.name).sources
         assert (held.treatment, world.entry(entry.source).treatment) == (wanted, wanted), call
@@ -462,9 +466,9 @@ def test_of_two_concurrent_requests_one_wins_and_the_run_has_the_treatment_in_th
 
 def test_two_concurrent_requests_with_overlapping_selections_run_each_source_once(world):
     for call in itertools.count(1):
-        shared, mine, theirs = (standing(world, Status.FAILED) for _ in range(3))
-        first = Validate(world, *(ask(entry, Action.REDRIVE) for entry in (shared, mine)))
-        second = Validate(world, *(ask(entry, Action.REDRIVE) for entry in (theirs, shared)))
+        shared, mine, theirs = (stored_entry(world, Status.FAILED) for _ in range(3))
+        first = Validate(world, *(request_message(entry, Action.REDRIVE) for entry in (shared, mine)))
+        second = Validate(world, *(request_message(entry, Action.REDRIVE) for entry in (theirs, shared)))
         with world.interrupt_at(call, second.deliver) as calls:
             first.deliver()
         if len(calls) < call:
@@ -511,7 +515,7 @@ def test_a_request_without_sources_starts_one_run_although_it_repeats_or_crashes
 def test_requests_without_sources_are_distinguished_by_their_time(world):
     before = world.executions()
     rebuilds = [Rebuild([DAY], f"2026-11-21T21:03:2{n}.000Z") for n in range(2)]
-    assert take(world, *map(to_message, rebuilds)).outcomes == [Outcome.ORDERED] * 2
+    assert deliver(world, *map(to_message, rebuilds)).outcomes == [Outcome.ORDERED] * 2
     assert len(world.executions() - before) == 2
 
 
@@ -519,20 +523,22 @@ def test_requests_without_sources_are_distinguished_by_their_time(world):
 
 
 def test_a_file_that_failed_too_often_is_quarantined_without_validation_and_can_be_released(world):
-    entry = standing(world, Status.FAILED, content=b"\xff", failures=3)
-    assert take(world, ask(entry, Action.PUT_ASIDE)).outcomes == [Outcome.RENEWED]
+    entry = stored_entry(world, Status.FAILED, content=b"\xff", failures=3)
+    assert deliver(world, request_message(entry, Action.PUT_ASIDE)).outcomes == [Outcome.RENEWED]
     run = Run.holding(world, entry.source)
     run.go(**{entry.source.source_id: SourceOutcome(0, 0, {}, [DAY], "too_many_attempts")})
     quarantined = world.entry(entry.source)
     assert (quarantined.status, quarantined.reason) == (Status.QUARANTINED, "too_many_attempts")
     assert world.content(quarantined.archive_key) == b"\xff"
-    assert not world.has(entry.source)
-    assert take(world, ask(quarantined, Action.RELEASE)).outcomes == [Outcome.REFUSED], "its release validates it"
+    assert not world.is_at_landing_key(entry.source)
+    assert deliver(world, request_message(quarantined, Action.RELEASE)).outcomes == [Outcome.REFUSED], (
+        "its release validates it"
+    )
 
 
 def test_a_file_whose_retraction_failed_is_not_quarantined(world):
-    entry = standing(world, Status.FAILED, treatment=Treatment.RETRACT)
-    take(world, ask(entry, Action.PUT_ASIDE))
+    entry = stored_entry(world, Status.FAILED, treatment=Treatment.RETRACT)
+    deliver(world, request_message(entry, Action.PUT_ASIDE))
     assert world.entry(entry.source).treatment is Treatment.RETRACT
 
 
@@ -544,11 +550,11 @@ def test_failures_are_counted_until_the_file_is_published(world):
     run = Run.of(world, source).claimed()
     run.fail()
     assert world.entry(source).failures == 1
-    take(world, ask(world.entry(source), Action.REDRIVE))
+    deliver(world, request_message(world.entry(source), Action.REDRIVE))
     again = Run.holding(world, source).claimed()
     again.fail()
     assert world.entry(source).failures == 2
-    take(world, ask(world.entry(source), Action.REDRIVE))
+    deliver(world, request_message(world.entry(source), Action.REDRIVE))
     Run.holding(world, source).go()
     assert world.entry(source).failures == 0
 
@@ -558,7 +564,7 @@ def test_the_time_of_the_first_publication_is_kept_after_replays(world):
     Run.of(world, source).go()
     first = world.entry(source)
     assert first.first_published_at == first.published_at != ""
-    take(world, ask(first, Action.REPLAY))
+    deliver(world, request_message(first, Action.REPLAY))
     Run.holding(world, source).go()
     second = world.entry(source)
     assert second.published_at > first.published_at

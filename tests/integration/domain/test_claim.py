@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from music_streams.run.claim import Claim, held_entries
+from music_streams.run.claim import Claim, claimed_entries
 from music_streams.state.run_files import Manifest, write_manifest
 from music_streams.state.statuses import Status
 from tests.integration.domain.run import Run
@@ -15,7 +15,7 @@ HAS_WORK, HAS_NONE = (Claim(0, has_work=has_work, forgets=False, workers=2) for 
 
 
 def held(run):
-    entries = held_entries(run.world.s3, run.world.ledger, run.folder.manifest_uri, run.arn)
+    entries = claimed_entries(run.world.s3, run.world.ledger, run.folder.manifest_uri, run.arn)
     return {entry.source.source_id for entry in entries}
 
 

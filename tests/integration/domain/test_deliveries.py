@@ -4,11 +4,11 @@ import pytest
 
 from music_streams.ingest import s3_events
 from music_streams.ingest.outcomes import Outcome
-from music_streams.reconcile.stalled import ask
+from music_streams.reconcile.stalled import request_message
 from music_streams.state.requests import Action
 from music_streams.state.statuses import Status
 from tests.integration.domain.run import Run
-from tests.integration.domain.validate import Validate, concurrently, message, take
+from tests.integration.domain.validate import Validate, concurrently, deliver, message
 from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LANDING, RECEIVED_AT
 
 
@@ -44,7 +44,7 @@ def test_five_concurrent_deliveries_of_an_invalid_file_quarantine_it_once(world)
     concurrently(*deliveries)
     assert world.status(source) is Status.QUARANTINED
     assert world.content(source.kept_key("quarantine")) == b""
-    assert not world.has(source)
+    assert not world.is_at_landing_key(source)
     assert [delivery.outcomes for delivery in deliveries].count([Outcome.QUARANTINED]) == 1
 
 
@@ -52,19 +52,19 @@ def test_every_version_of_a_key_is_processed_in_any_order_of_events(world):
     contents = [GOOD + b"%d,,\n" % n for n in range(3)]
     versions = [world.upload(content, "incoming/again-and-again.csv") for content in contents]
     for n in (2, 0, 1, 2):
-        take(world, message(versions[n]))
+        deliver(world, message(versions[n]))
     for version, content in zip(versions, contents, strict=True):
         Run.holding(world, version).go()
         entry = world.entry(version)
         assert entry.status is Status.ARCHIVED
         assert world.content(entry.archive_key) == content
-        assert not world.has(version)
+        assert not world.is_at_landing_key(version)
 
 
 def test_the_version_that_was_processed_is_archived_although_its_key_is_overwritten(world):
     key = "incoming/overwritten.csv"
     earlier = world.upload(GOOD, key)
-    take(world, message(earlier))
+    deliver(world, message(earlier))
     run = Run.holding(world, earlier).claimed()
     later = world.upload(GOOD + b"later,,\n", key)
     assert world.content(run.folder.key(f"input/{earlier.source_id}.csv"), "lake") == GOOD
@@ -72,8 +72,8 @@ def test_the_version_that_was_processed_is_archived_although_its_key_is_overwrit
     run.settle()
     run.archive()
     assert world.content(world.entry(earlier).archive_key) == GOOD
-    assert (world.has(earlier), world.has(later)) == (False, True)
-    take(world, message(later))
+    assert (world.is_at_landing_key(earlier), world.is_at_landing_key(later)) == (False, True)
+    deliver(world, message(later))
     Run.holding(world, later).go()
     assert world.content(world.entry(later).archive_key) == GOOD + b"later,,\n"
 
@@ -81,7 +81,7 @@ def test_the_version_that_was_processed_is_archived_although_its_key_is_overwrit
 def test_a_version_under_a_delete_marker_is_processed(world):
     source = world.upload()
     world.s3.delete_object(Bucket=LANDING, Key=source.key)
-    assert take(world, message(source)).outcomes == [Outcome.VALID]
+    assert deliver(world, message(source)).outcomes == [Outcome.VALID]
     Run.holding(world, source).go()
     assert world.content(source.kept_key("archive")) == GOOD
 
@@ -90,12 +90,12 @@ def test_a_version_under_a_delete_marker_is_processed(world):
 def test_an_object_that_is_gone_fails_once_and_is_not_retried(world, is_redriven):
     source, before = world.upload(), world.executions()
     world.s3.delete_object(Bucket=LANDING, Key=source.key, VersionId=source.version_id)
-    take(world, message(source))
+    deliver(world, message(source))
     failed = world.item(source)
     assert (failed["status"], failed["reason"]) == ("FAILED", "object_gone")
     for _ in range(3):
-        body = ask(world.entry(source), Action.REDRIVE) if is_redriven else message(source)
-        again = take(world, body, lease_seconds=ALWAYS_EXPIRED)
+        body = request_message(world.entry(source), Action.REDRIVE) if is_redriven else message(source)
+        again = deliver(world, body, lease_seconds=ALWAYS_EXPIRED)
         assert again.queue == []
     assert world.item(source) == failed
     assert world.executions() == before
@@ -103,10 +103,10 @@ def test_an_object_that_is_gone_fails_once_and_is_not_retried(world, is_redriven
 
 def test_a_lost_event_can_be_recreated_and_the_late_original_is_a_duplicate(world):
     source = world.upload(key="incoming/lost + %2F [1].csv")
-    assert take(world, s3_events.event_of(source)).outcomes == [Outcome.VALID]
+    assert deliver(world, s3_events.event_of(source)).outcomes == [Outcome.VALID]
     assert world.entry(source).source == source
     before = world.item(source)
-    assert take(world, message(source)).outcomes == [Outcome.DUPLICATE]
+    assert deliver(world, message(source)).outcomes == [Outcome.DUPLICATE]
     assert world.item(source) == before
 
 
@@ -124,6 +124,6 @@ def test_an_event_that_is_replayed_months_later_is_a_duplicate(world, status):
         updated_at=RECEIVED_AT.replace("2026", "2016"),
     )
     item = world.item(source)
-    assert take(world, message(source), lease_seconds=ALWAYS_EXPIRED).outcomes == [Outcome.DUPLICATE]
+    assert deliver(world, message(source), lease_seconds=ALWAYS_EXPIRED).outcomes == [Outcome.DUPLICATE]
     assert world.item(source) == item
     assert world.executions() == before

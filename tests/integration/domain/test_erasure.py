@@ -736,7 +736,7 @@ def test_a_file_too_large_to_copy_is_deleted_where_it_landed_and_no_other_versio
     world.put_entry(source, Status.QUARANTINED, reason="too_large")
     folder = forget_run(world)
     assert erase(world, folder) == 0
-    assert [world.has(each) for each in (before, source, after)] == [True, False, True]
+    assert [world.is_at_landing_key(each) for each in (before, source, after)] == [True, False, True]
     assert_deleted_and_reported(world, folder, source, "quarantined for its size", caplog)
     again = forget_run(world)
     assert erase(world, again) == 0
@@ -748,7 +748,7 @@ def test_a_reference_file_too_large_to_copy_stays_where_it_landed(world):
     source = world.upload(FILE, f"reference/users/{world.name('users')}.csv")
     world.put_entry(source, Status.QUARANTINED, reason="too_large")
     assert erase(world, forget_run(world)) == 0
-    assert world.has(source)
+    assert world.is_at_landing_key(source)
 
 
 @pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
@@ -771,7 +771,7 @@ def test_deleting_a_file_whole_may_crash_at_any_call_and_is_reported_by_the_repe
         except Crash:
             assert erase(world, folder, max_file_bytes=10) == 0
         assert versions(world, hostile) == [], call
-        assert not world.has(hostile), call
+        assert not world.is_at_landing_key(hostile), call
         assert content(world, behind) == WITHOUT_USER, call
         assert list(noted(world, folder)["deleted"]) == [hostile.source_id], call
         assert any(world.entry(hostile).place.uri in alert["Message"] for alert in world.sent_alerts()), call

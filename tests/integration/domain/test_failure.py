@@ -9,12 +9,12 @@ from moto.stepfunctions.models import stepfunctions_backends
 
 from music_streams.errors import JobRunsAlive
 from music_streams.ingest.outcomes import Outcome
-from music_streams.reconcile.stalled import ask
+from music_streams.reconcile.stalled import request_message
 from music_streams.state.requests import Action
 from music_streams.state.statuses import Status
 from tests.integration.domain.run import Run
-from tests.integration.domain.standing import standing
-from tests.integration.domain.validate import message, take
+from tests.integration.domain.stored_sources import stored_entry
+from tests.integration.domain.validate import deliver, message
 from tests.integration.domain.world import ACCOUNT, LOAD_JOB, REGION, TRANSFORM_JOB, always, before_and_after
 
 
@@ -44,7 +44,7 @@ def test_running_sources_fail_and_stay_where_they_are(world):
     for source in run.sources:
         assert world.status(source) is Status.FAILED
         assert "the job ended with 1" in world.entry(source).reason
-        assert world.has(source)
+        assert world.is_at_landing_key(source)
     (alert,) = world.sent_alerts()
     assert f"{run.name} FAILED" in alert["Subject"]
     lines = alert["Message"].split("\n")
@@ -207,10 +207,10 @@ def test_a_failure_event_that_is_delivered_twice_is_recorded_once(world, run):
 @pytest.mark.parametrize("is_claimed", [False, True], ids=["waiting for its claim", "running"])
 def test_a_late_failure_event_does_not_change_the_next_attempt(world, is_claimed):
     source = world.upload()
-    take(world, message(source))
+    deliver(world, message(source))
     first = Run.holding(world, source).claimed()
     first.fail()
-    take(world, ask(world.entry(source), Action.REDRIVE))
+    deliver(world, request_message(world.entry(source), Action.REDRIVE))
     second = Run.holding(world, source)
     if is_claimed:
         second.claim()
@@ -224,9 +224,9 @@ def test_a_late_failure_event_does_not_change_the_next_attempt(world, is_claimed
 
 
 def test_a_redrive_finds_an_unrecorded_failure_although_the_execution_history_has_expired(world):
-    entry = standing(world, Status.RUNNING)
+    entry = stored_entry(world, Status.RUNNING)
     assert world.state_machine.status(entry.execution_arn) == ""
-    assert take(world, ask(entry, Action.REDRIVE)).outcomes == [Outcome.RENEWED]
+    assert deliver(world, request_message(entry, Action.REDRIVE)).outcomes == [Outcome.RENEWED]
     Run.holding(world, entry.source).go()
     assert world.status(entry.source) is Status.ARCHIVED
 

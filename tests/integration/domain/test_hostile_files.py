@@ -47,7 +47,7 @@ def test_a_hostile_file_is_quarantined_unchanged(world, batch, name):
     entry = world.entry(batch[1][name])
     assert (entry.status, entry.reason) == (Status.QUARANTINED, reason)
     assert world.content(entry.archive_key) == content
-    assert not world.has(entry.source)
+    assert not world.is_at_landing_key(entry.source)
 
 
 def test_the_other_files_of_the_batch_are_processed(world, batch):

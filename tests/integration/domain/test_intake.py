@@ -8,15 +8,15 @@ import pytest
 
 from music_streams.aws import objects
 from music_streams.ingest.outcomes import Outcome
-from music_streams.ingest.time_limits import OutOfTime
+from music_streams.ingest.time_limits import InvocationOutOfTime
 from music_streams.reconcile import stalled
 from music_streams.state.requests import Action
 from music_streams.state.run_files import RunFolder, read_manifest
 from music_streams.state.sources import batch_id_of
 from music_streams.state.statuses import Status
 from tests.integration.domain.run import Run
-from tests.integration.domain.standing import standing
-from tests.integration.domain.validate import Validate, ample_time, message, take
+from tests.integration.domain.stored_sources import stored_entry
+from tests.integration.domain.validate import Validate, ample_time, deliver, message
 from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, HEADER, LAKE, LANDING, World, before_and_after
 
 NO_COLUMNS = b"user_id,track_id\n"
@@ -25,7 +25,7 @@ NO_COLUMNS = b"user_id,track_id\n"
 def test_valid_files_even_two_versions_of_a_key_are_staged_listed_and_started_as_one_batch(world):
     keys = ["", "incoming/again.csv", "incoming/again.csv"]
     sources = [world.upload(GOOD + b"%d,,\n" % n, key) for n, key in enumerate(keys)]
-    assert take(world, *map(message, sources)).outcomes == [Outcome.VALID] * 3
+    assert deliver(world, *map(message, sources)).outcomes == [Outcome.VALID] * 3
     batch_id = batch_id_of(source.source_id for source in sources)
     folder = RunFolder(LAKE, batch_id)
     listed = read_manifest(world.s3, folder).sources
@@ -60,18 +60,18 @@ def test_an_invalid_file_is_quarantined_and_starts_no_execution(world, content, 
     assert batch.process(message(source)) is Outcome.QUARANTINED
     batch.launch()
     assert (world.status(source), world.entry(source).reason) == (Status.QUARANTINED, reason)
-    assert not world.has(source)
+    assert not world.is_at_landing_key(source)
     assert world.executions() == before
 
 
 def test_a_reference_file_is_listed_and_stays_where_it_landed(world):
     users = world.upload(b"user_id,user_country\n", "reference/users/a.csv")
-    assert take(world, message(users)).outcomes == [Outcome.VALID]
+    assert deliver(world, message(users)).outcomes == [Outcome.VALID]
     folder = RunFolder(LAKE, world.entry(users).batch_id)
     (listed,) = read_manifest(world.s3, folder).sources
     assert (listed.source_id, listed.kind) == (users.source_id, "users")
     assert world.content(folder.key(f"input/{listed.input}"), LAKE) is None
-    assert world.has(users)
+    assert world.is_at_landing_key(users)
 
 
 def test_an_object_that_is_deleted_before_it_is_staged_fails_alone(world):
@@ -97,18 +97,18 @@ def test_a_batch_whose_objects_are_all_deleted_before_they_are_staged_starts_no_
 
 def test_a_file_is_not_claimed_if_too_little_time_is_left(world):
     source = world.upload()
-    with pytest.raises(OutOfTime):
+    with pytest.raises(InvocationOutOfTime):
         world.intake().start_invocation(lambda: 74.9).process(message(source))
     assert world.ledger.entry(source.source_id) is None
     assert world.intake().start_invocation(lambda: 75.1).process(message(source)) is Outcome.VALID
 
 
 def test_a_request_changes_nothing_if_too_little_time_is_left(world):
-    entry = standing(world, Status.FAILED)
+    entry = stored_entry(world, Status.FAILED)
     before = world.item(entry.source)
     batch = world.intake().start_invocation(lambda: 74.9)
-    with pytest.raises(OutOfTime, match=entry.source.source_id):
-        batch.process(stalled.ask(entry, Action.REDRIVE))
+    with pytest.raises(InvocationOutOfTime, match=entry.source.source_id):
+        batch.process(stalled.request_message(entry, Action.REDRIVE))
     batch.launch()
     assert world.item(entry.source) == before
 
@@ -145,7 +145,7 @@ class Batch:
             staged = f"runs/{entry.batch_id}/input/{source.source_id}.csv"
             assert self.world.content(staged, LAKE) == GOOD + b"%d,,\n" % n
         assert self.world.status(self.bad) is Status.QUARANTINED
-        assert not self.world.has(self.bad)
+        assert not self.world.is_at_landing_key(self.bad)
 
 
 @before_and_after
@@ -225,7 +225,7 @@ def test_a_file_that_began_late_is_validated_by_another_invocation(world, slow_f
     good, slow = world.upload(), world.upload(key=f"incoming/{world.name('slow')}.csv")
     batch = world.intake().start_invocation(slow_files)
     assert batch.process(message(good)) is Outcome.VALID
-    with pytest.raises(OutOfTime, match="another invocation"):
+    with pytest.raises(InvocationOutOfTime, match="another invocation"):
         batch.process(message(slow))
     assert slow_files.left == pytest.approx(60, abs=2)  # what staging and starting need
     batch.launch()
@@ -239,7 +239,7 @@ def test_a_file_that_began_late_is_validated_by_another_invocation(world, slow_f
 )
 def test_an_event_that_s3_cannot_have_sent_changes_nothing(world, forged):
     source = replace(world.upload(), **forged)
-    assert take(world, message(source)).queue == [message(source)]
+    assert deliver(world, message(source)).queue == [message(source)]
     assert world.ledger.entry(source.source_id) is None
     assert source.source_id not in {entry.source.source_id for entry in world.ledger.with_status(Status.RECEIVED)}
 
@@ -248,7 +248,7 @@ def test_an_event_that_s3_cannot_have_sent_changes_nothing(world, forged):
 def test_a_forged_request_to_forget_starts_nothing_and_writes_nothing(world, user):
     body = json.dumps({"request": "forget", "user_id": user, "requested_at": "2026-11-21T21:03:25.123Z"})
     before = world.executions(), keys_of_runs(world)
-    assert take(world, body).queue == [body]
+    assert deliver(world, body).queue == [body]
     assert (world.executions(), keys_of_runs(world)) == before
 
 
@@ -260,7 +260,7 @@ def keys_of_runs(world):
 def test_size_and_earliest_arrival_come_from_s3_and_not_from_the_event(world):
     source = world.upload()
     untrue = replace(source, size=2**63 - 1, received_at="2006-03-14T00:00:00Z")
-    assert take(world, message(untrue)).outcomes == [Outcome.VALID]
+    assert deliver(world, message(untrue)).outcomes == [Outcome.VALID]
     entry = world.entry(source)
     assert (entry.source.size, entry.source.received_at) == (len(GOOD), "2026-11-21T21:03:25.000Z")
 
@@ -271,7 +271,7 @@ def test_a_manifest_omits_columns_that_the_run_does_not_read(world):
     songs = world.upload(
         b"track_id,track_name,artists,duration_ms,track_genre," + b"c" * 60_000, "reference/songs/wide.csv"
     )
-    take(world, message(wide), message(songs))
+    deliver(world, message(wide), message(songs))
     manifest = read_manifest(world.s3, RunFolder(LAKE, world.entry(wide).batch_id))
     headers = {source.kind: source.header for source in manifest.sources}
     assert headers == {"streams": ["", "user_id", "track_id", "listen_time", ""], "songs": []}

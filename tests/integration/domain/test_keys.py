@@ -8,7 +8,7 @@ from music_streams.ingest.outcomes import Outcome
 from music_streams.state.run_files import read_manifest
 from music_streams.state.statuses import Status
 from tests.integration.domain.run import TOO_MANY_BAD_ROWS, Run
-from tests.integration.domain.validate import message, take
+from tests.integration.domain.validate import deliver, message
 from tests.integration.domain.world import GOOD, LAKE
 
 LONGEST = "incoming/" + "é" * ((1024 - len("incoming/.csv")) // 2) + "x.csv"
@@ -40,7 +40,7 @@ def test_the_longest_key_is_as_long_as_s3_allows():
 def test_a_key_is_processed_and_archived_under_a_safe_name(world, key):
     content = GOOD + world.name("row").encode() + b",,\n"
     source = world.upload(content, key)
-    assert take(world, message(source)).outcomes == [Outcome.VALID]
+    assert deliver(world, message(source)).outcomes == [Outcome.VALID]
     run = Run.holding(world, source)
     [listed] = read_manifest(world.s3, run.folder).sources
     assert listed.input == f"{source.source_id}.csv"
@@ -50,7 +50,7 @@ def test_a_key_is_processed_and_archived_under_a_safe_name(world, key):
     assert (entry.status, entry.source.key) == (Status.ARCHIVED, key)
     assert SAFE.fullmatch(entry.archive_key)
     assert world.content(entry.archive_key) == content
-    assert not world.has(source)
+    assert not world.is_at_landing_key(source)
 
 
 @pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
@@ -58,7 +58,7 @@ def test_a_key_is_processed_and_archived_under_a_safe_name(world, key):
 def test_a_key_is_quarantined_under_a_safe_name(world, key, is_rejected_by_its_run):
     content = GOOD + b"\xff" * (not is_rejected_by_its_run)
     source = world.upload(content, key)
-    take(world, message(source))
+    deliver(world, message(source))
     if is_rejected_by_its_run:
         Run.holding(world, source).go(**{source.source_id: TOO_MANY_BAD_ROWS})
     entry = world.entry(source)
@@ -66,4 +66,4 @@ def test_a_key_is_quarantined_under_a_safe_name(world, key, is_rejected_by_its_r
     assert SAFE.fullmatch(entry.archive_key)
     assert world.content(entry.archive_key) == content
     assert b"verdict" in (world.content(entry.archive_key.rsplit("/", 1)[0] + "/reason.json") or b"")
-    assert not world.has(source)
+    assert not world.is_at_landing_key(source)

@@ -62,7 +62,7 @@ def test_a_move_moves_only_the_given_version(world):
     later = world.upload(b"later", "incoming/versions.csv")
     objects.move(world.s3, earlier, "archive/versions.csv")
     assert world.content("archive/versions.csv") == b"earlier"
-    assert (world.has(earlier), world.has(later)) == (False, True)
+    assert (world.is_at_landing_key(earlier), world.is_at_landing_key(later)) == (False, True)
     assert world.content("incoming/versions.csv") == b"later"
 
 
@@ -71,7 +71,7 @@ def test_a_version_under_a_delete_marker_is_moved(world):
     world.s3.delete_object(Bucket=LANDING, Key=source.key)
     objects.move(world.s3, source, "archive/marked.csv")
     assert world.content("archive/marked.csv") == GOOD
-    assert not world.has(source)
+    assert not world.is_at_landing_key(source)
 
 
 @pytest.mark.parametrize("content", [b"", GOOD[:-1], GOOD[:-1] + b"x"], ids=["empty", "shorter", "other"])
@@ -80,7 +80,7 @@ def test_a_copy_that_differs_is_rejected_and_the_original_stays(world, content):
     corrupting: Any = Corrupting(world.s3, content)
     with pytest.raises(ArchiveMismatch, match="which was not deleted"):
         objects.move(corrupting, source, "archive/corrupt.csv")
-    assert world.has(source)
+    assert world.is_at_landing_key(source)
 
 
 def multipart(world, *parts: bytes) -> Source:
@@ -104,7 +104,7 @@ def test_a_multipart_object_is_moved_unless_its_copy_differs(world):
     corrupting: Any = Corrupting(world.s3, BIG + b"tale")
     with pytest.raises(ArchiveMismatch):
         objects.move(corrupting, source, "archive/parts.csv")
-    assert world.has(source)
+    assert world.is_at_landing_key(source)
     objects.move(world.s3, source, "archive/parts.csv")
     assert world.content("archive/parts.csv") == BIG + b"tail"
 
@@ -119,8 +119,8 @@ def test_a_move_is_idempotent_after_a_crash_at_any_call(world, is_done):
                 objects.move(world.s3, source, key)
             break
         except Crash:
-            assert world.has(source) or world.content(key) == GOOD
+            assert world.is_at_landing_key(source) or world.content(key) == GOOD
             objects.move(world.s3, source, key)
         assert world.content(key) == GOOD
-        assert not world.has(source)
+        assert not world.is_at_landing_key(source)
     assert call > len(["copy", "copy", "proof", "proof", "removal"])

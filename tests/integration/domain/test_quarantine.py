@@ -9,11 +9,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from music_streams.errors import ObjectGone
-from music_streams.reconcile.stalled import Repairs
+from music_streams.reconcile.stalled import StalledFinder
 from music_streams.run import quarantine
 from music_streams.state.statuses import Status
 from music_streams.validation.file_verdicts import Verdict
-from tests.integration.domain.validate import Validate, message, take
+from tests.integration.domain.validate import Validate, deliver, message
 from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LANDING, alerts_by_source, before_and_after
 
 
@@ -48,7 +48,7 @@ def test_a_file_moves_to_quarantine_with_its_reason_and_an_alert(world, verdict)
     assert (entry.status, entry.reason) == (Status.QUARANTINED, verdict)
     assert entry.archive_key == claimed.source.kept_key("quarantine")
     assert world.content(entry.archive_key) == GOOD
-    assert not world.has(claimed.source)
+    assert not world.is_at_landing_key(claimed.source)
     (alert,) = world.sent_alerts()
     assert verdict in alert["Subject"]
     assert all(text in alert["Message"] for text in (claimed.source.uri, "the detail", "What to do: "))
@@ -82,10 +82,10 @@ def test_a_file_that_is_too_large_to_copy_is_quarantined_where_it_landed(world, 
     assert reason_beside(world, claimed.source.kept_key("quarantine"))["verdict"] == verdict
     assert len(world.sent_alerts()) == 1
     finish(world, claimed.source)
-    assert world.has(claimed.source)
+    assert world.is_at_landing_key(claimed.source)
     assert world.sent_alerts() == []
-    repairs = Repairs(world.s3, world.ledger, world.state_machine, LANDING, 0)
-    assert repairs.of_leftover(entry) is None
+    finder = StalledFinder(world.s3, world.ledger, world.state_machine, LANDING, 0)
+    assert finder.of_leftover(entry) is None
 
 
 def test_a_file_of_the_largest_size_that_s3_copies_in_one_call_moves_to_quarantine(world, monkeypatch):
@@ -94,7 +94,7 @@ def test_a_file_of_the_largest_size_that_s3_copies_in_one_call_moves_to_quaranti
     claimed = received(world)
     quarantined(world, claimed, Verdict.TOO_LARGE)
     assert world.content(world.entry(claimed.source).archive_key) == GOOD
-    assert not world.has(claimed.source)
+    assert not world.is_at_landing_key(claimed.source)
 
 
 def test_a_file_named_reason_json_is_kept_beside_its_reason(world):
@@ -111,7 +111,7 @@ def test_the_holder_of_a_replaced_claim_sends_no_alert_and_deletes_nothing(world
     world.sent_alerts()
     quarantined(world, earlier)
     assert world.sent_alerts() == []
-    assert world.has(earlier.source)
+    assert world.is_at_landing_key(earlier.source)
     assert world.status(earlier.source) is Status.RECEIVED
 
 
@@ -139,7 +139,7 @@ def test_a_quarantine_is_idempotent_after_a_crash_at_any_call(world, is_done):
         assert entry.status is Status.QUARANTINED, call
         assert world.content(entry.archive_key) == GOOD
         assert reason_beside(world, entry.archive_key)["verdict"] == "not_csv"
-        assert not world.has(claimed.source), call
+        assert not world.is_at_landing_key(claimed.source), call
         assert world.sent_alerts(), call
     assert call > len(["copy", "copy", "proof", "proof", "reason", "ledger", "alert", "removal"])
 
@@ -161,7 +161,7 @@ def test_a_batch_of_bad_files_causes_one_alert_for_each_reason(world):
     empty = [world.upload(b"") for _ in range(60)]
     broken = [world.upload(b"\xff\n") for _ in range(3)]
     world.sent_alerts()
-    take(world, *(message(source) for pair in zip_longest(empty, broken) for source in pair if source))
+    deliver(world, *(message(source) for pair in zip_longest(empty, broken) for source in pair if source))
     alerts = {alert["Subject"]: alert["Message"].split("\n") for alert in world.sent_alerts()}
     assert alerts.keys() == {"music-streams: empty_file: 60 files", "music-streams: not_utf8: 3 files"}
     _, heading, advice, runbook, *lines = alerts["music-streams: empty_file: 60 files"]
@@ -170,13 +170,13 @@ def test_a_batch_of_bad_files_causes_one_alert_for_each_reason(world):
     assert runbook == "Runbook: docs/runbooks.md#a-file-was-quarantined"
     assert [line.partition(": ")[0] for line in lines[:-1]] == [source.uri for source in empty[:50]]
     assert lines[-1] == "and 10 more"
-    assert not any(world.has(source) for source in empty + broken)
+    assert not any(world.is_at_landing_key(source) for source in empty + broken)
 
 
 def test_an_event_that_is_twice_in_a_batch_is_one_line_of_the_alert(world):
     source = world.upload(b"")
     world.sent_alerts()
-    take(world, message(source), message(source))
+    deliver(world, message(source), message(source))
     [alert] = world.sent_alerts()
     assert alerts_by_source([alert]) == {source.source_id: 1}
     assert "contains only blank lines" in alert["Message"]
@@ -195,7 +195,7 @@ def test_every_alert_of_a_batch_is_sent_although_the_invocation_crashes_at_any_c
         assert alerts_by_source(world.sent_alerts()).keys() == {source.source_id for source in sources[:3]}, call
         for source in sources[:3]:
             assert world.status(source) is Status.QUARANTINED, call
-            assert not world.has(source), call
+            assert not world.is_at_landing_key(source), call
         assert world.execution_input(f"{world.entry(sources[3]).batch_id}-1"), call
     assert call > 20
 
@@ -208,9 +208,9 @@ def test_a_failed_alert_or_deletion_does_not_delay_good_files_and_is_retried(wor
     with world.refusing(operation), pytest.raises(ClientError):
         validate.deliver()
     assert world.execution_input(f"{world.entry(good).batch_id}-1")
-    assert world.has(bad)
+    assert world.is_at_landing_key(bad)
     validate.deliver()
-    assert not world.has(bad)
+    assert not world.is_at_landing_key(bad)
     assert alerts_by_source(world.sent_alerts())[bad.source_id]
 
 
@@ -218,9 +218,9 @@ def test_alerts_of_bad_files_are_sent_although_no_execution_can_be_started(world
     bad, good = world.upload(b""), world.upload()
     world.sent_alerts()
     with world.refusing("StartExecution"), pytest.raises(ClientError):
-        take(world, message(bad), message(good))
+        deliver(world, message(bad), message(good))
     assert alerts_by_source(world.sent_alerts()) == {bad.source_id: 1}
-    assert not world.has(bad)
+    assert not world.is_at_landing_key(bad)
 
 
 def test_a_long_detail_is_shortened_in_the_reason(world):

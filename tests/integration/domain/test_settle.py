@@ -10,13 +10,13 @@ import pytest
 
 from music_streams.aws.slices import SLICE
 from music_streams.errors import EventRefused, RunIsOver
-from music_streams.reconcile.stalled import ask
+from music_streams.reconcile.stalled import request_message
 from music_streams.state.requests import Action
 from music_streams.state.run_files import SourceOutcome, read_summary
 from music_streams.state.statuses import Status
-from tests.integration.domain.run import ACCEPTED, DAY, RUN_ID, TOO_MANY_BAD_ROWS, UNREADABLE, Run
-from tests.integration.domain.standing import move
-from tests.integration.domain.validate import take
+from tests.integration.domain.run import ACCEPTED, DAY, NOT_CSV, RUN_ID, TOO_MANY_BAD_ROWS, Run
+from tests.integration.domain.stored_sources import move
+from tests.integration.domain.validate import deliver
 from tests.integration.domain.world import GOOD, alerts_by_source, always, before_and_after
 
 
@@ -36,7 +36,7 @@ def test_a_valid_source_is_published_with_its_counts(world, run):
     assert entry.status is Status.PUBLISHED
     assert (entry.rows_read, entry.rows_accepted, entry.rejected) == (10, 8, {"unknown_track": 2})
     assert entry.days == [DAY]
-    assert world.has(good)
+    assert world.is_at_landing_key(good)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_valid_source_is_published_with_its_counts(world, run):
             TOO_MANY_BAD_ROWS,
             ["7 of 10 rows are malformed (70.0%, limit 20.0%): 7 bad_user_id; rejected and not malformed: 1 duplicate"],
         ),
-        (UNREADABLE, ["Spark could not read it"]),
+        (NOT_CSV, ["Spark could not read it"]),
         (
             SourceOutcome(10, 0, {"duplicate": 1}, [], "too_many_days"),
             ["MaxDaysPerFile", "of this one are correct, release it"],
@@ -63,7 +63,7 @@ def test_a_source_that_the_run_rejects_is_quarantined_with_its_counts_and_an_ale
     assert (entry.status, entry.reason, entry.days) == (Status.QUARANTINED, outcome.verdict, [])
     assert (entry.rows_read, entry.rows_accepted, entry.rejected) == (outcome.rows_read, 0, outcome.rejected)
     assert world.content(entry.archive_key) == GOOD
-    assert not world.has(bad)
+    assert not world.is_at_landing_key(bad)
     [alert] = world.sent_alerts()
     assert all(text in alert["Message"] for text in texts)
     assert world.status(good) is Status.PUBLISHED
@@ -87,7 +87,7 @@ def test_the_step_is_idempotent_after_a_crash_at_any_call(world, is_done):
         run.settle()
         assert (world.status(good), world.status(bad)) == (Status.PUBLISHED, Status.QUARANTINED)
         assert world.content(bad.kept_key("quarantine")) == GOOD
-        assert not world.has(bad), call
+        assert not world.is_at_landing_key(bad), call
         assert world.sent_alerts(), call
         assert world.sent_events(), call
     assert call > 10, "all crash points were tried"
@@ -136,7 +136,7 @@ def test_every_alert_of_a_run_is_sent_even_if_the_step_crashes_at_any_call(world
         for source in run.sources:
             assert world.status(source) is Status.QUARANTINED, call
             assert world.content(source.kept_key("quarantine")) == GOOD, call
-            assert not world.has(source), call
+            assert not world.is_at_landing_key(source), call
     assert call > 15, "all crash points were tried"
 
 
@@ -199,7 +199,7 @@ def test_a_later_run_has_its_own_cost_and_adds_it_to_the_total(world, run):
     run.settle(job_runs=JOB_RUNS)
     run.archive()
     [(first, _)] = costs(world, good)
-    take(world, ask(world.entry(good), Action.REPLAY))
+    deliver(world, request_message(world.entry(good), Action.REPLAY))
     again = Run.holding(world, good).claimed()
     again.finish_jobs()
     again.settle(job_runs=JOB_RUNS)

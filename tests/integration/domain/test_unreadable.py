@@ -12,12 +12,12 @@ from music_streams.aws.objects import Place
 from music_streams.errors import ObjectGone, Unreadable
 from music_streams.ingest.outcomes import Outcome
 from music_streams.reconcile import stalled
-from music_streams.reconcile.stalled import Repairs
+from music_streams.reconcile.stalled import StalledFinder
 from music_streams.state.requests import Action
 from music_streams.state.sources import Source
 from music_streams.state.statuses import Status
-from tests.integration.domain.standing import standing
-from tests.integration.domain.validate import Validate, ample_time, message, take
+from tests.integration.domain.stored_sources import stored_entry
+from tests.integration.domain.validate import Validate, ample_time, deliver, message
 from tests.integration.domain.world import GOOD, LAKE, LANDING, RECEIVED_AT
 
 REFUSALS = {  # the error codes of GET and copy, and of HEAD, which has no body
@@ -67,7 +67,7 @@ def test_an_object_in_an_archive_storage_class_is_unreadable(world):
     key = f"incoming/{world.name('old')}.csv"
     version = world.s3.put_object(Bucket=LANDING, Key=key, Body=GOOD, StorageClass="GLACIER")["VersionId"]
     source = Source(LANDING, key, version, len(GOOD), RECEIVED_AT)
-    assert take(world, message(source)).outcomes == [Outcome.UNREADABLE]
+    assert deliver(world, message(source)).outcomes == [Outcome.UNREADABLE]
     assert (world.status(source), world.entry(source).reason) == (Status.FAILED, "unreadable")
 
 
@@ -106,30 +106,30 @@ def test_the_error_names_the_object_and_what_to_do(world, refusal):
 def test_an_unreadable_file_is_redriven_once_it_can_be_read(world, refusal):
     source = world.upload()
     with refused(world, source, refusal):
-        take(world, message(source))
+        deliver(world, message(source))
         assert repairs(world).is_unreadable(world.entry(source))
         assert repairs(world).of(world.entry(source)) is None
     repair = repairs(world).of(world.entry(source))
     assert repair is not None
-    assert take(world, repair.message).outcomes == [Outcome.RENEWED]
+    assert deliver(world, repair.message).outcomes == [Outcome.RENEWED]
     assert (world.status(source), world.entry(source).attempt) == (Status.VALID, 2)
 
 
 def test_a_redrive_of_a_file_that_is_still_unreadable_changes_nothing(world, refusal):
     source = world.upload()
     with refused(world, source, refusal):
-        take(world, message(source))
+        deliver(world, message(source))
         before = world.item(source)
-        request = stalled.ask(world.entry(source), Action.REDRIVE)
-        assert take(world, request).outcomes == [Outcome.UNREADABLE]
+        request = stalled.request_message(world.entry(source), Action.REDRIVE)
+        assert deliver(world, request).outcomes == [Outcome.UNREADABLE]
         assert world.item(source) == before
 
 
 def test_a_replay_of_an_unreadable_copy_changes_nothing(world, refusal):
-    entry = standing(world, Status.ARCHIVED)
+    entry = stored_entry(world, Status.ARCHIVED)
     before = world.item(entry.source)
     with refused(world, entry.source, refusal):
-        assert take(world, stalled.ask(entry, Action.REPLAY)).outcomes == [Outcome.UNREADABLE]
+        assert deliver(world, stalled.request_message(entry, Action.REPLAY)).outcomes == [Outcome.UNREADABLE]
     assert world.item(entry.source) == before
 
 
@@ -137,7 +137,7 @@ def test_a_replay_of_an_unreadable_copy_changes_nothing(world, refusal):
 def test_an_invalid_version_id_counts_as_gone(world, name):
     source = world.upload(key=f"incoming/{world.name('x')}-{name}")
     with refused(world, source, ("InvalidArgument", "400")):
-        assert take(world, message(source)).outcomes == [Outcome.GONE]
+        assert deliver(world, message(source)).outcomes == [Outcome.GONE]
         assert (world.status(source), world.entry(source).reason) == (Status.FAILED, "object_gone")
         found = repairs(world)
         assert (found.is_gone(world.entry(source)), found.of(world.entry(source))) == (True, None)
@@ -155,7 +155,7 @@ def test_a_deleted_version_is_gone_with_every_error_code_and_the_others_continue
             objects.copy(world.s3, bad, LAKE, "x")
         assert not objects.exists(world.s3, bad)
         assert not objects.is_readable(world.s3, bad)
-        assert take(world, message(bad), message(good)).outcomes == [Outcome.GONE, Outcome.VALID]
+        assert deliver(world, message(bad), message(good)).outcomes == [Outcome.GONE, Outcome.VALID]
     assert (world.status(bad), world.entry(bad).reason) == (Status.FAILED, "object_gone")
 
 
@@ -175,5 +175,5 @@ def test_a_deleted_version_is_gone_and_not_unreadable(world):
     assert not objects.is_readable(world.s3, source)
 
 
-def repairs(world) -> Repairs:
-    return Repairs(world.s3, world.ledger, world.state_machine, LANDING, 0)
+def repairs(world) -> StalledFinder:
+    return StalledFinder(world.s3, world.ledger, world.state_machine, LANDING, 0)

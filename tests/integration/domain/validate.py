@@ -52,7 +52,7 @@ class Validate:
             self.queue += single.queue
 
 
-def take(world: World, *bodies: str, lease_seconds: float = 300.0) -> Validate:
+def deliver(world: World, *bodies: str, lease_seconds: float = 300.0) -> Validate:
     """Deliver messages to an invocation of their own."""
     validate = Validate(world, *bodies)
     validate.deliver(lease_seconds)

@@ -169,8 +169,8 @@ class World:
             return None
         return body
 
-    def has(self, source: Source) -> bool:
-        """Return whether the object version is still in incoming/."""
+    def is_at_landing_key(self, source: Source) -> bool:
+        """Return whether the object version still exists at its landing key."""
         versions = self.s3.list_object_versions(Bucket=LANDING, Prefix=source.key).get("Versions", [])
         return (source.key, source.version_id) in {(each["Key"], each["VersionId"]) for each in versions}
 

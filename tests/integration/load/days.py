@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from music_streams.load.fence import DayToPublish, Fence
+from music_streams.load.fence import DayPublisher, DayToPublish
 from music_streams.load.items import Provenance
 from tests.aws import key_of
 
@@ -41,9 +41,8 @@ class Version:
         """Publish the day as the load does; return whether it is published at this version."""
         provenance = Provenance(self.number, self.lake_uuid, self.batch_id, "2026-11-21T21:03:25.123Z")
         removed = [(key, f"DAY#{day}") for key in sorted(self.removed)]
-        return Fence(dynamodb, FILES, METRICS, provenance).publish([DayToPublish(day, self.items(day), removed)]) == [
-            day
-        ]
+        publisher = DayPublisher(dynamodb, FILES, METRICS, provenance)
+        return publisher.publish([DayToPublish(day, self.items(day), removed)]) == [day]
 
 
 def by_key(items: list[dict[str, Any]]) -> list[dict[str, Any]]:

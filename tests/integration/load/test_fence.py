@@ -100,9 +100,9 @@ def test_of_many_days_only_those_that_no_newer_run_has_are_published():
     for day in newer:
         version(2, B).publish(dynamodb, day)
     provenance = Provenance(1, "lake", "batch", "2026-11-21T21:03:25.123Z")
-    fenced = fence.Fence(dynamodb, FILES, METRICS, provenance)
+    publisher = fence.DayPublisher(dynamodb, FILES, METRICS, provenance)
     older = version(1, A)
-    published = fenced.publish(fence.DayToPublish(day, older.items(day)) for day in days)
+    published = publisher.publish(fence.DayToPublish(day, older.items(day)) for day in days)
     assert published == [day for day in days if day not in newer]
     expected = [item for day in days for item in (version(2, B) if day in newer else older).items(day)]
     assert stored(dynamodb) == by_key(expected)

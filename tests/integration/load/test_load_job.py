@@ -13,7 +13,7 @@ from pyarrow import parquet
 
 from checks.translate import translated
 from music_streams.load import job
-from music_streams.load.fence import DayToPublish, Fence
+from music_streams.load.fence import DayPublisher, DayToPublish
 from music_streams.load.items import UnorderedMetrics
 from music_streams.load.job import run
 from music_streams.state.run_files import (
@@ -186,12 +186,12 @@ def test_only_one_wave_of_days_is_in_memory(world, monkeypatch):
     files = [[row(f"GENRE#{n}", day) for day in days[at : at + 50] for n in range(20)] for at in range(0, 300, 50)]
     waves: list[list[str]] = []
 
-    def publish(_: Fence, wave: list[DayToPublish]) -> list[str]:
+    def publish(_: DayPublisher, wave: list[DayToPublish]) -> list[str]:
         assert all(len(day.items) == 20 for day in wave)
         waves.append([day.date for day in wave])
         return waves[-1]
 
-    monkeypatch.setattr(Fence, "publish", publish)
+    monkeypatch.setattr(DayPublisher, "publish", publish)
     monkeypatch.setattr(job, "_WAVE", 210)
     assert load(world, put_run(world, 1, days, *files)) == days
     assert {len(wave) for wave in waves} == {10}

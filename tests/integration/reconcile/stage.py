@@ -11,7 +11,7 @@ import pyarrow as pa
 from music_streams import clock
 from music_streams.reconcile.files import FileInspector
 from music_streams.reconcile.findings import FileFinding, Window
-from music_streams.reconcile.stalled import Repairs
+from music_streams.reconcile.stalled import StalledFinder
 from music_streams.stack import Stack
 from music_streams.state.sources import Source
 from music_streams.transform.ports import Pinned
@@ -26,8 +26,8 @@ LAKE_UUID = "the lake"
 
 
 def file_inspector(world: World, grace: float = 300, late: float = NEVER_LATE) -> FileInspector:
-    repairs = Repairs(world.s3, world.ledger, world.state_machine, LANDING, grace)
-    return FileInspector(world.s3, world.ledger, repairs, LANDING, late)
+    finder = StalledFinder(world.s3, world.ledger, world.state_machine, LANDING, grace)
+    return FileInspector(world.s3, world.ledger, finder, LANDING, late)
 
 
 def file_findings(
@@ -35,7 +35,7 @@ def file_findings(
 ) -> dict[str, FileFinding]:
     """Return the findings by source_id."""
     files = file_inspector(world, grace, late)
-    return {file.source_id: file for file in files.findings(files.stock(window))}
+    return {file.source_id: file for file in files.findings(files.take_inventory(window))}
 
 
 def finding_of(world: World, source: Source, **how: Any) -> FileFinding:

@@ -12,9 +12,9 @@ from music_streams.reconcile.plan import RepairKind
 from music_streams.reconcile.reconciler import Reconciler
 from music_streams.reconcile.recount import recount
 from music_streams.state import requests
-from music_streams.state.requests import Action, Attempt, Rebuild
+from music_streams.state.requests import Action, Rebuild, SourceRequest
 from music_streams.state.statuses import Status
-from tests.integration.domain.standing import alive, standing
+from tests.integration.domain.stored_sources import alive, stored_entry
 from tests.integration.domain.world import FILES, METRICS, World
 from tests.integration.reconcile.contract import Row, batches, listen
 from tests.integration.reconcile.stage import LAKE_UUID, WINDOW, MemoryLake, stack_of
@@ -155,7 +155,7 @@ def test_only_the_days_that_differ_are_read_again(world):
 
 @pytest.mark.parametrize("status", [Status.VALID, Status.RUNNING, Status.FAILED, Status.PUBLISHED])
 def test_a_difference_by_rows_of_an_unfinished_source_is_in_flight(world, status):
-    entry = standing(world, status)
+    entry = stored_entry(world, status)
     rows = [listen(f"{DAY} 10:00:00", source_id=entry.source.source_id, execution="of an earlier attempt-1")]
     found = day_of(world, MemoryLake(rows), entry)
     assert (found.state, found.why) == (MOVES, "a file or execution in flight may be the reason")
@@ -164,7 +164,7 @@ def test_a_difference_by_rows_of_an_unfinished_source_is_in_flight(world, status
 
 @pytest.mark.parametrize("status", [Status.VALID, Status.RUNNING, Status.FAILED, Status.PUBLISHED])
 def test_a_difference_on_a_day_of_an_unfinished_source_is_in_flight(world, status):
-    entry = standing(world, status, days=[DAY], attempt=2)
+    entry = stored_entry(world, status, days=[DAY], attempt=2)
     publish(world, ROWS)
     unpublish(world, "GENRE#pop")
     assert day_of(world, MemoryLake(ROWS), entry).state is MOVES
@@ -174,7 +174,7 @@ def test_a_difference_on_a_day_of_an_unfinished_source_is_in_flight(world, statu
 
 @pytest.mark.parametrize("status", [Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED])
 def test_a_finished_source_explains_no_difference(world, status):
-    entry = standing(world, status, days=[DAY])
+    entry = stored_entry(world, status, days=[DAY])
     rows = [listen(f"{DAY} 10:00:00", source_id=entry.source.source_id)]
     assert day_of(world, MemoryLake(rows), entry).state is DRIFT
 
@@ -227,7 +227,7 @@ def inspect(world, monkeypatch):
 
 def archived(world: World, **attributes: Any) -> Any:
     attributes = {"rows_accepted": 2, "days": [DAY], "published_at": clock.now(), **attributes}
-    return standing(world, Status.ARCHIVED, **attributes)
+    return stored_entry(world, Status.ARCHIVED, **attributes)
 
 
 def rows_of(entry: Any) -> list[Row]:
@@ -250,7 +250,7 @@ def test_an_archived_file_without_rows_in_the_lake_is_replayed(world, inspect):
         "archived, but the lake lacks rows of it",
         2,
     )
-    assert requests.parse(file.message) == Attempt(entry.source.source_id, 1, Action.REPLAY)
+    assert requests.parse(file.message) == SourceRequest(entry.source.source_id, 1, Action.REPLAY)
     assert findings.counts == {"OK": 0, "MISSING": 1}
 
 
@@ -309,7 +309,7 @@ def test_an_inspection_compares_the_days_of_its_files_and_the_given_days(world, 
 
 
 def test_an_inspection_of_a_prefix_considers_all_files_in_flight(world, inspect):
-    standing(world, Status.FAILED, days=[DAY], key="incoming/other.csv")
+    stored_entry(world, Status.FAILED, days=[DAY], key="incoming/other.csv")
     entry = archived(world, key="incoming/radio/a.csv")
     window = type(WINDOW)(WINDOW.first, WINDOW.last, "incoming/radio/")
     findings = inspect(MemoryLake(rows_of(entry)), window)

@@ -14,10 +14,10 @@ from music_streams.reconcile.files import FileInspector
 from music_streams.reconcile.findings import FileFinding, State, Window
 from music_streams.reconcile.stalled import StallReason
 from music_streams.state import requests
-from music_streams.state.requests import Action, Attempt
+from music_streams.state.requests import Action, SourceRequest
 from music_streams.state.sources import Source, Treatment
 from music_streams.state.statuses import Status
-from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
+from tests.integration.domain.stored_sources import alive, half_retracted, quarantined_in_place, stored_entry
 from tests.integration.domain.world import ALWAYS_EXPIRED, FILES, LANDING, RECEIVED_AT, World
 from tests.integration.reconcile.stage import (
     ARRIVED,
@@ -42,11 +42,11 @@ def landed(world: World) -> Source:
 
 
 def idle(status: Status, **attributes: Any) -> Callable[[World], Source]:
-    return lambda world: standing(world, status, **attributes).source
+    return lambda world: stored_entry(world, status, **attributes).source
 
 
 def just(status: Status, **attributes: Any) -> Callable[[World], Source]:
-    return lambda world: standing(world, status, updated_at=clock.now(), **attributes).source
+    return lambda world: stored_entry(world, status, updated_at=clock.now(), **attributes).source
 
 
 def with_execution(status: Status, **attributes: Any) -> Callable[[World], Source]:
@@ -77,7 +77,7 @@ def without(prefix: str, make: Callable[[World], Source]) -> Callable[[World], S
 
 
 def copied_not_archived(world: World) -> Source:
-    source = standing(world, Status.PUBLISHED).source
+    source = stored_entry(world, Status.PUBLISHED).source
     world.s3.put_object(Bucket=LANDING, Key=source.kept_key("archive"), Body=b"x")
     delete(world, source)
     return source
@@ -94,7 +94,7 @@ def half_way_to_quarantine(world: World) -> Source:
 
 
 def reference(world: World) -> Source:
-    entry = standing(world, Status.PUBLISHED, key=f"reference/songs/{world.name('songs')}.csv")
+    entry = stored_entry(world, Status.PUBLISHED, key=f"reference/songs/{world.name('songs')}.csv")
     kept = entry.source.kept_key("archive")
     world.s3.put_object(Bucket=LANDING, Key=kept, Body=b"x")
     return world.put_entry(entry.source, Status.ARCHIVED, archive_key=kept).source
@@ -178,7 +178,7 @@ def test_each_case_has_its_state_and_its_repair(world, case):
         assert (sent.source_id, sent.received_at, file.attempt) == (source.source_id, file.received_at, 1)
     else:
         entry = world.entry(source)
-        assert requests.parse(file.message) == Attempt(source.source_id, entry.attempt, Action.REDRIVE)
+        assert requests.parse(file.message) == SourceRequest(source.source_id, entry.attempt, Action.REDRIVE)
         assert file.attempt == case.attempt
 
 
@@ -214,9 +214,9 @@ def test_a_new_attempt_is_late_counted_from_its_own_begin(world):
 def finding_after(world: World, source: Source, change: Callable[[], object], grace: float = 300) -> FileFinding:
     """Return the finding about a source that changes after the inventory."""
     files = file_inspector(world, grace)
-    stock = files.stock(WINDOW)
+    inventory = files.take_inventory(WINDOW)
     change()
-    [file] = [file for file in files.findings(stock) if file.source_id == source.source_id]
+    [file] = [file for file in files.findings(inventory) if file.source_id == source.source_id]
     return file
 
 
@@ -296,10 +296,10 @@ def test_only_the_dates_of_the_window_are_listed_under_archive_and_quarantine(wo
         requests_sent.append((model.name, params["query_string"].get("prefix", "")))
 
     with listening(world.s3, record, "before-call.s3.ListObjectsV2", "before-call.s3.ListObjectVersions"):
-        file_inspector(world).stock(Window("2026-11-20", "2026-11-21"))
+        file_inspector(world).take_inventory(Window("2026-11-20", "2026-11-21"))
         in_window = set(requests_sent)
         requests_sent.clear()
-        file_inspector(world).stock(MOVING)
+        file_inspector(world).take_inventory(MOVING)
     arrivals_listed = {("ListObjectVersions", p) for p in ("incoming/", "reference/songs/", "reference/users/")}
     kept = {f"{prefix}/2026/11/{day}/" for prefix in ("archive", "quarantine") for day in ("20", "21")}
     assert in_window == arrivals_listed | {("ListObjectsV2", prefix) for prefix in kept}
@@ -307,9 +307,9 @@ def test_only_the_dates_of_the_window_are_listed_under_archive_and_quarantine(wo
 
 
 def test_a_prefix_limits_the_inspection_to_keys_that_start_with_it(world):
-    radio = [standing(world, status, key=f"incoming/radio/{status}.csv").source for status in Status]
+    radio = [stored_entry(world, status, key=f"incoming/radio/{status}.csv").source for status in Status]
     radio.append(world.upload(key="incoming/radio/new.csv"))
-    standing(world, Status.FAILED, key="incoming/other/radio/x.csv")
+    stored_entry(world, Status.FAILED, key="incoming/other/radio/x.csv")
     of_radio = file_findings(world, Window(ARRIVED, ARRIVED, "incoming/radio/"))
     assert of_radio.keys() == {source.source_id for source in radio}
 
@@ -391,7 +391,7 @@ def test_a_deleted_file_is_reported_only_in_the_window_of_its_last_change(world,
 def test_every_page_is_read(emptied, monkeypatch):
     world = emptied
     sources: dict[str, list[Source]] = {
-        status: [standing(world, status).source for _ in range(5)]
+        status: [stored_entry(world, status).source for _ in range(5)]
         for status in (Status.ARCHIVED, Status.FAILED, Status.QUARANTINED)
     }
     sources["landed"] = [world.land() for _ in range(5)]

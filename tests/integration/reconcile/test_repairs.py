@@ -15,8 +15,8 @@ from music_streams.state.run_files import RunFolder, SourceOutcome
 from music_streams.state.sources import Treatment
 from music_streams.state.statuses import Status
 from tests.integration.domain.run import Run
-from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
-from tests.integration.domain.validate import take
+from tests.integration.domain.stored_sources import alive, half_retracted, quarantined_in_place, stored_entry
+from tests.integration.domain.validate import deliver
 from tests.integration.domain.world import ALWAYS_EXPIRED, LAKE, World
 from tests.integration.reconcile.stage import EVER, delete, file_findings
 from tests.integration.reconcile.test_files import CASES
@@ -58,14 +58,14 @@ def test_a_repair_finishes_the_file_and_is_idempotent(emptied, case):
     source = case.make(world)
     [repair] = planned(world, grace=case.grace).repairs
     assert (repair.source_id, repair.attempt, repair.what) == (source.source_id, case.attempt, RepairKind.REDRIVE)
-    take(world, repair.message)
+    deliver(world, repair.message)
     begun, before = world.entry(source), world.executions()
-    take(world, repair.message, repair.message)
+    deliver(world, repair.message, repair.message)
     assert (world.entry(source), world.executions()) == (begun, before)
     assert file_findings(world, EVER)[source.source_id].state in {State.OK, State.IN_FLIGHT}
     finish_runs(world)
     at_end = world.entry(source)
-    take(world, repair.message)
+    deliver(world, repair.message)
     assert (world.entry(source), world.executions()) == (at_end, before)
     ended = file_findings(world, EVER, **AT_ONCE)[source.source_id]
     assert (ended.state, ended.attempt) == (State.OK, case.attempt)
@@ -74,12 +74,12 @@ def test_a_repair_finishes_the_file_and_is_idempotent(emptied, case):
 
 def test_a_file_that_fails_repeatedly_is_quarantined_without_a_gap(emptied):
     world = emptied
-    source = standing(world, Status.FAILED, attempt=3, failures=ATTEMPTS_BEFORE_QUARANTINE, **STREAK).source
-    standing(world, Status.ARCHIVED, published_at=BETWEEN)
+    source = stored_entry(world, Status.FAILED, attempt=3, failures=ATTEMPTS_BEFORE_QUARANTINE, **STREAK).source
+    stored_entry(world, Status.ARCHIVED, published_at=BETWEEN)
     [repair] = planned(world).repairs
     assert (repair.what, repair.attempt) == (RepairKind.PUT_ASIDE, 4)
-    take(world, repair.message)
-    take(world, repair.message)
+    deliver(world, repair.message)
+    deliver(world, repair.message)
     finish_runs(world)
     entry = world.entry(source)
     assert (entry.status, entry.reason, entry.attempt) == (Status.QUARANTINED, "too_many_attempts", 4)
@@ -87,23 +87,23 @@ def test_a_file_that_fails_repeatedly_is_quarantined_without_a_gap(emptied):
 
 
 def deleted(world: World) -> Any:
-    entry = standing(world, Status.FAILED)
+    entry = stored_entry(world, Status.FAILED)
     delete(world, entry.source)
     return entry
 
 
 IN_OTHER_STATUSES = (Status.QUARANTINED, Status.RECEIVED, Status.VALID, Status.RUNNING, Status.PUBLISHED)
 MAKERS: dict[str, Any] = {
-    "healthy": lambda world: standing(world, Status.ARCHIVED, published_at=clock.now()),
-    "retracted": lambda world: standing(world, Status.RETRACTED, treatment=Treatment.RETRACT),
+    "healthy": lambda world: stored_entry(world, Status.ARCHIVED, published_at=clock.now()),
+    "retracted": lambda world: stored_entry(world, Status.RETRACTED, treatment=Treatment.RETRACT),
     "event lost": lambda world: world.upload(),
     "running": lambda world: alive(world, Status.RUNNING),
-    "failed": lambda world: standing(world, Status.FAILED, failures=1),
-    "poisoned": lambda world: standing(world, Status.FAILED, failures=1),
+    "failed": lambda world: stored_entry(world, Status.FAILED, failures=1),
+    "poisoned": lambda world: stored_entry(world, Status.FAILED, failures=1),
     "half retracted": half_retracted,
     "in place": quarantined_in_place,
     "deleted": deleted,
-    **{status.lower(): partial(standing, status=status) for status in IN_OTHER_STATUSES},
+    **{status.lower(): partial(stored_entry, status=status) for status in IN_OTHER_STATUSES},
 }
 AT_REST = {"healthy", "quarantined", "retracted"}
 
@@ -119,7 +119,7 @@ def test_repeated_plans_leave_no_gap_and_change_no_healthy_file(world, empty, mi
     rounds = 0
     while (next_plan := planned(world, most=cap, **AT_ONCE)).repairs:
         assert len(next_plan.repairs) <= cap
-        take(world, *(repair.message for repair in next_plan.repairs), lease_seconds=ALWAYS_EXPIRED)
+        deliver(world, *(repair.message for repair in next_plan.repairs), lease_seconds=ALWAYS_EXPIRED)
         finish_runs(world, poisoned)
         MAKERS["healthy"](world)  # Another file succeeds meanwhile.
         rounds += 1
@@ -136,8 +136,8 @@ def test_repeated_plans_leave_no_gap_and_change_no_healthy_file(world, empty, mi
 @pytest.mark.parametrize("published_at", [FIRST_FAILURE, LAST_ATTEMPT, ""])
 def test_a_failing_file_is_redriven_unless_others_succeeded_between_its_failures(emptied, published_at):
     world = emptied
-    source = standing(world, Status.FAILED, failures=ATTEMPTS_BEFORE_QUARANTINE + 5, **STREAK).source
-    standing(world, Status.ARCHIVED, published_at=published_at)
-    standing(world, Status.ARCHIVED, key="reference/songs/s.csv", published_at=BETWEEN)
+    source = stored_entry(world, Status.FAILED, failures=ATTEMPTS_BEFORE_QUARANTINE + 5, **STREAK).source
+    stored_entry(world, Status.ARCHIVED, published_at=published_at)
+    stored_entry(world, Status.ARCHIVED, key="reference/songs/s.csv", published_at=BETWEEN)
     [repair] = planned(world).repairs
     assert (repair.source_id, repair.what) == (source.source_id, RepairKind.REDRIVE)

@@ -21,12 +21,12 @@ from music_streams.reconcile.report_drafts import Drafts
 from music_streams.reconcile.reports import Report, Reports, run_name
 from music_streams.reconcile.stalled import StallReason
 from music_streams.state import requests
-from music_streams.state.requests import Action, Attempt, Rebuild
+from music_streams.state.requests import Action, Rebuild, SourceRequest
 from music_streams.state.sources import Treatment
 from music_streams.state.statuses import Status
 from tests.integration.domain.run import Run
-from tests.integration.domain.standing import alive, half_retracted, quarantined_in_place, standing
-from tests.integration.domain.validate import message, take
+from tests.integration.domain.stored_sources import alive, half_retracted, quarantined_in_place, stored_entry
+from tests.integration.domain.validate import deliver, message
 from tests.integration.domain.world import ALWAYS_EXPIRED, GOOD, LAKE, World
 from tests.integration.reconcile.stage import listening, stack_of
 
@@ -300,7 +300,7 @@ def test_a_report_is_composed_from_drafts(world, stack, is_asked):
 
 
 def test_repairs_are_sent_to_the_arrivals_queue(world, stack):
-    sent = [requests.to_message(Attempt(f"{n:032}", 1, Action.REDRIVE)) for n in range(23)]
+    sent = [requests.to_message(SourceRequest(f"{n:032}", 1, Action.REDRIVE)) for n in range(23)]
     Reconciler(stack).ask([Repair(RepairKind.REDRIVE, "x", "why", body) for body in sent])
     bodies: set[str] = set()
     while received := world.sqs.receive_message(
@@ -330,7 +330,7 @@ def awaited(entry: Any, attempt: int) -> Repair:
 @pytest.mark.parametrize("status", list(Status))
 def test_a_repair_is_settled_when_its_attempt_succeeded_or_failed(world, stack, status):
     is_settled = status in {"ARCHIVED", "QUARANTINED", "FAILED", "RETRACTED"}
-    entry = standing(world, status, attempt=2)
+    entry = stored_entry(world, status, attempt=2)
     repair = awaited(entry, 2)
     assert waiting.unsettled(stack, [repair]) == ([] if is_settled else [repair])
     of_earlier, of_next = awaited(entry, 1), awaited(entry, 3)
@@ -348,7 +348,7 @@ def test_half_retracted_and_half_quarantined_files_are_not_settled(world, stack)
     asked = [awaited(entry, 1) for entry in entries]
     assert waiting.unsettled(stack, asked) == asked
     for entry in entries:
-        take(world, requests.to_message(Attempt(entry.source.source_id, 1, Action.REDRIVE)))
+        deliver(world, requests.to_message(SourceRequest(entry.source.source_id, 1, Action.REDRIVE)))
     assert waiting.unsettled(stack, asked) == []
 
 
@@ -356,16 +356,16 @@ def test_a_rebuild_is_settled_when_its_run_is_over(world, stack):
     request = Rebuild([DAY], AT)
     repair = Repair(RepairKind.REBUILD, DAY, "why", requests.to_message(request), batch_id=request.batch_id)
     assert waiting.unsettled(stack, [repair]) == [repair]
-    take(world, repair.message)
+    deliver(world, repair.message)
     assert waiting.unsettled(stack, [repair]) == [repair]
     world.end_execution(f"{request.batch_id}-1")
     assert waiting.unsettled(stack, [repair]) == []
 
 
 def test_only_files_in_flight_are_waited_for(world, stack):
-    moving = [alive(world, Status.RUNNING).source, standing(world, Status.RECEIVED, updated_at=clock.now()).source]
+    moving = [alive(world, Status.RUNNING).source, stored_entry(world, Status.RECEIVED, updated_at=clock.now()).source]
     for status in (Status.FAILED, Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED, Status.VALID):
-        standing(world, status)
+        stored_entry(world, status)
     landed = world.land(key="incoming/just landed.csv")
     expected = {source.source_id: source.key.rsplit("/", 1)[1] for source in moving}
     of_landed = {landed.source_id: "just_landed.csv"}
@@ -388,13 +388,13 @@ KEPT = {"batch_id", "execution_arn", "reason", "attempt", "updated_at"}
 
 def run_of_two(world: World) -> tuple[Run, Any, Any]:
     sources = world.upload(), world.upload()
-    take(world, *map(message, sources))
+    deliver(world, *map(message, sources))
     return Run.holding(world, sources[0]), *sources
 
 
 def test_the_files_of_a_failed_execution_are_retried(world, stack):
     run, *sources = run_of_two(world)
-    other = standing(world, Status.FAILED)
+    other = stored_entry(world, Status.FAILED)
     run.claimed().fail()
     found = Reconciler(stack, grace_seconds=0).triage(run.arn)
     assert {file.source_id for file in found.files} == {source.source_id for source in sources}
@@ -443,37 +443,37 @@ def replayed(world: World, day: str = DAY) -> list[str]:
 
 
 def test_a_backfill_replays_the_archived_files_of_a_day_the_oldest_first(world, stack):
-    entries = [standing(world, Status.ARCHIVED, days=days) for days in ([DAY], ["2024-06-24", DAY], ["2024-06-24"])]
+    entries = [stored_entry(world, Status.ARCHIVED, days=days) for days in ([DAY], ["2024-06-24", DAY], ["2024-06-24"])]
     arrived_later = replace(world.upload(), received_at="2026-11-22T00:00:00.000Z")
     later = world.put_entry(arrived_later, Status.ARCHIVED, days=[DAY], attempt=4)
     found = backfill.replays(world.ledger, DAY)
     assert {repair.source_id for repair in found} == {e.source.source_id for e in [*entries[:2], later]}
     last = found[-1]
     assert (last.what, last.source_id, last.attempt) == (RepairKind.REPLAY, later.source.source_id, 5)
-    assert requests.parse(last.message) == Attempt(later.source.source_id, 4, Action.REPLAY)
+    assert requests.parse(last.message) == SourceRequest(later.source.source_id, 4, Action.REPLAY)
     assert last.why == f"backfill of {DAY}"
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.ARCHIVED])
 def test_only_archived_files_are_replayed(world, stack, status):
-    standing(world, status, days=[DAY])
+    stored_entry(world, status, days=[DAY])
     assert replayed(world) == []
 
 
 def test_half_retracted_files_and_reference_files_are_not_replayed(world, stack):
-    standing(world, Status.ARCHIVED, days=[DAY], treatment=Treatment.RETRACT)
+    stored_entry(world, Status.ARCHIVED, days=[DAY], treatment=Treatment.RETRACT)
     world.put_entry(world.upload(GOOD, "reference/songs/songs.csv"), Status.ARCHIVED, days=[])
     assert (replayed(world), replayed(world, "2026-11-21")) == ([], [])
 
 
 def test_a_file_without_accepted_rows_is_replayed_with_the_day_of_its_arrival(world, stack):
-    entry = standing(world, Status.ARCHIVED, days=[])
+    entry = stored_entry(world, Status.ARCHIVED, days=[])
     assert replayed(world, "2026-11-21") == [entry.source.source_id]
     assert (replayed(world, "2026-11-22"), replayed(world)) == ([], [])
 
 
 def test_a_replay_that_was_not_archived_is_reported(world, stack):
-    through, quarantined, not_begun = (standing(world, Status.ARCHIVED, days=[DAY]) for _ in range(3))
+    through, quarantined, not_begun = (stored_entry(world, Status.ARCHIVED, days=[DAY]) for _ in range(3))
     asked = backfill.replays(world.ledger, DAY)
     world.put_entry(through.source, Status.ARCHIVED, attempt=2)
     world.put_entry(quarantined.source, Status.QUARANTINED, attempt=2, reason="too_many_bad_rows")
@@ -492,7 +492,7 @@ def test_the_window_is_one_date_or_today_and_yesterday():
 
 
 def test_an_inspection_of_a_prefix_has_no_figures_of_dates(world, stack):
-    standing(world, Status.ARCHIVED)
+    stored_entry(world, Status.ARCHIVED)
     window = Window("2026-11-20", "2026-11-21")
     assert [each.arrivals for each in Reconciler(stack).inspect(window).records] == [0, 1]
     assert Reconciler(stack).inspect(replace(window, prefix="incoming/")).records == []

@@ -11,7 +11,7 @@ _KEPT_UNDER = {Status.ARCHIVED: "archive", Status.RETRACTED: "archive", Status.Q
 _WITHOUT_EXECUTION = {Status.RECEIVED, Status.VALID}
 
 
-def standing(world: World, status: Status, content: bytes = GOOD, key: str = "", **attributes: Any) -> Entry:
+def stored_entry(world: World, status: Status, content: bytes = GOOD, key: str = "", **attributes: Any) -> Entry:
     """A source that has had a status for a long time; its execution is unknown to Step Functions."""
     source = world.upload(content, key)
     batch_id = batch_id_of([source.source_id])
@@ -29,7 +29,7 @@ def standing(world: World, status: Status, content: bytes = GOOD, key: str = "",
 
 def alive(world: World, status: Status, **attributes: Any) -> Entry:
     """A source with a status, whose execution is running."""
-    entry = standing(world, status, **attributes)
+    entry = stored_entry(world, status, **attributes)
     world.sfn.start_execution(
         stateMachineArn=world.state_machine_arn, name=f"{entry.batch_id}-{entry.attempt}", input="{}"
     )
@@ -38,12 +38,12 @@ def alive(world: World, status: Status, **attributes: Any) -> Entry:
 
 def half_retracted(world: World) -> Entry:
     """A source whose run crashed between ARCHIVED and RETRACTED."""
-    return standing(world, Status.ARCHIVED, treatment=Treatment.RETRACT)
+    return stored_entry(world, Status.ARCHIVED, treatment=Treatment.RETRACT)
 
 
 def quarantined_in_place(world: World) -> Entry:
     """A source that is QUARANTINED in the ledger while its object is still where it landed."""
-    entry = standing(world, Status.PUBLISHED)
+    entry = stored_entry(world, Status.PUBLISHED)
     kept = entry.source.kept_key("quarantine")
     world.s3.put_object(Bucket=LANDING, Key=kept, Body=GOOD)
     return world.put_entry(entry.source, Status.QUARANTINED, archive_key=kept, reason="not_csv")
