@@ -108,8 +108,8 @@ def with_objects(stack: Stack, entries: Sequence[Entry]) -> tuple[list[Entry], l
     with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
         reasons = list(pool.map(lambda entry: _why_no_object(s3, entry), entries))
     pairs = list(zip(entries, reasons, strict=True))
-    left = [Skipped(entry.source, f"{why}: {entry.place.uri}", is_problem=True) for entry, why in pairs if why]
-    return [entry for entry, why in pairs if not why], left
+    skipped = [Skipped(entry.source, f"{why}: {entry.place.uri}", is_problem=True) for entry, why in pairs if why]
+    return [entry for entry, why in pairs if not why], skipped
 
 
 def _why_no_object(s3: "S3Client", entry: Entry) -> str:

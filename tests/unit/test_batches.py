@@ -30,7 +30,7 @@ def test_new_sources_and_new_attempts_are_separate_batches():
     ) == [["a.csv", "b.csv"], ["replayed.csv", "failed.csv", "released.csv"]]
 
 
-def test_a_source_that_failed_twice_runs_alone():
+def test_a_source_whose_second_or_a_later_attempt_failed_runs_alone():
     attempts = {"once": 1, "twice": 2, "often": 9, "also once": 1}
     failed = (pending(name, Status.FAILED, attempt) for name, attempt in attempts.items())
     assert grouped(*failed) == [["once.csv", "also once.csv"], ["twice.csv"], ["often.csv"]]

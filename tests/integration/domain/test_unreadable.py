@@ -107,9 +107,9 @@ def test_an_unreadable_file_is_redriven_once_it_can_be_read(world, refusal):
     source = world.upload()
     with refused(world, source, refusal):
         deliver(world, message(source))
-        assert repairs(world).is_unreadable(world.entry(source))
-        assert repairs(world).of(world.entry(source)) is None
-    repair = repairs(world).of(world.entry(source))
+        assert stalled_finder(world).is_unreadable(world.entry(source))
+        assert stalled_finder(world).of(world.entry(source)) is None
+    repair = stalled_finder(world).of(world.entry(source))
     assert repair is not None
     assert deliver(world, repair.message).outcomes == [Outcome.RENEWED]
     assert (world.status(source), world.entry(source).attempt) == (Status.VALID, 2)
@@ -139,7 +139,7 @@ def test_an_invalid_version_id_counts_as_gone(world, name):
     with refused(world, source, ("InvalidArgument", "400")):
         assert deliver(world, message(source)).outcomes == [Outcome.GONE]
         assert (world.status(source), world.entry(source).reason) == (Status.FAILED, "object_gone")
-        found = repairs(world)
+        found = stalled_finder(world)
         assert (found.is_gone(world.entry(source)), found.of(world.entry(source))) == (True, None)
 
 
@@ -175,5 +175,5 @@ def test_a_deleted_version_is_gone_and_not_unreadable(world):
     assert not objects.is_readable(world.s3, source)
 
 
-def repairs(world) -> StalledFinder:
+def stalled_finder(world) -> StalledFinder:
     return StalledFinder(world.s3, world.ledger, world.state_machine, LANDING, 0)
