@@ -86,7 +86,7 @@ class TableMaintenance:
     def expire(self, table: str) -> None:
         """Expire snapshots older than :data:`SNAPSHOT_RETENTION`, and the files that only they refer to.
 
-        The snapshot that was current at that instant is kept too: with its age IcebergLake.append verifies that no
+        The snapshot that was current at that instant is kept too: IcebergLake.append needs a snapshot that old to verify that no
         snapshot of a running execution has expired.
         """
         oldest = self.lake.state(table).last_commit_before(self.now - SNAPSHOT_RETENTION)
