@@ -208,7 +208,7 @@ def main() -> None:
     arguments = parser.parse_args()
     points: list[Point] = []
     # Weeks pass in minutes here, so the limit for an execution is shortened too.
-    lakes.EXECUTIONS_END = timedelta(seconds=1)
+    lakes.MAX_EXECUTION_AGE = timedelta(seconds=1)
     with iceberg.cloud() as aws, iceberg.session(aws, {"spark.sql.shuffle.partitions": "4"}) as spark:
         growing = lake_of(spark, aws, arguments.every)
         for arrivals in arguments.at:

@@ -1,4 +1,4 @@
-"""The maintenance of one table. If a run crashes after any step, the next run repeats the steps.
+"""The maintenance of one table. If a job run crashes after any step, the next run repeats the steps.
 
 The steps that rewrite data commit new snapshots; the others delete only snapshots and orphan files older than
 SNAPSHOT_RETENTION. So maintenance blocks neither readers nor writers: readers use their snapshot, and of two writers
@@ -86,7 +86,7 @@ class TableMaintenance:
     def expire(self, table: str) -> None:
         """Expire snapshots older than :data:`SNAPSHOT_RETENTION`, and the files that only they refer to.
 
-        The snapshot that was current at that instant is kept too: IcebergLake.append needs a snapshot that old to verify that no
+        The snapshot that was current at that instant is kept too: with one that old, IcebergLake.append knows that no
         snapshot of a running execution has expired.
         """
         oldest = self.lake.state(table).last_commit_before(self.now - SNAPSHOT_RETENTION)

@@ -9,7 +9,7 @@ from samtranslator.yaml_helper import yaml_parse
 from music_streams import policy
 from music_streams.maintain import tables
 from music_streams.run.job_runs import _LONGEST_RUN
-from music_streams.transform.spark.lake import EXECUTIONS_END
+from music_streams.transform.spark.lake import MAX_EXECUTION_AGE
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "maintenance.md").read_text()
@@ -24,7 +24,7 @@ def timeout_of(job: str) -> timedelta:
 def test_an_execution_and_its_job_runs_end_before_their_snapshots_expire():
     longest = timedelta(seconds=MACHINE["TimeoutSeconds"]) + timeout_of("TransformJob")
     assert longest == timedelta(hours=9)
-    assert longest < EXECUTIONS_END < tables.SNAPSHOT_RETENTION
+    assert longest < MAX_EXECUTION_AGE < tables.SNAPSHOT_RETENTION
 
 
 def test_no_reader_uses_a_snapshot_for_half_of_its_retention():

@@ -48,7 +48,7 @@ _PROPERTIES = {
 _WITHOUT_BOUNDS = {LISTENS: "user_id", REJECTED_ROWS: "raw"}
 _TRIES = 10
 _CONFLICT = "org.apache.iceberg.exceptions.ValidationException"
-EXECUTIONS_END = timedelta(days=1)  # more than the timeouts of the state machine and of a job it leaves running: 9 h
+MAX_EXECUTION_AGE = timedelta(days=1)  # with the jobs that it leaves running: their timeouts add up to 9 h
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class IcebergLake:
         return self._metadata_location(table) is not None
 
     def append(self, table: str, rows: DataFrame, execution: str, *, few_days: bool = False) -> None:
-        """Commit rows, once for each execution; rows of few days are not sorted first."""
+        """Commit rows, once for each execution; if they are of few days, Spark need not sort them by day."""
         if not self._has_committed(table, execution):
             # The table's owner may have added columns; Spark appends only rows that have all of them.
             added = [field for field in self._table(table).schema if field.name not in rows.columns]
@@ -167,7 +167,7 @@ class IcebergLake:
         return Pinned(state.snapshot_id, state.version, state.uuid)
 
     def write_metrics(self, pinned: Pinned, days: list[str], tracks: list[str] | None, uri: str) -> None:
-        """Write the metrics of whole days, and rows without metrics for tracks without listens."""
+        """Write the metrics of whole days, and a row without metrics for each removed track without listens."""
         metrics_output.write(self.listens_at(pinned.snapshot_id, days), days, tracks, uri)
 
     def listens_at(self, snapshot_id: int, days: list[str]) -> DataFrame:
@@ -183,7 +183,7 @@ class IcebergLake:
 
     def _has_committed(self, table: str, execution: str) -> bool:
         state = self.state(table)
-        if state.has_commit_of(execution) or state.lists_all_since(datetime.now(UTC) - EXECUTIONS_END):
+        if state.has_commit_of(execution) or state.lists_all_since(datetime.now(UTC) - MAX_EXECUTION_AGE):
             return state.has_commit_of(execution)
         # A `forget` may have expired its snapshot, so look for its rows.
         return not self._table(table).where(F.col("execution") == execution).isEmpty()
