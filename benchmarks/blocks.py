@@ -14,11 +14,7 @@ Pages = Mapping[str, Mapping[str, Callable[[], str]]]
 
 
 def with_blocks(pages: Pages, name_of_page: str) -> str:
-    """Return a page with its blocks generated again.
-
-    Raises:
-        SystemExit: the page lacks one of the blocks.
-    """
+    """Return a page with its blocks generated again. Raises SystemExit if the page lacks one of them."""
     page = (DOCS / name_of_page).read_text("utf-8")
     for name, make in pages[name_of_page].items():
         begin, end = f"<!-- {name} -->\n\n", f"\n\n<!-- end of {name} -->"

@@ -66,12 +66,7 @@ class Point:
 
 @dataclass
 class Growing:
-    """A lake with simulated arrivals.
-
-    Attributes:
-        schema: of the simulated files.
-        every: arrivals from one maintenance to the next; 0: no maintenance.
-    """
+    """A lake with simulated arrivals of files with `schema`, and maintenance after `every` arrivals (0: none)."""
 
     lake: IcebergLake
     schema: pa.Schema

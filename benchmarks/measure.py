@@ -39,12 +39,7 @@ class Usage:
 
 
 def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> Usage:
-    """Run a command to its end.
-
-    Args:
-        command: the program and its arguments.
-        environment: all its variables.
-        folder: its working directory; its output goes to a file there.
+    """Run a command to its end with only these environment variables, in `folder`, where its output goes to a file.
 
     Raises:
         subprocess.CalledProcessError: it failed; `output` has the end of its output.

@@ -64,10 +64,7 @@ def is_healthy(record: ServerRecord) -> bool:
 
 
 def stop(state: StateDir) -> int:
-    """Stop the server and Airflow, kill what is left, and return how many processes ended.
-
-    Raises ServerError if a process does not end.
-    """
+    """Stop the server and Airflow, kill what is left, return how many ended. Raises ServerError if one does not end."""
     before = len(processes.find(state.marker))
     airflow.stop(state)
     record = state.live_server()

@@ -59,11 +59,7 @@ def ensure_jars(report: Callable[[str], None]) -> None:
 
 
 def check_jars(folder: Path) -> None:
-    """Compare a folder of jars with the pins.
-
-    Raises:
-        SparkSetupError: a jar differs from the pinned one, is not pinned, or is missing; the message names the jar.
-    """
+    """Compare a folder of jars with the pins. Raises SparkSetupError if one differs, is not pinned, or is missing."""
     resolved, pinned = digests(folder), pins()
     advice = f"no jar is used. If you changed the versions on purpose, pin them with `make lock` ({JARS_LOCK.name})"
     for name in sorted(resolved.keys() | pinned.keys()):

@@ -139,10 +139,7 @@ def make_folder(folder: Path) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Json]) -> None:
-    """Replace the file atomically: a reader sees either the old content or the new.
-
-    Only the owner may read it.
-    """
+    """Replace the file atomically: a reader sees either the old content or the new. Only the owner may read it."""
     make_folder(path.parent)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # has mode 0600
     try:

@@ -31,11 +31,7 @@ def bind(port: int) -> socket.socket:
 
 
 def moto_server(listener: socket.socket, access_key_id: str, around: Callable[[Wsgi], Wsgi] | None = None) -> Json:
-    """Return a server of all AWS APIs that is not serving yet.
-
-    access_key_id: the only one that it accepts.
-    around: middleware between the gate and moto.
-    """
+    """Return a server of all AWS APIs for one access key, not serving yet; `around` wraps moto behind the gate."""
     MotoRequestHandler.disable_nagle_algorithm = True
     port = listener.getsockname()[1]
     moto: Wsgi = DomainDispatcherApplication(create_backend_app)

@@ -32,11 +32,7 @@ class Unreadable(MusicStreamsError):
 
 
 class DamagedObject(MusicStreamsError):
-    """A JSON object of the pipeline in S3 is not JSON or lacks the expected fields: somebody else wrote it.
-
-    Attributes:
-        uri: its location.
-    """
+    """A JSON object of the pipeline at `uri` is not JSON or lacks the expected fields: somebody else wrote it."""
 
     def __init__(self, uri: str, problem: str, what_to_do: str) -> None:
         super().__init__(f"{uri} is damaged: {problem}; {what_to_do}")

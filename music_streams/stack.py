@@ -70,11 +70,7 @@ class Stack:
         return Policy.of(self.outputs)
 
     def output(self, name: str) -> str:
-        """Return an output that stacks of earlier versions may lack.
-
-        Raises:
-            NoPipeline: this stack lacks it.
-        """
+        """Return an output that stacks of earlier versions may lack. Raises NoPipeline if this one lacks it."""
         if name not in self.outputs:
             raise NoPipeline(
                 f"the {self.where} has no output {name}: it was deployed from an earlier version",

@@ -129,11 +129,7 @@ def _read(queue: str, body: str, landing_bucket: str) -> tuple[str, str]:
 
 
 def _arrival(body: str, landing_bucket: str) -> str:
-    """Return the subject of a message to validate.
-
-    Raises:
-        BadEvent: it is neither an event nor a request.
-    """
+    """Return the subject of a message to validate. Raises BadEvent if it is neither an event nor a request."""
     request = requests.parse(body)
     if request is None:
         source = s3_events.source_of(body, landing_bucket)

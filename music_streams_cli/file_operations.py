@@ -74,11 +74,7 @@ def new_attempt_request(entry: Entry, action: Action, why: str, detail: str = ""
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file for which no request is sent.
-
-    Attributes:
-        is_problem: the operation was requested and is not possible; otherwise, none is needed.
-    """
+    """A file for which no request is sent: it needs none or, if `is_problem`, the operation is not possible."""
 
     source: Source
     why: str

@@ -72,11 +72,7 @@ class Journey:
 
 
 def put(stack: Stack, key: str, body: bytes | IO[bytes] | Path) -> Journey:
-    """Upload one file to the landing bucket.
-
-    Raises:
-        NoCloud: the bucket is not versioned.
-    """
+    """Upload one file to the landing bucket. Raises NoCloud if the bucket is not versioned."""
     if isinstance(body, Path):
         with body.open("rb") as file:
             return put(stack, key, file)
@@ -100,11 +96,7 @@ def follow(
     timeout_seconds: float,
     goal: frozenset[Status] = ENDED,
 ) -> None:
-    """Show the files' states as they change until every file has reached the goal.
-
-    Raises:
-        TimedOut: some files have not reached it in time.
-    """
+    """Show the files' states as they change until all have reached the goal. Raises TimedOut if one has not in time."""
     changes = _changes(ledger, journeys, timeout_seconds, goal)
     if console.is_terminal and not console.quiet:
         with Live(_table(journeys), console=console, refresh_per_second=4, transient=True) as live:

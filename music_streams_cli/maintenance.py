@@ -45,11 +45,7 @@ class Maintenance(Operation):
         return {"job": self._job}
 
     def send(self) -> None:
-        """Start a run of the job.
-
-        Raises:
-            CommandError: a run is in progress.
-        """
+        """Start a run of the job. Raises CommandError if a run is in progress."""
         try:
             self._run_id = self.stack.client("glue").start_job_run(JobName=self._job)["JobRunId"]
         except ClientError as error:

@@ -82,11 +82,7 @@ class Operation(ABC):
 
     @abstractmethod
     def follow(self, progress: output.Screen, timeout_seconds: float) -> None:
-        """Wait until it has ended.
-
-        Raises:
-            TimedOut: it has not ended in time.
-        """
+        """Wait until it has ended. Raises TimedOut if it has not ended in time."""
 
     @abstractmethod
     def result(self) -> list[RenderableType]:

@@ -27,12 +27,7 @@ _STYLES = {State.LATE: "yellow", State.IN_FLIGHT: "cyan"}
 
 @dataclass
 class Reconciliation(Operation):
-    """Finds discrepancies, requests repairs, and inspects again.
-
-    Attributes:
-        before: the first inspection.
-        planned: the repairs to request.
-    """
+    """Finds discrepancies, requests the planned repairs, and inspects again."""
 
     stack: Stack
     reconciler: Reconciler

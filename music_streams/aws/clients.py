@@ -51,11 +51,7 @@ def is_gone(error: Exception) -> bool:
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """Split ``s3://bucket/key`` into bucket and key.
-
-    Raises:
-        ValueError: the text is not an S3 URI.
-    """
+    """Split ``s3://bucket/key`` into bucket and key. Raises ValueError if the text is not an S3 URI."""
     scheme, _, rest = uri.partition("://")
     bucket, _, key = rest.partition("/")
     if scheme != "s3" or not bucket:

@@ -15,12 +15,7 @@ from music_streams.aws.telemetry import Telemetry
 
 @dataclass(frozen=True)
 class Function(Generic[Model]):
-    """The parts of a function that its invocations share.
-
-    Attributes:
-        env: its environment variables, as the fields of a dataclass.
-        telemetry: where the domain records metrics; sent at the end of each :meth:`invocation`.
-    """
+    """The parts of a function that its invocations share; `env` has its environment variables as a dataclass."""
 
     env: Model
     logger: Logger
@@ -39,11 +34,7 @@ class Function(Generic[Model]):
 
 
 def start(model: type[Model]) -> Function[Model]:
-    """Read the environment and let Powertools write the package's log lines.
-
-    Raises:
-        BadSetting: a variable of the dataclass is missing, or is not a number as its field requires.
-    """
+    """Read the environment, and let Powertools write the package's log lines. Raises BadSetting (see settings.read)."""
     logger = Logger(use_rfc3339=True)
     logs.write_by(logger.registered_handler)
     return Function(settings.read(model, os.environ), logger, Telemetry(), Metrics())

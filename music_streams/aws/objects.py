@@ -35,11 +35,7 @@ _CHECKSUMS = ("ChecksumSHA256", "ChecksumCRC64NVME", "ChecksumCRC32", "ChecksumC
 
 @dataclass(frozen=True)
 class Place:
-    """The location of an object.
-
-    Attributes:
-        version_id: '' for the newest version of the key.
-    """
+    """The location of an object; `version_id` is '' for the newest version of the key."""
 
     bucket: str
     key: str
@@ -60,24 +56,14 @@ class Place:
 
 @dataclass(frozen=True)
 class ObjectMetadata:
-    """The metadata of an object.
-
-    Attributes:
-        size: bytes as stored.
-        modified_at: when it was put, in whole seconds.
-    """
+    """The metadata of an object: its size in bytes as stored, and when it was put, in whole seconds."""
 
     size: int
     modified_at: datetime
 
 
 def read_chunks(s3: "S3Client", place: Place) -> Iterator[bytes]:
-    """Yield the bytes of an object, 1 MiB at a time.
-
-    Raises:
-        ObjectGone: it does not exist.
-        Unreadable: S3 does not return them.
-    """
+    """Yield the bytes of an object, 1 MiB at a time. Raises ObjectGone, or Unreadable if S3 does not return them."""
     with _translated_errors(s3, place, "read"):
         body = s3.get_object(**place.s3_arguments)["Body"]  # type: ignore[arg-type]  # VersionId or nothing
     with closing(body):
@@ -138,11 +124,7 @@ def exists(s3: "S3Client", place: Place) -> bool:
 
 
 def read_metadata(s3: "S3Client", place: Place) -> ObjectMetadata | None:
-    """Return the metadata of an object; None if it does not exist.
-
-    Raises:
-        Unreadable: S3 does not return them.
-    """
+    """Return the metadata of an object; None if it does not exist. Raises Unreadable if S3 does not return them."""
     head = _head(s3, place)
     return ObjectMetadata(head["ContentLength"], head["LastModified"]) if head else None
 

@@ -20,12 +20,7 @@ class BadPrices(MusicStreamsError):
 
 @dataclass(frozen=True)
 class Prices:
-    """Prices in US dollars.
-
-    Attributes:
-        region, as_of: region and date of the prices.
-        of_one: price of a single unit.
-    """
+    """Prices in US dollars of a region at a date; `of_one` has the price of a single unit."""
 
     region: str
     as_of: str

@@ -66,17 +66,10 @@ def units_besides_jobs(files: Decimal | int, days: Decimal | int, read: Decimal 
 
 
 def costs_by_source(job_runs: Sequence[Mapping[str, Any]], claimed: Manifest, summary: Summary) -> dict[str, int]:
-    """Return the cost of a run, in millionths of a US dollar, divided among its sources by their size as stored.
+    """Return the cost of a run by source_id, in millionths of a US dollar, divided among the claimed sources by size.
 
     The size of each source is known whatever happened to its rows, and does not change when the settle step is retried.
-
-    Args:
-        job_runs: Glue's descriptions of the transform's and the load's runs.
-        claimed: the sources that the execution claimed.
-        summary: the transform's summary.
-
-    Returns:
-        The cost by source_id; empty if the description of a job run lacks what is billed.
+    Empty if Glue's description of one of the job runs, the transform's and the load's, lacks what is billed.
     """
     glue = [units for job_run in job_runs if (units := glue_units(job_run)) is not None]
     if len(glue) < len(job_runs):

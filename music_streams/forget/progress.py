@@ -64,11 +64,7 @@ def write_erased(s3: "S3Client", folder: RunFolder, erased: ErasureProgress) -> 
 
 
 def read_erased(s3: "S3Client", folder: RunFolder) -> ErasureProgress:
-    """Return the progress; empty if there is none yet.
-
-    Raises:
-        DamagedObject: it cannot be read.
-    """
+    """Return the progress; empty if there is none yet. Raises DamagedObject if it cannot be read."""
     # List first: with permission to list only runs/, S3 answers 403, not 404, for a missing object.
     if not s3.list_objects_v2(Bucket=folder.bucket, Prefix=folder.key(_NAME)).get("KeyCount"):
         return ErasureProgress()

@@ -26,12 +26,7 @@ Piece = tuple[list[bytes], int | None]
 
 @dataclass(frozen=True)
 class FoundLines:
-    """The result of the first pass.
-
-    Attributes:
-        lines: number of lines to remove.
-        long_lines: numbers of the long lines to remove.
-    """
+    """The result of the first pass: the number of lines to remove, and the numbers of the long lines to remove."""
 
     lines: int
     long_lines: frozenset[int]

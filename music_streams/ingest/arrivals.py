@@ -34,11 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Arrivals:
-    """Processes the sources that S3's events announce.
-
-    Attributes:
-        lease_seconds: a claim that is older than this has expired.
-    """
+    """Processes the sources that S3's events announce; a claim that is older than `lease_seconds` has expired."""
 
     s3: "S3Client"
     ledger: Ledger

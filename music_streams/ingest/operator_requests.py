@@ -46,11 +46,7 @@ class OperatorRequests:
     _ended: set[str] = field(default_factory=set)  # executions without an active job run
 
     def process(self, request: Request) -> Outcome:
-        """Begin the requested work.
-
-        Raises:
-            BadEvent: the request names a source that is not in the ledger.
-        """
+        """Begin the requested work. Raises BadEvent if the request names a source that is not in the ledger."""
         return self._attempt(request) if isinstance(request, SourceRequest) else self._start_without_sources(request)
 
     def _attempt(self, request: SourceRequest) -> Outcome:

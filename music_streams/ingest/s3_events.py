@@ -22,13 +22,9 @@ _MAX_CLOCK_SKEW = timedelta(days=1)
 def source_of(body: str, bucket: str) -> Source | None:
     """Return the source that a message announces; None if the pipeline does not process the key.
 
-    Args:
-        body: the message.
-        bucket: the landing bucket; events for other buckets are rejected.
-
     Raises:
-        BadEvent: the message is not an "Object Created" event of that bucket, or the bucket is not versioned. The error
-            names the field and its required form.
+        BadEvent: the message is not an "Object Created" event of the landing bucket, or the bucket is not versioned.
+            The error names the field and its required form.
     """
     try:
         event = strict.json_object(body)

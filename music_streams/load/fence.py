@@ -48,11 +48,7 @@ class DayToPublish:
 
 @dataclass(frozen=True)
 class DayPublisher:
-    """Publishes days for one run, whose version and lake UUID are in `provenance`.
-
-    Attributes:
-        dynamodb: a client that accepts plain Python values (see clients.dynamodb).
-    """
+    """Publishes days for the run in `provenance`; `dynamodb` accepts plain Python values (see clients.dynamodb)."""
 
     dynamodb: Any
     files_table: str

@@ -52,11 +52,7 @@ def read_rows(s3: S3Client, folder: RunFolder, summary: Summary) -> Iterator[dic
 
 
 def read_days(s3: S3Client, folder: RunFolder, summary: Summary, provenance: Provenance) -> Iterator[DayToPublish]:
-    """Yield the run's days in order, so that only one day's items are in memory.
-
-    Raises:
-        UnorderedMetrics: the rows of a day are not contiguous.
-    """
+    """Yield the run's days in order, one at a time. Raises UnorderedMetrics if a day's rows are not contiguous."""
     expected = deque(sorted(summary.days))
     for name, rows in groupby(read_rows(s3, folder, summary), key=itemgetter("day")):
         while expected and expected[0] < name:

@@ -34,10 +34,8 @@ def run(
 ) -> list[str]:
     """Publish the metrics that a transform job run wrote for a manifest; idempotent.
 
-    `files_table` has the fences, `metrics_table` the items.
-
-    Returns:
-        The days that are published at this run's version; a newer run has advanced the fence of the others.
+    `files_table` has the fences, `metrics_table` the items. Return the days that are published at this run's version; a
+    newer run has advanced the fence of the others.
     """
     folder = RunFolder.of_manifest(manifest_uri)
     summary = read_result(s3, folder, transform_run_id)

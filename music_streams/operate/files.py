@@ -46,12 +46,7 @@ def _reason(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def landed(stack: Stack, known: Set[str] = frozenset()) -> Iterator[Source]:
-    """Yield the landed object versions without a ledger entry: their events are in flight.
-
-    Args:
-        stack: the pipeline.
-        known: source_ids that have an entry and need not be looked up.
-    """
+    """Yield the landed object versions that are neither in the ledger nor `known` to be: their events are in flight."""
     listed = inventory.landed(stack.s3, stack.landing_bucket)
     unknown = (source for source in listed if source.source_id not in known)
     return (source for source, entry in inventory.with_entries(stack.ledger, unknown) if entry is None)

@@ -44,10 +44,7 @@ def on_stack(stack: Stack, entry: Entry) -> list[NextStep]:
 def next_steps(entry: Entry, *, is_local: bool, stall_seconds: float) -> list[NextStep]:
     """Return the steps for the operator; empty if there is nothing to do.
 
-    Args:
-        entry: the file's ledger entry.
-        is_local: whether the pipeline runs on the local cloud.
-        stall_seconds: a file whose status has not changed for longer may be stalled.
+    A file whose status has not changed for longer than `stall_seconds` may be stalled.
     """
     source_id = entry.source.source_id
     redrive = f"music-streams redrive {source_id}"

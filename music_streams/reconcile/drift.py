@@ -72,13 +72,8 @@ class Difference:
 def drift(dynamodb: Any, metrics_table: str, day: str, expected: list[Item]) -> list[Difference]:  # noqa: ANN401 - see clients.dynamodb
     """Return the differences between MetricsTable and the lake, each confirmed by a consistent read.
 
+    `expected` has every item of the day (YYYY-MM-DD), with TRACK items if they are published (see recount.recount).
     Unexpected TRACK items are not found: the index by day does not list them.
-
-    Args:
-        dynamodb: a client that accepts and returns plain Python values (see clients.dynamodb).
-        metrics_table: name of the table.
-        day: YYYY-MM-DD.
-        expected: every item of the day, with TRACK items if they are published (see :func:`recount.recount`).
 
     Raises:
         TableThrottled: DynamoDB repeatedly leaves keys unprocessed.
@@ -101,11 +96,7 @@ def indexed_items(dynamodb: Any, metrics_table: str, day: str) -> list[Item]:  #
 
 
 def items_at(dynamodb: Any, metrics_table: str, keys: Iterable[ItemKey]) -> list[Item]:  # noqa: ANN401 - see clients.dynamodb
-    """Return the items of the given keys, read consistently; keys without an item are left out.
-
-    Raises:
-        TableThrottled: DynamoDB repeatedly leaves keys unprocessed.
-    """
+    """Return the items of the keys that have one, read consistently. Raises TableThrottled if keys stay unprocessed."""
     wanted = [{"pk": pk, "sk": sk} for pk, sk in sorted(set(keys))]
     batches = [wanted[start:][:KEYS_AT_ONCE] for start in range(0, len(wanted), KEYS_AT_ONCE)]
     with ThreadPoolExecutor(PARALLEL_CALLS) as pool:

@@ -55,11 +55,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Inventory:
-    """Every source of a window, with its evidence.
-
-    Attributes:
-        evidence: by source_id.
-    """
+    """Every source of a window, with its evidence by source_id."""
 
     window: Window
     evidence: dict[str, Evidence]

@@ -51,11 +51,7 @@ _ROWS_AT_ONCE = 65_536
 
 @dataclass(frozen=True)
 class Listens:
-    """The table `listens` at one snapshot: later commits do not change what is read.
-
-    Attributes:
-        snapshot: the snapshot that is read; None if nothing was ever committed.
-    """
+    """The table `listens` at one snapshot, which later commits do not change; None if there was no commit yet."""
 
     snapshot: Pinned | None
     _table: Table = field(repr=False)

@@ -59,11 +59,7 @@ class Repair:
 
 @dataclass(frozen=True)
 class Plan:
-    """The repairs to request now.
-
-    Attributes:
-        left: number of repairs over the limit, which a later reconciliation requests.
-    """
+    """The repairs to request now; a later reconciliation requests the `left` ones over the limit."""
 
     repairs: list[Repair]
     left: int = 0

@@ -43,11 +43,7 @@ RUNBOOKS: dict[State | DayState, str] = {
 
 @dataclass(frozen=True)
 class Inspection:
-    """The result of an inspection.
-
-    Attributes:
-        records: the figures of each date of arrival in the window.
-    """
+    """The result of an inspection; `records` has the figures of each date of arrival in the window."""
 
     findings: Findings
     records: list[DayRecord]
@@ -65,12 +61,7 @@ class Reconciler:
     grace_seconds: float | None = None
 
     def inspect(self, window: Window, days: Iterable[str] = ()) -> Inspection:
-        """Compare S3, the ledger, Step Functions, the lake and the metrics.
-
-        Args:
-            window: the files to inspect.
-            days: days to compare besides those that these files have listens of.
-        """
+        """Compare S3, the ledger, Step Functions, the lake and the metrics of the window's files and of more `days`."""
         now = clock.now()
         file_inspector = self._file_inspector()
         inventory = file_inspector.take_inventory(window)
@@ -104,11 +95,7 @@ class Reconciler:
         return plan(findings, clock.now(), most, limits.attempts_before_quarantine)
 
     def ask(self, repairs: Sequence[Repair]) -> None:
-        """Send the repairs' messages to the arrivals queue. This is idempotent.
-
-        Raises:
-            QueueRefused: the queue did not accept some of them.
-        """
+        """Send the repairs' messages to the arrivals queue. Idempotent. Raises QueueRefused if it rejects some."""
         messages = [repair.message for repair in repairs]
         requests.send(self.stack.client("sqs"), self.stack.output("ArrivalsQueueUrl"), messages)
 
@@ -135,11 +122,7 @@ class Reconciler:
         return Findings(inventory.window, clock.now(), counts_of(files, len(retried) - len(files)), files, [])
 
     def report(self, report: Report, day_records: Sequence[DayRecord]) -> str:
-        """Write a report, and alert the operators about problems that the previous report did not have.
-
-        Returns:
-            The report's URI.
-        """
+        """Write a report and return its URI; alert the operators about problems that the previous one did not have."""
         reports = Reports(self.stack.s3, self.stack.lake_bucket)
         before = reports.latest()
         known = _problems(before.findings) if before else {}

@@ -81,11 +81,7 @@ class DayRecord:
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> "DayRecord":
-        """Return the record from the result of :meth:`as_json`.
-
-        Raises:
-            LookupError, TypeError, ValueError: the JSON has another form.
-        """
+        """Return the record of an as_json result. Raises LookupError, TypeError, ValueError if it has another form."""
         fields = {name: value for name, value in raw.items() if name != "attainment"}
         published = fields["to_published"]
         stages = {name: Percentiles(**percentiles) for name, percentiles in fields["stages"].items()}
@@ -96,14 +92,7 @@ class DayRecord:
 
 
 def record(day: str, entries: Iterable[Entry], target_seconds: float, now: str) -> DayRecord:
-    """Return the figures of a date.
-
-    Args:
-        day: YYYY-MM-DD.
-        entries: ledger entries; those of other dates, and reference files, are left out.
-        target_seconds: the latency SLA.
-        now: the current timestamp.
-    """
+    """Return the figures of a date (YYYY-MM-DD); entries of other dates, and of reference files, are left out."""
     files = [e for e in entries if e.source.received_at[:10] == day and not e.source.kind.is_reference]
     with_sla = [entry for entry in files if entry.status not in WITHOUT_ROWS]
     spans = (seconds_between(entry.source.received_at, entry.first_published_at) for entry in with_sla)

@@ -138,12 +138,7 @@ class Recount:
 
 
 def recount(rows: Iterable[pa.RecordBatch], *, track_metrics: bool) -> Recount:
-    """Count whole days from their listens.
-
-    Args:
-        rows: all listens of these days, as :meth:`lake.Listens.rows` yields them; read once.
-        track_metrics: whether TRACK items are published.
-    """
+    """Count whole days from all their listens (:meth:`lake.Listens.rows`), with TRACK items if `track_metrics`."""
     with TemporaryDirectory(prefix="recount-") as folder, _database(Path(folder)) as database:
         database.execute(_LISTENS)
         database.begin()  # One transaction for all batches: each commit would wait for the disk.

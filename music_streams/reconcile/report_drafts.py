@@ -25,11 +25,7 @@ _WHAT_TO_DO = "start the reconciliation again: it writes new drafts"
 
 @dataclass(frozen=True)
 class Drafts:
-    """The drafts of one run.
-
-    Attributes:
-        run_id: an untrusted name, so only its digest is part of a key.
-    """
+    """The drafts of one run; `run_id` is an untrusted name, so only its digest is part of a key."""
 
     s3: "S3Client"
     bucket: str

@@ -66,11 +66,7 @@ class Report:
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> "Report":
-        """Return the report from the result of :meth:`as_json`.
-
-        Raises:
-            LookupError, TypeError, ValueError: the JSON has another form.
-        """
+        """Return the report of an as_json result. Raises LookupError, TypeError, ValueError if it has another form."""
         report = cls(
             raw["run"],
             raw["by"],
@@ -93,11 +89,7 @@ class Reports:
     bucket: str
 
     def write(self, report: Report, records: Sequence[DayRecord] = ()) -> str:
-        """Write a report, also as the latest one, and the figures of dates.
-
-        Returns:
-            The URI of the report.
-        """
+        """Write a report, also as the latest one, and the figures of dates; return the URI of the report."""
         for record in records:
             self._write(_day_key(record.day), record.as_json())
         self._write(_key(report.run), report.as_json())

@@ -44,12 +44,7 @@ class StallReason(StrEnum):
 
 @dataclass(frozen=True)
 class StalledSource:
-    """A stalled or failed source.
-
-    Attributes:
-        message: the message for the arrivals queue that continues it.
-        entry: its ledger entry; None if it has none.
-    """
+    """A stalled or failed source, and the message for the arrivals queue that continues it."""
 
     source: Source
     reason: StallReason
@@ -65,11 +60,7 @@ class StalledSource:
 
 @dataclass(frozen=True)
 class StalledFinder:
-    """Finds stalled and failed sources.
-
-    Attributes:
-        idle_seconds: a source that changed or landed more recently is skipped, unless it failed.
-    """
+    """Finds failed sources, and stalled ones, which neither changed nor landed in the last `idle_seconds`."""
 
     s3: "S3Client"
     ledger: Ledger

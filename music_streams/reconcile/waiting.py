@@ -29,13 +29,7 @@ def file_inspector(stack: Stack, grace_seconds: float | None = None) -> FileInsp
 
 
 def in_flight(stack: Stack, prefix: str, grace_seconds: float | None = None) -> dict[str, str]:
-    """Return the files in flight, names by source_id.
-
-    Args:
-        stack: the pipeline.
-        prefix: prefix of their keys.
-        grace_seconds: see :func:`file_inspector`.
-    """
+    """Return the files in flight under a prefix, names by source_id; for `grace_seconds` see :func:`file_inspector`."""
     inspector = file_inspector(stack, grace_seconds)
     files = inspector.findings(inspector.take_inventory(Window.of_moving(prefix)))
     return {file.source_id: file.name for file in files if file.state in _MOVING}

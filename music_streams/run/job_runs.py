@@ -28,11 +28,7 @@ class JobRuns:
     jobs: tuple[str, ...]
 
     def end(self, execution: str, has_time: Callable[[], bool]) -> None:
-        """Stop every active job run of an execution, and wait until all have ended.
-
-        Args:
-            execution: the name of the state machine's execution.
-            has_time: returns whether there is time to poll again.
+        """Stop every active job run of the named execution, and wait until all have ended while `has_time` is true.
 
         Raises:
             JobRunsAlive: runs have not ended in time; a retry waits for them again.

@@ -119,11 +119,7 @@ class Ledger:
         return _entry(response["Item"]) if "Item" in response else None
 
     def entries(self, source_ids: Iterable[str]) -> dict[str, Entry]:
-        """Return the entries of sources by source_id, read consistently; sources without an entry are left out.
-
-        Raises:
-            TableThrottled: DynamoDB left keys unread in all retries.
-        """
+        """Return the existing entries by source_id, read consistently. Raises TableThrottled if keys stay unread."""
         keys = [{"source_id": source_id} for source_id in dict.fromkeys(source_ids)]
         items = batch_get(self._dynamodb, self._table, keys)
         return {item["source_id"]: _entry(item) for item in items}

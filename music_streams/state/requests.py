@@ -42,11 +42,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class SourceRequest:
-    """A request to act on a source.
-
-    Attributes:
-        attempt: the attempt in the ledger at the time of the request.
-    """
+    """A request to act on a source; `attempt` is the one in the ledger at the time of the request."""
 
     source_id: str
     attempt: int

@@ -57,11 +57,7 @@ class Source(Place):
 
     @property
     def kind(self) -> Kind:
-        """The kind of file.
-
-        Raises:
-            ValueError: its key is not for the pipeline.
-        """
+        """The kind of file. Raises ValueError if its key is not for the pipeline."""
         kind = kind_of(self.key)
         if kind is None:
             raise ValueError(f"not a key of the pipeline: {self.key!r}")

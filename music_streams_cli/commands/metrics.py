@@ -212,11 +212,7 @@ def _curve(days: Sequence[DayMetrics]) -> str:
 
 
 def _answer(items: Sequence[Any], form: Form, subject: str, *parts: RenderableType) -> None:
-    """Write the items as JSON or CSV, or show the parts.
-
-    Raises:
-        BadData: there are no items to show.
-    """
+    """Write the items as JSON or CSV, or show the parts. Raises BadData if there are no items to show."""
     if form is not Form.TABLE:
         _write(items, form)
     elif items:

@@ -73,11 +73,7 @@ def put(
 
 
 def _keys(files: list[Path], key: str | None, reference: Reference | None) -> dict[str, Path]:
-    """Return the files by object key.
-
-    Raises:
-        BadUsage: a file cannot be read, or two files would have the same key.
-    """
+    """Return the files by object key. Raises BadUsage if one cannot be read, or two would have the same key."""
     for file in files:
         _check_readable(file)
     if reference and key:

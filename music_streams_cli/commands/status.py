@@ -85,11 +85,7 @@ def status(
 
 
 def _timestamp(text: str) -> str:
-    """Return the timestamp of a time span before now, or of an ISO 8601 text.
-
-    Raises:
-        BadUsage: it is neither.
-    """
+    """Return the timestamp of a time span before now, or of an ISO 8601 text. Raises BadUsage if it is neither."""
     try:
         if text[:-1].isdecimal() and text[-1] in _UNITS:
             return clock.timestamp(datetime.now(UTC) - timedelta(seconds=int(text[:-1]) * _UNITS[text[-1]]))

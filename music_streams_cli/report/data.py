@@ -155,11 +155,7 @@ def gather(stack: Stack, day: date) -> DayReport:
 
 
 def latest_day(ledger: Ledger, reader: MetricsReader) -> date:
-    """Return the latest day with metrics in recently published files.
-
-    Raises:
-        BadData: there is none.
-    """
+    """Return the latest day with metrics in recently published files. Raises BadData if there is none."""
     latest = next((day for day in sorted(known_days(ledger, _LATEST_FILES), reverse=True) if reader.day(day)), None)
     if latest is None:
         raise BadData(

@@ -19,11 +19,7 @@ class Pipeline:
         self._found_at = 0.0
 
     def stack(self) -> Stack:
-        """Return the stack.
-
-        Raises:
-            NoPipeline: there is no stack.
-        """
+        """Return the stack. Raises NoPipeline if there is none."""
         with self._lock:
             if self._stack is None or time.monotonic() - self._found_at > _KEPT_SECONDS:
                 stack = self._find()
