@@ -8,7 +8,7 @@ from music_streams.aws.clients import PARALLEL_CALLS
 
 Item = TypeVar("Item")
 SLICE = 4 * PARALLEL_CALLS
-_LEAST_TIME = 0.25  # share of a function's time; a slice needs less
+_RESERVED = 0.25  # share of the time that is left when the work begins; a slice needs less
 
 
 class Context(Protocol):
@@ -20,7 +20,7 @@ class Context(Protocol):
 
 def has_time(context: Context) -> Callable[[], bool]:
     """Return a function that says whether an invocation has enough time left to begin more work."""
-    least = context.get_remaining_time_in_millis() * _LEAST_TIME
+    least = context.get_remaining_time_in_millis() * _RESERVED
     return lambda: context.get_remaining_time_in_millis() > least
 
 

@@ -1,7 +1,7 @@
 """Cost of a run, and the share of each of its sources.
 
-The durations of both jobs are Glue's own. All else (functions, items, requests) comes from measured.toml; it is a few
-percent of the total, see docs/cost.md.
+The durations of both jobs are Glue's own. All else (functions, items, requests) is computed from measured.toml and
+assumed.py; it is a few percent of the total, see docs/cost.md.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,14 +19,14 @@ _QUEUE_REQUESTS_OF_FILE = Decimal("1.2")  # sent singly; received and deleted in
 
 
 def billed_dpu_seconds(seconds: Decimal, capacity: Decimal) -> Decimal:
-    """Return the DPU-seconds that Glue bills for a run: by the second, at least a minute."""
+    """Return the DPU-seconds that Glue bills for a job run: by the second, at least a minute."""
     return max(seconds, Decimal(assumed.LEAST_SECONDS)) * capacity
 
 
 def glue_units(job_run: Mapping[str, Any]) -> Units | None:
-    """Return what Glue bills for a finished run, from its description; None if that lacks the figures.
+    """Return what Glue bills for a finished job run, from its description; None if that lacks the figures.
 
-    With auto scaling, DPUSeconds has the capacity used; otherwise MaxCapacity was used for the whole run.
+    With auto scaling, DPUSeconds has the capacity used; otherwise MaxCapacity was used all the time.
     """
     if "ExecutionTime" not in job_run or not ("DPUSeconds" in job_run or "MaxCapacity" in job_run):
         return None
@@ -44,7 +44,7 @@ def units_besides_jobs(files: Decimal | int, days: Decimal | int, read: Decimal 
     Args:
         files: number of files in its batch.
         days: number of days whose items it writes.
-        read: size of the files in bytes.
+        read: estimated uncompressed bytes of its streams files.
     """
     known = measured.read()
     fences = known.calls["load_day"]["fences"] * days
@@ -83,13 +83,13 @@ def costs_by_source(job_runs: Sequence[Mapping[str, Any]], claimed: Manifest, su
 def shares(whole: int, weights: Mapping[str, int]) -> dict[str, int]:
     """Divide a whole number by weight into whole shares whose sum is exactly that number."""
     total = sum(weights.values())
-    given = run = 0
+    assigned = weight_so_far = 0
     result = {}
     for name, weight in weights.items():
-        run += weight if total else 1
-        until_here = whole * run // (total or len(weights))
-        result[name] = until_here - given
-        given = until_here
+        weight_so_far += weight if total else 1
+        cumulative = whole * weight_so_far // (total or len(weights))
+        result[name] = cumulative - assigned
+        assigned = cumulative
     return result
 
 

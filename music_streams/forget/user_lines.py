@@ -2,7 +2,7 @@
 
 The first pass finds the lines, the second yields all others. There may be millions, so no list of them is kept: both
 passes classify each line in the same way. Only a line longer than any line of a valid file comes in parts. Whether
-it is removed is known only at its end, so the first pass records its number.
+it is removed is known only at its end, so the first pass records its index among the long lines.
 """
 
 import codecs
@@ -21,12 +21,12 @@ _CHUNK_BYTES = 64 * 1024  # a line of one byte takes a hundred bytes of memory w
 _OVERLAP = 64  # bytes; longer than an id, which may span two parts of a line
 
 Piece = tuple[list[bytes], int | None]
-"""Complete lines with their line ends, and None; or a part of a long line, and the long line's number."""
+"""Complete lines with their line ends, and None; or a part of a long line, and its index among the long lines."""
 
 
 @dataclass(frozen=True)
 class FoundLines:
-    """The result of the first pass: the number of lines to remove, and the numbers of the long lines to remove."""
+    """The result of the first pass: the number of lines to remove, and the indexes of the long lines among them."""
 
     lines: int
     long_lines: frozenset[int]
@@ -35,9 +35,10 @@ class FoundLines:
 class UserLines:
     """Removes the lines of users from a file.
 
-    A record with as many fields as the header is removed if its user_id field contains the id of a user. Any other
-    line, and any line without a known header, is removed if it contains the id at all. A text contains an id if the
-    id's digits, with or without leading zeros, are surrounded by characters that are neither letters nor digits.
+    A record with as many fields as the header is removed if its user_id field contains the id of a user, and kept if
+    the header has no user_id. Any other line, and any line without a known header, is removed if it contains the id at
+    all. A text contains an id if the id's digits, with or without leading zeros, are surrounded by characters that are
+    neither letters nor digits.
     """
 
     def __init__(self, user_ids: Iterable[int], header: list[str]) -> None:

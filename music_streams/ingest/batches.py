@@ -42,7 +42,7 @@ class PendingSource:
         return self.entry.status is Status.FAILED and self.entry.attempt >= policy.ALONE_AFTER_ATTEMPTS
 
     @property
-    def is_staged(self) -> bool:
+    def needs_staging(self) -> bool:
         """Whether Spark reads a staged copy of it."""
         return not self.entry.source.kind.is_reference and self.treatment.adds_rows
 
@@ -57,7 +57,7 @@ class PendingSource:
         """Its element in the manifest, without the names of columns that the run does not need: they may be huge."""
         source, needed = self.entry.source, REQUIRED_COLUMNS[self.entry.source.kind]
         name = source.source_id + (".csv.gz" if self.validation.is_gzip else ".csv")
-        header = [column if column in needed else "" for column in self.validation.header] if self.is_staged else []
+        header = [column if column in needed else "" for column in self.validation.header] if self.needs_staging else []
         return ManifestSource(
             source.source_id, source.kind, name, header, source.received_at, source.size, self.treatment
         )
@@ -86,13 +86,13 @@ class Batches:
     ledger: Ledger
     lake_bucket: str
 
-    def make_valid(self, group: list[PendingSource]) -> set[tuple[str, int]]:
+    def prepare(self, group: list[PendingSource]) -> set[tuple[str, int]]:
         """Stage the files of a group, write their manifest and change their status to VALID.
 
         Returns:
             batch_id and attempt of the run to start; empty if no file can be read any more.
         """
-        group = self._staged(group)
+        group = self._stage(group)
         if not group:
             return set()
         batch_id = batch_id_of(pending.entry.source.source_id for pending in group)
@@ -100,7 +100,7 @@ class Batches:
         sources = sorted((pending.manifest_source for pending in group), key=lambda source: source.source_id)
         write_manifest(self.s3, RunFolder(self.lake_bucket, batch_id), Manifest(batch_id, sources))
         for failed in sorted({pending.failed_execution for pending in group if pending.failed_execution}):
-            # It may have removed rows of days that it did not recompute.
+            # The failed execution may have removed rows without recomputing their days.
             RemovalRecords(self.s3, self.lake_bucket).write_failed_attempt(execution_name(batch_id, attempt), failed)
         for pending in group:
             if pending.is_new:
@@ -112,15 +112,15 @@ class Batches:
                 log.warning("the run skips %s: its status has changed", pending.entry.source.uri, extra=ids)
         return {(batch_id, attempt)}
 
-    def _staged(self, group: list[PendingSource]) -> list[PendingSource]:
-        """Copy the files to the run's folder: Spark can read neither object versions nor every key.
+    def _stage(self, group: list[PendingSource]) -> list[PendingSource]:
+        """Copy the files to the run's folder, and return their sources: Spark reads neither versions nor every key.
 
         A file that cannot be copied is left out (a new one is FAILED); the others become a batch with its own folder.
         """
         folder = RunFolder(self.lake_bucket, batch_id_of(pending.entry.source.source_id for pending in group))
 
         def is_copied(pending: PendingSource) -> bool:
-            if pending.is_staged:
+            if pending.needs_staging:
                 key = folder.key(f"input/{pending.manifest_source.input}")
                 try:
                     objects.copy(self.s3, pending.entry.place, folder.bucket, key)
@@ -132,4 +132,4 @@ class Batches:
         with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
             copied = list(pool.map(is_copied, group))
         left = [pending for pending, is_done in zip(group, copied, strict=True) if is_done]
-        return group if all(copied) else self._staged(left) if left else []
+        return group if all(copied) else self._stage(left) if left else []

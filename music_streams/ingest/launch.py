@@ -30,6 +30,6 @@ class Launcher:
         A crash before VALID leaves only claims, which expire. A crash after VALID leaves only executions to start.
         """
         for group in groups(self._pending.values()):
-            self._to_start |= self.batches.make_valid(group)
+            self._to_start |= self.batches.prepare(group)
         for batch_id, attempt in sorted(self._to_start):
             self.executions.start(RunFolder(self.batches.lake_bucket, batch_id), attempt)

@@ -46,7 +46,7 @@ def run(
     provenance = Provenance(summary.version, summary.lake_uuid, summary.batch_id, clock.now())
     publisher = DayPublisher(dynamodb, files_table, metrics_table, provenance)
     published: list[str] = []
-    written = rejected = 0
+    written = refused = 0
     rebuilt = set(read_manifest(s3, folder).days)
     for days in _waves(read_days(s3, folder, summary, provenance)):
         for day in days:
@@ -56,16 +56,19 @@ def run(
         published += published_now
         count_of = {day.date: len(day.items) for day in days}
         items = sum(count_of.values())
-        accepted = sum(count_of[day] for day in published_now)
-        written, rejected = written + accepted, rejected + items - accepted
+        written_now = sum(count_of[day] for day in published_now)
+        written, refused = written + written_now, refused + items - written_now
         wave = f"{days[0].date} … {days[-1].date}: {items} items at version {provenance.version}"
         log.info("%s; %s of %s days published, the others by a newer run", wave, len(published_now), len(days))
-    write_load_report(s3, folder, transform_run_id, LoadReport(written, rejected))
+    write_load_report(s3, folder, transform_run_id, LoadReport(written, refused))
     return published
 
 
 def _unexpected_keys(dynamodb: Any, metrics_table: str, day: DayToPublish) -> list[tuple[str, str]]:  # noqa: ANN401 - see clients.dynamodb
-    """Return the keys of the day's stored items that the run did not compute; the fence may not list them."""
+    """Return the keys of the day's stored items that the run did not compute; the fence may not list them.
+
+    TRACK items are not in the index, and so none is returned.
+    """
     pages = dynamodb.get_paginator("query").paginate(
         TableName=metrics_table,
         IndexName="by-day",

@@ -3,6 +3,7 @@
 import shlex
 from dataclasses import dataclass
 
+from music_streams import display
 from music_streams.operate.files import STREAMS_PREFIX
 from music_streams.stack import Stack
 from music_streams.state.ledger import OBJECT_GONE, UNREADABLE, Entry
@@ -37,7 +38,7 @@ def parked_rows(entry: Entry) -> int:
 
 
 def on_stack(stack: Stack, entry: Entry) -> list[NextStep]:
-    """Return the :func:`next_steps` for a file of a deployed pipeline."""
+    """Return the :func:`next_steps` for a file of this stack, with its policy."""
     return next_steps(entry, is_local=stack.is_local, stall_seconds=stack.policy.stall_seconds)
 
 
@@ -51,7 +52,7 @@ def next_steps(entry: Entry, *, is_local: bool, stall_seconds: float) -> list[Ne
     if entry.status is Status.QUARANTINED:
         return [_put_again(entry), *_release(entry)]
     if entry.status is Status.FAILED and entry.reason == "no_reference_data":
-        return [NextStep("put a songs file: ", _PUT_SONGS, f"; then {redrive}")]
+        return [NextStep("put a songs file: ", _PUT_SONGS), NextStep("after that: ", redrive)]
     if entry.status is Status.FAILED and entry.reason == OBJECT_GONE:
         return [NextStep("the object was deleted before it was read; upload it again: ", "music-streams put FILE")]
     if entry.status is Status.FAILED and entry.reason == UNREADABLE:
@@ -76,10 +77,10 @@ def next_steps(entry: Entry, *, is_local: bool, stall_seconds: float) -> list[Ne
         retry = [NextStep("if its status does not change: ", redrive)] if may_be_stalled else []
         return [NextStep("", "music-streams status --watch"), *retry]
     if entry.status is Status.ARCHIVED and entry.is_retracted:
-        return [NextStep("if its status is not RETRACTED after 5 minutes: ", redrive)]
+        return [NextStep(f"if its status is not RETRACTED after {display.span(stall_seconds)}: ", redrive)]
     if entry.status is Status.ARCHIVED and parked_rows(entry):
         parked = f"{parked_rows(entry):,} rows are parked until their songs arrive: "
-        return [NextStep(parked, _PUT_SONGS, f"; then music-streams replay {source_id}")]
+        return [NextStep(parked, _PUT_SONGS), NextStep("after that: ", f"music-streams replay {source_id}")]
     return []
 
 

@@ -32,22 +32,22 @@ class DayComparison:
 
 
 @dataclass(frozen=True)
-class InFlight:
-    """The sources and runs in flight, which may be the reason for a difference.
+class Unfinished:
+    """The unfinished sources, in flight or FAILED, and running executions: they may be the reason for a difference.
 
     Attributes:
         sources: source_ids of the sources that are not finished.
         days: the days of which these sources have listens.
-        is_unknown: whether an execution runs that has none of these sources, such as a rebuild: it may touch any day.
+        has_other_execution: whether an execution of none of these sources runs, such as a rebuild; any day may change.
     """
 
     sources: frozenset[str]
     days: frozenset[str]
-    is_unknown: bool
+    has_other_execution: bool
 
     def may_explain(self, day: str, sources: Collection[str]) -> bool:
         """Whether it may be the reason that a day differs, given the sources with rows of that day."""
-        return self.is_unknown or day in self.days or not self.sources.isdisjoint(sources)
+        return self.has_other_execution or day in self.days or not self.sources.isdisjoint(sources)
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,11 @@ class DayInspector:
         """Compare the items of days with the lake.
 
         The pipeline keeps running meanwhile: a day that differs is read again, and a difference counts only if it
-        remains and nothing in flight may be the reason for it.
+        remains and nothing unfinished may be the reason for it.
 
         Args:
             days: YYYY-MM-DD.
-            entries: all ledger entries that are not finished.
+            entries: at least all unfinished ledger entries; finished ones are ignored.
         """
         wanted = sorted(set(days))
         comparison = DayComparison()
@@ -83,11 +83,11 @@ class DayInspector:
             comparison.sources.update(counted.sources)
             again = [day.day for day in findings if day.state is not DayState.OK]
             if again:
-                # Listed before the second reading: a run that ends after that has published when the items are read.
+                # Before the second reading: it contains what an execution that is not listed has published.
                 in_flight = self._in_flight(entries)
                 recounted, second = self._read(again)
-                settled = {day.day: _explained(day, in_flight, recounted) for day in second}
-                findings = [settled.get(day.day, day) for day in findings]
+                explained = {day.day: _explained(day, in_flight, recounted) for day in second}
+                findings = [explained.get(day.day, day) for day in findings]
             comparison.days.extend(findings)
         return comparison
 
@@ -96,13 +96,13 @@ class DayInspector:
         listens = self.lake.listens()
         snapshot = listens.snapshot if listens else None
         if listens is None or snapshot is None:
-            return Recount([], {}), [_of_lost_lake(day, fences[day]) for day in days]
+            return Recount([], {}), [_without_lake(day, fences[day]) for day in days]
         counted = recount(listens.rows(days), track_metrics=self.track_metrics)
         by_day: dict[str, list[dict[str, Any]]] = {day: [] for day in days}
         for item in counted.items:
             by_day[item.get("day") or item["track_day"]].append(item)
         return counted, [
-            _of_lost_lake(day, fences[day])
+            _without_lake(day, fences[day])
             if fences[day].get("keys") and fences[day]["lake_uuid"] != snapshot.uuid
             else self._of_day(day, by_day[day], fences[day])
             for day in days
@@ -123,25 +123,28 @@ class DayInspector:
         items = batch_get(self.dynamodb, self.files_table, keys)
         return {day: {} for day in days} | {item["source_id"].partition("#")[2]: item for item in items}
 
-    def _in_flight(self, entries: Sequence[Entry]) -> InFlight:
+    def _in_flight(self, entries: Sequence[Entry]) -> Unfinished:
         moving = [entry for entry in entries if entry.status not in FINISHED]
         known = {entry.batch_id for entry in moving}
-        return InFlight(
+        return Unfinished(
             frozenset(entry.source.source_id for entry in moving),
             frozenset(day for entry in moving for day in entry.days),
-            is_unknown=any(batch_and_attempt(name)[0] not in known for name in self.executions.running()),
+            has_other_execution=any(batch_and_attempt(name)[0] not in known for name in self.executions.running()),
         )
 
 
-def _explained(day: DayFinding, in_flight: InFlight, counted: Recount) -> DayFinding:
+def _explained(day: DayFinding, in_flight: Unfinished, counted: Recount) -> DayFinding:
     if day.state is DayState.METRIC_DRIFT and in_flight.may_explain(day.day, counted.sources.get(day.day, ())):
         return DayFinding(
-            day.day, DayState.IN_FLIGHT, "a file or execution in flight may be the reason", version=day.version
+            day.day,
+            DayState.IN_FLIGHT,
+            "an unfinished file or a running execution may be the reason",
+            version=day.version,
         )
     return day
 
 
-def _of_lost_lake(day: str, fence: dict[str, Any]) -> DayFinding:
+def _without_lake(day: str, fence: dict[str, Any]) -> DayFinding:
     if not fence.get("keys"):
         return DayFinding(day, DayState.OK)
     why = "its items come from a lake that no longer exists: run music-streams rebuild --from-archive"

@@ -68,7 +68,7 @@ class Reconciler:
         files = list(file_inspector.findings(inventory))
         entries = inventory.entries
         of_files = {day for entry in entries for day in entry.days}
-        compared = self._day_inspector.compare({*of_files, *days}, self._all_moving(entries, window))
+        compared = self._day_inspector.compare({*of_files, *days}, self._unfinished_entries(entries, window))
         lost = {day.day for day in compared.days if day.state is DayState.LAKE_LOST}
         without_rows = {entry.source.source_id: entry for entry in entries if _lacks_rows(entry, compared.sources)}
         files = [
@@ -168,8 +168,8 @@ class Reconciler:
             track_metrics=stack.outputs.get("PublishTrackMetrics") == "true",
         )
 
-    def _all_moving(self, entries: list[Entry], window: Window) -> list[Entry]:
-        """Return the entries of the files in flight with any prefix, because each may change a day."""
+    def _unfinished_entries(self, entries: list[Entry], window: Window) -> list[Entry]:
+        """Return at least the entries of unfinished files with any prefix, because each may change a day."""
         return entries if not window.prefix else self._file_inspector().take_inventory(Window.of_moving()).entries
 
 

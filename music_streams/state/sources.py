@@ -30,7 +30,7 @@ class Treatment(StrEnum):
 
     @property
     def adds_rows(self) -> bool:
-        """Whether the source's file is read."""
+        """Whether a run reads the source's file and adds its rows."""
         return self not in {Treatment.RETRACT, Treatment.PUT_ASIDE}
 
 

@@ -38,7 +38,7 @@ def test_a_source_whose_second_or_a_later_attempt_failed_runs_alone():
 
 
 @pytest.mark.parametrize(
-    ("prefix", "treatment", "is_staged"),
+    ("prefix", "treatment", "needs_staging"),
     [
         ("incoming", Treatment.NORMAL, True),
         ("incoming", Treatment.ACCEPT_BAD_ROWS, True),
@@ -46,9 +46,9 @@ def test_a_source_whose_second_or_a_later_attempt_failed_runs_alone():
         ("reference/songs", Treatment.NORMAL, False),
     ],
 )
-def test_sources_to_retract_and_reference_data_are_listed_but_not_staged(prefix, treatment, is_staged):
+def test_sources_to_retract_and_reference_data_are_listed_but_not_staged(prefix, treatment, needs_staging):
     source = pending("a", Status.ARCHIVED, treatment=treatment, prefix=prefix)
-    assert source.is_staged is is_staged
+    assert source.needs_staging is needs_staging
     assert source.manifest_source.treatment == treatment
 
 

@@ -22,6 +22,7 @@ from music_streams_airflow.dashboard.listing import LANDED
 DAYS = 14
 _REPORTS = 12
 _FAILURES = 10
+_MAX_REASONS = 10
 _COUNTED_BY_ARRIVAL = [status for status in FINISHED if status is not Status.QUARANTINED]  # has its own line
 
 
@@ -104,22 +105,22 @@ def read(stack: Stack, now: datetime) -> FirstPage:
     """Read the first page; `now` (UTC) says which day is today."""
     first, today = (now - timedelta(days=DAYS - 1)).date().isoformat(), now.date().isoformat()
     reading = health.read(stack, now)
-    moved = {status: list(stack.ledger.with_status(status, since=f"{today}T")) for status in Status}
+    changed_today = {status: list(stack.ledger.with_status(status, since=f"{today}T")) for status in Status}
     reports = Reports(stack.s3, stack.lake_bucket)
     by_day = {record.day: record for record in reports.records(first, today)}
     sla = stack.policy.latency_sla_seconds
-    by_day[today] = records.record(today, chain.from_iterable(moved.values()), sla, clock.timestamp(now))
-    last = list(islice(reports.of_dates(first, today), _REPORTS))
+    by_day[today] = records.record(today, chain.from_iterable(changed_today.values()), sla, clock.timestamp(now))
+    last_reports = list(islice(reports.of_dates(first, today), _REPORTS))
     day_records = [by_day.get(day) or DayRecord(day, "", sla) for day in clock.dates(first, today)]
     return FirstPage(
         now,
         reading.health,
         day_records,
         DAYS - len(by_day),
-        _published_at(stack, last, moved[Status.PUBLISHED]),
+        _published_at(stack, last_reports, changed_today[Status.PUBLISHED]),
         _status_counts(stack, first, day_records, len(reading.landed)),
         list(islice(stack.ledger.with_status(Status.FAILED), _FAILURES)),
-        last,
+        last_reports,
     )
 
 
@@ -147,4 +148,4 @@ def _status_counts(stack: Stack, first: str, day_records: Iterable[DayRecord], l
 
 def _count(status: Status, entries: Iterable[Entry], scope: str) -> StatusCount:
     reasons = [entry.reason for entry in entries]
-    return StatusCount(status, len(reasons), scope, Counter(filter(None, reasons)).most_common(_FAILURES))
+    return StatusCount(status, len(reasons), scope, Counter(filter(None, reasons)).most_common(_MAX_REASONS))

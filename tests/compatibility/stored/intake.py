@@ -26,7 +26,7 @@ FORGET = Forget(7, ARRIVED)
 
 def _make_valid(world: World, *pending: PendingSource) -> None:
     with without_copies():
-        Batches(world.s3, ledger_of(world), LAKE).make_valid(list(pending))
+        Batches(world.s3, ledger_of(world), LAKE).prepare(list(pending))
 
 
 def _arrived(world: World) -> None:
