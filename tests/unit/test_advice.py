@@ -35,7 +35,10 @@ def entry(status: str, **more) -> Entry:
         ),
         (
             entry("FAILED", reason="no_reference_data"),
-            [f"put a songs file: music-streams put SONGS.csv --reference songs; then music-streams redrive {ID}"],
+            [
+                "put a songs file: music-streams put SONGS.csv --reference songs",
+                f"after that: music-streams redrive {ID}",
+            ],
         ),
         (
             entry("FAILED", reason="States.TaskFailed: it broke"),
@@ -49,11 +52,11 @@ def entry(status: str, **more) -> Entry:
         (entry("ARCHIVED", rejected={"duplicate": 3}), []),
         (
             entry("ARCHIVED", rejected={"duplicate": 3, "unknown_track": 1_200}),
-            [f"1,200 rows are parked until their songs arrive: {SONGS}; then music-streams replay {ID}"],
+            [f"1,200 rows are parked until their songs arrive: {SONGS}", f"after that: music-streams replay {ID}"],
         ),
         (
             entry("ARCHIVED", treatment=Treatment.RETRACT),
-            [f"if its status is not RETRACTED after 5 minutes: music-streams redrive {ID}"],
+            [f"if its status is not RETRACTED after 5 min: music-streams redrive {ID}"],
         ),
         (entry("RETRACTED", treatment=Treatment.RETRACT), []),
     ],
