@@ -88,13 +88,8 @@ def test_each_check_prints_one_line_and_passes_in_a_sound_account(account):
     lines = [check.line for check in results(account)]
     assert all(line.startswith("ok   ") for line in lines), lines
     assert [line.split(":")[0].removeprefix("ok   ") for line in lines] == [
-        "AWS CLI",
-        "region",
-        "credentials",
-        "artifacts bucket",
-        "Lambda's concurrent executions",
-        "Glue's Max concurrent job runs per account",
-        "Glue's Max task DPUs per account",
+        *("AWS CLI", "region", "credentials", "artifacts bucket", "Lambda's concurrent executions"),
+        *("Glue's Max concurrent job runs per account", "Glue's Max task DPUs per account"),
     ]
     assert not [line for line in lines if "\n" in line]
 

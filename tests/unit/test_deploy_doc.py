@@ -25,12 +25,8 @@ TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
 BLOCKS = "".join(re.findall(r"^```sh\n(.*?)^```", DOC, re.MULTILINE | re.DOTALL)).replace("\\\n", "")
 MADE = re.findall(r"^make .+$", BLOCKS, re.MULTILINE)
 AWS_COMMANDS = sorted(set(re.findall(r"\baws (?!s3 )([a-z0-9-]+) ([a-z-]+)(.*)", BLOCKS)))
-CLI_OPTIONS = {
-    "output",
-    "query",
-    "max-items",
-    "notification-endpoint",
-}  # options of the AWS CLI that are not parameters of the API
+# Options of the AWS CLI that are not parameters of the API
+CLI_OPTIONS = {"output", "query", "max-items", "notification-endpoint"}
 SESSION = botocore.session.get_session()
 BARE = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
 SECRETS: dict[str, Any] = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
@@ -148,9 +144,8 @@ def test_every_documented_output_exists():
 
 
 def test_the_removal_deletes_every_retained_resource():
-    retained = {
-        name for name, resource in TEMPLATE["Resources"].items() if "Retain" in resource.get("DeletionPolicy", "")
-    }
+    resources = TEMPLATE["Resources"].items()
+    retained = {name for name, resource in resources if "Retain" in resource.get("DeletionPolicy", "")}
     assert retained == {"LandingBucket", "LakeBucket", "MetricsTable", "FilesTable", "LakeDatabase"}
     removal = DOC.split("## 7. Removal", 1)[1]
     for words in ("bucket LANDING_BUCKET", "bucket LAKE_BUCKET", "table-name METRICS_TABLE", "table-name FILES_TABLE"):

@@ -241,7 +241,7 @@ def song_rows(*rows: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("rows", "name_artists_and_duration"),
+    ("rows", "description"),
     [
         ([f"10,{A},x,Ten,10,pop", f"9,{A},x,Nine,9,pop"], ("Nine", "x", 9)),
         ([f"010,{A},x,Ten,10,pop", f"9,{A},x,Nine,9,pop"], ("Nine", "x", 9)),
@@ -255,12 +255,10 @@ def song_rows(*rows: str) -> str:
         ([f'1,{A},"a;b","two\nlines, ""quoted""",5,pop'], ('two\nlines, "quoted"', "a;b", 5)),
     ],
 )
-def test_a_track_is_described_by_its_smallest_row(
-    rows: list[str], name_artists_and_duration: tuple[object, ...]
-) -> None:
+def test_a_track_is_described_by_its_smallest_row(rows: list[str], description: tuple[object, ...]) -> None:
     item = run(stream(listen()), songs=song_rows(*rows)).items["GENRE#pop", f"DAY#{DAY}"]
     [song] = item["top_songs"]
-    assert (song["track_name"], song["artists"], song["total_listening_time_ms"]) == name_artists_and_duration
+    assert (song["track_name"], song["artists"], song["total_listening_time_ms"]) == description
 
 
 BAD_DURATIONS = ("", "0", "-5", "5.0", " 5", "2147483648", "99999999999999999999999999999999999999999")
@@ -468,18 +466,9 @@ KEY = ("GENRE#pop", f"DAY#{DAY}")
 EXPECTED = {
     KEY: {"day": DAY, "listen_count": 2, "average": Decimal("1.50"), "top_songs": [{"rank": 1, "name": "Alpha"}]}
 }
-ACTUAL = {
-    "pk": KEY[0],
-    "sk": KEY[1],
-    "day": DAY,
-    "listen_count": Decimal(2),
-    "average": Decimal("1.5"),
-    "top_songs": [{"rank": Decimal(1), "name": "Alpha"}],
-    "version": Decimal(7),
-    "batch_id": "b",
-    "updated_at": "2024-06-26T00:00:00Z",
-    "lake_uuid": "u",
-}
+VALUES = {"listen_count": Decimal(2), "average": Decimal("1.5"), "top_songs": [{"rank": Decimal(1), "name": "Alpha"}]}
+PROVENANCE = {"version": Decimal(7), "batch_id": "b", "updated_at": "2024-06-26T00:00:00Z", "lake_uuid": "u"}
+ACTUAL = {"pk": KEY[0], "sk": KEY[1], "day": DAY, **VALUES, **PROVENANCE}
 
 
 def test_equal_items_have_no_differences() -> None:

@@ -211,15 +211,9 @@ def test_a_planted_copy_is_found(copy):
 @pytest.mark.parametrize(
     "other",
     [
-        "_MAX_REASON = 300  # characters",
-        "_COMMAND_CHARACTERS = 300",
-        "TOP_SONGS = 3",
-        "_DAYS_SHOWN = 31",
-        "_LATEST_FILES = 50",
-        "task(retries=3, retry_delay=timedelta(seconds=10))",
-        "yesterday = today - timedelta(days=1)",
-        "grace_seconds = 0",
-        "timeout = stack.policy.stall_seconds",
+        *("_MAX_REASON = 300  # characters", "_COMMAND_CHARACTERS = 300", "TOP_SONGS = 3", "_DAYS_SHOWN = 31"),
+        *("_LATEST_FILES = 50", "task(retries=3, retry_delay=timedelta(seconds=10))", "grace_seconds = 0"),
+        *("yesterday = today - timedelta(days=1)", "timeout = stack.policy.stall_seconds"),
         "text = 'each hour has 60 minutes'",
     ],
 )

@@ -17,13 +17,9 @@ TIMESTAMP = "2026-11-21T21:03:25.123Z"
 ATTEMPT: dict[str, Any] = {"request": "attempt", "source_id": "3f" * 16, "attempt": 1, "action": "redrive"}
 REBUILD: dict[str, Any] = {"request": "rebuild", "days": ["2024-06-25"], "requested_at": TIMESTAMP}
 FORGET: dict[str, Any] = {"request": "forget", "user_id": 7, "requested_at": TIMESTAMP}
+SOURCE_IDS = st.text("0123456789abcdef", min_size=32, max_size=32)
 REQUESTS = st.one_of(
-    st.builds(
-        SourceRequest,
-        st.text("0123456789abcdef", min_size=32, max_size=32),
-        st.integers(1, 99),
-        st.sampled_from(Action),
-    ),
+    st.builds(SourceRequest, SOURCE_IDS, st.integers(1, 99), st.sampled_from(Action)),
     st.builds(Rebuild, st.lists(st.dates().map(str), min_size=1), st.just(TIMESTAMP)),
     st.builds(Forget, st.integers(1, 2**63 - 1), st.just(TIMESTAMP)),
 )

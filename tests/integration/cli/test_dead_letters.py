@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from music_streams.stack import Stack
 from music_streams.state import requests
 from music_streams.state.requests import Action, Forget, Rebuild, SourceRequest
 from music_streams_cli import dead_letters, output
@@ -53,10 +54,8 @@ class Functions:
 @pytest.fixture
 def functions(stack, monkeypatch):
     made = Functions()
-    client = type(stack).client
-    monkeypatch.setattr(
-        type(stack), "client", lambda self, service: made if service == "lambda" else client(self, service)
-    )
+    client = Stack.client
+    monkeypatch.setattr(Stack, "client", lambda self, name: made if name == "lambda" else client(self, name))
     return made
 
 
@@ -80,13 +79,9 @@ def test_list_shows_the_subjects_and_removes_no_message(run, stack, golden):
 def test_a_letter_of_any_length_is_one_line_and_complete_in_json(run, stack, functions, command):
     name = "x" * 200_000
     key = f"incoming/{'y' * 1_010}.csv"
-    put(
-        stack,
-        {
-            "ArrivalsDeadLetterQueueUrl": [json.dumps(EVENT).replace("incoming/a b.csv", key), json.dumps({name: 1})],
-            "FailuresDeadLetterQueueUrl": [json.dumps({"detail": {"name": name, "status": "y"}})],
-        },
-    )
+    arrivals = [json.dumps(EVENT).replace("incoming/a b.csv", key), json.dumps({name: 1})]
+    failures = [json.dumps({"detail": {"name": name, "status": "y"}})]
+    put(stack, {"ArrivalsDeadLetterQueueUrl": arrivals, "FailuresDeadLetterQueueUrl": failures})
     whole = [letter["about"] for letter in json.loads(run("dlq", "list", "--json").stdout)]
     assert {f"execution {name} y", f"file {key}"} <= set(whole)
     shown = run(*command.split()).stdout

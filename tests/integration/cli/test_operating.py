@@ -277,9 +277,8 @@ def test_forget_asks_for_the_user_id_on_a_terminal(operate, pipeline, terminal):
 
 def test_files_deleted_whole_are_shown_with_their_reason(operate, pipeline, golden):
     key = "quarantine/2024/06/25/0123/[red]bomb[/red]\x1b[2J.csv"
-    pipeline.deleted = {
-        "0123": FileToDelete(f"s3://landing/{key}", "it never was accepted, and holds more than 10 bytes")
-    }
+    bomb = FileToDelete(f"s3://landing/{key}", "it never was accepted, and holds more than 10 bytes")
+    pipeline.deleted = {"0123": bomb}
     ended = operate("forget", "4711", "--yes")
     assert ended.exit_code == 0, ended.stderr
     check(golden / "forget deleted whole.txt", steady(ended.stdout))

@@ -76,9 +76,8 @@ def test_a_timeout_is_exit_code_4(run, file, pipeline):
 def test_without_waiting_the_ids_are_shown(run, stack, file, pipeline):
     result = json.loads(run("put", file, "--no-wait", "--json").stdout)
     key = "incoming/new file.csv"
-    assert result == {
-        "uploaded": [{"key": key, "source_id": Source("landing", key, version_of(stack, key), 0, "").source_id}]
-    }
+    source_id = Source("landing", key, version_of(stack, key), 0, "").source_id
+    assert result == {"uploaded": [{"key": key, "source_id": source_id}]}
 
 
 def test_reference_data_have_their_own_prefix(run, stack, tmp_path, pipeline):

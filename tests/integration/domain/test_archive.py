@@ -8,11 +8,12 @@ import pytest
 
 from music_streams.errors import ArchiveMismatch, ObjectGone
 from music_streams.run.archive import archive_source
-from music_streams.state.sources import Source, Treatment
+from music_streams.state.sources import Treatment
 from music_streams.state.statuses import Status
 from tests.integration.domain.run import Run
 from tests.integration.domain.stored_sources import stored_entry
-from tests.integration.domain.world import GOOD, LANDING, RECEIVED_AT, before_and_after
+from tests.integration.domain.test_objects import BIG, multipart
+from tests.integration.domain.world import GOOD, before_and_after
 
 
 def published(world, *sources, status=Status.PUBLISHED):
@@ -43,15 +44,6 @@ def test_a_reference_file_is_copied_and_stays_where_it_landed(world, key):
     assert world.status(source) is Status.ARCHIVED
     assert world.content(source.kept_key("archive")) == GOOD
     assert world.is_at_landing_key(source)
-
-
-def test_two_versions_of_a_key_are_archived_separately(world):
-    earlier, later = (world.upload(content, "incoming/same.csv") for content in (b"earlier", b"later"))
-    published(world, earlier).archive()
-    assert world.is_at_landing_key(later)
-    published(world, later).archive()
-    assert world.content(world.entry(earlier).archive_key) == b"earlier"
-    assert world.content(world.entry(later).archive_key) == b"later"
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.PUBLISHED])
@@ -128,18 +120,9 @@ def test_an_object_with_other_content_at_the_archive_key_is_overwritten(world):
 
 
 def test_a_multipart_upload_is_archived(world):
-    content = b"a" * 5 * 1024 * 1024 + b"tail"
-    key = "incoming/in-parts.csv"
-    upload = {"Bucket": LANDING, "Key": key}
-    upload["UploadId"] = world.s3.create_multipart_upload(**upload)["UploadId"]
-    parts = [
-        {"PartNumber": n, "ETag": world.s3.upload_part(**upload, PartNumber=n, Body=part)["ETag"]}
-        for n, part in enumerate((content[:-4], content[-4:]), 1)
-    ]
-    version_id = world.s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})["VersionId"]
-    source = Source(LANDING, key, version_id, len(content), RECEIVED_AT)
+    source = multipart(world, BIG, b"tail")
     published(world, source).archive()
-    assert world.content(world.entry(source).archive_key) == content
+    assert world.content(world.entry(source).archive_key) == BIG + b"tail"
     assert not world.is_at_landing_key(source)
 
 

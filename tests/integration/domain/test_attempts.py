@@ -85,11 +85,8 @@ def test_a_new_attempt_of_a_reference_file_reads_it_where_it_landed(world, key):
 
 
 def test_sources_that_are_requested_together_share_a_run_without_new_ones(world):
-    failed, archived, new = (
-        stored_entry(world, Status.FAILED),
-        stored_entry(world, Status.ARCHIVED, attempt=3),
-        world.upload(),
-    )
+    failed, archived = stored_entry(world, Status.FAILED), stored_entry(world, Status.ARCHIVED, attempt=3)
+    new = world.upload()
     deliver(world, request_message(failed, Action.REDRIVE), request_message(archived, Action.REPLAY), message(new))
     together = Run.holding(world, failed.source)
     assert {entry.source for entry in together.entries} == {failed.source, archived.source}
@@ -101,13 +98,7 @@ def test_sources_that_are_requested_together_share_a_run_without_new_ones(world)
 # ── The treatment of a source is kept ──
 
 
-@pytest.mark.parametrize(
-    ("status", "action", "treatment"),
-    [
-        (Status.QUARANTINED, Action.RELEASE, Treatment.ACCEPT_BAD_ROWS),
-        (Status.ARCHIVED, Action.RETRACT, Treatment.RETRACT),
-    ],
-)
+@each_new_attempt
 def test_the_treatment_of_a_source_is_kept_after_a_failed_run(world, status, action, treatment):
     entry = stored_entry(world, status)
     deliver(world, request_message(entry, action))
@@ -301,6 +292,7 @@ def ended(world, status, **attributes):
     return entry
 
 
+retracting = partial(ended, status=Status.RUNNING, treatment=Treatment.RETRACT)
 STALLED: dict[str, tuple[Callable[[World], Entry], Status, int]] = {
     "RECEIVED, its lease over": (partial(stored_entry, status=Status.RECEIVED), Status.ARCHIVED, 1),
     "VALID, never started": (partial(stored_entry, status=Status.VALID), Status.ARCHIVED, 1),
@@ -311,11 +303,7 @@ STALLED: dict[str, tuple[Callable[[World], Entry], Status, int]] = {
     "PUBLISHED, its execution over": (partial(ended, status=Status.PUBLISHED), Status.ARCHIVED, 1),
     "QUARANTINED, still in place": (quarantined_in_place, Status.QUARANTINED, 1),
     "ARCHIVED, to be retracted": (half_retracted, Status.RETRACTED, 1),
-    "RUNNING to be retracted, its execution over": (
-        partial(ended, status=Status.RUNNING, treatment=Treatment.RETRACT),
-        Status.RETRACTED,
-        2,
-    ),
+    "RUNNING to be retracted, its execution over": (retracting, Status.RETRACTED, 2),
 }
 
 
@@ -338,12 +326,8 @@ def test_a_redrive_continues_every_stalled_source(world, begin, status, attempt)
 @pytest.mark.parametrize(
     "name",
     [
-        "RECEIVED, its lease over",
-        "VALID, its execution over",
-        "RUNNING, its execution over",
-        "PUBLISHED, its execution over",
-        "QUARANTINED, still in place",
-        "ARCHIVED, to be retracted",
+        *("RECEIVED, its lease over", "VALID, its execution over", "RUNNING, its execution over"),
+        *("PUBLISHED, its execution over", "QUARANTINED, still in place", "ARCHIVED, to be retracted"),
     ],
 )
 def test_a_redrive_is_idempotent_after_a_crash_at_any_call(world, name):
@@ -531,9 +515,8 @@ def test_a_file_that_failed_too_often_is_quarantined_without_validation_and_can_
     assert (quarantined.status, quarantined.reason) == (Status.QUARANTINED, "too_many_attempts")
     assert world.content(quarantined.archive_key) == b"\xff"
     assert not world.is_at_landing_key(entry.source)
-    assert deliver(world, request_message(quarantined, Action.RELEASE)).outcomes == [Outcome.REFUSED], (
-        "its release validates it"
-    )
+    outcomes = deliver(world, request_message(quarantined, Action.RELEASE)).outcomes
+    assert outcomes == [Outcome.REFUSED], "its release validates it"
 
 
 def test_a_file_whose_retraction_failed_is_not_quarantined(world):

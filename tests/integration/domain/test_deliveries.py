@@ -84,6 +84,7 @@ def test_a_version_under_a_delete_marker_is_processed(world):
     assert deliver(world, message(source)).outcomes == [Outcome.VALID]
     Run.holding(world, source).go()
     assert world.content(source.kept_key("archive")) == GOOD
+    assert not world.is_at_landing_key(source)
 
 
 @pytest.mark.parametrize("is_redriven", [False, True], ids=["its event again", "a redrive"])
@@ -115,14 +116,8 @@ def test_an_event_that_is_replayed_months_later_is_a_duplicate(world, status):
     source, before = world.upload(), world.executions()
     kept = source.kept_key("archive")
     world.s3.delete_object(Bucket=LANDING, Key=source.key, VersionId=source.version_id)
-    world.put_entry(
-        source,
-        status,
-        batch_id="long-expired",
-        execution_arn=world.execution_arn("long-forgotten-1"),
-        archive_key=kept,
-        updated_at=RECEIVED_AT.replace("2026", "2016"),
-    )
+    held = {"batch_id": "long-expired", "execution_arn": world.execution_arn("long-forgotten-1")}
+    world.put_entry(source, status, **held, archive_key=kept, updated_at=RECEIVED_AT.replace("2026", "2016"))
     item = world.item(source)
     assert deliver(world, message(source), lease_seconds=ALWAYS_EXPIRED).outcomes == [Outcome.DUPLICATE]
     assert world.item(source) == item

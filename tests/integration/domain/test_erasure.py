@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ from music_streams.validation import file_verdicts
 from music_streams.validation.gunzip import MAX_MEMBERS, gunzip
 from tests.differential import reading
 from tests.integration.domain.validate import Validate, ample_time
-from tests.integration.domain.world import FILES, LAKE, LANDING, RECEIVED_AT, Crash, always
+from tests.integration.domain.world import FILES, LAKE, LANDING, RECEIVED_AT, always, before_and_after, never
 from tests.stateful.files import Listen, Rejected
 from tests.stateful.memory_lake import MemoryLake, Tables
 
@@ -49,10 +50,6 @@ BROKEN = b"user,track\n7,1\n70,1\n"
 BROKEN_WITHOUT_USER = b"user,track\n70,1\n"
 FILE_SECONDS = 540.0
 YEARS_AGO, IN_YEARS = "2001-01-01T00:00:00.000Z", "2201-01-01T00:00:00.000Z"
-
-
-def never() -> bool:
-    return False
 
 
 @pytest.fixture(autouse=True)
@@ -301,25 +298,26 @@ def test_no_line_of_the_file_is_logged(world, caplog):
 
 
 class _Corrupting:
-    """An S3 client that stores other bytes than it was given."""
+    """An S3 client that stores other bytes than it was given under one key."""
 
-    def __init__(self, s3: Any) -> None:
+    def __init__(self, s3: Any, corrupted_key: str) -> None:
         self._s3 = s3
+        self._corrupted_key = corrupted_key
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._s3, name)
 
     def upload_fileobj(self, file: Any, bucket: str, key: str, **_options: Any) -> None:
-        self._s3.put_object(Bucket=bucket, Key=key, Body=file.read()[:-1])
+        self._s3.put_object(Bucket=bucket, Key=key, Body=file.read()[: -1 if key == self._corrupted_key else None])
 
 
-def test_a_version_that_was_not_stored_as_written_is_deleted_and_the_file_stays(world):
-    source = kept(world)
+def test_a_version_that_was_not_stored_as_written_is_deleted_the_file_stays_and_others_are_cleared(world):
+    source, other = kept(world), kept(world)
     put(world, source.kept_key("archive"), FILE)
-    folder = forget_run(world, source)
+    folder = forget_run(world, source, other)
     with pytest.raises(ArchiveMismatch, match="stays"):
-        erase(world, folder, s3=_Corrupting(world.s3))
-    assert content(world, source) == FILE
+        erase(world, folder, s3=_Corrupting(world.s3, source.kept_key("archive")))
+    assert (content(world, source), content(world, other)) == (FILE, WITHOUT_USER)
     assert versions(world, source) == [("archive", "version")] * 2
     assert erase(world, folder) == 0
     assert content(world, source) == WITHOUT_USER
@@ -334,7 +332,7 @@ AT_REST = {
 }
 
 
-@pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
+@before_and_after
 @pytest.mark.parametrize(("status", "stored", "cleared"), AT_REST.values(), ids=AT_REST)
 def test_erasing_may_crash_at_any_call_and_be_repeated(world, status, stored, cleared, is_done):
     for call in itertools.count(1):
@@ -346,14 +344,11 @@ def test_erasing_may_crash_at_any_call_and_be_repeated(world, status, stored, cl
             world.s3.delete_object(Bucket=LANDING, Key=source.kept_key("archive"))
         copy = stage(world, source)
         folder = forget_run(world, source)
-        try:
-            with world.crash_at(call, is_done=is_done):
-                erase(world, folder)
+        if not world.crashes(partial(erase, world, folder), call, is_done=is_done):
             break
-        except Crash:
-            found = content(world, source)
-            assert found == stored or cleared == (reading.uncompressed(found)[0] if found else None)
-            assert erase(world, folder) == 0
+        found = content(world, source)
+        assert found == stored or cleared == (reading.uncompressed(found)[0] if found else None)
+        assert erase(world, folder) == 0
         found = content(world, source)
         assert (reading.uncompressed(found)[0] if found else None) == cleared, call
         assert len(versions(world, source)) == (1 if cleared else 0), call
@@ -715,21 +710,6 @@ def test_files_that_fail_block_no_others_and_the_step_ends(world, monkeypatch):
     assert all(content(world, source) == FILE for source in bad)
 
 
-def test_a_file_that_is_not_stored_as_written_blocks_no_other(world):
-    source, other = kept(world), kept(world)
-    corrupted = source.kept_key("archive")
-
-    class CorruptingOne(_Corrupting):
-        def upload_fileobj(self, file: Any, bucket: str, key: str, **_options: Any) -> None:
-            upload = super().upload_fileobj if key == corrupted else self._s3.upload_fileobj
-            upload(file, bucket, key, **_options)
-
-    with pytest.raises(ArchiveMismatch):
-        erase(world, forget_run(world, source, other), s3=CorruptingOne(world.s3))
-    assert content(world, source) == FILE
-    assert content(world, other) == WITHOUT_USER
-
-
 def test_a_file_too_large_to_copy_is_deleted_where_it_landed_and_no_other_version_of_its_key(world, caplog):
     key = f"incoming/{world.name('streams')}.csv"
     before, source, after = (world.upload(FILE, key) for _ in range(3))
@@ -751,7 +731,7 @@ def test_a_reference_file_too_large_to_copy_stays_where_it_landed(world):
     assert world.is_at_landing_key(source)
 
 
-@pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
+@before_and_after
 @pytest.mark.parametrize("is_copied", [False, True], ids=["where it landed", "in quarantine"])
 def test_deleting_a_file_whole_may_crash_at_any_call_and_is_reported_by_the_repeat(world, is_copied, is_done):
     for call in itertools.count(1):
@@ -764,12 +744,10 @@ def test_deleting_a_file_whole_may_crash_at_any_call_and_is_reported_by_the_repe
             world.put_entry(hostile, Status.QUARANTINED)
         behind = kept(world)
         folder = forget_run(world, behind)
-        try:
-            with world.crash_at(call, is_done=is_done):
-                erase(world, folder, max_file_bytes=10)
+        repeated = partial(erase, world, folder, max_file_bytes=10)
+        if not world.crashes(repeated, call, is_done=is_done):
             break
-        except Crash:
-            assert erase(world, folder, max_file_bytes=10) == 0
+        assert repeated() == 0
         assert versions(world, hostile) == [], call
         assert not world.is_at_landing_key(hostile), call
         assert content(world, behind) == WITHOUT_USER, call
@@ -849,11 +827,8 @@ def test_a_run_with_a_damaged_manifest_counts_as_one_for_the_user(world, damaged
     world.s3.put_object(Bucket=LAKE, Key=without_notes.manifest_uri.split("/", 3)[3], Body=damaged)
     source = kept(world)
     assert erase(world, forget_run(world, source)) == 0
-    assert [content(world, each) for each in (source, theirs, of_others)] == [
-        WITHOUT_USER,
-        WITHOUT_USER,
-        HEADER + OTHERS,
-    ]
+    assert [content(world, each) for each in (source, theirs)] == [WITHOUT_USER] * 2
+    assert content(world, of_others) == HEADER + OTHERS
     [line] = [record.getMessage() for record in caplog.records if "damaged" in record.getMessage()]
     assert line.startswith(f"{failed.manifest_uri} is damaged: ")
 

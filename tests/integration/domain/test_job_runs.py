@@ -5,17 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from music_streams.errors import JobRunsAlive
-from tests.integration.domain.world import LOAD_JOB, TRANSFORM_JOB, always
+from tests.integration.domain.world import LOAD_JOB, TRANSFORM_JOB, always, never
 
 
 @pytest.fixture(autouse=True)
 def no_job_runs(world):
     world.glue.runs.clear()
     world.glue.stopping_looks = 0
-
-
-def never() -> bool:
-    return False
 
 
 @pytest.mark.parametrize("state", ["SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED", "ERROR"])

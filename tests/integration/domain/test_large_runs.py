@@ -20,17 +20,13 @@ from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, S
 from music_streams.state.sources import Source, batch_id_of
 from music_streams.state.statuses import Status
 from tests.integration.domain.run import ACCEPTED, DAY, RUN_ID, TOO_MANY_BAD_ROWS, Run
-from tests.integration.domain.world import FILES, GOOD, HEADER, LAKE, LANDING, RECEIVED_AT, always
+from tests.integration.domain.world import FILES, GOOD, HEADER, LAKE, LANDING, RECEIVED_AT, always, never
 from tests.integration.load.memory_dynamodb import MemoryDynamoDB
 from tests.stateful.memory_s3 import MemoryS3
 
 COUNT = 10_000
 SLICES_PER_ENTRY = 60
 BAD = 3  # rejected by the run
-
-
-def never() -> bool:
-    return False
 
 
 def little_time() -> Callable[[], bool]:

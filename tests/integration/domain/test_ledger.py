@@ -10,7 +10,7 @@ from music_streams.state.run_files import SourceOutcome
 from music_streams.state.sources import Treatment
 from music_streams.state.statuses import Status
 from tests.entries import entry_item
-from tests.integration.domain.world import ALWAYS_EXPIRED, FILES, RECEIVED_AT, World
+from tests.integration.domain.world import FILES, RECEIVED_AT, World
 
 OUTCOME = SourceOutcome(10, 7, {"bad_user_id": 1, "duplicate": 2}, ["2024-06-25", "2024-06-26"])
 BATCH = "batch"
@@ -58,12 +58,10 @@ def entry_with(world: World, status: Status, **attributes: Any) -> Entry:
 @pytest.mark.parametrize(("edge", "to"), EDGES.items(), ids=[f"{status}-{move}" for status, move in EDGES])
 def test_a_permitted_transition_is_made(world, edge, to):
     status, move = edge
-    source = world.upload()
-    held = {"batch_id": BATCH, "execution_arn": EXECUTION, "treatment": TO_BE_RETRACTED}
-    entry = world.put_entry(source, status, **held) if status else Entry(source, Status.RECEIVED, RECEIVED_AT, 1)
+    entry = entry_with(world, status) if status else Entry(world.upload(), Status.RECEIVED, RECEIVED_AT, 1)
     assert TRANSITIONS[move](world.ledger, entry)
-    assert world.status(source) is to
-    assert world.entry(source).updated_at > RECEIVED_AT
+    assert world.status(entry.source) is to
+    assert world.entry(entry.source).updated_at > RECEIVED_AT
 
 
 @pytest.mark.parametrize(("status", "move"), REJECTED)
@@ -88,12 +86,6 @@ def test_a_new_source_is_received_once(world):
     claimed = world.ledger.claim(source, 300)
     assert claimed == world.entry(source)
     assert world.ledger.claim(source, 300) is None
-
-
-def test_an_expired_claim_is_replaced(world):
-    source = world.upload()
-    world.ledger.claim(source, 300)
-    assert world.ledger.claim(source, ALWAYS_EXPIRED) is not None
 
 
 @pytest.mark.parametrize("move", ["mark_valid", "fail_claimed", "mark_quarantined"])

@@ -42,9 +42,8 @@ def ledger(world, telemetry) -> Ledger:
 
 @pytest.fixture
 def settlement(world: World, ledger: Ledger, telemetry: RecordedTelemetry) -> Settlement:
-    return replace(
-        world.settlement, ledger=ledger, quarantine=replace(world.quarantine, ledger=ledger), telemetry=telemetry
-    )
+    quarantine = replace(world.quarantine, ledger=ledger)
+    return replace(world.settlement, ledger=ledger, quarantine=quarantine, telemetry=telemetry)
 
 
 def settle(settlement: Settlement, run: Run) -> int:

@@ -115,21 +115,12 @@ def test_an_unreadable_file_is_redriven_once_it_can_be_read(world, refusal):
     assert (world.status(source), world.entry(source).attempt) == (Status.VALID, 2)
 
 
-def test_a_redrive_of_a_file_that_is_still_unreadable_changes_nothing(world, refusal):
-    source = world.upload()
-    with refused(world, source, refusal):
-        deliver(world, message(source))
-        before = world.item(source)
-        request = stalled.request_message(world.entry(source), Action.REDRIVE)
-        assert deliver(world, request).outcomes == [Outcome.UNREADABLE]
-        assert world.item(source) == before
-
-
-def test_a_replay_of_an_unreadable_copy_changes_nothing(world, refusal):
-    entry = stored_entry(world, Status.ARCHIVED)
+@pytest.mark.parametrize(("status", "action"), [(Status.FAILED, Action.REDRIVE), (Status.ARCHIVED, Action.REPLAY)])
+def test_a_new_attempt_of_a_file_that_is_still_unreadable_changes_nothing(world, refusal, status, action):
+    entry = stored_entry(world, status, reason="unreadable")
     before = world.item(entry.source)
     with refused(world, entry.source, refusal):
-        assert deliver(world, stalled.request_message(entry, Action.REPLAY)).outcomes == [Outcome.UNREADABLE]
+        assert deliver(world, stalled.request_message(entry, action)).outcomes == [Outcome.UNREADABLE]
     assert world.item(entry.source) == before
 
 
@@ -165,14 +156,6 @@ def test_an_invalid_argument_without_a_version_is_an_error(world):
         assert not objects.exists(world.s3, source)
         with pytest.raises(ClientError, match="InvalidArgument"):
             objects.exists(world.s3, Place(source.bucket, source.key, ""))
-
-
-def test_a_deleted_version_is_gone_and_not_unreadable(world):
-    source = world.upload()
-    world.s3.delete_object(Bucket=LANDING, Key=source.key, VersionId=source.version_id)
-    with pytest.raises(ObjectGone):
-        list(objects.read_chunks(world.s3, source))
-    assert not objects.is_readable(world.s3, source)
 
 
 def stalled_finder(world) -> StalledFinder:

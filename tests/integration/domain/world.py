@@ -45,6 +45,11 @@ def always() -> bool:
     return True
 
 
+def never() -> bool:
+    """Return that there is no time for more work."""
+    return False
+
+
 class Crash(Exception):
     """The process crashes: none of its later calls reaches AWS."""
 

@@ -37,10 +37,6 @@ MOVING = Window.of_moving()
 # ── Location × status × whether its execution is running × whether it is idle ──
 
 
-def landed(world: World) -> Source:
-    return world.land()
-
-
 def idle(status: Status, **attributes: Any) -> Callable[[World], Source]:
     return lambda world: stored_entry(world, status, **attributes).source
 
@@ -116,8 +112,8 @@ S, T = Status, StallReason
 RETRACTING = {"treatment": Treatment.RETRACT}
 OK, MOVES, STUCK = State.OK, State.IN_FLIGHT, State.STUCK
 CASES = [
-    Case("landed long ago, unknown", landed, State.MISSING, T.NOT_RECEIVED, 1, grace=ALWAYS_EXPIRED),
-    Case("landed just now, unknown", landed, MOVES),
+    Case("landed long ago, unknown", World.land, State.MISSING, T.NOT_RECEIVED, 1, grace=ALWAYS_EXPIRED),
+    Case("landed just now, unknown", World.land, MOVES),
     Case("RECEIVED long ago", idle(S.RECEIVED), STUCK, T.NOT_VALIDATED, 1),
     Case("RECEIVED just now", just(S.RECEIVED), MOVES),
     Case("VALID long ago, no execution", idle(S.VALID), STUCK, T.NOT_STARTED, 1),
@@ -140,24 +136,17 @@ CASES = [
     Case("deleted before it was read", idle(S.FAILED, reason="object_gone"), State.FAILED, "but not by the pipeline"),
     Case("FAILED to retract, and deleted", without("", idle(S.FAILED, treatment="retract")), State.FAILED, "failed", 2),
     Case("ARCHIVED", idle(S.ARCHIVED), OK),
-    Case(
-        "ARCHIVED, without its copy", without("archive", idle(S.ARCHIVED)), State.ORPHAN, "copy in archive/ was deleted"
-    ),
+    Case("ARCHIVED, copy deleted", without("archive", idle(S.ARCHIVED)), State.ORPHAN, "copy in archive/ was deleted"),
     Case("ARCHIVED reference file, where it landed", reference, OK),
     Case("half retracted", lambda world: half_retracted(world).source, STUCK, T.NOT_RETRACTED, 1),
     Case("half retracted just now", just(S.ARCHIVED, **RETRACTING), MOVES),
     Case("half retracted, its execution is running", with_execution(S.ARCHIVED, **RETRACTING), MOVES),
-    Case(
-        "half retracted, running, its copy deleted", without("archive", with_execution(S.ARCHIVED, **RETRACTING)), MOVES
-    ),
+    Case("half retracted, running, copy deleted", without("archive", with_execution(S.ARCHIVED, **RETRACTING)), MOVES),
     Case("RETRACTED", idle(S.RETRACTED, **RETRACTING), OK),
-    Case("RETRACTED, without its copy", without("archive", idle(S.RETRACTED, **RETRACTING)), OK),
+    Case("RETRACTED, copy deleted", without("archive", idle(S.RETRACTED, **RETRACTING)), OK),
     Case("QUARANTINED", idle(S.QUARANTINED), OK),
     Case(
-        "QUARANTINED, without its copy",
-        without("quarantine", idle(S.QUARANTINED)),
-        State.ORPHAN,
-        "quarantine/ was deleted",
+        "QUARANTINED, copy deleted", without("quarantine", idle(S.QUARANTINED)), State.ORPHAN, "quarantine/ was deleted"
     ),
     Case("QUARANTINED in place", lambda world: quarantined_in_place(world).source, STUCK, T.NOT_REMOVED, 1),
     Case("QUARANTINED in place just now", half_way_to_quarantine, MOVES),
@@ -266,7 +255,7 @@ def test_finished_files_are_inspected_in_their_window_and_all_others_always(worl
 
 
 def test_a_landed_file_without_entry_is_always_inspected(world):
-    source = landed(world)
+    source = world.land()
     assert all(source.source_id in file_findings(world, window) for window in (WINDOW, LATER_DAY, MOVING))
 
 

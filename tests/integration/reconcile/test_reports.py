@@ -253,14 +253,7 @@ def test_an_alert_that_failed_is_sent_by_a_retry(world, stack, monkeypatch):
 # ── Drafts ──
 
 HOSTILE_RUNS = [
-    "manual__2026-11-22T04:15:00+00:00",
-    "../../warehouse/x",
-    "/",
-    "a" * 250,
-    "星空\n",
-    "..",
-    "",
-    "x/../../y",
+    *("manual__2026-11-22T04:15:00+00:00", "../../warehouse/x", "x/../../y", "..", "/", "", "a" * 250, "星空\n"),
 ]
 
 

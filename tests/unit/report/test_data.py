@@ -10,11 +10,8 @@ from music_streams_cli.report.data import days_named
 @pytest.mark.parametrize(
     "key",
     [
-        "incoming/streams_2024-06-25.csv",
-        "incoming/streams_20240625_part1.csv",
-        "incoming/2024/06/25/part-1.csv",
-        "incoming/day=2024-06-25T10/part.csv.gz",
-        "incoming/2024_06_25.csv",
+        *("incoming/streams_2024-06-25.csv", "incoming/streams_20240625_part1.csv", "incoming/2024_06_25.csv"),
+        *("incoming/2024/06/25/part-1.csv", "incoming/day=2024-06-25T10/part.csv.gz"),
     ],
 )
 def test_a_day_in_a_key_is_found(key):

@@ -26,15 +26,9 @@ def test_steps_are_in_order_and_metrics_are_announced_before_inputs_move():
         order.append(name)
         name = STATES[name].get("Next") or STATES[name].get("Default")
     assert order == [
-        "Claim sources",
-        "Is there work",
-        "Transform streams",
-        "Load metrics",
-        "Settle sources",  # announces
-        "Are all settled",
-        "Archive sources",
-        "Are all archived",
-        "Done",
+        *("Claim sources", "Is there work", "Transform streams", "Load metrics"),
+        *("Settle sources", "Are all settled"),  # sends MetricsPublished
+        *("Archive sources", "Are all archived", "Done"),
     ]
 
 

@@ -9,14 +9,8 @@ from local.template import parameter_values
 from tests.unit.template.conftest import ROOT, of_type
 
 OUTPUTS = {
-    "LandingBucketName",
-    "LakeBucketName",
-    "MetricsTableName",
-    "FilesTableName",
-    "StateMachineArn",
-    "ArrivalsQueueUrl",
-    "ArrivalsDeadLetterQueueUrl",
-    "AlertsTopicArn",
+    *("LandingBucketName", "LakeBucketName", "MetricsTableName", "FilesTableName"),
+    *("StateMachineArn", "ArrivalsQueueUrl", "ArrivalsDeadLetterQueueUrl", "AlertsTopicArn"),
 }
 
 

@@ -8,16 +8,9 @@ from tests.unit.template.faults import add, arn, finds, grant, put, statement_of
 
 # AWS supports no narrower resource for log delivery, for the results of a log query, and for the account's settings.
 WITHOUT_RESOURCE = {
-    "logs:GetQueryResults",
-    "lambda:GetAccountSettings",
-    "logs:CreateLogDelivery",
-    "logs:GetLogDelivery",
-    "logs:UpdateLogDelivery",
-    "logs:DeleteLogDelivery",
-    "logs:ListLogDeliveries",
-    "logs:PutResourcePolicy",
-    "logs:DescribeResourcePolicies",
-    "logs:DescribeLogGroups",
+    *("logs:GetQueryResults", "lambda:GetAccountSettings", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies"),
+    *("logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery"),
+    *("logs:ListLogDeliveries", "logs:DescribeLogGroups"),
 }
 WRITES_LOGS = {"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}
 GROUP_BY_NAME = re.compile(r"log-group:[^*?:]+:\*")  # the group and its streams
