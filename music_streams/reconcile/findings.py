@@ -40,7 +40,7 @@ class DayState(StrEnum):
     OK = "OK"
     """Every item equals the lake."""
     IN_FLIGHT = "IN_FLIGHT"
-    """They differ, and a file or execution in flight may be the reason."""
+    """They differ, and an unfinished file (in flight or FAILED) or a running execution may be the reason."""
     METRIC_DRIFT = "METRIC_DRIFT"
     """An item is missing, unexpected, or different from the lake."""
     LAKE_LOST = "LAKE_LOST"

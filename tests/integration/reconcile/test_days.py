@@ -158,7 +158,7 @@ def test_a_difference_by_rows_of_an_unfinished_source_is_in_flight(world, status
     entry = stored_entry(world, status)
     rows = [listen(f"{DAY} 10:00:00", source_id=entry.source.source_id, execution="of an earlier attempt-1")]
     found = day_of(world, MemoryLake(rows), entry)
-    assert (found.state, found.why) == (MOVES, "a file or execution in flight may be the reason")
+    assert (found.state, found.why) == (MOVES, "an unfinished file or a running execution may be the reason")
     assert day_of(world, MemoryLake(rows)).state is DRIFT
 
 

@@ -170,10 +170,14 @@ def alerts(world: World, reconciler: Reconciler, report: Report) -> list[dict[st
     return world.sent_alerts()
 
 
+def lines_of(alert: dict[str, str]) -> list[str]:
+    return alert["Message"].splitlines()[1:]  # after the name of the stack
+
+
 def test_operators_are_alerted_about_problems(world, stack):
     [alert] = alerts(world, Reconciler(stack), report(failed(), days=[drifted()]))
     assert alert["Subject"] == "music-streams: reconciliation: 1 FAILED, 1 day METRIC_DRIFT, 0 OK"
-    assert alert["Message"].splitlines() == [
+    assert lines_of(alert) == [
         "No repair was requested.",
         "New since the last report:",
         f"METRIC_DRIFT: {DAY}: its items differ from the lake",
@@ -189,7 +193,7 @@ def test_a_problem_of_the_previous_report_is_not_alerted_again(world, stack):
     assert len(alerts(world, reconciler, report(failed(), days=[drifted()]))) == 1
     assert alerts(world, reconciler, report(failed(), days=[drifted()])) == []
     [alert] = alerts(world, reconciler, report(failed(), failed("y.csv"), days=[drifted()]))
-    assert alert["Message"].splitlines()[1:4] == [
+    assert lines_of(alert)[1:4] == [
         "New since the last report:",
         "FAILED: incoming/y.csv (y.csv000): failed: no_luck",
         "Already reported: 2",
@@ -212,7 +216,7 @@ def test_a_problem_of_the_previous_report_is_not_alerted_again(world, stack):
 def test_an_alert_begins_with_what_was_tried(world, stack, changes, line):
     repairs = [Repair(RepairKind.REDRIVE, "x.csv", "why", "message", "x" * 32, 2)]
     [alert] = alerts(world, Reconciler(stack), report(failed(), repairs=repairs, **changes))
-    assert alert["Message"].splitlines()[0] == line
+    assert lines_of(alert)[0] == line
 
 
 def test_every_state_that_is_a_gap_has_a_runbook():
@@ -236,7 +240,7 @@ def test_an_alert_is_sent_only_for_new_problems_that_are_left(world, stack, succ
 
 def test_the_first_of_many_problems_are_listed(world, stack):
     [alert] = alerts(world, Reconciler(stack), report(*(failed(f"{n:02}.csv") for n in range(60))))
-    lines = alert["Message"].splitlines()
+    lines = lines_of(alert)
     assert (len(lines), lines[52]) == (55, "and 10 more")
 
 
