@@ -235,8 +235,10 @@ def test_a_dead_letter_is_sent_back(operator):
     operator.stack.client("sqs").send_message(QueueUrl=url, MessageBody=event_of(operator.stack, put))
     assert "dead.csv" in succeeded(operator(runbook.check))
     succeeded(operator(runbook.fix))
-    assert "no dead letters" in succeeded(operator(runbook.verify))
     assert operator.wait_for(put).status is Status.ARCHIVED
+    proof = succeeded(operator(runbook.verify, FILE="dead.csv"))
+    assert "ARCHIVED" in proof
+    assert "no dead letters" in proof
 
 
 @contextmanager
