@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
@@ -33,6 +33,14 @@ _COPY = TransferConfig(multipart_threshold=4 * 1024**3, multipart_chunksize=512 
 _CHECKSUMS = ("ChecksumSHA256", "ChecksumCRC64NVME", "ChecksumCRC32", "ChecksumCRC32C", "ChecksumSHA1")
 
 
+class ObjectArguments(TypedDict):
+    """The arguments that identify an object in calls of S3; without VersionId, the newest version of the key."""
+
+    Bucket: str
+    Key: str
+    VersionId: NotRequired[str]
+
+
 @dataclass(frozen=True)
 class Place:
     """The location of an object; `version_id` is '' for the newest version of the key."""
@@ -48,10 +56,12 @@ class Place:
         return f"s3://{self.bucket}/{self.key}{version}"
 
     @property
-    def s3_arguments(self) -> dict[str, str]:
-        """The keyword arguments that identify the object in calls of S3: Bucket, Key and, if known, VersionId."""
-        version = {"VersionId": self.version_id} if self.version_id else {}
-        return {"Bucket": self.bucket, "Key": self.key, **version}
+    def s3_arguments(self) -> ObjectArguments:
+        """The keyword arguments that identify the object in calls of S3."""
+        arguments = ObjectArguments(Bucket=self.bucket, Key=self.key)
+        if self.version_id:
+            arguments["VersionId"] = self.version_id
+        return arguments
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,7 @@ class ObjectMetadata:
 def read_chunks(s3: "S3Client", place: Place) -> Iterator[bytes]:
     """Yield the bytes of an object, 1 MiB at a time. Raises ObjectGone, or Unreadable if S3 does not return them."""
     with _translated_errors(s3, place, "read"):
-        body = s3.get_object(**place.s3_arguments)["Body"]  # type: ignore[arg-type]  # VersionId or nothing
+        body = s3.get_object(**place.s3_arguments)["Body"]
     with closing(body):
         yield from body.iter_chunks(_CHUNK_BYTES)
 
@@ -77,9 +87,8 @@ def copy(s3: "S3Client", place: Place, bucket: str, key: str) -> None:
         ObjectGone: it does not exist.
         Unreadable: S3 does not return its bytes.
     """
-    origin: Any = place.s3_arguments
     with _translated_errors(s3, place, "copied"):
-        s3.copy(origin, bucket, key, Config=_COPY)
+        s3.copy(place.s3_arguments, bucket, key, Config=_COPY)
 
 
 def move(s3: "S3Client", place: Place, key: str) -> None:
@@ -89,7 +98,7 @@ def move(s3: "S3Client", place: Place, key: str) -> None:
     """
     copy_and_verify(s3, place, key)
     if place.key != key:
-        s3.delete_object(**place.s3_arguments)  # type: ignore[arg-type]  # VersionId or nothing
+        s3.delete_object(**place.s3_arguments)
 
 
 def copy_and_verify(s3: "S3Client", place: Place, key: str) -> None:
@@ -160,7 +169,7 @@ def _is_impossible_version(s3: "S3Client", place: Place) -> bool:
     if not place.version_id:
         return False
     try:
-        s3.get_object(**place.s3_arguments)["Body"].close()  # type: ignore[arg-type]  # VersionId or nothing
+        s3.get_object(**place.s3_arguments)["Body"].close()
     except ClientError as error:
         return error_code(error) == "InvalidArgument"
     return False
@@ -169,7 +178,7 @@ def _is_impossible_version(s3: "S3Client", place: Place) -> bool:
 def _head(s3: "S3Client", place: Place) -> "HeadObjectOutputTypeDef | None":
     try:
         with _translated_errors(s3, place, "inspected"):
-            return s3.head_object(**place.s3_arguments, ChecksumMode="ENABLED")  # type: ignore[arg-type]  # VersionId or nothing
+            return s3.head_object(**place.s3_arguments, ChecksumMode="ENABLED")
     except ObjectGone:
         return None
 

@@ -172,7 +172,7 @@ class FileEraser:
             FileTooSlow: it was not written and verified in time, and was deleted.
         """
         intended, stored = hashlib.sha256(), hashlib.sha256()
-        described: Mapping[str, Any] = self.s3.head_object(**place.s3_arguments)  # type: ignore[arg-type]  # all are text
+        described: Mapping[str, Any] = self.s3.head_object(**place.s3_arguments)
         self.s3.upload_fileobj(
             io.BufferedReader(_Stream(_hashed(content, intended)), CHUNK_BYTES),
             place.bucket,
@@ -196,7 +196,7 @@ class FileEraser:
             )
 
     def _delete(self, place: Place) -> None:
-        self.s3.delete_object(**place.s3_arguments)  # type: ignore[arg-type]  # VersionId or nothing
+        self.s3.delete_object(**place.s3_arguments)
 
 
 def should_search(entry: Entry) -> bool:

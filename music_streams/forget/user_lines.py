@@ -2,7 +2,7 @@
 
 The first pass finds the lines, the second yields all others. There may be millions, so no list of them is kept: both
 passes classify each line in the same way. Only a line longer than any line of a valid file comes in parts. Whether
-it is removed is known only at its end, so the first pass records its index among the long lines.
+it is removed is decided after its last part, so the first pass records its index among the long lines.
 """
 
 import codecs

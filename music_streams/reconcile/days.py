@@ -84,9 +84,9 @@ class DayInspector:
             again = [day.day for day in findings if day.state is not DayState.OK]
             if again:
                 # Before the second reading: it contains what an execution that is not listed has published.
-                in_flight = self._in_flight(entries)
+                unfinished = self._unfinished(entries)
                 recounted, second = self._read(again)
-                explained = {day.day: _explained(day, in_flight, recounted) for day in second}
+                explained = {day.day: _explained(day, unfinished, recounted) for day in second}
                 findings = [explained.get(day.day, day) for day in findings]
             comparison.days.extend(findings)
         return comparison
@@ -123,18 +123,18 @@ class DayInspector:
         items = batch_get(self.dynamodb, self.files_table, keys)
         return {day: {} for day in days} | {item["source_id"].partition("#")[2]: item for item in items}
 
-    def _in_flight(self, entries: Sequence[Entry]) -> Unfinished:
-        moving = [entry for entry in entries if entry.status not in FINISHED]
-        known = {entry.batch_id for entry in moving}
+    def _unfinished(self, entries: Sequence[Entry]) -> Unfinished:
+        found = [entry for entry in entries if entry.status not in FINISHED]
+        known = {entry.batch_id for entry in found}
         return Unfinished(
-            frozenset(entry.source.source_id for entry in moving),
-            frozenset(day for entry in moving for day in entry.days),
+            frozenset(entry.source.source_id for entry in found),
+            frozenset(day for entry in found for day in entry.days),
             has_other_execution=any(batch_and_attempt(name)[0] not in known for name in self.executions.running()),
         )
 
 
-def _explained(day: DayFinding, in_flight: Unfinished, counted: Recount) -> DayFinding:
-    if day.state is DayState.METRIC_DRIFT and in_flight.may_explain(day.day, counted.sources.get(day.day, ())):
+def _explained(day: DayFinding, unfinished: Unfinished, counted: Recount) -> DayFinding:
+    if day.state is DayState.METRIC_DRIFT and unfinished.may_explain(day.day, counted.sources.get(day.day, ())):
         return DayFinding(
             day.day,
             DayState.IN_FLIGHT,

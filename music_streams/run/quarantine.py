@@ -158,4 +158,4 @@ class Quarantine:
         if announced.record:
             announced.record()
         for place in announced.places:
-            self.s3.delete_object(**place.s3_arguments)  # type: ignore[arg-type]  # a place may have no VersionId
+            self.s3.delete_object(**place.s3_arguments)

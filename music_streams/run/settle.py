@@ -17,13 +17,13 @@ from music_streams.run.claim import claimed_entries
 from music_streams.run.quarantine import Quarantine
 from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.run_files import (
-    NOT_MALFORMED,
     LoadReport,
     RunFolder,
     SourceOutcome,
     Summary,
     find_load_report,
     find_summary,
+    malformed,
     read_claimed,
     read_result,
     write_summary,
@@ -151,9 +151,9 @@ class Settlement:
     def _detail(self, verdict: Verdict, outcome: SourceOutcome) -> str:
         if verdict in _DETAILS:
             return _DETAILS[verdict]
-        others = {reason: count for reason, count in outcome.rejected.items() if reason in NOT_MALFORMED}
-        malformed = {reason: count for reason, count in outcome.rejected.items() if reason not in NOT_MALFORMED}
-        count = sum(malformed.values())
+        counted = malformed(outcome.rejected)
+        others = {reason: count for reason, count in outcome.rejected.items() if reason not in counted}
+        count = sum(counted.values())
         limit = f"{count / outcome.rows_read:.1%}, limit {self.max_rejected_ratio:.1%}"
-        text = f"{count:,} of {outcome.rows_read:,} rows are malformed ({limit}): {display.counts(malformed)}"
+        text = f"{count:,} of {outcome.rows_read:,} rows are malformed ({limit}): {display.counts(counted)}"
         return f"{text}; rejected and not malformed: {display.counts(others)}" if others else text

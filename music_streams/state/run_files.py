@@ -17,7 +17,7 @@ from music_streams.aws.clients import error_code, split_uri
 from music_streams.aws.json_objects import read_json, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from types_boto3_s3 import S3Client
 
@@ -168,6 +168,11 @@ class LoadReport:
 
     items_written: int
     items_refused: int
+
+
+def malformed(rejected: Mapping[str, int]) -> dict[str, int]:
+    """Return those of the rejected rows, by reason, that count toward MaxRejectedRatio."""
+    return {reason: count for reason, count in rejected.items() if reason not in NOT_MALFORMED}
 
 
 def write_manifest(s3: S3Client, folder: RunFolder, manifest: Manifest) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from music_streams.errors import NoReferenceData
 from music_streams.state.removed_rows import RemovalRecords, RemovedRows
-from music_streams.state.run_files import NOT_MALFORMED, Manifest, RunFolder, SourceOutcome, Summary, write_result
+from music_streams.state.run_files import Manifest, RunFolder, SourceOutcome, Summary, malformed, write_result
 from music_streams.state.sources import Treatment
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS, RowsToDelete
 
@@ -191,8 +191,8 @@ def _outcome(run: RunSettings, source: ManifestSource, by_day: Counter[str], rej
     """Return the outcome of a source. After a release, one limit or both no longer apply to it."""
     rows_accepted = by_day.total()
     rows_read = rows_accepted + rejected.total()
-    malformed = sum(count for reason, count in rejected.items() if reason not in NOT_MALFORMED)
-    if source.treatment not in _WITHOUT_RATIO_LIMIT and malformed > run.max_rejected_ratio * rows_read:
+    malformed_rows = sum(malformed(rejected).values())
+    if source.treatment not in _WITHOUT_RATIO_LIMIT and malformed_rows > run.max_rejected_ratio * rows_read:
         return SourceOutcome(rows_read, 0, dict(rejected), [], "too_many_bad_rows")
     if source.treatment != Treatment.ACCEPT_MANY_DAYS and len(by_day) > run.max_days_per_file:
         return SourceOutcome(rows_read, 0, dict(rejected), [], "too_many_days")

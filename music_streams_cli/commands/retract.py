@@ -68,8 +68,9 @@ def _why_not(stack: Stack, entry: Entry) -> Skipped | None:
     if entry.status is Status.QUARANTINED:
         return Skipped(source, "it is QUARANTINED: none of its rows is published")
     if entry.status is Status.ARCHIVED and entry.is_retracted:
+        wait = display.span(stack.policy.stall_seconds)
         return Skipped(
-            source, "its rows are deleted; if its status is not RETRACTED after 5 minutes: music-streams redrive"
+            source, f"its rows are deleted; if its status is not RETRACTED after {wait}: music-streams redrive"
         )
     if entry.status is Status.FAILED and not entry.days and not objects.exists(stack.s3, entry.place):
         return Skipped(source, "its object was deleted before it was read: none of its rows is published")

@@ -267,7 +267,7 @@ class World:
 
     def is_at_landing_key(self, entry: Entry) -> bool:
         try:
-            self.stack.s3.head_object(**entry.source.s3_arguments)  # type: ignore[arg-type]  # the address has a VersionId
+            self.stack.s3.head_object(**entry.source.s3_arguments)
         except ClientError as error:
             if clients.error_code(error) == "404":
                 return False

@@ -52,7 +52,7 @@ def quarantined_in_place(world: World) -> Entry:
 def move(world: World, source: Source, folder: str) -> str:
     """Move a file from where it landed to `folder`; return its new key."""
     kept = source.kept_key(folder)
-    origin: Any = source.s3_arguments
+    origin = source.s3_arguments
     world.s3.copy_object(CopySource=origin, Bucket=LANDING, Key=kept)
     world.s3.delete_object(**origin)
     return kept
