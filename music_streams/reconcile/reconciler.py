@@ -197,6 +197,8 @@ def _without_rows(file: FileFinding, entry: Entry, lost_days: set[str]) -> FileF
 
 
 def _problems(findings: Findings) -> dict[str, State | DayState]:
-    """Return the text and state of each problem, the worst first."""
+    """Return the text and state of each problem, in the order in which docs/runbooks.md resolves them."""
     days = {f"{day.state}: {day.day}: {day.why}": day.state for day in findings.bad_days}
-    return days | {f"{file.state}: {file.key} ({file.source_id[:8]}): {file.why}": file.state for file in findings.gaps}
+    lost = {text: state for text, state in days.items() if state is DayState.LAKE_LOST}
+    files = {f"{file.state}: {file.key} ({file.source_id[:8]}): {file.why}": file.state for file in findings.gaps}
+    return lost | files | days

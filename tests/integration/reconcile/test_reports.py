@@ -175,15 +175,18 @@ def lines_of(alert: dict[str, str]) -> list[str]:
 
 
 def test_operators_are_alerted_about_problems(world, stack):
-    [alert] = alerts(world, Reconciler(stack), report(failed(), days=[drifted()]))
-    assert alert["Subject"] == "music-streams: reconciliation: 1 FAILED, 1 day METRIC_DRIFT, 0 OK"
+    lost = DayFinding("2026-11-20", DayState.LAKE_LOST, "no lake")
+    [alert] = alerts(world, Reconciler(stack), report(failed(), days=[drifted(), lost]))
+    assert alert["Subject"] == "music-streams: reconciliation: 1 FAILED, 1 day LAKE_LOST, 1 day METRIC_DRIFT, 0 OK"
     assert lines_of(alert) == [
         "No repair was requested.",
         "New since the last report:",
-        f"METRIC_DRIFT: {DAY}: its items differ from the lake",
+        "LAKE_LOST: 2026-11-20: no lake",
         "FAILED: incoming/x.csv (x.csv000): failed: no_luck",
-        "What to do about METRIC_DRIFT: docs/runbooks.md#metrics-are-wrong-or-lost",
+        f"METRIC_DRIFT: {DAY}: its items differ from the lake",
+        "What to do about LAKE_LOST: docs/runbooks.md#the-lake-is-lost",
         "What to do about FAILED: docs/runbooks.md#runs-fail",
+        "What to do about METRIC_DRIFT: docs/runbooks.md#metrics-are-wrong-or-lost",
         "Full report: s3://lake/reports/reconcile/2026-11-22/20261122T041500123Z.json",
     ]
 
