@@ -31,11 +31,11 @@ _KNOWN_REASONS = re.compile(r"\b(no_reference_data)\b")
 _MAX_REASON = 300  # characters
 _RUNBOOK = "docs/runbooks.md#runs-fail"
 _STEPS = (
-    "Airflow retries the files, until they have failed AttemptsBeforeQuarantine times.",
-    "What to do, if this alert comes again for the same files, or if all executions fail:",
+    "Airflow retries the files, and quarantines a streams file that keeps failing while other files are published.",
+    "What to do (FILE: a source_id from the lines below):",
     "1. music-streams show FILE",
-    f"2. Fix the cause: {_RUNBOOK}",
-    "3. music-streams redrive FILE",
+    f"2. Wait, or fix the cause: {_RUNBOOK}",
+    "3. After a fix: music-streams redrive FILE",
 )
 
 
@@ -76,8 +76,8 @@ class FailurePath:
         with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
             list(pool.map(lambda entry: fail_source(self.ledger, entry, execution_arn, reason), entries))
         held = [entry for entry in self.ledger.entries(source_ids).values() if entry.execution_arn == execution_arn]
-        failed = [entry.source.uri for entry in held if entry.status is Status.FAILED]
-        published = [entry.source.uri for entry in held if entry.status is Status.PUBLISHED]
+        failed = [_line(entry) for entry in held if entry.status is Status.FAILED]
+        published = [_line(entry) for entry in held if entry.status is Status.PUBLISHED]
         self.alerts.send(
             f"music-streams: execution {detail['name']} {detail['status']}",
             [
@@ -133,6 +133,11 @@ def fail_source(ledger: Ledger, entry: Entry, execution_arn: str, reason: str) -
         # It ended before it claimed the source. Without this claim, the source would stay VALID.
         ledger.mark_running(entry, execution_arn)
     ledger.mark_failed(entry, execution_arn, reason)
+
+
+def _line(entry: Entry) -> str:
+    """Return the line of an alert about a file, with its source_id for the commands."""
+    return f"{entry.source.uri} (source_id {entry.source.source_id})"
 
 
 def _reason(detail: dict[str, Any]) -> str:

@@ -37,6 +37,11 @@ def of_status(world, status, **attributes):
     return run
 
 
+def line(source):
+    """The line of an alert about a file; the commands find it by its source_id."""
+    return f"{source.uri} (source_id {source.source_id})"
+
+
 def test_running_sources_fail_and_stay_where_they_are(world):
     run = Run.of(world, world.upload(), world.upload()).claimed()
     world.sent_alerts()
@@ -51,8 +56,8 @@ def test_running_sources_fail_and_stay_where_they_are(world):
     assert lines[:2] == ["Stack: alerts", f"Execution: {run.arn}"]
     assert "the job ended with 1" in lines[2]
     assert "FAILED" not in lines[2]
-    assert lines[-4:-2] == ["3. music-streams redrive FILE", "Failed files (not moved, nothing is lost):"]
-    assert set(lines[-2:]) == {source.uri for source in run.sources}
+    assert lines[-4:-2] == ["3. After a fix: music-streams redrive FILE", "Failed files (not moved, nothing is lost):"]
+    assert set(lines[-2:]) == {line(source) for source in run.sources}
 
 
 @pytest.mark.parametrize(
@@ -149,7 +154,7 @@ def test_recording_a_failure_is_idempotent_after_a_crash_at_any_call(world, is_d
             break
         run.fail()
         assert (world.status(source), world.status(waiting)) == (Status.FAILED, Status.FAILED)
-        assert {source.uri, waiting.uri} <= set(world.sent_alerts()[-1]["Message"].split("\n")), call
+        assert {line(source), line(waiting)} <= set(world.sent_alerts()[-1]["Message"].split("\n")), call
     assert call > 6
 
 
@@ -240,7 +245,7 @@ def test_sources_that_were_published_before_the_failure_stay_published_and_are_i
     assert (world.status(done), world.status(source)) == (Status.PUBLISHED, Status.FAILED)
     [alert] = world.sent_alerts()
     assert "to be archived by music-streams redrive" in alert["Message"]
-    assert done.uri in alert["Message"]
+    assert line(done) in alert["Message"]
 
 
 def test_an_alert_about_many_files_is_short(world):
