@@ -142,7 +142,7 @@ def _position(entry: Entry | None) -> tuple[int, str]:
 
 
 class _Lines:
-    """Progress off a terminal: one line per change if there are few files, and at least one line every 10 s."""
+    """Progress if the output is not a terminal: a line per change if there are few files, at least one every 10 s."""
 
     def __init__(self, console: output.Screen, journeys: list[Journey]) -> None:
         self._console = console

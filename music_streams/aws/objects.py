@@ -94,7 +94,7 @@ def copy(s3: "S3Client", place: Place, bucket: str, key: str) -> None:
 def move(s3: "S3Client", place: Place, key: str) -> None:
     """Copy an object to another key of its bucket, verify the copy, and delete the original.
 
-    Idempotent: if only the copy exists, nothing is done. If :func:`copy_and_verify` raises, nothing is deleted.
+    Idempotent: if only the copy exists, it stays. If :func:`copy_and_verify` raises, nothing is deleted.
     """
     copy_and_verify(s3, place, key)
     if place.key != key:
@@ -102,7 +102,7 @@ def move(s3: "S3Client", place: Place, key: str) -> None:
 
 
 def copy_and_verify(s3: "S3Client", place: Place, key: str) -> None:
-    """Copy an object to a key of its bucket and verify the copy; if its own key is that one, check only that it exists.
+    """Copy an object to a key of its bucket and verify the copy; if it already has that key, only check that it exists.
 
     Raises:
         ObjectGone: neither the object nor a copy exists.

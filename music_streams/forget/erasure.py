@@ -1,4 +1,4 @@
-"""Permanently erase the lines of forgotten users from every file under `archive/` and `quarantine/`.
+"""Permanently erase the lines of forgotten users from the files of finished sources, in `archive/` and `quarantine/`.
 
 That includes older versions and staged copies. The transform has already deleted the rows from the lake, and listed
 their sources in the run's summary; earlier failed runs for the same users recorded theirs. Quarantined and retracted
@@ -31,7 +31,7 @@ from music_streams.forget.file_eraser import (
     NotErasable,
     about,
     should_search,
-    warn_in_flight,
+    warn_unfinished,
 )
 from music_streams.forget.progress import ErasureProgress, FileToDelete, read_erased, write_erased
 from music_streams.state.ledger import Entry, Ledger
@@ -69,7 +69,7 @@ class Erasure:
     def erase(self, manifest_uri: str, has_time: Callable[[], bool], search_seconds: float) -> int:
         """Erase the users that the manifest lists from the files. Idempotent.
 
-        A file in flight is skipped with a warning: forget must be requested again.
+        A file that has not finished (in flight or FAILED) is skipped with a warning: forget must be requested again.
 
         Args:
             manifest_uri: location of the manifest.
@@ -78,8 +78,8 @@ class Erasure:
                 of it, and is deleted if that does not suffice.
 
         Raises:
-            Exception: the first error of a file, after all other files are finished. Files with errors are unchanged,
-                and the next call retries them.
+            Exception: the first error of a file, after all other files are finished. A file with an error stays
+                complete, perhaps with lines of the users, and the next call retries it.
 
         Returns:
             The number of files or staged copies that remain; call again unless it is 0.
@@ -122,7 +122,7 @@ class Erasure:
         entries = self.ledger.entries(ids).values()
         for entry in entries:
             if entry.status not in FINISHED:
-                warn_in_flight(entry)
+                warn_unfinished(entry)
         return [entry for entry in entries if entry.status in FINISHED and should_search(entry)]
 
     def _sources_of_failed_runs(self, folder: RunFolder, users: list[int]) -> Iterator[str]:

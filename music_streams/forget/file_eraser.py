@@ -97,7 +97,7 @@ class FileEraser:
         """Delete the versions. Delete none and return False if the entry has changed since it was read."""
         current = self.ledger.entry(entry.source.source_id)
         if current != entry:
-            warn_in_flight(current or entry)
+            warn_unfinished(current or entry)
             return False
         for place in reversed(places):
             self._delete(place)
@@ -209,9 +209,9 @@ def should_search(entry: Entry) -> bool:
     return entry.place.key != entry.source.key or is_uncopied
 
 
-def warn_in_flight(entry: Entry) -> None:
+def warn_unfinished(entry: Entry) -> None:
     """Log that a file is skipped."""
-    message = "skipped %s, which is in flight (%s): forget again when it has finished"
+    message = "skipped %s, which has not finished (%s): forget again when it has"
     log.warning(message, entry.source.uri, entry.status, extra=about(entry))
 
 

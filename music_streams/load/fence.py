@@ -66,8 +66,8 @@ class DayPublisher:
             stale_keys = dict(pool.map(self._advance_fence, days))
             accepted = [day for day in days if stale_keys[day.date] is not None]
             list(pool.map(self._put, [item for day in accepted for item in day.items]))
-            # Delete these even if the fence has a newer version: it may not list them, and the condition protects the
-            # items of the newer run.
+            # Delete these even if the fence has a newer version: it does not always list them, and the condition
+            # protects the items of the newer run.
             keys_to_delete = [key for day in days for key in (*day.keys_to_delete, *(stale_keys[day.date] or ()))]
             list(pool.map(self._delete_stale, keys_to_delete))
             superseded = dict(pool.map(self._check_superseded, accepted))

@@ -59,15 +59,15 @@ def run(
         written_now = sum(count_of[day] for day in published_now)
         written, refused = written + written_now, refused + items - written_now
         wave = f"{days[0].date} … {days[-1].date}: {items} items at version {provenance.version}"
-        log.info("%s; %s of %s days published, the others by a newer run", wave, len(published_now), len(days))
+        log.info("%s; %s of %s days published, the others left to a newer run", wave, len(published_now), len(days))
     write_load_report(s3, folder, transform_run_id, LoadReport(written, refused))
     return published
 
 
 def _unexpected_keys(dynamodb: Any, metrics_table: str, day: DayToPublish) -> list[tuple[str, str]]:  # noqa: ANN401 - see clients.dynamodb
-    """Return the keys of the day's stored items that the run did not compute; the fence may not list them.
+    """Return the keys of the day's stored items that the run did not compute; the fence does not always list them.
 
-    TRACK items are not in the index, and so none is returned.
+    No key of a TRACK item is returned, because the index has none.
     """
     pages = dynamodb.get_paginator("query").paginate(
         TableName=metrics_table,

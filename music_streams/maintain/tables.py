@@ -63,7 +63,7 @@ class TableMaintenance:
         return self.lake.delete_rejected_before(midnight)
 
     def compact(self, table: str) -> list[str]:
-        """Merge the small files of each day; return which remain, as a text for the report."""
+        """Merge the small files of each day; return how many remain, as a text for the report."""
         options = ", ".join(f"'{name}', '{value}'" for name, value in _COMPACTION.items())
         self.lake.call("rewrite_data_files", table, options=f"map({options})")
         # The procedure does not report commits that were rejected.
@@ -71,7 +71,7 @@ class TableMaintenance:
         return [f"{remaining} data files"] if remaining else []
 
     def merge_manifests(self, table: str) -> list[str]:
-        """Merge small manifests; return which remain because a run replaced one, as a text for the report."""
+        """Merge small manifests; return how many remain because a run replaced one, as a text for the report."""
         small = [size for size in self.lake.manifests(table) if size < _SMALL_MANIFEST]
         if len(small) < _MIN_FILES:
             return []
@@ -86,8 +86,8 @@ class TableMaintenance:
     def expire(self, table: str) -> None:
         """Expire snapshots older than :data:`SNAPSHOT_RETENTION`, and the files that only they refer to.
 
-        The snapshot that was current at that instant is kept too: with one that old, IcebergLake.append knows that no
-        snapshot of a running execution has expired.
+        The snapshot that was current at that instant is kept too: while one that old is listed, IcebergLake.append
+        knows that no snapshot of a running execution has expired.
         """
         oldest = self.lake.state(table).last_commit_before(self.now - SNAPSHOT_RETENTION)
         if oldest is not None:

@@ -27,7 +27,7 @@ class State(StrEnum):
     STUCK = "STUCK"
     """It is stalled: its status does not change, and no execution is processing it."""
     ORPHAN = "ORPHAN"
-    """An object that no ledger entry names, or a ledger entry whose object was deleted."""
+    """An object that no ledger entry names; or the object of a published, archived or quarantined file was deleted."""
 
 
 GAPS = (State.MISSING, State.FAILED, State.STUCK, State.LATE, State.ORPHAN)
@@ -88,7 +88,7 @@ class FileFinding:
         status, reason: from its ledger entry; '' without an entry.
         since: timestamp of its last change; '' without a ledger entry.
         attempt: the attempt that a repair finishes.
-        failures: attempts that failed since it was last published.
+        failures: attempts whose execution failed since it was last published.
         message: the message for the arrivals queue that repairs it; '' if no repair is possible or needed.
         days: the known days whose metrics its repair computes again.
         is_outlived: whether other files were published between its first failure and its last attempt.

@@ -43,7 +43,7 @@ RUNBOOKS: dict[State | DayState, str] = {
 
 @dataclass(frozen=True)
 class Inspection:
-    """The result of an inspection; `records` has the figures of each date of arrival in the window."""
+    """The result of an inspection; `records`: the figures of each date of arrival; none if the window has a prefix."""
 
     findings: Findings
     records: list[DayRecord]
@@ -84,7 +84,7 @@ class Reconciler:
             compared.days,
             max((entry.published_at for entry in entries), default=""),
         )
-        dates = [] if window.prefix else window.dates  # The figures of a date cover all its files.
+        dates = [] if window.prefix else window.dates  # A prefix leaves out files of a date.
         sla = self.stack.policy.latency_sla_seconds
         return Inspection(findings, [records.record(day, entries, sla, now) for day in dates])
 
@@ -136,7 +136,7 @@ class Reconciler:
         if report.dry_run:
             left = "Dry run: no repair was requested."
         elif report.after:
-            left = f"Left after {plural(len(report.repairs), 'repair')}."
+            left = f"These problems remain after {plural(len(report.repairs), 'repair')}."
         else:
             left = "No repair was requested."
         if report.left:
@@ -169,7 +169,10 @@ class Reconciler:
         )
 
     def _unfinished_entries(self, entries: list[Entry], window: Window) -> list[Entry]:
-        """Return at least the entries of unfinished files with any prefix, because each may change a day."""
+        """Return the entries of all unfinished files, whatever their prefix: each may change a day.
+
+        Finished ones may be among them.
+        """
         return entries if not window.prefix else self._file_inspector().take_inventory(Window.of_moving()).entries
 
 

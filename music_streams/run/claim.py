@@ -50,7 +50,8 @@ def claim_sources(
     claimable = [
         entry
         for entry in ledger.entries(manifest.source_ids).values()
-        # Of two concurrent requests, the one that the ledger rejected may have written the manifest: skip its sources.
+        # Two concurrent requests write the same manifest, and the ledger accepts one. If the other wrote it last, the
+        # treatments differ: skip these sources.
         if entry.status is Status.VALID and entry.treatment == treatments[entry.source.source_id]
     ]
     left = process_slices(claimable, lambda entry: ledger.mark_running(entry, execution_arn), has_time)

@@ -1,7 +1,7 @@
 """The ledger: one item for each source in FilesTable, whose status changes only by conditional writes.
 
-Statuses and transitions: docs/design.md, section 5. A write whose condition fails changes nothing and returns False:
-another program changed the source first, so the caller must discard its work, or the work was done already.
+Statuses and transitions: docs/design.md, section 5. A write whose condition fails changes nothing and returns False.
+Either another program changed the source first, and the caller must discard its work; or the same work was done before.
 """
 
 import logging
@@ -305,7 +305,10 @@ def _counts(outcome: SourceOutcome) -> dict[str, object]:
 
 
 def _costs(entry: Entry, cost: int | None) -> dict[str, object]:
-    """Return the attributes for a cost. No other program can change the total: one execution settles it, and once."""
+    """Return the attributes for a cost.
+
+    No other program changes the total meanwhile: only one execution settles an attempt, and only once.
+    """
     if cost is None:
         return {}
     return {"cost_micro_usd": cost, "total_cost_micro_usd": entry.total_cost_micro_usd + cost}

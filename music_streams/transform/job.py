@@ -115,7 +115,7 @@ def _append(
     """Commit the rows of the accepted sources, rejected rows first."""
     accepted_ids = [source_id for source_id, outcome in outcomes.items() if outcome.verdict is None]
     if any(outcomes[source_id].rejected for source_id in accepted_ids):
-        # Rejected rows are partitioned by the day of arrival: today for new files, any day for those of a rebuild.
+        # Rejected rows are partitioned by the day of arrival: today for new files, any day for later attempts.
         arrival_days = {source.received_at[:10] for source in manifest.streams}
         few_days = len(arrival_days) <= _MAX_OPEN_FILES
         lake.append(REJECTED_ROWS, batch.rejected(accepted_ids), run.execution, few_days=few_days)
@@ -130,7 +130,7 @@ def _remove(
 ) -> RemovedRows:
     """Delete older copies, rows of quarantined sources and of users to forget, each recorded before it is deleted.
 
-    Returns what all job runs of the execution, and of the failed ones before it, have removed.
+    Returns what all job runs of this execution, and of the failed executions before it, have removed.
     """
     to_delete = RowsToDelete(
         run.execution,

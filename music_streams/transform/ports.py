@@ -114,7 +114,10 @@ class Lake(Protocol[Rows_contra]):
         """Delete the found rows from both tables, and no row that was added since."""
 
     def expire(self) -> None:
-        """Expire all snapshots before the current one, and delete every file that nothing refers to then."""
+        """Expire all snapshots before the current one, and delete the files that nothing refers to then.
+
+        Files of the last day stay, because a run may be about to commit them.
+        """
 
     def pin(self) -> Pinned:
         """Return the current snapshot of `listens`.

@@ -1,4 +1,7 @@
-"""One line of a streams file as an RFC 4180 record. The transform does the same on columns: transform/rows.py."""
+"""One line of a streams file as an RFC 4180 record.
+
+The transform does the same on columns: transform/spark/row_reasons.py.
+"""
 
 BLANK = "".join(map(chr, range(1, 0x21)))  # a line with only these (space and controls, no NUL) is blank
 

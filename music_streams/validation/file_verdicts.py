@@ -177,7 +177,8 @@ class _Scan:
         if self.gzip_error:
             return Validation(Verdict.NOT_CSV, self.gzip_error)
         if self.is_too_large:
-            return Validation(Verdict.TOO_LARGE, f"the file is larger than {self.max_bytes:,} bytes, uncompressed")
+            detail = f"the file is larger than {self.max_bytes:,} bytes uncompressed, or too large as stored"
+            return Validation(Verdict.TOO_LARGE, detail)
         if self.is_blank:
             return Validation(Verdict.EMPTY_FILE, "the file contains only blank lines")
         if self.utf8_error:

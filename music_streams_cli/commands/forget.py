@@ -37,8 +37,8 @@ def forget(common: CommonOptions, user: Annotated[str, options.argument("USER", 
 
     This cannot be undone. On a terminal you have to type the user_id; without one, --yes is required.
 
-    Not erased: files in flight (run it again when they have finished), files that arrive later, reference data,
-    and backups.
+    Not erased: files in flight or FAILED (run it again when they have finished), files that arrive later, reference
+    data, and backups.
 
     Exit code: 0 done; 1 the run failed, or was not confirmed; 2 wrong usage; 3 no pipeline; 4 timeout.
     """

@@ -17,8 +17,8 @@ from music_streams_cli.registry import command
 def maintain(common: CommonOptions) -> None:
     """Run the lake maintenance now. On AWS it also runs on the schedule MaintenanceSchedule.
 
-    It deletes rejected rows after RejectedRowsDays, merges small files, and deletes snapshots older than 3 days and
-    stray files. It delays no run and changes no metric.
+    It deletes rejected rows after RejectedRowsDays (0: never), merges small files, and deletes snapshots older than 3
+    days and stray files. It delays no run and changes no metric.
 
     Exit code: 0 done; 1 the run failed; 2 wrong usage; 3 no pipeline; 4 timeout.
     """

@@ -207,10 +207,10 @@ def test_a_problem_of_the_previous_report_is_not_alerted_again(world, stack):
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"after": findings(failed())}, "Left after 1 repair."),
+        ({"after": findings(failed())}, "These problems remain after 1 repair."),
         (
             {"after": findings(failed()), "left": 2},
-            "Left after 1 repair. 2 repairs over the limit: left to the next reconciliation.",
+            "These problems remain after 1 repair. 2 repairs over the limit: left to the next reconciliation.",
         ),
         ({"dry_run": True}, "Dry run: no repair was requested."),
     ],
