@@ -66,7 +66,7 @@ def charts() -> str:
 
 def assumptions() -> str:
     """Return the table of the measured and assumed quantities of the model."""
-    known = measured.read().seconds
+    known = measured.read().job_figures
     rows = [
         ["a Spark run before its script begins", f"{assumed.SPARK_START_SECONDS} s, billed in whole", "assumed"],
         ["a Python Shell run before its script begins", f"{assumed.SHELL_START_SECONDS} s", "assumed"],

@@ -1,11 +1,11 @@
 """Measures what AWS bills for the pipeline: calls, seconds and sizes; writes music_streams/cost/measured.toml.
 
-    .venv/bin/python -m benchmarks.units calls      # in this process, on moto: exact, the same everywhere
+    .venv/bin/python -m benchmarks.units calls   # in this process, on moto: exact, the same everywhere
     make up FRESH=1
-    .venv/bin/python -m benchmarks.units seconds    # on the running local cloud: of this machine
+    .venv/bin/python -m benchmarks.units jobs    # on the running local cloud: of this machine
 
 ``calls`` runs the functions' own code for one file and for several, and counts its calls to AWS: those of a run, and
-those that each of its files adds. ``seconds`` processes files of several sizes, and measures a job run with almost no
+those that each of its files adds. ``jobs`` processes files of several sizes, and measures a job run with almost no
 work, and the CPU seconds for each row that it reads and for each row of the days that it recomputes. Of several
 repetitions the best counts, because other load on the machine only adds time.
 """
@@ -256,7 +256,7 @@ def _measure_run(stack: Stack, name: str, content: bytes) -> tuple[float, float,
     return cpu, transform, load
 
 
-def measure_seconds() -> dict[str, float]:
+def measure_jobs() -> dict[str, float]:
     """Measure job runs on the running local cloud, and the size of a day's items and fence."""
     stack = find_stack()
     upload_reference(stack)
@@ -324,7 +324,7 @@ def count_template() -> dict[str, int]:
 def as_toml(content: dict[str, dict[str, Any]]) -> str:
     """Format sections of numbers as TOML."""
     lines = [
-        "# Written by benchmarks/units.py: calls and template are exact, seconds are of the machine that measured them."
+        "# Written by benchmarks/units.py: calls and template are exact, job_figures of the machine that measured them."
     ]
     for section, values in content.items():
         lines += ["", f"[{section}]"]
@@ -337,14 +337,14 @@ def as_toml(content: dict[str, dict[str, Any]]) -> str:
 def main() -> None:
     """Measure one part, and write the file with the other part unchanged."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["calls", "seconds"])
+    parser.add_argument("part", choices=["calls", "jobs"])
     part = parser.parse_args().part
     known = tomllib.loads(measured.FILE.read_text("utf-8")) if measured.FILE.exists() else {}
     if part == "calls":
         os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
         known |= {"calls": count_calls(), "template": count_template()}
     else:
-        known["seconds"] = measure_seconds()
+        known["job_figures"] = measure_jobs()
     measured.FILE.write_text(as_toml(known), "utf-8")
     print(f"written: {measured.FILE}")
 

@@ -58,7 +58,7 @@ def backfill_streams() -> None:
     @task(retries=3, retry_delay=timedelta(seconds=10))
     def replay(requested: list[dict[str, Any]]) -> None:
         """Request the replay of all files at once, so that they share runs of the pipeline."""
-        repairs.ask(requested)
+        repairs.request(requested)
 
     @task
     def verify(day: str, requested: list[dict[str, Any]], waiting: list[str]) -> str:
@@ -75,7 +75,7 @@ def backfill_streams() -> None:
         if failed := backfill.failed(stack.ledger, [Repair.from_json(repair) for repair in requested]):
             files = "; ".join(f"{entry.source.key}: {entry.status} {entry.reason}" for entry in failed[:10])
             raise AirflowFailException(f"{len(failed)} of {len(requested)} files were not archived: {files}")
-        days = Reconciler(stack).inspect(Window.of_moving(), [day]).findings.bad_days
+        days = Reconciler(stack).inspect(Window.of_unfinished(), [day]).findings.bad_days
         if days:
             raise AirflowFailException(f"{days[0].day} {days[0].state}: {'; '.join(days[0].differences)}")
         return f"{day}: {len(requested)} files ran again; the day's metrics equal the lake"

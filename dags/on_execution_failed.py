@@ -49,7 +49,7 @@ def on_execution_failed() -> None:
     def redrive(repair: dict[str, Any]) -> None:
         """Request a new attempt for one file."""
         get_current_context()["name"] = repairs.name(repair)
-        repairs.ask([repair])
+        repairs.request([repair])
 
     @task
     def verdict(requested: list[dict[str, Any]], waiting: list[str]) -> None:

@@ -89,7 +89,7 @@ def reconcile_streams() -> None:
     def repair(repair_json: dict[str, Any]) -> None:
         """Request one repair. This is idempotent."""
         get_current_context()["name"] = repairs.name(repair_json)
-        repairs.ask([repair_json])
+        repairs.request([repair_json])
 
     @task(trigger_rule="none_failed")
     def verify(requested: list[dict[str, Any]]) -> str:

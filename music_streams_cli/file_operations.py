@@ -51,7 +51,7 @@ class FileRequest:
     attempt: int
 
     @property
-    def state(self) -> str:
+    def shown_status(self) -> str:
         """Return its status, or `LANDED`."""
         return self.entry.status if self.entry else journey.LANDED
 
@@ -60,7 +60,7 @@ class FileRequest:
         return {
             "source_id": self.source.source_id,
             "key": self.source.key,
-            "state": self.state,
+            "state": self.shown_status,
             "attempt": self.entry.attempt if self.entry else 0,
             "why": self.why,
             "detail": self.detail,
@@ -167,7 +167,7 @@ class FileOperation(Operation):
         journey.follow(self.stack.ledger, self._journeys, progress, timeout_seconds)
 
     def result(self) -> list[RenderableType]:
-        """Return the files' states, as counts if there are many, and next steps for those with problems."""
+        """Return the files' statuses, as counts if there are many, and next steps for those with problems."""
         ended, with_problems = self._ended, self._with_problems
         are_few = len(ended) <= _ROWS_SHOWN
         parts: list[RenderableType] = ["", _result_table(ended) if are_few else journey.summary(self._journeys)]
@@ -206,9 +206,8 @@ class FileOperation(Operation):
         table = output.table("file", "status", "why", "source_id", elastic="why")
         for request in self.requests:
             why = f"{request.why}: {request.detail}" if request.detail else request.why
-            table.add_row(
-                output.name(request.source.name), journey.state(request.state), why, request.source.source_id[:8]
-            )
+            status = journey.styled_status(request.shown_status)
+            table.add_row(output.name(request.source.name), status, why, request.source.source_id[:8])
         return table
 
     def _groups(self) -> Table:
@@ -234,6 +233,6 @@ def _result_table(entries: list[Entry]) -> Table:
     columns = ("file", "status", "attempt", "read", "accepted", "rejected")
     table = output.table(*columns, right=columns[2:], elastic="file")
     for entry in entries:
-        state = journey.state(entry.status, entry.reason)
-        table.add_row(output.name(entry.source.name), state, f"{entry.attempt}", *results.numbers(entry))
+        status = journey.styled_status(entry.status, entry.reason)
+        table.add_row(output.name(entry.source.name), status, f"{entry.attempt}", *results.numbers(entry))
     return table

@@ -1,4 +1,4 @@
-"""Files in flight: upload them, follow them in the ledger, show their states."""
+"""Files in flight: upload them, follow them in the ledger, show their statuses."""
 
 import time
 from collections import Counter
@@ -53,7 +53,7 @@ class Journey:
     attempt: int = 1
 
     @property
-    def state(self) -> str:
+    def shown_status(self) -> str:
         """Return its status, `LANDED` or `REQUESTED`."""
         if self.entry is None:
             return LANDED
@@ -96,7 +96,7 @@ def follow(
     timeout_seconds: float,
     goal: frozenset[Status] = ENDED,
 ) -> None:
-    """Show the files' states as they change until all have reached the goal. Raises TimedOut if one has not in time."""
+    """Show the files' statuses as they change until all have reached the goal. Raises TimedOut if one has not."""
     changes = _changes(ledger, journeys, timeout_seconds, goal)
     if console.is_terminal and not console.quiet:
         with Live(_table(journeys), console=console, refresh_per_second=4, transient=True) as live:
@@ -132,8 +132,8 @@ def _changes(
 
 
 def _awaited(journey: Journey) -> str:
-    if journey.state != REQUESTED or journey.entry is None:
-        return journey.state
+    if journey.shown_status != REQUESTED or journey.entry is None:
+        return journey.shown_status
     return f"still {journey.entry.status}: its request is still queued, or validate ignored it: see its log"
 
 
@@ -161,9 +161,9 @@ class _Lines:
 
 
 def summary(journeys: list[Journey]) -> str:
-    """Return the number of files in each state."""
-    states = Counter(journey.state for journey in journeys)
-    return f"{display.plural(len(journeys), 'file')}: " + ", ".join(f"{n:,} {state}" for state, n in states.items())
+    """Return the number of files with each status."""
+    counts = Counter(journey.shown_status for journey in journeys)
+    return f"{display.plural(len(journeys), 'file')}: " + ", ".join(f"{n:,} {status}" for status, n in counts.items())
 
 
 def _line(journey: Journey) -> str:
@@ -181,7 +181,7 @@ def _table(journeys: list[Journey]) -> Table:
         sorted(journeys, key=lambda journey: journey.has_reached(ENDED)) if len(journeys) > _ROWS_SHOWN else journeys
     )
     for journey in shown[:_ROWS_SHOWN]:
-        entry = None if journey.state == REQUESTED else journey.entry  # the entry is about an earlier attempt
+        entry = None if journey.shown_status == REQUESTED else journey.entry  # the entry is about an earlier attempt
         has_ended = journey.has_reached(ENDED)
         until = journey.seconds_until(entry.updated_at) if entry and has_ended else None
         elapsed = (datetime.now(UTC) - journey.put_at).total_seconds() if until is None else until
@@ -189,12 +189,13 @@ def _table(journeys: list[Journey]) -> Table:
         rejected = f"{sum(entry.rejected.values()):,}" if entry and is_counted else ""
         rows = f"{entry.rows_read:,}" if entry and is_counted else ""
         reason = entry.reason if entry else ""
-        table.add_row(output.name(journey.name), state(journey.state, reason), rows, rejected, f"{elapsed:.1f} s")
+        status = styled_status(journey.shown_status, reason)
+        table.add_row(output.name(journey.name), status, rows, rejected, f"{elapsed:.1f} s")
     if len(shown) > _ROWS_SHOWN:
         table.caption, table.caption_justify = summary(journeys), "left"
     return table
 
 
-def state(name: str, reason: str = "") -> Text:
+def styled_status(status: str, reason: str = "") -> Text:
     """Return a status and its reason, styled; the colour adds no information."""
-    return output.styled((name, STYLES.get(name, "cyan")), f" {reason}" if reason else "")
+    return output.styled((status, STYLES.get(status, "cyan")), f" {reason}" if reason else "")

@@ -51,21 +51,21 @@ class Overview:
 class Choice:
     """A selection of files; '' and empty select all."""
 
-    states: Sequence[str] = ()
+    statuses: Sequence[str] = ()
     day: str = ""
     since: str = ""
     limit: int = 20
 
-    def includes(self, state: str) -> bool:
+    def includes(self, status: str) -> bool:
         """Return whether files with that status are selected."""
-        return not self.states or state in self.states
+        return not self.statuses or status in self.statuses
 
     @property
     def nothing(self) -> str:
         """The text to show if no file is selected."""
         if self.day or self.since:
             return "no matching file"
-        return f"no file is {' or '.join(self.states)}" if self.states else "no files yet"
+        return f"no file is {' or '.join(self.statuses)}" if self.statuses else "no files yet"
 
 
 def read(stack: Stack, choice: Choice) -> Overview:

@@ -66,7 +66,7 @@ class Reconciliation(Operation):
 
     def send(self) -> None:
         """Request the repairs."""
-        self.reconciler.ask(self.planned.repairs)
+        self.reconciler.request_repairs(self.planned.repairs)
 
     def follow(self, progress: output.Screen, timeout_seconds: float) -> None:
         """Wait until every repair has ended; then inspect again, and write the report."""
@@ -126,10 +126,10 @@ def _findings(findings: Findings) -> list[RenderableType]:
         output.styled((findings.sentence, style)),
         f"files{named} that arrived {dates}, and all that are not finished; read at {at:%H:%M:%S} UTC",
     ]
-    if findings.gaps:
-        parts += ["", _table(findings.gaps[:_ROWS_SHOWN])]
-        if len(findings.gaps) > _ROWS_SHOWN:
-            parts.append(f"and {len(findings.gaps) - _ROWS_SHOWN:,} more: --json lists them")
+    if findings.bad_files:
+        parts += ["", _table(findings.bad_files[:_ROWS_SHOWN])]
+        if len(findings.bad_files) > _ROWS_SHOWN:
+            parts.append(f"and {len(findings.bad_files) - _ROWS_SHOWN:,} more: --json lists them")
     for day in findings.bad_days[:_DAYS_SHOWN]:
         parts += ["", f"{day.day} {day.state}: {day.why}"]
         parts += [f"  {text}" for text in day.differences]

@@ -46,7 +46,7 @@ def problem(stack: Stack, entry: Entry) -> list[RenderableType]:
     ]
     return [
         "",
-        output.styled(journey.state(entry.status), f" {entry.source.key}: {entry.reason}{detail}"),
+        output.styled(journey.styled_status(entry.status), f" {entry.source.key}: {entry.reason}{detail}"),
         *([f"  what to do: {reason['what_to_do']}"] if reason else []),
         *(f"  next: {step}" for step in steps),
     ]

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from music_streams import policy
 from music_streams.aws import clients, function
 from music_streams.aws.alert_sender import Alerts
-from music_streams.aws.slices import has_time
+from music_streams.aws.slices import time_check
 from music_streams.forget.erasure import Erasure
 from music_streams.state.ledger import Ledger
 from music_streams.state.run_files import RunFolder
@@ -33,6 +33,6 @@ def handler(event: dict[str, str], context: LambdaContext) -> dict[str, Any]:
     """``{manifest}`` → ``{left}``."""
     with erase.invocation(batch_id=RunFolder.of_manifest(event["manifest"]).batch_id):
         search_seconds = context.get_remaining_time_in_millis() / 1000 * policy.ERASE_FILE_SHARE
-        left = erasure.erase(event["manifest"], has_time(context), search_seconds)
+        left = erasure.erase(event["manifest"], time_check(context), search_seconds)
         erase.logger.info("users erased from files", left=left)
     return {"left": left}

@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from music_streams.aws import clients, function, logs
 from music_streams.aws.alert_sender import Alerts
-from music_streams.aws.slices import has_time
+from music_streams.aws.slices import time_check
 from music_streams.run.failure import FailurePath
 from music_streams.run.job_runs import JobRuns
 from music_streams.state.ledger import Ledger
@@ -42,6 +42,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         record_failure.logger.error("job run failed", job=event["detail"]["jobName"], run=event["detail"]["jobRunId"])
         return {"failed": 0}
     with record_failure.invocation(**logs.of_execution(event["detail"]["name"])):
-        failed = failure_path.record(event["detail"], has_time(context))
+        failed = failure_path.record(event["detail"], time_check(context))
         record_failure.logger.error("execution failed", failed=failed)
     return {"failed": failed}

@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from music_streams.aws import clients, function, logs
 from music_streams.aws.alert_sender import Alerts
-from music_streams.aws.slices import has_time
+from music_streams.aws.slices import time_check
 from music_streams.run.quarantine import Quarantine
 from music_streams.run.settle import Settlement
 from music_streams.state.ledger import Ledger
@@ -37,6 +37,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     job_runs = [event[name] for name in ("transform_run", "load_run") if name in event]
     arn = event["execution_arn"]
     with settle.invocation(**logs.of_execution(arn)):
-        left = settlement.settle(event["manifest"], arn, event["run_id"], has_time(context), job_runs)
+        left = settlement.settle(event["manifest"], arn, event["run_id"], time_check(context), job_runs)
         settle.logger.info("sources settled", left=left)
     return {"left": left}

@@ -18,7 +18,7 @@ class Context(Protocol):
         """Return the milliseconds until the invocation times out."""
 
 
-def has_time(context: Context) -> Callable[[], bool]:
+def time_check(context: Context) -> Callable[[], bool]:
     """Return a function that says whether an invocation has enough time left to begin more work."""
     least = context.get_remaining_time_in_millis() * _RESERVED
     return lambda: context.get_remaining_time_in_millis() > least

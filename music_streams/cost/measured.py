@@ -13,8 +13,8 @@ FILE = Path(__file__).parent / "measured.toml"
 
 
 @dataclass(frozen=True)
-class Seconds:
-    """Durations of job runs on the machine that measured them, and the sizes of what they read and write.
+class JobFigures:
+    """Figures of job runs: durations on the machine that measured them, and sizes of what they read and write.
 
     Attributes:
         transform_fixed, load_fixed: seconds of a run with almost no rows.
@@ -51,7 +51,7 @@ class Measured:
     transitions: Decimal
     alarm_metrics: Decimal
     keys: Decimal
-    seconds: Seconds
+    job_figures: JobFigures
 
     def calls_of(self, function: str, part: str, count: Decimal | int) -> Decimal:
         """Return the calls of a function in a run of `count` files (``file``) or days (``day``)."""
@@ -77,6 +77,6 @@ def read() -> Measured:
         calls={
             name: {unit: Decimal(count) for unit, count in units.items()} for name, units in content["calls"].items()
         },
-        seconds=Seconds(**{name: Decimal(value) for name, value in content["seconds"].items()}),
+        job_figures=JobFigures(**{name: Decimal(value) for name, value in content["job_figures"].items()}),
         **{name: Decimal(count) for name, count in content["template"].items()},
     )

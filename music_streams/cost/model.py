@@ -80,7 +80,7 @@ class Run:
 
     @property
     def _bytes(self) -> int:
-        return int(self.files * self.workload.rows_per_file * measured.read().seconds.bytes_per_row)
+        return int(self.files * self.workload.rows_per_file * measured.read().job_figures.bytes_per_row)
 
     @property
     def workers(self) -> int:
@@ -91,18 +91,18 @@ class Run:
     @property
     def transform_seconds(self) -> Decimal:
         """Return the duration: a small run uses one core, others all executor cores, each as fast as measured."""
-        seconds = measured.read().seconds
-        work = self.files * self.workload.rows_per_file * seconds.cpu_per_million_rows_read
-        work += self.workload.rows_recomputed * seconds.cpu_per_million_rows_recomputed
+        figures = measured.read().job_figures
+        work = self.files * self.workload.rows_per_file * figures.cpu_per_million_rows_read
+        work += self.workload.rows_recomputed * figures.cpu_per_million_rows_recomputed
         cores = 1 if self._bytes <= SMALL else (self.workers - 1) * CORES
-        return assumed.SPARK_START_SECONDS + seconds.transform_fixed + work / _MILLION / cores
+        return assumed.SPARK_START_SECONDS + figures.transform_fixed + work / _MILLION / cores
 
     @property
     def load_seconds(self) -> Decimal:
         """Return the duration, most of which is waiting for DynamoDB."""
-        seconds = measured.read().seconds
-        items = seconds.items_per_day * self.workload.days_touched
-        return assumed.SHELL_START_SECONDS + seconds.load_fixed + items / assumed.LOAD_ITEMS_PER_SECOND
+        figures = measured.read().job_figures
+        items = figures.items_per_day * self.workload.days_touched
+        return assumed.SHELL_START_SECONDS + figures.load_fixed + items / assumed.LOAD_ITEMS_PER_SECOND
 
     @property
     def transform_units(self) -> Units:

@@ -50,8 +50,8 @@ def units_besides_jobs(files: Decimal | int, days: Decimal | int, read: Decimal 
     fences = known.calls["load_day"]["fences"] * days
     calls = [known.units_of(function, "file", files) for function in FUNCTIONS]
     billed_by_call = add(*calls, known.units_of("load", "day", days))
-    sizes = known.seconds
-    written = sizes.items_per_day * days * sizes.write_units_per_item + fences * sizes.write_units_per_fence
+    figures = known.job_figures
+    written = figures.items_per_day * days * figures.write_units_per_item + fences * figures.write_units_per_fence
     spark: Units = {Unit.S3_WRITES: Decimal(assumed.SPARK_S3_WRITES), Unit.S3_READS: Decimal(assumed.SPARK_S3_READS)}
     events = {Unit.EVENTS: Decimal(assumed.S3_EVENTS_OF_FILE), Unit.QUEUE_REQUESTS: _QUEUE_REQUESTS_OF_FILE}
     log_bytes = len(FUNCTIONS) * assumed.LOG_BYTES_OF_CALL + assumed.LOG_BYTES_OF_SPARK + assumed.LOG_BYTES_OF_SHELL

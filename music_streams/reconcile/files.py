@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from music_streams import clock
 from music_streams.aws import objects
 from music_streams.aws.objects import Place
-from music_streams.reconcile.findings import GAPS, FileFinding, State, Window
+from music_streams.reconcile.findings import BAD_FILES, FileFinding, State, Window
 from music_streams.reconcile.inventory import landed
 from music_streams.reconcile.stalled import StalledFinder, StallReason
 from music_streams.run.archive import awaits_archiving
@@ -111,7 +111,7 @@ class FileInspector:
         findings = {
             source_id: self._of(source_id, known, inventory.window) for source_id, known in inventory.evidence.items()
         }
-        suspected = [name for name, file in findings.items() if file.state in GAPS and _SOURCE_ID.fullmatch(name)]
+        suspected = [name for name, file in findings.items() if file.state in BAD_FILES and _SOURCE_ID.fullmatch(name)]
         for source_id, entry in self.ledger.entries(suspected).items():
             evidence = inventory.evidence[source_id]
             if entry != evidence.entry:
@@ -127,13 +127,12 @@ class FileInspector:
 
     def _entries(self, window: Window) -> Iterable[Entry]:
         begin = f"{window.first}T00:00:00.000Z"
-        moving = chain.from_iterable(self.ledger.with_status(status) for status in UNFINISHED)
+        unfinished = chain.from_iterable(self.ledger.with_status(status) for status in UNFINISHED)
         # A file that arrived in the window has changed since the window began.
-        at_rest = chain.from_iterable(self.ledger.with_status(status, since=begin) for status in FINISHED)
+        finished = chain.from_iterable(self.ledger.with_status(status, since=begin) for status in FINISHED)
         # A half-retracted file is not finished, so it is included whenever it arrived.
-        return chain(
-            moving, (entry for entry in at_rest if window.holds(entry.source.received_at) or awaits_archiving(entry))
-        )
+        inspected = (entry for entry in finished if window.holds(entry.source.received_at) or awaits_archiving(entry))
+        return chain(unfinished, inspected)
 
     def _kept(self, prefix: str, day: str) -> Iterator[tuple[str, str]]:
         """Yield source_id and key of the objects under archive/ or quarantine/ for a date of arrival."""

@@ -30,7 +30,7 @@ class State(StrEnum):
     """An object that no ledger entry names; or the object of a published, archived or quarantined file was deleted."""
 
 
-GAPS = (State.MISSING, State.FAILED, State.STUCK, State.LATE, State.ORPHAN)
+BAD_FILES = (State.MISSING, State.FAILED, State.STUCK, State.LATE, State.ORPHAN)
 """The states that are a discrepancy, the worst first."""
 
 
@@ -65,7 +65,7 @@ class Window:
     prefix: str = ""
 
     @classmethod
-    def of_moving(cls, prefix: str = "") -> "Window":
+    def of_unfinished(cls, prefix: str = "") -> "Window":
         """Return a window without dates: only files that are not finished."""
         return cls("9999-12-31", "9999-12-30", prefix)
 
@@ -151,10 +151,10 @@ class Findings:
     last_published_at: str = ""
 
     @property
-    def gaps(self) -> list[FileFinding]:
+    def bad_files(self) -> list[FileFinding]:
         """The files with a discrepancy, the worst state first, then the oldest."""
-        gaps = (file for file in self.files if file.state in GAPS)
-        return sorted(gaps, key=lambda file: (GAPS.index(file.state), file.received_at))
+        bad = (file for file in self.files if file.state in BAD_FILES)
+        return sorted(bad, key=lambda file: (BAD_FILES.index(file.state), file.received_at))
 
     @property
     def bad_days(self) -> list[DayFinding]:
@@ -172,13 +172,13 @@ class Findings:
     @property
     def is_whole(self) -> bool:
         """Whether neither a file nor a day has a discrepancy."""
-        return not self.gaps and not self.bad_days
+        return not self.bad_files and not self.bad_days
 
     @property
     def sentence(self) -> str:
         """The number of files, then of days, by state, the worst first."""
-        by_state = Counter(file.state for file in self.gaps)
-        parts = [f"{by_state[state]:,} {state}" for state in GAPS if by_state[state]]
+        by_state = Counter(file.state for file in self.bad_files)
+        parts = [f"{by_state[state]:,} {state}" for state in BAD_FILES if by_state[state]]
         of_days = Counter(day.state for day in self.bad_days)
         parts += [f"{plural(of_days[state], 'day')} {state}" for state in BAD_DAYS if of_days[state]]
         in_flight = [f"{self.in_flight:,} in flight"] if self.in_flight else []

@@ -77,7 +77,7 @@ def plan(
         attempts_before_quarantine: number of failed attempts after which a file is quarantined, if other files were
             published meanwhile.
     """
-    files = [file for file in findings.gaps if file.message]
+    files = [file for file in findings.bad_files if file.message]
     repairs = [_of_file(file, attempts_before_quarantine) for file in files]
     # A file's repair computes its days again. A rebuild before it would remove the file's listens from the metrics.
     of_files = {day for file in files for day in file.days}

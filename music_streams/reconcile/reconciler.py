@@ -94,7 +94,7 @@ class Reconciler:
         most = limits.max_repairs if max_repairs is None else max_repairs
         return plan(findings, clock.now(), most, limits.attempts_before_quarantine)
 
-    def ask(self, repairs: Sequence[Repair]) -> None:
+    def request_repairs(self, repairs: Sequence[Repair]) -> None:
         """Send the repairs' messages to the arrivals queue. Idempotent. Raises QueueRefused if it rejects some."""
         messages = [repair.message for repair in repairs]
         requests.send(self.stack.client("sqs"), self.stack.output("ArrivalsQueueUrl"), messages)
@@ -117,7 +117,7 @@ class Reconciler:
         if ended_unclaimed or any(entry.status is Status.RUNNING for entry in held):
             raise FailureNotRecorded(f"{execution_arn} ended, but its files are not FAILED yet: try again in seconds")
         retried = [entry for entry in held if entry.failures < self.stack.policy.attempts_before_quarantine]
-        inventory = Inventory(Window.of_moving(), {entry.source.source_id: Evidence(entry) for entry in retried})
+        inventory = Inventory(Window.of_unfinished(), {entry.source.source_id: Evidence(entry) for entry in retried})
         files = [file for file in self._file_inspector().findings(inventory) if file.state is not State.OK]
         return Findings(inventory.window, clock.now(), counts_of(files, len(retried) - len(files)), files, [])
 
@@ -173,7 +173,7 @@ class Reconciler:
 
         Finished ones may be among them.
         """
-        return entries if not window.prefix else self._file_inspector().take_inventory(Window.of_moving()).entries
+        return entries if not window.prefix else self._file_inspector().take_inventory(Window.of_unfinished()).entries
 
 
 def window_of(day: str | None, prefix: str = "") -> Window:
@@ -203,5 +203,5 @@ def _problems(findings: Findings) -> dict[str, State | DayState]:
     """Return the text and state of each problem, in the order in which docs/runbooks.md resolves them."""
     days = {f"{day.state}: {day.day}: {day.why}": day.state for day in findings.bad_days}
     lost = {text: state for text, state in days.items() if state is DayState.LAKE_LOST}
-    files = {f"{file.state}: {file.key} ({file.source_id[:8]}): {file.why}": file.state for file in findings.gaps}
+    files = {f"{file.state}: {file.key} ({file.source_id[:8]}): {file.why}": file.state for file in findings.bad_files}
     return lost | files | days

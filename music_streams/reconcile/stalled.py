@@ -119,9 +119,9 @@ class StalledFinder:
             yield from filter(self.is_gone, self.ledger.with_status(status))
 
     def _of_ledger(self) -> Iterator[StalledSource]:
-        moving = (self.ledger.with_status(status) for status in UNFINISHED)
+        unfinished = (self.ledger.with_status(status) for status in UNFINISHED)
         half_retracted = self.ledger.with_status(Status.ARCHIVED, condition=Attr("treatment").eq(Treatment.RETRACT))
-        yield from filter(None, map(self.of, chain(*moving, half_retracted)))
+        yield from filter(None, map(self.of, chain(*unfinished, half_retracted)))
 
     def _of_bucket(self) -> Iterator[StalledSource]:
         for source, entry in with_entries(self.ledger, landed(self.s3, self.landing_bucket)):

@@ -13,7 +13,7 @@ from music_streams.stack import Stack
 from music_streams.state.ledger import Entry
 from music_streams.state.statuses import ENDED, Status
 
-_MOVING = {State.IN_FLIGHT, State.LATE}
+_IN_FLIGHT = {State.IN_FLIGHT, State.LATE}
 
 
 def file_inspector(stack: Stack, grace_seconds: float | None = None) -> FileInspector:
@@ -31,8 +31,8 @@ def file_inspector(stack: Stack, grace_seconds: float | None = None) -> FileInsp
 def in_flight(stack: Stack, prefix: str, grace_seconds: float | None = None) -> dict[str, str]:
     """Return the files in flight under a prefix, names by source_id; for `grace_seconds` see :func:`file_inspector`."""
     inspector = file_inspector(stack, grace_seconds)
-    files = inspector.findings(inspector.take_inventory(Window.of_moving(prefix)))
-    return {file.source_id: file.name for file in files if file.state in _MOVING}
+    files = inspector.findings(inspector.take_inventory(Window.of_unfinished(prefix)))
+    return {file.source_id: file.name for file in files if file.state in _IN_FLIGHT}
 
 
 def unsettled(stack: Stack, repairs: Sequence[Repair]) -> list[Repair]:

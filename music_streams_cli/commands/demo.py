@@ -60,7 +60,7 @@ def demo(timeout: options.Timeout = policy.DEMO_WAIT_SECONDS, stack_name: option
     if statuses != [*[Status.ARCHIVED] * (len(journeys) - 1), Status.QUARANTINED]:
         raise BadData(
             "the demo failed: all files but the last should be ARCHIVED, and the last QUARANTINED",
-            details=[f"{file.name}: {file.state}" for file in journeys],
+            details=[f"{file.name}: {file.shown_status}" for file in journeys],
             next_steps=["music-streams logs"],
         )
 

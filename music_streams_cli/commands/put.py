@@ -172,7 +172,8 @@ def _say_result(stack: Stack, journeys: list[Journey]) -> None:
         if entry := upload.entry:
             spent = stages(upload)
             times = (display.seconds(spent.get(name)) for name in _STAGES)
-            table.add_row(output.name(upload.name), journey.state(entry.status), *results.numbers(entry), *times)
+            status = journey.styled_status(entry.status)
+            table.add_row(output.name(upload.name), status, *results.numbers(entry), *times)
     output.show(console, "", table, "")
     if any(map(results.has_rows, entries)):
         rejected = result["rows_read"] - result["rows_accepted"]

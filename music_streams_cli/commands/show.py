@@ -83,9 +83,9 @@ def _batch_table(entries: list[Entry]) -> Table:
     columns = ("  file", "status", "rows", "rejected", "source_id")
     table = output.table(*columns, right=("rows", "rejected"), elastic="  file")
     for entry in entries:
-        name, state = f"  {output.name(entry.source.name)}", journey.state(entry.status, entry.reason)
+        name, status = f"  {output.name(entry.source.name)}", journey.styled_status(entry.status, entry.reason)
         counts = (f"{entry.rows_read:,}", f"{sum(entry.rejected.values()):,}") if entry.rows_read else ("", "")
-        table.add_row(name, state, *counts, entry.source.source_id[:8])
+        table.add_row(name, status, *counts, entry.source.source_id[:8])
     return table
 
 
@@ -94,7 +94,7 @@ def _show_file(console: output.Screen, report: FileReport) -> None:
     source = entry.source
     output.show(
         console,
-        output.styled((source.key, "bold"), "  ", journey.state(entry.status, entry.reason)),
+        output.styled((source.key, "bold"), "  ", journey.styled_status(entry.status, entry.reason)),
         "",
         output.facts(
             [

@@ -122,10 +122,10 @@ def _parts(stack: Stack, choice: Choice, *, with_hints: bool) -> list[Renderable
         table = output.table(*columns, right=("rows", "rejected", "time"), elastic="file")
         for line in current.lines:
             rows, rejected = (f"{line.rows_read:,}", f"{line.rejected:,}") if line.rows_read else ("", "")
-            state = journey.state(line.state, display.shortened(line.reason, _REASON_CHARACTERS))
+            status = journey.styled_status(line.state, display.shortened(line.reason, _REASON_CHARACTERS))
             took = display.span(line.seconds(health.now))
             ago = f"{display.span(display.age(line.received_at, health.now))} ago"
-            cells: list[RenderableType] = [output.name(line.name), state, rows, rejected, took, ago]
+            cells: list[RenderableType] = [output.name(line.name), status, rows, rejected, took, ago]
             table.add_row(*cells[: len(columns)])
         parts += ["", table]
     else:

@@ -11,13 +11,13 @@ RepairJson = dict[str, Any]
 """A reconcile.plan.Repair as JSON."""
 
 
-def ask(repairs: Iterable[RepairJson]) -> None:
+def request(repairs: Iterable[RepairJson]) -> None:
     """Send the repairs' messages to the arrivals queue. Idempotent."""
     from music_streams.reconcile.plan import Repair  # noqa: PLC0415 - Airflow imports this file in every process
     from music_streams.reconcile.reconciler import Reconciler  # noqa: PLC0415
     from music_streams.stack import find_stack  # noqa: PLC0415
 
-    Reconciler(find_stack()).ask([Repair.from_json(repair) for repair in repairs])
+    Reconciler(find_stack()).request_repairs([Repair.from_json(repair) for repair in repairs])
 
 
 def name(repair: RepairJson) -> str:

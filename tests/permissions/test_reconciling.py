@@ -60,7 +60,7 @@ def test_policies_grant_every_call_of_a_reconciliation(world, stack, statements,
     with acting(statements, logical_ids) as acts:
         inspection = reconciler.inspect(WINDOW, [DAY])
         repairs = plan(inspection.findings, AT, 50).repairs
-        reconciler.ask(repairs)
+        reconciler.request_repairs(repairs)
         waiting.unsettled(stack, repairs)
         waiting.in_flight(stack, "", 0)
         backfill.replays(stack.ledger, DAY)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from music_streams.policy import ATTEMPTS_BEFORE_QUARANTINE
-from music_streams.reconcile.findings import GAPS, DayFinding, DayState, FileFinding, Findings, State, Window, counts_of
+from music_streams.reconcile.findings import BAD_FILES, DayFinding, DayState, FileFinding, Findings, State, Window, counts_of
 from music_streams.reconcile.plan import Plan, Repair, RepairKind, plan
 from music_streams.reconcile.records import DayRecord, Percentiles
 from music_streams.reconcile.reports import Report, run_name
@@ -47,8 +47,8 @@ def requested(repair: Repair) -> Any:
 
 
 def test_the_worst_gaps_come_first_then_the_oldest():
-    files = [file(f"{state} {hour}", state, hour=hour) for state in reversed(GAPS) for hour in (3, 1, 2)]
-    expected = [f"{state} {hour}".replace(" ", "_") for state in GAPS for hour in (1, 2, 3)]
+    files = [file(f"{state} {hour}", state, hour=hour) for state in reversed(BAD_FILES) for hour in (3, 1, 2)]
+    expected = [f"{state} {hour}".replace(" ", "_") for state in BAD_FILES for hour in (1, 2, 3)]
     assert names(plan(findings(*files), AT, 100)) == expected
 
 

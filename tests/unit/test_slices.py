@@ -2,7 +2,7 @@
 
 import pytest
 
-from music_streams.aws.slices import SLICE, has_time, process_slices
+from music_streams.aws.slices import SLICE, process_slices, time_check
 
 
 class Context:
@@ -44,4 +44,4 @@ def test_an_error_of_an_item_is_raised():
 
 @pytest.mark.parametrize(("left", "expected"), [(300_000, True), (75_001, True), (75_000, False), (0, False)])
 def test_a_quarter_of_the_time_is_kept_in_reserve(left, expected):
-    assert has_time(Context(300_000, left))() is expected
+    assert time_check(Context(300_000, left))() is expected

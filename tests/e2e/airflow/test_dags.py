@@ -151,7 +151,7 @@ def test_a_failed_repair_fails_the_run_and_the_next_run_repairs_it(world, airflo
         world.wait_for_status(put, Status.FAILED)
         report = reconcile(airflow, stack, expected="failed")
     assert not report.is_whole
-    assert {file.source_id for file in report.findings.gaps} == {put.source_id}
+    assert {file.source_id for file in report.findings.bad_files} == {put.source_id}
     assert stack.ledger.entry(put.source_id).failures == 2
     assert reconcile(airflow, stack).is_whole
     world.check_archived(put)

@@ -31,7 +31,7 @@ from tests.integration.reconcile.stage import (
 )
 
 LATER_DAY = Window("2026-11-22", "2026-11-22")
-MOVING = Window.of_moving()
+UNDATED = Window.of_unfinished()
 
 
 # ── Location × status × whether its execution is running × whether it is idle ──
@@ -250,18 +250,18 @@ AT_REST = {"ARCHIVED", "QUARANTINED", "RETRACTED"}
 @pytest.mark.parametrize("status", list(Status))
 def test_finished_files_are_inspected_in_their_window_and_all_others_always(world, status):
     source = idle(status)(world)
-    is_inspected = {window: source.source_id in file_findings(world, window) for window in (WINDOW, LATER_DAY, MOVING)}
-    assert is_inspected == {WINDOW: True, LATER_DAY: status not in AT_REST, MOVING: status not in AT_REST}
+    is_inspected = {window: source.source_id in file_findings(world, window) for window in (WINDOW, LATER_DAY, UNDATED)}
+    assert is_inspected == {WINDOW: True, LATER_DAY: status not in AT_REST, UNDATED: status not in AT_REST}
 
 
 def test_a_landed_file_without_entry_is_always_inspected(world):
     source = world.land()
-    assert all(source.source_id in file_findings(world, window) for window in (WINDOW, LATER_DAY, MOVING))
+    assert all(source.source_id in file_findings(world, window) for window in (WINDOW, LATER_DAY, UNDATED))
 
 
 def test_a_quarantined_file_still_where_it_landed_is_found_in_every_window(world):
     source = quarantined_in_place(world).source
-    assert all(finding_of(world, source, window=window).state is STUCK for window in (WINDOW, LATER_DAY, MOVING))
+    assert all(finding_of(world, source, window=window).state is STUCK for window in (WINDOW, LATER_DAY, UNDATED))
 
 
 def test_a_half_retracted_file_is_found_whenever_it_arrived(world):
@@ -275,7 +275,7 @@ def test_a_window_includes_its_first_and_last_date():
     assert window.dates == ["2024-02-28", "2024-02-29", "2024-03-01"]
     instants = ["2024-02-27T23:59:59.999Z", "2024-02-28T00:00:00.000Z", "2024-03-01T23:59:59.999Z", "2024-03-02T00:00"]
     assert [window.holds(instant) for instant in instants] == [False, True, True, False]
-    assert (MOVING.dates, MOVING.holds(RECEIVED_AT), MOVING.holds("9999-12-31")) == ([], False, False)
+    assert (UNDATED.dates, UNDATED.holds(RECEIVED_AT), UNDATED.holds("9999-12-31")) == ([], False, False)
 
 
 def test_only_the_dates_of_the_window_are_listed_under_archive_and_quarantine(world):
@@ -288,7 +288,7 @@ def test_only_the_dates_of_the_window_are_listed_under_archive_and_quarantine(wo
         file_inspector(world).take_inventory(Window("2026-11-20", "2026-11-21"))
         in_window = set(requests_sent)
         requests_sent.clear()
-        file_inspector(world).take_inventory(MOVING)
+        file_inspector(world).take_inventory(UNDATED)
     arrivals_listed = {("ListObjectVersions", p) for p in ("incoming/", "reference/songs/", "reference/users/")}
     kept = {f"{prefix}/2026/11/{day}/" for prefix in ("archive", "quarantine") for day in ("20", "21")}
     assert in_window == arrivals_listed | {("ListObjectsV2", prefix) for prefix in kept}
@@ -369,7 +369,7 @@ def test_a_file_named_reason_json_is_a_copy(world):
 def test_a_deleted_file_is_reported_only_in_the_window_of_its_last_change(world, status):
     source = without("", idle(status))(world)
     assert finding_of(world, source).why == "its object was deleted, but not by the pipeline: upload the file again"
-    for window in (LATER_DAY, MOVING):
+    for window in (LATER_DAY, UNDATED):
         file = finding_of(world, source, window=window)
         assert (file.state, file.message) == (OK, "")
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from music_streams import clock
 from music_streams.policy import ATTEMPTS_BEFORE_QUARANTINE
-from music_streams.reconcile.findings import GAPS, Findings, State, counts_of
+from music_streams.reconcile.findings import BAD_FILES, Findings, State, counts_of
 from music_streams.reconcile.plan import Plan, RepairKind, plan
 from music_streams.state.run_files import RunFolder, SourceOutcome
 from music_streams.state.sources import Treatment
@@ -124,7 +124,7 @@ def test_repeated_plans_leave_no_gap_and_change_no_healthy_file(world, empty, mi
         MAKERS["healthy"](world)  # Another file succeeds meanwhile.
         rounds += 1
         assert rounds <= (ATTEMPTS_BEFORE_QUARANTINE + 1) * len(sources), "the repairs do not end"
-    left = [file for file in file_findings(world, EVER, **AT_ONCE).values() if file.state in GAPS]
+    left = [file for file in file_findings(world, EVER, **AT_ONCE).values() if file.state in BAD_FILES]
     assert all(file.why == "its object was deleted, but not by the pipeline: upload the file again" for file in left)
     assert len(left) == mix.count("deleted")
     assert {source_id: world.ledger.entry(source_id) for source_id in healthy} == healthy

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from music_streams import clock
 from music_streams.errors import DamagedObject, FailureNotRecorded, QueueRefused
 from music_streams.reconcile import backfill, waiting
-from music_streams.reconcile.findings import BAD_DAYS, GAPS, DayFinding, DayState, FileFinding, Findings, State, Window
+from music_streams.reconcile.findings import BAD_DAYS, BAD_FILES, DayFinding, DayState, FileFinding, Findings, State, Window
 from music_streams.reconcile.plan import Plan, Repair, RepairKind
 from music_streams.reconcile.reconciler import RUNBOOKS, Inspection, Reconciler, window_of
 from music_streams.reconcile.records import DayRecord
@@ -223,7 +223,7 @@ def test_an_alert_begins_with_what_was_tried(world, stack, changes, line):
 
 
 def test_every_state_that_is_a_gap_has_a_runbook():
-    assert set(RUNBOOKS) == {*GAPS, *BAD_DAYS}
+    assert set(RUNBOOKS) == {*BAD_FILES, *BAD_DAYS}
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ def test_a_report_is_composed_from_drafts(world, stack, is_asked):
 
 def test_repairs_are_sent_to_the_arrivals_queue(world, stack):
     sent = [requests.to_message(SourceRequest(f"{n:032}", 1, Action.REDRIVE)) for n in range(23)]
-    Reconciler(stack).ask([Repair(RepairKind.REDRIVE, "x", "why", body) for body in sent])
+    Reconciler(stack).request_repairs([Repair(RepairKind.REDRIVE, "x", "why", body) for body in sent])
     bodies: set[str] = set()
     while received := world.sqs.receive_message(
         QueueUrl=stack.output("ArrivalsQueueUrl"), MaxNumberOfMessages=10, VisibilityTimeout=60
@@ -363,11 +363,12 @@ def test_a_rebuild_is_settled_when_its_run_is_over(world, stack):
 
 
 def test_only_files_in_flight_are_waited_for(world, stack):
-    moving = [alive(world, Status.RUNNING).source, stored_entry(world, Status.RECEIVED, updated_at=clock.now()).source]
+    received = stored_entry(world, Status.RECEIVED, updated_at=clock.now())
+    in_flight = [alive(world, Status.RUNNING).source, received.source]
     for status in (Status.FAILED, Status.ARCHIVED, Status.QUARANTINED, Status.RETRACTED, Status.VALID):
         stored_entry(world, status)
     landed = world.land(key="incoming/just landed.csv")
-    expected = {source.source_id: source.key.rsplit("/", 1)[1] for source in moving}
+    expected = {source.source_id: source.key.rsplit("/", 1)[1] for source in in_flight}
     of_landed = {landed.source_id: "just_landed.csv"}
     assert waiting.in_flight(stack, "", 300) == expected | of_landed
     assert waiting.in_flight(stack, "incoming/just", 300) == of_landed
