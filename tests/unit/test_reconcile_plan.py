@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from music_streams.policy import ATTEMPTS_BEFORE_QUARANTINE
-from music_streams.reconcile.findings import BAD_FILES, DayFinding, DayState, FileFinding, Findings, State, Window, counts_of
+from music_streams.reconcile.findings import (
+    BAD_FILES,
+    DayFinding,
+    DayState,
+    FileFinding,
+    Findings,
+    State,
+    Window,
+    counts_of,
+)
 from music_streams.reconcile.plan import Plan, Repair, RepairKind, plan
 from music_streams.reconcile.records import DayRecord, Percentiles
 from music_streams.reconcile.reports import Report, run_name

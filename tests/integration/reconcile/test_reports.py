@@ -13,7 +13,16 @@ from botocore.exceptions import ClientError
 from music_streams import clock
 from music_streams.errors import DamagedObject, FailureNotRecorded, QueueRefused
 from music_streams.reconcile import backfill, waiting
-from music_streams.reconcile.findings import BAD_DAYS, BAD_FILES, DayFinding, DayState, FileFinding, Findings, State, Window
+from music_streams.reconcile.findings import (
+    BAD_DAYS,
+    BAD_FILES,
+    DayFinding,
+    DayState,
+    FileFinding,
+    Findings,
+    State,
+    Window,
+)
 from music_streams.reconcile.plan import Plan, Repair, RepairKind
 from music_streams.reconcile.reconciler import RUNBOOKS, Inspection, Reconciler, window_of
 from music_streams.reconcile.records import DayRecord

@@ -57,7 +57,7 @@ def test_following_ends_when_the_goal_is_reached():
     published = replace(RECEIVED, status=Status.PUBLISHED)
     file = a_file()
     follow(ScriptedLedger(published), [file], goal=journey.SETTLED)
-    assert file.state == Status.PUBLISHED
+    assert file.shown_status == Status.PUBLISHED
     with pytest.raises(TimedOut):
         follow(ScriptedLedger(published), [a_file()], timeout=0, goal=journey.ENDED)
 
@@ -95,7 +95,7 @@ def test_a_retract_ends_when_the_status_is_retracted():
     archived = replace(AGAIN, treatment=Treatment.RETRACT)
     file = requested_again()
     follow(ScriptedLedger(archived, replace(archived, status=Status.RETRACTED)), [file])
-    assert file.state == Status.RETRACTED
+    assert file.shown_status == Status.RETRACTED
 
 
 def test_a_timeout_says_that_the_requested_attempt_has_not_begun():
