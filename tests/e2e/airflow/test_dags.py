@@ -145,48 +145,38 @@ def test_files_of_a_killed_run_are_retried_before_the_next_reconciliation(world,
     airflow.succeed("on_execution_failed", runs[0]["dag_run_id"])
 
 
-def test_a_failed_repair_fails_the_run_and_the_next_run_repairs_it(world, airflow, stack, no_triage):
-    with broken_jobs(stack):
-        put = world.put("red.csv", streams(world.new_day(), 5))
-        world.wait_for_status(put, Status.FAILED)
-        report = reconcile(airflow, stack, expected="failed")
-    assert not report.is_whole
-    assert {file.source_id for file in report.findings.bad_files} == {put.source_id}
-    assert stack.ledger.entry(put.source_id).failures == 2
-    assert reconcile(airflow, stack).is_whole
-    world.check_archived(put)
-
-
-def test_a_file_that_fails_repeatedly_while_others_succeed_is_quarantined(world, airflow, stack, no_triage):
-    day = world.new_day()
-    with broken_jobs(stack):
-        put = world.put("poison.csv", streams(day, 6))
-        world.wait_for_status(put, Status.FAILED)
-    world.wait_until_ended(world.put("sound.csv", streams(world.new_day(), 7)))
-    with broken_jobs(stack):
-        world.redrive(put)
-        world.wait_for_status(put, Status.FAILED, attempt=2)
-    _set(stack, put.source_id, "failures", 3)
-    report = reconcile(airflow, stack)
-    assert [repair.what for repair in report.repairs] == [RepairKind.PUT_ASIDE]
-    assert report.is_whole
-    entry = world.entry(put)
-    assert (entry.status, entry.reason) == (Status.QUARANTINED, "too_many_attempts")
-    world.streams.pop(put.source_id)
-    check_days(world, day)
-
-
-def test_a_gap_without_repair_fails_every_run(world, airflow, stack):
+def test_a_gap_that_no_repair_closes_fails_every_run_until_it_is_closed(world, airflow, stack, no_triage):
     put = world.put("vanished.csv", streams(world.new_day(), 9))
     [entry] = world.wait_until_ended(put)
     copy = {"Bucket": entry.source.bucket, "Key": entry.archive_key}
     content = stack.s3.get_object(**copy)["Body"].read()
     stack.s3.delete_object(**copy)
-    report = reconcile(airflow, stack, expected="failed")
+    with broken_jobs(stack):
+        days = [world.new_day(), world.new_day()]
+        failing, poison = world.put("failing.csv", streams(days[0], 5)), world.put("poison.csv", streams(days[1], 6))
+        world.wait_for_status(failing, Status.FAILED)
+        world.wait_for_status(poison, Status.FAILED)
+        report = reconcile(airflow, stack, expected="failed")
+    assert not report.is_whole
     assert state_before(report, put.source_id) is State.ORPHAN
-    assert report.repairs == []
+    assert {file.source_id for file in report.findings.bad_files} == {each.source_id for each in (put, failing, poison)}
+    assert {repair.source_id for repair in report.repairs} == {failing.source_id, poison.source_id}
+    assert world.entry(failing).failures == 2
+
     stack.s3.put_object(**copy, Body=content)
-    assert reconcile(airflow, stack).is_whole
+    world.wait_until_ended(world.put("sound.csv", streams(world.new_day(), 7)))
+    with broken_jobs(stack):
+        world.redrive(poison)
+        world.wait_for_status(poison, Status.FAILED, attempt=3)
+    report = reconcile(airflow, stack)
+    repairs = {repair.source_id: repair.what for repair in report.repairs}
+    assert repairs == {failing.source_id: RepairKind.REDRIVE, poison.source_id: RepairKind.PUT_ASIDE}
+    assert report.is_whole
+    world.check_archived(failing)
+    entry = world.entry(poison)
+    assert (entry.status, entry.reason) == (Status.QUARANTINED, "too_many_attempts")
+    world.streams.pop(poison.source_id)
+    check_days(world, *days)
 
 
 def test_a_backfill_by_hand_needs_a_day(airflow, world):
