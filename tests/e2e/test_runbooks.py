@@ -307,7 +307,7 @@ def items(stack: Stack) -> list[dict[str, Any]]:
 
 
 def test_a_lost_lake_is_rebuilt(operator):
-    runbook, before = RUNBOOKS["The lake is lost"], items(operator.stack)
+    runbook, before, lost = RUNBOOKS["The lake is lost"], items(operator.stack), Lake(operator.stack).metadata(LISTENS)
     for table in (LISTENS, REJECTED_ROWS):
         operator.stack.client("glue").delete_table(DatabaseName=DATABASE, Name=table)
     for key in Lake(operator.stack).files("warehouse/"):
@@ -316,6 +316,9 @@ def test_a_lost_lake_is_rebuilt(operator):
     succeeded(operator(runbook.fix))
     assert "no gaps" in succeeded(operator(runbook.verify, DAY=str(datetime.now(UTC).date())))
     assert items(operator.stack) == before
+    new = Lake(operator.stack).metadata(LISTENS)
+    assert new["table-uuid"] != lost["table-uuid"]
+    assert {item["lake_uuid"] for item in scan_items(operator.stack.metrics)} == {new["table-uuid"]}
 
 
 def test_a_file_of_scattered_days_is_retracted_and_replaced(operator):

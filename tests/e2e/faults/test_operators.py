@@ -94,14 +94,6 @@ def test_retracted_file_leaves_no_item(world, processed):
     assert not any(world.of_day(day) for day in processed.days_of_retracted)
 
 
-def test_second_replay_changes_nothing(world, processed):
-    before = world.entry(processed.parked)
-    world.ask(processed.parked, Action.REPLAY)
-    after = world.wait_for_status(processed.parked, Status.ARCHIVED, attempt=3)
-    assert (after.rows_accepted, after.rejected) == (before.rows_accepted, before.rejected)
-    world.check()
-
-
 def test_forgotten_user_is_in_no_object_but_the_request(world, processed):
     assert len(traces_of(world.stack, USER)) > len(processed.of_user)
     request = Forget(USER, clock.timestamp(processed.parked.put_at))
