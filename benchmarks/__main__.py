@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from benchmarks import arrivals, burst, history, load, transform, validate
+from benchmarks import arrivals, burst, history, load, reference, transform, validate
 from benchmarks.figures import Figure, show, write
 from benchmarks.measure import ROOT
 
 PARTS: dict[str, Callable[[], list[Figure]]] = {
-    module.PART: module.figures for module in (transform, history, arrivals, burst, load, validate)
+    module.PART: module.figures for module in (transform, history, arrivals, burst, load, validate, reference)
 }
 RESULTS = ROOT / "benchmarks" / "results"
 

@@ -63,7 +63,7 @@ PAGES: Pages = {
         "transform": transform,
         "history": _results("history"),
         "arrivals": arrivals,
-        **{part: _results(part) for part in ("burst", "load", "validate")},
+        **{part: _results(part) for part in ("burst", "load", "validate", "reference")},
     },
     "maintenance.md": {"growth": growth},
 }

@@ -36,7 +36,7 @@ run(
     spark,
     clients.client("s3"),
     clients.client("glue"),
-    Ledger(arguments.files_table).accepted_ids,
+    Ledger(arguments.files_table).entries,
     RunSettings(
         folder=RunFolder.of_manifest(arguments.manifest),
         execution=arguments.execution,

@@ -1,6 +1,6 @@
 """Numbers, timestamps and durations, formatted for people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from music_streams import clock
@@ -46,7 +46,7 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def counts(by_name: dict[str, int]) -> str:
+def counts(by_name: Mapping[str, int]) -> str:
     """Format counts as ``5 duplicate, 2 bad_user_id``, the most frequent first."""
     ordered = sorted(by_name.items(), key=lambda pair: (-pair[1], pair[0]))
     return ", ".join(f"{count:,} {name}" for name, count in ordered)

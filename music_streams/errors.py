@@ -51,6 +51,10 @@ class NoReferenceData(MusicStreamsError):
     """There is no valid songs row. The message begins with the reason ``no_reference_data``."""
 
 
+class UnparsableReference(MusicStreamsError):
+    """The parser failed on a reference file that validation accepted."""
+
+
 class RunIsOver(MusicStreamsError):
     """An execution continued after it was recorded as failed: it was redriven in Step Functions."""
 

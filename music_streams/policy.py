@@ -165,6 +165,9 @@ DEMO_WAIT_SECONDS = 300
 
 # ── Keeping ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
+PARSED_REFERENCE_FRESH_DAYS = 14
+"""For how long runs use a parsed reference file: half of the 30 days after which it expires."""
+
 SNAPSHOTS_KEPT_DAYS = 3
 """For how long every snapshot of the lake can be read, and files that no snapshot refers to are kept.
 

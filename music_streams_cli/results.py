@@ -16,10 +16,8 @@ UNSUCCESSFUL = frozenset({Status.QUARANTINED, Status.FAILED})
 
 
 def has_rows(entry: Entry) -> bool:
-    """Return whether its rows were counted; rows of reference data and of retracted files are not."""
-    if entry.source.kind.is_reference or entry.status is Status.RETRACTED:
-        return False
-    return bool(entry.rows_read or entry.published_at)
+    """Return whether its rows were counted; those of retracted files are removed."""
+    return entry.status is not Status.RETRACTED and bool(entry.rows_read or entry.published_at)
 
 
 def numbers(entry: Entry) -> list[str]:

@@ -3,6 +3,7 @@
 The local cloud runs it by its path, in the environment of a Glue job (see LOCAL_CLOUD_WARM_UP in local/spark.py).
 """
 
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 
@@ -10,7 +11,10 @@ from pyspark.sql import SparkSession
 
 from music_streams import clock
 from music_streams.aws import clients
+from music_streams.state.ledger import Entry
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, write_claimed
+from music_streams.state.sources import Source
+from music_streams.state.statuses import Status
 from music_streams.transform.job import RunSettings
 from music_streams.transform.ports import DATABASE
 from music_streams.transform.spark.job import run
@@ -41,8 +45,15 @@ def main() -> None:
     for execution in ("b-1", "b-2"):
         write_claimed(s3, folder, execution, Manifest(folder.batch_id, [_SOURCE]))
         attempt = RunSettings(folder, execution, execution, _LANDING, Decimal(1), 1, publish_track_metrics=False)
-        run(spark, s3, glue, set, attempt)  # `set` accepts every reference file: there is no ledger
+        run(spark, s3, glue, _entries, attempt)
     spark.stop()
+
+
+def _entries(source_ids: Iterable[str]) -> dict[str, Entry]:
+    """Return an entry that accepts a reference file, for every source_id: there is no ledger."""
+    source = Source(_LANDING, "reference/songs/songs.csv", "", 0, _SOURCE.received_at)
+    accepted = Entry(source, Status.VALID, _SOURCE.received_at, 1, validated_at=_SOURCE.received_at)
+    return dict.fromkeys(source_ids, accepted)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,6 @@ _RENEWED = {
     Action.PUT_ASIDE: {Status.FAILED},
 }
 """The statuses at which an action begins a new attempt."""
-_STREAMS_ONLY = {Action.RELEASE, Action.RETRACT}
 _ACCEPTED = {
     Verdict.TOO_MANY_BAD_ROWS.value: Treatment.ACCEPT_BAD_ROWS,
     Verdict.TOO_MANY_DAYS.value: Treatment.ACCEPT_MANY_DAYS,
@@ -70,9 +69,9 @@ class OperatorRequests:
             entry = self._failed_if_its_execution_ended(entry)
         if entry.status not in _RENEWED[request.action]:
             return Outcome.DUPLICATE
-        if request.action in _STREAMS_ONLY and entry.source.kind.is_reference:
-            warning = "%s is reference data, which runs read where it landed: upload a corrected file, or delete it"
-            log.warning(warning, entry.source.uri, extra=_ids(entry))
+        if entry.source.kind.is_reference and not _applies_to_reference(entry, request.action):
+            warning = "%s is a reference file, to which %s does not apply: upload a corrected file, or delete it"
+            log.warning(warning, entry.source.uri, request.action, extra=_ids(entry))
             return Outcome.REFUSED
         return self._renew(entry, _treatment(entry, request.action))
 
@@ -128,6 +127,11 @@ class OperatorRequests:
 
 def _ids(entry: Entry) -> dict[str, str]:
     return {"source_id": entry.source.source_id}
+
+
+def _applies_to_reference(entry: Entry, action: Action) -> bool:
+    """Whether an action applies to a reference file: it has no listens, and runs read it only at its landing key."""
+    return action is not Action.RETRACT and (action is not Action.RELEASE or entry.stays_at_landing_key)
 
 
 def _treatment(entry: Entry, action: Action) -> Treatment:

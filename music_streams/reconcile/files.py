@@ -187,7 +187,7 @@ class FileInspector:
 
     def _finished(self, evidence: Evidence, entry: Entry, *, is_listed: bool) -> FileFinding:
         if entry.stays_at_landing_key:
-            why = f"quarantined under its landing key, because it is too large to copy: {entry.reason}"
+            why = f"quarantined at its landing key: {entry.reason}"
             return _finding(entry, State.OK if evidence.landed else State.ORPHAN, why)
         prefix = "quarantine" if entry.status is Status.QUARANTINED else "archive"
         # A retracted file that was deleted before its archiving needs no copy.

@@ -70,7 +70,9 @@ class FailurePath:
         execution_arn = detail["executionArn"]
         detail = self._completed(detail)
         folder = RunFolder.of_manifest(json.loads(detail["input"])["manifest"])
-        reason = _reason(detail)
+        text = _text(detail)
+        known = _KNOWN_REASONS.search(text)
+        reason = known[1] if known else display.cut(text, _MAX_REASON)
         source_ids = read_manifest(self.s3, folder).source_ids
         entries = list(self.ledger.entries(source_ids).values())
         with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
@@ -82,7 +84,7 @@ class FailurePath:
             f"music-streams: execution {detail['name']} {detail['status']}",
             [
                 f"Execution: {execution_arn}",
-                f"Reason: {reason}",
+                f"Reason: {text[known.start() :] if known else reason}",
                 *(_STEPS if failed else [f"What to do: {_RUNBOOK}"]),
                 *(["Failed files (not moved, nothing is lost):", *listed(failed)] if failed else []),
                 *(
@@ -140,14 +142,12 @@ def _line(entry: Entry) -> str:
     return f"{entry.source.uri} (source_id {entry.source.source_id})"
 
 
-def _reason(detail: dict[str, Any]) -> str:
-    """Return the known reason that the cause contains, else error and cause, shortened; FAILED is not repeated."""
+def _text(detail: dict[str, Any]) -> str:
+    """Return error and cause; the status only if it is not FAILED, or if there is neither."""
     parts = [detail.get("error"), _message(detail.get("cause") or "")]
     if detail["status"] != "FAILED" or not any(parts):
         parts.insert(0, detail["status"])
-    text = ": ".join(str(part) for part in parts if part)
-    known = _KNOWN_REASONS.search(text)
-    return known[1] if known else display.cut(text, _MAX_REASON)
+    return ": ".join(str(part) for part in parts if part)
 
 
 def _message(cause: str) -> str:

@@ -18,6 +18,7 @@ from music_streams.aws.objects import Place
 from music_streams.state import object_keys
 from music_streams.state.ledger import Entry, Ledger
 from music_streams.state.run_files import SourceOutcome
+from music_streams.state.statuses import Status
 from music_streams.validation.file_verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ class Quarantine:
         `outcome` and `cost` are of the run that rejected the file; validate has none. `detail` is cut at _MAX_DETAIL.
 
         Idempotent: with this order of steps, a crash leaves at least one copy of the file, and a repeat completes the
-        rest. A file of more than MAX_COPIED_BYTES stays where it landed; its ledger entry has no archive_key.
+        rest. A file of more than MAX_COPIED_BYTES, and a reference file that a run rejected, stay where they landed;
+        the ledger entry has no archive_key.
 
         Raises:
             ObjectGone: the file was deleted meanwhile.
@@ -93,8 +95,7 @@ class Quarantine:
         """
         source = entry.source
         key = source.kept_key("quarantine")
-        stored = objects.read_metadata(self.s3, entry.place)
-        is_copied = stored is None or stored.size <= MAX_COPIED_BYTES
+        is_copied = self._is_moved(entry)
         if is_copied:
             objects.copy_and_verify(self.s3, entry.place, key)
         detail = display.cut(detail, _MAX_DETAIL)
@@ -114,6 +115,12 @@ class Quarantine:
             self._announcements.append(_Announcement(entry, verdict, detail, record=record))
         elif record():
             self._announcements.append(_Announcement(entry, verdict, detail, [entry.place]))
+
+    def _is_moved(self, entry: Entry) -> bool:
+        if entry.source.kind.is_reference and entry.status is Status.RUNNING:
+            return False  # Runs read reference files at their landing keys, so it stays there for its release.
+        stored = objects.read_metadata(self.s3, entry.place)
+        return stored is None or stored.size <= MAX_COPIED_BYTES
 
     def finish(self, entry: Entry) -> None:
         """Find what a crash left to do after the change to QUARANTINED; :meth:`flush` completes it."""

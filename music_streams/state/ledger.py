@@ -41,6 +41,8 @@ class Entry:
         first_published_at: when its metrics were first published; published_at is of the last attempt.
         failures: attempts whose execution failed since it was last published (not those in which validate could not
             read the file); failing_since is the time of the first of them.
+        songs_digest: identifies the versions of the songs files that the last run which published it read.
+        left_out: why runs could not read this reference file after it was published; '' if that did not happen.
         cost_micro_usd: its share of the cost of the last settled attempt, in millionths of a US dollar;
             total_cost_micro_usd is the sum over all settled attempts, replays included.
     """
@@ -65,6 +67,8 @@ class Entry:
     failures: int = 0
     failing_since: str = ""
     treatment: Treatment = Treatment.NORMAL
+    songs_digest: str = ""
+    left_out: str = ""
     cost_micro_usd: int = 0
     total_cost_micro_usd: int = 0
 
@@ -78,7 +82,7 @@ class Entry:
 
     @property
     def stays_at_landing_key(self) -> bool:
-        """Whether it is quarantined, and too large to be moved from its landing key."""
+        """Whether it is quarantined at its landing key: too large to be moved, or a reference file after its run."""
         return self.status is Status.QUARANTINED and not self.archive_key
 
     @property
@@ -123,11 +127,6 @@ class Ledger:
         keys = [{"source_id": source_id} for source_id in dict.fromkeys(source_ids)]
         items = batch_get(self._dynamodb, self._table, keys)
         return {item["source_id"]: _entry(item) for item in items}
-
-    def accepted_ids(self, source_ids: Iterable[str]) -> set[str]:
-        """Return the ids of the sources that are accepted (:attr:`Entry.is_accepted`), read consistently."""
-        entries = self.entries(source_ids)
-        return {source_id for source_id, entry in entries.items() if entry.is_accepted}
 
     def with_status(
         self, status: Status, since: str = "", condition: ConditionBase | None = None, *, oldest_first: bool = False
@@ -189,7 +188,7 @@ class Ledger:
     ) -> bool:
         """Change a source to QUARANTINED: from RECEIVED by validate, or from RUNNING by settle, with outcome and cost.
 
-        `kept_key` is where it was copied; '' if it is too large to copy.
+        `kept_key` is where it was copied; '' if it stays at its landing key.
         """
         condition = _if_claimed(entry) if entry.status is Status.RECEIVED else _if_running(entry.execution_arn)
         changes = {"reason": reason, "archive_key": kept_key, **(_counts(outcome) if outcome else {})}
@@ -215,7 +214,9 @@ class Ledger:
         condition = Attr("status").eq(Status.VALID) & same_batch
         return self._change(entry, Status.RUNNING, condition, at, execution_arn=execution_arn, started_at=at)
 
-    def mark_published(self, entry: Entry, outcome: SourceOutcome, cost: int | None = None) -> bool:
+    def mark_published(
+        self, entry: Entry, outcome: SourceOutcome, cost: int | None = None, songs_digest: str = ""
+    ) -> bool:
         """Change a source from RUNNING to PUBLISHED with counts and cost, if its execution still holds it."""
         at = clock.now()
         changes = {
@@ -223,6 +224,8 @@ class Ledger:
             "first_published_at": entry.first_published_at or at,
             "failures": 0,
             "failing_since": "",
+            "songs_digest": songs_digest,
+            "left_out": "",
             **_counts(outcome),
             **_costs(entry, cost),
         }
@@ -267,12 +270,22 @@ class Ledger:
         self._telemetry.record(to.metric)
         return True
 
+    def note_left_out(self, entry: Entry, why: str) -> None:
+        """Record that a run could not read a published reference file; its status does not change."""
+        self._dynamodb.update_item(
+            TableName=self._table,
+            Key={"source_id": entry.source.source_id},
+            UpdateExpression="SET left_out = :why",
+            ExpressionAttributeValues={":why": why},
+        )
+
     def _record_publication(self, entry: Entry, outcome: SourceOutcome, at: str) -> None:
+        if entry.source.kind.is_reference:
+            return
         self._telemetry.record(Metric.ROWS_ACCEPTED, outcome.rows_accepted)
         self._telemetry.record(Metric.ROWS_REJECTED, sum(outcome.rejected.values()))
-        has_latency_sla = not (entry.first_published_at or entry.source.kind.is_reference)
         latency = seconds_between(entry.source.received_at, at)
-        if has_latency_sla and latency is not None:
+        if not entry.first_published_at and latency is not None:
             self._telemetry.record(Metric.TIME_TO_PUBLISHED, max(0.0, latency))  # the clocks of S3 and Lambda differ
 
 

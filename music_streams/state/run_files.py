@@ -17,14 +17,14 @@ from music_streams.aws.clients import error_code, split_uri
 from music_streams.aws.json_objects import read_json, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from types_boto3_s3 import S3Client
 
 T = TypeVar("T")
 
 _WHAT_TO_DO = "restore it as the pipeline wrote it, or delete it and let its files run again: music-streams redrive"
-NOT_MALFORMED = frozenset({"duplicate", "unknown_track"})
+NOT_MALFORMED = frozenset({"duplicate", "unknown_track", "missing_country"})
 """The reasons of rejected rows that do not count toward MaxRejectedRatio."""
 _UNREAD = {"retract", "put_aside"}  # values of sources.Treatment
 
@@ -105,6 +105,16 @@ class Manifest:
         return [source for source in self.sources if source.kind == "streams" and source.treatment not in _UNREAD]
 
     @property
+    def with_listens(self) -> list[ManifestSource]:
+        """The sources of which the lake may have rows."""
+        return [source for source in self.sources if source.kind == "streams"]
+
+    @property
+    def reference(self) -> list[ManifestSource]:
+        """The reference files that the transform parses."""
+        return [source for source in self.sources if source.kind != "streams" and source.treatment not in _UNREAD]
+
+    @property
     def retracted(self) -> list[ManifestSource]:
         """The sources whose rows are removed from the lake."""
         return [source for source in self.sources if source.treatment == "retract"]
@@ -123,8 +133,10 @@ class Manifest:
 class SourceOutcome:
     """The transform's result for one source: rows_read = rows_accepted + the sum of `rejected`.
 
-    Nothing was committed of a source with a `verdict`, such as ``too_many_bad_rows``, or ``not_csv`` if Spark could not
-    read the file.
+    Attributes:
+        days: the days of its accepted rows; none of a reference file.
+        verdict: why it is quarantined, such as ``too_many_bad_rows``, or ``not_csv`` if it could not be parsed.
+        failure: why it is FAILED, while the run goes on without it: ``object_gone`` or ``unreadable``.
     """
 
     rows_read: int
@@ -132,6 +144,14 @@ class SourceOutcome:
     rejected: dict[str, int]
     days: list[str]
     verdict: str | None = None
+    failure: str | None = None
+
+    @classmethod
+    def without_rows(
+        cls, days: Iterable[str] = (), *, verdict: str | None = None, failure: str | None = None
+    ) -> SourceOutcome:
+        """Return the outcome of a source none of whose rows were read."""
+        return cls(0, 0, {}, sorted(days), verdict, failure)
 
 
 @dataclass(frozen=True)
@@ -155,6 +175,27 @@ class Summary:
     metrics: str
     sources: dict[str, SourceOutcome] = field(default_factory=dict)
     forgotten: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class PinnedReference:
+    """The reference data that all job runs of an execution read.
+
+    Attributes:
+        place: folder in the lake bucket with the merged data as Parquet, in ``songs`` and ``users``.
+        version: `reference_version`: epoch milliseconds of the newest reference object read; 0 if there is none.
+        songs_digest: identifies the songs versions.
+        usable_songs: the number of usable songs rows; None in a pin of an earlier version of the pipeline.
+        found_songs: each songs file that was found and the number of its usable rows, for people.
+        left_out: by source_id, why a published version was not read, for people.
+    """
+
+    place: str
+    version: int
+    songs_digest: str = ""
+    usable_songs: int | None = None
+    found_songs: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -202,9 +243,24 @@ def read_claimed(s3: S3Client, folder: RunFolder, execution: str) -> Manifest:
     return _read(s3, folder, f"claimed-{execution}.json", _manifest)
 
 
+def pin_reference(s3: S3Client, folder: RunFolder, execution: str, reference: PinnedReference) -> PinnedReference:
+    """Write the reference data of an execution, unless another job run has done so; return what was written first."""
+    try:
+        _write(s3, folder, f"reference-{execution}.json", asdict(reference), is_first=True)
+    except ClientError as error:
+        if error_code(error) != "PreconditionFailed":
+            raise
+    return find_pinned_reference(s3, folder, execution) or reference
+
+
+def find_pinned_reference(s3: S3Client, folder: RunFolder, execution: str) -> PinnedReference | None:
+    """Read the reference data of an execution; None if it has read none."""
+    return _find(s3, folder, f"reference-{execution}.json", lambda raw: PinnedReference(**raw))
+
+
 def write_result(s3: S3Client, folder: RunFolder, job_run_id: str, summary: Summary) -> None:
     """Write the result of a job run of the transform, next to its metrics; only one of an execution is used."""
-    _write(s3, folder, f"metrics/{job_run_id}/summary.json", asdict(summary))
+    _write(s3, folder, f"metrics/{job_run_id}/summary.json", _summary_as_json(summary))
 
 
 def read_result(s3: S3Client, folder: RunFolder, job_run_id: str) -> Summary:
@@ -224,7 +280,7 @@ def find_load_report(s3: S3Client, folder: RunFolder, job_run_id: str) -> LoadRe
 
 def write_summary(s3: S3Client, folder: RunFolder, summary: Summary) -> None:
     """Write the summary of the published run into the run's folder."""
-    _write(s3, folder, "summary.json", asdict(summary))
+    _write(s3, folder, "summary.json", _summary_as_json(summary))
 
 
 def read_summary(s3: S3Client, folder: RunFolder) -> Summary:
@@ -243,6 +299,14 @@ def _manifest(raw: dict[str, Any]) -> Manifest:
     days = [strict.day(day) for day in raw.pop("days", [])]
     forget = [strict.whole(user) for user in raw.pop("forget", [])]
     return Manifest(**raw, sources=sources, days=days, forget=forget)
+
+
+def _summary_as_json(summary: Summary) -> dict[str, Any]:
+    content = asdict(summary)
+    for outcome in content["sources"].values():
+        if outcome["failure"] is None:  # A settle function of an earlier version does not know the field.
+            del outcome["failure"]
+    return content
 
 
 def _summary(raw: dict[str, Any]) -> Summary:

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
     from types_boto3_s3 import S3Client
 
+    from music_streams.reference.of_run import ReferenceResult
     from music_streams.state.run_files import ManifestSource
     from music_streams.transform.ports import Batch, Count, Lake, RowsT
 
 log = logging.getLogger(__name__)
 
 _MAX_OPEN_FILES = 16  # a Spark task keeps one file per day open, some MB each
+_MAX_LISTED = 5  # songs files in an error message
 _WITHOUT_RATIO_LIMIT = {Treatment.ACCEPT_BAD_ROWS, Treatment.ACCEPT_MANY_DAYS}
 
 
@@ -55,19 +57,24 @@ class RunSettings:
 
 
 def process(
-    s3: S3Client, run: RunSettings, manifest: Manifest, batch: Batch[RowsT] | None, lake: Lake[RowsT]
+    s3: S3Client,
+    run: RunSettings,
+    manifest: Manifest,
+    reference: ReferenceResult,
+    batch: Batch[RowsT] | None,
+    lake: Lake[RowsT],
 ) -> Summary:
     """Run all steps of the transform and return the summary. Each step is idempotent, so a retry can repeat them all.
 
     `batch` has the rows of the manifest's streams files; None if there are none.
 
     Raises:
-        NoReferenceData: there is no valid songs row; nothing was committed.
+        NoReferenceData: there are rows, and no usable songs row; nothing was committed.
     """
     records = RemovalRecords(s3, run.folder.bucket)
-    outcomes = _classify(run, manifest, batch)
+    outcomes = _classify(run, manifest, reference, batch)
     for source in manifest.quarantined:
-        outcomes[source.source_id] = _without_rows(verdict="too_many_attempts")
+        outcomes[source.source_id] = SourceOutcome.without_rows(verdict="too_many_attempts")
     if batch:
         _append(run, manifest, batch, lake, outcomes)
         batch.close()
@@ -75,7 +82,7 @@ def process(
     if manifest.forget:
         lake.expire()
     for source in manifest.retracted:
-        outcomes[source.source_id] = _without_rows(removed.days.get(source.source_id, ()))
+        outcomes[source.source_id] = SourceOutcome.without_rows(removed.days.get(source.source_id, ()))
     days = sorted(
         {
             *manifest.days,
@@ -92,28 +99,32 @@ def process(
     return summary
 
 
-def _classify(run: RunSettings, manifest: Manifest, batch: Batch[RowsT] | None) -> dict[str, SourceOutcome]:
+def _classify(
+    run: RunSettings, manifest: Manifest, reference: ReferenceResult, batch: Batch[RowsT] | None
+) -> dict[str, SourceOutcome]:
     """Return the outcome of each source."""
     if batch is None:
-        return {source_id: _without_rows() for source_id in manifest.source_ids}
+        return {source_id: SourceOutcome.without_rows() for source_id in manifest.source_ids} | reference.outcomes
     counts = batch.counts()
     outcomes = _outcomes(counts, manifest, run)
     for source_id in batch.unparsable():
-        outcomes[source_id] = _without_rows(verdict="not_csv")
-    if not any(outcome.rows_accepted for outcome in outcomes.values()) and not batch.has_reference():
+        outcomes[source_id] = SourceOutcome.without_rows(verdict="not_csv")
+    rows_read = sum(outcome.rows_read for outcome in outcomes.values())
+    if rows_read and reference.pinned and reference.pinned.usable_songs == 0:
+        found = "; ".join(reference.pinned.found_songs[:_MAX_LISTED]) or "there is no file"
         raise NoReferenceData(
-            f"no_reference_data: no valid songs row under s3://{run.landing_bucket}/reference/songs/: "
-            "upload a songs file there, then redrive the streams files"
+            f"no_reference_data: no usable songs row under s3://{run.landing_bucket}/reference/songs/: {found}. "
+            "Upload a songs file there, then redrive the streams files"
         )
-    log.info("%s rows of %s files classified", sum(o.rows_read for o in outcomes.values()), len(manifest.streams))
-    return outcomes
+    log.info("%s rows of %s files classified", rows_read, len(manifest.streams))
+    return outcomes | reference.outcomes
 
 
 def _append(
     run: RunSettings, manifest: Manifest, batch: Batch[RowsT], lake: Lake[RowsT], outcomes: dict[str, SourceOutcome]
 ) -> None:
     """Commit the rows of the accepted sources, rejected rows first."""
-    accepted_ids = [source_id for source_id, outcome in outcomes.items() if outcome.verdict is None]
+    accepted_ids = [source.source_id for source in manifest.streams if outcomes[source.source_id].verdict is None]
     if any(outcomes[source_id].rejected for source_id in accepted_ids):
         # Rejected rows are partitioned by the day of arrival: today for new files, any day for later attempts.
         arrival_days = {source.received_at[:10] for source in manifest.streams}
@@ -136,7 +147,7 @@ def _remove(
         run.execution,
         older=manifest.source_ids if run.has_earlier_attempt else [],
         # Usually none exist, but an earlier attempt or job run may have accepted the source.
-        quarantined=[source_id for source_id, outcome in outcomes.items() if outcome.verdict],
+        quarantined=[source.source_id for source in manifest.with_listens if outcomes[source.source_id].verdict],
         users=manifest.forget,
     )
     # Repeat until no such rows are found: other runs may add rows of a user during the deletion.
@@ -180,11 +191,6 @@ def _outcomes(counts: Iterable[Count], manifest: Manifest, run: RunSettings) -> 
         source.source_id: _outcome(run, source, by_day[source.source_id], rejected[source.source_id])
         for source in manifest.sources
     }
-
-
-def _without_rows(days: Iterable[str] = (), *, verdict: str | None = None) -> SourceOutcome:
-    """Return the outcome of a source none of whose rows were read."""
-    return SourceOutcome(rows_read=0, rows_accepted=0, rejected={}, days=sorted(days), verdict=verdict)
 
 
 def _outcome(run: RunSettings, source: ManifestSource, by_day: Counter[str], rejected: Counter[str]) -> SourceOutcome:

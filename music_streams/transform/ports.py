@@ -32,9 +32,6 @@ class Batch(Protocol[Rows_co]):
     def unparsable(self) -> set[str]:
         """Return the sources whose files Spark cannot parse, known after :meth:`counts`."""
 
-    def has_reference(self) -> bool:
-        """Return whether there is a valid songs row."""
-
     def accepted(self, source_ids: list[str]) -> Rows_co:
         """Return the rows of `listens` that the sources contain."""
 

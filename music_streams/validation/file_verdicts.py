@@ -1,14 +1,13 @@
 """The validation of a file in one pass over its bytes, in bounded memory.
 
 The verdicts and their order: docs/design.md, section 3, File verdicts. The file is read in chunks; only the header
-line, at most 64 KiB, and one chunk are kept in memory. A later part of the file can cause a verdict that has precedence
-over the first one found, so reading continues while that can happen.
+line, at most 64 KiB or 1 MiB, and one chunk are kept in memory. A later part of the file can cause a verdict that has
+precedence over the first one found, so reading continues while that can happen.
 """
 
 import codecs
 import itertools
 import re
-import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -26,7 +25,8 @@ REQUIRED_COLUMNS = {
 }
 _SUFFIXES = {Kind.STREAMS: (".csv", ".csv.gz"), Kind.SONGS: (".csv",), Kind.USERS: (".csv",)}
 _MAX_LISTED = 5  # duplicate columns that a verdict lists
-MAX_LINE_BYTES = 64 * 1024
+MAX_LINE_BYTES = 64 * 1024  # of a streams file
+MAX_RECORD_BYTES = 1024 * 1024  # of a reference file; a longer record is malformed
 MAX_COLUMNS = 1_000
 """The maximum of a streams file, so that the headers of a batch fit into a function's memory."""
 GZIP_MAGIC = b"\x1f\x8b"
@@ -89,7 +89,9 @@ def validate(
     stored, is_gzip = _detect_gzip(chunks)
     # A file of max_bytes never has more bytes than this as gzip.
     stored = _limit_bytes(stored, max_bytes + max_bytes // 64 + 2 * CHUNK_BYTES)
-    scan = _Scan(max_bytes)
+    scan = _Scan(
+        max_bytes, MAX_RECORD_BYTES if kind.is_reference else MAX_LINE_BYTES, limits_lines=not kind.is_reference
+    )
     try:
         content = gunzip(stored, max_members) if is_gzip else stored
         for chunk in _with_full_first_chunk(_until_timeout(content, has_time)):
@@ -107,15 +109,10 @@ def validate(
     return scan.result(kind, is_gzip=is_gzip)
 
 
-def read_header(chunks: Iterable[bytes]) -> tuple[list[str], bool]:
-    """Return the column names of a valid file and whether it is gzip, reading only as many bytes as needed."""
+def uncompressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the uncompressed bytes of a file that validation accepted, in chunks of any size."""
     stored, is_gzip = _detect_gzip(chunks)
-    scan = _Scan(sys.maxsize)
-    for chunk in _with_full_first_chunk(gunzip(stored) if is_gzip else stored):
-        scan.feed(chunk)
-        if scan.has_header:
-            break
-    return scan.header(), is_gzip
+    return gunzip(stored) if is_gzip else stored
 
 
 def _duplicate_columns(header: list[str], required: tuple[str, ...]) -> str:
@@ -135,8 +132,10 @@ def _duplicate_columns(header: list[str], required: tuple[str, ...]) -> str:
 class _Scan:
     """The state of one pass over the uncompressed bytes."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, max_header_bytes: int, *, limits_lines: bool) -> None:
         self.max_bytes = max_bytes
+        self._max_header_bytes = max_header_bytes
+        self._limits_lines = limits_lines
         self.size = 0
         self.is_too_large = False  # no later part of the file can cause a verdict with precedence over this one
         self.is_blank = True
@@ -166,8 +165,9 @@ class _Scan:
             self._collect_header(chunk)
 
     def header(self) -> list[str]:
-        """Return the fields of the first line that is not blank; an empty list if it is not a valid CSV record."""
-        return csv_line.fields(self._header.decode()) or []
+        """Return the fields of the first line that is not blank; an empty list if it is too long or no CSV record."""
+        is_too_long = len(self._header) > self._max_header_bytes
+        return [] if is_too_long else csv_line.fields(self._header.decode()) or []
 
     def result(self, kind: Kind, *, is_gzip: bool) -> Validation:
         """Return the verdict of highest precedence (docs/design.md, section 3), or NOT_CSV if gzip data is damaged."""
@@ -205,6 +205,8 @@ class _Scan:
         if (position := chunk.find(b"\0")) >= 0:
             self.csv_error = f"there is a NUL byte at position {self.size + position}"
             return
+        if not self._limits_lines:
+            return
         line_start = -self._line_bytes
         while len(chunk) - line_start > MAX_LINE_BYTES:
             # A line terminator in the next 64 KiB proves that no line there is too long: continue after the last one.
@@ -227,9 +229,8 @@ class _Scan:
         if start:  # the lines before were blank
             self._header.clear()
         ends = [end for mark in _LINE_ENDS if (end := chunk.find(mark, content.start() if content else start)) >= 0]
-        self._header += chunk[start : min(ends, default=start + MAX_LINE_BYTES + 1)]
-        # A longer line cannot be a header: the file is not_csv.
-        self.has_header = bool(ends) or len(self._header) > MAX_LINE_BYTES
+        self._header += chunk[start : min(ends, default=start + self._max_header_bytes + 1)]
+        self.has_header = bool(ends) or len(self._header) > self._max_header_bytes
 
 
 def _detect_gzip(chunks: Iterable[bytes]) -> tuple[Iterator[bytes], bool]:

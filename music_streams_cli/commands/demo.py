@@ -81,10 +81,11 @@ def _show_files(console: output.Screen, journeys: list[Journey]) -> None:
         if (entry := file.entry) and entry.archived_at:
             timestamps = (entry.validated_at, entry.started_at, entry.published_at, entry.archived_at)
             table.add_row(file.name, *(f"{file.seconds_until(timestamp):.1f}" for timestamp in timestamps))
-    rows_read, accepted = sum(entry.rows_read for entry in entries), sum(entry.rows_accepted for entry in entries)
+    streams = [entry for entry in entries if not entry.source.kind.is_reference]
+    rows_read, accepted = sum(entry.rows_read for entry in streams), sum(entry.rows_accepted for entry in streams)
     output.show(console, "", table, "")
     output.show(console, f"rows read {rows_read:,} = accepted {accepted:,} + rejected {rows_read - accepted:,}")
-    output.show(console, f"rejected: {display.counts(results.rejected(entries))}")
+    output.show(console, f"rejected: {display.counts(results.rejected(streams))}")
 
 
 def _show_metrics(stack: Stack, console: output.Screen) -> None:

@@ -181,9 +181,10 @@ def _say_result(stack: Stack, journeys: list[Journey]) -> None:
         output.show(
             console,
             f"rows read {result['rows_read']:,} = accepted {result['rows_accepted']:,} + rejected {rejected:,}{why}",
-            f"days changed: {display.days(result['days']) or 'none'}",
         )
-    if any(entry.source.kind.is_reference and entry.published_at for entry in entries):
+    if any(entry.published_at and not entry.source.kind.is_reference for entry in entries):
+        output.show(console, f"days changed: {display.days(result['days']) or 'none'}")
+    if any(entry.published_at and entry.source.kind.is_reference for entry in entries):
         output.show(console, "reference data: used by every later run")
     if result["rejected"].get("unknown_track"):
         output.show(

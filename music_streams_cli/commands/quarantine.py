@@ -21,7 +21,7 @@ from music_streams_cli.registry import command, group
 
 # Verdicts after which a file is released without another validation here, and the note for the operator.
 _NOT_VALIDATED_AGAIN = {
-    Verdict.TOO_MANY_BAD_ROWS: "the valid rows of the file are published; MaxRejectedRatio does not apply",
+    Verdict.TOO_MANY_BAD_ROWS: "the valid rows of the file are used; MaxRejectedRatio does not apply",
     Verdict.TOO_MANY_DAYS: "all days of the file are recomputed; neither MaxDaysPerFile nor MaxRejectedRatio applies",
     Verdict.TOO_LARGE: "the file stays quarantined, unless MaxFileBytes was raised",
 }
@@ -76,9 +76,8 @@ def _as_json(stack: Stack, entry: Entry, reason: dict[str, Any]) -> dict[str, An
 def release(common: CommonOptions, sources: options.Sources) -> None:
     """Process quarantined files again in spite of their verdict.
 
-    After too_many_bad_rows, the valid rows are published. After too_many_days, all days are published. After another
-    verdict, a file is validated again, and stays quarantined if it is still invalid. Reference files cannot be
-    released: fix them and upload them again.
+    After too_many_bad_rows, the valid rows are used. After too_many_days, all days are published. After another
+    verdict, a file is validated again, and stays quarantined if it is still invalid.
 
     Exit code: 0 all were processed; 1 some files are still quarantined, or failed; 2 wrong usage; 3 no pipeline;
     4 timeout.
@@ -101,9 +100,9 @@ def _why_not(stack: Stack, entry: Entry) -> Skipped | None:
     source = entry.source
     if entry.status is not Status.QUARANTINED:
         return Skipped(source, f"it is {entry.status}, not QUARANTINED")
-    if source.kind.is_reference:
+    if source.kind.is_reference and not entry.stays_at_landing_key:
         again = f"music-streams put FIXED.csv --reference {source.kind}"
-        return Skipped(source, f"reference data cannot be released; upload a fixed file: {again}", is_problem=True)
+        return Skipped(source, f"runs read it only at its landing key; upload a fixed file: {again}", is_problem=True)
     if not objects.exists(stack.s3, entry.place):
         return Skipped(source, f"its copy was deleted: {entry.place.uri}", is_problem=True)
     if entry.reason in _NOT_VALIDATED_AGAIN:

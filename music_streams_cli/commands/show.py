@@ -140,6 +140,8 @@ def _rows(entry: Entry) -> list[tuple[str, str]]:
         facts = [("rows", f"{counts}; the file is quarantined, so no row is published")]
     if rejected:
         facts.append(("rejected", display.counts(entry.rejected)))
+    if entry.source.kind.is_reference:
+        return [*facts, *([("not read", entry.left_out)] if entry.left_out else [])]
     return [*facts, ("days", display.days(entry.days) or "none")]
 
 

@@ -7,10 +7,13 @@ from decimal import Decimal
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from music_streams.reference import csv_rows
+from music_streams.reference.row_reasons import COLUMNS, classify
+from music_streams.state.object_keys import kind_of
 from music_streams.state.run_files import NOT_MALFORMED, Manifest, ManifestSource, RunFolder
 from music_streams.transform import job
 from music_streams.transform.spark import inputs, listens, reference, row_reasons
-from music_streams.validation.file_verdicts import validate
+from music_streams.validation.file_verdicts import uncompressed, validate
 from tests.differential.reading import DirtyFile, FileReading, Row, RowsReading
 from tests.differential.strategies import KNOWN_TRACKS
 from tests.integration.transform.directory_s3 import DirectoryS3
@@ -24,6 +27,21 @@ def read_file(file: DirtyFile, chunk_bytes: int | None = None) -> FileReading:
     chunks = (file.content[at : at + size] for at in range(0, len(file.content), size))
     validation = validate(file.key, chunks, file.max_bytes)
     return FileReading(validation.verdict and str(validation.verdict), tuple(validation.header), validation.is_gzip)
+
+
+def read_reference_rows(file: DirtyFile, chunk_bytes: int) -> tuple[list[tuple[object, ...]], Counter[str]]:
+    """Return the accepted rows of a valid songs or users file, sorted, and the number of the others by reason."""
+    kind = kind_of(file.key)
+    assert kind
+    chunks = (file.content[at : at + chunk_bytes] for at in range(0, len(file.content), chunk_bytes))
+    accepted: list[tuple[object, ...]] = []
+    rejected: Counter[str] = Counter()
+    for rows in csv_rows.read_rows(uncompressed(chunks), COLUMNS[kind]):
+        classified = classify(kind, rows.table)
+        accepted.extend(tuple(row.values()) for row in classified.accepted.to_pylist())
+        rejected.update(classified.rejected)
+        rejected["malformed_row"] += rows.malformed
+    return sorted(accepted, key=repr), +rejected
 
 
 class Transform:

@@ -11,6 +11,7 @@ It shares no code with the product. Where the contract is not explicit, it reads
 import re
 import zlib
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from fractions import Fraction
@@ -26,6 +27,11 @@ MALFORMED = (
     *("bad_listen_time", "future_listen_time"),
 )
 REASONS = (*MALFORMED, "duplicate", "unknown_track")
+SONG_REASONS = (
+    *("malformed_row", "missing_track_id", "bad_track_id", "missing_duration", "bad_duration", "missing_genre"),
+    "too_long",
+)
+USER_REASONS = ("malformed_row", "missing_user_id", "bad_user_id", "missing_country", "too_long")
 
 BOM = b"\xef\xbb\xbf"
 SECOND = 1_000_000  # in microseconds, as are all instants here
@@ -111,10 +117,13 @@ def read_file(file: DirtyFile) -> FileReading:
         return FileReading("empty_file")
     if not is_utf8(data):
         return FileReading("not_utf8")
-    if b"\0" in data or any(len(line) > 64 * 1024 for line in lines):
+    is_streams = file.key.startswith("incoming/")
+    if b"\0" in data or (is_streams and any(len(line) > 64 * 1024 for line in lines)):
         return FileReading("not_csv")
     header = record(written[0].decode()) or []
-    if len(set(header)) < len(header) or (file.key.startswith("incoming/") and len(header) > 1_000):
+    if len(written[0]) > 1024 * 1024:  # of a reference file
+        header = []
+    if len(set(header)) < len(header) or (is_streams and len(header) > 1_000):
         return FileReading("not_csv")
     required = next(columns for prefix, columns in COLUMNS.items() if file.key.startswith(prefix))
     if not set(required) <= set(header):
@@ -172,6 +181,99 @@ def read_row(line: str, header: list[str], latest: int) -> tuple[str | None, Eve
     if instant > latest:
         return "future_listen_time", None
     return None, (int(user), track, instant)
+
+
+def read_reference_rows(file: DirtyFile) -> tuple[list[tuple[object, ...]], Counter[str]]:
+    """Return the accepted rows of a valid songs or users file, sorted, and the number of the others by reason."""
+    text = uncompressed(file.content)[0].removeprefix(BOM).decode()
+    texts = records_of(text)
+    header = record(next(texts) or "") or []
+    accepted: list[tuple[object, ...]] = []
+    rejected: Counter[str] = Counter()
+    read = read_song if file.key.startswith("reference/songs/") else read_user
+    for each in texts:
+        fields = None if each is None else record(each)
+        if fields is None or len(fields) != len(header):
+            rejected["malformed_row"] += 1
+            continue
+        row = read(dict(zip(header, fields, strict=True)))
+        if isinstance(row, str):
+            rejected[row] += 1
+        else:
+            accepted.append(row)
+    return sorted(accepted, key=repr), rejected
+
+
+def read_song(row: dict[str, str]) -> tuple[object, ...] | str:
+    """Return the values of a song, or the first reason that applies."""
+    track, duration, genre = row["track_id"], row["duration_ms"], row["track_genre"]
+    number = int(duration) if re.fullmatch("[0-9]+", duration) else 0
+    reasons = {
+        "missing_track_id": track == "",
+        "bad_track_id": not re.fullmatch("[0-9A-Za-z]{22}", track),
+        "missing_duration": duration == "",
+        "bad_duration": not 1 <= number <= 2**31 - 1,
+        "missing_genre": genre == "",
+        "too_long": len(genre.encode()) > 1_000 or len((row["track_name"] + row["artists"]).encode()) > 20_000,
+    }
+    number_of_row = row.get("id", "")
+    row_id = number_of_row.lstrip("0") if re.fullmatch("[0-9]+", number_of_row) else None
+    found = [reason for reason, applies in reasons.items() if applies]
+    return found[0] if found else (row_id, track, row["track_name"], row["artists"], number, genre)
+
+
+def read_user(row: dict[str, str]) -> tuple[object, ...] | str:
+    """Return the values of a user, or the first reason that applies."""
+    user, country = row["user_id"], row["user_country"]
+    is_user = re.fullmatch("[0-9]{1,19}", user) and 1 <= int(user) <= 2**63 - 1
+    reasons = {
+        "missing_user_id": user == "",
+        "bad_user_id": not is_user,
+        "missing_country": country == "",
+        "too_long": len(country.encode()) > 1_000,
+    }
+    found = [reason for reason, applies in reasons.items() if applies]
+    return found[0] if found else (int(user), country)
+
+
+def records_of(text: str) -> Iterator[str | None]:
+    """Yield the header line of a reference file, then each record that is not blank; None if its quotes are broken.
+
+    Such a record ends at its first line end.
+    """
+    at = 0
+    is_header = True
+    while at < len(text):
+        first_end = min((end for end in (text.find("\n", at), text.find("\r", at)) if end >= 0), default=len(text))
+        end = first_end if is_header else end_of_record(text, at)
+        is_broken = end is None or len(text[at:end].encode()) > 1024 * 1024
+        stop = first_end if is_broken or end is None else end
+        if is_broken:
+            yield None
+        elif not is_blank(text[at:stop].encode()):
+            yield text[at:stop]
+            is_header = False
+        at = stop + (2 if text[stop : stop + 2] == "\r\n" else 1)
+
+
+def end_of_record(text: str, at: int) -> int | None:
+    """Return where the record that begins at a position ends; None if its quotes are broken."""
+    while True:
+        if text[at : at + 1] == '"':
+            at = text.find('"', at + 1)
+            while text[at : at + 2] == '""' and at >= 0:
+                at = text.find('"', at + 2)
+            if at < 0:
+                return None
+            at += 1
+        else:
+            while at < len(text) and text[at] not in ',\r\n"':
+                at += 1
+        if at == len(text) or text[at] in "\r\n":
+            return at
+        if text[at] != ",":
+            return None
+        at += 1
 
 
 def read_time(text: str) -> int | None:

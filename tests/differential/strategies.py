@@ -70,11 +70,37 @@ TEXTS = (
 )
 NAMES = (
     *("x", "", "USER_ID", "user_id ", "Track_Id", "a,b", 'a "b"', "é", "e\u0301", "\u2028", "\u0085", "`", "raw"),
-    *("#", "\t"),
+    *("#", "\t", "id"),
 )
 BLANK_LINES = ("", " ", "\t", " \t ", "\u0001\u001f", "\u000b\u000c", "\u001c\u001d\u001e")
 NEARLY_BLANK_LINES = ("!", "\u00a0", "\u3000", "\u200b", "\u007f", "\ufeff", "\u0085", "\u2028", '""', ",", "#")
 NOISE = 'aé0,"" \t\r\n\u0001\u0085\u2028\u0660\ufeff\U0001f3b5:-TZ'
+
+DURATIONS = ("1", "200000", "007", "2147483647", "00000000000000000000000000000000000012")
+BAD_DURATIONS = (
+    *("0", "000", "2147483648", "9223372036854775807", "9223372036854775808", "99999999999999999999", "-1", "+1"),
+    *("200001.0", "210,000", "2e5", " 1", "1 ", "1\t", "٣", "７", "x", "NULL"),
+)
+GENRES = ("pop", "folk", "a,b", 'say "hi"', "two\nlines", "\r\n", " ", "é" * 500)
+COUNTRIES = ("Chile", "Norway", "Côte d'Ivoire", "two\nlines", " ", "é" * 500)
+LONG_TEXTS = ("é" * 500 + "x", "x" * 1_001, "x" * 1_000)
+LONG_NAMES = ("x" * 20_000, "x" * 19_999, "é" * 10_000)
+IDS = ("", "0", "007", "12345678901234567890123", "1.0", "x", " 1")
+REFERENCE_VALUES: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "reference/songs/": {
+        "id": (IDS, IDS),
+        "track_id": (KNOWN_TRACKS, BAD_TRACKS),
+        "track_name": (TEXTS, LONG_NAMES),
+        "artists": (("", "a"), LONG_NAMES),
+        "duration_ms": (DURATIONS, BAD_DURATIONS),
+        "track_genre": (GENRES, LONG_TEXTS),
+    },
+    "reference/users/": {
+        "user_id": (USERS, BAD_USERS),
+        "user_country": (COUNTRIES, LONG_TEXTS),
+    },
+}
+"""Good values of each column, and bad ones."""
 
 INVALID_BYTES = (b"\xff", b"\xc3", b"\x80", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf0\x9d", b"\xf5\x80\x80\x80", b"\xe9")
 KEYS = ("a.csv", "sub/folder/a.CSV", "a.csv.gz", ".csv", "a b+%20.Csv.gZ", "_é.csv", "a.txt.csv")
@@ -130,7 +156,7 @@ def dirty_file(choose: Choose, prefixes: Sequence[str]) -> DirtyFile:
     header = line_of(choose, names)
     if "header" in defects and chance(choose, 15):
         header = broken(choose, header)
-    data = joined(choose, [header, *row_lines(choose, names, arrival)])
+    data = joined(choose, [header, *row_lines(choose, prefix, names, arrival)])
     if "bytes" in defects:
         data = damaged(choose, data)
     content = packed(choose, data) if "gzip" in defects or chance(choose, 20) else data
@@ -168,7 +194,7 @@ def with_bad_name(choose: Choose, names: list[str]) -> list[str]:
             return [*names[:at], pick(choose, spellings), *names[at + 1 :]]
 
 
-def row_lines(choose: Choose, names: Sequence[str], arrival: str) -> list[str]:
+def row_lines(choose: Choose, prefix: str, names: Sequence[str], arrival: str) -> list[str]:
     """Return the lines below the header; some are bad, some repeat an earlier event in another notation."""
     kinds = GOOD_ROWS + BAD_ROWS * pick(choose, (0, 1, 4))
     events: list[dict[str, str]] = []
@@ -182,12 +208,15 @@ def row_lines(choose: Choose, names: Sequence[str], arrival: str) -> list[str]:
             lines.append(pick(choose, NEARLY_BLANK_LINES))
             continue
         row = {name: pick(choose, TEXTS) if chance(choose, 40) else "a" for name in names}
-        row |= repeated(choose, pick(choose, events)) if kind == "repeat" and events else good_event(choose, arrival)
-        events.append(row)  # a bad row may be repeated too
-        if kind in ("bad", "very bad"):
-            row |= bad_value(choose, arrival)
-        if kind == "very bad":
-            row |= bad_value(choose, arrival)
+        if prefix == "incoming/":
+            row |= (
+                repeated(choose, pick(choose, events)) if kind == "repeat" and events else good_event(choose, arrival)
+            )
+            events.append(row)  # a bad row may be repeated too
+        else:
+            row |= {name: pick(choose, good) for name, (good, _) in REFERENCE_VALUES[prefix].items()}
+        for _ in range(("good", "bad", "very bad").index(kind) if kind in ("bad", "very bad") else 0):
+            row |= bad_value(choose, arrival) if prefix == "incoming/" else bad_reference_value(choose, prefix)
         values = [row[name] for name in names]
         if kind == "too few":
             del values[choose(len(values))]
@@ -224,6 +253,12 @@ def bad_value(choose: Choose, arrival: str) -> dict[str, str]:
         latest = epoch_of(arrival) + 24 * 3600 * 10**6
         return {column: notation(choose, latest + pick(choose, (0, 0, 0, 0, 1, 1, 1, -1, 999, 10**6)))}
     return {column: listen_time(choose, is_bad=True)}
+
+
+def bad_reference_value(choose: Choose, prefix: str) -> dict[str, str]:
+    """Return a column of a songs or users file with a value that the contract rejects, or nearly."""
+    column = pick(choose, tuple(REFERENCE_VALUES[prefix]))
+    return {column: "" if chance(choose, 25) else pick(choose, REFERENCE_VALUES[prefix][column][1])}
 
 
 def listen_time(choose: Choose, *, is_bad: bool = False) -> str:
@@ -266,7 +301,7 @@ def line_of(choose: Choose, values: Sequence[str]) -> str:
     """Return the values as a record: quoted if they must be, and sometimes if they need not."""
     percent = pick(choose, (0, 0, 0, 60))
     return ",".join(
-        '"{}"'.format(value.replace('"', '""')) if set(value) & set(',"') or chance(choose, percent) else value
+        '"{}"'.format(value.replace('"', '""')) if set(value) & set(',"\r\n') or chance(choose, percent) else value
         for value in values
     )
 

@@ -9,17 +9,22 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from music_streams.reference import csv_rows
+from music_streams.state.object_keys import Kind, kind_of
 from tests.differential import product, reading
 from tests.differential.disagreement import smallest
 from tests.differential.reading import DirtyFile
 from tests.differential.strategies import KNOWN_TRACKS, dirty_files, sample
 from tests.integration.transform.directory_s3 import DirectoryS3
+from tests.oracle.contract import count_reference
 
 FILES_IN_A_BATCH = 200
 FILES = int(os.environ.get("DIFFERENTIAL_FILES", "400"))
 FIRST_SEED = int(os.environ.get("DIFFERENTIAL_FIRST_SEED", "0"))
 SEEDS = range(FIRST_SEED, FIRST_SEED + max(FILES // FILES_IN_A_BATCH, 1))
 EVERY_KIND = tuple(reading.COLUMNS)
+REFERENCE = ("reference/songs/", "reference/users/")
+BLOCKS = (1, 7, 50, 4_000_000)  # bytes that the parser of reference files reads at once
 CHUNKS = (None, 1, 2, 3, 7, 64)  # bytes of the chunks that validate reads
 SPLITS = ("1k", "16k")  # bytes that a Spark task reads
 
@@ -76,8 +81,39 @@ def test_the_transform_returns_the_rows_counts_and_verdict_of_the_contract(spark
         fail(number, disagreed, file, read_rows(file), transform.read_rows([file])[0])
 
 
+@pytest.mark.parametrize("number", SEEDS)
+def test_the_rows_of_reference_files_are_those_of_the_contract_and_of_the_oracle(number, monkeypatch):
+    monkeypatch.setattr(csv_rows, "BLOCK_BYTES", BLOCKS[number % len(BLOCKS)])
+    cut_at = CHUNKS[number % len(CHUNKS)] or 1_000
+
+    def differ(candidates: Sequence[DirtyFile]) -> list[DirtyFile]:
+        return [
+            file
+            for file in candidates
+            if is_valid(file) and product.read_reference_rows(file, cut_at) != reading.read_reference_rows(file)
+        ]
+
+    sampled = sample(number, FILES_IN_A_BATCH, REFERENCE)
+    if disagreed := differ(sampled):
+        file = smallest(min(disagreed, key=size_of), differ)
+        found = product.read_reference_rows(file, cut_at)
+        fail(number, disagreed, file, reading.read_reference_rows(file), found)
+    for file in filter(is_valid, sampled[::10]):
+        accepted, rejected = reading.read_reference_rows(file)
+        by_the_oracle = count_reference(str(kind_of(file.key)), file.content, max_rejected_ratio="1")
+        assert (by_the_oracle.rows_accepted, by_the_oracle.rejected) == (len(accepted), rejected)
+
+
+def test_every_reason_of_reference_rows_is_frequent_in_the_sample():
+    files = [file for number in range(8) for file in sample(number, FILES_IN_A_BATCH, REFERENCE) if is_valid(file)]
+    for kind, reasons in ((Kind.SONGS, reading.SONG_REASONS), (Kind.USERS, reading.USER_REASONS)):
+        read = [reading.read_reference_rows(file) for file in files if kind_of(file.key) is kind]
+        occurrences = sum((rejected for _, rejected in read), Counter(accepted=sum(len(rows) for rows, _ in read)))
+        assert {name for name in ("accepted", *reasons) if occurrences[name] < 10} == set()
+
+
 def test_every_verdict_and_every_reason_is_frequent_in_the_sample():
-    occurrences = coverage([file for number in range(2) for file in sample(number, FILES_IN_A_BATCH)])
+    occurrences = coverage([file for number in range(3) for file in sample(number, FILES_IN_A_BATCH)])
     assert {name: count for name, count in occurrences.items() if count < 10} == {}
 
 

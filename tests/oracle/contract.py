@@ -19,6 +19,7 @@ _HERE = Path(__file__).parent
 _FILES = pa.schema(
     {
         "kind": pa.string(),
+        "file": pa.int64(),
         "reference": pa.int64(),
         "source_id": pa.string(),
         "arrived_at": pa.timestamp("us"),
@@ -73,7 +74,7 @@ class Outcome:
 
 
 class NoReferenceDataError(Exception):
-    """There is no valid songs row: the run fails with no_reference_data."""
+    """There are rows, and no usable songs row: the run fails with no_reference_data."""
 
 
 def evaluate(
@@ -87,10 +88,27 @@ def evaluate(
     with duckdb.connect() as database:
         quarantined = _load(database, batches, max_rejected_ratio)
         database.execute((_HERE / "listens.sql").read_text())
-        if database.sql("FROM reference_data WHERE reference NOT IN (SELECT reference FROM songs)").fetchall():
-            raise NoReferenceDataError("no_reference_data: a batch has no valid songs row")
+        have_rows = "SELECT reference FROM records WHERE kind = 'streams' EXCEPT SELECT reference FROM songs"
+        if database.sql(have_rows).fetchall():
+            raise NoReferenceDataError("no_reference_data: a batch with rows has no usable songs row")
         database.execute((_HERE / "metrics.sql").read_text())
         return Outcome(items=dict(_items(database, kinds)), sources=quarantined | dict(_sources(database)))
+
+
+def count_reference(kind: str, content: bytes, *, max_rejected_ratio: str = "0.20") -> Source:
+    """Return the expected ledger entry of a songs or users file. Raises raw.FileQuarantinedError with a verdict."""
+    songs, users = ([content], []) if kind == "songs" else ([], [content])
+    with duckdb.connect() as database:
+        _load(database, [Batch([], Reference(songs, users, 1))], max_rejected_ratio)
+        database.execute((_HERE / "listens.sql").read_text())
+        counts = dict(database.sql("SELECT reason, count(*) FROM reference_rows GROUP BY reason").fetchall())
+        [(usable,)] = database.sql("SELECT count(*) FROM usable_rows").fetchall()
+    accepted = counts.pop(None, 0)
+    rows_read = accepted + sum(counts.values())
+    malformed = sum(count for reason, count in counts.items() if reason != "missing_country")
+    is_refused = malformed > Decimal(max_rejected_ratio) * rows_read
+    assert usable == (0 if is_refused else accepted)
+    return Source("too_many_bad_rows" if is_refused else None, rows_read, usable, counts)
 
 
 def _load(database: duckdb.DuckDBPyConnection, batches: Sequence[Batch], max_rejected_ratio: str) -> dict[str, Source]:
@@ -114,7 +132,8 @@ def _load(database: duckdb.DuckDBPyConnection, batches: Sequence[Batch], max_rej
 
     versions = {"reference": range(len(batches)), "version": [batch.reference.version for batch in batches]}
     settings = {"max_rejected_ratio": [Decimal(max_rejected_ratio)]}
-    database.register("loaded_files", pa.Table.from_pylist(files, _FILES))
+    numbered = [file | {"file": number} for number, file in enumerate(files)]
+    database.register("loaded_files", pa.Table.from_pylist(numbered, _FILES))
     database.register("loaded_versions", pa.table(versions))
     database.register("loaded_settings", pa.table(settings))
     database.execute("CREATE TABLE files AS FROM loaded_files")

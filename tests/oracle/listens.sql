@@ -3,9 +3,10 @@
 -- Given:  files (kind, reference, source_id, arrived_at, header, records), where
 --           kind        streams, songs or users
 --           reference   a number shared by the files of one reference state and the streams enriched with it
+--           file        the number of the file
 --           records     the fields of each record, NULL if it is no RFC 4180 record
 --         reference_data (reference, version), settings (max_rejected_ratio)
--- Yields: classified_rows, sources, listens
+-- Yields: classified_rows, reference_rows, sources, listens
 
 CREATE TABLE records AS
 SELECT * EXCLUDE (records), generate_subscripts(records, 1) AS line, unnest(records) AS fields
@@ -26,27 +27,64 @@ CREATE MACRO as_duration(text) AS
          THEN TRY_CAST(ltrim(text, '0') AS BIGINT) END;
 
 
--- songs: ignore a row without valid track_id, duration_ms or track_genre, or with names too long for an item.
-CREATE TABLE song_rows AS
+-- songs and users: the first reason that applies to a row.
+CREATE TABLE reference_rows AS
 WITH named AS (
-    SELECT reference,
+    SELECT reference, kind, file,
+           coalesce(len(fields) = len(header), false) AS is_well_formed,
            field(header, fields, 'id') AS id,
            field(header, fields, 'track_id') AS track_id,
            field(header, fields, 'track_name') AS track_name,
            field(header, fields, 'artists') AS artists,
-           as_duration(field(header, fields, 'duration_ms')) AS duration_ms,
-           field(header, fields, 'track_genre') AS track_genre
+           field(header, fields, 'duration_ms') AS duration_text,
+           field(header, fields, 'track_genre') AS track_genre,
+           field(header, fields, 'user_id') AS user_id_text,
+           field(header, fields, 'user_country') AS user_country
     FROM records
-    WHERE kind = 'songs' AND len(fields) = len(header)
+    WHERE kind IN ('songs', 'users')
 )
-SELECT *, CASE WHEN regexp_full_match(id, '[0-9]+') THEN ltrim(id, '0') END AS id_digits
-FROM named
-WHERE is_track_id(track_id) AND duration_ms IS NOT NULL AND track_genre <> ''
-  AND strlen(track_genre) <= 1000 AND strlen(track_name) + strlen(artists) <= 20000;
+SELECT *,
+       as_duration(duration_text) AS duration_ms,
+       as_user_id(user_id_text) AS user_id,
+       CASE
+           WHEN NOT is_well_formed THEN 'malformed_row'
+           WHEN kind = 'songs' THEN CASE
+               WHEN track_id = '' THEN 'missing_track_id'
+               WHEN NOT is_track_id(track_id) THEN 'bad_track_id'
+               WHEN duration_text = '' THEN 'missing_duration'
+               WHEN as_duration(duration_text) IS NULL THEN 'bad_duration'
+               WHEN track_genre = '' THEN 'missing_genre'
+               WHEN strlen(track_genre) > 1000 OR strlen(track_name) + strlen(artists) > 20000 THEN 'too_long'
+           END
+           ELSE CASE
+               WHEN user_id_text = '' THEN 'missing_user_id'
+               WHEN as_user_id(user_id_text) IS NULL THEN 'bad_user_id'
+               WHEN user_country = '' THEN 'missing_country'
+               WHEN strlen(user_country) > 1000 THEN 'too_long'
+           END
+       END AS reason
+FROM named;
+
+-- A file with too many malformed rows is not in use.
+CREATE TABLE usable_rows AS
+SELECT *
+FROM reference_rows
+WHERE reason IS NULL AND file NOT IN (
+    SELECT file
+    FROM reference_rows
+    GROUP BY file
+    HAVING count_if(coalesce(reason, 'missing_country') <> 'missing_country')
+           > (SELECT max_rejected_ratio FROM settings) * count(*)
+);
 
 -- A track with several genres has all of them. Name, artists and duration are those of the row with the smallest
 -- (numeric id, rows without one last; track_name; artists; duration_ms).
 CREATE TABLE songs AS
+WITH song_rows AS (
+    SELECT *, CASE WHEN regexp_full_match(id, '[0-9]+') THEN ltrim(id, '0') END AS id_digits
+    FROM usable_rows
+    WHERE kind = 'songs'
+)
 SELECT reference, track_id, track_name, artists, duration_ms,
        list_distinct(list(track_genre) OVER (PARTITION BY reference, track_id)) AS genres
 FROM song_rows
@@ -55,18 +93,11 @@ QUALIFY row_number() OVER (
     ORDER BY len(id_digits) NULLS LAST, id_digits, track_name, artists, duration_ms  -- length first, because ids may exceed BIGINT
 ) = 1;
 
--- users: a user with several rows has the smallest non-empty country.
+-- users: a user with several rows has the smallest country.
 CREATE TABLE users AS
-WITH named AS (
-    SELECT reference,
-           as_user_id(field(header, fields, 'user_id')) AS user_id,
-           field(header, fields, 'user_country') AS user_country
-    FROM records
-    WHERE kind = 'users' AND len(fields) = len(header)
-)
 SELECT reference, user_id, min(user_country) AS user_country
-FROM named
-WHERE user_id IS NOT NULL AND user_country <> '' AND strlen(user_country) <= 1000
+FROM usable_rows
+WHERE kind = 'users'
 GROUP BY reference, user_id;
 
 

@@ -169,7 +169,6 @@ class MemoryBatch:
     """
 
     classified: Rows
-    songs: bool = True
     broken: set[str] = field(default_factory=set)
     is_closed: bool = False
 
@@ -177,7 +176,7 @@ class MemoryBatch:
     def read(cls, contents: dict[str, bytes], execution: str, reference: Reference) -> "MemoryBatch":
         """Classify the rows of `contents`, the staged files by source_id."""
         files = [classify(content, source_id, execution, reference) for source_id, content in contents.items()]
-        return cls([row for rows in files for row in rows], bool(reference.genres))
+        return cls([row for rows in files for row in rows])
 
     def counts(self) -> list[dict[str, Any]]:
         counter = Counter(
@@ -189,9 +188,6 @@ class MemoryBatch:
 
     def unparsable(self) -> set[str]:
         return self.broken
-
-    def has_reference(self) -> bool:
-        return self.songs
 
     def close(self) -> None:
         self.is_closed = True

@@ -7,6 +7,7 @@ from typing import Any
 from music_streams.aws.alert_sender import Alerts
 from music_streams.ingest.intake import Intake
 from music_streams.load import job as load_job
+from music_streams.reference.of_run import ReferenceResult
 from music_streams.run.archive import archive_sources
 from music_streams.run.claim import claim_sources
 from music_streams.run.executions import Executions
@@ -15,7 +16,7 @@ from music_streams.run.job_runs import JobRuns
 from music_streams.run.quarantine import Quarantine
 from music_streams.run.settle import Settlement
 from music_streams.state.ledger import Ledger
-from music_streams.state.run_files import RunFolder, read_claimed
+from music_streams.state.run_files import PinnedReference, RunFolder, SourceOutcome, read_claimed
 from music_streams.transform import job as transform_job
 from tests.stateful import cloud
 from tests.stateful.cloud import LAKE, LANDING, Clients, Execution, Programs
@@ -112,7 +113,10 @@ def programs(reference_of: Callable[[str], Reference], *, track_metrics: bool) -
             source.source_id: clients.s3.get_object(Bucket=LAKE, Key=folder.key(f"input/{source.input}"))["Body"].read()
             for source in manifest.streams
         }
-        batch = MemoryBatch.read(contents, execution.name, reference_of(execution.name)) if contents else None
+        songs_and_users = reference_of(execution.name)
+        batch = MemoryBatch.read(contents, execution.name, songs_and_users) if contents else None
+        outcomes = {source.source_id: SourceOutcome.without_rows() for source in manifest.reference}
+        pinned = PinnedReference("", 0, usable_songs=len(songs_and_users.genres))
         task = transform_job.RunSettings(
             folder,
             execution.name,
@@ -122,7 +126,8 @@ def programs(reference_of: Callable[[str], Reference], *, track_metrics: bool) -
             1_000,
             publish_track_metrics=track_metrics,
         )
-        transform_job.process(clients.s3, task, manifest, batch, MemoryLake(clients.lake, clients.s3))
+        lake = MemoryLake(clients.lake, clients.s3)
+        transform_job.process(clients.s3, task, manifest, ReferenceResult(outcomes, pinned), batch, lake)
         return "load"
 
     return Programs(_validate, _claim, transform, _load, _settle, _archive, _record_failure)

@@ -15,9 +15,10 @@ from music_streams.validation import csv_line
 from music_streams.validation.file_verdicts import (
     MAX_COLUMNS,
     MAX_LINE_BYTES,
+    MAX_RECORD_BYTES,
     Validation,
     Verdict,
-    read_header,
+    _Scan,
     validate,
 )
 from music_streams.validation.gunzip import MAX_MEMBERS
@@ -410,29 +411,29 @@ def test_a_streams_file_has_at_most_a_thousand_columns():
 @pytest.mark.parametrize("start", [b" " * (MAX_LINE_BYTES + 2), b"x" * (MAX_LINE_BYTES + 2)], ids=["blanks", "text"])
 def test_a_first_line_that_is_too_long_is_not_searched_further(start):
     """Searching it again with each chunk would take quadratic time."""
-    chunks = iter([start, *[b" "] * 100])
-    assert read_header(chunks)[0] in ([], [start.decode()[: MAX_LINE_BYTES + 1]])
-    assert len(list(chunks)) >= 98  # all but the first, and those that are read ahead
+    scan = _Scan(SIZE_LIMIT, MAX_LINE_BYTES, limits_lines=True)
+    for chunk in (start, b" ", b" "):
+        scan.feed(chunk)
+    assert len(scan._header) <= MAX_LINE_BYTES + 1
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 @pytest.mark.parametrize("blanks", [b"", b"\n" * (MAX_LINE_BYTES - 7), b" \r\n" * MAX_LINE_BYTES], ids=len)
 def test_the_header_is_found_after_any_number_of_blank_lines(pack, blanks):
-    assert read_header(pieces(pack(BOM + blanks + GOOD), 1000)) == (COLUMNS, pack is gzip.compress)
+    validation = validate(KEY, pieces(pack(BOM + blanks + GOOD), 1000), 1024 * MIB)
+    assert (validation.header, validation.is_gzip) == (COLUMNS, pack is gzip.compress)
 
 
 def test_the_header_of_a_gzip_file_is_found_after_a_long_file_name():
     compressed = gzip.compress(GOOD)
     flagged = compressed[:3] + b"\x08" + compressed[4:10] + b"n" * 70_000 + b"\0" + compressed[10:]
-    assert read_header([flagged[:MAX_LINE_BYTES], flagged[MAX_LINE_BYTES:]]) == (COLUMNS, True)
+    assert validate(KEY, [flagged[:MAX_LINE_BYTES], flagged[MAX_LINE_BYTES:]], 1024 * MIB).header == COLUMNS
 
 
-@given(
-    parts=st.lists(st.sampled_from([b" ", b"\n", b"\r", HEADER, b"x", b",", BOM, b"1,2,3"]), max_size=9),
-    size=st.integers(1, 40),
-)
-def test_read_header_returns_the_header_of_the_validation_for_any_chunks(parts, size):
-    data = b"".join(parts)
-    validation = validated(data)
-    if validation.verdict is None:
-        assert read_header(pieces(data, size)) == (validation.header, False)
+def test_lines_and_columns_of_a_reference_file_have_no_limit_but_its_header_has_at_most_a_mebibyte():
+    key = "reference/users/a.csv"
+    header = b"user_id,user_country,"
+    longest = header + b"x" * (MAX_RECORD_BYTES - len(header))
+    assert validated(longest + b"\n" + b"," * 2_000_000, key=key).verdict is None
+    assert validated(longest + b"x\n", key=key).verdict is Verdict.MISSING_COLUMNS
+    assert validated(header + b",".join(b"%d" % n for n in range(20_000)), key=key).verdict is None

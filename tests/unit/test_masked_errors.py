@@ -12,6 +12,7 @@ from music_streams.state.run_files import Manifest, RunFolder, write_claimed
 from music_streams.transform import job
 from music_streams.transform.masked_errors import masked_user_ids
 from music_streams.transform.spark import job as spark_job
+from tests.entries import all_published
 from tests.integration.transform.directory_s3 import DirectoryS3
 
 USER = 4_711_471_147
@@ -33,7 +34,7 @@ def test_the_job_fails_without_naming_the_user(tmp_path, monkeypatch):
     write_claimed(s3, folder, "forget-1", Manifest("forget", [], forget=[7, USER]))
     task = job.RunSettings(folder, "forget-1", "jr_1", "landing", Decimal("0.2"), 1, publish_track_metrics=False)
     with pytest.raises(ForgetFailed, match="Found conflicting files") as caught:
-        spark_job.run(nobody, s3, nobody, set, task)
+        spark_job.run(nobody, s3, nobody, all_published, task)
     assert str(USER) not in printed(caught.value)
 
 

@@ -62,10 +62,6 @@ class SparkBatch:
         """Return the sources whose files Spark cannot read."""
         return self._unparsable
 
-    def has_reference(self) -> bool:
-        """Return whether there is a valid songs row."""
-        return not self.reference.songs.isEmpty()
-
     def accepted(self, source_ids: list[str]) -> DataFrame:
         """Return the rows of `listens` that the sources contain."""
         return listens.accepted(self._rows, source_ids, self.execution, self.reference.version)

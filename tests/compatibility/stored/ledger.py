@@ -12,7 +12,10 @@ from tests.compatibility.stored.run import ARN, BATCH, DAY, EXECUTIONS, NEXT_DAY
 from tests.compatibility.stored.sources import PLAYS
 from tests.compatibility.world import FILES, Document, World
 
-ADDED = ("treatment", "first_published_at", "failures", "failing_since", "cost_micro_usd", "total_cost_micro_usd")
+ADDED = (
+    *("treatment", "first_published_at", "failures", "failing_since", "cost_micro_usd", "total_cost_micro_usd"),
+    *("songs_digest", "left_out"),
+)
 """Attributes that items of older versions lack."""
 
 

@@ -3,17 +3,25 @@
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
-from unittest.mock import MagicMock
 
 from music_streams.forget.progress import ErasureProgress, FileToDelete, read_erased, write_erased
+from music_streams.reference.in_force import InForce
+from music_streams.reference.of_run import ReferenceOfRun, ReferenceResult
 from music_streams.state.removed_rows import RemovalRecords, RemovedRows
-from music_streams.state.run_files import Manifest, SourceOutcome, Summary, read_result
+from music_streams.state.run_files import (
+    Manifest,
+    PinnedReference,
+    SourceOutcome,
+    Summary,
+    find_pinned_reference,
+    pin_reference,
+    read_result,
+)
 from music_streams.state.sources import Source, Treatment
 from music_streams.transform import job
 from music_streams.transform.job import RunSettings
 from music_streams.transform.ports import LISTENS
-from music_streams.transform.spark.reference_data import ReferenceData, _Kept
-from tests.compatibility.stored.kinds import Stored, in_s3, of_run
+from tests.compatibility.stored.kinds import Stored, in_s3, of_run, steady_clock
 from tests.compatibility.stored.run import BATCH, DAY, EXECUTION, FOLDER, NEXT_DAY, RUN, TRACK
 from tests.compatibility.stored.sources import OTHERS, PACKED, PLAYS, in_order, listed
 from tests.compatibility.world import LAKE, LANDING, World
@@ -47,7 +55,7 @@ def _transform(world: World) -> None:
     tables.append(LISTENS, older, EXECUTION, object())
     task = RunSettings(FOLDER, SECOND, RUN, LANDING, Decimal("0.4"), 2, publish_track_metrics=True)
     batch = MemoryBatch(rows, broken={OTHERS[2].source_id})
-    job.process(world.s3, task, Manifest(BATCH, _CLASSIFIED), batch, MemoryLake(tables, world.s3))
+    job.process(world.s3, task, Manifest(BATCH, _CLASSIFIED), ReferenceResult(), batch, MemoryLake(tables, world.s3))
 
 
 _OUTCOMES = {
@@ -76,26 +84,42 @@ def _removal(name: str, tracks: str | None) -> Stored:
     )
 
 
-def _pinned(world: World) -> None:
-    """Make a run read reference data that was parsed before, so that it stores which."""
-    data = ReferenceData(MagicMock(), world.s3, LANDING, set, FOLDER, EXECUTION, RUN)
-    data._write_pointer(f"reference/{_NOTHING_IN_FORCE}.json", _Kept("reference/abc/jr_1", 1_719_388_805_000))
-    data.read()
+def _pin(world: World) -> None:
+    pin_reference(world.s3, FOLDER, EXECUTION, _PINNED)
 
 
-def _reference_of(s3: Any, _: str) -> object:
-    """Return the version and the locations of songs and users that a retry of the run, or another run, reads."""
-    spark = MagicMock()
-    reference = ReferenceData(spark, s3, LANDING, set, FOLDER, EXECUTION, "another run").read()
-    return reference.version, [call.args[0] for call in spark.read.schema.return_value.parquet.call_args_list]
+def _merge(world: World) -> None:
+    _reference(world.s3)._merged(InForce(), lambda *_: None)
+
+
+def _reference(s3: Any) -> ReferenceOfRun:
+    return ReferenceOfRun(s3, LANDING, lambda _: {}, Decimal("0.2"), FOLDER, EXECUTION, RUN)
+
+
+def _merged_place(s3: Any, _: str) -> str:
+    """Return the folder of the merged data that a run finds on the day on which they were merged."""
+    with steady_clock():
+        return replace(_reference(s3), job_run_id="another run")._merged(InForce(), lambda *_: None)
 
 
 def _erase(world: World) -> None:
     write_erased(world.s3, FOLDER, _ERASED)
 
 
-_NOTHING_IN_FORCE = "e3b0c44298fc1c149afbf4c8996fb924"
-_PINNED = (1_719_388_805_000, [f"s3://{LAKE}/reference/abc/jr_1/{kind}" for kind in ("songs", "users")])
+_PINNED = PinnedReference(
+    "reference/abc/jr_1",
+    1_719_388_805_000,
+    "d" * 32,
+    3,
+    ["s3://landing/reference/songs/a.csv: 3 of 4 rows are usable, the others: 1 bad_duration"],
+    {OTHERS[0].source_id: "s3://landing/reference/songs/b.csv: it is archived"},
+)
+_OLDER_PINS: dict[str, object] = {
+    "content.songs_digest": replace(_PINNED, songs_digest=""),
+    "content.usable_songs": replace(_PINNED, usable_songs=None),
+    "content.found_songs": replace(_PINNED, found_songs=[]),
+    "content.left_out": replace(_PINNED, left_out={}),
+}
 _TO_DELETE = {OTHERS[0].source_id: FileToDelete(OTHERS[0].uri, "its gzip stream is damaged")}
 _ERASED = ErasureProgress(
     {PLAYS.source_id, OTHERS[0].source_id}, _TO_DELETE, {OTHERS[1].source_id}, {OTHERS[2].source_id}
@@ -110,12 +134,13 @@ _OLDER_ERASED: dict[str, object] = {
     "content.slow": replace(_ERASED, slow=set()),
     "content.failed": replace(_ERASED, failed=set()),
 }
+_read_pin = of_run(lambda s3, folder: find_pinned_reference(s3, folder, EXECUTION))
 _read_result = of_run(lambda s3, folder: read_result(s3, folder, RUN))
 TRANSFORM = [
     in_s3("runs/result", _transform, f"{RUN}/summary.json", _read_result, _result(_OUTCOMES), _OLDER_RESULTS),
     _removal("removal", None),
     _removal("removal-with-tracks", f"s3://{LAKE}/tracks"),
-    in_s3("runs/reference", _pinned, f"/reference-{EXECUTION}.json", _reference_of, _PINNED),
-    in_s3("runs/parsed-reference", _pinned, f"{_NOTHING_IN_FORCE}.json", _reference_of, _PINNED),
+    in_s3("runs/reference", _pin, f"/reference-{EXECUTION}.json", _read_pin, _PINNED, _OLDER_PINS),
+    in_s3("runs/merged-reference", _merge, ".json", _merged_place, f"reference/merged/{InForce().digest}/{RUN}"),
     in_s3("runs/erased", _erase, "/erased.json", of_run(read_erased), _ERASED, _OLDER_ERASED),
 ]

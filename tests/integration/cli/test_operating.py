@@ -291,7 +291,7 @@ def test_files_deleted_whole_are_shown_with_their_reason(operate, pipeline, gold
 def test_a_release_counts_the_good_rows(operate, pipeline):
     ended = operate("quarantine", "release", "bad rows.csv")
     assert ended.exit_code == 0, ended.stderr
-    assert "the valid rows of the file are published; MaxRejectedRatio does not apply" in ended.stderr
+    assert "the valid rows of the file are used; MaxRejectedRatio does not apply" in ended.stderr
     assert pipeline.requested == [("release", "bad rows.csv")]
 
 
@@ -309,9 +309,10 @@ def test_a_timeout_names_the_file_that_validate_ignores(operate, pipeline):
     assert "bad rows.csv: still QUARANTINED: its request is still queued, or validate ignored it" in ended.stderr
 
 
-def test_reference_data_cannot_be_released(operate, stack, pipeline):
+def test_a_reference_file_is_released_only_at_its_landing_key_and_never_retracted(operate, stack, pipeline):
     songs = Source("landing", "reference/songs/songs.csv", "1", 1, LONG_AGO)
-    put_entry(stack, songs, status="QUARANTINED", reason="empty_file", updated_at=LONG_AGO)
+    moved = {"archive_key": songs.kept_key("quarantine")}
+    put_entry(stack, songs, status="QUARANTINED", reason="empty_file", updated_at=LONG_AGO, **moved)
     ended = operate("quarantine", "release", "songs.csv")
     assert ended.exit_code == 1
     assert "upload a fixed file: music-streams put FIXED.csv --reference songs" in ended.stdout

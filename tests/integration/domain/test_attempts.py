@@ -84,6 +84,19 @@ def test_a_new_attempt_of_a_reference_file_reads_it_where_it_landed(world, key):
     assert world.is_at_landing_key(source)
 
 
+@pytest.mark.parametrize("verdict", ["too_many_bad_rows", "not_csv"])
+def test_a_reference_file_that_a_run_quarantined_is_released_at_its_landing_key(world, verdict):
+    source = world.upload(b"user_id,user_country\n", "reference/users/a.csv")
+    world.batch(source, status=Status.QUARANTINED, reason=verdict, archive_key="")
+    assert deliver(world, request_message(world.entry(source), Action.RELEASE)).outcomes == [Outcome.RENEWED]
+    run = Run.holding(world, source)
+    [listed] = read_manifest(world.s3, run.folder).reference
+    assert listed.treatment == (Treatment.ACCEPT_BAD_ROWS if verdict == "too_many_bad_rows" else "")
+    run.go()
+    assert world.status(source) is Status.ARCHIVED
+    assert world.is_at_landing_key(source)
+
+
 def test_sources_that_are_requested_together_share_a_run_without_new_ones(world):
     failed, archived = stored_entry(world, Status.FAILED), stored_entry(world, Status.ARCHIVED, attempt=3)
     new = world.upload()
@@ -171,7 +184,7 @@ def test_a_redrive_of_a_published_file_that_is_gone_changes_nothing(world):
 @pytest.mark.parametrize(
     ("status", "action"), [(Status.QUARANTINED, Action.RELEASE), (Status.ARCHIVED, Action.RETRACT)]
 )
-def test_reference_data_cannot_be_released_or_retracted_because_runs_read_it_where_it_landed(world, status, action):
+def test_a_reference_file_that_was_moved_cannot_be_released_and_none_can_be_retracted(world, status, action):
     entry = stored_entry(world, status, key="reference/users/a.csv")
     assert deliver(world, request_message(entry, action)).outcomes == [Outcome.REFUSED]
     assert world.entry(entry.source) == entry

@@ -20,6 +20,7 @@ from music_streams.aws import objects
 from music_streams.errors import ArchiveMismatch, BadEvent, DamagedObject, ForgetFailed, Unreadable
 from music_streams.forget import recompression
 from music_streams.forget.erasure import Erasure
+from music_streams.reference.of_run import ReferenceResult
 from music_streams.run.archive import archive_sources
 from music_streams.run.claim import claim_sources
 from music_streams.state import requests
@@ -892,7 +893,7 @@ def test_no_log_alert_event_or_payload_names_the_user(world, caplog, monkeypatch
     try:
         lake = MemoryLake(tables, world.s3)
         with masked_user_ids([user]):
-            job.process(world.s3, task, read_claimed(world.s3, folder, execution), None, lake)
+            job.process(world.s3, task, read_claimed(world.s3, folder, execution), ReferenceResult(), None, lake)
     except ForgetFailed as error:
         cause = json.dumps({"ErrorMessage": f"{type(error).__name__}: {error}"})
         detail = {"executionArn": arn, "name": execution, "status": "FAILED", "error": "States.TaskFailed"}

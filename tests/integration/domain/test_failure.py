@@ -1,6 +1,7 @@
 """The sources of an execution that failed, timed out or was aborted become FAILED where they are, with an alert."""
 
 import itertools
+import json
 from dataclasses import replace
 
 import pytest
@@ -65,7 +66,7 @@ def test_running_sources_fail_and_stay_where_they_are(world):
     [
         ({"status": "TIMED_OUT", "error": None, "cause": None}, "TIMED_OUT"),
         ({"status": "ABORTED", "error": None, "cause": None}, "ABORTED"),
-        ({"cause": '{"ErrorMessage":"NoReferenceData: no_reference_data: no valid songs row"}'}, "no_reference_data"),
+        ({"cause": '{"ErrorMessage":"NoReferenceData: no_reference_data: no usable songs row"}'}, "no_reference_data"),
         ({"error": None, "cause": "x" * 1000}, "x" * 148 + " … " + "x" * 149),
     ],
     ids=["timed out", "aborted", "no reference data", "a long cause"],
@@ -73,6 +74,14 @@ def test_running_sources_fail_and_stay_where_they_are(world):
 def test_the_reason_is_a_known_one_or_the_text_of_the_event(world, run, changes, reason):
     run.fail(**changes)
     assert world.entry(*run.sources).reason == reason
+
+
+def test_the_alert_of_a_known_reason_has_its_details(world, run):
+    world.sent_alerts()
+    found = "no usable songs row under s3://l/reference/songs/: s3://l/reference/songs/a.csv: 0 of 5 rows are usable"
+    run.fail(cause=json.dumps({"ErrorMessage": f"NoReferenceData: no_reference_data: {found}"}))
+    [alert] = world.sent_alerts()
+    assert f"Reason: no_reference_data: {found}" in alert["Message"].split("\n")
 
 
 WITHOUT_REASON = {"error": None, "cause": None}

@@ -12,7 +12,7 @@ from music_streams.aws.slices import SLICE
 from music_streams.errors import EventRefused, RunIsOver
 from music_streams.reconcile.stalled import request_message
 from music_streams.state.requests import Action
-from music_streams.state.run_files import SourceOutcome, read_summary
+from music_streams.state.run_files import PinnedReference, SourceOutcome, pin_reference, read_summary
 from music_streams.state.statuses import Status
 from tests.integration.domain.run import ACCEPTED, DAY, NOT_CSV, RUN_ID, TOO_MANY_BAD_ROWS, Run
 from tests.integration.domain.stored_sources import move
@@ -46,7 +46,7 @@ def test_a_valid_source_is_published_with_its_counts(world, run):
             TOO_MANY_BAD_ROWS,
             ["7 of 10 rows are malformed (70.0%, limit 20.0%): 7 bad_user_id; rejected and not malformed: 1 duplicate"],
         ),
-        (NOT_CSV, ["Spark could not read it"]),
+        (NOT_CSV, ["it passed validation, but could not be parsed"]),
         (
             SourceOutcome(10, 0, {"duplicate": 1}, [], "too_many_days"),
             ["MaxDaysPerFile", "of this one are correct, release it"],
@@ -238,3 +238,83 @@ def test_an_event_that_eventbridge_rejects_fails_the_step_and_is_sent_by_a_retry
     assert world.sent_events() == []
     run.settle()
     assert len(world.sent_events()) == 1
+
+
+# ── Reference files ──
+
+
+def run_with_songs(world, outcome, left_out=None):
+    """Return a run of a streams file and a songs file after its jobs; discard earlier alerts and events."""
+    streams, songs = world.upload(), world.upload(b"songs", f"reference/songs/{world.name('songs')}.csv")
+    run = Run.of(world, streams, songs).claimed()
+    run.finish_jobs({songs.source_id: outcome})
+    pin_reference(world.s3, run.folder, run.name, PinnedReference("place", 1, "digest", left_out=left_out or {}))
+    world.sent_alerts()
+    world.sent_events()
+    return run
+
+
+def test_rows_of_reference_files_are_recorded_but_are_not_listens(world):
+    run = run_with_songs(world, SourceOutcome(4, 3, {"missing_genre": 1}, []))
+    run.settle()
+    streams, songs = map(world.entry, run.sources)
+    assert (songs.status, songs.rows_read, songs.rows_accepted) == (Status.PUBLISHED, 4, 3)
+    assert songs.rejected == {"missing_genre": 1}
+    assert streams.songs_digest == "digest"
+    [event] = world.sent_events()
+    assert (event["detail"]["sources"], event["detail"]["rows_accepted"]) == (2, 8)
+
+
+def test_a_songs_file_with_too_many_bad_rows_is_quarantined_at_its_landing_key(world):
+    run = run_with_songs(world, SourceOutcome(4, 0, {"bad_duration": 3}, [], "too_many_bad_rows"))
+    run.settle()
+    streams, songs = map(world.entry, run.sources)
+    assert (songs.status, songs.archive_key, songs.stays_at_landing_key) == (Status.QUARANTINED, "", True)
+    assert world.is_at_landing_key(songs.source)
+    assert streams.status is Status.PUBLISHED
+    [alert] = world.sent_alerts()
+    assert "3 of 4 rows are malformed (75.0%, limit 20.0%): 3 bad_duration" in alert["Message"]
+    assert deliver(world, request_message(songs, Action.REDRIVE)).outcomes
+    assert world.is_at_landing_key(songs.source)
+
+
+def test_a_songs_file_that_cannot_be_read_fails_alone_with_one_alert(world):
+    run = run_with_songs(world, SourceOutcome(0, 0, {}, [], failure="unreadable"))
+    assert [run.settle(), run.settle()] == [0, 0]
+    streams, songs = map(world.entry, run.sources)
+    assert (streams.status, songs.status, songs.reason) == (Status.PUBLISHED, Status.FAILED, "unreadable")
+    [alert] = world.sent_alerts()
+    assert alert["Subject"] == "music-streams: 1 reference file not read"
+    assert f"{songs.source.uri}: S3 does not return its bytes" in alert["Message"]
+    assert f"source_id {songs.source.source_id}" in alert["Message"]
+    assert "docs/runbooks.md#a-reference-file-is-not-read" in alert["Message"]
+    run.archive()
+    assert world.status(streams.source) is Status.ARCHIVED
+
+
+def test_a_published_songs_file_that_runs_leave_out_causes_one_alert(world):
+    archived = world.upload(b"songs", "reference/songs/archived.csv")
+    world.put_entry(archived, Status.ARCHIVED)
+    for expected in (1, 0):
+        run = run_with_songs(world, ACCEPTED, {archived.source_id: f"{archived.uri}: it is archived"})
+        run.settle()
+        alerts = world.sent_alerts()
+        assert len(alerts) == expected
+        assert all(f"{archived.uri}: it is archived (source_id {archived.source_id})" in a["Message"] for a in alerts)
+    assert world.entry(archived).left_out == f"{archived.uri}: it is archived"
+
+
+@before_and_after
+def test_every_alert_about_a_songs_file_is_sent_even_if_the_step_crashes_at_any_call(world, is_done):
+    for call in itertools.count(1):
+        archived = world.upload(b"songs", f"reference/songs/{world.name('archived')}.csv")
+        world.put_entry(archived, Status.ARCHIVED)
+        failed = SourceOutcome(0, 0, {}, [], failure="object_gone")
+        run = run_with_songs(world, failed, {archived.source_id: f"{archived.uri}: it is archived"})
+        if not world.crashes(run.settle, call, is_done=is_done):
+            break
+        run.settle()
+        expected = {run.sources[1].source_id, archived.source_id}
+        assert alerts_by_source(world.sent_alerts()).keys() == expected, call
+        assert world.entry(archived).left_out, call
+    assert call > 10, "all crash points were tried"

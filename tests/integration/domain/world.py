@@ -156,8 +156,8 @@ class World:
         """Write the manifest of a batch and entries of its sources with a status."""
         batch_id = batch_id_of(source.source_id for source in sources)
         folder = RunFolder(LAKE, batch_id)
-        ids = sorted(source.source_id for source in sources)
-        listed = [ManifestSource(each, "streams", f"{each}.csv", HEADER, RECEIVED_AT, 1_000) for each in ids]
+        kinds = {source.source_id: source.kind for source in sources}
+        listed = [ManifestSource(id_, kinds[id_], f"{id_}.csv", HEADER, RECEIVED_AT, 1_000) for id_ in sorted(kinds)]
         manifest = Manifest(batch_id, listed)
         write_manifest(self.s3, folder, manifest)
         if execution_arn := attributes.get("execution_arn"):

@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
@@ -16,6 +16,7 @@ class DirectoryS3:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._metadata: dict[tuple[str, str], dict[str, str]] = {}
 
     def mount(self, spark: SparkSession, bucket: str) -> None:
         """Let Spark read and write s3://<bucket>/runs/… and s3://<bucket>/reference/…"""
@@ -35,6 +36,15 @@ class DirectoryS3:
         path = self.path(Bucket, Key)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(Body)
+
+    def upload_fileobj(self, file: IO[bytes], bucket: str, key: str, ExtraArgs: dict[str, Any]) -> None:  # noqa: N803 - as boto3 names it
+        self.put_object(Bucket=bucket, Key=key, Body=file.read())
+        self._metadata[bucket, key] = ExtraArgs["Metadata"]
+
+    def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803 - as boto3 names it
+        self.get_object(Bucket=Bucket, Key=Key)
+        modified = datetime.fromtimestamp(self.path(Bucket, Key).stat().st_mtime, UTC)
+        return {"LastModified": modified, "Metadata": self._metadata.get((Bucket, Key), {})}
 
     def get_object(self, *, Bucket: str, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - as boto3 names it
         try:

@@ -28,6 +28,7 @@ from music_streams.transform import job
 from music_streams.transform.ports import LISTENS, REJECTED_ROWS, FoundRows, Pinned, RowsToDelete
 from music_streams.transform.spark import job as spark_job
 from music_streams.transform.spark.batch import SparkBatch
+from tests.entries import all_published
 from tests.integration.transform.directory_s3 import DirectoryS3
 
 LAKE, LANDING = "lake-of-job", "landing-of-job"
@@ -80,7 +81,7 @@ class Pipeline:
         )
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(spark_job, "IcebergLake", lambda *_: lake)
-            return spark_job.run(self.spark, self.s3, None, set, task)  # type: ignore[arg-type]  # fakes; only the lake needs Glue
+            return spark_job.run(self.spark, self.s3, None, all_published, task)  # type: ignore[arg-type]  # fakes; only the lake needs Glue
 
     def stage(self, files: dict[str, list[str] | bytes]) -> Manifest:
         """Stage files, given as lines without their header, or as the bytes of a file with a gzip name."""
@@ -189,9 +190,14 @@ class Broken:
 def test_a_run_without_any_songs_row_fails_and_parks_nothing(pipeline):
     pipeline.stage({A: GOOD})
     lake = SparkLake()
-    with pytest.raises(NoReferenceData, match="no_reference_data: no valid songs row"):
+    with pytest.raises(NoReferenceData, match=r"no_reference_data: no usable songs row .*: there is no file"):
         pipeline.run(lake, landing="landing-of-nothing")
     assert lake.rows == SparkLake().rows
+
+
+def test_a_batch_without_rows_needs_no_songs(pipeline):
+    pipeline.stage({A: []})
+    assert pipeline.run(SparkLake(), landing="landing-of-nothing").sources == {A: SourceOutcome(0, 0, {}, [])}
 
 
 def test_a_run_without_files_reads_no_reference_data(pipeline):

@@ -5,6 +5,8 @@ from datetime import date
 import pytest
 from pyspark.sql import functions as F
 
+from music_streams.reference.parsed import write_rows
+from music_streams.state.object_keys import Kind
 from music_streams.state.run_files import Manifest, ManifestSource
 from music_streams.transform.spark import inputs, listens, reference, row_reasons
 from music_streams.transform.spark.partitions import gathered, spread
@@ -26,8 +28,9 @@ def folder(tmp_path_factory):
     for seed, source in zip((1, 1, 2), SOURCES, strict=True):
         content = sample_data.streams(seed, CATALOGUE, date(2024, 6, 25), 1_500, dirty=0.1)
         (place / "input" / source.input).write_bytes(content)
-    (place / "songs.csv").write_bytes(CATALOGUE.songs)
-    (place / "users.csv").write_bytes(CATALOGUE.users)
+    for kind, content in ((Kind.SONGS, CATALOGUE.songs), (Kind.USERS, CATALOGUE.users)):
+        with (place / f"{kind}.parquet").open("wb") as file:
+            write_rows([content], kind, file)
 
     class Folder:
         def uri(self, name: str) -> str:
@@ -40,12 +43,12 @@ def outcome(spark, folder, size):
     """Return the counts of the files, and the metrics of their accepted rows, in a fixed order."""
     manifest = Manifest("b", SOURCES)
     read = {
-        name: spark.read.csv(folder.uri(f"{name}.csv"), header=True, multiLine=True, quote='"', escape='"')
-        for name in ("songs", "users")
+        kind: spark.read.schema(schema).parquet(folder.uri(f"{kind}.parquet"))
+        for kind, schema in ((Kind.SONGS, reference.SONG_ROWS), (Kind.USERS, reference.USER_ROWS))
     }
     with spread(spark, size):
-        songs = gathered(reference.songs(read["songs"].select(*reference.SONG_COLUMNS)), size)
-        users = gathered(reference.users(read["users"].select(*reference.USER_COLUMNS)), size)
+        songs = gathered(reference.songs(read[Kind.SONGS]), size)
+        users = gathered(reference.users(read[Kind.USERS]), size)
         lines = gathered(inputs.lines(spark, folder, manifest), size)
         classified = row_reasons.classify(lines, gathered(inputs.sources(spark, manifest), size))
         batch = listens.enrich(classified, songs, users).transform(listens.drop_unused_columns).persist()

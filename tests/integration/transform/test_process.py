@@ -13,6 +13,7 @@ import pytest
 
 from music_streams.errors import LakeChanged
 from music_streams.load.items import read_rows
+from music_streams.reference.of_run import ReferenceResult
 from music_streams.state.removed_rows import RemovalRecords
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, SourceOutcome, Summary, read_result
 from music_streams.state.sources import Treatment
@@ -59,7 +60,7 @@ class Attempt:
             for row in file or ()
         ]
         broken = {source_id for source_id, file in self.files.items() if file is None}
-        return MemoryBatch(rows, True, broken) if self.files else None
+        return MemoryBatch(rows, broken) if self.files else None
 
     @property
     def manifest(self) -> Manifest:
@@ -90,7 +91,8 @@ class Pipeline:
         task = job.RunSettings(folder, attempt.execution, run_id, "landing", Decimal("0.2"), 1_000, tracks)
         batch = attempt.rows
         lake = MemoryLake(Steps(self.tables, step), self.s3)
-        summary = job.process(Steps(self.s3, step), task, attempt.manifest, batch, lake)  # type: ignore[arg-type]
+        s3: Any = Steps(self.s3, step)
+        summary = job.process(s3, task, attempt.manifest, ReferenceResult(), batch, lake)
         assert batch is None or batch.is_closed
         self._load(folder, summary)
         return summary

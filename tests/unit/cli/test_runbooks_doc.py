@@ -165,7 +165,7 @@ def words(template: Template, description: str) -> str:
 def test_every_subject_of_an_alert_is_quoted_and_no_other_is():
     quoted = set(re.findall(r"`(music-streams: [^`]+)`", DOC))
     patterns = set(subjects())
-    assert len(patterns) == 6
+    assert len(patterns) == 7
     for subject in quoted:
         assert any(re.fullmatch(pattern, subject) for pattern in patterns), subject
     for pattern in patterns:
@@ -199,8 +199,8 @@ def test_every_verdict_is_named():
     assert [verdict for verdict in Verdict if verdict not in RUNBOOKS["A file was quarantined"].symptom] == []
 
 
-def test_there_are_twelve_runbooks_of_five_parts():
-    assert len(RUNBOOKS) == 12
+def test_there_are_thirteen_runbooks_of_five_parts():
+    assert len(RUNBOOKS) == 13
     for runbook in RUNBOOKS.values():
         assert runbook.symptom
         assert runbook.meaning
