@@ -5,7 +5,7 @@ limit is now; of one that was not published yet, the run computes itself whether
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -134,7 +134,8 @@ class ReferenceFiles:
         if entry is None:
             raise _NotUsable("not validated yet")
         if not entry.is_accepted:
-            raise _NotUsable(f"{entry.status} {entry.reason}".strip())
+            rows = f" ({_counts(entry.rows_read, entry.rejected)})" if entry.rows_read else ""
+            raise _NotUsable(f"{entry.status} {entry.reason}".strip() + rows)
         was_published = bool(entry.first_published_at) or entry.status in {Status.PUBLISHED, Status.ARCHIVED}
         try:
             parsed = self.parsed(source)
@@ -144,7 +145,7 @@ class ReferenceFiles:
             raise _NotUsable("not parsed yet")
         has_limit = not was_published and entry.treatment is not Treatment.ACCEPT_BAD_ROWS
         if has_limit and parsed.has_too_many_bad_rows(self.max_rejected_ratio):
-            raise _NotUsable(f"too_many_bad_rows ({_counts(parsed)})")
+            raise _NotUsable(f"too_many_bad_rows ({_counts(parsed.rows_read, parsed.rejected)})")
         return parsed
 
 
@@ -157,12 +158,12 @@ class _NotUsable(Exception):
 
 
 def _described(file: ParsedFile) -> str:
-    return f"{file.source.uri}: {_counts(file)}"
+    return f"{file.source.uri}: {_counts(file.rows_read, file.rejected)}"
 
 
-def _counts(file: ParsedFile) -> str:
-    usable = f"{file.rows_accepted:,} of {file.rows_read:,} rows are usable"
-    return f"{usable}, the others: {display.counts(file.rejected)}" if file.rejected else usable
+def _counts(rows_read: int, rejected: Mapping[str, int]) -> str:
+    usable = f"{rows_read - sum(rejected.values()):,} of {rows_read:,} rows are usable"
+    return f"{usable}, the others: {display.counts(rejected)}" if rejected else usable
 
 
 def _digest(files: list[ParsedFile]) -> str:

@@ -274,6 +274,8 @@ def test_versions_are_merged_once(references):
 def test_the_songs_that_were_found_are_described(references):
     good = references.put(songs("n", good=4, bad=1), name="songs/a.csv")
     refused = references.put(songs("n", bad=1, good=0), Status.RUNNING, name="songs/b.csv", **VALIDATED)
+    counts = {"rows_read": 5, "rejected": {"bad_duration": 5}, "reason": "too_many_bad_rows"}
+    quarantined = references.put(songs("n", bad=5, good=0), Status.QUARANTINED, name="songs/bb.csv", **counts)
     landed = references.put(songs("n"), None, name="songs/c.csv")
     references.put(b"user_id,user_country\n", None, name="users/u.csv")
     pinned = references.run().pinned
@@ -283,6 +285,7 @@ def test_the_songs_that_were_found_are_described(references):
         [
             f"{good.uri}: 4 of 5 rows are usable, the others: 1 bad_duration",
             f"{refused.uri}: too_many_bad_rows (0 of 1 rows are usable, the others: 1 bad_duration)",
+            f"{quarantined.uri}: QUARANTINED too_many_bad_rows (0 of 5 rows are usable, the others: 5 bad_duration)",
             f"{landed.uri}: not validated yet",
         ],
     )
