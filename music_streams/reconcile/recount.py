@@ -1,26 +1,21 @@
 """The metrics of whole days, recounted from the lake's listens in SQL (docs/design.md, section 4), without Spark.
 
 It shares no code with the pipeline's computation, so that a mistake there is not repeated here. Rows go through a
-compressed database on disk, in a temporary folder, so that memory does not grow with the number of listens.
+compressed database on disk, so that memory does not grow with the number of listens.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import duckdb
+from music_streams.reconcile.database import temporary_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import pyarrow as pa
-
-MEMORY_LIMIT = "512MB"
-"""The memory limit of the count; more data goes to disk."""
 
 _LISTENS = """
 CREATE TABLE listens (
@@ -139,7 +134,7 @@ class Recount:
 
 def recount(rows: Iterable[pa.RecordBatch], *, track_metrics: bool) -> Recount:
     """Count whole days from all their listens (:meth:`lake.Listens.rows`), with TRACK items if `track_metrics`."""
-    with TemporaryDirectory(prefix="recount-") as folder, _database(Path(folder)) as database:
+    with temporary_database() as database:
         database.execute(_LISTENS)
         database.begin()  # One transaction for all batches: each commit would wait for the disk.
         for batch in rows:
@@ -151,16 +146,6 @@ def recount(rows: Iterable[pa.RecordBatch], *, track_metrics: bool) -> Recount:
             items=[_item(dict(zip(columns, row, strict=True))) for row in items.fetchall()],
             sources={day: set(names) for day, names in database.execute(_SOURCES).fetchall()},
         )
-
-
-def _database(folder: Path) -> duckdb.DuckDBPyConnection:
-    settings = {
-        "memory_limit": MEMORY_LIMIT,
-        "temp_directory": str(folder),
-        "preserve_insertion_order": False,
-        "autoinstall_known_extensions": False,  # No access to the network.
-    }
-    return duckdb.connect(folder / "listens.duckdb", config=settings)
 
 
 def _item(row: dict[str, Any]) -> dict[str, Any]:
