@@ -11,13 +11,13 @@ from music_streams.aws.clients import split_uri
 from music_streams.errors import LakeChanged
 from music_streams.load.items import Provenance, item
 from music_streams.reconcile.drift import differences
-from music_streams.reconcile.lake import LakeReader, Listens, _in_days
+from music_streams.reconcile.lake import UNKNOWN_TRACK, LakeReader, Listens, RejectedRows, _in_days
 from music_streams.reconcile.recount import recount
 from music_streams.stack import Stack
-from music_streams.transform.ports import DATABASE, LISTENS, RowsToDelete
+from music_streams.transform.ports import DATABASE, LISTENS, REJECTED_ROWS, RowsToDelete
 from tests.integration.reconcile.contract import SCHEMA, Row, listen
 from tests.integration.transform import computed
-from tests.integration.transform.iceberg_cases import LISTENS_COLUMNS, Tables, aws, lake, spark
+from tests.integration.transform.iceberg_cases import LISTENS_COLUMNS, REJECTED_COLUMNS, Tables, aws, lake, spark
 
 __all__ = ["aws", "lake", "spark"]
 
@@ -39,7 +39,7 @@ def append(lake: Tables, execution: str, rows: list[Row]) -> None:
 
 def files_of(listens: Listens, *days: str) -> list[str]:
     """Return the data files that are read for days."""
-    return sorted(listens._plan(_in_days(days)))
+    return sorted(listens._plan(_in_days("listened_at", days)))
 
 
 def read(listens: Listens, *days: str) -> list[Row]:
@@ -51,7 +51,7 @@ def users(listens: Listens, *days: str) -> list[int]:
 
 
 def test_a_lake_without_a_table_is_none(reader):
-    assert reader.listens() is None
+    assert (reader.listens(), reader.rejected_rows()) == (None, None)
 
 
 def test_a_table_without_commits_has_no_snapshot_and_no_rows(lake, reader):
@@ -185,6 +185,62 @@ def many_listens() -> list[Row]:
         values: dict[str, Any] = {**attributes[version, source, track], "user_country": home[version, user]}
         rows.append(listen(at.isoformat(), user, track, **values, source_id=source * 32, reference_version=version))
     return rows
+
+
+# ── Rejected rows ──
+
+
+def reject(lake: Tables, execution: str, *rows: tuple[str | None, str, str], day: str) -> None:
+    """Append rejected rows of files that arrived on a day: raw text, reason, source."""
+    arrived = datetime.fromisoformat(f"{day}T23:59:59.999999+00:00")
+    values = [(raw, reason, source, execution, arrived) for raw, reason, source in rows]
+    lake.append(REJECTED_ROWS, lake.spark.createDataFrame(values, REJECTED_COLUMNS).coalesce(1), execution)
+
+
+def parked_rows(rejected: RejectedRows, sources: list[str], *days: str) -> list[tuple[str, str | None]]:
+    return sorted(
+        (row["source_id"], row["raw"]) for batch in rejected.parked(sources, days) for row in batch.to_pylist()
+    )
+
+
+def test_a_table_of_rejected_rows_without_commits_has_none(lake, reader):
+    lake.state(REJECTED_ROWS)
+    rejected = reader.rejected_rows()
+    assert (parked_rows(rejected, ["a"], DAY), rejected.parked_sources()) == ([], set())
+
+
+def test_only_the_parked_rows_of_the_sources_are_read(lake, reader):
+    parked = [("1,é,x", UNKNOWN_TRACK, "a"), ("2", UNKNOWN_TRACK, "a"), ("3", UNKNOWN_TRACK, "b")]
+    reject(lake, "rejected-1", *parked, ("4", "bad_track_id", "a"), ("5", "duplicate", "c"), day=DAY)
+    reject(lake, "rejected-2", ("6", UNKNOWN_TRACK, "d"), day=NEXT_DAY)
+    rejected = reader.rejected_rows()
+    assert rejected.parked_sources() == {"a", "b", "d"}
+    assert parked_rows(rejected, ["a"], DAY) == [("a", "1,é,x"), ("a", "2")]
+    assert parked_rows(rejected, ["a", "c", "d"], DAY, NEXT_DAY) == [("a", "1,é,x"), ("a", "2"), ("d", "6")]
+    assert parked_rows(rejected, ["a", "d"], NEXT_DAY) == [("d", "6")]
+    assert parked_rows(rejected, ["a"]) == []
+
+
+def test_only_the_rejected_rows_of_the_days_are_read(reader):
+    rejected = reader.rejected_rows()
+    files = {day: rejected._plan(_in_days("received_at", [day])) for day in (EVE, DAY, NEXT_DAY)}
+    assert [len(of_day) for of_day in files.values()] == [0, 1, 1]
+
+
+def test_later_commits_do_not_change_the_rejected_rows_of_a_snapshot(lake, reader):
+    before = reader.rejected_rows()
+    reject(lake, "rejected-3", ("7", UNKNOWN_TRACK, "e"), day=LATER)
+    assert "e" not in before.parked_sources()
+    assert "e" in reader.rejected_rows().parked_sources()
+
+
+def test_rejected_rows_whose_files_are_gone_are_an_error(lake, reader):
+    reject(lake, "rejected-4", ("8", UNKNOWN_TRACK, "f"), day=EVE)
+    rejected = reader.rejected_rows()
+    lake.remove(RowsToDelete("f-2", [], ["f"], []))
+    lake.expire()
+    with pytest.raises(LakeChanged, match=r"music_streams\.rejected_rows are gone"):
+        parked_rows(rejected, ["f"], EVE)
 
 
 def test_a_table_with_delete_files_is_an_error(lake, reader):
