@@ -34,21 +34,26 @@ MAX_REPAIRS = 50
 The limit keeps new files from waiting long behind repairs, and bounds what a wrong diagnosis does before an operator
 reads the report."""
 
+MAX_REJECTED_RATIO = "0.20"
+"""Share of malformed rows above which a file is quarantined whole: more of them mean another format."""
+
 
 @dataclass(frozen=True)
 class Policy:
-    """The values that a deployment can set."""
+    """The values that a deployment can set; `max_rejected_ratio` is a decimal number as text."""
 
     latency_sla_seconds: int = LATENCY_SLA_SECONDS
     stall_seconds: int = STALL_SECONDS
     attempts_before_quarantine: int = ATTEMPTS_BEFORE_QUARANTINE
     max_repairs: int = MAX_REPAIRS
+    max_rejected_ratio: str = MAX_REJECTED_RATIO
 
     @classmethod
     def of(cls, outputs: Mapping[str, str]) -> "Policy":
         """Return the policy of a stack, from its outputs; those that an earlier version lacks have their defaults."""
-        names = {field.name: parameter(field.name) for field in fields(cls)}
-        return cls(**{name: int(outputs[output]) for name, output in names.items() if output in outputs})
+        types = {field.name: type(getattr(cls, field.name)) for field in fields(cls)}
+        outputs_by_name = {name: outputs[parameter(name)] for name in types if parameter(name) in outputs}
+        return cls(**{name: types[name](output) for name, output in outputs_by_name.items()})
 
 
 def parameter(name: str) -> str:
@@ -80,9 +85,6 @@ TRANSFORM_TIMEOUT_MINUTES = 60
 
 MAX_FILE_BYTES = 1024**3
 """Uncompressed bytes of the largest accepted file: what validate can read within its share of the timeout."""
-
-MAX_REJECTED_RATIO = "0.20"
-"""Share of malformed rows above which a file is quarantined whole: more of them mean another format."""
 
 MAX_DAYS_PER_FILE = 1_000
 """Days of listens above which a file is quarantined whole: each is recomputed, and no producer sends three years."""
