@@ -22,7 +22,7 @@ _DAYS_SHOWN = 5
 _NAME_SHOWN = 32  # characters
 _POLL_SECONDS = 1.0
 _BY = "command line"
-_STYLES = {State.LATE: "yellow", State.IN_FLIGHT: "cyan"}
+_STYLES = {State.LATE: "yellow", State.PARKED: "yellow", State.IN_FLIGHT: "cyan"}
 
 
 @dataclass
@@ -94,6 +94,7 @@ class Reconciliation(Operation):
             after=self._after.findings,
             repairs=self.planned.repairs,
             left=self.planned.left,
+            songs_digest=self._after.songs_digest,
         )
         self._report = self.reconciler.report(report, self._after.records)
 

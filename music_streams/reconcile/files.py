@@ -157,19 +157,19 @@ class FileInspector:
     def _of_entry(self, evidence: Evidence, entry: Entry, window: Window) -> FileFinding:
         if cause := self._unavailable(entry):
             if not window.holds(entry.updated_at):  # It was reported already, and no repair is possible.
-                return _finding(entry, State.OK, "")
+                return finding(entry, State.OK, "")
             state = State.FAILED if entry.status is Status.FAILED else State.ORPHAN
-            return _finding(entry, state, cause)
+            return finding(entry, state, cause)
         is_moving = entry.status is Status.QUARANTINED and not entry.stays_at_landing_key and evidence.landed
         if is_moving and not self.finder.of_leftover(entry):
-            return _finding(entry, State.IN_FLIGHT, "being moved to quarantine/")
+            return finding(entry, State.IN_FLIGHT, "being moved to quarantine/")
         stalled = self.finder.of_leftover(entry) if evidence.landed else None
         stalled = stalled or self.finder.of(entry)
         if stalled:
             state = State.FAILED if stalled.reason is StallReason.FAILED else State.STUCK
             parts = [entry.reason] if state is State.FAILED and entry.reason else [str(stalled.reason), entry.reason]
             why = ": ".join(filter(None, parts))
-            return _finding(entry, state, why, stalled.message, stalled.attempt)
+            return finding(entry, state, why, stalled.message, stalled.attempt)
         if entry.status in FINISHED and not awaits_archiving(entry):
             return self._finished(evidence, entry, is_listed=window.holds(entry.source.received_at))
         return self._in_flight(entry)
@@ -188,22 +188,22 @@ class FileInspector:
     def _finished(self, evidence: Evidence, entry: Entry, *, is_listed: bool) -> FileFinding:
         if entry.stays_at_landing_key:
             why = f"quarantined at its landing key: {entry.reason}"
-            return _finding(entry, State.OK if evidence.landed else State.ORPHAN, why)
+            return finding(entry, State.OK if evidence.landed else State.ORPHAN, why)
         prefix = "quarantine" if entry.status is Status.QUARANTINED else "archive"
         # A retracted file that was deleted before its archiving needs no copy.
         is_unlisted = is_listed and prefix not in evidence.kept and not entry.is_retracted
         # Its copy may have been made after the prefix was listed.
         if is_unlisted and not objects.exists(self.s3, Place(entry.source.bucket, entry.source.kept_key(prefix), "")):
-            return _finding(entry, State.ORPHAN, f"{entry.status}, but its copy in {prefix}/ was deleted")
-        return _finding(entry, State.OK, "")
+            return finding(entry, State.ORPHAN, f"{entry.status}, but its copy in {prefix}/ was deleted")
+        return finding(entry, State.OK, "")
 
     def _in_flight(self, entry: Entry) -> FileFinding:
         if awaits_archiving(entry):
-            return _finding(entry, State.IN_FLIGHT, "published; is being archived")
+            return finding(entry, State.IN_FLIGHT, "published; is being archived")
         is_late = entry.waiting_since < clock.seconds_before(clock.now(), self.late_seconds)
         if is_late:
-            return _finding(entry, State.LATE, f"{entry.status}, but not published within {self.late_seconds:g} s")
-        return _finding(entry, State.IN_FLIGHT, str(entry.status))
+            return finding(entry, State.LATE, f"{entry.status}, but not published within {self.late_seconds:g} s")
+        return finding(entry, State.IN_FLIGHT, str(entry.status))
 
 
 def _is_in_window(evidence: Evidence, window: Window) -> bool:
@@ -213,7 +213,8 @@ def _is_in_window(evidence: Evidence, window: Window) -> bool:
     return source.key.startswith(window.prefix) and (not evidence.is_finished or window.holds(source.received_at))
 
 
-def _finding(entry: Entry, state: State, why: str, message: str = "", attempt: int = 0) -> FileFinding:
+def finding(entry: Entry, state: State, why: str, message: str = "", attempt: int = 0) -> FileFinding:
+    """Return the finding about a source with a ledger entry; attempt 0: the current one."""
     source = entry.source
     return FileFinding(
         source.source_id,

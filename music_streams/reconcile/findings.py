@@ -28,9 +28,11 @@ class State(StrEnum):
     """It is stalled: its status does not change, and no execution is processing it."""
     ORPHAN = "ORPHAN"
     """An object that no ledger entry names; or the object of a published, archived or quarantined file was deleted."""
+    PARKED = "PARKED"
+    """It is archived, and songs files now contain tracks of its parked rows."""
 
 
-BAD_FILES = (State.MISSING, State.FAILED, State.STUCK, State.LATE, State.ORPHAN)
+BAD_FILES = (State.MISSING, State.FAILED, State.STUCK, State.LATE, State.ORPHAN, State.PARKED)
 """The states that are a discrepancy, the worst first."""
 
 

@@ -1,5 +1,7 @@
 """The plan of a reconciliation: the repairs to request, the worst and oldest first, up to a limit.
 
+Files come first, then days, then the replays of PARKED files: their metrics are right for the songs of their last run.
+
 A plan is carried out by sending its messages to the arrivals queue. They are idempotent.
 """
 
@@ -77,7 +79,8 @@ def plan(
         attempts_before_quarantine: number of failed attempts after which a file is quarantined, if other files were
             published meanwhile.
     """
-    files = [file for file in findings.bad_files if file.message]
+    to_repair = [file for file in findings.bad_files if file.message]
+    files = [file for file in to_repair if file.state is not State.PARKED]
     repairs = [_of_file(file, attempts_before_quarantine) for file in files]
     # A file's repair computes its days again. A rebuild before it would remove the file's listens from the metrics.
     of_files = {day for file in files for day in file.days}
@@ -85,6 +88,7 @@ def plan(
     most = policy.DAYS_PER_REBUILD
     slices = [drifted[start : start + most] for start in range(0, len(drifted), most)]
     repairs += [_rebuild(days, at) for days in slices]
+    repairs += [_repair(RepairKind.REPLAY, file) for file in to_repair if file.state is State.PARKED]
     return Plan(repairs[:max_repairs], max(0, len(repairs) - max_repairs))
 
 
@@ -93,7 +97,11 @@ def _of_file(file: FileFinding, attempts_before_quarantine: int) -> Repair:
         message = requests.to_message(SourceRequest(file.source_id, file.attempt - 1, Action.PUT_ASIDE))
         why = f"{file.failures} attempts failed, and other files were published in between"
         return Repair(RepairKind.PUT_ASIDE, file.name, why, message, file.source_id, file.attempt)
-    kind = RepairKind.REPLAY if file.state is State.MISSING and file.status else RepairKind.REDRIVE
+    is_archived = file.state is State.MISSING and file.status
+    return _repair(RepairKind.REPLAY if is_archived else RepairKind.REDRIVE, file)
+
+
+def _repair(kind: RepairKind, file: FileFinding) -> Repair:
     return Repair(kind, file.name, file.why, file.message, file.source_id, file.attempt)
 
 

@@ -6,6 +6,7 @@ Each step is a method, so that the command line can run all of them in one proce
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
 
 from music_streams import clock, policy
@@ -17,6 +18,7 @@ from music_streams.reconcile.days import DayInspector
 from music_streams.reconcile.files import Evidence, FileInspector, Inventory
 from music_streams.reconcile.findings import DayState, FileFinding, Findings, State, Window, counts_of
 from music_streams.reconcile.lake import LakeReader
+from music_streams.reconcile.parked import ParkedFiles, ParkedFinder
 from music_streams.reconcile.plan import Plan, Repair, plan
 from music_streams.reconcile.records import DayRecord
 from music_streams.reconcile.reports import Report, Reports
@@ -38,15 +40,22 @@ RUNBOOKS: dict[State | DayState, str] = {
     State.STUCK: "docs/runbooks.md#states-of-a-file",
     State.LATE: "docs/runbooks.md#files-are-late",
     State.ORPHAN: "docs/runbooks.md#states-of-a-file",
+    State.PARKED: "docs/runbooks.md#states-of-a-file",
 }
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """The result of an inspection; `records`: the figures of each date of arrival; none if the window has a prefix."""
+    """The result of an inspection.
+
+    Attributes:
+        records: the figures of each date of arrival; none if the window has a prefix.
+        songs_digest: identifies the songs versions in force, if no file is PARKED for them; '' otherwise.
+    """
 
     findings: Findings
     records: list[DayRecord]
+    songs_digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,10 @@ class Reconciler:
     grace_seconds: float | None = None
 
     def inspect(self, window: Window, days: Iterable[str] = ()) -> Inspection:
-        """Compare S3, the ledger, Step Functions, the lake and the metrics of the window's files and of more `days`."""
+        """Compare S3, the ledger, Step Functions, the lake and the metrics of the window's files and of more `days`.
+
+        If the songs changed since the last report, PARKED files of all dates are found.
+        """
         now = clock.now()
         file_inspector = self._file_inspector()
         inventory = file_inspector.take_inventory(window)
@@ -75,18 +87,25 @@ class Reconciler:
             _without_rows(file, without_rows[file.source_id], lost) if file.source_id in without_rows else file
             for file in files
         ]
-        bad = sorted((file for file in files if file.state is not State.OK), key=lambda file: file.received_at)
+        parked = ParkedFiles() if lost else self._parked_files(window, entries)  # A lost lake is rebuilt as a whole.
+        not_ok = {file.source_id: file for file in [*parked.files, *(f for f in files if f.state is not State.OK)]}
+        bad = sorted(not_ok.values(), key=lambda file: file.received_at)
         findings = Findings(
             window,
             now,
-            counts_of(bad, len(files) - len(bad)),
+            counts_of(bad, sum(file.source_id not in not_ok for file in files)),
             bad,
             compared.days,
             max((entry.published_at for entry in entries), default=""),
         )
         dates = [] if window.prefix else window.dates  # A prefix leaves out files of a date.
         sla = self.stack.policy.latency_sla_seconds
-        return Inspection(findings, [records.record(day, entries, sla, now) for day in dates])
+        is_complete = not window.prefix and State.PARKED not in findings.counts
+        return Inspection(
+            findings,
+            [records.record(day, entries, sla, now) for day in dates],
+            parked.songs_digest if is_complete else "",
+        )
 
     def plan(self, findings: Findings, max_repairs: int | None = None) -> Plan:
         """Return the repairs to request, at most max_repairs; None: the stack's MaxRepairs."""
@@ -125,9 +144,9 @@ class Reconciler:
         """Write a report and return its URI; alert the operators about problems that the previous one did not have."""
         reports = Reports(self.stack.s3, self.stack.lake_bucket)
         before = reports.latest()
-        known = _problems(before.findings) if before else {}
+        known = _problems(before) if before else {}
         # The alert comes first: once the report is written, a retry would consider its problems known.
-        problems = _problems(report.findings)
+        problems = _problems(report)
         if new := {text: state for text, state in problems.items() if text not in known}:
             self._alert(report, new, len(problems) - len(new), reports.uri(report))
         return reports.write(report, day_records)
@@ -168,6 +187,25 @@ class Reconciler:
             track_metrics=stack.outputs.get("PublishTrackMetrics") == "true",
         )
 
+    def _parked_files(self, window: Window, entries: list[Entry]) -> ParkedFiles:
+        """Return the files in state PARKED; none if the window has no dates, and so no finished files."""
+        if not window.dates:
+            return ParkedFiles()
+        last = Reports(self.stack.s3, self.stack.lake_bucket).latest()
+        return self._parked_finder.find(entries, last, window.prefix)
+
+    @cached_property
+    def _parked_finder(self) -> ParkedFinder:
+        stack = self.stack
+        return ParkedFinder(
+            stack.s3,
+            stack.ledger,
+            LakeReader.of(stack),
+            stack.landing_bucket,
+            stack.lake_bucket,
+            Decimal(stack.policy.max_rejected_ratio),
+        )
+
     def _unfinished_entries(self, entries: list[Entry], window: Window) -> list[Entry]:
         """Return the entries of all unfinished files, whatever their prefix: each may change a day.
 
@@ -199,9 +237,15 @@ def _without_rows(file: FileFinding, entry: Entry, lost_days: set[str]) -> FileF
     return replace(missing, message=request_message(entry, Action.REPLAY), attempt=entry.attempt + 1)
 
 
-def _problems(findings: Findings) -> dict[str, State | DayState]:
-    """Return the text and state of each problem, in the order in which docs/runbooks.md resolves them."""
+def _problems(report: Report) -> dict[str, State | DayState]:
+    """Return the text and state of each problem, in the order in which docs/runbooks.md resolves them.
+
+    A PARKED file is a problem only after its replay was requested: a later reconciliation requests the others.
+    """
+    findings = report.findings
+    replayed = {repair.source_id for repair in report.repairs} if report.after else set()
+    gaps = [file for file in findings.bad_files if file.state is not State.PARKED or file.source_id in replayed]
     days = {f"{day.state}: {day.day}: {day.why}": day.state for day in findings.bad_days}
     lost = {text: state for text, state in days.items() if state is DayState.LAKE_LOST}
-    files = {f"{file.state}: {file.key} ({file.source_id[:8]}): {file.why}": file.state for file in findings.bad_files}
+    files = {f"{file.state}: {file.key} ({file.source_id[:8]}): {file.why}": file.state for file in gaps}
     return lost | files | days

@@ -34,7 +34,8 @@ class Drafts:
     def write_inspection(self, when: str, inspection: Inspection) -> str:
         """Write an inspection, and return the sentence of its findings."""
         records = [record.as_json() for record in inspection.records]
-        self._write(when, {"findings": inspection.findings.as_json(), "records": records})
+        content = {"findings": inspection.findings.as_json(), "records": records}
+        self._write(when, {**content, "songs_digest": inspection.songs_digest})
         return inspection.findings.sentence
 
     def inspection(self, when: str) -> Inspection:
@@ -63,6 +64,7 @@ class Drafts:
             after.findings if after else None,
             planned.repairs,
             planned.left,
+            (after or before).songs_digest,
         )
         return report, (after or before).records
 
@@ -77,9 +79,8 @@ class Drafts:
 
 
 def _inspection(raw: dict[str, Any]) -> Inspection:
-    return well_typed(
-        Inspection(Findings.from_json(raw["findings"]), [DayRecord.from_json(record) for record in raw["records"]])
-    )
+    day_records = [DayRecord.from_json(record) for record in raw["records"]]
+    return well_typed(Inspection(Findings.from_json(raw["findings"]), day_records, raw.get("songs_digest", "")))
 
 
 def _plan(raw: dict[str, Any]) -> Plan:

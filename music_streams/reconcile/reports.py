@@ -34,6 +34,7 @@ class Report:
         before, after: the findings before and after the repairs; after is None if no repair was requested.
         repairs: the repairs that were requested, or would be without dry_run.
         left: number of repairs over the limit, which a later reconciliation requests.
+        songs_digest: of the last findings, as Inspection.songs_digest.
     """
 
     run: str
@@ -43,6 +44,7 @@ class Report:
     after: Findings | None
     repairs: list[Repair] = field(default_factory=list)
     left: int = 0
+    songs_digest: str = ""
 
     @property
     def findings(self) -> Findings:
@@ -75,6 +77,7 @@ class Report:
             Findings.from_json(raw["after"]) if raw["after"] else None,
             [Repair.from_json(repair) for repair in raw["repairs"]],
             raw["left"],
+            raw.get("songs_digest", ""),  # Reports of earlier versions lack it.
         )
         for findings in (report.before, report.findings):
             strict.timestamp(findings.looked_at)

@@ -96,6 +96,7 @@ UNSEEN: dict[str, dict[str, str]] = {
     "OperatorPolicy": {},
     "ReconcilerPolicy": {
         "s3:GetObject on LakeBucket/warehouse/*": "PyArrow reads the lake, not the SDK: lake_cases.py",
+        "s3:GetObject on LakeBucket/reference/parsed/*": "if songs are in force: test_reconciling.py",
         "states:ListExecutions on ProcessStreams": "if a day differs: test_reconciling.py",
         "sqs:ReceiveMessage on FailedRunsQueue": "the trigger of Airflow's Amazon provider, in a separate environment",
         "sqs:DeleteMessage on FailedRunsQueue": "the same",

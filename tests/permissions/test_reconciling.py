@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from music_streams.reconcile import backfill, waiting
-from music_streams.reconcile.days import DayInspector
+from music_streams.reconcile.lake import LakeReader
 from music_streams.reconcile.plan import plan
 from music_streams.reconcile.reconciler import Reconciler
 from music_streams.reconcile.reports import Report, Reports
@@ -14,6 +14,7 @@ from tests.integration.domain.run import DAY, Run
 from tests.integration.domain.stored_sources import stored_entry
 from tests.integration.domain.world import FILES, LAKE, LANDING, METRICS
 from tests.integration.reconcile.conftest import world
+from tests.integration.reconcile.parked_rows import NEW, archived, put_songs, rejected
 from tests.integration.reconcile.stage import WINDOW, MemoryLake, stack_of
 from tests.permissions.acting import acting
 from tests.permissions.statements import policy_statements
@@ -53,10 +54,10 @@ def test_policies_grant_every_call_of_a_reconciliation(world, stack, statements,
     stored_entry(world, Status.PUBLISHED)
     world.upload()
     world.dynamodb.put_item(TableName=METRICS, Item={"pk": "GENRE#ghost", "sk": f"DAY#{DAY}", "day": DAY})
+    put_songs(world, NEW)
+    lake: Any = MemoryLake(rejected=[rejected(archived(world))])
+    monkeypatch.setattr(LakeReader, "of", lambda _: lake)
     reconciler = Reconciler(stack, grace_seconds=0)
-    lake: Any = MemoryLake()
-    inspector = DayInspector(stack.dynamodb, METRICS, FILES, lake, stack.executions, track_metrics=False)
-    monkeypatch.setitem(reconciler.__dict__, "_day_inspector", inspector)
     with acting(statements, logical_ids) as acts:
         inspection = reconciler.inspect(WINDOW, [DAY])
         repairs = plan(inspection.findings, AT, 50).repairs
@@ -68,6 +69,7 @@ def test_policies_grant_every_call_of_a_reconciliation(world, stack, statements,
         reconciler.report(report, inspection.records)
         assert Reports(stack.s3, LAKE).latest()
     assert repairs
+    assert inspection.findings.counts["PARKED"] == 1
     assert acts.refused == []
     assert {need.action for need in acts.granted} >= {"sqs:SendMessage", "sns:Publish", "states:ListExecutions"}
 

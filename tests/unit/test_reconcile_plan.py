@@ -151,6 +151,17 @@ def test_a_day_is_not_rebuilt_while_its_files_repair_waits_because_of_the_cap():
     assert (names(planned), planned.left) == (["a"], 1)
 
 
+def test_parked_files_are_replayed_after_all_other_repairs_and_do_not_prevent_a_rebuild():
+    parked, stuck = file("parked", State.PARKED, days=["2024-06-25"], hour=1), file("stuck", hour=2)
+    planned = plan(findings(parked, stuck, days=drifted("2024-06-25")), AT, 10).repairs
+    assert [(repair.what, repair.name) for repair in planned] == [
+        (RepairKind.REDRIVE, "stuck"),
+        (RepairKind.REBUILD, "2024-06-25"),
+        (RepairKind.REPLAY, "parked"),
+    ]
+    assert (planned[2].message, planned[2].attempt) == ("message of parked", 2)
+
+
 @pytest.mark.parametrize("state", [DayState.OK, DayState.IN_FLIGHT, DayState.LAKE_LOST])
 def test_only_a_drifted_day_is_rebuilt(state):
     assert plan(findings(days=[DayFinding("2024-06-25", state)]), AT, 10) == Plan([])

@@ -11,6 +11,7 @@ import pytest
 from music_streams import clock
 from music_streams.reconcile.lake import LakeReader
 from music_streams.reconcile.reports import Reports
+from music_streams.reference.parsed import ParsedFiles
 from music_streams.run.executions import Executions
 from music_streams.state import requests
 from music_streams.state.requests import Rebuild, SourceRequest
@@ -20,6 +21,7 @@ from tests.integration.cli.conftest import MACHINE, drained, put_entry
 from tests.integration.cli.pipeline import Pipeline
 from tests.integration.cli.test_operating import clear
 from tests.integration.reconcile.contract import Row, listen
+from tests.integration.reconcile.parked_rows import ACCEPTED, songs_csv
 from tests.integration.reconcile.stage import MemoryLake
 from tests.unit.cli.golden import check
 
@@ -191,6 +193,35 @@ def test_the_result_shows_what_is_left_after_the_repairs(reconcile, pipeline, st
     stored = report(stack)
     assert (stored.by, stored.dry_run) == ("command line", False)
     assert (stored.before.sentence, stored.after.sentence) == ("1 FAILED, 0 OK", "no gaps, 1 OK")
+
+
+@pytest.fixture
+def parked(stack, lake) -> None:
+    """Create a file with two parked rows, and songs with the track of one of them."""
+    item = create(stack, "parked.csv", {"status": "ARCHIVED", "rejected": {"unknown_track": 2}})
+    row = {"source_id": item.source_id, "reason": "unknown_track", "received_at": ARRIVED}
+    lake.rejected = [{**row, "raw": f"7,{track * 22},2024-06-25"} for track in "AB"]
+    key, content = "reference/songs/a.csv", songs_csv("A" * 22)
+    version = stack.s3.put_object(Bucket="landing", Key=key, Body=content)["VersionId"]
+    songs = Source("landing", key, version, len(content), "2025-12-01T12:00:00.000Z")
+    put_entry(stack, songs, status="ARCHIVED", updated_at=songs.received_at, **ACCEPTED)
+    ParsedFiles(stack.s3, "lake").read(songs)
+
+
+def test_a_dry_run_shows_parked_files_and_replays_none(reconcile, pipeline, parked, golden):
+    ended = reconcile("--dry-run", *DATES)
+    assert (ended.exit_code, pipeline.requested) == (1, [])
+    check(golden / "reconcile parked dry run.txt", steady(ended.stdout))
+
+
+def test_a_parked_file_is_replayed(reconcile, pipeline, stack, parked):
+    pipeline.ends["parked.csv"] = {"days": [], "rows_accepted": 0}
+    ended = reconcile(*DATES)
+    assert ended.exit_code == 0, ended.stdout + ended.stderr
+    assert pipeline.requested == [("replay", "parked.csv")]
+    stored = report(stack)
+    assert (stored.before.sentence, stored.after.sentence) == ("1 PARKED, 0 OK", "no gaps, 1 OK")
+    assert stored.songs_digest
 
 
 def test_a_gap_that_is_left_is_exit_code_1(reconcile, pipeline, stack):

@@ -11,6 +11,7 @@ import pyarrow as pa
 from music_streams import clock
 from music_streams.reconcile.files import FileInspector
 from music_streams.reconcile.findings import FileFinding, Window
+from music_streams.reconcile.lake import UNKNOWN_TRACK
 from music_streams.reconcile.stalled import StalledFinder
 from music_streams.stack import Stack
 from music_streams.state.sources import Source
@@ -23,6 +24,7 @@ WINDOW = Window(ARRIVED, ARRIVED)
 EVER = Window(ARRIVED, clock.now()[:10])
 NEVER_LATE = 1e9
 LAKE_UUID = "the lake"
+_PARKED_COLUMNS = pa.schema({"source_id": pa.string(), "raw": pa.string()})
 
 
 def file_inspector(world: World, grace: float = 300, late: float = NEVER_LATE) -> FileInspector:
@@ -94,10 +96,31 @@ class MemoryListens:
 
 
 @dataclass
+class MemoryRejectedRows:
+    """The table `rejected_rows` (see lake.RejectedRows)."""
+
+    _rows: list[Row]
+    _searches: list[str]
+
+    def parked(self, source_ids: Iterable[str], days: Iterable[str]) -> Iterator[pa.RecordBatch]:
+        self._searches.append("rows")
+        wanted, dates = set(source_ids), set(days)
+        for row in self._rows:
+            if row["reason"] == UNKNOWN_TRACK and row["source_id"] in wanted and row["received_at"][:10] in dates:
+                yield pa.RecordBatch.from_pylist([row], _PARKED_COLUMNS)
+
+    def parked_sources(self) -> set[str]:
+        self._searches.append("sources")
+        return {row["source_id"] for row in self._rows if row["reason"] == UNKNOWN_TRACK}
+
+
+@dataclass
 class MemoryLake:
     """A lake in a list (see lake.LakeReader).
 
     Attributes:
+        rejected: rows of `rejected_rows`, with timestamps as received_at; None if there is no table.
+        searches: what was read of it: "rows" of sources, or all "sources".
         before_reads: called one after another, each before the table is loaded.
         days_read: the days of each reading of rows.
     """
@@ -108,6 +131,11 @@ class MemoryLake:
     has_snapshot: bool = True
     before_reads: list[Any] = field(default_factory=list)
     days_read: list[list[str]] = field(default_factory=list)
+    rejected: list[Row] | None = field(default_factory=list)
+    searches: list[str] = field(default_factory=list)
+
+    def rejected_rows(self) -> Any:
+        return None if self.rejected is None else MemoryRejectedRows(self.rejected, self.searches)
 
     def listens(self) -> Any:
         if self.before_reads:

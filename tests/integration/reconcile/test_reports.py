@@ -81,7 +81,7 @@ def test_without_reports_there_is_no_latest_report(reports):
 
 def test_a_report_is_read_as_it_was_written(world, reports):
     repairs = [Repair(RepairKind.REDRIVE, "x.csv", "why", "message", "x" * 32, 2)]
-    written = report(failed(), days=[drifted()], after=findings(), repairs=repairs, left=3)
+    written = report(failed(), days=[drifted()], after=findings(), repairs=repairs, left=3, songs_digest="songs")
     assert reports.write(written) == "s3://lake/reports/reconcile/2026-11-22/20261122T041500123Z.json"
     assert reports.latest() == written
     assert list(reports.of_dates("2026-11-22", "2026-11-22")) == [written]
@@ -250,6 +250,15 @@ def test_an_alert_is_sent_only_for_new_problems_that_are_left(world, stack, succ
     assert [len(alerts(world, Reconciler(stack), each)) for each in successive] == counts
 
 
+def test_a_parked_file_is_alerted_only_after_its_replay(world, stack):
+    waiting_for_next = report(parked := failed(state=State.PARKED), left=1, after=findings(parked))
+    repairs = [Repair(RepairKind.REPLAY, "x.csv", "why", "message", parked.source_id, 2)]
+    planned = report(parked, repairs=repairs, dry_run=True)
+    tried = report(parked, repairs=repairs, after=findings(parked))
+    reconciler = Reconciler(stack)
+    assert [len(alerts(world, reconciler, each)) for each in (waiting_for_next, planned, tried, tried)] == [0, 0, 1, 0]
+
+
 def test_the_first_of_many_problems_are_listed(world, stack):
     [alert] = alerts(world, Reconciler(stack), report(*(failed(f"{n:02}.csv") for n in range(60))))
     lines = lines_of(alert)
@@ -295,13 +304,14 @@ def test_a_report_is_composed_from_drafts(world, stack, is_asked):
     drafts = Drafts(world.s3, LAKE, "run")
     early, late = DayRecord("2026-11-22", AT, 900), DayRecord("2026-11-22", AT, 900, arrivals=1)
     repairs = [Repair(RepairKind.REDRIVE, "x.csv", "why", "message", "x" * 32, 2)]
-    assert drafts.write_inspection("before", Inspection(findings(failed()), [early])) == "1 FAILED, 0 OK"
+    assert drafts.write_inspection("before", Inspection(findings(failed()), [early], "old")) == "1 FAILED, 0 OK"
     drafts.write_plan(Plan(repairs, 4))
     if is_asked:
-        drafts.write_inspection("after", Inspection(findings(), [late]))
+        drafts.write_inspection("after", Inspection(findings(), [late], "new"))
     composed, records = drafts.report("someone", dry_run=not is_asked, is_asked=is_asked)
     after = findings() if is_asked else None
-    assert composed == Report(run_name(AT), "someone", not is_asked, findings(failed()), after, repairs, 4)
+    songs = "new" if is_asked else "old"
+    assert composed == Report(run_name(AT), "someone", not is_asked, findings(failed()), after, repairs, 4, songs)
     assert records == [late if is_asked else early]
 
 
