@@ -80,7 +80,8 @@ def next_steps(entry: Entry, *, is_local: bool, stall_seconds: float) -> list[Ne
         return [NextStep(f"if its status is not RETRACTED after {display.span(stall_seconds)}: ", redrive)]
     if entry.status is Status.ARCHIVED and parked_rows(entry):
         parked = f"{parked_rows(entry):,} rows are parked until their songs arrive: "
-        return [NextStep(parked, _PUT_SONGS), NextStep("after that: ", f"music-streams replay {source_id}")]
+        replay = "after that, Airflow replays the file; to replay it at once: "
+        return [NextStep(parked, _PUT_SONGS), NextStep(replay, f"music-streams replay {source_id}")]
     return []
 
 

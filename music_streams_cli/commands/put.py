@@ -190,7 +190,8 @@ def _say_result(stack: Stack, journeys: list[Journey]) -> None:
         output.show(
             console,
             "unknown_track: no songs file contains the track; these rows are parked until one does: "
-            "music-streams put SONGS.csv --reference songs, then music-streams replay",
+            "music-streams put SONGS.csv --reference songs. Airflow then replays the file; to do it at once: "
+            "music-streams replay",
         )
     for entry in entries:
         if entry.status in results.UNSUCCESSFUL:

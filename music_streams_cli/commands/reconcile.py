@@ -40,7 +40,8 @@ def reconcile(
     """Compare the buckets, the ledger, the executions, the lake and the metrics, and repair discrepancies.
 
     It inspects the files that arrived today and yesterday, or on the dates given, and all files that are not finished.
-    It compares the metrics of the days with listens in these files. A gap is a discrepancy.
+    It compares the metrics of the days with listens in these files. If the songs files changed, it finds files of any
+    date with parked rows of tracks that they now contain. A gap is a discrepancy.
 
     Exit code: 0 no gap is left; 1 gaps are left; 2 wrong usage; 3 no pipeline; 4 timeout.
     """

@@ -52,7 +52,10 @@ def entry(status: str, **more) -> Entry:
         (entry("ARCHIVED", rejected={"duplicate": 3}), []),
         (
             entry("ARCHIVED", rejected={"duplicate": 3, "unknown_track": 1_200}),
-            [f"1,200 rows are parked until their songs arrive: {SONGS}", f"after that: music-streams replay {ID}"],
+            [
+                f"1,200 rows are parked until their songs arrive: {SONGS}",
+                f"after that, Airflow replays the file; to replay it at once: music-streams replay {ID}",
+            ],
         ),
         (
             entry("ARCHIVED", treatment=Treatment.RETRACT),
