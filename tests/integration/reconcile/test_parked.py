@@ -17,7 +17,6 @@ from music_streams.state import requests
 from music_streams.state.ledger import Entry
 from music_streams.state.requests import Action, SourceRequest
 from music_streams.state.statuses import Status
-from tests.integration.domain.stored_sources import half_retracted
 from tests.integration.domain.world import FILES, LAKE, LANDING, World
 from tests.integration.reconcile.parked_rows import KNOWN, NEW, OTHER, archived, put_songs, rejected
 from tests.integration.reconcile.stage import ARRIVED, WINDOW, MemoryLake, listening, stack_of
@@ -54,10 +53,12 @@ def digest(inspect) -> str:
     return str(inspect().songs_digest)
 
 
-def report(stack: Stack, inspection: Inspection) -> None:
-    """Write the report of an inspection without repairs."""
-    written = Report("20261121T220000000Z", "a test", dry_run=True, before=inspection.findings, after=None)
-    Reports(stack.s3, LAKE).write(replace(written, songs_digest=inspection.songs_digest))
+def report(stack: Stack, inspection: Inspection) -> Report:
+    """Write and return the report of an inspection without repairs."""
+    without_songs = Report("20261121T220000000Z", "a test", dry_run=True, before=inspection.findings, after=None)
+    written = replace(without_songs, songs_digest=inspection.songs_digest)
+    Reports(stack.s3, LAKE).write(written)
+    return written
 
 
 def parked(inspection: Inspection) -> list[FileFinding]:
@@ -170,10 +171,11 @@ def test_rows_are_counted_once_by_file_and_only_parked_ones(emptied, lake, inspe
     ],
     ids=lambda attributes: " ".join(map(str, attributes.values())),
 )
-def test_only_an_archived_file_with_parked_rows_is_replayed(emptied, lake, inspect, attributes):
-    lake.rejected = rows_of(archived(emptied, **attributes), half_retracted(emptied))
+def test_only_an_archived_file_with_parked_rows_is_replayed(emptied, stack, lake, inspect, attributes):
+    lake.rejected = rows_of(archived(emptied, LONG_AGO, **attributes))
     put_songs(emptied, NEW)
     assert parked(inspect()) == []
+    assert Reconciler(stack)._parked_finder.find([], None, "").files == []
 
 
 def test_a_file_without_rows_in_the_lake_is_missing_not_parked(emptied, lake, inspect):
@@ -250,10 +252,11 @@ def test_a_file_of_any_date_is_found_when_the_songs_changed(emptied, stack, lake
 
 
 def test_files_of_other_dates_are_searched_after_a_report_of_an_earlier_version(emptied, stack, lake, inspect):
-    report(stack, inspect())
+    written = report(stack, inspect())
     stored = json.loads(emptied.content("reports/latest.json", LAKE) or b"")
     assert stored.pop("songs_digest")
     emptied.s3.put_object(Bucket=LAKE, Key="reports/latest.json", Body=json.dumps(stored).encode())
+    assert replace(written, songs_digest="") == Reports(stack.s3, LAKE).latest()
     entry = archived(emptied, LONG_AGO)
     lake.rejected = [rejected(entry, KNOWN)]
     assert names(inspect()) == {entry.source.source_id}
