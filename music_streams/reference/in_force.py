@@ -29,7 +29,7 @@ _PREFIXES = {Kind.SONGS: "reference/songs/", Kind.USERS: "reference/users/"}
 
 
 @dataclass(frozen=True)
-class InForce:
+class VersionsInForce:
     """The parsed versions that a run reads, by key.
 
     Attributes:
@@ -79,14 +79,14 @@ class ReferenceFiles:
     parsed: Callable[[Source], ParsedFile | None]
     max_rejected_ratio: Decimal
 
-    def in_force(self) -> InForce:
+    def in_force(self) -> VersionsInForce:
         """Return the versions that a run reads now."""
-        result = InForce()
+        result = VersionsInForce()
         result.songs.extend(self._in_force(Kind.SONGS, result))
         result.users.extend(self._in_force(Kind.USERS, result))
         return result
 
-    def _in_force(self, kind: Kind, result: InForce) -> list[ParsedFile]:
+    def _in_force(self, kind: Kind, result: VersionsInForce) -> list[ParsedFile]:
         unchecked = self._versions(_PREFIXES[kind])
         chosen: dict[str, ParsedFile] = {}
         problems: dict[str, str] = {}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from music_streams import clock, policy
 from music_streams.aws.json_objects import find_sound_json, write_json
 from music_streams.errors import ObjectGone, UnparsableReference, Unreadable
-from music_streams.reference.in_force import Entries, InForce, ReferenceFiles
+from music_streams.reference.in_force import Entries, ReferenceFiles, VersionsInForce
 from music_streams.reference.parsed import ParsedFiles
 from music_streams.state.ledger import OBJECT_GONE, UNREADABLE
 from music_streams.state.run_files import (
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Merge = Callable[[InForce, str], None]
+Merge = Callable[[VersionsInForce, str], None]
 """Writes the merged data of versions as Parquet to a folder in the lake bucket, in ``songs`` and ``users``."""
 _FOLDER = "reference/merged"
 _FRESH_SECONDS = policy.PARSED_REFERENCE_FRESH_DAYS * 24 * 60 * 60
@@ -140,7 +140,7 @@ class ReferenceOfRun:
             in_force.left_out,
         )
 
-    def _merged(self, in_force: InForce, merge: Merge) -> str:
+    def _merged(self, in_force: VersionsInForce, merge: Merge) -> str:
         """Return the folder of the merged data. Two runs that merge the same versions write a folder each."""
         pointer = f"{_FOLDER}/{in_force.digest}.json"
         merged = find_sound_json(self.s3, self.folder.bucket, pointer, lambda raw: _Merged(**raw), _WHAT_TO_DO)

@@ -10,7 +10,7 @@ from music_streams.transform.spark import reference
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from music_streams.reference.in_force import InForce
+    from music_streams.reference.in_force import VersionsInForce
     from music_streams.reference.parsed import ParsedFile
     from music_streams.state.run_files import PinnedReference
 
@@ -37,7 +37,7 @@ class MergedReference:
     spark: SparkSession
     lake_bucket: str
 
-    def write(self, in_force: InForce, place: str) -> None:
+    def write(self, in_force: VersionsInForce, place: str) -> None:
         """Merge the parsed files of versions, and write the result to a folder."""
         songs = reference.songs(self._rows(in_force.songs, reference.SONG_ROWS))
         users = reference.users(self._rows(in_force.users, reference.USER_ROWS))

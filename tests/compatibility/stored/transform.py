@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from music_streams.forget.progress import ErasureProgress, FileToDelete, read_erased, write_erased
-from music_streams.reference.in_force import InForce
+from music_streams.reference.in_force import VersionsInForce
 from music_streams.reference.of_run import ReferenceOfRun, ReferenceResult
 from music_streams.state.removed_rows import RemovalRecords, RemovedRows
 from music_streams.state.run_files import (
@@ -89,7 +89,7 @@ def _pin(world: World) -> None:
 
 
 def _merge(world: World) -> None:
-    _reference(world.s3)._merged(InForce(), lambda *_: None)
+    _reference(world.s3)._merged(VersionsInForce(), lambda *_: None)
 
 
 def _reference(s3: Any) -> ReferenceOfRun:
@@ -99,7 +99,7 @@ def _reference(s3: Any) -> ReferenceOfRun:
 def _merged_place(s3: Any, _: str) -> str:
     """Return the folder of the merged data that a run finds on the day on which they were merged."""
     with steady_clock():
-        return replace(_reference(s3), job_run_id="another run")._merged(InForce(), lambda *_: None)
+        return replace(_reference(s3), job_run_id="another run")._merged(VersionsInForce(), lambda *_: None)
 
 
 def _erase(world: World) -> None:
@@ -141,6 +141,8 @@ TRANSFORM = [
     _removal("removal", None),
     _removal("removal-with-tracks", f"s3://{LAKE}/tracks"),
     in_s3("runs/reference", _pin, f"/reference-{EXECUTION}.json", _read_pin, _PINNED, _OLDER_PINS),
-    in_s3("runs/merged-reference", _merge, ".json", _merged_place, f"reference/merged/{InForce().digest}/{RUN}"),
+    in_s3(
+        "runs/merged-reference", _merge, ".json", _merged_place, f"reference/merged/{VersionsInForce().digest}/{RUN}"
+    ),
     in_s3("runs/erased", _erase, "/erased.json", of_run(read_erased), _ERASED, _OLDER_ERASED),
 ]

@@ -11,7 +11,7 @@ from moto.s3.models import s3_backends
 
 from music_streams import policy
 from music_streams.reference import csv_rows, parsed
-from music_streams.reference.in_force import InForce
+from music_streams.reference.in_force import VersionsInForce
 from music_streams.reference.of_run import ReferenceOfRun, ReferenceResult
 from music_streams.reference.parsed import ParsedFiles
 from music_streams.state.run_files import Manifest, ManifestSource, RunFolder, SourceOutcome
@@ -38,7 +38,7 @@ class References:
         self.bucket = world.name("landing-of-references")
         world.s3.create_bucket(Bucket=self.bucket)
         world.s3.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"})
-        self.merged: list[InForce] = []
+        self.merged: list[VersionsInForce] = []
 
     def put(
         self, content: bytes, status: Status | None = Status.ARCHIVED, name: str = "songs/a.csv", **attributes: object
