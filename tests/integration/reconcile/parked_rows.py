@@ -26,7 +26,7 @@ def put_songs(world: World, *tracks: str, bad: int = 0, is_parsed: bool = True, 
     """Put a version of the songs file with these tracks and some bad rows, and parse it, as a run does."""
     source = world.upload(songs_csv(*tracks, *["?"] * bad), "reference/songs/songs.csv")
     world.s3.put_object(Bucket=LANDING, Key=source.kept_key("archive"), Body=b"a copy")
-    world.put_entry(source, Status.ARCHIVED, **(ACCEPTED | attributes))
+    world.put_entry(source, **({"status": Status.ARCHIVED} | ACCEPTED | attributes))
     if is_parsed:
         ParsedFiles(world.s3, LAKE).read(source)
 

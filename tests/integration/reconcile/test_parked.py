@@ -228,7 +228,7 @@ def test_a_songs_version_that_no_run_has_read_yet_is_not_in_force(emptied, lake,
 @pytest.mark.parametrize(("ratio", "count"), [({}, 0), ({"MaxRejectedRatio": "0.5"}, 1)])
 def test_a_songs_version_over_the_limit_of_the_stack_is_not_in_force(emptied, stack, lake, ratio, count):
     lake.rejected = rows_of(archived(emptied))
-    put_songs(emptied, NEW, bad=1, first_published_at="")
+    put_songs(emptied, NEW, bad=1, status=Status.FAILED, first_published_at="", reason="no_reference_data")
     limited = replace(stack, outputs={**stack.outputs, **ratio})
     assert len(parked(Reconciler(limited).inspect(WINDOW))) == count
 
