@@ -106,6 +106,7 @@ def _show_file(console: output.Screen, report: FileReport) -> None:
                 *([("attempt", str(entry.attempt))] if entry.attempt > 1 else []),
                 *([("treatment", _TREATMENTS[entry.treatment])] if entry.treatment else []),
                 *_rows(entry),
+                *([("not read", entry.left_out)] if entry.left_out else []),
                 *_cost(entry),
             ]
         ),
@@ -141,7 +142,7 @@ def _rows(entry: Entry) -> list[tuple[str, str]]:
     if rejected:
         facts.append(("rejected", display.counts(entry.rejected)))
     if entry.source.kind.is_reference:
-        return [*facts, *([("not read", entry.left_out)] if entry.left_out else [])]
+        return facts
     return [*facts, ("days", display.days(entry.days) or "none")]
 
 

@@ -24,6 +24,7 @@ from music_streams.reconcile import inventory
 from music_streams.reconcile.reports import Reports
 from music_streams.stack import Stack, find_stack
 from music_streams.state.ledger import Entry
+from music_streams.state.sources import Source
 from music_streams.state.statuses import Status
 from music_streams_cli import journey, sample_data
 from music_streams_cli.journey import ENDED, Journey
@@ -195,6 +196,37 @@ def test_a_fixed_file_replaces_a_file_of_bad_rows(operator):
     assert re.search(
         r"^incoming/bad\.csv  (PUBLISHED|ARCHIVED)$", succeeded(operator(runbook.verify, FILE="bad.csv")), re.MULTILINE
     )
+
+
+def test_a_songs_file_that_was_archived_in_s3_is_left_out_and_replaced(operator):
+    runbook = RUNBOOKS["A reference file is not read"]
+    stack, key = operator.stack, "reference/songs/kept.csv"
+    version = stack.s3.put_object(Bucket=stack.landing_bucket, Key=key, Body=LATER.songs, StorageClass="GLACIER")[
+        "VersionId"
+    ]
+    source = Source(stack.landing_bucket, key, version, len(LATER.songs), "")
+
+    def unreadable() -> Entry | None:
+        entry = stack.ledger.entry(source.source_id)
+        return entry if entry and entry.status is Status.FAILED else None
+
+    entry = awaited(unreadable, PATIENCE)
+    # As if a lifecycle rule had archived it after its publication.
+    stack.dynamodb.update_item(
+        TableName=stack.outputs["FilesTableName"],
+        Key={"source_id": source.source_id},
+        UpdateExpression="SET #status = :archived, validated_at = :at, first_published_at = :at",
+        ExpressionAttributeNames={"#status": "status"},
+        ExpressionAttributeValues={":archived": "ARCHIVED", ":at": entry.updated_at},
+    )
+    operator.archived("beside it.csv")
+    operator.receives(runbook, "music-streams: 1 reference file not read")
+    awaited(lambda: stack.ledger.entry(source.source_id).left_out)
+    assert "archive storage class" in succeeded(operator(runbook.check, FILE="kept.csv"))
+    (operator.folder / "kept.csv").write_bytes(LATER.songs)
+    succeeded(operator(runbook.fix, **{"SONGS.csv": "kept.csv"}))
+    shown = succeeded(operator(runbook.verify, **{"SONGS.csv": "kept.csv"}))
+    assert re.search(r"^reference/songs/kept\.csv  ARCHIVED$", shown, re.MULTILINE)
 
 
 def test_a_file_that_fails_three_times_is_quarantined_and_released(operator):
