@@ -14,6 +14,8 @@ from music_streams.operate.health import Level
 from music_streams_cli import sample_data
 from tests.e2e.conftest import awaited, music_streams
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2024, 10, 5)
 ROWS = 300
 

@@ -9,6 +9,8 @@ from music_streams_cli.commands import demo
 from tests.e2e.conftest import music_streams, reference_files
 from tests.oracle import Batch, Reference, StreamFile, differences, evaluate, scan_items
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def shown(cloud) -> str:

@@ -12,6 +12,8 @@ from music_streams.state.statuses import Status
 from music_streams_cli import journey, sample_data
 from tests.e2e.conftest import awaited
 
+pytestmark = pytest.mark.slow
+
 CATALOGUE = sample_data.Catalogue.generate(5, songs=20, users=20)
 
 

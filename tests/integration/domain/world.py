@@ -54,8 +54,14 @@ class Crash(Exception):
     """The process crashes: none of its later calls reaches AWS."""
 
 
-before_and_after = pytest.mark.parametrize("is_done", [False, True], ids=["before a call", "after a call"])
-"""Parametrizes tests in which a process crashes at each of its calls."""
+before_and_after = pytest.mark.parametrize(
+    "is_done",
+    [
+        pytest.param(bool(done), id=f"{when} a call", marks=pytest.mark.slow)
+        for done, when in enumerate(("before", "after"))
+    ],
+)
+"""Parametrizes tests in which a process crashes at each of its calls, which takes long."""
 
 
 def alerts_by_source(alerts: list[dict[str, str]]) -> Counter[str]:

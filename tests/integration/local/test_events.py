@@ -7,6 +7,8 @@ from botocore.exceptions import ClientError
 
 from tests.integration.local.clouds import Cloud, eventually
 
+pytestmark = pytest.mark.slow
+
 
 def events_of(cloud: Cloud, key: str, count: int) -> list[Any]:
     """Wait for `count` events of an object and return them."""

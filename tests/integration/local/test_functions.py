@@ -8,6 +8,8 @@ from botocore.exceptions import ClientError
 
 from tests.integration.local.clouds import eventually, zipped
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_worker_is_kept_warm(cloud):
     first, second = (cloud.invoke("Behave", {})[0] for _ in range(2))

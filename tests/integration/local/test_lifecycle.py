@@ -10,6 +10,8 @@ import pytest
 from local.processes import find
 from tests.integration.local.clouds import STACK, Cloud, command, eventually
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def root(tmp_path):

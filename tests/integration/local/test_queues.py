@@ -5,6 +5,8 @@ import pytest
 
 from tests.integration.local.clouds import Cloud, eventually
 
+pytestmark = pytest.mark.slow
+
 
 def send(cloud: Cloud, output: str, *bodies: object) -> None:
     sqs, url = cloud.client("sqs"), cloud.outputs[output]

@@ -14,6 +14,8 @@ from local.runtime_api import LARGEST_BODY, Invocation, Outcome, RuntimeApi
 from tests import answers
 from tests.integration.local.another_user import send_as_another_user
 
+pytestmark = pytest.mark.slow
+
 PREFIX = "/2018-06-01/runtime"
 NEXT = f"{PREFIX}/invocation/next"
 PATIENCE = 30.0  # seconds

@@ -8,6 +8,8 @@ from botocore.exceptions import ClientError
 
 from tests.integration.local.clouds import Cloud, eventually
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_failed_job_fails_the_execution_and_says_why(cloud):
     execution = cloud.ended(cloud.start("Machine", {"mode": "fail"}))

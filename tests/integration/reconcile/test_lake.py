@@ -6,6 +6,8 @@ import pytest
 
 from tests.integration.transform import own_process
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.timeout(1800)
 def test_the_lake_is_read_without_spark():

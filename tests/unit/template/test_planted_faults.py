@@ -22,6 +22,8 @@ from tests.unit.template.copies import (
 from tests.unit.template.faults import MACHINE, Change, arn, attribute, drop, grant, put
 from tests.unit.template.rules import MODULES, RULES
 
+pytestmark = pytest.mark.slow
+
 LOAD = f"{MACHINE}/States/Load metrics"
 
 TOOLS: list[tuple[Callable[[list[Path]], Findings], str, list[tuple[Change, str]]]] = [
