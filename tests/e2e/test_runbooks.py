@@ -212,12 +212,17 @@ def test_a_songs_file_that_was_archived_in_s3_is_left_out_and_replaced(operator)
 
     entry = awaited(unreadable, PATIENCE)
     # As if a lifecycle rule had archived it after its publication.
+    stack.s3.put_object(Bucket=stack.landing_bucket, Key=entry.source.kept_key("archive"), Body=LATER.songs)
     stack.dynamodb.update_item(
         TableName=stack.outputs["FilesTableName"],
         Key={"source_id": source.source_id},
-        UpdateExpression="SET #status = :archived, validated_at = :at, first_published_at = :at",
+        UpdateExpression="SET #status = :archived, archive_key = :key, validated_at = :at, first_published_at = :at",
         ExpressionAttributeNames={"#status": "status"},
-        ExpressionAttributeValues={":archived": "ARCHIVED", ":at": entry.updated_at},
+        ExpressionAttributeValues={
+            ":archived": "ARCHIVED",
+            ":key": entry.source.kept_key("archive"),
+            ":at": entry.updated_at,
+        },
     )
     operator.archived("beside it.csv")
     operator.receives(runbook, "music-streams: 1 reference file not read")
