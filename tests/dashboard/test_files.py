@@ -56,6 +56,18 @@ def test_the_list_of_a_day_has_streams_files_only(pipeline, browser):
     assert browser.get(f"/files?day={TODAY}").lines == []
 
 
+def test_the_rows_of_a_reference_file_are_shown_and_why_it_is_not_read(pipeline, browser):
+    counts = {"rows_read": 1_005, "rows_accepted": 1_000, "rejected": {"bad_duration": 5}, "published_at": ago(9)}
+    source = pipeline.put("reference/songs/s.csv", "ARCHIVED", ago(10), **counts, left_out="it is <archived>")
+    assert "1,005 = 1,000 + 5" in browser.get("/files").text
+    page = browser.get(f"/files/{source.source_id}").text
+    assert "read 1,005 = accepted 1,000 + rejected 5" in page
+    assert "5 bad_duration" in page
+    assert "Not read" in page
+    assert "it is <archived>" in page
+    assert "Days" not in page.split()
+
+
 @pytest.mark.parametrize(
     "query", ["status=GONE", "state=nowhere", "day=today", "page=0", "page=1000", "reason=" + "x" * 1001]
 )
