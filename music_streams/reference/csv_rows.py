@@ -173,16 +173,19 @@ class _Header:
 
 def _blocks(chunks: Iterable[bytes]) -> Iterator[list[bytes]]:
     """Yield the lines of a file with their ends, from the first that is not blank, some MiB at a time."""
-    rest, is_begun, is_skipping = b"", False, False
+    rest, is_begun, is_skipping, is_blank = b"", False, False, True
     for block in _in_blocks(chunks):
         text = rest + block
         lines = text.splitlines(keepends=True)
         # The last line may continue, and so may a line end: CR at the end of a block, LF at the start of the next.
         rest = lines.pop()
+        if is_skipping:
+            is_blank = is_blank and _is_blank(lines[0] if lines else rest)
         if is_skipping and lines:
-            lines[0], is_skipping = _TOO_LONG, False
-        lines = [line if _fits(line) else _TOO_LONG for line in lines]
+            lines[0], is_skipping = _shortened(is_blank=is_blank), False
+        lines = [line if _fits(line) else _shortened(is_blank=_is_blank(line)) for line in lines]
         if len(rest) > MAX_RECORD_BYTES + 2:
+            is_blank = (is_blank or not is_skipping) and _is_blank(rest)
             rest, is_skipping = rest[-1:], True
         if not is_begun:
             lines = _from_header(lines)
@@ -190,9 +193,18 @@ def _blocks(chunks: Iterable[bytes]) -> Iterator[list[bytes]]:
         if lines:
             yield lines
     if is_skipping or not _fits(rest):
-        rest = _TOO_LONG
+        rest = _shortened(is_blank=(is_blank or not is_skipping) and _is_blank(rest))
     if rest and (lines := [rest] if is_begun else _from_header([rest])):
         yield lines
+
+
+def _is_blank(text: bytes) -> bool:
+    return not text.strip(_BLANK)
+
+
+def _shortened(*, is_blank: bool) -> bytes:
+    """Return what takes the place of a line over the limit; a blank one is still too long for a record around it."""
+    return b" " * (MAX_RECORD_BYTES + 3) + b"\n" if is_blank else _TOO_LONG
 
 
 def _fits(line: bytes) -> bool:

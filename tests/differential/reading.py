@@ -248,10 +248,8 @@ def records_of(text: str) -> Iterator[str | None]:
         end = first_end if is_header else end_of_record(text, at)
         is_broken = end is None or len(text[at:end].encode()) > 1024 * 1024
         stop = first_end if is_broken or end is None else end
-        if is_broken:
-            yield None
-        elif not is_blank(text[at:stop].encode()):
-            yield text[at:stop]
+        if not is_blank(text[at:stop].encode()):
+            yield None if is_broken else text[at:stop]
             is_header = False
         at = stop + (2 if text[stop : stop + 2] == "\r\n" else 1)
 

@@ -77,7 +77,8 @@ def reference_records(text: str, longest: int = _LONGEST_RECORD) -> list[str]:
         is_record = (end or record.end() == len(text)) and len(record[0].encode()) <= longest
         if not is_record:
             end = _LINE_END.search(text, start)
-            records.append(_MALFORMED)
+            line = text[start : end.start() if end else len(text)]
+            records.append(_MALFORMED if line.strip(BLANK) else "")
         else:
             records.append(record[0])
         start = end.end() if end else len(text)

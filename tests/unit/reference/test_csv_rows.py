@@ -11,7 +11,7 @@ from tests.oracle import raw
 LONGEST, BLOCK = 12, 5  # bytes, so that records and blocks of a short file exceed them
 
 pieces = st.sampled_from(
-    ['"', '""', ",", "\n", "\r", "\r\n", "a", "b c", " ", "é", "\x0b", "\u2028", "\ufeff", "x" * 13]
+    ['"', '""', ",", "\n", "\r", "\r\n", "a", "b c", " ", "é", "\x0b", "\u2028", "\ufeff", "x" * 13, " " * 13]
 )
 files = st.lists(pieces, max_size=40).map("".join)
 
@@ -41,7 +41,7 @@ def small_limits():
         yield
 
 
-@given(files, st.integers(1, 9), st.sampled_from(["", "\ufeff", "\r\n \r", "\ufeff\n"]))
+@given(files, st.integers(1, 9), st.sampled_from(["", "\ufeff", "\r\n \r", "\ufeff\n", " " * 30 + "\n"]))
 def test_rows_are_those_of_the_oracle_whatever_the_blocks(text, chunk, before):
     content = f"{before}p,q\n{text}".encode()
     assert rows_of(content, chunk, ("p", "q")) == rows_by_the_oracle(text)
