@@ -16,7 +16,7 @@ from music_streams.aws.clients import PARALLEL_CALLS
 from music_streams.errors import ObjectGone, UnparsableReference, Unreadable
 from music_streams.reference.parsed import PARSER_VERSION, ParsedFile
 from music_streams.state.ledger import Entry
-from music_streams.state.object_keys import Kind
+from music_streams.state.object_keys import Kind, kind_of
 from music_streams.state.sources import ID_DIGITS, Source, Treatment
 from music_streams.state.statuses import Status
 
@@ -112,6 +112,8 @@ class ReferenceFiles:
         for page in pages:
             deleted |= {marker["Key"] for marker in page.get("DeleteMarkers", []) if marker["IsLatest"]}
             for item in page.get("Versions", []):
+                if kind_of(item["Key"]) is None:  # a folder marker
+                    continue
                 received_at = clock.timestamp(item["LastModified"])
                 source = Source(self.landing_bucket, item["Key"], item["VersionId"], item["Size"], received_at)
                 by_key.setdefault(item["Key"], []).append(source)

@@ -9,9 +9,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from music_streams import clock, policy
+from music_streams import clock, policy, strict
 from music_streams.aws.json_objects import find_sound_json, write_json
 from music_streams.errors import ObjectGone, UnparsableReference, Unreadable
 from music_streams.reference.in_force import Entries, ReferenceFiles, VersionsInForce
@@ -24,6 +24,7 @@ from music_streams.state.run_files import (
     SourceOutcome,
     find_pinned_reference,
     pin_reference,
+    reference_place,
 )
 from music_streams.state.sources import Source, Treatment
 
@@ -62,7 +63,12 @@ class _Merged:
     @property
     def is_fresh(self) -> bool:
         """Whether it will not expire while a run reads it."""
-        return self.made_at > clock.seconds_before(clock.now(), _FRESH_SECONDS)
+        now = clock.now()
+        return clock.seconds_before(now, _FRESH_SECONDS) < self.made_at <= now
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> "_Merged":
+        return cls(reference_place(raw["place"]), strict.timestamp(raw["made_at"]))
 
 
 @dataclass(frozen=True)
@@ -143,7 +149,7 @@ class ReferenceOfRun:
     def _merged(self, in_force: VersionsInForce, merge: Merge) -> str:
         """Return the folder of the merged data. Two runs that merge the same versions write a folder each."""
         pointer = f"{_FOLDER}/{in_force.digest}.json"
-        merged = find_sound_json(self.s3, self.folder.bucket, pointer, lambda raw: _Merged(**raw), _WHAT_TO_DO)
+        merged = find_sound_json(self.s3, self.folder.bucket, pointer, _Merged.from_json, _WHAT_TO_DO)
         if merged is None or not merged.is_fresh:
             merged = _Merged(f"{_FOLDER}/{in_force.digest}/{self.job_run_id}", clock.now())
             merge(in_force, merged.place)

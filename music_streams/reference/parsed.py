@@ -104,7 +104,7 @@ class ParsedFiles:
             try:
                 content = uncompressed(objects.read_chunks(self.s3, source))
                 rows_read, rejected = write_rows(content, source.kind, file)
-            except (pa.ArrowException, zlib.error, ValueError, MemoryError) as error:
+            except (pa.ArrowException, zlib.error, ValueError) as error:
                 raise UnparsableReference(
                     f"{source.uri} cannot be parsed ({type(error).__name__}): upload it again, or delete it"
                 ) from error
@@ -122,7 +122,7 @@ def _key(source: Source) -> str:
 def _counts(text: str) -> tuple[int, dict[str, int]]:
     counts = strict.json_object(text)
     rejected = {reason: strict.whole(count) for reason, count in strict.mapping(counts["rejected"]).items()}
-    return strict.whole(counts["rows_read"], least=0), rejected
+    return strict.whole(counts["rows_read"], least=sum(rejected.values())), rejected
 
 
 def write_rows(content: Iterable[bytes], kind: Kind, file: IO[bytes]) -> tuple[int, dict[str, int]]:

@@ -7,6 +7,7 @@ All are JSON; reading a damaged one raises DamagedObject.
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +27,7 @@ T = TypeVar("T")
 _WHAT_TO_DO = "restore it as the pipeline wrote it, or delete it and let its files run again: music-streams redrive"
 NOT_MALFORMED = frozenset({"duplicate", "unknown_track", "missing_country"})
 """The reasons of rejected rows that do not count toward MaxRejectedRatio."""
+_PLACE = re.compile(r"reference(/[0-9A-Za-z_-]+)+")
 _UNREAD = {"retract", "put_aside"}  # values of sources.Treatment
 
 
@@ -255,7 +257,12 @@ def pin_reference(s3: S3Client, folder: RunFolder, execution: str, reference: Pi
 
 def find_pinned_reference(s3: S3Client, folder: RunFolder, execution: str) -> PinnedReference | None:
     """Read the reference data of an execution; None if it has read none."""
-    return _find(s3, folder, f"reference-{execution}.json", lambda raw: PinnedReference(**raw))
+    return _find(s3, folder, f"reference-{execution}.json", _pinned_reference)
+
+
+def reference_place(value: object) -> str:
+    """Return the folder of merged reference data in the lake bucket. Raises ValueError if it is none."""
+    return strict.text(value, _PLACE, "a folder below reference/")
 
 
 def write_result(s3: S3Client, folder: RunFolder, job_run_id: str, summary: Summary) -> None:
@@ -299,6 +306,18 @@ def _manifest(raw: dict[str, Any]) -> Manifest:
     days = [strict.day(day) for day in raw.pop("days", [])]
     forget = [strict.whole(user) for user in raw.pop("forget", [])]
     return Manifest(**raw, sources=sources, days=days, forget=forget)
+
+
+def _pinned_reference(raw: dict[str, Any]) -> PinnedReference:
+    usable_songs = raw.get("usable_songs")
+    return PinnedReference(
+        reference_place(raw["place"]),
+        strict.whole(raw["version"], least=0),
+        str(raw.get("songs_digest", "")),
+        None if usable_songs is None else strict.whole(usable_songs, least=0),
+        [str(found) for found in raw.get("found_songs", [])],
+        {source_id: str(why) for source_id, why in strict.mapping(raw.get("left_out", {})).items()},
+    )
 
 
 def _summary_as_json(summary: Summary) -> dict[str, Any]:

@@ -230,7 +230,9 @@ class _Scan:
             self._header.clear()
         ends = [end for mark in _LINE_ENDS if (end := chunk.find(mark, content.start() if content else start)) >= 0]
         self._header += chunk[start : min(ends, default=start + self._max_header_bytes + 1)]
-        self.has_header = bool(ends) or len(self._header) > self._max_header_bytes
+        del self._header[self._max_header_bytes + 1 :]  # A blank line may be longer, and is not the header.
+        is_complete = bool(ends) or len(self._header) > self._max_header_bytes
+        self.has_header = self._header_has_content and is_complete
 
 
 def _detect_gzip(chunks: Iterable[bytes]) -> tuple[Iterator[bytes], bool]:

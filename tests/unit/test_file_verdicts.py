@@ -424,6 +424,13 @@ def test_the_header_is_found_after_any_number_of_blank_lines(pack, blanks):
     assert (validation.header, validation.is_gzip) == (COLUMNS, pack is gzip.compress)
 
 
+@pytest.mark.parametrize("size", [MAX_LINE_BYTES, MIB, 4 * MIB])
+def test_a_blank_line_of_any_length_before_the_header_of_a_reference_file_is_skipped(size):
+    data = b" " * (2 * MIB) + b"\n" + b"\t" * (MIB + MIB // 2) + b"\r\nuser_id,user_country\n1,DE\n"
+    validation = validate("reference/users/a.csv", pieces(data, size), 1024 * MIB)
+    assert (validation.verdict, validation.header) == (None, ["user_id", "user_country"])
+
+
 def test_the_header_of_a_gzip_file_is_found_after_a_long_file_name():
     compressed = gzip.compress(GOOD)
     flagged = compressed[:3] + b"\x08" + compressed[4:10] + b"n" * 70_000 + b"\0" + compressed[10:]

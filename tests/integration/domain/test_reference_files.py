@@ -1,5 +1,6 @@
 """Which versions of the reference files a run reads, and the outcomes of those of its batch."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from moto.s3.models import s3_backends
 
 from music_streams import policy
+from music_streams.errors import DamagedObject
 from music_streams.reference import csv_rows, parsed
 from music_streams.reference.in_force import VersionsInForce
 from music_streams.reference.of_run import ReferenceOfRun, ReferenceResult
@@ -232,7 +234,11 @@ def test_a_parsed_version_is_parsed_again_before_it_expires(references):
 
 
 @pytest.mark.parametrize(
-    "counts", ["", "{}", '{"rows_read": "1", "rejected": {}}', '{"rows_read": 1, "rejected": {"x": -1}}']
+    "counts",
+    [
+        *("", "{}", '{"rows_read": "1", "rejected": {}}'),
+        *('{"rows_read": 1, "rejected": {"x": -1}}', '{"rows_read": 1, "rejected": {"x": 5}}'),
+    ],
 )
 def test_a_parsed_version_with_damaged_counts_is_parsed_again(references, counts):
     source = references.put(songs("n"))
@@ -269,6 +275,42 @@ def test_versions_are_merged_once(references):
     references.put(songs("a"))
     assert references.run().pinned.place == references.run().pinned.place
     assert len(references.merged) == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"made_at": 5}, {"made_at": "zzz"}, {"made_at": "2999-01-01T00:00:00.000Z"}, {"place": 5}, {"place": "runs/x"}],
+    ids=str,
+)
+def test_a_damaged_pointer_to_merged_data_is_replaced(references, changes):
+    references.put(songs("a"))
+    place = references.run().pinned.place
+    pointer = f"{place.rpartition('/')[0]}.json"
+    s3 = references.world.s3
+    sound = json.loads(s3.get_object(Bucket=LAKE, Key=pointer)["Body"].read())
+    s3.put_object(Bucket=LAKE, Key=pointer, Body=json.dumps(sound | changes))
+    assert references.run().pinned.place == place
+    assert len(references.merged) == 2
+    references.run()
+    assert len(references.merged) == 2
+
+
+@pytest.mark.parametrize("changes", [{"place": 5}, {"place": "../x"}, {"version": "x"}, {"left_out": 5}], ids=str)
+def test_a_damaged_pin_is_named_and_not_used(references, changes):
+    references.put(songs("a"))
+    batch = references.world.name("damaged")
+    references.run(batch=batch)
+    key = RunFolder(LAKE, batch).key(f"reference-{batch}-1.json")
+    s3 = references.world.s3
+    sound = json.loads(s3.get_object(Bucket=LAKE, Key=key)["Body"].read())
+    s3.put_object(Bucket=LAKE, Key=key, Body=json.dumps(sound | changes))
+    with pytest.raises(DamagedObject, match=key):
+        references.run(batch=batch)
+
+
+def test_a_folder_marker_is_no_songs_file(references):
+    references.put(b"", None, name="songs/folder/")
+    assert references.run().pinned.found_songs == []
 
 
 def test_the_songs_that_were_found_are_described(references):

@@ -248,7 +248,9 @@ def run_with_songs(world, outcome, left_out=None):
     streams, songs = world.upload(), world.upload(b"songs", f"reference/songs/{world.name('songs')}.csv")
     run = Run.of(world, streams, songs).claimed()
     run.finish_jobs({songs.source_id: outcome})
-    pin_reference(world.s3, run.folder, run.name, PinnedReference("place", 1, "digest", left_out=left_out or {}))
+    pin_reference(
+        world.s3, run.folder, run.name, PinnedReference("reference/place", 1, "digest", left_out=left_out or {})
+    )
     world.sent_alerts()
     world.sent_events()
     return run
